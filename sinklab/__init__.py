@@ -1,0 +1,38 @@
+"""sinklab: the workbench in which regional carbon-sink parameters are made.
+
+A model is text (:class:`System`), a fit is a :class:`FitResult`, a published result is a
+:class:`Table`. Names are loaded when first used, so that the command line starts quickly.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "System": "sinklab.equations",
+    "fit": "sinklab.fit",
+    "FitResult": "sinklab.results",
+    "Table": "sinklab.tables",
+    "read_study": "sinklab.studies",
+    "list_studies": "sinklab.studies",
+    "read_csv": "sinklab.tabular",
+    "load": "sinklab.datasets",
+    "convert": "sinklab.units",
+    "SinklabError": "sinklab.errors",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]
+
+
+def __getattr__(name):
+    """Import a public name from the room where it lives."""
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'sinklab' has no attribute {name!r}")
+
+
+def __dir__():
+    """List the public names, loaded or not."""
+    return sorted(__all__)

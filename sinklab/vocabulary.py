@@ -1,0 +1,170 @@
+"""What every name means: variables with units and ranges, species, weighed components."""
+
+import csv
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+
+from sinklab import paths
+from sinklab.errors import DataError
+from sinklab.language import language, tr
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One row of ``data/vocabulary/variables.csv``; limits are plausible values, in ``unit``."""
+
+    name: str
+    symbol: str
+    latex: str
+    unit: str
+    minimum: float | None
+    maximum: float | None
+    role: str
+    label_en: str
+    label_zh: str
+    meaning_en: str
+    meaning_zh: str
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the variable holds numbers."""
+        return self.role != "identifier"
+
+
+@dataclass(frozen=True)
+class Species:
+    """One row of ``data/vocabulary/species.csv``: a species, or a genus where trees are named by genus."""
+
+    species_id: str
+    name_latin: str
+    name_zh: str
+    name_en: str
+    genus: str
+    family: str
+    group: str
+    group_zh: str
+
+
+@dataclass(frozen=True)
+class Component:
+    """One row of ``data/vocabulary/components.csv``: what exactly was weighed."""
+
+    component_id: str
+    variable: str
+    includes: tuple[str, ...]
+    excludes: tuple[str, ...]
+    label_en: str
+    label_zh: str
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with open(paths.data("vocabulary", name), encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@lru_cache(maxsize=1)
+def variables() -> dict[str, Variable]:
+    """All variables by name."""
+    limits = ("minimum", "maximum")
+    found = {}
+    for row in _rows("variables.csv"):
+        bounds = {k: float(row[k]) if row[k] else None for k in limits}
+        found[row["name"]] = Variable(**(row | bounds))
+    return found
+
+
+def is_variable(name: str) -> bool:
+    """Whether the vocabulary knows ``name`` as a variable."""
+    return name in variables()
+
+
+def variable(name: str) -> Variable:
+    """Return the variable called ``name``.
+
+    Raises
+    ------
+    DataError
+        With the nearest known names.
+    """
+    known = variables()
+    if name not in known:
+        near = get_close_matches(name, known, n=3)
+        raise DataError(
+            tr(
+                f"variable {name!r} is not in data/vocabulary/variables.csv; nearest: {', '.join(near) or '–'}",
+                f"data/vocabulary/variables.csv 中没有变量 {name!r}；相近的名称：{'、'.join(near) or '无'}",
+            )
+        )
+    return known[name]
+
+
+def label(name: str, lang: str | None = None, unit: bool = False) -> str:
+    """Label of a variable for people; names outside the vocabulary stand for themselves.
+
+    Parameters
+    ----------
+    name : str
+    lang : "zh" or "en", optional
+        The reader's language when left out.
+    unit : bool
+        Add the unit, as in ``dbh (cm)`` or ``胸径/cm``.
+    """
+    found = variables().get(name)
+    if found is None:
+        return name
+    chinese = (lang or language()) == "zh"
+    text = found.label_zh if chinese else found.label_en
+    if not unit or found.unit in ("", "1"):
+        return text
+    return f"{text}/{found.unit}" if chinese else f"{text} ({found.unit})"
+
+
+@lru_cache(maxsize=1)
+def _species() -> dict[str, Species]:
+    return {row["species_id"]: Species(**row) for row in _rows("species.csv")}
+
+
+def species_list() -> tuple[Species, ...]:
+    """All species of the vocabulary."""
+    return tuple(_species().values())
+
+
+@lru_cache(maxsize=1)
+def _species_keys() -> dict[str, Species]:
+    keys = {}
+    for item in _species().values():
+        for key in (item.name_en, item.name_zh, item.name_latin, item.species_id):
+            keys[key.casefold()] = item
+    return keys
+
+
+def species(key: str) -> Species:
+    """Find a species by its id, Latin, Chinese or English name.
+
+    Raises
+    ------
+    DataError
+        With the nearest known names.
+    """
+    found = _species_keys().get(key.strip().casefold())
+    if found is None:
+        near = get_close_matches(key.casefold(), _species_keys(), n=3)
+        raise DataError(
+            tr(
+                f"species {key!r} is not in data/vocabulary/species.csv; nearest: {', '.join(near) or '–'}; "
+                "add a row there",
+                f"data/vocabulary/species.csv 中没有树种 {key!r}；相近的名称：{'、'.join(near) or '无'}；请在其中加一行",
+            )
+        )
+    return found
+
+
+@lru_cache(maxsize=1)
+def components() -> dict[str, Component]:
+    """All component definitions by id."""
+    found = {}
+    for row in _rows("components.csv"):
+        parts = {k: tuple(p for p in row[k].split(";") if p) for k in ("includes", "excludes")}
+        found[row["component_id"]] = Component(**(row | parts))
+    return found
