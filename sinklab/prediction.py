@@ -1,0 +1,165 @@
+r"""Predictions with intervals, from a result or a table, in one place.
+
+On the natural scale the interval of the mean is :math:`\hat f \pm t\, \sqrt{J C J^T}` with the
+Jacobian :math:`J` of the (expanded) equation and the joint covariance :math:`C`; an individual adds
+its residual variance. The residual of an identity is the one that its parts imply, so a total honours
+the correlation of its components. On the logarithmic scale (``ols-log``) intervals are built on
+ln(response) and transformed back; the interval of the mean carries the correction factor, the one of
+an individual does not, because it is centred on the median.
+
+Intervals are Wald intervals with Student's t; a quantity that cannot be negative has its lower limit
+cut at zero.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sinklab import vocabulary
+from sinklab.errors import DataError, listing
+from sinklab.language import tr
+
+KINDS = ("mean", "individual")
+
+
+def predict(result, data, level: float = 0.95, kind: str = "mean") -> pd.DataFrame:
+    """Predict every response of a fitted system.
+
+    Parameters
+    ----------
+    result : FitResult
+    data : DataFrame or mapping of arrays
+        The predictors, in the units of the fit. Positive and finite; blanks give blank predictions.
+    level : float
+        Level of the interval.
+    kind : "mean" or "individual"
+        Interval of the mean of all such individuals, or of one individual.
+
+    Returns
+    -------
+    prediction : DataFrame, index of ``data``
+        For each response ``r``: ``r``, ``r_se``, ``r_lower``, ``r_upper`` in its unit; ``out_of_range``
+        (bool) and ``range_note`` naming the predictors outside the fitted span.
+
+    Raises
+    ------
+    DataError
+        A predictor is missing, ``kind`` is unknown, or ``level`` is not between 0 and 1.
+    """
+    _check_request(result, data, level, kind)
+    frame = pd.DataFrame({x: np.asarray(data[x], float) for x in result.system.predictors})
+    index = data.index if isinstance(data, pd.DataFrame) else frame.index
+    mean = _means(result, frame)
+    jacobian = result.system.jacobian(result.values, frame)
+    columns = {}
+    for response in result.system.responses:
+        columns |= _interval(result, response, frame, mean, jacobian, level, kind)
+    prediction = pd.DataFrame(columns)
+    note = range_note(result.ranges, frame)
+    prediction["out_of_range"] = note != ""
+    prediction["range_note"] = note
+    prediction.index = index
+    return prediction
+
+
+def _check_request(result, data, level, kind):
+    if kind not in KINDS:
+        raise DataError(
+            tr(f"kind must be one of {KINDS}, found {kind!r}", f"kind 应为 {KINDS} 之一，而不是 {kind!r}")
+        )
+    if not 0 < level < 1:
+        raise DataError(
+            tr(f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}")
+        )
+    known = list(data.columns) if isinstance(data, pd.DataFrame) else list(data)
+    missing = [x for x in result.system.predictors if x not in known]
+    if missing:
+        raise DataError(
+            tr(
+                f"predictors missing in the data: {', '.join(missing)}; found columns: {', '.join(map(str, known))}",
+                f"数据缺少自变量：{'、'.join(missing)}；现有列：{'、'.join(map(str, known))}",
+            )
+        )
+
+
+def _means(result, frame) -> dict[str, np.ndarray]:
+    """Expected values: free equations times their correction, identities from those."""
+    mean = result.system.mean(result.values, frame)
+    if result.method != "ols-log":
+        return mean
+    corrected = {r: mean[r] * result.correction[r] for r in result.system.free}
+    return result.system.complete(corrected, frame)
+
+
+def _interval(result, response, frame, mean, jacobian, level, kind) -> dict[str, np.ndarray]:
+    centre = mean[response]
+    slope = _identity_slopes(result, response, frame, mean)
+    log_scale = result.method == "ols-log"
+    if log_scale:
+        raw = result.system.mean(result.values, frame)
+        # d(mean) = sum over parts of slope * correction * d(part): the correction is taken as known.
+        gradient = sum(slope[r][:, None] * result.correction[r] * jacobian[r] for r in slope)
+    else:
+        raw, gradient = mean, jacobian[response]
+    covariance = result.covariance.to_numpy()
+    variance = np.einsum("ij,jk,ik->i", gradient, covariance, gradient)
+    se = np.sqrt(np.clip(variance, 0, None))
+    quantile = stats.t.ppf(0.5 + level / 2, min(result.residual[r].freedom for r in slope))
+    if log_scale and response in result.residual:
+        spread = (se / centre) ** 2
+        base = centre
+        if kind == "individual":
+            spread = spread + result.residual[response].sigma ** 2
+            base = raw[response]
+        half = quantile * np.sqrt(spread)
+        lower, upper = base * np.exp(-half), base * np.exp(half)
+    else:
+        if kind == "individual":
+            variance = variance + residual_variance(result, slope, frame, mean)
+        half = quantile * np.sqrt(np.clip(variance, 0, None))
+        lower, upper = np.maximum(centre - half, floor(result, response)), centre + half
+    return {response: centre, f"{response}_se": se, f"{response}_lower": lower, f"{response}_upper": upper}
+
+
+def _identity_slopes(result, response, frame, mean) -> dict[str, np.ndarray]:
+    """Derivative of a response with respect to each free response that it is made of."""
+    if response in result.residual:
+        return {response: np.ones(len(frame))}
+    return result.system.slopes(response, mean, frame)
+
+
+def residual_variance(result, slope, frame, mean) -> np.ndarray:
+    """Residual variance of a combination of free responses, with their correlation."""
+    scaled = {r: d * result.residual[r].sd(mean[r], frame) for r, d in slope.items()}
+    total = np.zeros(len(frame))
+    for one, a in scaled.items():
+        for other, b in scaled.items():
+            total += a * b * result.correlation.loc[one, other]
+    return np.clip(total, 0, None)
+
+
+def floor(result, response) -> float:
+    """Zero for quantities that cannot be negative, else minus infinity."""
+    known = vocabulary.variables().get(response)
+    if known is not None:
+        return 0.0 if known.minimum is not None and known.minimum >= 0 else -np.inf
+    model = result.residual.get(response)
+    return 0.0 if model is None or model.by == "mean" or model.kind == "lognormal" else -np.inf
+
+
+def range_note(ranges, frame) -> np.ndarray:
+    """Text naming the predictors that lie outside the fitted span; empty inside it."""
+    notes = [[] for _ in range(len(frame))]
+    for x, (low, high) in ranges.items():
+        if x not in frame:
+            continue
+        values = frame[x].to_numpy(float)
+        slack = 1e-9 * max(abs(low), abs(high))
+        for i in np.flatnonzero((values < low - slack) | (values > high + slack)):
+            notes[i].append(
+                tr(
+                    f"{x} = {values[i]:g} outside {low:g}–{high:g}",
+                    f"{x} = {values[i]:g} 超出 {low:g}～{high:g}",
+                )
+            )
+    return np.array([listing(note).replace("\n", "; ") for note in notes], dtype=object)

@@ -1,0 +1,279 @@
+"""The one result that every engine returns: estimates with all that is uncertain about them."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from sinklab import indices as index_formulas
+from sinklab.equations import System
+from sinklab.errors import DataError
+from sinklab.language import tr
+
+
+@dataclass(frozen=True)
+class ResidualModel:
+    r"""Standard deviation of what one equation leaves unexplained.
+
+    ========= ==================================================
+    kind      standard deviation of the residual
+    ========= ==================================================
+    constant  sigma
+    power     sigma · x^exponent, x a predictor or the mean
+    exp       sigma · exp(exponent · x)
+    lognormal sigma on the scale of ln(response)
+    ========= ==================================================
+
+    ``by`` is the predictor, or ``"mean"`` for the prediction itself; ``fixed`` tells an exponent that
+    was given from one that was estimated; ``freedom`` is n - p of the equation.
+    """
+
+    response: str
+    kind: str
+    sigma: float
+    by: str = ""
+    exponent: float = 0.0
+    fixed: bool = True
+    freedom: float = np.inf
+
+    def sd(self, mean, data) -> np.ndarray:
+        """Residual standard deviation on the natural scale, in the unit of the response."""
+        if self.kind == "constant":
+            return np.full(np.shape(mean), self.sigma)
+        if self.kind == "lognormal":
+            return np.asarray(mean) * np.sqrt(np.expm1(self.sigma**2))
+        x = np.asarray(mean) if self.by == "mean" else np.asarray(data[self.by], float)
+        if self.kind == "power":
+            return self.sigma * np.abs(x) ** self.exponent
+        return self.sigma * np.exp(self.exponent * x)
+
+    @property
+    def text(self) -> str:
+        """The variance function as a formula."""
+        if self.kind == "constant":
+            return f"sd = {self.sigma:.6g}"
+        if self.kind == "lognormal":
+            return f"sd(ln {self.response}) = {self.sigma:.6g}"
+        x = self.response if self.by == "mean" else self.by
+        if self.kind == "power":
+            return f"sd = {self.sigma:.6g} * {x}^{self.exponent:.6g}"
+        return f"sd = {self.sigma:.6g} * exp({self.exponent:.6g} * {x})"
+
+    @property
+    def spec(self) -> str:
+        """The variance function as the option ``variance`` takes it."""
+        if self.kind in ("constant", "lognormal"):
+            return "none"
+        return f"{self.kind}:{self.by}" + (f"={self.exponent:.12g}" if self.fixed else "")
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Estimates, their joint uncertainty, the residual model and the data they came from.
+
+    ``parameters`` has columns ``name, group, value, se, lower, upper``; ``covariance`` is square and
+    labelled like :attr:`labels`; ``residual`` and ``correlation`` hold the free equations;
+    ``ranges`` gives the fitted span of each predictor; ``correction`` the factor that each
+    back-transformed prediction is multiplied by (1 on the natural scale). ``data`` is None when the
+    result was read from a table.
+    """
+
+    system: System
+    method: str
+    parameters: pd.DataFrame
+    covariance: pd.DataFrame
+    residual: dict[str, ResidualModel]
+    correlation: pd.DataFrame
+    loglik: float
+    n: dict[str, int]
+    ranges: dict[str, tuple[float, float]]
+    correction: dict[str, float]
+    correction_kind: str
+    index_table: pd.DataFrame
+    converged: bool
+    certificate: dict
+    warnings: tuple[str, ...]
+    versions: dict[str, str]
+    source: dict = field(default_factory=dict)
+    data: pd.DataFrame | None = None
+    label: str = ""
+    level: float = 0.95
+    seed: int = 0
+    stored_draws: pd.DataFrame | None = None
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of the parameters: the name, with its group in brackets when it has one."""
+        return [f"{n}[{g}]" if g else n for n, g in zip(*self._names, strict=True)]
+
+    @property
+    def _names(self):
+        return self.parameters["name"], self.parameters["group"]
+
+    @property
+    def values(self) -> np.ndarray:
+        """Estimates in the order of ``system.parameters``."""
+        return self.parameters["value"].to_numpy(float)
+
+    @property
+    def n_variance(self) -> int:
+        """Number of estimated variance and correlation parameters."""
+        m = len(self.residual)
+        pairs = m * (m - 1) // 2 if self.method == "nsur" else 0
+        return m + pairs + sum(not r.fixed for r in self.residual.values())
+
+    def draws(self, n: int = 1000) -> pd.DataFrame:
+        """Joint draws of the parameters, seeded by :attr:`seed`.
+
+        Coefficients estimated on the log scale (``ols-log``) are drawn there and stay positive.
+
+        Parameters
+        ----------
+        n : int
+            Number of draws; a result with stored draws returns the first ``n`` of them.
+
+        Returns
+        -------
+        draws : DataFrame, shape (n, n_parameter)
+        """
+        if self.stored_draws is not None:
+            if n > len(self.stored_draws):
+                raise DataError(
+                    tr(
+                        f"{n} draws asked for; the table holds {len(self.stored_draws)}",
+                        f"要求 {n} 次抽样；参数表中只有 {len(self.stored_draws)} 次",
+                    )
+                )
+            return self.stored_draws.iloc[:n]
+        on_log = self.log_coefficients()
+        centre, scale = self.values.copy(), np.ones(len(self.values))
+        centre[on_log], scale[on_log] = np.log(self.values[on_log]), 1 / self.values[on_log]
+        covariance = self.covariance.to_numpy() * np.outer(scale, scale)
+        # Eigenvalues instead of Cholesky: a covariance may be singular to rounding.
+        roots, vectors = np.linalg.eigh(covariance)
+        half = vectors * np.sqrt(np.clip(roots, 0, None))
+        normal = np.random.default_rng(self.seed).standard_normal((n, len(centre)))
+        drawn = centre + normal @ half.T
+        drawn[:, on_log] = np.exp(drawn[:, on_log])
+        return pd.DataFrame(drawn, columns=self.labels)
+
+    def log_coefficients(self) -> np.ndarray:
+        """Mask of the parameters that were estimated as logarithms."""
+        leading = set()
+        if self.method == "ols-log":
+            leading = {self.system.power_product(r).coefficient for r in self.system.free}
+        return np.array([name in leading for name in self.parameters["name"]], bool)
+
+    def predict(self, data, level: float = 0.95, kind: str = "mean") -> pd.DataFrame:
+        """Predict every response with an interval; see :func:`sinklab.prediction.predict`."""
+        from sinklab.prediction import predict
+
+        return predict(self, data, level=level, kind=kind)
+
+    def fitted(self) -> pd.DataFrame:
+        """Observed and predicted values of the trees used: columns ``response, observed, predicted``.
+
+        The index is the row in :attr:`data`; responses that were not measured are left out.
+        """
+        if self.data is None:
+            raise DataError(
+                tr(
+                    "this result was read from a table and holds no trees; fit the data again for residuals",
+                    "该结果读自参数表，不含样木数据；如需残差请重新拟合",
+                )
+            )
+        mean = self.predict(self.data)
+        parts = []
+        for response in self.system.responses:
+            if response not in self.data:
+                continue
+            observed = self.data[response]
+            part = pd.DataFrame({"response": response, "observed": observed, "predicted": mean[response]})
+            parts.append(part[observed.notna()])
+        return pd.concat(parts)
+
+    def indices(self, by: str | None = None) -> pd.DataFrame:
+        """Indices of fit per response, and per level of a column of :attr:`data`.
+
+        Parameters
+        ----------
+        by : str, optional
+            Column of the data; without it the stored table of the whole sample is returned.
+
+        Returns
+        -------
+        indices : DataFrame
+            Indexed by response, or by response and level of ``by``.
+        """
+        if by is None:
+            return self.index_table
+        fitted = self.fitted()
+        groups = fitted.join(self.data[[by]]).groupby(["response", by], observed=True, sort=False)
+        rows = {}
+        for key, part in groups:
+            # Within a class the model was not refitted, so no parameter is counted against it.
+            rows[key] = index_formulas.evaluate(part["observed"], part["predicted"], p=0)
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["response", by])
+
+    def with_label(self, label: str) -> "FitResult":
+        """Return the same result under another label."""
+        return replace(self, label=label)
+
+    def to_json(self) -> dict:
+        """Plain types for ``fit --json``; numbers that do not exist are null."""
+        p = self.parameters
+        k = len(p) + self.n_variance
+        return {
+            "label": self.label,
+            "method": self.method,
+            "equations": [f"{r} = {t}" for r, t in self.system.lines()],
+            "parameters": _plain(p.to_dict("records")),
+            "covariance": {"names": self.labels, "matrix": _plain(self.covariance.to_numpy().tolist())},
+            "residual": {r: _residual_json(m) for r, m in self.residual.items()},
+            "correlation": {
+                "names": list(self.correlation.columns),
+                "matrix": _plain(self.correlation.to_numpy().tolist()),
+            },
+            "correction": {"kind": self.correction_kind, "factor": _plain(self.correction)},
+            "loglik": _plain(self.loglik),
+            "aic": _plain(index_formulas.aic(self.loglik, k)),
+            "bic": _plain(index_formulas.bic(self.loglik, k, max(self.n.values()))),
+            "n": {r: int(c) for r, c in self.n.items()},
+            "indices": {r: _plain(row.to_dict()) for r, row in self.index_table.iterrows()},
+            "ranges": {x: {"min": _plain(lo), "max": _plain(hi)} for x, (lo, hi) in self.ranges.items()},
+            "interval": {"kind": "Wald, Student t", "level": self.level},
+            "converged": bool(self.converged),
+            "certificate": _plain(self.certificate),
+            "warnings": list(self.warnings),
+            "seed": int(self.seed),
+            "source": _plain(self.source),
+            "versions": dict(self.versions),
+        }
+
+
+def _residual_json(model: ResidualModel) -> dict:
+    return {
+        "variance": model.spec,
+        "kind": model.kind,
+        "by": model.by or None,
+        "exponent": _plain(model.exponent),
+        "exponent_fixed": bool(model.fixed),
+        "sigma": _plain(model.sigma),
+        "function": model.text,
+        "df": _plain(model.freedom),
+    }
+
+
+def _plain(value):
+    """Numpy and container types to what JSON knows; NaN and infinity become None."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return value
