@@ -14,7 +14,7 @@ def _log0(x):
     return np.log(np.where(x == 0, 1.0, x))
 
 
-class _Program:
+class Program:
     """Instructions in an order in which they can be carried out, split by what changes.
 
     Parts that depend on the columns only are computed once per data set (``fixed``), the others for
@@ -120,7 +120,7 @@ class Compiled:
 
     @cached_property
     def _mean_program(self):
-        return _Program(self._graph, self._means, self.parameters)
+        return Program(self._graph, self._means, self.parameters)
 
     @cached_property
     def _jacobian_cells(self):
@@ -132,7 +132,7 @@ class Compiled:
     @cached_property
     def _full_program(self):
         cells = self._jacobian_cells
-        return _Program(self._graph, self._means + [node for _, _, node in cells], self.parameters)
+        return Program(self._graph, self._means + [node for _, _, node in cells], self.parameters)
 
     def at(self, columns, n=None) -> "Evaluator":
         """Hold the data of one call or of a whole fit; see :class:`Evaluator`.
@@ -154,7 +154,7 @@ class Compiled:
         return self.at(columns, n).mean(theta)
 
     def jacobian_tensor(self, theta, columns, n=None) -> np.ndarray:
-        """Derivatives of the means, shape (n, m, k), at ``theta`` of shape (k,)."""
+        """Return the derivatives of the means, shape (n, m, k), at ``theta`` of shape (k,)."""
         return self.at(columns, n).mean_and_jacobian(theta)[1]
 
 
@@ -203,5 +203,5 @@ class Evaluator:
         return self._matrix(values), slopes
 
     def jacobian(self, theta) -> np.ndarray:
-        """Derivatives of the means, shape (n, m, k), at ``theta`` of shape (k,)."""
+        """Return the derivatives of the means, shape (n, m, k), at ``theta`` of shape (k,)."""
         return self.mean_and_jacobian(theta)[1]

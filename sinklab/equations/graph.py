@@ -46,7 +46,7 @@ class Graph:
         self._numbers = {}
 
     def add_node(self, operation, *arguments) -> int:
-        """Number of the node, a new one only if there is none like it."""
+        """Return the number of the node, a new one only if there is none like it."""
         key = (operation, arguments)
         if key not in self._numbers:
             self._numbers[key] = len(self.nodes)
@@ -87,6 +87,8 @@ class Graph:
                 return self.apply("divide", self.constant(1), arguments[0])
         if operation == "where" and arguments[1] == arguments[2]:
             return arguments[1]
+        if operation == "log" and self.nodes[arguments[0]][0] == "exp":
+            return self.arguments(arguments[0])[0]
         floated = self._floated(operation, arguments)
         return self.add_node(operation, *arguments) if floated is None else floated
 
@@ -179,7 +181,7 @@ class Graph:
         return [slopes[root] for root in roots]
 
     def _slope(self, node, operation, arguments, inner):
-        """Derivative of one node, from the derivatives of its arguments (None for 0)."""
+        """Differentiate one node, from the derivatives of its arguments (None for 0)."""
         zero = self.constant(0)
         d = [zero if i is None else i for i in inner]
         a, b = (*arguments, None)[:2]

@@ -84,7 +84,7 @@ def _regrouped(name, groups):
 
 
 def right_names(equations: Iterable[Equation]) -> list:
-    """The first occurrence of every right-hand name that is no left side, in order."""
+    """Find the first occurrence of every right-hand name that is no left side, in order."""
     equations = tuple(equations)
     lefts = {equation.response for equation in equations}
     first = {}
@@ -221,9 +221,12 @@ def _digits(name):
     return name[len(name.rstrip("0123456789")) :]
 
 
-def require(wanted, columns, need: str) -> None:
+def require(wanted, columns) -> None:
     """Raise one error for all ``wanted`` names that are not ``columns``."""
     missing = [name for name in wanted if name not in set(columns)]
     if missing:
         parts = [f"`{name}`{_suggestion(name, columns)}" for name in missing]
-        raise EquationError(f"{need} {'; '.join(parts)} — {_columns_line(columns)}")
+        raise EquationError(
+            tr(f"the data lack {'; '.join(parts)}. ", f"数据缺少 {'；'.join(parts)}。")
+            + _columns_line(columns)
+        )

@@ -72,11 +72,11 @@ class Source:
         return f"{where}{message}\n    {left}{before}{after}{right}\n    {' ' * _width(left + before)}^"
 
     def error(self, position, message: str) -> EquationError:
-        """An error that points at one place."""
+        """Make an error that points at one place."""
         return EquationError(self.pointed(position, message))
 
     def errors(self, problems) -> EquationError:
-        """One error for several (position, message)."""
+        """Make one error for several (position, message)."""
         return EquationError(listing(self.pointed(*problem) for problem in problems))
 
 
@@ -89,7 +89,7 @@ def _width(text):
 
 
 def character_problem(line: str, at: int) -> str:
-    """What to say about the character at ``line[at]``, with what to write instead if that is known."""
+    """Say what is wrong with the character at ``line[at]``, with what to write instead if that is known."""
     character = line[at]
     if character in "'\"`":
         return tr("text in quotes has no place in an equation.", "方程中不能有引号文本。")

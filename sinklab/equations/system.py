@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from sinklab.equations import names as naming
+from sinklab.equations.arguments import column_arrays, parameter_array
 from sinklab.equations.compile import Compiled
 from sinklab.equations.source import Source
 from sinklab.equations.text import read
@@ -91,17 +92,14 @@ class System:
         """
         columns = [str(column) for column in columns]
         if self.bound:
-            self._require(self.predictors, columns)
+            naming.require(self.predictors, columns)
             system = self
         else:
             predictors = naming.among_columns(self.equations, columns, self.source)
             system = System(self.equations, predictors, True, self.source)
         if responses_required:
-            system._require(system.free, columns)
+            naming.require(system.free, columns)
         return system
-
-    def _require(self, wanted, columns):
-        naming.require(wanted, columns, tr("the equations need", "方程需要"))
 
     @cached_property
     def text(self) -> str:
@@ -197,13 +195,13 @@ class System:
         return [latex(equation, self, lang, values or {}, number) for equation in self.equations]
 
     def power_product(self, response: str):
-        """The equation as a coefficient times powers of known quantities, or None; see ``forms``."""
+        """Read the equation as a coefficient times powers; see :func:`~sinklab.equations.forms.power_product`."""
         from sinklab.equations.forms import power_product
 
         return power_product(self._line(response).right, set(self.parameters))
 
     def additive_terms(self, response: str):
-        """The equation as a sum of such products, or None; see ``forms``."""
+        """Read the equation as a sum of such products; see :func:`~sinklab.equations.forms.additive_terms`."""
         from sinklab.equations.forms import additive_terms
 
         return additive_terms(self._line(response).right, set(self.parameters))
@@ -251,8 +249,8 @@ class System:
         means : dict of str to array
             Shape (n,), or (n_draw, n) if ``values`` are draws.
         """
-        theta = self._theta(values)
-        out = self.compiled().at(*self._columns(data)).mean(theta)
+        theta = parameter_array(values, self.parameters)
+        out = self.compiled().at(*column_arrays(data, self.predictors)).mean(theta)
         return {response: out[..., i] for i, response in enumerate(self.responses)}
 
     def jacobian(self, values, data) -> dict[str, np.ndarray]:
@@ -267,56 +265,13 @@ class System:
         -------
         slopes : dict of str to array, shape (n, k)
         """
-        theta = self._theta(values)
+        theta = parameter_array(values, self.parameters)
         if theta.ndim != 1:
             raise EquationError(
                 tr("derivatives need one parameter vector, found draws.", "求导需要一组参数，而不是抽样。")
             )
-        out = self.compiled().at(*self._columns(data)).jacobian(theta)
+        out = self.compiled().at(*column_arrays(data, self.predictors)).jacobian(theta)
         return {response: out[:, i, :] for i, response in enumerate(self.responses)}
-
-    def _theta(self, values):
-        """Parameter values as an array (k,) or (n_draw, k)."""
-        k = len(self.parameters)
-        if hasattr(values, "keys"):
-            missing = [name for name in self.parameters if name not in values.keys()]
-            if missing:
-                raise EquationError(
-                    tr(
-                        f"no value for the parameters {', '.join(missing)}.",
-                        f"参数 {'、'.join(missing)} 没有值。",
-                    )
-                )
-            parts = [np.asarray(values[name], dtype=float) for name in self.parameters]
-            return np.stack(np.broadcast_arrays(*parts), axis=-1) if parts else np.empty(0)
-        theta = np.asarray(values, dtype=float)
-        if theta.ndim not in (1, 2) or theta.shape[-1] != k:
-            raise EquationError(
-                tr(
-                    f"parameter values of shape {theta.shape}; expected ({k},) or (n_draw, {k}) for {', '.join(self.parameters)}.",
-                    f"参数值的形状为 {theta.shape}；应为 ({k},) 或 (n_draw, {k})，顺序为 {'、'.join(self.parameters)}。",
-                )
-            )
-        return theta
-
-    def _columns(self, data):
-        """Predictors as float arrays of one length, and that length."""
-        self._require(self.predictors, list(data.keys()))
-        held, wrong = {}, []
-        for name in self.predictors:
-            try:
-                held[name] = np.atleast_1d(np.asarray(data[name], dtype=float))
-            except (TypeError, ValueError):
-                wrong.append(name)
-        if wrong:
-            raise EquationError(tr(f"not numbers: {', '.join(wrong)}.", f"不是数值：{'、'.join(wrong)}。"))
-        lengths = {name: column.shape for name, column in held.items()}
-        if len(set(lengths.values())) > 1 or any(len(shape) != 1 for shape in lengths.values()):
-            raise EquationError(
-                tr(f"columns of different shape: {lengths}.", f"各列的形状不一致：{lengths}。")
-            )
-        n = len(next(iter(held.values()))) if held else len(data) if hasattr(data, "columns") else 1
-        return held, n
 
 
 def _restore(text, predictors, bound):

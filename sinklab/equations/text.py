@@ -1,19 +1,24 @@
 """From text to trees: the language of the equations, read through a whitelist.
 
-The text is cut into tokens first, so that whatever is not part of the language is refused at its
-own line and column. What remains is given to Python's parser (:mod:`ast`) for its precedence rules,
-and the syntax tree is translated node by node. Nothing is ever evaluated.
+The tokens are given to Python's parser (:mod:`ast`) for its precedence rules, and its syntax tree is
+translated node by node. Nothing is ever evaluated; constants are folded in floating point only to
+refuse those that are not finite.
 """
 
 import ast
-import difflib
-import keyword
 import math
-import re
 from bisect import bisect_right
-from dataclasses import dataclass
 
-from sinklab.equations.source import Source, character_problem
+from sinklab.equations.source import Source
+from sinklab.equations.tokens import (
+    MAX_DEPTH,
+    WORDS,
+    advice,
+    check_order,
+    logical_lines,
+    not_finite,
+    too_deep,
+)
 from sinklab.equations.tree import (
     FUNCTIONS,
     Call,
@@ -34,45 +39,8 @@ from sinklab.language import tr
 
 MAX_CHARACTERS = 100_000
 MAX_EQUATIONS = 200
-MAX_TOKENS = 2_000
-MAX_DEPTH = 100
 
-_TOKEN = re.compile(
-    r"(?P<space>[ \t]+)|(?P<comment>#.*)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z_]\w*)|(?P<operator>\*\*|<=|>=|==|!=|[-+*/^()\[\],<>=&|])",
-    re.ASCII,
-)
-_WORDS = {"and", "or", "not"}
 _COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
-_ADVICE = {
-    "ln": "log(x)",
-    "log10": "log(x) / 2.302585092994046",
-    "log2": "log(x) / 0.6931471805599453",
-    "pow": "x^y",
-    "power": "x^y",
-    "abs": "max(x, -x)",
-    "square": "x^2",
-    "if": "where(condition, a, b)",
-    "ifelse": "where(condition, a, b)",
-    "else": "where(condition, a, b)",
-    "minimum": "min(a, b)",
-    "maximum": "max(a, b)",
-    "pi": "3.141592653589793",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A number, name or operator of the text, at (line, column)."""
-
-    kind: str
-    text: str
-    position: tuple
-
-    @property
-    def ends_operand(self):
-        """Whether a value is complete after this token."""
-        return (self.kind in ("number", "name") and self.text not in _WORDS) or self.text in (")", "]")
 
 
 def read(text: str) -> tuple[tuple[Equation, ...], Source]:
@@ -98,7 +66,7 @@ def read(text: str) -> tuple[tuple[Equation, ...], Source]:
     source = Source.of(text, MAX_CHARACTERS)
     equations = []
     try:
-        for tokens in _logical_lines(source):
+        for tokens in logical_lines(source):
             if len(equations) == MAX_EQUATIONS:
                 raise source.error(
                     tokens[0].position,
@@ -109,117 +77,12 @@ def read(text: str) -> tuple[tuple[Equation, ...], Source]:
                 )
             equations.append(_equation(tokens, source))
     except (RecursionError, MemoryError):
-        raise source.error((1, 1), _too_deep()) from None
+        raise source.error((1, 1), too_deep()) from None
     if not equations:
         raise source.error(
             (1, 1), tr("no equation found; expected `left = right`.", "没有方程；应写成 `左边 = 右边`。")
         )
     return tuple(equations), source
-
-
-def _too_deep():
-    return tr(
-        f"nested more than {MAX_DEPTH} levels deep; write the equation in several lines.",
-        f"嵌套超过 {MAX_DEPTH} 层；请把方程分成几行书写。",
-    )
-
-
-def _logical_lines(source):
-    """Yield the tokens of each equation, with the brackets checked."""
-    tokens, brackets = [], []
-    for number, line in enumerate(source.lines, start=1):
-        for token in _tokens(line, number, source):
-            _follow_brackets(token, brackets, source)
-            tokens.append(token)
-            if len(tokens) > MAX_TOKENS:
-                raise source.error(
-                    token.position,
-                    tr(
-                        f"more than {MAX_TOKENS} names, numbers and signs in one equation; split it.",
-                        f"一个方程中的名称、数字和符号超过 {MAX_TOKENS} 个，请拆分。",
-                    ),
-                )
-        if tokens and not brackets:
-            yield tokens
-            tokens = []
-    if brackets:
-        raise _unclosed(brackets[-1], source)
-
-
-def _unclosed(token, source):
-    return source.error(
-        token.position, tr(f"`{token.text}` is never closed.", f"`{token.text}` 没有配对的右括号。")
-    )
-
-
-def _follow_brackets(token, brackets, source):
-    if token.kind != "operator":
-        return
-    if token.text in "([":
-        brackets.append(token)
-        if len(brackets) > MAX_DEPTH:
-            raise source.error(token.position, _too_deep())
-    elif token.text in ")]":
-        if not brackets or brackets[-1].text + token.text not in ("()", "[]"):
-            raise source.error(
-                token.position, tr(f"`{token.text}` closes nothing.", f"`{token.text}` 没有配对的左括号。")
-            )
-        brackets.pop()
-    elif token.text == "=" and brackets:
-        if brackets[-1].position[0] != token.position[0]:
-            raise _unclosed(brackets[-1], source)
-        raise source.error(
-            token.position,
-            tr("`=` inside brackets; write `==` to compare.", "括号内出现 `=`；比较请写 `==`。"),
-        )
-
-
-def _tokens(line, number, source):
-    """Yield the tokens of one line; refuse the first character that has no place in the language."""
-    at = 0
-    while at < len(line):
-        found = _TOKEN.match(line, at)
-        position = (number, at + 1)
-        if not found:
-            raise source.error(position, character_problem(line, at))
-        at = found.end()
-        if found.lastgroup in ("space", "comment"):
-            continue
-        token = Token(found.lastgroup, found.group(), position)
-        _check_token(token, line[at : at + 1], source)
-        yield token
-
-
-def _check_token(token, following, source):
-    if token.kind == "number":
-        if following.isascii() and (following.isalpha() or following == "_"):
-            raise source.error(
-                token.position,
-                tr(
-                    f"`{token.text[:20]}{following}…`: a name cannot start with a digit; for a product write `*`.",
-                    f"`{token.text[:20]}{following}…`：名称不能以数字开头；乘积请写 `*`。",
-                ),
-            )
-        if not math.isfinite(float(token.text)):
-            raise source.error(token.position, _not_finite())
-    elif token.kind == "name" and token.text not in _WORDS:
-        if keyword.iskeyword(token.text) or token.text == "pi":
-            advice = _advice(token.text, tr("choose another name", "请换一个名称"))
-            raise source.error(
-                token.position,
-                tr(f"`{token.text}` is a reserved word: {advice}.", f"`{token.text}` 是保留字：{advice}。"),
-            )
-
-
-def _not_finite():
-    return tr("this constant is not a finite number.", "此常数不是有限数。")
-
-
-def _advice(name, otherwise):
-    if name in _ADVICE:
-        return tr(f"write {_ADVICE[name]}", f"请写 {_ADVICE[name]}")
-    close = difflib.get_close_matches(name.lower(), FUNCTIONS, n=1, cutoff=0.5)
-    return tr(f"did you mean `{close[0]}`?", f"是否应为 `{close[0]}`？") if close else otherwise
 
 
 def _equation(tokens, source):
@@ -239,7 +102,7 @@ def _equation(tokens, source):
             ),
         )
     left, right = tokens[: signs[0]], tokens[signs[0] + 1 :]
-    if len(left) != 1 or left[0].kind != "name" or left[0].text in _WORDS:
+    if len(left) != 1 or left[0].kind != "name" or left[0].text in WORDS:
         raise source.error(
             tokens[0].position,
             tr(
@@ -249,7 +112,7 @@ def _equation(tokens, source):
         )
     if left[0].text in FUNCTIONS:
         raise source.error(left[0].position, _function_as_name(left[0].text))
-    _check_order(tokens[signs[0]], right, source)
+    check_order(tokens[signs[0]], right, source)
     reader = _Reader(right, source)
     tree = reader.number(reader.syntax(), 1)
     _constant(tree, source)
@@ -261,40 +124,6 @@ def _function_as_name(name):
         f"`{name}` is a function: call it as `{name}(…)`, or choose another name.",
         f"`{name}` 是函数：请写成 `{name}(…)`，或换一个名称。",
     )
-
-
-def _check_order(sign, tokens, source):
-    """Refuse two values without an operator between them, and operators without a value."""
-    before = sign
-    for token in tokens:
-        complete = before.ends_operand
-        unary = token.text in ("+", "-", "not")
-        starts = token.kind in ("number", "name") and token.text not in ("and", "or") or token.text == "("
-        call = before.kind == "name" and token.text == "("
-        if complete and starts and not call:
-            raise source.error(
-                token.position,
-                tr(
-                    f"an operator is missing before `{token.text[:40]}`; for a product write `*`.",
-                    f"`{token.text[:40]}` 之前缺少运算符；乘积请写 `*`。",
-                ),
-            )
-        if not complete and not starts and not unary:
-            raise source.error(
-                token.position,
-                tr(
-                    f"a name or number is missing before `{token.text}`.",
-                    f"`{token.text}` 之前缺少名称或数字。",
-                ),
-            )
-        before = token
-    if not before.ends_operand:
-        raise source.error(
-            before.position,
-            tr(
-                f"a name or number is missing after `{before.text}`.", f"`{before.text}` 之后缺少名称或数字。"
-            ),
-        )
 
 
 class _Reader:
@@ -329,7 +158,7 @@ class _Reader:
     def number(self, node, depth) -> Node:
         """Translate an expression whose value is a number."""
         if depth > MAX_DEPTH:
-            raise self.error(node, _too_deep())
+            raise self.error(node, too_deep())
         at = self.token(node.col_offset).position
         match node:
             case ast.Constant():
@@ -401,12 +230,12 @@ class _Reader:
         function = node.func.id
         if function not in FUNCTIONS:
             known = ", ".join(FUNCTIONS)
-            advice = _advice(function, tr("for a product write `*`", "乘积请写 `*`"))
+            hint = advice(function, tr("for a product write `*`", "乘积请写 `*`"))
             raise self.error(
                 node,
                 tr(
-                    f"`{function[:40]}` is not a function here: {advice} (functions: {known}).",
-                    f"没有函数 `{function[:40]}`：{advice}（可用函数：{known}）。",
+                    f"`{function[:40]}` is not a function here: {hint} (functions: {known}).",
+                    f"没有函数 `{function[:40]}`：{hint}（可用函数：{known}）。",
                 ),
             )
         at, count = self.token(node.col_offset).position, len(node.args)
@@ -425,7 +254,7 @@ class _Reader:
     def condition(self, node, depth) -> Node:
         """Translate an expression that holds or does not."""
         if depth > MAX_DEPTH:
-            raise self.error(node, _too_deep())
+            raise self.error(node, too_deep())
         at = self.token(node.col_offset).position
         match node:
             case ast.Compare():
@@ -433,13 +262,7 @@ class _Reader:
                 parts = tuple(
                     Comparison(_COMPARISONS[type(op)], a, b, position=at)
                     for op, a, b in zip(node.ops, values, values[1:], strict=False)
-                    if type(op) in _COMPARISONS
                 )
-                if len(parts) < len(node.ops):
-                    break_at = self.error(
-                        node, tr("expected <, <=, >, >=, == or !=.", "应为 <、<=、>、>=、== 或 !=。")
-                    )
-                    raise break_at
                 return parts[0] if len(parts) == 1 else Logic("and", parts, position=at)
             case ast.BoolOp():
                 word = "and" if isinstance(node.op, ast.And) else "or"
@@ -478,7 +301,7 @@ def _constant(node, source):
     except (OverflowError, ZeroDivisionError, ValueError):
         value = math.nan
     if isinstance(value, complex) or not math.isfinite(value):
-        raise source.error(node.position, _not_finite())
+        raise source.error(node.position, not_finite())
     return value
 
 
