@@ -1,7 +1,7 @@
-"""Products of powers and their sums, recognised for automatic start values.
+"""Products of powers and their sums, recognised for straight lines on the log scale and start values.
 
-A product of powers is linear on the logarithmic scale: the logarithm of ``a * dbh**b * height**c`` is
-``log a + b log(dbh) + c log(height)``, which ordinary least squares can start.
+The logarithm of ``a * dbh**b * height**c`` is ``log a + b log(dbh) + c log(height)``, which ordinary
+least squares can fit.
 """
 
 from dataclasses import dataclass
@@ -10,34 +10,34 @@ import numpy as np
 
 from sinklab.equations.compile import Program
 from sinklab.equations.graph import Graph
-from sinklab.equations.tree import Call, Name, Negative, Number, Power, Product, Sum, children, names, plain
+from sinklab.equations.tree import Call, Name, Negative, Number, Power, Product, Sum, names, plain
 
 
 @dataclass(frozen=True)
 class PowerProduct:
-    """``sign * coefficient * known * base**exponent * …``, or with ``exp(coefficient)`` where ``log``.
+    """``constant * coefficient * base**exponent * …``, with ``exp(coefficient)`` where ``log`` is true.
 
     Attributes
     ----------
     coefficient : str or None
-        Its parameter; None if there is none.
+        The leading parameter; None only in a term of a sum that has none.
     log : bool
-        Whether the parameter is the logarithm of the coefficient, as in ``exp(a + b * log(dbh))``.
-    sign : int
-        1 or -1.
-    powers : tuple of (tree, str or float)
-        Bases without parameters (columns and earlier left sides), and their exponents: the name of a
-        parameter, or a number.
+        Whether the parameter is the logarithm of the factor, as in ``exp(a + b * log(dbh))``.
+    constant : float
+        Product of the plain numbers, with its sign; positive in a product that stands alone.
+    powers : tuple of (Node, str or float)
+        Bases without parameters (of columns and earlier left sides), each once, and their exponents:
+        the name of a parameter, or a number.
     """
 
     coefficient: str | None
     log: bool
-    sign: int
+    constant: float
     powers: tuple
 
     @property
     def exponents(self) -> dict:
-        """``{text of the base: exponent}``; the base is mostly the name of a predictor."""
+        """``{text of the base: exponent}``: mostly names of predictors, but also ``dbh**2 * height``."""
         return {plain(base): exponent for base, exponent in self.powers}
 
     @property
@@ -47,31 +47,31 @@ class PowerProduct:
         return tuple(dict.fromkeys(([self.coefficient] if self.coefficient else []) + found))
 
     def design(self, data) -> tuple[np.ndarray, np.ndarray]:
-        """Linear model of ``log(sign * mean)``.
+        """Linear model of the logarithm of the absolute value.
 
         Parameters
         ----------
         data : DataFrame or mapping of str to array, shape (n,)
-            The columns and earlier left sides that are named.
+            At least the columns and earlier left sides in the bases.
 
         Returns
         -------
         matrix : array, shape (n, k)
-            One column for each of :attr:`parameters`; the coefficient's is 1 and estimates its logarithm.
+            One column for each of :attr:`parameters`; the coefficient's is 1 and belongs to its
+            logarithm (to the parameter itself where :attr:`log` is true).
         offset : array, shape (n,)
             Logarithm of the factors without a parameter.
         """
-        logs = [np.atleast_1d(_log_of(base, data)) for base, _ in self.powers]
-        n = max((len(column) for column in logs), default=1)
-        n = len(data) if hasattr(data, "columns") else n
-        matrix, offset = np.zeros((n, len(self.parameters))), np.zeros(n)
+        n = len(next(iter(data.values()))) if isinstance(data, dict) else len(data)
+        order = self.parameters
+        matrix, offset = np.zeros((n, len(order))), np.full(n, np.log(abs(self.constant)))
         if self.coefficient:
             matrix[:, 0] = 1
-        for (_, exponent), column in zip(self.powers, logs, strict=True):
+        for base, exponent in self.powers:
             if isinstance(exponent, str):
-                matrix[:, self.parameters.index(exponent)] += column
+                matrix[:, order.index(exponent)] += _log_of(base, data)
             else:
-                offset += exponent * column
+                offset += exponent * _log_of(base, data)
         return matrix, offset
 
 
@@ -84,7 +84,7 @@ def _log_of(base, data):
 
 
 def power_product(tree, parameters) -> PowerProduct | None:
-    """Read a right side as a product of powers with at most one coefficient.
+    """Read a right side as a positive product of powers with one leading coefficient.
 
     Parameters
     ----------
@@ -95,121 +95,126 @@ def power_product(tree, parameters) -> PowerProduct | None:
     Returns
     -------
     product : PowerProduct or None
-        None if the equation has another form, or one parameter in two places that are not both exponents.
+        None if the equation has another form.
     """
-    factors = _factors(tree, parameters, 1.0)
-    if factors is None:
-        return None
-    coefficients = [(name, log) for kind, name, log in factors if kind == "coefficient"]
-    numbers = [value for kind, value, _ in factors if kind == "number"]
-    powers = [(base, exponent) for kind, base, exponent in factors if kind == "power"]
-    used = [exponent for _, exponent in powers if isinstance(exponent, str)]
-    if len(coefficients) > 1 or (coefficients and coefficients[0][0] in used):
-        return None
-    constant = float(np.prod(numbers))
-    if constant == 0 or not np.isfinite(constant):
-        return None
-    if abs(constant) != 1:
-        powers.append((Number(abs(constant)), 1.0))
-    name, log = coefficients[0] if coefficients else (None, False)
-    return PowerProduct(name, log, 1 if constant > 0 else -1, tuple(powers))
+    product = _product(tree, parameters)
+    return product if product and product.coefficient and product.constant > 0 else None
 
 
 def additive_terms(tree, parameters) -> tuple[PowerProduct, ...] | None:
-    """Read a right side as a sum of products of powers, e.g. a polynomial; None if it is not one.
+    """Read a right side as a sum of products of powers, such as a polynomial, or None.
 
-    No parameter may stand in two terms.
+    A term may lack a coefficient or have a negative constant; no parameter stands in two terms.
     """
     if not isinstance(tree, Sum):
         return None
-    terms = []
-    for sign, part in tree.terms:
-        term = power_product(part if sign > 0 else Negative(part), parameters)
-        if term is None:
-            return None
-        terms.append(term)
-    used = [name for term in terms for name in term.parameters]
-    return tuple(terms) if len(used) == len(set(used)) else None
+    terms = [_product(part if sign > 0 else Negative(part), parameters) for sign, part in tree.terms]
+    used = [name for term in terms if term for name in term.parameters]
+    return tuple(terms) if None not in terms and len(used) == len(set(used)) else None
+
+
+def _product(tree, parameters):
+    try:
+        factors = _factors(tree, parameters, 1.0)
+    except OverflowError:
+        return None
+    if factors is None:
+        return None
+    coefficients, powers, numeric, constant = [], {}, {}, 1.0
+    for kind, what, how in factors:
+        if kind == "coefficient":
+            coefficients.append((what, how))
+        elif kind == "number":
+            constant *= what
+        elif isinstance(how, str):
+            if powers.setdefault(what, how) != how:
+                return None  # dbh**b * dbh**c: only b + c is defined
+        else:
+            numeric[what] = numeric.get(what, 0.0) + how
+    if len(coefficients) > 1 or (coefficients and coefficients[0][0] in powers.values()):
+        return None
+    if constant == 0 or not np.isfinite(constant):
+        return None
+    for base, exponent in numeric.items():
+        if base in powers:
+            base, exponent = _raised(base, exponent), 1.0
+        powers[base] = exponent
+    name, log = coefficients[0] if coefficients else (None, False)
+    return PowerProduct(name, log, constant, tuple(powers.items()))
+
+
+def _has(tree, parameters):
+    return any(found.name in parameters for found in names(tree))
+
+
+def _raised(base, power):
+    """Tree of ``base**power``."""
+    if power == 1:
+        return base
+    return Power(base, Number(power) if power >= 0 else Negative(Number(-power)))
 
 
 def _factors(tree, parameters, power):
-    """Factors ``(kind, what, how)`` of ``tree**power``, or None."""
-    if not any(found.name in parameters for found in names(tree)) and not _is_signed(tree):
-        return [("power", tree, power)]
+    """Factors ``(kind, what, how)`` of ``tree**power``, ``power`` a number; None if it is no product."""
     match tree:
         case Number():
             return [("number", tree.value**power, None)] if tree.value else None
-        case Name():
+        case Name() if tree.name in parameters:
             return [("coefficient", tree.name, False)] if power == 1 else None
         case Negative():
             inner = _factors(tree.operand, parameters, power)
-            return None if inner is None or power not in (1, -1) else [*inner, ("number", -1.0, None)]
+            return [*inner, ("number", -1.0, None)] if inner is not None and abs(power) == 1 else None
         case Product():
             found = [_factors(part, parameters, power * sign) for sign, part in tree.factors]
             return None if None in found else [factor for inner in found for factor in inner]
-        case Power():
-            return _power(tree.base, tree.exponent, parameters, power)
-        case Call(function="exp"):
+        case Power() if not _has(tree.base, parameters):
+            return _powers(tree.base, tree.exponent, parameters, power)
+        case Call(function="exp") if _has(tree, parameters):
             return _exponential(tree.arguments[0], parameters, power)
-    return None
+    return None if _has(tree, parameters) else [("power", tree, power)]
 
 
-def _is_signed(tree):
-    """Whether a factor without parameters is a plain number or carries a sign, to be taken apart."""
-    return isinstance(tree, Number | Negative) or (
-        isinstance(tree, Product) and any(_is_signed(part) for part in children(tree))
-    )
-
-
-def _power(base, exponent, parameters, power):
-    """Factors of a power whose base has no parameter and whose exponent is a parameter or its multiple."""
-    if any(found.name in parameters for found in names(base)):
-        return None
-    return _multiple(base, exponent, parameters, power)
-
-
-def _multiple(base, exponent, parameters, power):
+def _powers(base, exponent, parameters, power):
+    """Factors of ``base**(exponent * power)``, the base without parameters."""
     match exponent:
+        case Number() if isinstance(base, Number):
+            return [("number", base.value ** (exponent.value * power), None)] if base.value else None
         case Number():
             return [("power", base, exponent.value * power)]
-        case Name() if exponent.name in parameters:
-            scaled = base if power == 1 else Power(base, _signed(power))
-            return [("power", scaled, exponent.name)]
         case Negative():
-            return _multiple(base, exponent.operand, parameters, -power)
-    return None
-
-
-def _signed(value):
-    return Number(value) if value >= 0 else Negative(Number(-value))
+            return _powers(base, exponent.operand, parameters, -power)
+        case Name() if exponent.name in parameters:
+            return [("power", _raised(base, power), exponent.name)]
+    return None if _has(exponent, parameters) else [("power", Power(base, exponent), power)]
 
 
 def _exponential(tree, parameters, power):
-    """Factors of ``exp(a + b * log(x) + c * y)``: the exponential of a sum is a product."""
+    """Factors of ``exp(a + b * log(x) - c * y)**power``: the exponential of a sum is a product."""
     found = []
     for sign, part in tree.terms if isinstance(tree, Sum) else ((1, tree),):
-        factors = _linear(part, parameters, sign * power)
+        factors = _exponential_term(part, parameters, sign * power)
         if factors is None:
             return None
         found += factors
     return found
 
 
-def _linear(part, parameters, power):
-    """Factors of ``exp(part)**power`` for one term of the exponent."""
+def _exponential_term(part, parameters, power):
     if isinstance(part, Negative):
-        return _linear(part.operand, parameters, -power)
-    own = [found.name for found in names(part) if found.name in parameters]
-    if not own:
+        return _exponential_term(part.operand, parameters, -power)
+    if not _has(part, parameters):
         return [("power", Call("exp", (part,)), power)]
     if isinstance(part, Name):
         return [("coefficient", part.name, True)] if power == 1 else None
-    if not isinstance(part, Product) or len(own) > 1:
+    if not isinstance(part, Product):
         return None
-    rest = tuple(factor for factor in part.factors if factor[1] not in (Name(own[0]),))
-    if len(rest) == len(part.factors) or (-1, Name(own[0])) in part.factors or rest[0][0] < 0:
+    own = [(sign, factor) for sign, factor in part.factors if _has(factor, parameters)]
+    rest = tuple(factor for factor in part.factors if factor not in own)
+    if len(own) != 1 or own[0][0] < 0 or not isinstance(own[0][1], Name):
         return None
+    if rest[0][0] < 0:
+        rest = ((1, Number(1.0)), *rest)
     inner = rest[0][1] if len(rest) == 1 else Product(rest)
     if isinstance(inner, Call) and inner.function == "log":
-        return _multiple(inner.arguments[0], Name(own[0]), parameters, power)
-    return _multiple(Call("exp", (inner,)), Name(own[0]), parameters, power)
+        return _powers(inner.arguments[0], own[0][1], parameters, power)
+    return _powers(Call("exp", (inner,)), own[0][1], parameters, power)

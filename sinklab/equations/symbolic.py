@@ -76,7 +76,7 @@ def _number(value):
 
 def _exponent(value):
     """Give whole exponents of moderate size exactly: D**2 is more useful than D**2.0."""
-    whole = value.is_Float and value == int(value) and abs(value) <= 100
+    whole = value.is_Float and float(value).is_integer() and abs(value) <= 100
     return sympy.Integer(int(value)) if whole else value
 
 

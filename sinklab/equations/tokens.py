@@ -161,6 +161,10 @@ def check_order(sign, tokens, source):
                     f"`{token.text}` 之前缺少名称或数字。",
                 ),
             )
+        if token.text == "not" and before.text not in ("=", "(", ",", "and", "or", "not"):
+            raise source.error(
+                token.position, tr("put `not …` in parentheses here.", "此处的 `not …` 须加括号。")
+            )
         before = token
     if not before.ends_operand:
         raise source.error(
