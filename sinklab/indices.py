@@ -10,54 +10,78 @@ Zeng W., Tang S. (2011) Goodness evaluation and precision analysis of tree bioma
 Scientia Silvae Sinicae 47(11):106-113.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import stats
 
 from sinklab.language import tr
 
-#: Name, LaTeX formula and wording of every index, in the order in which tables print them.
+
+class Index(NamedTuple):
+    """How an index is printed: formula in LaTeX, wording in both languages, formula in plain text."""
+
+    latex: str
+    en: str
+    zh: str
+    plain: str
+
+
+#: Every index by its name, in the order in which tables print them.
 FORMULAS = {
-    "n": ("n", "number of observations", "样本数"),
-    "R2": (
+    "n": Index("n", "number of observations", "样本数", "n"),
+    "R2": Index(
         r"R^2 = 1 - \sum (y_i - \hat y_i)^2 / \sum (y_i - \bar y)^2",
         "coefficient of determination",
         "确定系数",
+        "1 - Σ(y - f)² / Σ(y - ȳ)²",
     ),
-    "SEE": (
+    "SEE": Index(
         r"SEE = \sqrt{\sum (y_i - \hat y_i)^2 / (n - p)}",
         "standard error of estimate",
         "估计值的标准差",
+        "√(Σ(y - f)² / (n - p))",
     ),
-    "TRE": (
+    "TRE": Index(
         r"TRE = 100 \sum (y_i - \hat y_i) / \sum \hat y_i",
         "total relative error (%)",
         "总相对误差（%）",
+        "100 Σ(y - f) / Σf",
     ),
-    "ASE": (
+    "ASE": Index(
         r"ASE = \frac{100}{n} \sum (y_i - \hat y_i) / \hat y_i",
         "average systematic error (%)",
         "平均系统误差（%）",
+        "100/n Σ((y - f) / f)",
     ),
-    "MPE": (
+    "MPE": Index(
         r"MPE = 100\, t_{0.05}\, (SEE / \bar y) / \sqrt{n}",
         "mean prediction error (%)",
         "平均预估误差（%）",
+        "100 t(0.05) (SEE / ȳ) / √n",
     ),
-    "MPSE": (
+    "MPSE": Index(
         r"MPSE = \frac{100}{n} \sum |(y_i - \hat y_i) / \hat y_i|",
         "mean percentage standard error (%)",
         "平均百分标准误差（%）",
+        "100/n Σ|(y - f) / f|",
     ),
-    "RMSE": (r"RMSE = \sqrt{\sum (y_i - \hat y_i)^2 / n}", "root mean square error", "均方根误差"),
-    "AIC": (r"AIC = 2 k - 2 \ln L", "Akaike information criterion", "赤池信息准则"),
-    "BIC": (r"BIC = k \ln n - 2 \ln L", "Bayesian information criterion", "贝叶斯信息准则"),
+    "RMSE": Index(
+        r"RMSE = \sqrt{\sum (y_i - \hat y_i)^2 / n}",
+        "root mean square error",
+        "均方根误差",
+        "√(Σ(y - f)² / n)",
+    ),
+    "AIC": Index(r"AIC = 2 k - 2 \ln L", "Akaike information criterion", "赤池信息准则", "2k - 2 ln L"),
+    "BIC": Index(
+        r"BIC = k \ln n - 2 \ln L", "Bayesian information criterion", "贝叶斯信息准则", "k ln n - 2 ln L"
+    ),
 }
 
 
 def describe(index: str) -> str:
     """Wording of an index in the reader's language."""
-    _, en, zh = FORMULAS[index]
-    return tr(en, zh)
+    return tr(FORMULAS[index].en, FORMULAS[index].zh)
 
 
 def r_squared(observed, predicted) -> float:

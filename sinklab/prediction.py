@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from sinklab import vocabulary
+from sinklab.equations.parts import complete, slopes
 from sinklab.errors import DataError, listing
 from sinklab.language import tr
 
@@ -88,7 +89,7 @@ def _means(result, frame) -> dict[str, np.ndarray]:
     if result.method != "ols-log":
         return mean
     corrected = {r: mean[r] * result.correction[r] for r in result.system.free}
-    return result.system.complete(corrected, frame)
+    return complete(result.system, corrected, frame)
 
 
 def _interval(result, response, frame, mean, jacobian, level, kind) -> dict[str, np.ndarray]:
@@ -125,7 +126,7 @@ def _identity_slopes(result, response, frame, mean) -> dict[str, np.ndarray]:
     """Derivative of a response with respect to each free response that it is made of."""
     if response in result.residual:
         return {response: np.ones(len(frame))}
-    return result.system.slopes(response, mean, frame)
+    return slopes(result.system, {r: mean[r] for r in result.system.free}, frame)[response]
 
 
 def residual_variance(result, slope, frame, mean) -> np.ndarray:

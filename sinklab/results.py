@@ -226,7 +226,7 @@ class FitResult:
         return {
             "label": self.label,
             "method": self.method,
-            "equations": [f"{r} = {t}" for r, t in self.system.lines()],
+            "equations": [str(e) for e in self.system.equations],
             "parameters": _plain(p.to_dict("records")),
             "covariance": {"names": self.labels, "matrix": _plain(self.covariance.to_numpy().tolist())},
             "residual": {r: _residual_json(m) for r, m in self.residual.items()},

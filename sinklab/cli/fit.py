@@ -1,0 +1,144 @@
+"""``sinklab fit``: one fit from a plain CSV, for people and as JSON."""
+
+from pathlib import Path
+
+from sinklab.errors import DataError
+from sinklab.language import tr
+
+
+def add_parser(subparsers) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser("fit", help=tr("fit equations to a CSV file", "用 CSV 数据拟合方程"))
+    parser.add_argument(
+        "data", metavar="DATA", help=tr("CSV file (UTF-8 or GB18030)", "CSV 文件（UTF-8 或 GB18030）")
+    )
+    parser.add_argument(
+        "--equations",
+        required=True,
+        metavar="TEXT_OR_FILE",
+        help=tr("equations, or a file of them", "方程文本或文件"),
+    )
+    parser.add_argument("--method", default="nsur", metavar="ols-log|wls|nsur", help="nsur")
+    parser.add_argument(
+        "--variance",
+        metavar="FUNCTION",
+        help="none | power:mean | power:dbh | power:dbh=2 | exp:dbh | stem=power:dbh,root=none",
+    )
+    parser.add_argument("--correction", default="baskerville", metavar="baskerville|snowdon|none")
+    parser.add_argument("--start", default="", metavar="a=0.1,b=2", help=tr("start values", "参数初值"))
+    parser.add_argument(
+        "--by", metavar="COL", help=tr("fit each level of a column apart", "按列的各水平分别拟合")
+    )
+    parser.add_argument("--level", type=float, default=0.95, help=tr("level of the intervals", "置信水平"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--json", metavar="OUT", help=tr("write the result as JSON (- for the console)", "将结果写为 JSON")
+    )
+    parser.add_argument(
+        "--save", metavar="TABLE", help=tr("save as table_id or table_id@version", "保存为参数表")
+    )
+    parser.set_defaults(func=run)
+
+
+def run(arguments) -> int:
+    """Fit, print, write; 1 when a fit did not converge."""
+    from sinklab.cli.report import fit_report
+    from sinklab.equations import System
+    from sinklab.fit import fit, fit_by
+    from sinklab.tabular import read_csv, read_rows
+
+    # The table reference is checked before the work, not after it.
+    reference = _table_reference(arguments.save) if arguments.save else None
+    system = System.parse(equation_text(arguments.equations))
+    header, _ = read_rows(arguments.data)
+    system = system.bind(header)
+    needed = {*system.predictors, *(r for r in system.responses if r in header)}
+    frame = read_csv(arguments.data, numeric=needed)
+    options = {
+        "method": arguments.method,
+        "variance": arguments.variance or "power:mean",
+        "correction": arguments.correction,
+        "start": start_values(arguments.start),
+        "level": arguments.level,
+        "seed": arguments.seed,
+        "name": Path(arguments.data).name,
+    }
+    if arguments.by:
+        results = fit_by(frame, system, arguments.by, **options)
+    else:
+        results = [fit(frame, system, **options)]
+    if arguments.json != "-":
+        print("\n\n".join(fit_report(r) for r in results))
+    if arguments.json:
+        _write_json(results, arguments)
+    if reference:
+        _save(results, reference, arguments)
+    return 0 if all(r.converged for r in results) else 1
+
+
+def equation_text(text_or_file: str) -> str:
+    """Equations from a file, or from the text itself with ``;`` between them."""
+    from sinklab.tabular import read_text
+
+    looks_like_file = "=" not in text_or_file or text_or_file.endswith((".txt", ".eq"))
+    if looks_like_file:
+        return read_text(text_or_file)
+    return text_or_file.replace("\\n", "\n").replace(";", "\n")
+
+
+def start_values(text: str) -> dict[str, float]:
+    """Read ``a=0.1,b=2``.
+
+    Raises
+    ------
+    DataError
+    """
+    start = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, _, number = part.partition("=")
+        try:
+            start[name.strip()] = float(number)
+        except ValueError:
+            raise DataError(
+                tr(
+                    f"--start: {part!r} is not of the form name=number",
+                    f"--start：{part!r} 不是“参数=数值”的形式",
+                )
+            ) from None
+    return start
+
+
+def _write_json(results, arguments) -> None:
+    import json
+
+    from sinklab import paths
+
+    content = results[0].to_json()
+    if arguments.by:
+        content = {"by": arguments.by, "fits": [r.to_json() for r in results]}
+    text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    if arguments.json == "-":
+        print(text, end="")
+        return
+    with paths.atomic_write(arguments.json) as stream:
+        stream.write(text)
+
+
+def _table_reference(text: str) -> tuple[str, str]:
+    from sinklab.tables.schema import check_table_id, check_version
+
+    table_id, _, version = text.partition("@")
+    return check_table_id(table_id), check_version(version or "0.1.0")
+
+
+def _save(results, reference, arguments) -> None:
+    from sinklab import paths, provenance
+    from sinklab.tables import Table
+
+    source = {
+        "spec": f"file:{Path(arguments.data).name}",
+        "files": {Path(arguments.data).name: provenance.file_sha256(arguments.data)},
+        "origin": "measured",
+    }
+    folder = Table.from_fits(results, *reference, source=source).write()
+    print(tr(f"saved: {paths.relative(folder)}", f"已保存：{paths.relative(folder)}"))

@@ -1,0 +1,166 @@
+"""Fit a system to data: one function, every method, one result.
+
+========= ============================================================== ==========================
+method    what it does                                                   page
+========= ============================================================== ==========================
+ols-log   least squares of logarithms, bias correction recorded          :mod:`.log_linear`
+wls       weighted nonlinear regression, equation by equation            :mod:`.system`
+nsur      simultaneous system with correlated residuals                  :mod:`.system`
+========= ============================================================== ==========================
+"""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from sinklab.errors import DataError
+from sinklab.fit.assemble import from_lines, from_state
+from sinklab.fit.log_linear import CORRECTIONS, check_forms, fit_line
+from sinklab.fit.prepare import prepare
+from sinklab.fit.start import start_values
+from sinklab.fit.system import SystemFit
+from sinklab.fit.variance import parse_variance
+from sinklab.language import tr
+from sinklab.results import FitResult
+
+__all__ = ["METHODS", "fit", "fit_by"]
+
+METHODS = ("ols-log", "wls", "nsur")
+
+
+def fit(
+    data,
+    system,
+    method: str = "nsur",
+    variance="power:mean",
+    start=None,
+    correction: str = "baskerville",
+    level: float = 0.95,
+    seed: int = 0,
+    label: str = "",
+    name: str = "data",
+) -> FitResult:
+    """Fit a system of equations.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One row per individual or plot; columns bear the names in the equations. A blank response is
+        a component that was not measured.
+    system : System or str
+        Equations, see :class:`sinklab.System`.
+    method : {"nsur", "wls", "ols-log"}
+    variance : str or mapping
+        Variance function for ``wls`` and ``nsur``: ``none``, ``power:mean``, ``power:dbh`` (exponent
+        estimated), ``power:dbh=2`` (fixed), ``exp:dbh``, or one for each equation as in
+        ``"stem=power:dbh,root=none"``.
+    start : mapping, optional
+        Start values that override the automatic ones, by parameter name.
+    correction : {"baskerville", "snowdon", "none"}
+        Back-transformation of ``ols-log``.
+    level : float
+        Level of the intervals of the parameters.
+    seed : int
+        For the search of start values and for the draws of the result.
+    label, name : str
+        What this fit and its data are called.
+
+    Returns
+    -------
+    result : FitResult
+
+    Raises
+    ------
+    DataError, EquationError, ConvergenceError
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> trees = pd.DataFrame({"dbh": [5.0, 10.0, 20.0, 30.0], "agb": [5.0, 31.0, 170.0, 480.0]})
+    >>> result = fit(trees, "agb = a * dbh**b", method="ols-log")
+    >>> round(float(result.values[1]), 2)
+    2.54
+    """
+    _check_options(method, correction, level)
+    prepared = prepare(data, system, name)
+    if method == "ols-log":
+        check_forms(prepared.system, prepared.frame)
+        lines = [fit_line(prepared.system, r, prepared.frame) for r in prepared.system.free]
+        result = from_lines(prepared, lines, correction, level, seed)
+    else:
+        result = _fit_system(prepared, method, variance, start, level, seed)
+    source = {"name": name, "n_read": prepared.n_read, "n_used": len(prepared.frame)}
+    return replace(result, label=label, source=result.source | source)
+
+
+def _check_options(method, correction, level):
+    if method not in METHODS:
+        raise DataError(tr(f"method {method!r} is none of {METHODS}", f"方法 {method!r} 不在 {METHODS} 之中"))
+    if correction not in CORRECTIONS:
+        raise DataError(
+            tr(
+                f"correction {correction!r} is none of {CORRECTIONS}",
+                f"校正 {correction!r} 不在 {CORRECTIONS} 之中",
+            )
+        )
+    if not 0 < level < 1:
+        raise DataError(
+            tr(f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}")
+        )
+
+
+def _fit_system(prepared, method, variance, start, level, seed) -> FitResult:
+    system, frame = prepared.system, prepared.frame
+    start = dict(start or {})
+    unknown = [p for p in start if p not in system.parameters]
+    if unknown:
+        raise DataError(
+            tr(
+                f"start values for unknown parameters: {', '.join(unknown)}; the equations have "
+                f"{', '.join(system.parameters)}",
+                f"初值中的参数未出现在方程里：{'、'.join(unknown)}；方程参数为 {'、'.join(system.parameters)}",
+            )
+        )
+    functions = parse_variance(variance, system.free, system.predictors)
+    engine = SystemFit(system, frame, functions, correlated=method == "nsur")
+    engine.refuse_singular()
+    state, certificate = engine.maximise(start_values(system, frame, start, seed))
+    if start:
+        # A start that was given may lead to a lower summit than the automatic one.
+        other, other_certificate = engine.maximise(start_values(system, frame, None, seed))
+        if other.loglik > state.loglik + 1e-6:
+            state, certificate = other, other_certificate
+    return from_state(
+        prepared, engine, state, certificate | {"n_start": 2 if start else 1}, method, level, seed
+    )
+
+
+def fit_by(data, system, by: str, **options) -> list[FitResult]:
+    """Fit each level of a column apart; see :func:`fit` for the options.
+
+    Returns
+    -------
+    results : list of FitResult
+        In the order of the sorted levels, labelled by them. Records without a level are an error.
+
+    Raises
+    ------
+    DataError
+        The column is missing or has blanks.
+    """
+    frame = pd.DataFrame(data)
+    if by not in frame.columns:
+        found = ", ".join(map(str, frame.columns))
+        raise DataError(
+            tr(f"no column {by!r} to fit by; found {found}", f"没有用于分组的列 {by!r}；现有 {found}")
+        )
+    blank = frame.index[frame[by].isna()]
+    if len(blank):
+        records = ", ".join(str(i + 1) for i in blank[:20])
+        raise DataError(tr(f"{by} is blank in records {records}", f"第 {records} 条记录的 {by} 为空"))
+    options.setdefault("name", "data")
+    name = options.pop("name")
+    results = []
+    for value, part in frame.groupby(by, sort=True):
+        results.append(fit(part, system, label=f"{value}", name=f"{name}, {by} = {value}", **options))
+    return results

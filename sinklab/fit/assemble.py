@@ -1,0 +1,200 @@
+"""Put what an engine found into the one result type."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sinklab import indices, provenance
+from sinklab.equations.parts import own_parameters, parameters_of
+from sinklab.fit.log_linear import correction_factor, joint_covariance
+from sinklab.language import tr
+from sinklab.results import FitResult, ResidualModel
+
+
+def from_state(prepared, engine, state, certificate, method, level, seed) -> FitResult:
+    """Result of ``wls`` and ``nsur`` from the maximum of the likelihood."""
+    system = prepared.system
+    covariance, sigma, correlation = engine.covariance(state)
+    beta, exponents = engine.likelihood.split(state.theta)
+    natural = engine.scale.natural_sigma(sigma, exponents)
+    freedom = engine.freedom()
+    residual = {}
+    for j, response in enumerate(engine.free):
+        f = engine.functions[response]
+        residual[response] = ResidualModel(
+            response, f.kind, float(natural[j]), f.by, float(exponents[j]), not f.estimated, float(freedom[j])
+        )
+    warnings = list(prepared.warnings) + _unpaired(engine)
+    if not certificate["converged"]:
+        warnings.append(_not_converged(certificate))
+    logliks = {r: _marginal_loglik(state, engine, j) for j, r in enumerate(engine.free)}
+    return _result(
+        prepared,
+        method=method,
+        values=beta,
+        covariance=covariance,
+        freedom=_freedom_by_parameter(system, dict(zip(engine.free, freedom, strict=True))),
+        residual=residual,
+        correlation=correlation,
+        loglik=state.loglik,
+        logliks=logliks,
+        correction=dict.fromkeys(system.free, 1.0),
+        correction_kind="none",
+        certificate=certificate,
+        warnings=warnings,
+        level=level,
+        seed=seed,
+    )
+
+
+def from_lines(prepared, lines, correction, level, seed) -> FitResult:
+    """Result of ``ols-log``; coefficients are reported on the natural scale of the equation."""
+    system, frame = prepared.system, prepared.frame
+    log_covariance, correlation = joint_covariance(lines)
+    names = [n for line in lines for n in line.names]
+    on_log = np.concatenate([line.on_log for line in lines])
+    raw = np.concatenate([line.values for line in lines])
+    values = np.where(on_log, np.exp(raw), raw)
+    scale = np.where(on_log, values, 1.0)
+    order = [names.index(p) for p in system.parameters]
+    covariance = (log_covariance * np.outer(scale, scale))[np.ix_(order, order)]
+    residual = {
+        line.response: ResidualModel(line.response, "lognormal", line.sigma, freedom=float(line.freedom))
+        for line in lines
+    }
+    median = system.mean(values[order], frame)
+    factors = {
+        line.response: correction_factor(
+            correction, line, frame[line.response].to_numpy(float), median[line.response]
+        )
+        for line in lines
+    }
+    certificate = {
+        "steps": 1,
+        "decrement": 0.0,
+        "rank": len(names),
+        "n_parameter": len(names),
+        "converged": True,
+    }
+    return _result(
+        prepared,
+        method="ols-log",
+        values=values[order],
+        covariance=covariance,
+        freedom=_freedom_by_parameter(system, {line.response: line.freedom for line in lines}),
+        residual=residual,
+        correlation=correlation,
+        loglik=sum(line.loglik for line in lines),
+        logliks={line.response: line.loglik for line in lines},
+        correction=factors,
+        correction_kind=correction,
+        certificate=certificate,
+        warnings=list(prepared.warnings),
+        level=level,
+        seed=seed,
+        on_log=on_log[order],
+    )
+
+
+def _result(prepared, *, values, covariance, freedom, logliks, level, on_log=None, **known) -> FitResult:
+    system, frame = prepared.system, prepared.frame
+    se = np.sqrt(np.clip(np.diag(covariance), 0, None))
+    half = stats.t.ppf(0.5 + level / 2, freedom) * se
+    lower, upper = values - half, values + half
+    if on_log is not None:
+        # The interval of a coefficient estimated as a logarithm is symmetric there.
+        ratio = np.exp(half[on_log] / values[on_log])
+        lower[on_log], upper[on_log] = values[on_log] / ratio, values[on_log] * ratio
+    names = list(system.parameters)
+    parameters = pd.DataFrame(
+        {"name": names, "group": "", "value": values, "se": se, "lower": lower, "upper": upper}
+    )
+    certificate, warnings = known.pop("certificate"), known.pop("warnings")
+    result = FitResult(
+        system=system,
+        parameters=parameters,
+        covariance=pd.DataFrame(covariance, index=names, columns=names),
+        correlation=pd.DataFrame(
+            known.pop("correlation"), index=list(system.free), columns=list(system.free)
+        ),
+        n={r: int(frame[r].notna().sum()) for r in system.responses if r in frame},
+        ranges={x: (float(frame[x].min()), float(frame[x].max())) for x in system.predictors},
+        index_table=pd.DataFrame(),
+        converged=certificate["converged"],
+        certificate=certificate,
+        warnings=tuple(warnings),
+        versions=provenance.versions(),
+        source={"fingerprint": provenance.fingerprint(_used(system, frame))},
+        data=frame,
+        level=level,
+        **known,
+    )
+    return _with_indices(result, logliks)
+
+
+def _used(system, frame) -> pd.DataFrame:
+    return frame[[*system.predictors, *(r for r in system.responses if r in frame)]]
+
+
+def _with_indices(result, logliks) -> FitResult:
+    rows = {}
+    for response, part in result.fitted().groupby("response", sort=False):
+        p = len(parameters_of(result.system, response))
+        row = indices.evaluate(part["observed"], part["predicted"], p)
+        row |= {"AIC": np.nan, "BIC": np.nan}
+        if response in logliks:
+            k = p + 1 + (not result.residual[response].fixed)
+            row["AIC"] = indices.aic(logliks[response], k)
+            row["BIC"] = indices.bic(logliks[response], k, row["n"])
+        rows[response] = row
+    return replace(result, index_table=pd.DataFrame.from_dict(rows, orient="index").rename_axis("response"))
+
+
+def _freedom_by_parameter(system, freedom) -> np.ndarray:
+    """Degrees of freedom for each parameter: those of the equation it stands in first."""
+    owner = {p: r for r in reversed(system.free) for p in own_parameters(system, r)}
+    return np.array([max(freedom[owner[p]], 1) for p in system.parameters], float)
+
+
+def _marginal_loglik(state, engine, j) -> float:
+    """Log-likelihood of one equation by itself, at the system's estimates."""
+    seen = engine.likelihood.observed[:, j]
+    log_sd = state.log_g[seen, j] + 0.5 * np.log(state.sigma[j, j])
+    u = state.u[seen, j]
+    return float(-(0.5 * np.log(2 * np.pi) + log_sd + 0.5 * u**2 / state.sigma[j, j]).sum())
+
+
+def _unpaired(engine) -> list[str]:
+    """Warn of equations that no tree has together: their correlation cannot be estimated."""
+    if not engine.correlated:
+        return []
+    together = engine.likelihood.observed.T.astype(int) @ engine.likelihood.observed
+    pairs = [
+        f"{engine.free[i]}–{engine.free[j]}"
+        for i in range(len(engine.free))
+        for j in range(i + 1, len(engine.free))
+        if together[i, j] == 0
+    ]
+    if not pairs:
+        return []
+    return [
+        tr(
+            f"no tree has both components of {', '.join(pairs)}; their correlation is not estimated",
+            f"没有样木同时测定 {'、'.join(pairs)}；其残差相关未估计",
+        )
+    ]
+
+
+def _not_converged(certificate) -> str:
+    if certificate["rank"] < certificate["n_parameter"]:
+        return tr(
+            f"not converged: the data determine {certificate['rank']} of {certificate['n_parameter']} parameters; "
+            "use a simpler equation",
+            f"未收敛：数据只能确定 {certificate['n_parameter']} 个参数中的 {certificate['rank']} 个；请简化方程",
+        )
+    return tr(
+        f"not converged after {certificate['steps']} steps; give other starts or a simpler equation",
+        f"{certificate['steps']} 步后仍未收敛；请另给初值或简化方程",
+    )

@@ -1,0 +1,202 @@
+r"""Weighted and simultaneous nonlinear fits (``wls``, ``nsur``) by maximum likelihood.
+
+*What it assumes.* Each equation has its own variance function (constant; power of a predictor or of
+the prediction; exponential), its exponent known or estimated together with the coefficients;
+residuals are normal and, for ``nsur``, correlated between the equations of one tree. Components may
+be missing at random: each tree enters with the ones it has. A sum of parts is an identity and holds
+by construction.
+
+*How.* Feasible generalised least squares carried on to the maximum of the likelihood: scoring steps
+with exact derivatives, damped as by Levenberg and Marquardt, over coefficients and exponents, the
+residual covariance being profiled out (:mod:`sinklab.fit.likelihood`). ``wls`` holds the correlation
+at zero, so its equations are fitted one by one, but reports the correlation of the residuals and
+carries it into the joint covariance, because a total is uncertain through all of its parts.
+
+*Standard errors* are those of generalised least squares at the estimated weights,
+:math:`(J^T \Sigma^{-1} J)^{-1}`, with each equation's variance on n - p degrees of freedom, as in
+Parresol (2001). One equation with constant variance is thereby ordinary nonlinear least squares.
+
+*When.* ``nsur`` for systems of components; ``wls`` for a single response, or when components must
+not influence each other.
+
+Source
+------
+Parresol B.R. (2001) Additivity of nonlinear biomass equations. Can. J. For. Res. 31:865-878.
+Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS, chapter 5. Springer.
+"""
+
+import numpy as np
+
+from sinklab.equations.parts import own_parameters
+from sinklab.errors import ConvergenceError, EquationError
+from sinklab.fit.likelihood import State, SystemLikelihood
+from sinklab.fit.variance import Scale
+from sinklab.language import tr
+
+MAX_STEPS = 300
+#: Newton decrement, in units of log-likelihood, below which a point counts as the maximum.
+TOLERANCE = 1e-13
+#: Relative size of what is left of one component when the others are known, below which it carries nothing.
+SINGULAR = 1e-4
+
+
+class SystemFit:
+    """A system, its trees and their likelihood, ready to be maximised.
+
+    Parameters
+    ----------
+    system : System
+        Bound to the columns of ``frame``.
+    frame : DataFrame
+        Checked data, see :func:`sinklab.fit.prepare.prepare`.
+    functions : dict
+        A variance function for each free response.
+    correlated : bool
+        ``nsur`` when True, ``wls`` when False.
+    """
+
+    def __init__(self, system, frame, functions, correlated: bool):
+        self.system, self.correlated, self.functions = system, correlated, functions
+        self.free = list(system.free)
+        self.columns = {c: frame[c].to_numpy(float) for c in system.predictors}
+        self.y = frame[self.free].to_numpy(float)
+        self.scale = Scale(functions, self.columns)
+        means = system.compiled(tuple(self.free)).at(self.columns, len(frame))
+        self.likelihood = SystemLikelihood(self.y, means.mean_and_jacobian, self.scale, correlated)
+
+    def maximise(self, start: dict[str, float]) -> tuple[State, dict]:
+        """Search from a start to the maximum.
+
+        Returns
+        -------
+        state : State
+        certificate : dict
+            ``steps``, ``decrement`` (what a further step promises, in log-likelihood), ``rank`` and
+            ``condition`` of the information, ``converged``.
+
+        Raises
+        ------
+        ConvergenceError
+            The model is not defined at the start.
+        """
+        beta = np.array([start[p] for p in self.system.parameters], float)
+        state = self.likelihood.state(np.concatenate([beta, self.scale.start[self.scale.free]]))
+        if state is None:
+            shown = ", ".join(f"{k} = {v:.6g}" for k, v in start.items())
+            raise ConvergenceError(
+                tr(
+                    f"the equations give no finite positive values at the start {shown}; give other starts",
+                    f"方程在初值 {shown} 处得不到有限正值；请另给初值",
+                )
+            )
+        damping, decrement, steps = 1e-3, np.inf, 0
+        for steps in range(1, MAX_STEPS + 1):  # noqa: B007 - the number of steps is reported
+            score, information = self.likelihood.score_and_information(state)
+            decrement = _decrement(score, information)
+            if decrement < TOLERANCE * (1 + abs(state.loglik)):
+                break
+            better, damping = self._step(state, score, information, damping)
+            if better is None:
+                break
+            state = better
+        return state, self._certificate(state, steps)
+
+    def _step(self, state, score, information, damping):
+        size = np.diag(information).copy()
+        size[size <= 0] = 1.0
+        root = np.sqrt(size)
+        scaled = information / np.outer(root, root)
+        while damping < 1e12:
+            try:
+                move = np.linalg.solve(scaled + damping * np.eye(len(root)), score / root) / root
+            except np.linalg.LinAlgError:
+                move = np.full_like(score, np.nan)
+            trial = self.likelihood.state(state.theta + move, near=state) if np.isfinite(move).all() else None
+            if trial is not None and trial.loglik > state.loglik:
+                return trial, max(damping / 10, 1e-15)
+            damping *= 8
+        return None, damping
+
+    def _certificate(self, state, steps) -> dict:
+        score, information = self.likelihood.score_and_information(state)
+        size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
+        singular = np.linalg.svd(information / np.outer(size, size), compute_uv=False)
+        rank = int((singular > 1e-10 * singular[0]).sum())
+        decrement = _decrement(score, information)
+        return {
+            "steps": steps,
+            "decrement": float(decrement),
+            "rank": rank,
+            "n_parameter": len(score),
+            "condition": float(singular[0] / max(singular[-1], 1e-300)),
+            # A decrement of 1e-6 moves no estimate by more than about a thousandth of its standard error.
+            "converged": bool(decrement < 1e-6 and rank == len(score)),
+        }
+
+    def refuse_singular(self) -> None:
+        """Stop when the observed components determine each other, before any search.
+
+        Raises
+        ------
+        EquationError
+            With the equations that are tied and the remedy.
+        """
+        complete = self.y[np.isfinite(self.y).all(axis=1)]
+        if not self.correlated or len(complete) <= len(self.free):
+            return
+        size = np.sqrt((complete**2).mean(axis=0))
+        if not size.all():
+            return
+        _, spread, directions = np.linalg.svd(complete / size, full_matrices=False)
+        if spread[-1] > SINGULAR * spread[0]:
+            return
+        tied = [self.free[j] for j in np.flatnonzero(np.abs(directions[-1]) > 0.05)]
+        names = ", ".join(tied)
+        raise EquationError(
+            tr(
+                f"singular system: the observations of {names} determine each other "
+                "(a total that is the sum of its measured parts, or the same quantity twice); "
+                "write the total as an identity (agb = stem + branch + …) or leave one equation out",
+                f"方程组奇异：{names} 的观测值互相决定（总量等于实测分量之和，或同一量重复）；"
+                "请将总量写成恒等式（agb = stem + branch + …），或去掉其中一个方程",
+            )
+        )
+
+    def freedom(self) -> np.ndarray:
+        """Degrees of freedom n - p of each equation; p counts the parameters that stand in it first."""
+        counts = np.isfinite(self.y).sum(axis=0)
+        return counts - np.array([len(own_parameters(self.system, r)) for r in self.free])
+
+    def covariance(self, state):
+        """Joint covariance of the coefficients, residual sigma and correlation on n - p d.f."""
+        counts = np.isfinite(self.y).sum(axis=0)
+        inflate = np.sqrt(counts / np.maximum(self.freedom(), 1))
+        inflate = np.outer(inflate, inflate)
+        sigma = state.sigma * inflate
+        information = self.likelihood.mean_information(state, sigma)
+        covariance = _inverse(information)
+        if not self.correlated and len(self.free) > 1:
+            joint = self.likelihood.pairwise_covariance(state) * inflate
+            spread = self.likelihood.estimating_spread(state, 1 / np.diag(sigma), joint)
+            covariance = covariance @ spread @ covariance
+            sigma = joint
+        size = np.sqrt(np.diag(sigma))
+        correlation = sigma / np.outer(size, size)
+        np.fill_diagonal(correlation, 1.0)
+        return covariance, size, correlation
+
+
+def _decrement(score, information) -> float:
+    """Gain in log-likelihood that a full step promises."""
+    size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
+    if not (np.isfinite(information).all() and np.isfinite(score / size).all()):
+        return np.inf
+    step = np.linalg.lstsq(information / np.outer(size, size), score / size, rcond=1e-14)[0]
+    return float(0.5 * step @ (score / size))
+
+
+def _inverse(information) -> np.ndarray:
+    """Inverse after scaling to a unit diagonal, symmetric."""
+    size = np.sqrt(np.diag(information))
+    inverse = np.linalg.pinv(information / np.outer(size, size), hermitian=True, rcond=1e-14)
+    return (inverse + inverse.T) / 2 / np.outer(size, size)

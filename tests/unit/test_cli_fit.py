@@ -1,0 +1,140 @@
+"""``sinklab fit`` as people call it: good files, and every kind of bad one."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sinklab.cli import main
+
+EQUATIONS = "stem = a1*dbh^b1; branch = a2*dbh^b2; agb = stem + branch"
+
+
+def trees(n=60, seed=1):
+    rng = np.random.default_rng(seed)
+    dbh = rng.uniform(5, 40, n).round(2)
+    return pd.DataFrame(
+        {
+            "tree": np.arange(1, n + 1),
+            "dbh": dbh,
+            "stem": 0.1 * dbh**2.3 * (1 + 0.1 * rng.normal(size=n)),
+            "branch": 0.02 * dbh**2.1 * (1 + 0.2 * rng.normal(size=n)),
+            "species": np.where(np.arange(n) % 2, "杉木", "马尾松"),
+        }
+    )
+
+
+@pytest.fixture
+def run(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+
+    def call(content, *options, encoding="utf-8"):
+        file = tmp_path / "trees.csv"
+        if isinstance(content, pd.DataFrame):
+            content.to_csv(file, index=False, encoding=encoding)
+        else:
+            file.write_bytes(content)
+        out = tmp_path / "out.json"
+        code = main(["fit", str(file), "--equations", EQUATIONS, "--json", str(out), *options])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err, out
+
+    return call
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_a_good_file_is_fitted_printed_and_written(run, encoding):
+    code, out, err, file = run(trees(), encoding=encoding)
+    assert code == 0 and err == ""
+    assert "converged" in out and "TRE: total relative error" in out
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert {
+        "equations", "parameters", "covariance", "residual", "correlation", "loglik", "n",
+        "indices", "ranges", "converged", "warnings", "versions",
+    } <= set(found)  # fmt: skip
+    assert [p["name"] for p in found["parameters"]] == ["a1", "b1", "a2", "b2"]
+    assert set(found["parameters"][0]) == {"name", "group", "value", "se", "lower", "upper"}
+    matrix = np.array(found["covariance"]["matrix"])
+    assert matrix.shape == (4, 4) and np.allclose(matrix, matrix.T)
+    assert np.sqrt(np.diag(matrix)) == pytest.approx([p["se"] for p in found["parameters"]])
+    assert found["n"] == {"stem": 60, "branch": 60}
+    assert set(found["residual"]["stem"]) >= {"variance", "sigma"}
+    assert found["ranges"]["dbh"]["min"] == trees()["dbh"].min()
+    assert found["parameters"][1]["value"] == pytest.approx(2.3, abs=0.15)
+
+
+def test_by_fits_each_level_apart(run):
+    code, out, _, file = run(trees(), "--by", "species", "--method", "wls")
+    assert code == 0
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert found["by"] == "species"
+    assert [f["label"] for f in found["fits"]] == ["杉木", "马尾松"]
+    assert [f["n"]["stem"] for f in found["fits"]] == [30, 30]
+    assert "杉木" in out
+
+
+def test_a_component_that_was_not_measured_is_blank(run):
+    frame = trees()
+    frame.loc[:19, "branch"] = np.nan
+    code, _, _, file = run(frame)
+    assert code == 0
+    assert json.loads(file.read_text(encoding="utf-8"))["n"] == {"stem": 60, "branch": 40}
+
+
+def edit(column, row, value):
+    frame = trees().astype(object)
+    frame.loc[row, column] = value
+    return frame
+
+
+BAD = {
+    "missing column": (trees().drop(columns="dbh"), "dbh"),
+    "missing response": (trees().drop(columns="branch"), "branch"),
+    "empty file": (b"", "is empty"),
+    "header only": (b"tree,dbh,stem,branch\n", "no record"),
+    "one tree": (trees(1), "1 usable records; expected at least 3"),
+    "negative mass": (edit("stem", 4, -2.5), "record 5: stem = -2.5; expected 0 or above"),
+    "constant predictor": (trees().assign(dbh=10.0), "dbh is 10 in all 60 records"),
+    "infinite": (edit("stem", 2, np.inf), "record 3: stem = 'inf'"),
+    "nan as text": (edit("stem", 2, "nan"), "record 3: stem = 'nan'"),
+    "text": (edit("dbh", 7, "12,5 cm"), "record 8: dbh = '12,5 cm'"),
+    "zero diameter": (edit("dbh", 7, 0), "record 8: dbh = 0; expected above 0"),
+    "duplicated id": (edit("tree", 9, 3), "tree = 3 stands in records 3, 10"),
+    "unreadable encoding": (b"tree,dbh,stem,branch\n1,2,3,\xff\xfe\xff\n", "unreadable"),
+    "utf-16": ("tree,dbh,stem,branch\n1,2,3,4\n".encode("utf-16"), "UTF-16"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_ends_in_one_message(run, case):
+    content, message = BAD[case]
+    code, out, err, file = run(content)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err and out == ""
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_the_message_is_in_the_readers_language(run, monkeypatch, lang):
+    monkeypatch.setenv("SINKLAB_LANG", lang)
+    _, _, err, _ = run(edit("stem", 4, -2.5))
+    assert ("应为不小于 0" in err) == (lang == "zh")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--method", "magic"], "method 'magic' is none of"),
+        (["--start", "a9=1"], "unknown parameters: a9"),
+        (["--start", "a1=x"], "not of the form name=number"),
+        (["--by", "site"], "no column 'site'"),
+        (["--level", "95"], "level must lie between 0 and 1"),
+        (["--save", "../x"], "table"),
+    ],
+)
+def test_bad_options_end_in_one_message(run, options, message):
+    code, _, err, file = run(trees(), *options)
+    assert code == 2 and message in err and "Traceback" not in err
+    assert not file.exists()
