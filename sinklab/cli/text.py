@@ -31,10 +31,8 @@ def table(header, rows) -> str:
     widths = [max(width(row[i]) for row in cells) for i in range(len(header))]
     lines = []
     for row in cells:
-        padded = [
-            " " * (w - width(c)) + c if i else c + " " * (w - width(c))
-            for i, (c, w) in enumerate(zip(row, widths))
-        ]
+        gaps = [" " * (w - width(c)) for c, w in zip(row, widths, strict=True)]
+        padded = [gap + c if i else c + gap for i, (c, gap) in enumerate(zip(row, gaps, strict=True))]
         lines.append("  ".join(padded).rstrip())
     lines.insert(1, "  ".join("-" * w for w in widths))
     return "\n".join(lines)

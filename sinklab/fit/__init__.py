@@ -9,7 +9,9 @@ nsur      simultaneous system with correlated residuals                  :mod:`.
 ========= ============================================================== ==========================
 """
 
+import sys
 from dataclasses import replace
+from types import ModuleType
 
 import pandas as pd
 
@@ -164,3 +166,14 @@ def fit_by(data, system, by: str, **options) -> list[FitResult]:
     for value, part in frame.groupby(by, sort=True):
         results.append(fit(part, system, label=f"{value}", name=f"{name}, {by} = {value}", **options))
     return results
+
+
+class _Room(ModuleType):
+    """The room ``sinklab.fit`` and the function ``sl.fit`` bear one name, so the room can be called."""
+
+    def __call__(self, *arguments, **options):
+        """Fit; see :func:`fit`."""
+        return fit(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Room

@@ -12,18 +12,7 @@ from sinklab.language import tr
 
 #: Columns that name an individual, and columns within which such names are unique.
 ID_COLUMNS = ("tree_id", "tree", "id", "树号", "样木号")
-WITHIN_COLUMNS = (
-    "study_id",
-    "source_id",
-    "site",
-    "plot_id",
-    "plot",
-    "species",
-    "species_id",
-    "样地号",
-    "地点",
-    "树种",
-)
+WITHIN_COLUMNS = ("study_id", "source_id", "site", "plot_id", "plot", "样地号", "地点")
 
 
 @dataclass(frozen=True)
