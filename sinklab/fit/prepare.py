@@ -109,6 +109,7 @@ def _repeated_ids(frame) -> list[str]:
     problems = []
     for _, part in filled[filled.duplicated(keys, keep=False)].groupby(keys, dropna=False, sort=False):
         value, records = part[names[0]].iloc[0], ", ".join(str(i + 1) for i in part.index)
+        value = f"{value:g}" if isinstance(value, float) else value
         problems.append(
             tr(
                 f"{names[0]} = {value} stands in records {records}; expected once; "
