@@ -136,9 +136,10 @@ def _product(tree, parameters):
     if constant == 0 or not np.isfinite(constant):
         return None
     for base, exponent in numeric.items():
-        if base in powers:
-            base, exponent = _raised(base, exponent), 1.0
-        powers[base] = exponent
+        if base in powers:  # dbh**b * dbh: one base for each column of the design
+            powers[Power(base, _signed(exponent))] = 1.0
+        else:
+            powers[base] = exponent
     name, log = coefficients[0] if coefficients else (None, False)
     return PowerProduct(name, log, constant, tuple(powers.items()))
 
@@ -149,9 +150,11 @@ def _has(tree, parameters):
 
 def _raised(base, power):
     """Tree of ``base**power``."""
-    if power == 1:
-        return base
-    return Power(base, Number(power) if power >= 0 else Negative(Number(-power)))
+    return base if power == 1 else Power(base, _signed(power))
+
+
+def _signed(value):
+    return Number(value) if value >= 0 else Negative(Number(-value))
 
 
 def _factors(tree, parameters, power):
@@ -208,8 +211,13 @@ def _exponential_term(part, parameters, power):
         return [("coefficient", part.name, True)] if power == 1 else None
     if not isinstance(part, Product):
         return None
-    own = [(sign, factor) for sign, factor in part.factors if _has(factor, parameters)]
-    rest = tuple(factor for factor in part.factors if factor not in own)
+    factors = []
+    for sign, factor in part.factors:
+        while isinstance(factor, Negative):
+            factor, power = factor.operand, -power
+        factors.append((sign, factor))
+    own = [(sign, factor) for sign, factor in factors if _has(factor, parameters)]
+    rest = tuple(factor for factor in factors if factor not in own)
     if len(own) != 1 or own[0][0] < 0 or not isinstance(own[0][1], Name):
         return None
     if rest[0][0] < 0:

@@ -125,10 +125,13 @@ def among_columns(equations, columns, source) -> tuple:
     """
     columns = [str(column) for column in columns]
     present = set(columns)
+    used = {name.name for name in right_names(equations)} & present
     lefts = [equation.response for equation in equations]
     problems, predictors = [], []
     for name in right_names(equations):
-        problem = _column_problem(name, present, [*columns, *lefts])
+        # beside a predictor D a letter d is a parameter; where no equation uses D, it is a slip
+        candidates = [c for c in (*columns, *lefts) if len(c) > 1 or c not in used]
+        problem = _column_problem(name, present, candidates)
         if problem:
             problems.append((name.position, problem))
         elif name.name in present:

@@ -182,4 +182,7 @@ class _Writer:
             for p in node.operands
         ]
         word = rf"\text{{{self.words[node.operator]}}}"
-        return rf"{word}\left({parts[0]}\right)" if node.operator == "not" else word.join(parts)
+        if node.operator != "not":
+            return word.join(parts)
+        bracketed = isinstance(node.operands[0], Logic)
+        return word + (parts[0] if bracketed else rf"\left({parts[0]}\right)")

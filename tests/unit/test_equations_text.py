@@ -165,7 +165,12 @@ def test_what_is_not_in_the_language_is_pointed_at(text, line, column, words):
     assert words in message
     shown, caret = message.splitlines()[1:3]
     assert set(caret) == {" ", "^"}
-    if "…" not in shown and text.isascii() and text.isprintable() and column <= len(text.splitlines()[line - 1] if text else ""):
+    if (
+        "…" not in shown
+        and text.isascii()
+        and text.isprintable()
+        and column <= len(text.splitlines()[line - 1] if text else "")
+    ):
         assert shown[len(caret) - 1] == text.splitlines()[line - 1][column - 1]
 
 
