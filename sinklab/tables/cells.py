@@ -119,7 +119,8 @@ def from_csv(name: str, content: bytes) -> pd.DataFrame:
     Returns
     -------
     frame : DataFrame
-        Text as str ("" when blank), numbers and counts as float64 (NaN when blank), flags as bool.
+        Text as str ("" when blank), flags as bool (None when blank), numbers as float64 (NaN when
+        blank); counts as int64, or as float64 when some are blank.
 
     Raises
     ------
@@ -171,13 +172,17 @@ def _column_in(field, cells, name, problems):
                     f"{name}.csv 第 {i} 条记录：{field.name} = {cell!r}；应为 {field.type} 类型",
                 )
             )
-    return np.array(values, dtype=bool if field.type == "boolean" else float)
+    if field.type == "boolean":
+        return np.array(values, dtype=object if None in values else bool)
+    numbers = np.array(values, dtype=float)
+    whole = field.type == "integer" and len(numbers) and np.isfinite(numbers).all()
+    return numbers.astype(np.int64) if whole else numbers
 
 
-def _read_boolean(cell: str) -> bool:
+def _read_boolean(cell: str) -> bool | None:
     if cell not in (_TRUE, _FALSE, ""):
         raise ValueError(cell)
-    return cell == _TRUE
+    return cell == _TRUE if cell else None
 
 
 def _read_number(cell: str) -> float:

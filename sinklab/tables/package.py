@@ -47,7 +47,10 @@ def _draws_bytes(draws: pd.DataFrame) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    table = pa.Table.from_pandas(draws, preserve_index=False).replace_schema_metadata(None)
+    # Types are stated, so that the bytes do not depend on how pandas holds text and counts.
+    kinds = {"model_id": pa.string(), "draw": pa.int32()}
+    arrays = {c: pa.array(draws[c], kinds.get(c, pa.float64()), from_pandas=False) for c in draws.columns}
+    table = pa.table(arrays)
     sink = io.BytesIO()
     parquet.write_table(table, sink, compression="zstd", use_dictionary=["model_id"])
     return sink.getvalue()
@@ -199,6 +202,15 @@ def read_descriptor(folder: Path) -> dict:
                 f"{path}：未知的文件 {'、'.join(odd)}；应为 {expected} 中的文件",
             )
         )
+    present = {name for name, _ in resources}
+    needed = {"checks", "provenance"} | (
+        {"models", *MODEL_FILES, "draws"} if "models" in present else {"values"}
+    )
+    if needed - present:
+        absent = ", ".join(known[name] for name in sorted(needed - present))
+        raise TableError(
+            tr(f"{path}: does not list {absent}", f"{path}：未列出 {absent}"),
+        )
     return found
 
 
@@ -222,22 +234,25 @@ def read_folder(folder: Path) -> tuple[dict, dict, dict]:
     problems = changed_files(folder, descriptor)
     if problems:
         raise TableError(f"{folder}:\n{listing(problems)}")
-    frames, origin = {}, {}
+    frames = {}
     for resource in descriptor["resources"]:
         content = (folder / resource["path"]).read_bytes()
         name = resource["name"]
         try:
-            if name == "provenance":
-                origin = json.loads(content.decode("utf-8"))
-            elif name == "draws":
-                frames[name] = read_draws(content)
-            else:
-                frames[name] = cells.from_csv(name, content)
-        except TableError as error:
-            problems.append(str(error))
+            frames[name] = read_file(name, content)
+        except (TableError, ValueError, OSError) as error:
+            problems.append(f"{resource['path']}: {error}")
     if problems:
         raise TableError(f"{folder}:\n{listing(problems)}")
+    origin = frames.pop("provenance")
     return frames, origin, descriptor
+
+
+def read_file(name: str, content: bytes):
+    """Read one file of a package: a frame, or the dict of ``provenance.json``."""
+    if name == "provenance":
+        return json.loads(content.decode("utf-8"))
+    return read_draws(content) if name == "draws" else cells.from_csv(name, content)
 
 
 def changed_files(folder: Path, descriptor) -> list[str]:

@@ -14,8 +14,15 @@ from sinklab.language import tr
 SCHEMA_VERSION = 1
 #: From the weakest to the strongest; a table is as good as its weakest row.
 STATUSES = ("demonstration", "draft", "reviewed", "published")
-#: Ecosystems a table id may name.
-SYSTEMS = ("forest", "bamboo", "shrub", "grassland", "karst", "wetland")
+#: Ecosystems a table id may name, with their Chinese names.
+SYSTEMS = {
+    "forest": "森林",
+    "bamboo": "竹林",
+    "shrub": "灌丛",
+    "grassland": "草地",
+    "karst": "岩溶",
+    "wetland": "湿地",
+}
 
 _TABLE_ID = re.compile(r"[a-z0-9]+(_[a-z0-9]+){2,}")
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
@@ -309,7 +316,7 @@ def check_status(status: str) -> str:
 
 def weakest(statuses) -> str:
     """Return the weakest of several statuses; ``draft`` when there is none."""
-    return min(statuses, key=STATUSES.index, default="draft")
+    return min(map(check_status, statuses), key=STATUSES.index, default="draft")
 
 
 def system_of(table_id: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from sinklab import paths, provenance, vocabulary
-from sinklab.errors import TableError
+from sinklab.errors import DataError, TableError
 from sinklab.language import tr
 from sinklab.results import FitResult
 from sinklab.tables import acceptance, origin, pack, package, store
@@ -15,6 +15,7 @@ from sinklab.tables.apply import choose_model, find_number, predict_by_group
 from sinklab.tables.schema import (
     FILES,
     SCHEMA_VERSION,
+    SYSTEMS,
     check_status,
     check_table_id,
     check_version,
@@ -100,8 +101,10 @@ class Table:
             for key, fit, o in zip(frames["models"]["model_id"], fits, origins, strict=True)
         }
         if values is not None:
-            frames["values"] = origin.complete_values(values, wanted, source or {})
-        return cls._assemble(table_id, version, frames, record, title, [*origins, source or {}])
+            beside = dict(values.attrs.get("source") or {}) | (source or {})
+            frames["values"] = origin.complete_values(values, wanted, beside)
+            origins.append(beside)
+        return cls._assemble(table_id, version, frames, record, title, origins)
 
     @classmethod
     def from_values(
@@ -299,13 +302,18 @@ class Table:
 
 
 def _default_title(table_id, lang) -> str:
-    """Title from the parts of the id: ``agb_forest_cunninghamia`` to "aboveground biomass: forest, …"."""
+    """Title from the parts of an id: ``agb_forest_betula`` gives "aboveground biomass: forest, betula"."""
     system = system_of(table_id)
-    head, _, rest = table_id.partition(f"_{system}") if system else (table_id, "", "")
-    label = vocabulary.label(head, lang)
-    group = rest.strip("_").replace("_", " ")
+    head, _, rest = table_id.partition(f"_{system}") if system else ("", "", table_id)
+    group = rest.strip("_")
+    try:
+        species = vocabulary.species(group)
+        group = species.name_zh if lang == "zh" else species.name_latin
+    except DataError:
+        group = group.replace("_", " ")
     if not system:
-        return table_id.replace("_", " ")
+        return group
+    label = vocabulary.label(head, lang)
     if lang == "zh":
-        return f"{label}（{system}{'：' if group else ''}{group}）"
+        return f"{label}：{SYSTEMS[system]}{'，' if group else ''}{group}"
     return f"{label}: {system}{', ' if group else ''}{group}"

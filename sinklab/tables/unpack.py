@@ -94,7 +94,8 @@ def _model(row, part, origin) -> FitResult:
 
 def parse(lines, predictors) -> System:
     """Read the equations of one model; predictors are the columns named in ``ranges.csv``."""
-    return System.parse("\n".join(lines), columns=list(predictors), responses_required=False)
+    system = System.parse("\n".join(lines))
+    return system.bind([*predictors, *system.groups.values()], responses_required=False)
 
 
 def _check_names(system, names) -> None:

@@ -1,18 +1,18 @@
 """Is a table package what it claims to be? An independent tool's opinion, and our own."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from sinklab.errors import EquationError, TableError
 from sinklab.language import tr
-from sinklab.tables import cells, package
+from sinklab.tables import package
 from sinklab.tables.acceptance import definitions_failed
+from sinklab.tables.pack import EIGENVALUE_FLOOR, smallest_eigenvalue, table_status
 from sinklab.tables.schema import check_table_id, check_version
 from sinklab.tables.unpack import unpack
 
-# Draws are samples: their mean may lie this many standard errors of a mean off the estimate.
+# Draws are samples: mean and spread may be off by this many of their own standard errors.
 _DRAW_Z = 6.0
 
 
@@ -44,10 +44,9 @@ def validate(path) -> list[str]:
     frames, faults = _frames(folder, descriptor)
     problems += [fault for fault in faults if fault not in problems]
     if not faults:
-        origin = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
         problems += _statuses(frames, descriptor) + definitions_failed(frames)
         if "models" in frames:
-            problems += _models(frames, origin)
+            problems += _models(frames, frames.pop("provenance"))
     return problems
 
 
@@ -90,23 +89,18 @@ def _frames(folder, descriptor):
             faults.append(tr(f"{path.name}: missing", f"{path.name}：缺失"))
             continue
         try:
-            if name == "draws":
-                frames[name] = package.read_draws(path.read_bytes())
-            elif name != "provenance":
-                frames[name] = cells.from_csv(name, path.read_bytes())
+            frames[name] = package.read_file(name, path.read_bytes())
         except (TableError, ValueError, OSError) as error:
             faults.append(f"{path.name}: {error}")
     return frames, faults
 
 
 def _statuses(frames, descriptor) -> list[str]:
-    from sinklab.tables.pack import table_status
-
     problems = []
     claimed = descriptor["sinklab"].get("status")
     try:
         found = table_status(frames)
-    except ValueError:
+    except TableError:
         return problems  # An unknown status is already named by its enum.
     if claimed != found:
         problems.append(
@@ -144,31 +138,48 @@ def _models(frames, origin) -> list[str]:
 def _uncertainty(model) -> list[str]:
     """Disagreements between estimates, standard errors, covariance and draws of one model."""
     problems = []
+    eigenvalue = smallest_eigenvalue(model.covariance)
+    if not eigenvalue >= EIGENVALUE_FLOOR:
+        problems.append(
+            tr(
+                f"covariance.csv is not positive semi-definite (smallest scaled eigenvalue {eigenvalue:.3g})",
+                f"covariance.csv 不是半正定矩阵（最小标度特征值 {eigenvalue:.3g}）",
+            )
+        )
     spread = np.sqrt(np.clip(np.diag(model.covariance), 0, None))
-    estimates, draws = model.values, model.stored_draws
-    for i, label in enumerate(model.labels):
-        se = model.parameters["se"].iloc[i]
-        if not np.isclose(spread[i], se, rtol=1e-6, atol=0):
+    for label, se, root in zip(model.labels, model.parameters["se"], spread, strict=True):
+        if not np.isclose(root, se, rtol=1e-6, atol=0):
             problems.append(
                 tr(
-                    f"{label}: se {se:g}; covariance.csv gives {spread[i]:g}",
-                    f"{label}：标准误 {se:g}；由 covariance.csv 得 {spread[i]:g}",
+                    f"{label}: se {se:g}; covariance.csv gives {root:g}",
+                    f"{label}：标准误 {se:g}；由 covariance.csv 得 {root:g}",
                 )
             )
-        if draws is None:
-            continue
-        drawn = draws[label].to_numpy(float)
-        if model.log_coefficients()[i]:
+    return problems + _draws(model)
+
+
+def _draws(model) -> list[str]:
+    """Coefficients whose draws have another centre or spread than estimate and standard error."""
+    problems = []
+    se = model.parameters["se"].to_numpy(float)
+    rows = zip(model.labels, model.values, se, model.log_coefficients(), strict=True)
+    for label, estimate, width, on_log in rows:
+        drawn = model.stored_draws[label].to_numpy(float)
+        if on_log:
             # Drawn as a logarithm: the estimate is the median of the draws.
-            drawn, centre, width = np.log(drawn), np.log(estimates[i]), se / estimates[i]
+            drawn, centre, width = np.log(drawn), np.log(estimate), width / estimate
         else:
-            centre, width = estimates[i], se
-        off = abs(drawn.mean() - centre)
-        if not off <= _DRAW_Z * width / np.sqrt(len(drawn)) + 1e-12 * abs(centre):
+            centre = estimate
+        n = len(drawn)
+        far = abs(drawn.mean() - centre) > _DRAW_Z * width / np.sqrt(n) + 1e-12 * abs(centre)
+        odd = width > 0 and abs(drawn.std(ddof=1) / width - 1) > _DRAW_Z / np.sqrt(2 * (n - 1))
+        if far or odd:
             problems.append(
                 tr(
-                    f"{label}: estimate {centre:g}; the mean of the draws is {drawn.mean():g}",
-                    f"{label}：估计值 {centre:g}；抽样均值为 {drawn.mean():g}",
+                    f"{label}: {centre:g} with se {width:g}; the draws have mean {drawn.mean():g} and "
+                    f"standard deviation {drawn.std(ddof=1):g}",
+                    f"{label}：{centre:g}，标准误 {width:g}；抽样均值为 {drawn.mean():g}，"
+                    f"标准差为 {drawn.std(ddof=1):g}",
                 )
             )
     return problems

@@ -1,0 +1,324 @@
+"""Writing and reading tables: the same numbers, the same bytes, nothing half-written."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sinklab.errors import TableError
+from sinklab.fit import fit, fit_by
+from sinklab.tables import Table, list_tables, package, resolve
+from sinklab.tables.cells import from_csv, to_csv
+
+EQUATIONS = """stem = a1 * dbh**b1 * height**c1
+branch = a2 * dbh**b2
+agb = stem + branch
+root = agb * r0 * dbh**r1"""
+SOURCE = {"spec": "study:test_trees", "origin": "measured", "title": "Test trees", "licence": "CC0-1.0"}
+
+
+def make_trees(n=60, seed=1):
+    rng = np.random.default_rng(seed)
+    dbh = rng.uniform(5, 40, n)
+    height = 1.3 + 20 * (1 - np.exp(-0.06 * dbh)) * rng.lognormal(0, 0.08, n)
+    stem = 0.03 * dbh**1.9 * height**0.9 * rng.lognormal(0, 0.1, n)
+    branch = 0.02 * dbh**2.1 * rng.lognormal(0, 0.2, n)
+    root = (stem + branch) * 0.3 * dbh**-0.05 * rng.lognormal(0, 0.15, n)
+    root[n // 3 :] = np.nan
+    species = np.where(np.arange(n) % 2, "Pinus massoniana", "Cunninghamia lanceolata")
+    return pd.DataFrame(
+        {"dbh": dbh, "height": height, "stem": stem, "branch": branch, "root": root, "species": species}
+    )
+
+
+@pytest.fixture(scope="module")
+def trees():
+    return make_trees()
+
+
+@pytest.fixture(scope="module")
+def system_fit(trees):
+    return fit(trees, EQUATIONS, method="nsur", seed=3)
+
+
+@pytest.fixture(scope="module")
+def log_fits(trees):
+    whole = trees.assign(agb=trees["stem"] + trees["branch"])
+    return fit_by(whole, "agb = a * dbh**b", "species", method="ols-log")
+
+
+@pytest.fixture
+def table(system_fit):
+    return Table.from_fits(system_fit, "agb_forest_test", "1.0.0", source=SOURCE)
+
+
+def assert_same_prediction(found, expected):
+    assert list(found.columns) == list(expected.columns)
+    for column in expected:
+        if expected[column].dtype.kind == "f":
+            np.testing.assert_allclose(found[column], expected[column], rtol=1e-9, atol=0, err_msg=column)
+        else:
+            assert list(found[column]) == list(expected[column])
+
+
+@pytest.mark.parametrize("kind", ["mean", "individual"])
+def test_table_predicts_like_the_fit(table, system_fit, trees, tmp_path, kind):
+    back = Table.read(table.write(tmp_path))
+    new = trees[["dbh", "height"]].iloc[::-1] * [1.3, 1.0]
+    assert_same_prediction(
+        back.predict(new, level=0.9, kind=kind), system_fit.predict(new, level=0.9, kind=kind)
+    )
+    assert back.predict(new)["out_of_range"].any()
+
+
+def test_rebuilt_model_is_the_model(table, system_fit, tmp_path):
+    model = Table.read(table.write(tmp_path)).models[0]
+    assert model.system == system_fit.system
+    assert model.residual == system_fit.residual
+    assert model.ranges == system_fit.ranges
+    assert model.n == system_fit.n
+    assert model.loglik == system_fit.loglik
+    assert model.certificate == json.loads(json.dumps(system_fit.certificate))
+    assert model.data is None
+    # One triangle is stored; the other may differ from it in the last digit.
+    pd.testing.assert_frame_equal(model.covariance, system_fit.covariance, rtol=1e-12)
+    pd.testing.assert_frame_equal(model.correlation, system_fit.correlation, rtol=1e-12)
+    pd.testing.assert_frame_equal(model.index_table, system_fit.index_table, check_exact=True)
+    assert (model.parameters["value"].to_numpy() == system_fit.values).all()
+    pd.testing.assert_frame_equal(model.draws(1000), system_fit.draws(1000), check_exact=True)
+
+
+def test_draws_carry_the_joint_uncertainty(table, system_fit, tmp_path):
+    draws = Table.read(table.write(tmp_path)).models[0].draws(1000)
+    expected = system_fit.covariance.to_numpy()
+    se = np.sqrt(np.diag(expected))
+    correlation = np.corrcoef(draws.to_numpy(), rowvar=False)
+    np.testing.assert_allclose(correlation, expected / np.outer(se, se), atol=0.15)
+
+
+def test_same_table_gives_the_same_bytes(table, system_fit, tmp_path):
+    first = table.write(tmp_path / "one")
+    again = Table.from_fits(system_fit, "agb_forest_test", "1.0.0", source=SOURCE).write(tmp_path / "two")
+    back = Table.read(first).write(tmp_path / "three")
+    names = sorted(p.name for p in first.iterdir())
+    for other in (again, back):
+        assert sorted(p.name for p in other.iterdir()) == names
+        for name in names:
+            assert (other / name).read_bytes() == (first / name).read_bytes(), name
+
+
+def test_files_say_nothing_of_the_machine(system_fit, tmp_path):
+    source = SOURCE | {"name": str(tmp_path / "trees.csv"), "files": {"trees.csv": "0" * 64}}
+    folder = Table.from_fits(system_fit, "agb_forest_test", "1.0.0", source=source).write(tmp_path)
+    for path in folder.glob("*.*"):
+        assert str(tmp_path).encode() not in path.read_bytes(), path.name
+    record = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    assert record["models"]["model"]["source"]["name"] == "trees.csv"
+    assert record["models"]["model"]["source"]["fingerprint"] == system_fit.source["fingerprint"]
+
+
+def test_csv_opens_in_a_chinese_workbook(table, tmp_path):
+    raw = (table.write(tmp_path) / "equations.csv").read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbf")
+    assert b"\r" not in raw
+    assert "树干生物量" in raw.decode("utf-8-sig")
+
+
+def test_models_by_group(log_fits, trees, tmp_path):
+    made = Table.from_fits(log_fits, "agb_forest_two", "1.0.0", source=SOURCE, by="species")
+    back = Table.read(made.write(tmp_path))
+    found = back.predict(trees)
+    for one in log_fits:
+        mine = trees["species"] == one.label
+        assert_same_prediction(found[mine], one.predict(trees[mine]))
+    chinese = back.frames["models"].set_index("label")["label_zh"]
+    assert chinese["Cunninghamia lanceolata"] == "杉木"
+    assert back.model("杉木").label == "Cunninghamia lanceolata"
+    assert_same_prediction(
+        back.predict(trees[["dbh"]], model="pinus_massoniana"), back.models[1].predict(trees[["dbh"]])
+    )
+
+
+def test_unknown_groups_are_all_named(log_fits, trees, tmp_path):
+    made = Table.from_fits(log_fits, "agb_forest_two", "1.0.0", source=SOURCE, by="species")
+    strangers = trees.assign(species=["Larix", "Picea"] * (len(trees) // 2))
+    with pytest.raises(TableError, match="Larix, Picea.*Cunninghamia lanceolata, Pinus massoniana"):
+        made.predict(strangers)
+    with pytest.raises(TableError, match="species"):
+        made.predict(trees[["dbh"]])
+
+
+def test_correction_survives(log_fits, tmp_path):
+    made = Table.from_fits(log_fits, "agb_forest_two", "1.0.0", source=SOURCE, by="species")
+    model = Table.read(made.write(tmp_path)).models[0]
+    assert model.correction_kind == "baskerville"
+    sigma = model.residual["agb"].sigma
+    assert model.correction["agb"] == pytest.approx(np.exp(sigma**2 / 2), rel=1e-12)
+
+
+def test_simulated_data_stay_demonstration(system_fit):
+    for origin in ("simulated", ["measured", "simulated"]):
+        made = Table.from_fits(
+            system_fit, "agb_forest_test", "1.0.0", status="published", source=SOURCE | {"origin": origin}
+        )
+        assert made.status == "demonstration"
+        assert set(made.frames["equations"]["status"]) == {"demonstration"}
+
+
+def test_fit_that_did_not_converge_is_refused(system_fit):
+    with pytest.raises(TableError, match="did not converge"):
+        Table.from_fits(replace(system_fit, converged=False), "agb_forest_test", "1.0.0", source=SOURCE)
+
+
+def test_impossible_covariance_is_refused(system_fit):
+    covariance = system_fit.covariance.copy()
+    covariance.iloc[0, 1] = covariance.iloc[1, 0] = 2 * np.sqrt(covariance.iloc[0, 0] * covariance.iloc[1, 1])
+    with pytest.raises(TableError, match="positive semi-definite"):
+        Table.from_fits(replace(system_fit, covariance=covariance), "agb_forest_test", "1.0.0", source=SOURCE)
+
+
+def test_data_without_a_name_are_refused(system_fit):
+    with pytest.raises(TableError, match="where the data come from"):
+        Table.from_fits(replace(system_fit, source={}), "agb_forest_test", "1.0.0")
+
+
+@pytest.mark.parametrize(
+    "table_id",
+    ["../../etc", "agb_forest_x/y", "AGB_forest_x", "agb", "agb_forest", "agb__forest_x", "C:\\a_b_c", ""],
+)
+def test_table_ids_cannot_leave_the_folder(system_fit, table_id, tmp_path):
+    with pytest.raises(TableError, match="table id"):
+        Table.from_fits(system_fit, table_id, "1.0.0", source=SOURCE)
+    if table_id:
+        with pytest.raises(TableError):
+            resolve(table_id, tmp_path)
+
+
+@pytest.mark.parametrize("version", ["1.0", "v1.0.0", "1.0.0/..", "01.0.0", "latest"])
+def test_versions_are_semantic(system_fit, version):
+    with pytest.raises(TableError, match="version"):
+        Table.from_fits(system_fit, "agb_forest_test", version, source=SOURCE)
+
+
+def test_a_failed_write_leaves_the_old_table(table, system_fit, tmp_path, monkeypatch):
+    folder = table.write(tmp_path)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    other = Table.from_fits(replace(system_fit, seed=4), "agb_forest_test", "1.0.0", source=SOURCE)
+    monkeypatch.setattr(package.Path, "write_bytes", _fail_at_last(package.Path.write_bytes))
+    with pytest.raises(TableError, match="cannot be written"):
+        other.write(tmp_path)
+    monkeypatch.undo()
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    assert [p.name for p in folder.parent.iterdir()] == ["1.0.0"]
+
+
+def _fail_at_last(write):
+    def failing(path, content):
+        if path.name == "datapackage.json":
+            raise OSError("disk full")
+        return write(path, content)
+
+    return failing
+
+
+def test_published_versions_are_facts(system_fit, tmp_path):
+    Table.from_fits(system_fit, "agb_forest_test", "1.0.0", status="published", source=SOURCE).write(tmp_path)
+    Table.from_fits(system_fit, "agb_forest_test", "1.0.0", status="published", source=SOURCE).write(tmp_path)
+    other = replace(system_fit, seed=4)
+    with pytest.raises(TableError, match="new version"):
+        Table.from_fits(other, "agb_forest_test", "1.0.0", source=SOURCE).write(tmp_path)
+    Table.from_fits(other, "agb_forest_test", "1.0.1", source=SOURCE).write(tmp_path)
+    assert Table.read("agb_forest_test", root=tmp_path).version == "1.0.1"
+
+
+def test_edited_files_are_refused(table, tmp_path):
+    folder = table.write(tmp_path)
+    path = folder / "coefficients.csv"
+    path.write_bytes(path.read_bytes().replace(b"a1", b"a9"))
+    (folder / "ranges.csv").unlink()
+    with pytest.raises(TableError, match=r"(?s)coefficients\.csv: changed.*ranges\.csv: missing"):
+        Table.read(folder)
+
+
+def test_description_cannot_point_elsewhere(table, tmp_path):
+    folder = table.write(tmp_path)
+    path = folder / "datapackage.json"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"ranges.csv"', '"../ranges.csv"'), encoding="utf-8"
+    )
+    with pytest.raises(TableError, match="unknown files"):
+        Table.read(folder)
+
+
+def test_formulas_cannot_enter_a_workbook(system_fit):
+    made = Table.from_fits(
+        replace(system_fit, label='=HYPERLINK("x")'),
+        "agb_forest_test",
+        "1.0.0",
+        source=SOURCE | {"spec": "@cmd"},
+    )
+    with pytest.raises(TableError, match=r"(?s)label = .*source = '@cmd'"):
+        made.write("unused")
+
+
+def test_latest_version_is_by_number(table, tmp_path):
+    for version in ("1.9.0", "1.10.0", "1.2.0"):
+        replace(table, version=version).write(tmp_path)
+    assert resolve("agb_forest_test", tmp_path).name == "1.10.0"
+    assert resolve("agb_forest_test@1.2.0", tmp_path).name == "1.2.0"
+    assert resolve(tmp_path / "agb_forest_test").name == "1.10.0"
+    with pytest.raises(TableError, match="1.2.0, 1.9.0, 1.10.0"):
+        resolve("agb_forest_test@3.0.0", tmp_path)
+    with pytest.raises(TableError, match="there are: agb_forest_test"):
+        resolve("agb_forest_tent", tmp_path)
+    assert [row["version"] for row in list_tables(tmp_path)] == ["1.2.0", "1.9.0", "1.10.0"]
+    assert list_tables(tmp_path)[0]["n_equation"] == 4
+
+
+def test_numbers_by_name(table, system_fit):
+    first = system_fit.parameters.iloc[0]
+    assert table.value("a1") == first["value"]
+    assert table.value("a1", "se") == first["se"]
+    assert table.value("a1", model="model") == first["value"]
+    with pytest.raises(TableError, match="no number 'zz'.*a1, b1"):
+        table.value("zz")
+    with pytest.raises(TableError, match="no column 'mass'"):
+        table.value("a1", "mass")
+
+
+def test_same_name_in_several_models_needs_the_model(log_fits):
+    made = Table.from_fits(log_fits, "agb_forest_two", "1.0.0", source=SOURCE, by="species")
+    with pytest.raises(TableError, match="2 numbers are called 'b'"):
+        made.value("b")
+    assert made.value("b", model="Pinus massoniana") == log_fits[1].values[1]
+
+
+def test_indices_by_class(trees, tmp_path):
+    classed = trees.assign(
+        dbh_class=pd.cut(trees["dbh"], [0, 10, 20, 99], labels=["<10", "10-20", ">20"]).astype(str)
+    )
+    one = fit(classed, "stem = a * dbh**b", method="ols-log")
+    made = Table.from_fits(one, "stem_forest_test", "1.0.0", source=SOURCE, by_class="dbh_class")
+    indices = Table.read(made.write(tmp_path)).frames["indices"]
+    classes = indices[indices["class_column"] == "dbh_class"].set_index("class_label")
+    expected = classed["dbh_class"].value_counts()
+    assert dict(classes["n"]) == dict(expected)
+    assert len(indices) == 1 + len(expected)
+
+
+def test_components_say_what_was_weighed(system_fit):
+    made = Table.from_fits(
+        system_fit, "agb_forest_test", "1.0.0", source=SOURCE, components={"stem": "stem_over_bark"}
+    )
+    assert made.frames["equations"].set_index("response")["component"]["stem"] == "stem_over_bark"
+    with pytest.raises(TableError, match="root: stump"):
+        Table.from_fits(system_fit, "agb_forest_test", "1.0.0", source=SOURCE, components={"root": "stump"})
+
+
+@pytest.mark.parametrize("number", [0.1, 1 / 3, 1e-300, -0.0, 123456789.0, 5e-324, 1e22, 2.5, -7.0, np.inf])
+def test_numbers_survive_the_csv(number):
+    frame = pd.DataFrame({"model_id": ["m"], "row": ["a"], "column": ["a"], "value": [number]})
+    found = from_csv("covariance", to_csv("covariance", frame))["value"].iloc[0]
+    assert found == number and np.signbit(found) == np.signbit(number)
