@@ -91,8 +91,10 @@ def fit(
         result = from_lines(prepared, lines, correction, level, seed)
     else:
         result = _fit_system(prepared, method, variance, start, level, seed)
+    # What the data say of themselves (measured or simulated, licence, files) stays with the result.
+    carried = dict(getattr(data, "attrs", {}).get("source") or {})
     source = {"name": name, "n_read": prepared.n_read, "n_used": len(prepared.frame)}
-    return replace(result, label=label, source=result.source | source)
+    return replace(result, label=label, source=carried | result.source | source)
 
 
 def _check_options(method, correction, level):
@@ -164,7 +166,9 @@ def fit_by(data, system, by: str, **options) -> list[FitResult]:
     name = options.pop("name")
     results = []
     for value, part in frame.groupby(by, sort=True):
-        results.append(fit(part, system, label=f"{value}", name=f"{name}, {by} = {value}", **options))
+        part.attrs = dict(getattr(data, "attrs", {}))
+        result = fit(part, system, label=f"{value}", name=f"{name}, {by} = {value}", **options)
+        results.append(replace(result, source=result.source | {"by": by}))
     return results
 
 

@@ -127,7 +127,8 @@ def test_csv_opens_in_a_chinese_workbook(table, tmp_path):
 
 
 def test_models_by_group(log_fits, trees, tmp_path):
-    made = Table.from_fits(log_fits, "agb_forest_two", "1.0.0", source=SOURCE, by="species")
+    made = Table.from_fits(log_fits, "agb_forest_two", "1.0.0", source=SOURCE)
+    assert set(made.frames["models"]["group_column"]) == {"species"}
     back = Table.read(made.write(tmp_path))
     found = back.predict(trees)
     for one in log_fits:
@@ -165,6 +166,20 @@ def test_simulated_data_stay_demonstration(system_fit):
         )
         assert made.status == "demonstration"
         assert set(made.frames["equations"]["status"]) == {"demonstration"}
+
+
+def test_simulated_data_are_recognised_through_the_fit(trees):
+    made_up = trees.copy()
+    made_up.attrs["source"] = {
+        "spec": "study:made_up",
+        "origin": "simulated",
+        "files": {"data.csv": "0" * 64},
+    }
+    fits = [fit(made_up, "stem = a * dbh**b"), *fit_by(made_up, "stem = a * dbh**b", "species")]
+    for one in fits:
+        made = Table.from_fits(one, "stem_forest_test", "1.0.0", status="reviewed")
+        assert made.status == "demonstration"
+        assert made.provenance["models"].popitem()[1]["source"]["files"] == {"data.csv": "0" * 64}
 
 
 def test_fit_that_did_not_converge_is_refused(system_fit):
