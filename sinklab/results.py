@@ -161,7 +161,8 @@ class FitResult:
         """Mask of the parameters that were estimated as logarithms."""
         leading = set()
         if self.method == "ols-log":
-            leading = {self.system.power_product(r).coefficient for r in self.system.free}
+            forms = [self.system.power_product(r) for r in self.system.free]
+            leading = {form.coefficient for form in forms if not form.log}
         return np.array([name in leading for name in self.parameters["name"]], bool)
 
     def predict(self, data, level: float = 0.95, kind: str = "mean") -> pd.DataFrame:

@@ -95,16 +95,8 @@ def fit_line(system, response, frame) -> Line:
     form = system.power_product(response)
     y = frame[response].to_numpy(float)
     seen = np.isfinite(y)
-    target, columns, names = np.log(np.where(seen, y, 1.0)), [np.ones(len(y))], [form.coefficient]
-    offset = np.zeros(len(y))
-    for x, exponent in form.exponents.items():
-        log_x = np.log(frame[x].to_numpy(float))
-        if isinstance(exponent, str):
-            columns.append(log_x)
-            names.append(exponent)
-        else:
-            offset += exponent * log_x
-    design = np.column_stack(columns)
+    target, names = np.log(np.where(seen, y, 1.0)), list(form.parameters)
+    design, offset = form.design(frame)
     model = sm.OLS(target[seen] - offset[seen], design[seen]).fit()
     residual = np.full(len(y), np.nan)
     residual[seen] = model.resid

@@ -52,19 +52,12 @@ def start_values(system, frame, given=None, seed: int = 0) -> dict[str, float]:
 
 def _line_in_logs(form, y, known) -> dict[str, float] | None:
     use = np.isfinite(y) & (y > 0)
-    target, columns, names = np.log(y[use]), [np.ones(use.sum())], [form.coefficient]
-    for x, exponent in form.exponents.items():
-        log_x = np.log(known[x][use])
-        if isinstance(exponent, str):
-            columns.append(log_x)
-            names.append(exponent)
-        else:
-            target = target - exponent * log_x
-    # A parameter that stands for two exponents is no straight line with free slopes.
-    if len(set(names)) < len(names) or not np.isfinite(columns).all() or use.sum() < len(names):
+    design, offset = form.design(known)
+    design, target = design[use], np.log(y[use]) - offset[use]
+    if not np.isfinite(design).all() or not np.isfinite(target).all() or use.sum() < design.shape[1]:
         return None
-    solution = np.linalg.lstsq(np.column_stack(columns), target, rcond=None)[0]
-    values = dict(zip(names, map(float, solution), strict=True))
+    solution = np.linalg.lstsq(design, target, rcond=None)[0]
+    values = dict(zip(form.parameters, map(float, solution), strict=True))
     if not form.log:
         values[form.coefficient] = float(np.exp(min(values[form.coefficient], 700.0)))
     return values
