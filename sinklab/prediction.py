@@ -49,12 +49,17 @@ def predict(result, data, level: float = 0.95, kind: str = "mean") -> pd.DataFra
     """
     _check_request(result, data, level, kind)
     frame = pd.DataFrame({x: np.asarray(data[x], float) for x in result.system.predictors})
+    for group in result.system.groups.values():
+        frame[group] = np.asarray(data[group]).astype(str)
     index = data.index if isinstance(data, pd.DataFrame) else frame.index
-    mean = _means(result, frame)
-    jacobian = result.system.jacobian(result.values, frame)
+    responses = result.system.responses
+    raw, slope = result.layout.at(frame, responses, len(frame)).mean_and_jacobian(result.values)
+    raw = {r: raw[:, i] for i, r in enumerate(responses)}
+    jacobian = {r: slope[:, i] for i, r in enumerate(responses)}
+    mean = _means(result, frame, raw)
     columns = {}
-    for response in result.system.responses:
-        columns |= _interval(result, response, frame, mean, jacobian, level, kind)
+    for response in responses:
+        columns |= _interval(result, response, frame, raw, mean, jacobian, level, kind)
     prediction = pd.DataFrame(columns)
     note = range_note(result.ranges, frame)
     prediction["out_of_range"] = note != ""
@@ -73,7 +78,8 @@ def _check_request(result, data, level, kind):
             tr(f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}")
         )
     known = list(data.columns) if isinstance(data, pd.DataFrame) else list(data)
-    missing = [x for x in result.system.predictors if x not in known]
+    needed = (*result.system.predictors, *dict.fromkeys(result.system.groups.values()))
+    missing = [x for x in needed if x not in known]
     if missing:
         raise DataError(
             tr(
@@ -83,25 +89,23 @@ def _check_request(result, data, level, kind):
         )
 
 
-def _means(result, frame) -> dict[str, np.ndarray]:
+def _means(result, frame, raw) -> dict[str, np.ndarray]:
     """Expected values: free equations times their correction, identities from those."""
-    mean = result.system.mean(result.values, frame)
     if result.method != "ols-log":
-        return mean
-    corrected = {r: mean[r] * result.correction[r] for r in result.system.free}
+        return raw
+    corrected = {r: raw[r] * result.correction[r] for r in result.system.free}
     return complete(result.system, corrected, frame)
 
 
-def _interval(result, response, frame, mean, jacobian, level, kind) -> dict[str, np.ndarray]:
+def _interval(result, response, frame, raw, mean, jacobian, level, kind) -> dict[str, np.ndarray]:
     centre = mean[response]
     slope = _identity_slopes(result, response, frame, mean)
     log_scale = result.method == "ols-log"
     if log_scale:
-        raw = result.system.mean(result.values, frame)
         # d(mean) = sum over parts of slope * correction * d(part): the correction is taken as known.
         gradient = sum(slope[r][:, None] * result.correction[r] * jacobian[r] for r in slope)
     else:
-        raw, gradient = mean, jacobian[response]
+        gradient = jacobian[response]
     covariance = result.covariance.to_numpy()
     variance = np.einsum("ij,jk,ik->i", gradient, covariance, gradient)
     se = np.sqrt(np.clip(variance, 0, None))

@@ -7,6 +7,7 @@ import pandas as pd
 
 from sinklab import indices as index_formulas
 from sinklab.equations import System
+from sinklab.equations.groups import Layout
 from sinklab.errors import DataError
 from sinklab.language import tr
 
@@ -102,17 +103,18 @@ class FitResult:
     stored_draws: pd.DataFrame | None = None
 
     @property
-    def labels(self) -> list[str]:
-        """Labels of the parameters: the name, with its group in brackets when it has one."""
-        return [f"{n}[{g}]" if g else n for n, g in zip(*self._names, strict=True)]
+    def layout(self) -> Layout:
+        """Names and groups of the estimates, in their order."""
+        return Layout(self.system, tuple(self.parameters["name"]), tuple(self.parameters["group"]))
 
     @property
-    def _names(self):
-        return self.parameters["name"], self.parameters["group"]
+    def labels(self) -> list[str]:
+        """Labels of the parameters: the name, with its group in brackets when it has one."""
+        return self.layout.labels
 
     @property
     def values(self) -> np.ndarray:
-        """Estimates in the order of ``system.parameters``."""
+        """Estimates in the order of :attr:`labels`."""
         return self.parameters["value"].to_numpy(float)
 
     @property

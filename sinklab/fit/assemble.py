@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from sinklab import indices, provenance
+from sinklab.equations.groups import Layout
 from sinklab.equations.parts import own_parameters, parameters_of
 from sinklab.fit.log_linear import correction_factor, joint_covariance
 from sinklab.language import tr
@@ -35,7 +36,7 @@ def from_state(prepared, engine, state, certificate, method, level, seed) -> Fit
         method=method,
         values=beta,
         covariance=covariance,
-        freedom=_freedom_by_parameter(system, dict(zip(engine.free, freedom, strict=True))),
+        freedom=_freedom_by_parameter(engine.layout, dict(zip(engine.free, freedom, strict=True))),
         residual=residual,
         correlation=correlation,
         loglik=state.loglik,
@@ -83,7 +84,9 @@ def from_lines(prepared, lines, correction, level, seed) -> FitResult:
         method="ols-log",
         values=values[order],
         covariance=covariance,
-        freedom=_freedom_by_parameter(system, {line.response: line.freedom for line in lines}),
+        freedom=_freedom_by_parameter(
+            Layout.of(system, frame), {line.response: line.freedom for line in lines}
+        ),
         residual=residual,
         correlation=correlation,
         loglik=sum(line.loglik for line in lines),
@@ -107,15 +110,23 @@ def _result(prepared, *, values, covariance, freedom, logliks, level, on_log=Non
         # The interval of a coefficient estimated as a logarithm is symmetric there.
         ratio = np.exp(half[on_log] / values[on_log])
         lower[on_log], upper[on_log] = values[on_log] / ratio, values[on_log] * ratio
-    names = list(system.parameters)
+    layout = Layout.of(system, frame)
+    labels = layout.labels
     parameters = pd.DataFrame(
-        {"name": names, "group": "", "value": values, "se": se, "lower": lower, "upper": upper}
+        {
+            "name": layout.names,
+            "group": layout.groups,
+            "value": values,
+            "se": se,
+            "lower": lower,
+            "upper": upper,
+        }
     )
     certificate, warnings = known.pop("certificate"), known.pop("warnings")
     result = FitResult(
         system=system,
         parameters=parameters,
-        covariance=pd.DataFrame(covariance, index=names, columns=names),
+        covariance=pd.DataFrame(covariance, index=labels, columns=labels),
         correlation=pd.DataFrame(
             known.pop("correlation"), index=list(system.free), columns=list(system.free)
         ),
@@ -135,13 +146,14 @@ def _result(prepared, *, values, covariance, freedom, logliks, level, on_log=Non
 
 
 def _used(system, frame) -> pd.DataFrame:
-    return frame[[*system.predictors, *(r for r in system.responses if r in frame)]]
+    groups = dict.fromkeys(system.groups.values())
+    return frame[[*system.predictors, *groups, *(r for r in system.responses if r in frame)]]
 
 
 def _with_indices(result, logliks) -> FitResult:
     rows = {}
     for response, part in result.fitted().groupby("response", sort=False):
-        p = len(parameters_of(result.system, response))
+        p = result.layout.count(parameters_of(result.system, response))
         row = indices.evaluate(part["observed"], part["predicted"], p)
         row |= {"AIC": np.nan, "BIC": np.nan}
         if response in logliks:
@@ -152,10 +164,10 @@ def _with_indices(result, logliks) -> FitResult:
     return replace(result, index_table=pd.DataFrame.from_dict(rows, orient="index").rename_axis("response"))
 
 
-def _freedom_by_parameter(system, freedom) -> np.ndarray:
-    """Degrees of freedom for each parameter: those of the equation it stands in first."""
-    owner = {p: r for r in reversed(system.free) for p in own_parameters(system, r)}
-    return np.array([max(freedom[owner[p]], 1) for p in system.parameters], float)
+def _freedom_by_parameter(layout, freedom) -> np.ndarray:
+    """Degrees of freedom for each value: those of the equation its parameter stands in first."""
+    owner = {p: r for r in layout.system.free for p in own_parameters(layout.system, r)}
+    return np.array([max(freedom[owner[name]], 1) for name in layout.names], float)
 
 
 def _marginal_loglik(state, engine, j) -> float:

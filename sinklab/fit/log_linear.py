@@ -65,8 +65,9 @@ def check_forms(system, frame) -> None:
     shared = sorted(
         {p for r in system.free for p in parameters_of(system, r) if p not in own_parameters(system, r)}
     )
-    if other or shared or len(used) != len(set(used)):
-        names = ", ".join(other or shared)
+    grouped = [f"{p}[{g}]" for p, g in system.groups.items()]
+    if other or shared or grouped or len(used) != len(set(used)):
+        names = ", ".join(other or shared or grouped)
         raise EquationError(
             tr(
                 f"ols-log needs each equation to be a product of powers with parameters of its own; not so: {names}; "

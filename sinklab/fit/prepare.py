@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab.equations import System
+from sinklab.equations.groups import Layout
 from sinklab.equations.parts import own_parameters
 from sinklab.errors import DataError, listing
 from sinklab.language import tr
@@ -122,7 +123,8 @@ def _repeated_ids(frame) -> list[str]:
 
 def _usable(frame, system):
     warnings = []
-    blank = frame[list(system.predictors)].isna()
+    groups = dict.fromkeys(system.groups.values())
+    blank = frame[[*system.predictors, *groups]].isna()
     for column in blank.columns:
         if blank[column].any():
             count = int(blank[column].sum())
@@ -147,8 +149,9 @@ def _usable(frame, system):
 
 def _sample_faults(frame, system) -> list[str]:
     problems = []
+    layout = Layout.of(system, frame)
     for response in system.free:
-        needed = len(own_parameters(system, response)) + 1
+        needed = layout.count(own_parameters(system, response)) + 1
         found = int(frame[response].notna().sum())
         if found < needed:
             problems.append(

@@ -27,6 +27,7 @@ Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS, chapter 5
 
 import numpy as np
 
+from sinklab.equations.groups import Layout
 from sinklab.equations.parts import own_parameters
 from sinklab.errors import ConvergenceError, EquationError
 from sinklab.fit.likelihood import State, SystemLikelihood
@@ -61,7 +62,8 @@ class SystemFit:
         self.columns = {c: frame[c].to_numpy(float) for c in system.predictors}
         self.y = frame[self.free].to_numpy(float)
         self.scale = Scale(functions, self.columns)
-        means = system.compiled(tuple(self.free)).at(self.columns, len(frame))
+        self.layout = Layout.of(system, frame)
+        means = self.layout.at(frame, self.free, len(frame))
         self.likelihood = SystemLikelihood(self.y, means.mean_and_jacobian, self.scale, correlated)
 
     def maximise(self, start: dict[str, float]) -> tuple[State, dict]:
@@ -79,7 +81,7 @@ class SystemFit:
         ConvergenceError
             The model is not defined at the start.
         """
-        beta = np.array([start[p] for p in self.system.parameters], float)
+        beta = self.layout.spread(start)
         state = self.likelihood.state(np.concatenate([beta, self.scale.start[self.scale.free]]))
         if state is None:
             shown = ", ".join(f"{k} = {v:.6g}" for k, v in start.items())
@@ -165,7 +167,7 @@ class SystemFit:
     def freedom(self) -> np.ndarray:
         """Degrees of freedom n - p of each equation; p counts the parameters that stand in it first."""
         counts = np.isfinite(self.y).sum(axis=0)
-        return counts - np.array([len(own_parameters(self.system, r)) for r in self.free])
+        return counts - np.array([self.layout.count(own_parameters(self.system, r)) for r in self.free])
 
     def covariance(self, state):
         """Joint covariance of the coefficients, residual sigma and correlation on n - p d.f."""

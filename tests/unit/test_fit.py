@@ -146,6 +146,29 @@ def test_a_growth_curve_finds_its_own_starts():
     assert result.converged and np.abs(z).max() < 3
 
 
+def test_a_coefficient_by_site_is_a_dummy_variable_model():
+    trees = simulated(missing=0.0)
+    trees["site"] = np.where(np.arange(len(trees)) % 3 == 0, "north", "south")
+    trees.loc[trees["site"] == "north", "stem"] *= 1.5
+    system = "stem = a[site]*dbh**b1*height**c1\nbranch = a2*dbh**b2\nagb = stem + branch"
+    result = sl.fit(trees, system)
+    found = result.parameters.set_index(["name", "group"])["value"]
+    assert result.labels[:2] == ["a[north]", "a[south]"]
+    assert found["a", "north"] / found["a", "south"] == pytest.approx(1.5, rel=0.06)
+    assert result.residual["stem"].freedom == 400 - 4
+    # One common exponent and a coefficient for each site equal two fits only in the coefficient.
+    prediction = result.predict(
+        pd.DataFrame({"dbh": [20.0, 20.0], "height": [15.0, 15.0], "site": ["north", "south"]})
+    )
+    assert prediction["stem"][0] / prediction["stem"][1] == pytest.approx(
+        found["a", "north"] / found["a", "south"]
+    )
+    with pytest.raises(DataError, match="not fitted: west; fitted: north, south"):
+        result.predict(pd.DataFrame({"dbh": [20.0], "height": [15.0], "site": ["west"]}))
+    with pytest.raises(EquationError, match="the group `site` of `a` is not a column"):
+        sl.fit(trees.drop(columns="site"), system)
+
+
 def test_draws_repeat_and_have_the_covariance():
     result = sl.fit(simulated(), SYSTEM, seed=3)
     draws = result.draws(20000)
