@@ -1,5 +1,6 @@
 """``sinklab table``: list parameter tables, show one to a person, validate packages."""
 
+from sinklab.errors import listing
 from sinklab.language import language, tr
 
 
@@ -10,8 +11,8 @@ def add_parser(subparsers) -> None:
     )
     actions = parser.add_subparsers(dest="action", metavar=tr("ACTION", "操作"), required=True)
 
-    listing = actions.add_parser("list", help=tr("all tables with their status", "列出全部参数表及其状态"))
-    listing.set_defaults(func=run_list)
+    overview = actions.add_parser("list", help=tr("all tables with their status", "列出全部参数表及其状态"))
+    overview.set_defaults(func=run_list)
 
     show = actions.add_parser("show", help=tr("one table, for people", "查看一张参数表"))
     show.add_argument("table", metavar="TABLE", help=_ref_help())
@@ -25,7 +26,7 @@ def add_parser(subparsers) -> None:
     )
     check.set_defaults(func=run_validate)
 
-    for action in (listing, show, check):
+    for action in (overview, show, check):
         action.add_argument("--json", action="store_true", help=tr("print JSON", "输出 JSON"))
         action.add_argument(
             "--root",
@@ -160,7 +161,15 @@ def _values(table) -> str:
         counts = [number(row[c]) for c in ("n", "n_study")]
         name = vocabulary.label(row["variable"] or row["name"])
         rows.append(
-            [name, row["group"], *numbers, row["unit"], *counts, row["family"], status_label(row["status"])]
+            [
+                name,
+                vocabulary.label(row["group"]),
+                *numbers,
+                row["unit"],
+                *counts,
+                row["family"],
+                status_label(row["status"]),
+            ]
         )
     return f"{tr('Values (2.5 % and 97.5 % quantiles)', '标量参数（2.5% 与 97.5% 分位数）')}\n{layout(header, rows)}"
 
@@ -195,6 +204,9 @@ def _origin(table) -> str:
         digest = str(data.get("fingerprint", ""))[:12]
         parts = [name, kind, f"{tr('data', '数据')} {digest}" if digest else "", data.get("citation", "")]
         lines.append("  " + " · ".join(str(part) for part in parts if part))
+    shown = {data.get("title") or origin.text(data) for data in table.provenance["data"]}
+    others = [source["title"] for source in table.sources if source["title"] not in shown]
+    lines += [f"  {line}" for line in listing(others, limit=10).splitlines()]
     software = table.provenance["sinklab"]
     lines.append(f"  sinklab {software['version']} · {tr('source', '源码')} {software['source_sha256'][:12]}")
     return "\n".join(lines)
@@ -203,7 +215,7 @@ def _origin(table) -> str:
 def run_validate(arguments) -> int:
     """Validate packages; 1 when any has a problem."""
     from sinklab.tables.store import list_tables, resolve
-    from sinklab.tables.validate import validate
+    from sinklab.tables.validation import validate
 
     refs = arguments.tables or [f"{row['table_id']}@{row['version']}" for row in list_tables(arguments.root)]
     folders = [resolve(ref, arguments.root) for ref in refs]
@@ -217,7 +229,7 @@ def run_validate(arguments) -> int:
             state = (
                 tr("ok", "通过")
                 if not problems
-                else tr(f"{len(problems)} problems", f"{len(problems)} 个问题")
+                else tr(f"problems: {len(problems)}", f"{len(problems)} 个问题")
             )
             print("\n".join([f"{folder}: {state}", *(f"  {problem}" for problem in problems)]))
         if not found:

@@ -9,6 +9,7 @@ import pytest
 
 from sinklab.errors import TableError
 from sinklab.fit import fit, fit_by
+from sinklab.language import set_language
 from sinklab.tables import Table, list_tables, package, resolve
 from sinklab.tables.cells import from_csv, to_csv
 
@@ -31,6 +32,13 @@ def make_trees(n=60, seed=1):
     return pd.DataFrame(
         {"dbh": dbh, "height": height, "stem": stem, "branch": branch, "root": root, "species": species}
     )
+
+
+@pytest.fixture(autouse=True)
+def english():
+    set_language("en")
+    yield
+    set_language(None)
 
 
 @pytest.fixture(scope="module")
