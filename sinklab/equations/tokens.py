@@ -12,6 +12,7 @@ from sinklab.language import tr
 
 MAX_TOKENS = 2_000
 MAX_DEPTH = 100
+MAX_NAME = 64
 
 _TOKEN = re.compile(
     r"(?P<space>[ \t]+)|(?P<comment>#.*)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
@@ -128,6 +129,14 @@ def _check_token(token, following, source):
             )
         if not math.isfinite(float(token.text)):
             raise source.error(token.position, not_finite())
+    elif len(token.text) > MAX_NAME:
+        raise source.error(
+            token.position,
+            tr(
+                f"a name of more than {MAX_NAME} characters; shorten it.",
+                f"名称超过 {MAX_NAME} 个字符，请缩短。",
+            ),
+        )
     elif token.kind == "name" and token.text not in WORDS:
         if keyword.iskeyword(token.text) or token.text == "pi":
             hint = advice(token.text, tr("choose another name", "请换一个名称"))
