@@ -1,5 +1,6 @@
 """Using a table: which model applies to which row, and which number bears a name."""
 
+import numpy as np
 import pandas as pd
 
 from sinklab.errors import TableError
@@ -67,26 +68,43 @@ def predict_by_group(fits, models, column, data, level, kind, ref) -> pd.DataFra
                 f"{ref} 按 {column} 分别建模；数据中没有该列（也可用 model= 指定模型）",
             )
         )
-    levels = pd.Series(data[column]).astype(str)
-    unknown = sorted(set(levels) - set(models["group_level"]))
-    if unknown:
+    chosen = _positions(data[column], models)
+    if chosen.isna().any():
+        unknown = ", ".join(sorted({str(level) for level in data[column][chosen.isna().to_numpy()]}))
         known = ", ".join(models["group_level"])
         raise TableError(
             tr(
-                f"{ref}: no model for {column} = {', '.join(unknown)}; there are: {known}",
-                f"{ref}：没有适用于 {column} = {'、'.join(unknown)} 的模型；现有：{known}",
+                f"{ref}: no model for {column} = {unknown}; there are: {known}",
+                f"{ref}：没有适用于 {column} = {unknown} 的模型；现有：{known}",
             )
         )
-    position = pd.Series(range(len(data)))
+    row = np.arange(len(data))
     parts = []
-    for fit, name in zip(fits, models["group_level"], strict=True):
-        mine = (levels == name).to_numpy()
+    for position, fit in enumerate(fits):
+        mine = (chosen == position).to_numpy()
         if mine.any():
-            part = fit.predict(data[mine], level=level, kind=kind)
-            parts.append(part.set_index(position[mine]))
+            parts.append(fit.predict(data[mine], level=level, kind=kind).set_index(row[mine]))
     joined = pd.concat(parts).sort_index() if parts else fits[0].predict(data, level=level, kind=kind)
     joined.index = data.index
     return joined
+
+
+def _positions(levels, models) -> pd.Series:
+    """Position of the model of each row, NaN without one; Chinese names and 1 for 1.0 are understood."""
+    names = {name: i for i, name in enumerate(models["label_zh"])}
+    names |= {name: i for i, name in enumerate(models["group_level"])}
+    if pd.api.types.is_numeric_dtype(levels.dtype):
+        names = {float(name): i for name, i in names.items() if _is_number(name)}
+        return levels.astype(float).map(names)
+    return levels.astype(object).map(lambda level: names.get(str(level))).astype(float)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def find_number(frames, name, column, model, ref):
@@ -97,10 +115,12 @@ def find_number(frames, name, column, model, ref):
         if model is not None:
             key = frames["models"]["model_id"].iloc[choose_model(frames["models"], model, ref)]
             frame = frame[frame["model_id"] == key]
-        candidates.append((_named(frame, name), column))
+        standing = frames["models"][["model_id", "status", "source"]]
+        candidates.append((_named(frame, name).merge(standing, on="model_id"), column))
     if "values" in frames and model is None:
         frame = frames["values"]
-        candidates.append((_named(frame, name), "mean" if column == "value" else column))
+        wanted = {"value": "mean", "source": "sources"}.get(column, column)
+        candidates.append((_named(frame, name), wanted))
     hits = [(row, wanted) for frame, wanted in candidates for row in frame.to_dict("records")]
     if len(hits) != 1:
         raise TableError(_not_one(frames, name, hits, ref))

@@ -285,7 +285,8 @@ class Table:
             A coefficient (``a1``, ``a1[site]``) or a scalar value (``carbon_fraction``,
             ``carbon_fraction[stem]``).
         column : str
-            ``value`` (the estimate or the mean), or a column of ``coefficients.csv`` or ``values.csv``.
+            ``value`` (the estimate or the mean), ``status``, ``source``, or another column of
+            ``coefficients.csv`` or ``values.csv``.
         model : str, optional
             Id or label of the model, when several have the coefficient.
 

@@ -150,6 +150,23 @@ def test_models_by_group(log_fits, trees, tmp_path):
     )
 
 
+def test_groups_by_chinese_name_and_by_number(log_fits, trees):
+    made = Table.from_fits(log_fits, "agb_forest_two", "1.0.0", source=SOURCE)
+    chinese = trees.assign(
+        species=trees["species"].map(
+            {one.label: zh for one, zh in zip(log_fits, ("杉木", "马尾松"), strict=True)}
+        )
+    )
+    assert_same_prediction(made.predict(chinese), made.predict(trees))
+    whole = trees.assign(agb=trees["stem"] + trees["branch"], plot=np.arange(len(trees)) % 2 + 1)
+    by_plot = Table.from_fits(
+        fit_by(whole, "agb = a * dbh**b", "plot"), "agb_forest_two", "1.0.0", source=SOURCE
+    )
+    assert_same_prediction(by_plot.predict(whole.astype({"plot": float})), by_plot.predict(whole))
+    with pytest.raises(TableError, match="plot = 3.0"):
+        by_plot.predict(whole.assign(plot=3.0))
+
+
 def test_unknown_groups_are_all_named(log_fits, trees, tmp_path):
     made = Table.from_fits(log_fits, "agb_forest_two", "1.0.0", source=SOURCE, by="species")
     strangers = trees.assign(species=["Larix", "Picea"] * (len(trees) // 2))
@@ -305,6 +322,7 @@ def test_numbers_by_name(table, system_fit):
     assert table.value("a1") == first["value"]
     assert table.value("a1", "se") == first["se"]
     assert table.value("a1", model="model") == first["value"]
+    assert (table.value("a1", "status"), table.value("a1", "source")) == ("draft", "study:test_trees")
     with pytest.raises(TableError, match="no number 'zz'.*a1, b1"):
         table.value("zz")
     with pytest.raises(TableError, match="no column 'mass'"):

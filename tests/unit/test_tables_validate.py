@@ -196,6 +196,7 @@ def test_values_complete_themselves(tmp_path):
     back = Table.read(made.write(tmp_path))
     assert back.value("cf_root") == 0.49
     assert back.value("cf_stem", "unit") == "1"
+    assert (back.value("cf_stem", "source"), back.value("cf_stem", "status")) == ("A; B", "reviewed")
     assert back.models == ()
     with pytest.raises(TableError, match="no model"):
         back.predict(pd.DataFrame({"dbh": [1.0]}))
