@@ -10,7 +10,7 @@ import pytest
 from sinklab.errors import TableError
 from sinklab.fit import fit, fit_by
 from sinklab.language import set_language
-from sinklab.tables import Table, list_tables, package, resolve
+from sinklab.tables import Table, list_tables, package, resolve, validate
 from sinklab.tables.cells import from_csv, to_csv
 
 EQUATIONS = """stem = a1 * dbh**b1 * height**c1
@@ -165,6 +165,17 @@ def test_groups_by_chinese_name_and_by_number(log_fits, trees):
     assert_same_prediction(by_plot.predict(whole.astype({"plot": float})), by_plot.predict(whole))
     with pytest.raises(TableError, match="plot = 3.0"):
         by_plot.predict(whole.assign(plot=3.0))
+
+
+@pytest.mark.parametrize("method", ["nsur", "wls"])
+def test_coefficients_that_vary_by_group(trees, tmp_path, method):
+    one = fit(trees, "stem = a[species] * dbh**b", method=method)
+    folder = Table.from_fits(one, "stem_forest_test", "1.0.0", source=SOURCE).write(tmp_path)
+    back = Table.read(folder)
+    assert_same_prediction(back.predict(trees), one.predict(trees))
+    pine = one.parameters.set_index("group").loc["Pinus massoniana", "value"]
+    assert back.value("a[Pinus massoniana]") == pine
+    assert validate(folder) == []
 
 
 def test_unknown_groups_are_all_named(log_fits, trees, tmp_path):
