@@ -1,0 +1,116 @@
+"""The index page: one file with every job of every batch, what became of it, and links to its results."""
+
+import json
+import os
+from pathlib import Path
+
+from sinklab import language, paths
+from sinklab.errors import RunError
+from sinklab.runs import figures, keys, ledger
+from sinklab.runs.batch_file import BatchFile
+from sinklab.runs.jobs import batch_path
+
+
+def write_index(path) -> Path:
+    """Write the page that shows the last execution of every job.
+
+    Jobs that have left their batch file are left out. The page holds its own style, script and small
+    pictures; links are relative to it.
+
+    Parameters
+    ----------
+    path : path
+        Usually ``reports/runs/index.html``.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    path = Path(path)
+    rows = [_row(record, path.parent) for record in _listed(ledger.read())]
+    page = Environment(
+        loader=PackageLoader("sinklab.runs", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    ).get_template("index.html.j2")
+    totals = {
+        "ok": sum(row["status"] == "ok" for row in rows),
+        "failed": sum(row["status"] != "ok" for row in rows),
+        "seconds": sum(row["seconds"] for row in rows),
+        "last": max((row["started"] for row in rows), default=""),
+    }
+    batches = list(dict.fromkeys(row["batch"] for row in rows))
+    text = page.render(rows=rows, totals=totals, batches=batches, language=language.language())
+    with paths.atomic_write(path) as stream:
+        stream.write(text)
+    return path
+
+
+def _listed(records: dict[str, dict]) -> list[dict]:
+    """Records in the order of their batch files; those of batches that cannot be read come as they are."""
+    found = []
+    for batch in dict.fromkeys(record["batch"] for record in records.values()):
+        own = {name: record for name, record in records.items() if record["batch"] == batch}
+        try:
+            data = BatchFile(batch_path(batch)).data or {}
+            order = [f"{batch}/{job['id']}" for job in data.get("jobs") or []]
+            order += [f"{batch}/draft:{draft['name']}" for draft in data.get("drafts") or []]
+        except (RunError, AttributeError, KeyError, TypeError):
+            order = list(own)
+        found += [own[name] for name in order if name in own]
+    return found
+
+
+def _row(record: dict, here: Path) -> dict:
+    """What the page says of a record; every text in both languages."""
+    folder = paths.root() / record["folder"]
+    row = {
+        name: record.get(name, "")
+        for name in ("batch", "id", "kind", "title", "status", "seconds", "started")
+    }
+    row |= {name: record.get(name, "") for name in ("line", "place", "traceback")}
+    row["why"] = _both(lambda: keys.wordings(record["why"]))
+    row["page"] = _link(record.get("page"), here)
+    row["notebook"] = _link(record.get("notebook") or record.get("kept"), here)
+    log = folder / "kernel.log"
+    row["log"] = _link(paths.relative(log), here) if log.is_file() else ""
+    row["tables"] = [_table(name, here) for name in record.get("tables", ())]
+    row["documents"] = [(Path(name).name, _link(name, here)) for name in record.get("documents", ())]
+    drawn = {Path(name).name: _link(name, here) for name in record.get("figures", ())}
+    small = figures.read_thumbnails(folder)
+    row["pictures"] = [(name, uri, drawn.get(name) or row["page"]) for name, uri in small]
+    row["figures"] = [(name, link) for name, link in drawn.items() if name not in dict(small)]
+    return row
+
+
+def _table(name: str, here: Path) -> dict:
+    """Link to a written folder or file; a table also tells its title, its status and its files."""
+    place = paths.root() / name
+    table = {"name": name.removeprefix("params/"), "link": _link(name, here), "status": "", "files": []}
+    if place.is_dir():
+        table["files"] = [
+            (p.name, _link(paths.relative(p), here)) for p in sorted(place.iterdir()) if p.is_file()
+        ]
+    try:
+        described = json.loads((place / "datapackage.json").read_text(encoding="utf-8"))
+        table["status"] = str(described.get("status") or described.get("sinklab", {}).get("status") or "")
+    except (OSError, ValueError, AttributeError):
+        pass
+    return table
+
+
+def _link(name: str | None, here: Path) -> str:
+    """Address of a file relative to the page, "" when it is not there."""
+    from urllib.parse import quote
+
+    if not name or not (paths.root() / name).exists():
+        return ""
+    return quote(Path(os.path.relpath(paths.root() / name, here)).as_posix())
+
+
+def _both(wording) -> dict[str, str]:
+    """Text in both languages."""
+    reader, found = language.language(), {}
+    try:
+        for code in language.LANGUAGES:
+            language.set_language(code)
+            found[code] = wording()
+    finally:
+        language.set_language(reader)
+    return found
