@@ -17,6 +17,8 @@ import numpy as np
 LOG_2PI = float(np.log(2 * np.pi))
 #: A residual this small against its observation is rounding, not spread.
 EXACT = 1e-9
+#: Trees whose information matrices are held in memory at once.
+BLOCK = 1000
 
 
 @dataclass(frozen=True)
@@ -136,17 +138,21 @@ class SystemLikelihood:
 
     def score_and_information(self, state: State):
         """Gradient and expected information of the profile likelihood at a state."""
-        beta, exponents = self.split(state.theta)
-        k, m = len(beta), self.n_equation
-        by_beta, by_exponent = self.scale.derivatives(exponents, state.mean, state.jacobian)
-        slope = state.jacobian * np.exp(-state.log_g)[:, :, None]
-        width = k + m
-        spread = np.zeros((len(self.y), m, width))
-        if by_beta is not None:
-            spread[:, :, :k] = by_beta
-        spread[:, np.arange(m), k + np.arange(m)] = by_exponent
-        score, information = np.zeros(width), np.zeros((width, width))
+        scores, information = self.tree_scores(state)
+        return scores.sum(axis=0), information
+
+    def tree_scores(self, state: State):
+        """Efficient score of every tree (n, w), and their expected information (w, w).
+
+        Efficient: the part that the elements of the residual covariance explain is taken out, so the
+        scores are those of a likelihood in which these are estimated too.
+        """
+        slope, spread = self._derivatives(state)
+        n, m, width = spread.shape
+        k = slope.shape[2]
         pairs = [(s, t) for s in range(m) for t in range(s, m) if s == t or self.correlated]
+        scores, nuisance = np.zeros((n, width)), np.zeros((n, len(pairs)))
+        information = np.zeros((width, width))
         cross, inner = np.zeros((width, len(pairs))), np.zeros((len(pairs), len(pairs)))
         for p in self.patterns:
             block = state.sigma[np.ix_(p.seen, p.seen)]
@@ -154,16 +160,51 @@ class SystemLikelihood:
             a, c = slope[np.ix_(p.rows, p.seen)], spread[np.ix_(p.rows, p.seen)]
             u = state.u[np.ix_(p.rows, p.seen)]
             w = u @ precision
-            score[:k] += np.einsum("nq,nqk->k", w, a)
-            score += np.einsum("nq,nqk->k", w * u - 1, c)
+            scores[p.rows, :k] = np.einsum("nq,nqk->nk", w, a)
+            scores[p.rows] += np.einsum("nq,nqk->nk", w * u - 1, c)
             information[:k, :k] += _sandwich(a, precision)
             information += _sandwich(c, np.eye(len(p.seen)) + precision * block)
-            total = c.sum(axis=0)
-            _add_covariance_terms(cross, inner, pairs, p, precision, total)
+            _add_covariance_terms(cross, inner, nuisance, pairs, p, precision, c.sum(axis=0), w)
         if spread.any():
-            information -= cross @ np.linalg.pinv(inner, hermitian=True) @ cross.T
+            gain = cross @ np.linalg.pinv(inner, hermitian=True)
+            information -= gain @ cross.T
+            scores -= nuisance @ gain.T
         keep = np.concatenate([np.ones(k, bool), self.scale.free])
-        return score[keep], information[np.ix_(keep, keep)]
+        return scores[:, keep], information[np.ix_(keep, keep)]
+
+    def without_own_influence(self, state, scores, bread):
+        """Scores of the trees, each as if the tree had not drawn the fit towards itself.
+
+        A tree's score is multiplied by the inverse of :math:`1 - I_i B`, its information times the
+        covariance: the one-step jackknife (CR3 of Bell & McCaffrey 2002). Blocks bound the memory.
+        """
+        slope, spread = self._derivatives(state)
+        k = slope.shape[2]
+        keep = np.concatenate([np.ones(k, bool), self.scale.free])
+        out = np.zeros_like(scores)
+        for p in self.patterns:
+            block = state.sigma[np.ix_(p.seen, p.seen)]
+            precision = np.linalg.inv(block)
+            weight = np.eye(len(p.seen)) + precision * block
+            for start in range(0, len(p.rows), BLOCK):
+                rows = p.rows[start : start + BLOCK]
+                a, c = slope[np.ix_(rows, p.seen)], spread[np.ix_(rows, p.seen)][:, :, keep]
+                own = np.einsum("nqk,qr,nrl->nkl", c, weight, c, optimize=True)
+                own[:, :k, :k] += np.einsum("nqk,qr,nrl->nkl", a, precision, a, optimize=True)
+                left = np.eye(len(bread)) - own @ bread
+                out[rows] = np.linalg.solve(left, scores[rows, :, None])[:, :, 0]
+        return out
+
+    def _derivatives(self, state):
+        """Derivatives of the scaled means (n, m, k), and of ln g by all parameters (n, m, k + m)."""
+        beta, exponents = self.split(state.theta)
+        k, m = len(beta), self.n_equation
+        by_beta, by_exponent = self.scale.derivatives(exponents, state.mean, state.jacobian)
+        spread = np.zeros((len(self.y), m, k + m))
+        if by_beta is not None:
+            spread[:, :, :k] = by_beta
+        spread[:, np.arange(m), k + np.arange(m)] = by_exponent
+        return state.jacobian * np.exp(-state.log_g)[:, :, None], spread
 
     def mean_information(self, state: State, sigma) -> np.ndarray:
         """Information about the coefficients carried by the means, for a given covariance."""
@@ -201,18 +242,24 @@ def _expected_square(sigma, seen, count, product) -> np.ndarray:
     return gain @ product @ gain.T + count * (sigma - gain @ sigma[seen])
 
 
-def _add_covariance_terms(cross, inner, pairs, pattern, precision, spread_total):
-    """Add a pattern's information between exponents and covariance elements, and among these."""
+def _add_covariance_terms(cross, inner, nuisance, pairs, pattern, precision, spread_total, w):
+    """Add what a pattern says of the elements of the residual covariance.
+
+    ``cross`` is their information with the exponents, ``inner`` among themselves, ``nuisance`` their
+    score for each tree; ``w`` holds the residuals times the precision.
+    """
     place = {int(j): i for i, j in enumerate(pattern.seen)}
     units = []
     for column, (s, t) in enumerate(pairs):
         if s not in place or t not in place:
             continue
         a, b = place[s], place[t]
+        half = 0.5 if a == b else 1.0
         unit = np.zeros_like(precision)
         unit[a, b] = unit[b, a] = 1.0
         units.append((column, precision @ unit))
-        cross[:, column] += precision[a, b] * (spread_total[a] + spread_total[b]) * (0.5 if a == b else 1.0)
+        cross[:, column] += half * precision[a, b] * (spread_total[a] + spread_total[b])
+        nuisance[pattern.rows, column] = half * (w[:, a] * w[:, b] - precision[a, b])
     for one, left in units:
         for other, right in units:
             inner[one, other] += 0.5 * len(pattern.rows) * np.sum(left * right.T)

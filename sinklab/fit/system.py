@@ -15,6 +15,9 @@ carries it into the joint covariance, because a total is uncertain through all o
 *Standard errors* are those of generalised least squares at the estimated weights,
 :math:`(J^T \Sigma^{-1} J)^{-1}`, with each equation's variance on n - p degrees of freedom, as in
 Parresol (2001). One equation with constant variance is thereby ordinary nonlinear least squares.
+Where the variance is a function of the prediction, the residuals inform the coefficients twice, and
+how much the second time depends on the normal distribution; there the sandwich of White (1982) is
+used, which does not, each tree's score freed of its own influence on the fit (Bell & McCaffrey 2002).
 
 *When.* ``nsur`` for systems of components; ``wls`` for a single response, or when components must
 not influence each other.
@@ -22,7 +25,10 @@ not influence each other.
 Source
 ------
 Parresol B.R. (2001) Additivity of nonlinear biomass equations. Can. J. For. Res. 31:865-878.
+Bell R.M., McCaffrey D.F. (2002) Bias reduction in standard errors for linear regression with
+multi-stage samples. Survey Methodology 28:169-181.
 Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS, chapter 5. Springer.
+White H. (1982) Maximum likelihood estimation of misspecified models. Econometrica 50:1-25.
 """
 
 import numpy as np
@@ -169,18 +175,34 @@ class SystemFit:
         counts = np.isfinite(self.y).sum(axis=0)
         return counts - np.array([self.layout.count(own_parameters(self.system, r)) for r in self.free])
 
+    @property
+    def by_mean(self) -> bool:
+        """Whether any variance is a function of the prediction."""
+        return any(f.by == "mean" for f in self.functions.values())
+
+    def _sandwich(self, state) -> np.ndarray:
+        """Covariance of the coefficients from the spread of the trees' scores."""
+        scores, information = self.likelihood.tree_scores(state)
+        bread = _inverse(information)
+        scores = self.likelihood.without_own_influence(state, scores, bread)
+        k = len(self.layout.names)
+        return (bread @ (scores.T @ scores) @ bread)[:k, :k]
+
     def covariance(self, state):
         """Joint covariance of the coefficients, residual sigma and correlation on n - p d.f."""
         counts = np.isfinite(self.y).sum(axis=0)
         inflate = np.sqrt(counts / np.maximum(self.freedom(), 1))
         inflate = np.outer(inflate, inflate)
         sigma = state.sigma * inflate
-        information = self.likelihood.mean_information(state, sigma)
-        covariance = _inverse(information)
+        if self.by_mean:
+            covariance = self._sandwich(state)
+        else:
+            covariance = _inverse(self.likelihood.mean_information(state, sigma))
         if not self.correlated and len(self.free) > 1:
             joint = self.likelihood.pairwise_covariance(state) * inflate
-            spread = self.likelihood.estimating_spread(state, 1 / np.diag(sigma), joint)
-            covariance = covariance @ spread @ covariance
+            if not self.by_mean:
+                spread = self.likelihood.estimating_spread(state, 1 / np.diag(sigma), joint)
+                covariance = covariance @ spread @ covariance
             sigma = joint
         size = np.sqrt(np.diag(sigma))
         correlation = sigma / np.outer(size, size)
