@@ -69,7 +69,7 @@ def _row(record: dict, here: Path) -> dict:
     row["page"] = _link(record.get("page"), here)
     row["notebook"] = _link(record.get("notebook") or record.get("kept"), here)
     log = folder / "kernel.log"
-    row["log"] = _link(paths.relative(log), here) if log.is_file() else ""
+    row["log"] = _link(paths.relative(log), here) if log.is_file() and log.stat().st_size else ""
     row["tables"] = [_table(name, here) for name in record.get("tables", ())]
     row["documents"] = [(Path(name).name, _link(name, here)) for name in record.get("documents", ())]
     drawn = {Path(name).name: _link(name, here) for name in record.get("figures", ())}

@@ -17,6 +17,9 @@ A batch file lies in ``notebooks/batches`` and looks like this::
         timeout: 60
     drafts:
       - {name: …, lang: [zh, en], to: [docx, html, pdf]}
+
+A notebook that declares ``title_zh``, ``title_en`` or ``out_dir`` is given the titles of the job and the
+folder for its figures, unless the job sets them.
 """
 
 from dataclasses import dataclass

@@ -89,7 +89,7 @@ def overlaps(entries) -> list[tuple[tuple, str]]:
         if above is None or claim[: len(above)] != above:
             above, owner = claim, position
         elif position != owner:
-            first, (second, place) = entries[owner][0], entries[position]
+            (first, _), (second, place) = (entries[i] for i in sorted((owner, position)))
             where = "/".join(claim)
             text = tr(
                 f"jobs {first.id!r} and {second.id!r} both write {where}",

@@ -50,6 +50,7 @@ class _Reader:
                 tr("expected a mapping with the key 'jobs'", "内容应为含有 jobs 键的映射"),
             )
         self._keys({k: v for k, v in data.items() if not str(k).startswith("x-")}, _BATCH_KEYS, ())
+        title = self._title(data, self.path.stem, ())
         defaults = self._typed(data, "defaults", dict, {}, ())
         limit = self._timeout(data, TIME_LIMIT, ())
         jobs = []
@@ -72,7 +73,6 @@ class _Reader:
         if self.file.problems:
             head = tr("the batch cannot start:", "批次无法启动：")
             raise RunError(f"{head}\n{listing(self.file.messages(), 50)}")
-        title = self._title(data, self.path.stem, ())
         return Batch(self.path.stem, self.path, title, tuple(j for j, _ in jobs), tuple(d for d, _ in drafts))
 
     def _job(self, entry, notebook, defaults, limit, place) -> Job | None:
@@ -83,8 +83,11 @@ class _Reader:
         if notebook is None:
             return None
         values = {k: v for k, v in defaults.items() if k in notebook.parameters} | given
-        if "out_dir" in notebook.parameters:
-            values["out_dir"] = f"reports/runs/{self.path.stem}/{entry['id']}"
+        title = self._title(entry, entry["id"], place)
+        # What the job itself knows need not be repeated among its parameters.
+        own = {f"title_{code}": text for code, text in title.items()}
+        own["out_dir"] = f"reports/runs/{self.path.stem}/{entry['id']}"
+        values = {k: v for k, v in own.items() if k in notebook.parameters} | values
         for name, message in notebook.check(values):
             self.file.report(f"{entry['id']}: {message}", *place, "parameters", *([name] if name else []))
         for name in values:
@@ -92,7 +95,7 @@ class _Reader:
         return Job(
             batch=self.path.stem,
             id=entry["id"],
-            title=self._title(entry, entry["id"], place),
+            title=title,
             notebook=notebook,
             parameters=notebook.plain(values),
             outputs=places.outputs(

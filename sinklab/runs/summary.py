@@ -89,6 +89,6 @@ def _failure(record: dict) -> str:
     if record.get("kept"):
         shown.append(tr(f"  kept notebook: {record['kept']}", f"  保留的笔记本：{record['kept']}"))
     log = paths.root() / record["folder"] / "kernel.log"
-    if log.is_file():
+    if log.is_file() and log.stat().st_size:
         shown.append(tr(f"  log: {paths.relative(log)}", f"  日志：{paths.relative(log)}"))
     return "\n".join(shown)
