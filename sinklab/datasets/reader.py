@@ -4,11 +4,11 @@ import csv
 import io
 from collections import Counter
 
-import numpy as np
 import pandas as pd
 
 from sinklab import provenance, tabular, units, vocabulary
 from sinklab.datasets import catalog, names
+from sinklab.datasets.derive import derive
 from sinklab.errors import DataError, listing
 from sinklab.language import tr
 
@@ -51,7 +51,7 @@ def read_open(name: str) -> pd.DataFrame:
         columns[variable] = _column(raw[item["column"]], variable, item, notes)
     frame = pd.DataFrame(columns)
     _diameter_height(frame, raw, entry.get("diameter_height"), notes)
-    _derive(frame, entry, notes)
+    derive(frame, entry, notes)
     components = {
         v: i["component"] for v, i in entry["columns"].items() if "component" in i and "as" not in i
     }
@@ -211,45 +211,3 @@ def _set_aside(frame, away, move_to, why, notes) -> None:
             )
         )
     frame["dbh"] = frame["dbh"].mask(away)
-
-
-def _derive(frame, entry, notes) -> None:
-    """Add differences, missing sums and ratios that the data set implies."""
-    for item in entry.get("differences", []):
-        whole, part = frame[item["from"]], frame[item["minus"]]
-        result = whole - part
-        bad, alone = result <= 0, whole.notna() & part.isna()
-        frame[item["variable"]] = result.mask(bad)
-        formula = f"{item['variable']} = {item['from']} - {item['minus']}"
-        notes.append(
-            tr(
-                f"{formula}: {int((result > 0).sum())} records; blank on {int(alone.sum())} without {item['minus']} "
-                f"and on {int(bad.sum())} where the difference is not positive",
-                f"{formula}：{int((result > 0).sum())} 条；{int(alone.sum())} 条缺 {item['minus']}、"
-                f"{int(bad.sum())} 条差值不为正，均留空",
-            )
-        )
-    for item in entry.get("sums", []):
-        total = frame[item["of"]].sum(axis=1, skipna=False)
-        present = (
-            frame[item["variable"]] if item["variable"] in frame else pd.Series(np.nan, index=frame.index)
-        )
-        fill = present.isna() & total.notna()
-        frame[item["variable"]] = present.where(~fill, total)
-        if fill.any():
-            text = f"{item['variable']} = {' + '.join(item['of'])}"
-            notes.append(
-                tr(
-                    f"{text}: computed on {int(fill.sum())} records that lack it",
-                    f"{text}：为 {int(fill.sum())} 条缺该值的记录计算",
-                )
-            )
-    for item in entry.get("ratios", []):
-        over, under = item["of"]
-        frame[item["variable"]] = frame[over] / frame[under]
-        notes.append(
-            tr(
-                f"{item['variable']} = {over} / {under}: computed",
-                f"{item['variable']} = {over} / {under}：计算得出",
-            )
-        )
