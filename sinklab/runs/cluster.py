@@ -3,9 +3,9 @@
 from sinklab import paths
 from sinklab.errors import RunError
 from sinklab.language import tr
-from sinklab.runs import kernels, ledger
+from sinklab.runs import kernels
 from sinklab.runs.engines import Event
-from sinklab.runs.execute import failure_record, run_task
+from sinklab.runs.execute import lost_record, run_task
 
 
 class DaskEngine:
@@ -73,7 +73,6 @@ class DaskEngine:
                     f"the cluster gave the task up: {future.status}", f"集群放弃了任务：{future.status}"
                 )
                 fault = future.exception() if future.status == "error" else None
-                record = failure_record(task, "lost", f"{line} {fault or ''}".strip(), task["planned"])
-                ledger.append(record)
+                record = lost_record(task, "lost", f"{line} {fault or ''}".strip(), task["planned"])
             future.release()
             yield Event(task, record)

@@ -96,6 +96,17 @@ def failure_record(
     }
 
 
+def lost_record(task: dict, reason: str, line: str, started: float) -> dict:
+    """Record, and write to the ledger, what became of a task whose worker is gone."""
+    record = failure_record(task, reason, line, started)
+    if task["kind"] == "notebook":
+        target = Path(task["root"]) / task["folder"] / Path(task["notebook"]).name
+        kernels.keep(target, kernels.NotebookFailure(reason, line))
+        record |= _kept(kernels.kept_of(target), task["title"])
+    ledger.append(record)
+    return record
+
+
 def _record(task: dict, started: float) -> dict:
     begun = datetime.fromtimestamp(started, UTC)
     return {
@@ -125,8 +136,7 @@ def _attempt(task: dict, folder: Path, started: float) -> dict:
     except kernels.NotebookFailure as error:
         record = failure_record(task, error.reason, error.line, started, error.place, error.text)
         target = folder / Path(task["notebook"]).name
-        kept = target if error.reason == "output" else target.with_suffix(".failed.ipynb")
-        return record | _kept(kept, task["title"])
+        return record | _kept(target if error.reason == "output" else kernels.kept_of(target), task["title"])
     except SinklabError as error:
         return failure_record(task, "error", f"{type(error).__name__}: {error}", started, "", str(error))
     except Exception as error:

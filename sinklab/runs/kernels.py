@@ -78,7 +78,7 @@ def execute(source: Path, target: Path, parameters: dict, limit: float) -> None:
     ------
     NotebookFailure
     """
-    part, failed = target.with_suffix(".part.ipynb"), target.with_suffix(".failed.ipynb")
+    part, failed = part_of(target), kept_of(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + limit
     for attempt in (1, 2):
@@ -99,7 +99,7 @@ def execute(source: Path, target: Path, parameters: dict, limit: float) -> None:
                 and time.monotonic() < deadline
             ):
                 continue
-            _keep(part, failed, failure)
+            keep(target, failure)
             raise failure from error
         os.replace(part, target)
         failed.unlink(missing_ok=True)
@@ -198,16 +198,31 @@ def _running(part: Path) -> str:
     return f"In [{started}]" if started else ""
 
 
-def _keep(part: Path, failed: Path, failure: NotebookFailure) -> None:
+def part_of(target: Path) -> Path:
+    """File that a notebook is written to while it is executed."""
+    return target.with_suffix(".part.ipynb")
+
+
+def kept_of(target: Path) -> Path:
+    """File in which a notebook that stopped is kept."""
+    return target.with_suffix(".failed.ipynb")
+
+
+def keep(target: Path, failure: NotebookFailure) -> None:
     """Keep the notebook that stopped; a cell that was cut off gets the reason as its output."""
+    part = part_of(target)
     if not part.is_file():
         return
     if failure.reason != "error":
-        content = json.loads(part.read_text(encoding="utf-8"))
+        try:
+            content = json.loads(part.read_text(encoding="utf-8"))
+        except ValueError:
+            part.unlink()  # the worker was killed while it wrote
+            return
         cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
         started = [c for c in cells if c["metadata"].get("papermill", {}).get("start_time")]
         if started:
             error = {"output_type": "error", "ename": failure.reason, "evalue": failure.line}
             started[-1]["outputs"].append(error | {"traceback": [failure.line]})
         part.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-    os.replace(part, failed)
+    os.replace(part, kept_of(target))

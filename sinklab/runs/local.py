@@ -12,9 +12,9 @@ from multiprocessing.connection import wait
 
 from sinklab import paths
 from sinklab.language import tr
-from sinklab.runs import kernels, ledger
+from sinklab.runs import kernels
 from sinklab.runs.engines import Event
-from sinklab.runs.execute import failure_record, run_task
+from sinklab.runs.execute import failure_record, lost_record, run_task
 
 #: Seconds that a worker may need beyond the limit of its task before it is killed.
 GRACE = 45.0
@@ -160,6 +160,4 @@ class LocalEngine:
                 f"the worker process ended (exit code {code}; killed, or out of memory)",
                 f"工作进程意外结束（退出码 {code}；被杀或内存不足）",
             )
-        record = failure_record(worker.task, "timeout" if overdue else "lost", line, worker.started)
-        ledger.append(record)
-        return record
+        return lost_record(worker.task, "timeout" if overdue else "lost", line, worker.started)
