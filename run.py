@@ -163,6 +163,13 @@ def build():
     )
     begun = time.monotonic()
     quiet = [] if sys.stderr.isatty() else ["--quiet"]
+    pip = find_pip()
+    uv = None if os.environ.get("SINKLAB_NO_UV") else find_uv(pip)
+    if not (pip or uv):
+        give_up(
+            "this Python has neither pip nor venv. On Debian: apt install python3-venv; or install uv.",
+            "此 Python 既无 pip 也无 venv。Debian 上请执行 apt install python3-venv，或安装 uv。",
+        )
     try:
         if ENVIRONMENT.exists():
             STAMP.unlink(missing_ok=True)
@@ -171,13 +178,6 @@ def build():
         give_up(
             f".venv cannot be replaced ({error}). Close the programs that use it and try again.",
             f"无法替换 .venv（{error}）。请关闭正在使用它的程序后重试。",
-        )
-    pip = find_pip()
-    uv = None if os.environ.get("SINKLAB_NO_UV") else find_uv(pip)
-    if not (pip or uv):
-        give_up(
-            "this Python has neither pip nor venv. On Debian: apt install python3-venv; or install uv.",
-            "此 Python 既无 pip 也无 venv。Debian 上请执行 apt install python3-venv，或安装 uv。",
         )
     if not (uv and install_with_uv(uv, pip, quiet)) and not (pip and install_with_pip(pip, quiet)):
         give_up(

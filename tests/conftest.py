@@ -1,4 +1,4 @@
-"""What all tests share: the reader's language, a silent plotting backend, few threads."""
+"""What all tests share: the reader's language, a silent plotting backend, few threads, open data."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,9 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["SINKLAB_LANG"] = "en"
 os.environ.pop("SINKLAB_ROOT", None)
+if os.environ.get("SINKLAB_DATA"):
+    # Tests and notebook kernels work in other folders, where a relative path would lead astray.
+    os.environ["SINKLAB_DATA"] = str(Path(os.environ["SINKLAB_DATA"]).expanduser().resolve())
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +21,17 @@ def repository() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def open_data() -> Path:
     """Folder of the open data sets; the test is skipped when there is none."""
-    folder = os.environ.get("SINKLAB_DATA", "")
-    if not folder or not Path(folder).is_dir():
+    folder = os.environ.get("SINKLAB_DATA")
+    if not (folder and Path(folder).is_dir()):
         pytest.skip("SINKLAB_DATA does not point to the open data sets")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _open_data_for_marked_tests(request):
+    """Whatever is marked ``open_data`` is skipped with that reason, fixture or not."""
+    if request.node.get_closest_marker("open_data"):
+        request.getfixturevalue("open_data")
