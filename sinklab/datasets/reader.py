@@ -173,6 +173,8 @@ def _diameter_height(frame, raw, rule, notes) -> None:
     if not rule:
         return
     cells = raw[rule["column"]]
+    low = frame["dbh"].notna() & (frame["height"] < rule["breast_height"])
+    _set_aside(frame, low, "", f"height < {rule['breast_height']} m", notes)
     if "rules" not in rule:
         height = pd.to_numeric(cells, errors="coerce")
         away = frame["dbh"].notna() & ((height < rule["minimum"]) | (height > rule["maximum"]))

@@ -173,6 +173,11 @@ def _typed(found, raw, keys) -> pd.DataFrame:
             blank = cells.isin(tabular.MISSING)
             typed[name] = cells.mask(blank)
             continue
+        if row["component"] and row["component"] not in vocabulary.components():
+            expected = tr(
+                "a component of data/vocabulary/components.csv", "data/vocabulary/components.csv 中的组分"
+            )
+            found.add("columns.csv", column, "component", row["component"], expected)
         values = _numbers(found, cells, column, keys)
         typed[name] = pd.Series(_converted(found, row, values, variable.unit), index=raw.index)
     for column in raw.columns:

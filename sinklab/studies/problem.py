@@ -23,7 +23,7 @@ class Problem:
         """One line for people."""
         where = tr(f", record {self.record}", f"，记录 {self.record}") if self.record else ""
         found = f"{self.column} = {self.value}" if self.value else self.column
-        expected = tr(f"expected {self.expected}", f"应为{self.expected}")
+        expected = tr(f"expected {self.expected}", f"应为 {self.expected}")
         end = f"; {self.advice}" if self.advice else ""
         return f"{self.file}{where}: {found}; {expected}{end}"
 
