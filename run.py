@@ -35,7 +35,7 @@ UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
-    "no-index": "UV_NO_INDEX",
+    "no-index": "SINKLAB_NO_INDEX",
     "trusted-host": "UV_INSECURE_HOST",
     "proxy": "ALL_PROXY",
     "cert": "SSL_CERT_FILE",
@@ -123,8 +123,10 @@ def install_with_uv(uv, pip, quiet):
     settings = where_packages_come_from(pip)
     try:
         run(uv, "venv", "--quiet", "--python", base_python(), ENVIRONMENT, env=settings)
-        target = ("--python", python_of(ENVIRONMENT))
-        run(uv, "pip", "sync", *quiet, "--require-hashes", *target, LOCK, env=settings)
+        options = ["--require-hashes", "--python", python_of(ENVIRONMENT), *quiet]
+        if settings.get("SINKLAB_NO_INDEX", "0") not in ("0", "false", "no"):
+            options.append("--no-index")  # the one setting that uv takes from no variable
+        run(uv, "pip", "sync", *options, LOCK, env=settings)
     except (OSError, subprocess.CalledProcessError):
         say("uv did not succeed; trying pip, which is slower.", "uv 未成功，改用较慢的 pip。")
         return False
