@@ -24,6 +24,7 @@ def add_parser(subparsers) -> None:
         metavar="FUNCTION",
         help="none | power:mean | power:dbh | power:dbh=2 | exp:dbh | stem=power:dbh,root=none",
     )
+    parser.add_argument("--estimator", default="ml", metavar="ml|gls", help="ml")
     parser.add_argument("--correction", default="baskerville", metavar="baskerville|snowdon|none")
     parser.add_argument("--start", default="", metavar="a=0.1,b=2", help=tr("start values", "参数初值"))
     parser.add_argument(
@@ -57,6 +58,7 @@ def run(arguments) -> int:
     options = {
         "method": arguments.method,
         "variance": arguments.variance or "power:mean",
+        "estimator": arguments.estimator,
         "correction": arguments.correction,
         "start": start_values(arguments.start),
         "level": arguments.level,

@@ -28,6 +28,7 @@ from sinklab.results import FitResult
 __all__ = ["METHODS", "fit", "fit_by"]
 
 METHODS = ("ols-log", "wls", "nsur")
+ESTIMATORS = ("ml", "gls")
 
 
 def fit(
@@ -35,6 +36,7 @@ def fit(
     system,
     method: str = "nsur",
     variance="power:mean",
+    estimator: str = "ml",
     start=None,
     correction: str = "baskerville",
     level: float = 0.95,
@@ -56,6 +58,9 @@ def fit(
         Variance function for ``wls`` and ``nsur``: ``none``, ``power:mean``, ``power:dbh`` (exponent
         estimated), ``power:dbh=2`` (fixed), ``exp:dbh``, or one for each equation as in
         ``"stem=power:dbh,root=none"``.
+    estimator : {"ml", "gls"}
+        For variances that follow the prediction: the maximum of the normal likelihood, or iterated
+        weights, which stay efficient when residuals have heavy tails; see :mod:`.system`.
     start : mapping, optional
         Start values that override the automatic ones, by parameter name.
     correction : {"baskerville", "snowdon", "none"}
@@ -83,23 +88,30 @@ def fit(
     >>> round(float(result.values[1]), 2)
     2.54
     """
-    _check_options(method, correction, level)
+    _check_options(method, estimator, correction, level)
     prepared = prepare(data, system, name)
     if method == "ols-log":
         check_forms(prepared.system, prepared.frame)
         lines = [fit_line(prepared.system, r, prepared.frame) for r in prepared.system.free]
         result = from_lines(prepared, lines, correction, level, seed)
     else:
-        result = _fit_system(prepared, method, variance, start, level, seed)
+        result = _fit_system(prepared, method, variance, estimator, start, level, seed)
     # What the data say of themselves (measured or simulated, licence, files) stays with the result.
     carried = dict(getattr(data, "attrs", {}).get("source") or {})
     source = {"name": name, "n_read": prepared.n_read, "n_used": len(prepared.frame)}
     return replace(result, label=label, source=carried | result.source | source)
 
 
-def _check_options(method, correction, level):
+def _check_options(method, estimator, correction, level):
     if method not in METHODS:
         raise DataError(tr(f"method {method!r} is none of {METHODS}", f"方法 {method!r} 不在 {METHODS} 之中"))
+    if estimator not in ESTIMATORS:
+        raise DataError(
+            tr(
+                f"estimator {estimator!r} is none of {ESTIMATORS}",
+                f"估计方法 {estimator!r} 不在 {ESTIMATORS} 之中",
+            )
+        )
     if correction not in CORRECTIONS:
         raise DataError(
             tr(
@@ -113,7 +125,7 @@ def _check_options(method, correction, level):
         )
 
 
-def _fit_system(prepared, method, variance, start, level, seed) -> FitResult:
+def _fit_system(prepared, method, variance, estimator, start, level, seed) -> FitResult:
     system, frame = prepared.system, prepared.frame
     start = dict(start or {})
     unknown = [p for p in start if p not in system.parameters]
@@ -126,7 +138,7 @@ def _fit_system(prepared, method, variance, start, level, seed) -> FitResult:
             )
         )
     functions = parse_variance(variance, system.free, system.predictors)
-    engine = SystemFit(system, frame, functions, correlated=method == "nsur")
+    engine = SystemFit(system, frame, functions, method == "nsur", hold_weights=estimator == "gls")
     engine.refuse_singular()
     state, certificate = engine.maximise(start_values(system, frame, start, seed))
     if start:

@@ -4,10 +4,8 @@ For tree :math:`i` and equation :math:`j` the model is :math:`y_{ij} = f_j(x_i; 
 with :math:`u_i \sim N(0, \Sigma)` and :math:`g` the variance function. Trees with the same measured
 components form a *pattern*; a pattern uses the rows and columns of :math:`\Sigma` that it observed.
 
-:math:`\Sigma` is profiled out: in closed form when all trees are complete, by EM on the patterns'
-cross-products otherwise (Dempster, Laird & Rubin 1977, J. R. Stat. Soc. B 39:1-38), so the search is
-over :math:`\beta` and the exponents of the variance functions only. Score and expected information
-are exact; the information of :math:`\Sigma` is removed by its Schur complement.
+With complete trees, or without correlation, :math:`\Sigma` is known once the residuals are, and is
+profiled out; with gaps it is searched for with the rest. Score and expected information are exact.
 """
 
 from dataclasses import dataclass
@@ -17,8 +15,6 @@ import numpy as np
 LOG_2PI = float(np.log(2 * np.pi))
 #: A residual this small against its observation is rounding, not spread.
 EXACT = 1e-9
-#: Trees whose information matrices are held in memory at once.
-BLOCK = 1000
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ class State:
 
 
 class SystemLikelihood:
-    """Profile likelihood of coefficients and variance exponents.
+    """Likelihood of coefficients, variance exponents and residual covariance.
 
     Parameters
     ----------
@@ -68,11 +64,19 @@ class SystemLikelihood:
     """
 
     def __init__(self, y, evaluate, scale, correlated: bool):
-        self.y, self.evaluate, self.scale, self.correlated = y, evaluate, scale, correlated
+        self.y, self.evaluate, self.scale = y, evaluate, scale
+        self.correlated = correlated and y.shape[1] > 1
         self.observed = np.isfinite(y)
         self.patterns = find_patterns(self.observed)
         self.n_equation = y.shape[1]
         self.complete = bool(self.observed.all())
+        self.pairs = [
+            (s, t) for s in range(y.shape[1]) for t in range(s, y.shape[1]) if s == t or self.correlated
+        ]
+
+    def independent(self) -> "SystemLikelihood":
+        """The same without correlation."""
+        return SystemLikelihood(self.y, self.evaluate, self.scale, False)
 
     def split(self, theta):
         """Coefficients and the full vector of exponents from the search vector."""
@@ -81,47 +85,31 @@ class SystemLikelihood:
         exponents[self.scale.free] = theta[k:]
         return theta[:k], exponents
 
-    def state(self, theta, near=None) -> State | None:
+    def state(self, theta, sigma=None) -> State | None:
         """Evaluate at ``theta``; None where the model is not defined there.
 
-        ``near`` is a state whose covariance is a good start for the profile.
+        Without ``sigma`` the residual covariance is the most likely one, from complete trees or
+        without correlation.
         """
         beta, exponents = self.split(theta)
+        used = self.observed
         with np.errstate(all="ignore"):
             mean, jacobian = self.evaluate(beta)
             log_g = self.scale.log_g(exponents, mean)
-            u = np.where(self.observed, (self.y - mean) * np.exp(-log_g), 0.0)
-        used = self.observed
+            u = np.where(used, (self.y - mean) * np.exp(-log_g), 0.0)
+            size = np.where(used, np.abs(self.y) * np.exp(-log_g), 0.0)
         if not (np.isfinite(u).all() and np.isfinite(mean[used]).all() and np.isfinite(log_g[used]).all()):
             return None
         if not np.isfinite(jacobian[used]).all():
             return None
-        with np.errstate(all="ignore"):
-            floor = (EXACT * np.where(used, np.abs(self.y) * np.exp(-log_g), 0.0)) ** 2
-        floor = floor.sum(axis=0) / np.maximum(used.sum(axis=0), 1)
-        sigma = self._profile(u, floor, None if near is None else near.sigma)
+        if sigma is None:
+            count = used.sum(axis=0)
+            floor = ((EXACT * size) ** 2).sum(axis=0) / count
+            profile = self.correlated and self.complete
+            sigma = (u.T @ u / len(u)) if profile else np.diag((u**2).sum(axis=0) / count)
+            sigma = sigma + np.diag(floor)
         loglik = self._loglik(u, log_g, sigma)
-        if not np.isfinite(loglik):
-            return None
-        return State(theta, loglik, mean, jacobian, log_g, u, sigma)
-
-    def _profile(self, u, floor, near):
-        variances = (u**2).sum(axis=0) / self.observed.sum(axis=0) + floor
-        if not self.correlated or self.n_equation == 1:
-            return np.diag(variances)
-        if self.complete:
-            return u.T @ u / len(u) + np.diag(floor)
-        moments = [(p.seen, len(p.rows), u[np.ix_(p.rows, p.seen)]) for p in self.patterns]
-        moments = [(seen, count, block.T @ block) for seen, count, block in moments]
-        sigma = np.diag(variances) if near is None else near
-        total = sum(count for _, count, _ in moments)
-        for _ in range(500):
-            update = sum(_expected_square(sigma, *moment) for moment in moments) / total + np.diag(floor)
-            change = np.max(np.abs(update - sigma) / np.sqrt(np.outer(np.diag(update), np.diag(update))))
-            sigma = update
-            if change < 1e-11:
-                break
-        return sigma
+        return State(theta, loglik, mean, jacobian, log_g, u, sigma) if np.isfinite(loglik) else None
 
     def _loglik(self, u, log_g, sigma) -> float:
         total = -log_g[self.observed].sum()
@@ -138,22 +126,33 @@ class SystemLikelihood:
 
     def score_and_information(self, state: State):
         """Gradient and expected information of the profile likelihood at a state."""
-        scores, information = self.tree_scores(state)
-        return scores.sum(axis=0), information
+        scores, nuisance, information, cross, inner = self.blocks(state)
+        gain = cross @ np.linalg.pinv(inner, hermitian=True)
+        return scores.sum(axis=0) - gain @ nuisance.sum(axis=0), information - gain @ cross.T
 
-    def tree_scores(self, state: State):
-        """Efficient score of every tree (n, w), and their expected information (w, w).
+    def joint_score_and_information(self, state: State):
+        """Gradient and expected information by all parameters; covariance as in :meth:`displaced`."""
+        scores, nuisance, information, cross, inner = self.blocks(state)
+        turn = self._turn(state.sigma)
+        score = np.concatenate([scores.sum(axis=0), turn.T @ nuisance.sum(axis=0)])
+        return score, np.block([[information, cross @ turn], [turn.T @ cross.T, turn.T @ inner @ turn]])
 
-        Efficient: the part that the elements of the residual covariance explain is taken out, so the
-        scores are those of a likelihood in which these are estimated too.
+    def blocks(self, state):
+        """Scores and information by block.
+
+        Returns
+        -------
+        scores, nuisance : array, shapes (n, w), (n, n_pair)
+            Of every tree, by coefficients and exponents, and by the elements of the covariance.
+        information, cross, inner : array, shapes (w, w), (w, n_pair), (n_pair, n_pair)
         """
-        slope, spread = self._derivatives(state)
-        n, m, width = spread.shape
+        slope, spread = self.derivatives(state)
+        n, _, width = spread.shape
         k = slope.shape[2]
-        pairs = [(s, t) for s in range(m) for t in range(s, m) if s == t or self.correlated]
-        scores, nuisance = np.zeros((n, width)), np.zeros((n, len(pairs)))
+        keep = np.concatenate([np.ones(k, bool), self.scale.free])
+        scores, nuisance = np.zeros((n, width)), np.zeros((n, len(self.pairs)))
         information = np.zeros((width, width))
-        cross, inner = np.zeros((width, len(pairs))), np.zeros((len(pairs), len(pairs)))
+        cross, inner = np.zeros((width, len(self.pairs))), np.zeros((len(self.pairs), len(self.pairs)))
         for p in self.patterns:
             block = state.sigma[np.ix_(p.seen, p.seen)]
             precision = np.linalg.inv(block)
@@ -164,38 +163,58 @@ class SystemLikelihood:
             scores[p.rows] += np.einsum("nq,nqk->nk", w * u - 1, c)
             information[:k, :k] += _sandwich(a, precision)
             information += _sandwich(c, np.eye(len(p.seen)) + precision * block)
-            _add_covariance_terms(cross, inner, nuisance, pairs, p, precision, c.sum(axis=0), w)
-        if spread.any():
-            gain = cross @ np.linalg.pinv(inner, hermitian=True)
-            information -= gain @ cross.T
-            scores -= nuisance @ gain.T
-        keep = np.concatenate([np.ones(k, bool), self.scale.free])
-        return scores[:, keep], information[np.ix_(keep, keep)]
+            _add_covariance_terms(cross, inner, nuisance, self.pairs, p, precision, c.sum(axis=0), w)
+        return scores[:, keep], nuisance, information[np.ix_(keep, keep)], cross[keep], inner
 
-    def without_own_influence(self, state, scores, bread):
-        """Scores of the trees, each as if the tree had not drawn the fit towards itself.
+    def displaced(self, origin: State, move) -> State | None:
+        """State at a distance from another: ``move`` holds theta, then the factor of the covariance.
 
-        A tree's score is multiplied by the inverse of :math:`1 - I_i B`, its information times the
-        covariance: the one-step jackknife (CR3 of Bell & McCaffrey 2002). Blocks bound the memory.
+        The covariance is :math:`L T T^T L^T` with the Cholesky factor :math:`L` at the origin and a
+        triangle :math:`T` whose diagonal is the exponential of its entries, so it stays positive.
         """
-        slope, spread = self._derivatives(state)
+        width = len(origin.theta)
+        with np.errstate(over="ignore"):
+            factor = np.linalg.cholesky(origin.sigma) @ self._triangle(move[width:])
+        sigma = factor @ factor.T
+        return self.state(origin.theta + move[:width], sigma) if np.isfinite(sigma).all() else None
+
+    def joint_score(self, origin: State, state: State, move) -> np.ndarray:
+        """Gradient by all parameters at a displaced state."""
+        slope, spread = self.derivatives(state)
         k = slope.shape[2]
         keep = np.concatenate([np.ones(k, bool), self.scale.free])
-        out = np.zeros_like(scores)
+        score = np.zeros(spread.shape[2])
+        by_sigma = np.zeros_like(state.sigma)
         for p in self.patterns:
-            block = state.sigma[np.ix_(p.seen, p.seen)]
-            precision = np.linalg.inv(block)
-            weight = np.eye(len(p.seen)) + precision * block
-            for start in range(0, len(p.rows), BLOCK):
-                rows = p.rows[start : start + BLOCK]
-                a, c = slope[np.ix_(rows, p.seen)], spread[np.ix_(rows, p.seen)][:, :, keep]
-                own = np.einsum("nqk,qr,nrl->nkl", c, weight, c, optimize=True)
-                own[:, :k, :k] += np.einsum("nqk,qr,nrl->nkl", a, precision, a, optimize=True)
-                left = np.eye(len(bread)) - own @ bread
-                out[rows] = np.linalg.solve(left, scores[rows, :, None])[:, :, 0]
-        return out
+            precision = np.linalg.inv(state.sigma[np.ix_(p.seen, p.seen)])
+            u = state.u[np.ix_(p.rows, p.seen)]
+            w = u @ precision
+            score[:k] += np.einsum("nq,nqk->k", w, slope[np.ix_(p.rows, p.seen)], optimize=True)
+            score += np.einsum("nq,nqk->k", w * u - 1, spread[np.ix_(p.rows, p.seen)], optimize=True)
+            by_sigma[np.ix_(p.seen, p.seen)] += 0.5 * (w.T @ w - len(p.rows) * precision)
+        root = np.linalg.cholesky(origin.sigma)
+        triangle = self._triangle(move[len(origin.theta) :])
+        by_triangle = 2 * root.T @ by_sigma @ root @ triangle
+        slopes = [by_triangle[t, s] * (triangle[s, s] if s == t else 1.0) for s, t in self.pairs]
+        return np.concatenate([score[keep], slopes])
 
-    def _derivatives(self, state):
+    def _triangle(self, entries) -> np.ndarray:
+        triangle = np.zeros((self.n_equation, self.n_equation))
+        for value, (s, t) in zip(entries, self.pairs, strict=True):
+            triangle[t, s] = np.exp(value) if s == t else value
+        return triangle
+
+    def _turn(self, sigma) -> np.ndarray:
+        """Derivative of the elements of the covariance by the entries of the triangle, at its origin."""
+        root = np.linalg.cholesky(sigma)
+        columns = []
+        for s, t in self.pairs:
+            change = np.outer(root[:, t], root[:, s])
+            change = change + change.T
+            columns.append([change[a, b] for a, b in self.pairs])
+        return np.array(columns).T
+
+    def derivatives(self, state):
         """Derivatives of the scaled means (n, m, k), and of ln g by all parameters (n, m, k + m)."""
         beta, exponents = self.split(state.theta)
         k, m = len(beta), self.n_equation
@@ -234,12 +253,6 @@ def _sandwich(a, weight) -> np.ndarray:
     """Sum over trees of ``a' W a`` for a (n, q, k) and W (q, q)."""
     weighted = np.einsum("qr,nrk->nqk", weight, a, optimize=True)
     return a.reshape(-1, a.shape[2]).T @ weighted.reshape(-1, a.shape[2])
-
-
-def _expected_square(sigma, seen, count, product) -> np.ndarray:
-    """Expected sum of u u' of a pattern, given its observed cross-products."""
-    gain = sigma[:, seen] @ np.linalg.inv(sigma[np.ix_(seen, seen)])
-    return gain @ product @ gain.T + count * (sigma - gain @ sigma[seen])
 
 
 def _add_covariance_terms(cross, inner, nuisance, pairs, pattern, precision, spread_total, w):

@@ -37,12 +37,12 @@ from sinklab.equations.groups import Layout
 from sinklab.equations.parts import own_parameters
 from sinklab.errors import ConvergenceError, EquationError
 from sinklab.fit.likelihood import State, SystemLikelihood
+from sinklab.fit.sandwich import inverse, sandwich
+from sinklab.fit.search import climb, decrement, finish
 from sinklab.fit.variance import Scale
 from sinklab.language import tr
 
-MAX_STEPS = 300
-#: Newton decrement, in units of log-likelihood, below which a point counts as the maximum.
-TOLERANCE = 1e-13
+MAX_REWEIGHT = 60
 #: Relative size of what is left of one component when the others are known, below which it carries nothing.
 SINGULAR = 1e-4
 
@@ -60,10 +60,14 @@ class SystemFit:
         A variance function for each free response.
     correlated : bool
         ``nsur`` when True, ``wls`` when False.
+    hold_weights : bool
+        Iterate the weights of a variance that follows the prediction (``estimator="gls"``), instead
+        of maximising the likelihood through them.
     """
 
-    def __init__(self, system, frame, functions, correlated: bool):
+    def __init__(self, system, frame, functions, correlated: bool, hold_weights: bool = False):
         self.system, self.correlated, self.functions = system, correlated, functions
+        self.hold_weights = hold_weights
         self.free = list(system.free)
         self.columns = {c: frame[c].to_numpy(float) for c in system.predictors}
         self.y = frame[self.free].to_numpy(float)
@@ -71,6 +75,7 @@ class SystemFit:
         self.layout = Layout.of(system, frame)
         means = self.layout.at(frame, self.free, len(frame))
         self.likelihood = SystemLikelihood(self.y, means.mean_and_jacobian, self.scale, correlated)
+        self.independent = self.likelihood.independent()
 
     def maximise(self, start: dict[str, float]) -> tuple[State, dict]:
         """Search from a start to the maximum.
@@ -87,9 +92,8 @@ class SystemFit:
         ConvergenceError
             The model is not defined at the start.
         """
-        beta = self.layout.spread(start)
-        state = self.likelihood.state(np.concatenate([beta, self.scale.start[self.scale.free]]))
-        if state is None:
+        theta = np.concatenate([self.layout.spread(start), self.scale.start[self.scale.free]])
+        if self.independent.state(theta) is None:
             shown = ", ".join(f"{k} = {v:.6g}" for k, v in start.items())
             raise ConvergenceError(
                 tr(
@@ -97,48 +101,58 @@ class SystemFit:
                     f"方程在初值 {shown} 处得不到有限正值；请另给初值",
                 )
             )
-        damping, decrement, steps = 1e-3, np.inf, 0
-        for steps in range(1, MAX_STEPS + 1):  # noqa: B007 - the number of steps is reported
-            score, information = self.likelihood.score_and_information(state)
-            decrement = _decrement(score, information)
-            if decrement < TOLERANCE * (1 + abs(state.loglik)):
-                break
-            better, damping = self._step(state, score, information, damping)
-            if better is None:
-                break
-            state = better
+        state, steps = self._search(theta)
+        if self.hold_weights and self.by_mean:
+            state, steps = self._reweigh(state, steps)
         return state, self._certificate(state, steps)
 
-    def _step(self, state, score, information, damping):
-        size = np.diag(information).copy()
-        size[size <= 0] = 1.0
-        root = np.sqrt(size)
-        scaled = information / np.outer(root, root)
-        while damping < 1e12:
-            try:
-                move = np.linalg.solve(scaled + damping * np.eye(len(root)), score / root) / root
-            except np.linalg.LinAlgError:
-                move = np.full_like(score, np.nan)
-            trial = self.likelihood.state(state.theta + move, near=state) if np.isfinite(move).all() else None
-            if trial is not None and trial.loglik > state.loglik:
-                return trial, max(damping / 10, 1e-15)
-            damping *= 8
-        return None, damping
+    def _search(self, theta):
+        """Scoring as far as it goes, then BFGS; systems with gaps begin without correlation."""
+        likelihood = self.likelihood
+        direct = likelihood.complete or not likelihood.correlated
+        near = likelihood if direct else self.independent
+        state, steps = climb(near, near.state(theta))
+        if not direct:
+            state = likelihood.state(state.theta, self._positive(state))
+        state, more = finish(likelihood, state)
+        return state, steps + more
+
+    def _positive(self, state) -> np.ndarray:
+        """Covariance from the pairs of components that were measured together, made positive definite."""
+        covariance = self.likelihood.pairwise_covariance(state)
+        size = np.sqrt(np.diag(state.sigma))
+        roots, vectors = np.linalg.eigh(covariance / np.outer(size, size))
+        correlation = vectors @ np.diag(np.clip(roots, 0.05, None)) @ vectors.T
+        scale = size / np.sqrt(np.diag(correlation))
+        return correlation * np.outer(scale, scale)
+
+    def _reweigh(self, state, steps):
+        """Hold the weights at the last means while the means move, until both agree."""
+        for _ in range(MAX_REWEIGHT):
+            self.scale.hold(state.mean)
+            held = self._search(state.theta)
+            shift = self.likelihood.state(state.theta, held[0].sigma)
+            score, information = self.likelihood.score_and_information(shift)
+            state, steps = held[0], steps + held[1]
+            if decrement(score, information) < 1e-8:
+                break
+        return state, steps
 
     def _certificate(self, state, steps) -> dict:
-        score, information = self.likelihood.score_and_information(state)
+        score, information = self.likelihood.joint_score_and_information(state)
         size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
         singular = np.linalg.svd(information / np.outer(size, size), compute_uv=False)
         rank = int((singular > 1e-10 * singular[0]).sum())
-        decrement = _decrement(score, information)
+        promised = decrement(score, information)
         return {
+            "estimator": "gls" if self.hold_weights else "ml",
             "steps": steps,
-            "decrement": float(decrement),
+            "decrement": float(promised),
             "rank": rank,
             "n_parameter": len(score),
             "condition": float(singular[0] / max(singular[-1], 1e-300)),
             # A decrement of 1e-6 moves no estimate by more than about a thousandth of its standard error.
-            "converged": bool(decrement < 1e-6 and rank == len(score)),
+            "converged": bool(promised < 1e-6 and rank == len(score)),
         }
 
     def refuse_singular(self) -> None:
@@ -180,27 +194,19 @@ class SystemFit:
         """Whether any variance is a function of the prediction."""
         return any(f.by == "mean" for f in self.functions.values())
 
-    def _sandwich(self, state) -> np.ndarray:
-        """Covariance of the coefficients from the spread of the trees' scores."""
-        scores, information = self.likelihood.tree_scores(state)
-        bread = _inverse(information)
-        scores = self.likelihood.without_own_influence(state, scores, bread)
-        k = len(self.layout.names)
-        return (bread @ (scores.T @ scores) @ bread)[:k, :k]
-
     def covariance(self, state):
         """Joint covariance of the coefficients, residual sigma and correlation on n - p d.f."""
         counts = np.isfinite(self.y).sum(axis=0)
         inflate = np.sqrt(counts / np.maximum(self.freedom(), 1))
         inflate = np.outer(inflate, inflate)
         sigma = state.sigma * inflate
-        if self.by_mean:
-            covariance = self._sandwich(state)
+        if self.by_mean and not self.hold_weights:
+            covariance = sandwich(self.likelihood, state)
         else:
-            covariance = _inverse(self.likelihood.mean_information(state, sigma))
+            covariance = inverse(self.likelihood.mean_information(state, sigma))
         if not self.correlated and len(self.free) > 1:
             joint = self.likelihood.pairwise_covariance(state) * inflate
-            if not self.by_mean:
+            if self.hold_weights or not self.by_mean:
                 spread = self.likelihood.estimating_spread(state, 1 / np.diag(sigma), joint)
                 covariance = covariance @ spread @ covariance
             sigma = joint
@@ -208,19 +214,3 @@ class SystemFit:
         correlation = sigma / np.outer(size, size)
         np.fill_diagonal(correlation, 1.0)
         return covariance, size, correlation
-
-
-def _decrement(score, information) -> float:
-    """Gain in log-likelihood that a full step promises."""
-    size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
-    if not (np.isfinite(information).all() and np.isfinite(score / size).all()):
-        return np.inf
-    step = np.linalg.lstsq(information / np.outer(size, size), score / size, rcond=1e-14)[0]
-    return float(0.5 * step @ (score / size))
-
-
-def _inverse(information) -> np.ndarray:
-    """Inverse after scaling to a unit diagonal, symmetric."""
-    size = np.sqrt(np.diag(information))
-    inverse = np.linalg.pinv(information / np.outer(size, size), hermitian=True, rcond=1e-14)
-    return (inverse + inverse.T) / 2 / np.outer(size, size)

@@ -140,6 +140,12 @@ class Scale:
                 self.base.append(values)
             self.shift.append(centre)
 
+    def hold(self, mean) -> None:
+        """Treat the present means as known where a variance follows the prediction."""
+        for j, function in enumerate(self.functions):
+            if function.by == "mean":
+                self.base[j] = np.log(mean[:, j])
+
     def log_g(self, exponents, mean):
         """Logarithm of g. Arrays (n, m)."""
         out = np.zeros_like(mean)
