@@ -41,6 +41,13 @@ class Finder:
         """Whether the frame holds numbers in all these columns."""
         return set(columns) <= set(self.numeric)
 
+    def inside(self, column):
+        """Records whose value lies within the limits of the vocabulary."""
+        known, values = vocabulary.variable(column), self.frame[column]
+        low = -np.inf if known.minimum is None else known.minimum
+        high = np.inf if known.maximum is None else known.maximum
+        return (values >= low) & (values <= high)
+
     def label(self, column) -> str:
         """Raw name of a column, with the variable it stands for."""
         raw = self.labels.get(column, column)

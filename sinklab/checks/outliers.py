@@ -19,12 +19,14 @@ def outliers(found) -> None:
     frame = found.frame
     if not found.has("dbh", "height") or "growing_stock" in frame:
         return
-    for row in frame.index[(frame["height"] < BREAST) & frame["dbh"].notna()]:
+    # What lies outside the limits has been reported, and would be no guide here.
+    sound = found.inside("dbh") & found.inside("height")
+    for row in frame.index[sound & (frame["height"] < BREAST)]:
         expected = tr("above 1.3 m where a dbh is given", "有胸径时应大于 1.3 m")
         advice = tr("is the diameter a basal diameter?", "该直径是否为地径？")
         found.add(row, "height", found.value("height", row), expected, advice, "height")
     group = frame["species"].fillna("") if "species" in frame else pd.Series("–", index=frame.index)
-    tall = (frame["height"] >= found.rules["outlier_min_height"]) & (frame["dbh"] > 0)
+    tall = sound & (frame["height"] >= found.rules["outlier_min_height"])
     for species in group[group != ""].unique():
         part = frame[tall & (group == species)]
         if len(part) >= found.rules["outlier_min_n"]:
@@ -58,7 +60,7 @@ def _masses(found, part) -> None:
         unit = vocabulary.variable(column).unit
         if unit not in ("kg", "m3") or column == "fresh_mass":
             continue
-        trees = part[part[column] > 0]
+        trees = part[found.inside(column)[part.index] & (part[column] > 0)]
         if len(trees) < found.rules["outlier_min_n"]:
             continue
         dbh, mass = trees["dbh"].to_numpy(), trees[column].to_numpy()

@@ -59,7 +59,7 @@ def limits(found) -> None:
         known, values = vocabulary.variable(column), found.frame[column]
         low = -np.inf if known.minimum is None else known.minimum
         high = np.inf if known.maximum is None else known.maximum
-        for row, value in values[(values < low) | (values > high)].items():
+        for row, value in values[values.notna() & ~found.inside(column)].items():
             span = f"{low:g}–{high:g}{unit_text(column)}"
             expected = tr(f"{span} (variables.csv)", f"{span}（variables.csv）")
             found.add(

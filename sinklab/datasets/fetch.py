@@ -1,6 +1,7 @@
 """Bring the files of an open data set to this machine: already here, from a mirror, or from their address."""
 
-import shutil
+import hashlib
+import http.client
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -9,7 +10,6 @@ from sinklab import paths
 from sinklab.datasets import catalog
 from sinklab.errors import DataError
 from sinklab.language import tr
-from sinklab.provenance import file_sha256
 
 TIMEOUT = 60  # seconds without an answer
 
@@ -65,7 +65,7 @@ def _get_file(name, item, mirror) -> tuple[Path, str]:
     try:
         with urllib.request.urlopen(item["address"], timeout=TIMEOUT) as source:
             _place(source, target, item, item["address"])
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise DataError(
             tr(
@@ -78,16 +78,25 @@ def _get_file(name, item, mirror) -> tuple[Path, str]:
 
 def _place(source, target, item, where) -> None:
     """Copy a stream to its place if its digest is the expected one."""
-    with paths.atomic_write(target, "wb") as stream:
-        shutil.copyfileobj(source, stream)
-        stream.flush()
-        digest = file_sha256(stream.name)
-        if digest != item["sha256"]:
-            raise DataError(
-                tr(
-                    f"{where}: SHA-256 {digest}; expected {item['sha256']} (data/open.yml); nothing was written. "
-                    "The download is damaged, or it is another release",
-                    f"{where}：SHA-256 为 {digest}；应为 {item['sha256']}（data/open.yml）；未写入任何文件。"
-                    "下载不完整，或为其他版本",
+    digest = hashlib.sha256()
+    try:
+        with paths.atomic_write(target, "wb") as stream:
+            while block := source.read(1 << 20):
+                digest.update(block)
+                stream.write(block)
+            if digest.hexdigest() != item["sha256"]:
+                raise DataError(
+                    tr(
+                        f"{where}: SHA-256 {digest.hexdigest()}; expected {item['sha256']} (data/open.yml); nothing "
+                        "was written. The copy is damaged, or it is another release",
+                        f"{where}：SHA-256 为 {digest.hexdigest()}；应为 {item['sha256']}（data/open.yml）；"
+                        "未写入任何文件。文件不完整，或为其他版本",
+                    )
                 )
+    except PermissionError as error:
+        raise DataError(
+            tr(
+                f"{target}: the folder cannot be written; name another one in SINKLAB_DATA",
+                f"{target}：文件夹不可写；请用 SINKLAB_DATA 指明其他文件夹",
             )
+        ) from error

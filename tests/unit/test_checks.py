@@ -1,0 +1,125 @@
+"""Checks of data: one broken study shows every kind of problem, the studies of the repository none."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sinklab.checks import check, check_frame
+from sinklab.checks.outliers import height_curve
+from sinklab.cli import main
+from sinklab.errors import DataError
+from sinklab.studies import list_studies
+
+
+@pytest.fixture(scope="module")
+def bad(repository):
+    return repository / "tests" / "data" / "studies" / "bad_study"
+
+
+@pytest.fixture(scope="module")
+def found(bad):
+    return check(bad)
+
+
+@pytest.mark.parametrize("study", list_studies())
+def test_studies_of_the_repository_have_no_problem(study):
+    assert check(study) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "record", "column", "value", "expected", "advice"),
+    [
+        ("file", "#13 (T13)", "胸径/cm", "20.x", "a finite number", "corrections.csv"),
+        ("component", "树枝/kg", "树枝/kg (branch): component", "–", "branch_live", "component"),
+        ("duplicate", "#16 (T15)", "树号 (tree_id)", "T15", "each id once", "#15, #16"),
+        ("range", "#6 (T06)", "胸径/cm (dbh)", "1100 cm", "0.1–400 cm", "written in mm"),
+        ("range", "#7 (T07)", "树高/m (height)", "870 m", "0.02–120 m", "written in cm"),
+        ("range", "#14 (T14)", "树枝/kg (branch)", "-1.2 kg", "0–60000 kg", "never negative"),
+        ("sum", "#9 (T09)", "地上/kg (agb)", "103.7 kg", "51.85 (树干/kg 36.81", "one of them is wrong"),
+        ("part", "#10 (T10)", "树皮/kg (bark)", "81.06 kg", "at most 树干/kg = 54.04 kg", "field form"),
+        ("part", "#8 (T08)", "树叶/kg (foliage)", "3100 kg", "at most", "written in g"),
+        ("fresh", "#11 (T11)", "鲜重/kg (fresh_mass)", "44.7 kg", "dry mass 74.5 kg", "exchanged"),
+        ("dh", "#5 (T05)", "树高/m (height)", "7.9 m", "at dbh = 96 cm", "(dbh): likely written in mm"),
+        ("mass", "#8 (T08)", "树叶/kg (foliage)", "3100 kg", "at dbh = 13.8 cm", "written in g"),
+    ],
+)
+def test_every_kind_of_problem(found, rule, record, column, value, expected, advice):
+    hits = [p for p in found if (p.rule, p.record, p.column) == (rule, record, column)]
+    assert len(hits) == 1, [str(p) for p in found]
+    (hit,) = hits
+    assert hit.value == value and expected in hit.expected and advice in hit.advice
+    assert hit.file.endswith("columns.csv" if rule == "component" else "data.csv")
+
+
+def test_nothing_else_is_reported(found):
+    sound = {f"(T{i:02d})" for i in (1, 2, 3, 4, 12, *range(17, 25))}
+    assert not [p for p in found if any(tree in p.record for tree in sound)]
+    assert len(found) == 15
+
+
+def test_height_curve_is_not_pulled_by_a_wrong_tree():
+    dbh = np.linspace(5, 40, 60)
+    height = 1.3 + (dbh / (2 + 0.16 * dbh)) ** 2
+    height[30] *= 10
+    curve = height_curve(dbh, height)
+    keep = np.arange(60) != 30
+    np.testing.assert_allclose(curve(dbh[keep]), height[keep], rtol=1e-3)
+
+
+def test_branches_in_the_stem_are_not_added_twice():
+    frame = pd.DataFrame({"tree_id": ["a"], "stem": [10.0], "branch": [2.0], "foliage": [1.0], "agb": [11.0]})
+    assert [p.rule for p in check_frame(frame, "x.csv")] == ["sum"]
+    frame.attrs["source"] = {"components": {"stem": "stem_with_branches"}}
+    assert check_frame(frame, "x.csv") == []
+
+
+def test_same_number_on_two_sites_is_no_duplicate():
+    frame = pd.DataFrame({"tree_id": ["1", "1"], "site": ["a", "b"], "dbh": [10.0, 12.0]})
+    assert check_frame(frame, "x.csv") == []
+    assert [p.rule for p in check_frame(frame.drop(columns="site"), "x.csv")] == ["duplicate"]
+
+
+def test_stand_values_are_checked_too():
+    frame = pd.DataFrame(
+        {
+            "plot_id": ["p"],
+            "stem_biomass_density": [100.0],
+            "bark_density": [120.0],
+            "branch_density": [20.0],
+            "foliage_density": [5.0],
+            "agb_density": [160.0],
+        }
+    )
+    assert [p.rule for p in check_frame(frame, "x.csv")] == ["sum", "part"]
+
+
+def test_command_prints_and_exits_with_one(bad, capsys):
+    assert main(["data", "check", str(bad)]) == 1
+    text = capsys.readouterr().out
+    assert "15 problems" in text and "record #9 (T09): 地上/kg (agb) = 103.7 kg; expected 51.85" in text
+    assert main(["data", "check"]) == 0
+
+
+def test_command_prints_json(bad, capsys):
+    assert main(["data", "check", str(bad), "--json"]) == 1
+    (problems,) = json.loads(capsys.readouterr().out).values()
+    assert len(problems) == 15
+    assert set(problems[0]) == {"file", "record", "column", "value", "expected", "advice", "rule"}
+
+
+def test_plain_csv_is_checked(tmp_path, capsys):
+    path = tmp_path / "trees.csv"
+    path.write_text("tree_id,dbh,height\n1,12,10\n2,1500,11\n", encoding="utf-8")
+    assert main(["data", "check", str(path)]) == 1
+    text = capsys.readouterr().out
+    assert "record #2 (2): dbh = 1500 cm" in text and "likely written in mm" in text
+    assert "columns.csv" not in text
+
+
+def test_unknown_name_is_one_message(capsys):
+    with pytest.raises(DataError, match="chinese_fir_simulated"):
+        check("nowhere")
+    assert main(["data", "check", "nowhere"]) == 2
+    assert "nowhere" in capsys.readouterr().err
