@@ -1,0 +1,222 @@
+"""Figures: data with the fitted curve and its intervals, residuals, distributions of values.
+
+Every function returns a matplotlib ``Figure`` and draws with the bundled Chinese font, so labels in
+Chinese look the same on every system. :func:`save` writes a file whose bytes depend on the figure
+alone.
+"""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sinklab import fonts, paths, vocabulary
+from sinklab.language import language
+
+INK, BAND, FAINT = "#1b4d3e", "#7fb69a", "#d7e8de"
+N_GRID = 200
+MAX_VALUES = 60
+
+
+@contextmanager
+def _style():
+    import matplotlib as mpl
+
+    rc = {
+        "font.family": [fonts.register(), "DejaVu Sans"],
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+        "mathtext.fontset": "stix",
+    }
+    with mpl.rc_context(rc):
+        yield
+
+
+def _figure(width, height, rows=1, columns=1):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, np.atleast_2d(figure.subplots(rows, columns, squeeze=False))
+
+
+def save(figure, path) -> Path:
+    """Write a figure as PNG at 200 dots per inch, without times or names of programs.
+
+    Returns
+    -------
+    path : Path
+        Where it was written; the old file stays until the new one is complete.
+    """
+    path = Path(path)
+    with _style(), paths.atomic_write(path, "wb") as stream:
+        figure.savefig(stream, format="png", dpi=200, metadata={"Software": None})
+    return path
+
+
+def main_predictor(fit) -> str:
+    """Predictor that figures are drawn against: the first of the equations."""
+    return fit.system.predictors[0]
+
+
+def curve_data(fit, data=None) -> pd.DataFrame:
+    """Predictors along the fitted span of the main one, the others following it.
+
+    Another predictor follows its line on the main one in logarithms, as in the data; without data it
+    runs from its smallest to its largest value.
+    """
+    x = main_predictor(fit)
+    low, high = fit.ranges[x]
+    grid = np.geomspace(low, high, N_GRID)
+    columns = {x: grid}
+    for other in fit.system.predictors[1:]:
+        bottom, top = fit.ranges[other]
+        if data is not None and other in data:
+            both = data[[x, other]].dropna().astype(float)
+            slope, intercept = np.polyfit(np.log(both[x]), np.log(both[other]), 1)
+        else:
+            slope = np.log(top / bottom) / np.log(high / low)
+            intercept = np.log(bottom) - slope * np.log(low)
+        columns[other] = np.clip(np.exp(intercept + slope * np.log(grid)), bottom, top)
+    return pd.DataFrame(columns)
+
+
+def fit_figure(fit, response=None, data=None, lang=None):
+    """Data with the fitted curve, the interval of the mean and that of an individual.
+
+    Parameters
+    ----------
+    fit : FitResult
+        From a fit or from a table.
+    response : str, optional
+        The last left side (usually a total) when left out.
+    data : DataFrame, optional
+        Observations to draw; those of the fit when left out, none when it came from a table.
+    lang : "zh" or "en", optional
+
+    Returns
+    -------
+    figure : matplotlib Figure
+    """
+    lang = lang or language()
+    response = response or fit.system.responses[-1]
+    data = fit.data if data is None else data
+    x = main_predictor(fit)
+    grid = curve_data(fit, data)
+    for parameter, column in fit.system.groups.items():
+        grid[column] = next(
+            g for n, g in zip(fit.layout.names, fit.layout.groups, strict=True) if n == parameter
+        )
+    mean, single = fit.predict(grid, fit.level), fit.predict(grid, fit.level, "individual")
+    level = f"{100 * fit.level:g} %"
+    words = {
+        "zh": ("实测", "拟合", f"均值 {level} 区间", f"个体 {level} 区间"),
+        "en": ("measured", "fitted", f"{level} interval of the mean", f"{level} interval of an individual"),
+    }[lang]
+    with _style():
+        figure, axes = _figure(5.2, 3.8)
+        axis = axes[0, 0]
+        band = single[f"{response}_lower"], single[f"{response}_upper"]
+        axis.fill_between(grid[x], *band, color=FAINT, linewidth=0, label=words[3])
+        band = mean[f"{response}_lower"], mean[f"{response}_upper"]
+        axis.fill_between(grid[x], *band, color=BAND, linewidth=0, label=words[2])
+        if data is not None and response in data:
+            axis.plot(data[x], data[response], "o", ms=3, mfc="none", mec="#555555", mew=0.6, label=words[0])
+        axis.plot(grid[x], mean[response], color=INK, lw=1.6, label=words[1])
+        axis.set(xlabel=vocabulary.label(x, lang, True), ylabel=vocabulary.label(response, lang, True))
+        axis.set_xlim(left=0)
+        axis.set_ylim(bottom=0)
+        axis.legend(loc="upper left")
+        if fit.label:
+            axis.set_title(fit.label)
+    return figure
+
+
+def residual_figure(fit, lang=None):
+    """Standardised residuals of each free response, against the prediction and by size class.
+
+    The classes are tenths of the sample along the main predictor; bars give the mean and its 95 %
+    interval, which should hold zero.
+    """
+    lang = lang or language()
+    x = main_predictor(fit)
+    words = {
+        "zh": ("标准化残差", "预测值", "分级均值"),
+        "en": ("standardised residual", "predicted", "class mean"),
+    }[lang]
+    free = list(fit.residual)
+    fitted = fit.fitted()
+    with _style():
+        figure, axes = _figure(7.2, 2.4 * len(free), len(free), 2)
+        for row, response in enumerate(free):
+            part = fitted[fitted["response"] == response]
+            rows = fit.data.loc[part.index]
+            residual = _standardised(fit, response, part, rows)
+            left, right = axes[row]
+            left.plot(part["predicted"], residual, "o", ms=2.5, mfc="none", mec=INK, mew=0.5)
+            left.set_xscale("log")
+            left.set(xlabel=f"{words[1]} {vocabulary.label(response, lang, True)}", ylabel=words[0])
+            _class_means(right, rows[x].to_numpy(float), residual)
+            right.set(xlabel=vocabulary.label(x, lang, True), ylabel=words[2])
+            for axis in (left, right):
+                axis.axhline(0, color="#999999", lw=0.8)
+    return figure
+
+
+def _standardised(fit, response, part, rows) -> np.ndarray:
+    model = fit.residual[response]
+    predicted = part["predicted"].to_numpy(float)
+    if model.kind == "lognormal":
+        # Residuals of the logarithms, from the median.
+        return np.log(part["observed"] / predicted * fit.correction[response]).to_numpy() / model.sigma
+    return (part["observed"].to_numpy(float) - predicted) / model.sd(predicted, rows)
+
+
+def _class_means(axis, x, residual) -> None:
+    order = np.argsort(x, kind="stable")
+    for members in np.array_split(order, min(10, max(len(order) // 5, 1))):
+        if len(members) < 2:
+            continue
+        half = 1.96 * residual[members].std(ddof=1) / np.sqrt(len(members))
+        axis.errorbar(
+            x[members].mean(), residual[members].mean(), yerr=half, fmt="o", ms=3.5, color=INK, lw=1
+        )
+
+
+def values_figure(values, lang=None):
+    """Scalar values with their intervals, one line each.
+
+    Parameters
+    ----------
+    values : DataFrame
+        Rows of ``values.csv``: ``name, variable, mean, q025, q975, n_study``. Beyond sixty rows the
+        ones with the fewest studies are left out, and the title says how many.
+
+    Returns
+    -------
+    figure : matplotlib Figure
+    """
+    lang = lang or language()
+    shown = values
+    if len(values) > MAX_VALUES:
+        shown = values.sort_values("n_study", ascending=False, kind="stable").head(MAX_VALUES).sort_index()
+    with _style():
+        figure, axes = _figure(6.4, 1.0 + 0.2 * len(shown))
+        axis = axes[0, 0]
+        place = np.arange(len(shown))[::-1]
+        axis.hlines(place, shown["q025"], shown["q975"], color=BAND, lw=2.5)
+        axis.plot(shown["mean"], place, "o", ms=4, color=INK)
+        axis.set_yticks(
+            place, [f"{name} ({n:g})" for name, n in zip(shown["name"], shown["n_study"], strict=True)]
+        )
+        variable = str(shown["variable"].iloc[0])
+        axis.set_xlabel(vocabulary.label(variable, lang, True))
+        axis.grid(axis="x", color="#eeeeee")
+        note = {
+            "zh": f"均值与 95 % 区间（括号内为研究数），{len(shown)}/{len(values)} 项",
+            "en": f"mean and 95 % interval (number of studies), {len(shown)} of {len(values)}",
+        }[lang]
+        axis.set_title(note, loc="left")
+    return figure
