@@ -95,6 +95,7 @@ def load(spec: str, where=None):
 
         frame = read_open(name)
     else:
+        _literature_files(name)
         from sinklab import literature
 
         frame = literature.load(name)

@@ -173,9 +173,11 @@ def _diameter_height(frame, raw, rule, notes) -> None:
     if not rule:
         return
     cells = raw[rule["column"]]
-    low = frame["dbh"].notna() & (frame["height"] < rule["breast_height"])
-    _set_aside(frame, low, "", f"height < {rule['breast_height']} m", notes)
-    if "rules" not in rule:
+    if "rules" in rule:
+        for item in rule["rules"]:
+            away = frame["dbh"].notna() & cells.str.contains(item["contains"], regex=False)
+            _set_aside(frame, away, item["move_to"], f"{rule['column']}: … {item['contains']}", notes)
+    else:
         height = pd.to_numeric(cells, errors="coerce")
         away = frame["dbh"].notna() & ((height < rule["minimum"]) | (height > rule["maximum"]))
         _set_aside(frame, away, "", f"{rule['column']} < {rule['minimum']} m / > {rule['maximum']} m", notes)
@@ -187,10 +189,9 @@ def _diameter_height(frame, raw, rule, notes) -> None:
                     f"{unknown} 个胸径未注明量测高度（{rule['column']} 为空），予以保留",
                 )
             )
-        return
-    for item in rule["rules"]:
-        away = frame["dbh"].notna() & cells.str.contains(item["contains"], regex=False)
-        _set_aside(frame, away, item["move_to"], f"{rule['column']}: … {item['contains']}", notes)
+    # What remains on plants below breast height cannot be a diameter there.
+    low = frame["dbh"].notna() & (frame["height"] < rule["breast_height"])
+    _set_aside(frame, low, "", f"height < {rule['breast_height']} m", notes)
 
 
 def _set_aside(frame, away, move_to, why, notes) -> None:
