@@ -10,6 +10,7 @@ from sinklab import provenance, tabular, units, vocabulary
 from sinklab.errors import DataError, UnitError
 from sinklab.language import tr
 from sinklab.studies import FILES
+from sinklab.studies.corrections import correct
 from sinklab.studies.problem import Inspection
 
 COLUMNS = ("column", "variable", "unit_in", "component", "note")
@@ -31,7 +32,7 @@ def inspect(folder) -> Inspection:
     found.columns = columns.to_dict("records")
     keys = _record_keys(found, raw)
     if corrections is not None:
-        raw = _correct(found, raw, keys, corrections)
+        raw = correct(found, raw, keys, corrections)
     found.frame = _typed(found, raw, keys)
     _describe(found)
     return found
@@ -51,7 +52,9 @@ def _read_info(found) -> None:
         return
     found.info = info
     for name in FIELDS:
-        if not info.get(name):
+        value = info.get(name)
+        # A text in two languages is said when both are.
+        if not (all(value.values()) if isinstance(value, dict) else value):
             advice = tr("say it in study.yml", "请在 study.yml 中写明")
             found.add("study.yml", "", name, "–", tr("a value", "有内容"), advice)
     if info.get("origin") and info["origin"] not in ORIGINS:
@@ -89,58 +92,6 @@ def _record_keys(found, raw) -> list[str]:
                 cells = list(raw[row["column"]])
                 return [cell or f"#{i + 1}" for i, cell in enumerate(cells)]
     return [f"#{i + 1}" for i in range(len(raw))]
-
-
-def _same(found: str, expected: str) -> bool:
-    try:
-        return float(found) == float(expected)
-    except ValueError:
-        return found == expected
-
-
-def _correct(found, raw, keys, corrections) -> pd.DataFrame:
-    """Apply ``corrections.csv``; column ``*`` leaves the whole record out."""
-    raw, dropped = raw.copy(), []
-    for number, row in enumerate(corrections.to_dict("records"), start=1):
-
-        def problem(column, value, expected, advice="", number=number):
-            found.add("corrections.csv", f"#{number}", column, value, expected, advice)
-
-        for name in ("reason", "who"):
-            if not row[name]:
-                problem(name, "–", tr("a value", "有内容"))
-        rows = [i for i, key in enumerate(keys) if row["record"] in (key, f"#{i + 1}")]
-        if len(rows) != 1:
-            expected = tr("one record of data.csv", "data.csv 中的一条记录")
-            advice = tr(
-                f"{len(rows)} records match; use #n for record n", f"匹配到 {len(rows)} 条；可用 #n 指第 n 条"
-            )
-            problem("record", row["record"], expected, advice)
-            continue
-        if row["column"] == "*":
-            dropped.append(rows[0])
-            continue
-        if row["column"] not in raw:
-            problem("column", row["column"], tr("a column of data.csv, or *", "data.csv 中的列，或 *"))
-            continue
-        cell = raw.at[rows[0], row["column"]]
-        if not _same(cell, row["old"]):
-            advice = tr("data.csv or the correction was changed since", "data.csv 或更正记录之后被改动过")
-            problem(f"old ({row['column']})", row["old"] or "–", cell or "–", advice)
-            continue
-        raw.at[rows[0], row["column"]] = row["new"]
-    changed = len(corrections) - len(dropped)
-    if changed:
-        found.notes.append(
-            tr(f"{changed} cells corrected (corrections.csv)", f"更正 {changed} 个单元格（corrections.csv）")
-        )
-    if dropped:
-        text = tr(
-            f"{len(dropped)} records left out (corrections.csv)",
-            f"剔除 {len(dropped)} 条记录（corrections.csv）",
-        )
-        found.notes.append(text)
-    return raw.drop(index=dropped)
 
 
 def _typed(found, raw, keys) -> pd.DataFrame:
