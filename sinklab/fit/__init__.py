@@ -17,6 +17,7 @@ import pandas as pd
 
 from sinklab.errors import DataError
 from sinklab.fit.assemble import from_lines, from_state
+from sinklab.fit.certificate import certified_maximum
 from sinklab.fit.log_linear import CORRECTIONS, check_forms, fit_line
 from sinklab.fit.prepare import prepare
 from sinklab.fit.start import start_values
@@ -140,15 +141,12 @@ def _fit_system(prepared, method, variance, estimator, start, level, seed) -> Fi
     functions = parse_variance(variance, system.free, system.predictors)
     engine = SystemFit(system, frame, functions, method == "nsur", hold_weights=estimator == "gls")
     engine.refuse_singular()
-    state, certificate = engine.maximise(start_values(system, frame, start, seed))
+    starts = [start_values(system, frame, start, seed)]
     if start:
         # A start that was given may lead to a lower summit than the automatic one.
-        other, other_certificate = engine.maximise(start_values(system, frame, None, seed))
-        if other.loglik > state.loglik + 1e-6:
-            state, certificate = other, other_certificate
-    return from_state(
-        prepared, engine, state, certificate | {"n_start": 2 if start else 1}, method, level, seed
-    )
+        starts.append(start_values(system, frame, None, seed))
+    state, certificate = certified_maximum(engine, starts, seed)
+    return from_state(prepared, engine, state, certificate, method, level, seed)
 
 
 def fit_by(data, system, by: str, **options) -> list[FitResult]:

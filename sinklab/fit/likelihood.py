@@ -15,6 +15,8 @@ import numpy as np
 LOG_2PI = float(np.log(2 * np.pi))
 #: A residual this small against its observation is rounding, not spread.
 EXACT = 1e-9
+#: Share of a residual's size that the others must leave to it.
+NEARLY_SINGULAR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,8 @@ class SystemLikelihood:
             try:
                 half = np.linalg.cholesky(block)
             except np.linalg.LinAlgError:
+                return -np.inf
+            if (np.diag(half) < NEARLY_SINGULAR * np.sqrt(np.diag(block))).any():
                 return -np.inf
             white = np.linalg.solve(half, u[np.ix_(p.rows, p.seen)].T)
             q = len(p.seen)

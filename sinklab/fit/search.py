@@ -25,12 +25,15 @@ def decrement(score, information) -> float:
     return float(0.5 * step @ (score / size))
 
 
-def climb(likelihood, state):
-    """Damped scoring on the profile likelihood from a state; returns the last state and the steps."""
+def climb(likelihood, state, until: float = TOLERANCE):
+    """Damped scoring on the profile likelihood from a state; returns the last state and the steps.
+
+    The climb ends when a further step promises less than ``until``, in log-likelihood.
+    """
     damping, steps = 1e-3, 0
     for steps in range(1, MAX_SCORING + 1):  # noqa: B007 - the number of steps is reported
         score, information = likelihood.score_and_information(state)
-        if decrement(score, information) < TOLERANCE:
+        if decrement(score, information) < until:
             break
         better, damping = _step(likelihood, state, score, information, damping)
         if better is None:

@@ -77,15 +77,8 @@ class SystemFit:
         self.likelihood = SystemLikelihood(self.y, means.mean_and_jacobian, self.scale, correlated)
         self.independent = self.likelihood.independent()
 
-    def maximise(self, start: dict[str, float]) -> tuple[State, dict]:
-        """Search from a start to the maximum.
-
-        Returns
-        -------
-        state : State
-        certificate : dict
-            ``steps``, ``decrement`` (what a further step promises, in log-likelihood), ``rank`` and
-            ``condition`` of the information, ``converged``.
+    def maximise(self, start: dict[str, float]) -> tuple[State, int]:
+        """Search from a start to the maximum; returns the last state and the number of steps.
 
         Raises
         ------
@@ -104,7 +97,7 @@ class SystemFit:
         state, steps = self._search(theta)
         if self.hold_weights and self.by_mean:
             state, steps = self._reweigh(state, steps)
-        return state, self._certificate(state, steps)
+        return state, steps
 
     def _search(self, theta):
         """Scoring as far as it goes, then BFGS; systems with gaps begin without correlation."""
@@ -138,22 +131,14 @@ class SystemFit:
                 break
         return state, steps
 
-    def _certificate(self, state, steps) -> dict:
-        score, information = self.likelihood.joint_score_and_information(state)
-        size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
-        singular = np.linalg.svd(information / np.outer(size, size), compute_uv=False)
-        rank = int((singular > 1e-10 * singular[0]).sum())
-        promised = decrement(score, information)
-        return {
-            "estimator": "gls" if self.hold_weights else "ml",
-            "steps": steps,
-            "decrement": float(promised),
-            "rank": rank,
-            "n_parameter": len(score),
-            "condition": float(singular[0] / max(singular[-1], 1e-300)),
-            # A decrement of 1e-6 moves no estimate by more than about a thousandth of its standard error.
-            "converged": bool(promised < 1e-6 and rank == len(score)),
-        }
+    def second_opinion(self, theta) -> State | None:
+        """Maximum found by BFGS over all parameters, without the scoring steps of :meth:`maximise`."""
+        state = self.independent.state(theta)
+        if state is None:
+            return None
+        state, _ = climb(self.independent, state, until=1.0)
+        state = self.likelihood.state(state.theta, state.sigma)
+        return finish(self.likelihood, state)[0]
 
     def refuse_singular(self) -> None:
         """Stop when the observed components determine each other, before any search.

@@ -1,6 +1,5 @@
 """Study folders: raw table, mapping, corrections; simulated studies that can be drawn again."""
 
-import importlib.util
 import shutil
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 
 from sinklab import tabular
 from sinklab.errors import DataError
-from sinklab.studies import list_studies, read_study, study_files
+from sinklab.studies import list_studies, read_study, simulate, study_files
 
 STUDY = "chinese_fir_simulated"
 
@@ -26,14 +25,6 @@ def _edit(path, old, new):
     text = path.read_text(encoding="utf-8-sig")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def simulate(repository):
-    spec = importlib.util.spec_from_file_location("simulate", repository / "tools" / "simulate_study.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_three_studies_are_there():
@@ -79,7 +70,7 @@ def test_correction_is_applied_and_raw_stays_raw():
 
 
 @pytest.mark.parametrize("study", [STUDY, "masson_pine_simulated", "eucalypt_simulated"])
-def test_simulated_study_can_be_drawn_again(simulate, study):
+def test_simulated_study_can_be_drawn_again(study):
     path = study_files(study)[0]
     kept = tabular.read_text(path).lstrip("\ufeff").splitlines()
     again = simulate.generate(study).splitlines()
@@ -91,7 +82,7 @@ def test_simulated_study_can_be_drawn_again(simulate, study):
 
 
 @pytest.mark.parametrize("study", [STUDY, "masson_pine_simulated", "eucalypt_simulated"])
-def test_sampling_design(simulate, study):
+def test_sampling_design(study):
     frame = read_study(study)
     classes = simulate.design("short_lived" if study.startswith("euc") else "ten_classes")
     edges = [*classes["dbh_min"], classes["dbh_max"].iloc[-1]]

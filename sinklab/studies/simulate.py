@@ -1,6 +1,6 @@
 """Write the raw table of a simulated study from the generator in its ``study.yml``.
 
-``python tools/simulate_study.py [ID …]`` rewrites ``data/studies/<id>/data.csv`` for the named
+``python -m sinklab.studies.simulate [ID …]`` rewrites ``data/studies/<id>/data.csv`` for the named
 studies, or for all simulated ones. A simulated study demonstrates the method where no open
 measurement of the species exists; nothing made from it is more than a demonstration.
 
@@ -18,11 +18,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from sinklab import paths, tabular, units, vocabulary  # noqa: E402
-from sinklab.equations import System  # noqa: E402
-from sinklab.studies import list_studies, study_folder  # noqa: E402
+from sinklab import paths, tabular, units, vocabulary
+from sinklab.equations import System
+from sinklab.studies import list_studies, study_folder
 
 
 def design(design_id) -> pd.DataFrame:
