@@ -265,18 +265,19 @@ def _add_covariance_terms(cross, inner, nuisance, pairs, pattern, precision, spr
     ``cross`` is their information with the exponents, ``inner`` among themselves, ``nuisance`` their
     score for each tree; ``w`` holds the residuals times the precision.
     """
-    place = {int(j): i for i, j in enumerate(pattern.seen)}
-    units = []
-    for column, (s, t) in enumerate(pairs):
-        if s not in place or t not in place:
-            continue
-        a, b = place[s], place[t]
-        half = 0.5 if a == b else 1.0
-        unit = np.zeros_like(precision)
-        unit[a, b] = unit[b, a] = 1.0
-        units.append((column, precision @ unit))
-        cross[:, column] += half * precision[a, b] * (spread_total[a] + spread_total[b])
-        nuisance[pattern.rows, column] = half * (w[:, a] * w[:, b] - precision[a, b])
-    for one, left in units:
-        for other, right in units:
-            inner[one, other] += 0.5 * len(pattern.rows) * np.sum(left * right.T)
+    columns, first, second = places_of_pairs(pairs, pattern.seen)
+    half = np.where(first == second, 0.5, 1.0)
+    between = half * precision[first, second]
+    cross[:, columns] += (between[:, None] * (spread_total[first] + spread_total[second])).T
+    nuisance[np.ix_(pattern.rows, columns)] = half * w[:, first] * w[:, second] - between
+    # Half the trace of P E_a P E_b for the unit matrices E of two elements a = (i, j) and b = (k, l).
+    i, j, k, m = first[:, None], second[:, None], first[None, :], second[None, :]
+    shared = precision[i, k] * precision[j, m] + precision[i, m] * precision[j, k]
+    inner[np.ix_(columns, columns)] += len(pattern.rows) * np.outer(half, half) * shared
+
+
+def places_of_pairs(pairs, seen):
+    """Numbers of the pairs of components that were seen, and the places of both among the seen."""
+    place = {int(j): i for i, j in enumerate(seen)}
+    found = [(c, place[s], place[t]) for c, (s, t) in enumerate(pairs) if s in place and t in place]
+    return tuple(np.array(column, dtype=int) for column in zip(*found, strict=True))

@@ -8,6 +8,8 @@ take part: coefficients, variance exponents and the elements of the residual cov
 
 import numpy as np
 
+from sinklab.fit.likelihood import places_of_pairs
+
 #: Trees whose information matrices are held in memory at once.
 BLOCK = 1000
 
@@ -42,35 +44,23 @@ def _own_information(likelihood, state, width):
         block = state.sigma[np.ix_(p.seen, p.seen)]
         precision = np.linalg.inv(block)
         weight = np.eye(len(p.seen)) + precision * block
-        units = _units(likelihood.pairs, p.seen, precision)
-        inner = np.zeros((width - front, width - front))
-        for one, _, _, left in units:
-            for other, _, _, right in units:
-                inner[one, other] = 0.5 * np.sum(left * right.T)
+        columns, first, second = places_of_pairs(likelihood.pairs, p.seen)
+        half = np.where(first == second, 0.5, 1.0)
+        i, j, k_, m = first[:, None], second[:, None], first[None, :], second[None, :]
+        shared = precision[i, k_] * precision[j, m] + precision[i, m] * precision[j, k_]
+        inner = np.outer(half, half) * shared
+        places = front + columns
         for start in range(0, len(p.rows), BLOCK):
             rows = p.rows[start : start + BLOCK]
             a, c = slope[np.ix_(rows, p.seen)], spread[np.ix_(rows, p.seen)]
             own = np.zeros((len(rows), width, width))
             own[:, :front, :front] = np.einsum("nqk,qr,nrl->nkl", c, weight, c, optimize=True)
             own[:, :k, :k] += np.einsum("nqk,qr,nrl->nkl", a, precision, a, optimize=True)
-            for column, i, j, _ in units:
-                half = 0.5 if i == j else 1.0
-                shared = half * precision[i, j] * (c[:, i] + c[:, j])
-                own[:, :front, front + column] = own[:, front + column, :front] = shared
-            own[:, front:, front:] = inner
+            between = (half * precision[first, second])[None, :, None] * (c[:, first] + c[:, second])
+            own[:, :front, places] = between.transpose(0, 2, 1)
+            own[:, places, :front] = between
+            own[:, places[:, None], places[None, :]] = inner
             yield rows, own
-
-
-def _units(pairs, seen, precision):
-    """For each pair of components that was seen: its number, its places, precision times its unit matrix."""
-    place = {int(j): i for i, j in enumerate(seen)}
-    found = []
-    for column, (s, t) in enumerate(pairs):
-        if s in place and t in place:
-            unit = np.zeros_like(precision)
-            unit[place[s], place[t]] = unit[place[t], place[s]] = 1.0
-            found.append((column, place[s], place[t], precision @ unit))
-    return found
 
 
 def inverse(information) -> np.ndarray:

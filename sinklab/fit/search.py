@@ -59,12 +59,12 @@ def _step(likelihood, state, score, information, damping):
     return None, damping
 
 
-def finish(likelihood, state):
+def finish(likelihood, state, until: float = TOLERANCE):
     """BFGS over all parameters from a state near the maximum; returns the last state and the steps."""
     steps = 0
     for _ in range(MAX_ROUNDS):
         score, information = likelihood.joint_score_and_information(state)
-        if decrement(score, information) < TOLERANCE:
+        if decrement(score, information) < until:
             break
         size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
         roots, vectors = np.linalg.eigh(information / np.outer(size, size))

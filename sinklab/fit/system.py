@@ -38,11 +38,13 @@ from sinklab.equations.parts import own_parameters
 from sinklab.errors import ConvergenceError, EquationError
 from sinklab.fit.likelihood import State, SystemLikelihood
 from sinklab.fit.sandwich import inverse, sandwich
-from sinklab.fit.search import climb, decrement, finish
+from sinklab.fit.search import TOLERANCE, climb, decrement, finish
 from sinklab.fit.variance import Scale
 from sinklab.language import tr
 
 MAX_REWEIGHT = 60
+#: Gain in log-likelihood at which a refit ends: a thousandth of a standard error is enough there.
+RESUMED = 1e-6
 #: Relative size of what is left of one component when the others are known, below which it carries nothing.
 SINGULAR = 1e-4
 
@@ -99,15 +101,15 @@ class SystemFit:
             state, steps = self._reweigh(state, steps)
         return state, steps
 
-    def _search(self, theta):
+    def _search(self, theta, until: float = TOLERANCE):
         """Scoring as far as it goes, then BFGS; systems with gaps begin without correlation."""
         likelihood = self.likelihood
         direct = likelihood.complete or not likelihood.correlated
         near = likelihood if direct else self.independent
-        state, steps = climb(near, near.state(theta))
+        state, steps = climb(near, near.state(theta), until)
         if not direct:
             state = likelihood.state(state.theta, self._positive(state))
-        state, more = finish(likelihood, state)
+        state, more = finish(likelihood, state, until)
         return state, steps + more
 
     def _positive(self, state) -> np.ndarray:
@@ -130,6 +132,16 @@ class SystemFit:
             if decrement(score, information) < 1e-8:
                 break
         return state, steps
+
+    def resume(self, theta) -> State | None:
+        """Maximum near a known one, as for a resample; None where it is not found."""
+        if self.independent.state(theta) is None:
+            return None
+        state, steps = self._search(theta, RESUMED)
+        if self.hold_weights and self.by_mean:
+            state, _ = self._reweigh(state, steps)
+        score, information = self.likelihood.joint_score_and_information(state)
+        return state if decrement(score, information) < 1e-4 else None
 
     def second_opinion(self, theta) -> State | None:
         """Maximum found by BFGS over all parameters, without the scoring steps of :meth:`maximise`."""
