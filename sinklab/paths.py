@@ -64,7 +64,7 @@ def relative(path) -> str:
 
 @contextmanager
 def atomic_write(path, mode: str = "w"):
-    """Open a temporary file beside ``path`` and put it in place only if the block succeeds.
+    r"""Open a temporary file beside ``path`` and put it in place only if the block succeeds.
 
     Text is written as UTF-8 with ``\\n`` line ends on every system.
     """

@@ -191,7 +191,7 @@ def values_figure(values, lang=None):
     Parameters
     ----------
     values : DataFrame
-        Rows of ``values.csv``: ``name, variable, mean, q025, q975, n_study``. Beyond sixty rows the
+        Rows of ``values.csv``: ``name, group, variable, mean, q025, q975, n_study``. Beyond sixty rows the
         ones with the fewest studies are left out, and the title says how many.
 
     Returns
@@ -202,15 +202,18 @@ def values_figure(values, lang=None):
     shown = values
     if len(values) > MAX_VALUES:
         shown = values.sort_values("n_study", ascending=False, kind="stable").head(MAX_VALUES).sort_index()
+    names = [
+        vocabulary.group_label(group, lang) or name
+        for group, name in zip(shown["group"], shown["name"], strict=True)
+    ]
     with _style():
-        figure, axes = _figure(6.4, 1.0 + 0.2 * len(shown))
+        figure, axes = _figure(7.6, 1.0 + 0.22 * len(shown))
         axis = axes[0, 0]
         place = np.arange(len(shown))[::-1]
         axis.hlines(place, shown["q025"], shown["q975"], color=BAND, lw=2.5)
         axis.plot(shown["mean"], place, "o", ms=4, color=INK)
-        axis.set_yticks(
-            place, [f"{name} ({n:g})" for name, n in zip(shown["name"], shown["n_study"], strict=True)]
-        )
+        axis.set_yticks(place, [f"{name} ({n:g})" for name, n in zip(names, shown["n_study"], strict=True)])
+        axis.margins(y=0.6 / max(len(shown), 1))
         variable = str(shown["variable"].iloc[0])
         axis.set_xlabel(vocabulary.label(variable, lang, True))
         axis.grid(axis="x", color="#eeeeee")

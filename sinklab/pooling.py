@@ -173,7 +173,8 @@ def _common(groups) -> tuple[float, float]:
 
 def _row(key, part, variable, by, tau, freedom, level) -> dict:
     pooled = pool(part["mean"], part["spread"], part["kind"], part["n"], tau, freedom)
-    labels = ",".join(str(k) for k in key)
+    key = [str(k).removesuffix(".0") for k in key]
+    labels = ",".join(key)
     info = vocabulary.variable(variable)
     kinds = sorted(set(part["kind"]))
     borrowed = np.isfinite(tau) and pooled.tau == tau and len(part) < 3

@@ -199,7 +199,7 @@ def _has_not_finite(cells) -> bool:
 
 
 def write_csv(frame: pd.DataFrame, path) -> None:
-    """Write a frame as UTF-8 with BOM and ``\\n`` line ends, in place only when complete."""
+    r"""Write a frame as UTF-8 with BOM and ``\\n`` line ends, in place only when complete."""
     with paths.atomic_write(path) as stream:
         stream.write("\ufeff")
         frame.to_csv(stream, index=False, lineterminator="\n")

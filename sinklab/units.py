@@ -7,13 +7,24 @@ import numpy as np
 
 from sinklab import paths
 from sinklab.errors import UnitError
-from sinklab.language import tr
+from sinklab.language import language, tr
+
+
+@lru_cache(maxsize=1)
+def _rows() -> dict[str, dict[str, str]]:
+    with open(paths.data("vocabulary", "units.csv"), encoding="utf-8-sig", newline="") as stream:
+        return {row["unit"]: row for row in csv.DictReader(stream)}
 
 
 @lru_cache(maxsize=1)
 def _table() -> dict[str, tuple[str, float]]:
-    with open(paths.data("vocabulary", "units.csv"), encoding="utf-8-sig", newline="") as stream:
-        return {row["unit"]: (row["dimension"], float(row["factor"])) for row in csv.DictReader(stream)}
+    return {unit: (row["dimension"], float(row["factor"])) for unit, row in _rows().items()}
+
+
+def symbol(unit: str, lang: str | None = None) -> str:
+    """Unit as people print it, ``t/ha`` or ``t/hm²``; empty for a ratio, the text itself when unknown."""
+    row = _rows().get(unit)
+    return unit if row is None else row[f"symbol_{lang or language()}"]
 
 
 def units() -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 
-from sinklab import paths
+from sinklab import paths, units
 from sinklab.errors import DataError
 from sinklab.language import language, tr
 
@@ -115,9 +115,12 @@ def label(name: str, lang: str | None = None, unit: bool = False) -> str:
         return name
     chinese = (lang or language()) == "zh"
     text = found.label_zh if chinese else found.label_en
-    if not unit or found.unit in ("", "1"):
+    symbol = units.symbol(found.unit, lang) if unit else ""
+    if not symbol:
         return text
-    return f"{text}/{found.unit}" if chinese else f"{text} ({found.unit})"
+    if chinese:
+        return f"{text}/{symbol}" if "/" not in symbol else f"{text}/({symbol})"
+    return f"{text} ({symbol})"
 
 
 @lru_cache(maxsize=1)
@@ -158,6 +161,23 @@ def species(key: str) -> Species:
             )
         )
     return found
+
+
+def group_label(group: str, lang: str | None = None) -> str:
+    """A group such as ``species_id=pinus_massoniana;component=stem_bark`` in words."""
+    chinese = (lang or language()) == "zh"
+    words = []
+    for part in filter(None, group.split(";")):
+        column, _, value = part.partition("=")
+        if column == "species_id" and value in _species():
+            found = _species()[value]
+            value = found.name_zh if chinese else found.name_latin
+        elif column == "component" and value in components():
+            value = components()[value].label_zh if chinese else components()[value].label_en
+        elif is_variable(column) and variable(column).numeric:
+            value = f"{value.removesuffix('.0')} {units.symbol(variable(column).unit, lang)}".strip()
+        words.append(value)
+    return " ".join(words) if chinese else ", ".join(words)
 
 
 @lru_cache(maxsize=1)

@@ -58,6 +58,8 @@ def test_vocabulary_is_consistent():
     with pytest.raises(DataError, match="pinus_massoniana"):
         vocabulary.species("pinus_massonianna")
     assert vocabulary.label("dbh", "zh", unit=True) == "胸径/cm"
+    assert vocabulary.label("agb_density", "zh", unit=True) == "单位面积地上生物量/(t/hm²)"
+    assert vocabulary.group_label("species_id=pinus_massoniana;component=stem_bark", "zh") == "马尾松 干皮"
     assert vocabulary.label("root_shoot_ratio", "en", unit=True) == "root:shoot ratio"
 
 
