@@ -137,7 +137,7 @@ def test_poor_starts_reach_the_same_maximum(trees):
 def test_fixed_weights_equal_nlsur(trees):
     """nlsur IFGNLS with weights from a regression of log squared residuals on log D, as in the script."""
     weights = {}
-    for component, k in zip(COMPONENTS, "1234", strict=True):
+    for component in COMPONENTS:
         design = np.column_stack([np.ones(len(trees)), np.log(trees["D"]), np.log(trees["H"])])
         line = np.linalg.lstsq(design, np.log(trees[component]), rcond=None)[0]
         squared = np.log((trees[component] - np.exp(design @ line)) ** 2 + 1e-9)
