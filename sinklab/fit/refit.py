@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab.errors import DataError
-from sinklab.fit.log_linear import fit_line
+from sinklab.fit.log_linear import correction_factor, fit_line
 from sinklab.fit.system import SystemFit
 from sinklab.fit.variance import parse_variance
 from sinklab.language import tr
@@ -34,7 +34,7 @@ class Refitter:
             )
         self.system, self.method, self.frame = fit.system, fit.method, fit.data
         self.values, self.layout, self.n = fit.values, fit.layout, len(fit.data)
-        self.residual = fit.residual
+        self.residual, self.correction_kind = fit.residual, fit.correction_kind
         self.correlation = fit.correlation.to_numpy()
         self.hold = fit.certificate.get("estimator") == "gls"
         self.mean = fit.predict(fit.data)[list(fit.system.free)]
@@ -76,26 +76,41 @@ class Refitter:
 
     def estimate(self, rows, responses=None) -> np.ndarray:
         """Estimates on chosen rows, or on new responses; NaN where the refit fails."""
+        return self.refit(rows, responses)[0]
+
+    def refit(self, rows, responses=None) -> tuple[np.ndarray, np.ndarray]:
+        """Estimates, and the factor that each free response's mean is multiplied by."""
         frame = self.frame if responses is None else self.frame.assign(**responses)
         frame = frame.iloc[rows].reset_index(drop=True)
         try:
             return self._log_lines(frame) if self.method == "ols-log" else self._system(frame)
         except (np.linalg.LinAlgError, DataError, ValueError):
-            return np.full(len(self.values), np.nan)
+            return self._nothing()
+
+    def _nothing(self):
+        return np.full(len(self.values), np.nan), np.ones(len(self.system.free))
 
     def _system(self, frame):
         engine = self._engine(frame)
         if engine.layout.labels != self.layout.labels:
             # A resample without one of the groups says nothing of its coefficient.
-            return np.full(len(self.values), np.nan)
+            return self._nothing()
         state = engine.resume(self.theta)
-        return np.full(len(self.values), np.nan) if state is None else state.theta[: len(self.values)]
+        if state is None:
+            return self._nothing()
+        return state.theta[: len(self.values)], np.ones(len(self.system.free))
 
     def _log_lines(self, frame):
+        lines = [fit_line(self.system, response, frame) for response in self.system.free]
         found = {}
-        for response in self.system.free:
-            line = fit_line(self.system, response, frame)
+        for line in lines:
             found |= dict(
                 zip(line.names, np.where(line.on_log, np.exp(line.values), line.values), strict=True)
             )
-        return np.array([found[p] for p in self.system.parameters])
+        values = np.array([found[p] for p in self.system.parameters])
+        median = self.system.mean(values, frame)
+        factors = [
+            correction_factor(self.correction_kind, line, frame[r].to_numpy(float), median[r])
+            for line, r in zip(lines, self.system.free, strict=True)
+        ]
+        return values, np.array(factors)

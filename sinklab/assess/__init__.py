@@ -1,0 +1,1 @@
+"""Is a fit good enough: validation, influence, bias, equivalence, comparison, shape."""

@@ -1,0 +1,139 @@
+"""Validation, influence, bias, equivalence, comparison, shape and transfer."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sinklab as sl
+from sinklab.assess.compare import average, compare
+from sinklab.assess.diagnostics import bias_test, equivalence_test, influence
+from sinklab.assess.shape import shape_checks, wholes
+from sinklab.assess.transfer import transfer_test
+from sinklab.assess.validation import folds, validate
+from sinklab.errors import DataError
+from sinklab.plots import curve_data
+
+SYSTEM = "stem = a1*dbh**b1\nbranch = a2*dbh**b2\nagb = stem + branch"
+
+
+def simulated(n=120, seed=3, site_sd=0.0):
+    rng = np.random.default_rng(seed)
+    dbh = rng.uniform(4, 40, n)
+    site = rng.integers(0, 8, n)
+    shift = np.exp(rng.normal(0, site_sd, 8))[site] if site_sd else 1.0
+    return pd.DataFrame(
+        {
+            "dbh": dbh,
+            "site": [f"s{i}" for i in site],
+            "latitude": 22 + site * 0.7,
+            "longitude": 108.0,
+            "stem": 0.08 * dbh**2.4 * shift * (1 + 0.1 * rng.normal(size=n)),
+            "branch": 0.02 * dbh**2.1 * shift * (1 + 0.2 * rng.normal(size=n)),
+        }
+    )
+
+
+def test_every_tree_is_predicted_once_by_a_fit_without_it():
+    fit = sl.fit(simulated(), SYSTEM)
+    found = validate(fit, "kfold:6")
+    assert found.n_failed == 0
+    stem = found.predictions[found.predictions["response"] == "stem"]
+    assert sorted(stem.index) == list(range(120)) and stem["fold"].nunique() == 6
+    # By hand: the first fold fitted apart.
+    test = stem[stem["fold"] == "1"].index
+    alone = sl.fit(simulated().drop(index=test), SYSTEM)
+    expected = alone.predict(simulated().loc[test])["stem"]
+    assert np.allclose(stem.loc[test, "predicted"], expected, rtol=1e-4)
+    assert found.indices().loc["stem", "RMSE"] >= fit.index_table.loc["stem", "RMSE"]
+
+
+def test_leaving_out_sites_is_harder_than_leaving_out_trees():
+    fit = sl.fit(simulated(site_sd=0.3), SYSTEM)
+    trees, sites = validate(fit, "kfold:8"), validate(fit, "leave:site")
+    assert sites.indices().loc["stem", "MPSE"] > 1.05 * trees.indices().loc["stem", "MPSE"]
+    assert set(sites.by_fold().loc["stem"].index) == {f"s{i}" for i in range(8)}
+
+
+def test_schemes_and_their_faults():
+    data = simulated()
+    assert len(folds(data, "loo")) == 120
+    assert len(folds(data, "groups:4:site")) == 4
+    assert len(folds(data, "blocks:0.5")) == 8
+    for scheme, message in (("magic", "none of"), ("leave:plot", "plot"), ("kfold:x", "kfold:x")):
+        with pytest.raises(DataError, match=message):
+            folds(data, scheme)
+
+
+def test_log_fits_are_validated_with_their_correction():
+    fit = sl.fit(simulated(), SYSTEM, method="ols-log")
+    assert abs(validate(fit, "kfold:5").indices().loc["stem", "TRE"]) < 4
+
+
+def test_a_wrong_tree_stands_out():
+    trees = simulated()
+    trees.loc[17, ["stem", "branch"]] *= 3
+    table = influence(sl.fit(trees, SYSTEM))
+    # The outlier bends the variance function too, so one small tree may pull as hard.
+    assert 17 in table["cook"].nlargest(2).index and table.loc[17, "flag"]
+    sites = influence(sl.fit(trees, SYSTEM), group="site")
+    assert list(sites.index) == [f"s{i}" for i in range(8)]
+    assert trees.loc[17, "site"] in sites["cook"].nlargest(2).index
+
+
+def test_bias_and_equivalence_by_hand():
+    f = np.array([10.0, 20, 30, 40, 50, 60])
+    y = f * 1.1 + np.array([0.1, -0.2, 0.1, 0.2, -0.1, -0.1])
+    found = bias_test(y, f)
+    slope, intercept = np.polyfit(f, y, 1)
+    assert (found["slope"], found["intercept"]) == pytest.approx((slope, intercept))
+    assert found["p_ellipse"] < 1e-5
+    assert not equivalence_test(y, f, margin=10)["equivalent"]
+    assert equivalence_test(y, f, margin=15)["equivalent"]
+    rng = np.random.default_rng(0)
+    shares = [
+        bias_test(f * (1 + 0.1 * rng.normal(size=6)), f, 1 / f**2)["p_ellipse"] < 0.05 for _ in range(2000)
+    ]
+    assert np.mean(shares) == pytest.approx(0.05, abs=0.015)
+
+
+def test_the_true_form_wins_by_aic_and_averages_lie_between():
+    trees = simulated()
+    fits = {
+        "power": sl.fit(trees, "stem = a*dbh**b", method="wls"),
+        "line": sl.fit(trees, "stem = a + b*dbh", method="wls", variance="power:dbh"),
+        "log": sl.fit(trees, "stem = a*dbh**b", method="ols-log"),
+    }
+    table = compare(fits)
+    assert table.index[-1] == "line" and table["weight"].sum() == pytest.approx(1)
+    assert table.loc["line", "delta"] > 20
+    new = pd.DataFrame({"dbh": [10.0, 30.0]})
+    mixed = average({k: fits[k] for k in ("power", "log")}, new)
+    both = np.array([fits[k].predict(new)["stem"] for k in ("power", "log")])
+    assert (mixed["stem"] >= both.min(axis=0)).all() and (mixed["stem"] <= both.max(axis=0)).all()
+    with pytest.raises(DataError, match="other responses or trees"):
+        compare({"a": fits["power"], "b": sl.fit(trees.head(50), "stem = a*dbh**b", method="wls")})
+
+
+def test_shape_names_where_a_system_fails():
+    trees = simulated()
+    fit = sl.fit(trees, SYSTEM)
+    good = shape_checks(fit, curve_data(fit))
+    assert good["passed"].all() and wholes(fit.system) == {"agb": ["stem", "branch"]}
+    bent = sl.fit(trees, "stem = a*dbh + b*dbh**2 + c", method="wls", variance="power:dbh=2")
+    bad = shape_checks(bent, pd.DataFrame({"dbh": np.linspace(0.1, 40, 100)})).set_index("check")
+    assert not bad.loc["positive", "passed"] or not bad.loc["growing", "passed"]
+    assert bad["first_failure"].min() == pytest.approx(0.1, abs=2)
+
+
+def test_transfer_verdicts():
+    trees = simulated(200).assign(agb=lambda d: d["stem"] + d["branch"])
+    true = {"a": float(sl.fit(trees, "agb = a*dbh**b", method="wls").values[0]), "b": 0.0}
+    true["b"] = float(sl.fit(trees, "agb = a*dbh**b", method="wls").values[1])
+    equation = "agb = a * dbh**b"
+    assert transfer_test(trees, equation, true, "agb").verdict == "accept"
+    scaled = transfer_test(trees, equation, true | {"a": 0.7 * true["a"]}, "agb")
+    assert scaled.verdict == "calibrate" and scaled.ratio == pytest.approx(1 / 0.7, rel=0.02)
+    steep = transfer_test(trees, equation, true | {"b": true["b"] + 0.4}, "agb", {"dbh": (10, 30)})
+    assert steep.verdict == "reject" and steep.outside > 0
+    with pytest.raises(DataError, match="the rule asks for 30"):
+        transfer_test(trees.head(20), equation, true, "agb")
