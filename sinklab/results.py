@@ -222,6 +222,11 @@ class FitResult:
         """Return the same result under another label."""
         return replace(self, label=label)
 
+    @property
+    def _interval_kind(self) -> str:
+        told = self.certificate.get("bootstrap")
+        return f"bootstrap, {told['interval']}" if told else "Wald, Student t"
+
     def to_json(self) -> dict:
         """Plain types for ``fit --json``; numbers that do not exist are null."""
         p = self.parameters
@@ -244,7 +249,7 @@ class FitResult:
             "n": {r: int(c) for r, c in self.n.items()},
             "indices": {r: _plain(row.to_dict()) for r, row in self.index_table.iterrows()},
             "ranges": {x: {"min": _plain(lo), "max": _plain(hi)} for x, (lo, hi) in self.ranges.items()},
-            "interval": {"kind": "Wald, Student t", "level": self.level},
+            "interval": {"kind": self._interval_kind, "level": self.level},
             "converged": bool(self.converged),
             "certificate": _plain(self.certificate),
             "warnings": list(self.warnings),

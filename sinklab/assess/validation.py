@@ -55,6 +55,12 @@ class Validation:
             rows[response] = indices.evaluate(part["observed"], part["predicted"], self.n_parameter[response])
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("response")
 
+    def to_json(self) -> dict:
+        """Plain types for ``fit --json``."""
+        table = {r: {k: float(v) for k, v in row.items()} for r, row in self.indices().iterrows()}
+        folds = int(self.predictions["fold"].nunique())
+        return {"scheme": self.scheme, "n_fold": folds, "n_failed": self.n_failed, "indices": table}
+
     def by_fold(self) -> pd.DataFrame:
         """Indices per response and fold; no parameter is counted, since none was fitted there."""
         rows = {}

@@ -28,6 +28,16 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--correction", default="baskerville", metavar="baskerville|snowdon|none")
     parser.add_argument("--start", default="", metavar="a=0.1,b=2", help=tr("start values", "参数初值"))
     parser.add_argument(
+        "--bootstrap",
+        type=int,
+        metavar="N",
+        help=tr("uncertainty from N refits", "由 N 次重抽样估计不确定性"),
+    )
+    parser.add_argument("--resample", default="case", metavar="case|residual|group:COL", help="case")
+    parser.add_argument(
+        "--validate", metavar="SCHEME", help="loo | kfold:10 | groups:5:site | leave:site | blocks:1"
+    )
+    parser.add_argument(
         "--by", metavar="COL", help=tr("fit each level of a column apart", "按列的各水平分别拟合")
     )
     parser.add_argument("--level", type=float, default=0.95, help=tr("level of the intervals", "置信水平"))
@@ -43,7 +53,7 @@ def add_parser(subparsers) -> None:
 
 def run(arguments) -> int:
     """Fit, print, write; 1 when a fit did not converge."""
-    from sinklab.cli.report import fit_report
+    from sinklab.cli.report import fit_report, validation_report
     from sinklab.equations import System
     from sinklab.fit import fit, fit_by
     from sinklab.tabular import read_csv, read_rows
@@ -69,10 +79,16 @@ def run(arguments) -> int:
         results = fit_by(frame, system, arguments.by, **options)
     else:
         results = [fit(frame, system, **options)]
+    if arguments.bootstrap:
+        results = [_bootstrapped(r, arguments) for r in results]
+    validations = [_validated(r, arguments.validate) for r in results] if arguments.validate else []
     if arguments.json != "-":
-        print("\n\n".join(fit_report(r) for r in results))
+        reports = [fit_report(r) for r in results]
+        for i, validation in enumerate(validations):
+            reports[i] += "\n\n" + validation_report(validation)
+        print("\n\n".join(reports))
     if arguments.json:
-        _write_json(results, arguments)
+        _write_json(results, validations, arguments)
     if reference:
         _save(results, reference, arguments)
     return 0 if all(r.converged for r in results) else 1
@@ -110,14 +126,30 @@ def start_values(text: str) -> dict[str, float]:
     return start
 
 
-def _write_json(results, arguments) -> None:
+def _bootstrapped(result, arguments):
+    import os
+
+    from sinklab.fit.bootstrap import bootstrap
+
+    kind, _, column = arguments.resample.partition(":")
+    return bootstrap(result, arguments.bootstrap, kind, column or None, workers=min(os.cpu_count() or 1, 8))
+
+
+def _validated(result, scheme):
+    from sinklab.assess.validation import validate
+
+    return validate(result, scheme)
+
+
+def _write_json(results, validations, arguments) -> None:
     import json
 
     from sinklab import paths
 
-    content = results[0].to_json()
-    if arguments.by:
-        content = {"by": arguments.by, "fits": [r.to_json() for r in results]}
+    contents = [r.to_json() for r in results]
+    for content, validation in zip(contents, validations, strict=False):
+        content["validation"] = validation.to_json()
+    content = {"by": arguments.by, "fits": contents} if arguments.by else contents[0]
     text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
     if arguments.json == "-":
         print(text, end="")

@@ -41,7 +41,13 @@ def _parameters(fit) -> str:
         tr(f"upper {level}", f"{level} 上限"),
     ]
     rows = zip(fit.labels, *(fit.parameters[c] for c in ("value", "se", "lower", "upper")), strict=True)
+    told = fit.certificate.get("bootstrap")
     kind = tr("Wald intervals, Student t", "Wald 区间，t 分布")
+    if told:
+        kind = tr(
+            f"{told['interval']} intervals of {told['n']} {told['kind']} bootstrap refits, {told['n_failed']} failed",
+            f"自助法 {told['kind']} {told['n']} 次，{told['interval']} 区间，失败 {told['n_failed']} 次",
+        )
     return f"{tr('Parameters', '参数')} ({kind})\n{table(header, list(rows))}"
 
 
@@ -90,3 +96,17 @@ def _ranges(fit) -> str:
 
 def _warnings(fit) -> str:
     return "\n".join(f"{tr('Note', '注意')}: {w}" for w in fit.warnings)
+
+
+def validation_report(validation) -> str:
+    """Indices of the trees that each fold had not seen."""
+    frame = validation.indices()
+    rows = [
+        [r, *(number(v, 5) for v in values)] for r, values in zip(frame.index, frame.to_numpy(), strict=True)
+    ]
+    head = tr(f"Validation ({validation.scheme})", f"交叉验证（{validation.scheme}）")
+    failed = ""
+    if validation.n_failed:
+        count = validation.n_failed
+        failed = tr(f"\n{count} folds could not be refitted", f"\n有 {count} 折无法重新拟合")
+    return f"{head}\n{table([tr('response', '因变量'), *frame.columns], rows)}{failed}"

@@ -82,6 +82,15 @@ def test_a_component_that_was_not_measured_is_blank(run):
     assert json.loads(file.read_text(encoding="utf-8"))["n"] == {"stem": 60, "branch": 40}
 
 
+def test_bootstrap_and_validation_from_the_command_line(run):
+    code, out, _, file = run(trees(), "--bootstrap", "60", "--resample", "residual", "--validate", "kfold:5")
+    assert code == 0
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert found["interval"]["kind"] == "bootstrap, percentile"
+    assert found["validation"]["n_fold"] == 5 and found["validation"]["indices"]["stem"]["n"] == 60
+    assert "60 residual bootstrap refits" in out and "Validation (kfold:5)" in out
+
+
 def edit(column, row, value):
     frame = trees().astype(object)
     frame.loc[row, column] = value
