@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab import fonts, paths, vocabulary
+from sinklab.equations.parts import complete
 from sinklab.language import language
 
 INK, BAND, FAINT = "#1b4d3e", "#7fb69a", "#d7e8de"
@@ -83,6 +84,25 @@ def curve_data(fit, data=None) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def observed(fit, response, data):
+    """Measured values of a response; those of a total that was not weighed are made of its parts.
+
+    Returns
+    -------
+    values : Series or array, shape (n,), or None
+        None when the data do not hold them.
+    """
+    if data is None or response in data:
+        return None if data is None else data[response]
+    if response not in fit.system.identities:
+        return None
+    blank = np.full(len(data), np.nan)
+    parts = {r: data[r].to_numpy(float) if r in data else blank for r in fit.system.free}
+    columns = {c: data[c].to_numpy(float) for c in fit.system.predictors}
+    made = complete(fit.system, parts, columns)[response]
+    return made if np.isfinite(made).any() else None
+
+
 def fit_figure(fit, response=None, data=None, lang=None):
     """Data with the fitted curve, the interval of the mean and that of an individual.
 
@@ -122,8 +142,9 @@ def fit_figure(fit, response=None, data=None, lang=None):
         axis.fill_between(grid[x], *band, color=FAINT, linewidth=0, label=words[3])
         band = mean[f"{response}_lower"], mean[f"{response}_upper"]
         axis.fill_between(grid[x], *band, color=BAND, linewidth=0, label=words[2])
-        if data is not None and response in data:
-            axis.plot(data[x], data[response], "o", ms=3, mfc="none", mec="#555555", mew=0.6, label=words[0])
+        seen = observed(fit, response, data)
+        if seen is not None:
+            axis.plot(data[x], seen, "o", ms=3, mfc="none", mec="#555555", mew=0.6, label=words[0])
         axis.plot(grid[x], mean[response], color=INK, lw=1.6, label=words[1])
         axis.set(xlabel=vocabulary.label(x, lang, True), ylabel=vocabulary.label(response, lang, True))
         axis.set_xlim(left=0)
