@@ -39,6 +39,17 @@ def citation(source_id: str) -> str:
     return ". ".join(part.strip(" .") for part in (head, row["title"], tail, doi) if part) + "."
 
 
+def cited(rows) -> dict:
+    """What printed rows are taken from: ``citation``, ``licence`` and ``references`` (id and citation)."""
+    used = sorted(rows["source_id"].unique())
+    references = {source: citation(source) for source in used}
+    return {
+        "citation": " ".join(references.values()),
+        "licence": "; ".join(sorted({str(sources().loc[source, "licence"]) for source in used})),
+        "references": references,
+    }
+
+
 def load(name: str) -> pd.DataFrame:
     """Read one file of printed values.
 
@@ -70,14 +81,12 @@ def load(name: str) -> pd.DataFrame:
             tr(f"{len(rows)} rows left out of the file: {reason}", f"未采用的 {len(rows)} 行：{reason}")
         )
     chosen = frame[ok]
-    used = sorted(chosen["source_id"].unique())
     chosen.attrs["notes"] = notes
     chosen.attrs["source"] = {
         "spec": f"literature:{name}",
         "origin": "printed",
         "title": name,
-        "citation": " ".join(citation(s) for s in used),
-        "licence": "; ".join(sorted({str(sources().loc[s, "licence"]) for s in used})),
+        **cited(chosen),
         "files": provenance.files_sha256([file, paths.data("literature", "sources.csv")]),
     }
     return chosen

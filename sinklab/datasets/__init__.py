@@ -103,6 +103,9 @@ def load(spec: str, where=None):
 
     chosen = select(frame, where, spec)
     source = dict(frame.attrs.get("source") or {})
+    if kind == "literature":
+        # Only what is printed in the rows that are left.
+        source |= literature.cited(chosen)
     chosen.attrs["source"] = source | {"spec": spec, "where": dict(where or {})}
     notes = list(frame.attrs.get("notes") or [])
     if where:

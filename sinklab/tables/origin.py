@@ -108,6 +108,9 @@ def package_sources(origins, frames) -> list[dict]:
     """List the sources for ``datapackage.json``: title, and citation, licence, address where known."""
     found: list[dict] = []
     for origin in distinct(origins):
+        if origin.get("references"):
+            found += [{"title": t, "citation": c} for t, c in origin["references"].items()]
+            continue
         title = str(origin.get("title") or text(origin))
         entry = {"title": title}
         for ours, theirs in (

@@ -63,11 +63,12 @@ def resolve(ref, root=None) -> Path:
     known = versions(folder) if folder.is_dir() else []
     if not known:
         ids = table_ids(base)
+        shown = paths.relative(base) if base.is_relative_to(paths.root()) else base
         near = ", ".join(get_close_matches(table_id, ids, n=3) or ids[:10]) or "–"
         raise TableError(
             tr(
-                f"{base}: no table {table_id}; there are: {near}",
-                f"{base}：没有参数表 {table_id}；现有：{near}",
+                f"{shown}: no table {table_id}; there are: {near}",
+                f"{shown}：没有参数表 {table_id}；现有：{near}",
             )
         )
     if version and version not in known:
