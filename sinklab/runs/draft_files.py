@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sinklab import paths
+from sinklab.language import LANGUAGES
 from sinklab.runs.batch_file import BatchFile
 
 _TABLE = re.compile(r"(?:params/)?([A-Za-z0-9][A-Za-z0-9_.-]*)(?:[@/]([A-Za-z0-9_.+-]+))?/?")
@@ -28,6 +29,14 @@ def _texts(path: Path, modified: int) -> tuple[str, ...]:
 def _description(name: str) -> tuple[Path, tuple[str, ...]]:
     path = paths.reports("drafts", f"{name}.yml")
     return path, _texts(path, path.stat().st_mtime_ns)
+
+
+def title(name: str) -> dict:
+    """Title of a draft in both languages; its name when the description has none or is not there."""
+    path = paths.reports("drafts", f"{name}.yml")
+    data = BatchFile(path).data if path.is_file() else None
+    found = data.get("title") if isinstance(data, dict) else None
+    return found if isinstance(found, dict) and {*found} == {*LANGUAGES} else dict.fromkeys(LANGUAGES, name)
 
 
 def tables(name: str) -> dict[str, str | None]:

@@ -187,7 +187,7 @@ def _draft(task: dict, folder: Path, started: float) -> dict:
 
     written = []
     for language in task["languages"]:
-        written += [Path(path) for path in drafts.render(task["id"], language, task["formats"])]
+        written += drafts.render(task["id"], language, task["formats"]).values()
     return {"documents": [paths.relative(path) for path in written], "outputs": keys.seal(written)}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from sinklab import paths
 from sinklab.errors import RunError, listing
 from sinklab.language import LANGUAGES, tr
-from sinklab.runs import places
+from sinklab.runs import draft_files, places
 from sinklab.runs.batch_file import BatchFile
 from sinklab.runs.jobs import TIME_LIMIT, Batch, Draft, Job, batch_path
 from sinklab.runs.notebook_file import NotebookFile
@@ -120,11 +120,12 @@ class _Reader:
                 self.file.report(
                     tr(f"{key}: {wrong!r}; expected {text}", f"{key}：{wrong!r}；应为 {text}"), *place, key
                 )
-        title = self._title(entry, entry["name"], place)
         return Draft(
             self.path.stem,
             entry["name"],
-            title,
+            self._title(entry, entry["name"], place)
+            if "title" in entry
+            else draft_files.title(entry["name"]),
             chosen["lang"],
             chosen["to"],
             self._timeout(entry, limit, place),

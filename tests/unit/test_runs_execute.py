@@ -2,8 +2,6 @@
 import json
 import os
 import re
-import sys
-import types
 
 import pytest
 from runs_workbench import workbench, write_batch  # noqa: F401
@@ -124,12 +122,10 @@ def test_a_changed_parameter_repeats_one_job_and_stale_figures_go(workbench, cap
 
 @pytest.fixture
 def drafts(monkeypatch):
-    """Stand in for the room that renders drafts."""
-    room = types.ModuleType("sinklab.drafts")
-    monkeypatch.setitem(sys.modules, "sinklab.drafts", room)
-    import sinklab
+    """The room that renders drafts; what a test puts in place of ``render`` is taken back."""
+    from sinklab import drafts as room
 
-    monkeypatch.setattr(sinklab, "drafts", room, raising=False)
+    monkeypatch.setattr(room, "render", room.render)
     return room
 
 
@@ -142,7 +138,7 @@ def test_a_draft_is_rendered_and_sealed(trial, drafts):
     def render(name, lang, formats):
         path = trial / "reports" / f"{name}.{lang}.{formats[0]}"
         path.write_text("<html>", encoding="utf-8")
-        return [path]
+        return {"html": path}
 
     drafts.render = render
     record = run_task(draft_task())
@@ -167,7 +163,7 @@ def test_a_task_done_by_somebody_else_meanwhile_is_not_repeated(trial, drafts):
         calls.append(name)
         path = trial / "reports" / "x.html"
         path.write_text("<html>", encoding="utf-8")
-        return [path]
+        return {"html": path}
 
     drafts.render = render
     task = draft_task()

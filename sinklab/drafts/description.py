@@ -1,0 +1,138 @@
+"""The description of a draft: ``reports/drafts/<name>.yml``."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from sinklab import paths
+from sinklab.errors import DraftError, listing
+from sinklab.language import LANGUAGES, tr
+from sinklab.tables.schema import STATUSES
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_ALIAS = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a drafter wrote down.
+
+    ``template`` names a folder of ``reports/templates``; ``tables`` maps the words that the template
+    uses for tables to ``id@version``; ``preview`` asks for a watermarked demonstration; a final
+    rendering needs numbers of ``minimum_status`` or better. ``data`` is the whole file: whatever else
+    it holds is for the template.
+    """
+
+    name: str
+    template: str
+    tables: dict[str, str]
+    preview: bool
+    minimum_status: str
+    data: dict
+
+    def localised(self, lang: str) -> dict:
+        """The file with ``{zh: …, en: …}`` replaced by the wording in one language."""
+        return _localised(self.data, lang)
+
+
+def names() -> list[str]:
+    """Names of all drafts of the workbench."""
+    return sorted(path.stem for path in paths.reports("drafts").glob("*.yml"))
+
+
+def read(name: str) -> Description:
+    """Read the description of a draft.
+
+    Raises
+    ------
+    DraftError
+        There is none of that name, or it lacks something; all faults at once.
+    """
+    path = _path(name)
+    data = _load(path)
+    problems = list(_problems(data))
+    if problems:
+        raise DraftError(f"{paths.relative(path)}:\n{listing(problems)}")
+    return Description(
+        name,
+        data["template"],
+        dict(data["tables"]),
+        data.get("preview", False),
+        data.get("minimum_status", "draft"),
+        data,
+    )
+
+
+def _path(name: str) -> Path:
+    path = paths.reports("drafts", f"{name}.yml")
+    if not _NAME.fullmatch(name) or not path.is_file():
+        known = ", ".join(names()) or "–"
+        raise DraftError(
+            tr(
+                f"there is no draft {name!r} in reports/drafts; there are: {known}",
+                f"reports/drafts 中没有文稿 {name!r}；现有：{known}",
+            )
+        )
+    return path
+
+
+def _load(path: Path) -> dict:
+    import yaml
+
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DraftError(
+            tr(
+                f"{paths.relative(path)}: not readable as YAML in UTF-8: {error}",
+                f"{paths.relative(path)}：无法按 UTF-8 编码的 YAML 读取：{error}",
+            )
+        ) from error
+    if not isinstance(data, dict):
+        raise DraftError(
+            tr(
+                f"{paths.relative(path)}: expected a mapping such as `template: species_standard`",
+                f"{paths.relative(path)}：应为映射，例如 `template: species_standard`",
+            )
+        )
+    return data
+
+
+def _problems(data):
+    template = data.get("template")
+    if not isinstance(template, str) or not _NAME.fullmatch(template):
+        yield tr(f"template: {template!r}; expected a name", f"template：{template!r}；应为模板名称")
+    elif not any(paths.reports("templates", template, f"{lang}.md").is_file() for lang in LANGUAGES):
+        known = sorted({p.parent.name for p in paths.reports("templates").glob("*/??.md")} - {"shared"})
+        yield tr(
+            f"template: no folder {template!r} in reports/templates; there are: {', '.join(known) or '–'}",
+            f"template：reports/templates 中没有 {template!r}；现有：{'、'.join(known) or '无'}",
+        )
+    title = data.get("title")
+    if not isinstance(title, dict) or {*title} != {*LANGUAGES}:
+        yield tr("title: expected {zh: …, en: …}", "title：应为 {zh: …, en: …}")
+    tables = data.get("tables")
+    if not isinstance(tables, dict) or not tables:
+        yield tr(
+            "tables: expected words and table ids, such as main: id@version", "tables：应为“名称: 表号@版本”"
+        )
+    for alias, ref in (tables or {}).items() if isinstance(tables, dict) else ():
+        if not isinstance(alias, str) or not _ALIAS.fullmatch(alias) or not isinstance(ref, str):
+            yield tr(
+                f"tables: {alias}: {ref!r}; expected id@version", f"tables：{alias}：{ref!r}；应为 表号@版本"
+            )
+    if not isinstance(data.get("preview", False), bool):
+        yield tr("preview: expected true or false", "preview：应为 true 或 false")
+    if data.get("minimum_status", "draft") not in STATUSES:
+        known = ", ".join(STATUSES)
+        yield tr(f"minimum_status: expected one of {known}", f"minimum_status：应为 {known} 之一")
+
+
+def _localised(item, lang):
+    if isinstance(item, dict):
+        if item and {*item} <= {*LANGUAGES}:
+            return item.get(lang, next(iter(item.values())))
+        return {key: _localised(value, lang) for key, value in item.items()}
+    if isinstance(item, list):
+        return [_localised(value, lang) for value in item]
+    return item

@@ -1,0 +1,276 @@
+"""The reference document: page, fonts and paragraph styles that Word drafts are made with.
+
+Values follow the layout of GB/T 1.1: A4, body 10.5 pt song with an indent of two characters, headings
+10.5 pt hei, titles of foreword and contents 16 pt hei, tables 9 pt.
+"""
+
+import io
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+
+#: East Asian and Latin faces; hei (sans serif) for headings, song (serif) for text.
+SONG, HEI = ("SimSun", "Times New Roman"), ("SimHei", "SimHei")
+HEI_EN = ("SimHei", "Arial")
+#: Page and margins in millimetres, width of the text.
+PAGE, MARGINS, TEXT_WIDTH = (210, 297), (25, 25, 25, 25), 160
+
+
+@dataclass(frozen=True)
+class Style:
+    """One paragraph style; lengths in points, the indent in characters."""
+
+    name: str
+    hei: bool = False
+    size: float = 10.5
+    bold: bool = False
+    align: str = ""
+    before: float = 0
+    after: float = 0
+    line: float = 1.25
+    indent: int = 0  # of the first line, in characters
+    left: int = 0
+    hang: int = 0  # of the lines behind the first
+    keep: bool = False
+    outline: int | None = None
+    number: tuple[int, int] | None = None  # list, level
+    base: str = "Normal"
+    page_break: bool = False
+    rule: str = ""  # sides with a line, or "box"
+
+
+STYLES = (
+    Style("Normal"),
+    Style("Body Text", align="both", indent=2),
+    Style("First Paragraph", align="both", indent=2),
+    Style("Compact", size=9, align="center", line=1.1),
+    Style("Heading 1", hei=True, before=11, after=11, keep=True, outline=0, number=(1, 0)),
+    Style("Heading 2", hei=True, before=6, after=6, keep=True, outline=1, number=(1, 1)),
+    Style("Heading 3", hei=True, before=6, after=6, keep=True, outline=2, number=(1, 2)),
+    Style("Term", hei=True, before=6, after=4, keep=True, hang=2),
+    Style(
+        "Front Heading",
+        hei=True,
+        size=16,
+        align="center",
+        before=18,
+        after=22,
+        keep=True,
+        outline=0,
+        page_break=True,
+    ),
+    Style("Contents Heading", hei=True, size=16, align="center", before=18, after=22, keep=True),
+    Style("Document Title", hei=True, size=16, align="center", before=18, after=22, keep=True),
+    Style(
+        "Annex",
+        hei=True,
+        align="center",
+        before=11,
+        after=14,
+        keep=True,
+        outline=0,
+        number=(2, 0),
+        page_break=True,
+    ),
+    Style("Annex Clause", hei=True, before=6, after=6, keep=True, outline=1, number=(2, 1)),
+    Style("Caption", hei=True, align="center", before=4, after=4),
+    Style("Table Caption", hei=True, align="center", before=8, after=4, keep=True, base="Caption"),
+    Style("Image Caption", hei=True, align="center", before=4, after=8, base="Caption"),
+    Style("Captioned Figure", align="center", before=6, line=1.0, keep=True),
+    Style("Equation", before=6, after=6),
+    Style("Legend", indent=2),
+    Style("Note", size=9, indent=2),
+    Style("List Dash", align="both", hang=2, left=2),
+    Style("List Letter", align="both"),
+    Style("Table Note", size=9, align="both", line=1.1),
+    Style("Status Note", hei=True, size=10.5, align="both", before=6, after=6, rule="box"),
+    Style("Section End", size=1, line=1.0),
+    Style("Cover Codes", hei=True, size=10.5),
+    Style("Cover Kind", hei=True, size=26, align="center", before=40, after=24),
+    Style("Cover Number", hei=True, size=14, align="right", after=110, rule="bottom"),
+    Style("Cover Title", hei=True, size=26, align="center", after=14),
+    Style("Cover Title English", hei=True, size=14, align="center", after=18),
+    Style("Cover Stage", hei=True, size=14, align="center", after=10),
+    Style("Cover Note", size=10.5, align="center", after=110),
+    Style("Cover Dates", hei=True, size=14, before=20, after=14, rule="bottom"),
+    Style("Cover Issuer", hei=True, size=16, align="center", before=14),
+    Style("TOC 1", line=1.3),
+    Style("TOC 2", line=1.3, left=2),
+    Style("Header", size=10.5, align="right"),
+    Style("Footer", size=9, align="right"),
+)
+
+
+@lru_cache(maxsize=2)
+def document(lang: str) -> bytes:
+    """Bytes of the reference document for a language."""
+    import docx
+    import pypandoc
+
+    command = [pypandoc.get_pandoc_path(), "--print-default-data-file", "reference.docx"]
+    plain = subprocess.run(command, capture_output=True, check=True).stdout
+    made = docx.Document(io.BytesIO(plain))
+    _page(made.sections[0])
+    _defaults(made, lang)
+    _numbering(made, lang)
+    for style in STYLES:
+        _style(made, style, lang)
+    _tabs(made)
+    out = io.BytesIO()
+    made.save(out)
+    return out.getvalue()
+
+
+def _page(section) -> None:
+    from docx.shared import Mm
+
+    section.page_width, section.page_height = (Mm(length) for length in PAGE)
+    top, bottom, left, right = (Mm(length) for length in MARGINS)
+    section.top_margin, section.bottom_margin = top, bottom
+    section.left_margin, section.right_margin = left, right
+    section.header_distance, section.footer_distance = Mm(15), Mm(15)
+
+
+def set_fonts(properties, faces) -> None:
+    """Set East Asian and Latin faces of run properties; theme fonts would win and are removed."""
+    from docx.oxml.ns import qn
+
+    fonts = properties.get_or_add_rFonts()
+    for name in list(fonts.attrib):
+        del fonts.attrib[name]
+    east, latin = faces
+    for name, face in (("ascii", latin), ("hAnsi", latin), ("eastAsia", east), ("cs", latin)):
+        fonts.set(qn(f"w:{name}"), face)
+
+
+def _defaults(made, lang) -> None:
+    from docx.oxml.ns import qn
+
+    properties = made.styles.element.find(qn("w:docDefaults")).find(qn("w:rPrDefault")).find(qn("w:rPr"))
+    set_fonts(properties, SONG)
+    language = properties.find(qn("w:lang"))
+    if language is not None:
+        language.set(qn("w:eastAsia"), "zh-CN")
+        language.set(qn("w:val"), "zh-CN" if lang == "zh" else "en-GB")
+
+
+def _style(made, style, lang) -> None:
+    from docx.enum.style import WD_STYLE_TYPE
+    from docx.shared import Pt, RGBColor
+
+    known = {one.name: one for one in made.styles}
+    found = known.get(style.name) or made.styles.add_style(style.name, WD_STYLE_TYPE.PARAGRAPH)
+    if style.name != "Normal":
+        found.base_style = known[style.base]
+    found.quick_style = True
+    hei = HEI if lang == "zh" else HEI_EN
+    set_fonts(found.element.get_or_add_rPr(), hei if style.hei else SONG)
+    font = found.font
+    font.size, font.bold, font.italic, font.color.rgb = Pt(style.size), style.bold, False, RGBColor(0, 0, 0)
+    _paragraph(found, style, lang)
+
+
+def _paragraph(found, style, lang) -> None:
+    from docx.enum.text import WD_ALIGN_PARAGRAPH as ALIGN
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+    from docx.shared import Pt
+
+    layout = found.paragraph_format
+    # English paragraphs are told apart by the space between them, Chinese ones by their indent.
+    after = style.after or (6 if lang == "en" and style.indent and style.align else 0)
+    layout.space_before, layout.space_after, layout.line_spacing = Pt(style.before), Pt(after), style.line
+    layout.keep_with_next, layout.page_break_before = style.keep, style.page_break
+    codes = {"": ALIGN.LEFT, "both": ALIGN.JUSTIFY, "center": ALIGN.CENTER, "right": ALIGN.RIGHT}
+    layout.alignment = codes[style.align]
+    first = style.indent if lang == "zh" else 0
+    hang = style.hang if lang == "zh" or style.left else 0
+    layout.left_indent = Pt((style.left + hang) * style.size)
+    layout.first_line_indent = Pt((first - hang) * style.size)
+    properties = found.element.get_or_add_pPr()
+    if not hang:
+        # The indent in characters, which Word prefers, must not outlive a change of the size.
+        properties.find(qn("w:ind")).set(qn("w:firstLineChars"), str(100 * first))
+    if style.rule:
+        later = (
+            "w:shd",
+            "w:tabs",
+            "w:spacing",
+            "w:ind",
+            "w:contextualSpacing",
+            "w:jc",
+            "w:outlineLvl",
+            "w:rPr",
+        )
+        properties.insert_element_before(_rules(style.rule), *later)
+    for old in properties.findall(qn("w:outlineLvl")) + properties.findall(qn("w:numPr")):
+        properties.remove(old)
+    if style.outline is not None:
+        level = OxmlElement("w:outlineLvl")
+        level.set(qn("w:val"), str(style.outline))
+        properties.append(level)
+    if style.number:
+        numbering = properties.get_or_add_numPr()
+        numbering.get_or_add_ilvl().val = style.number[1]
+        numbering.get_or_add_numId().val = style.number[0]
+
+
+def _rules(sides):
+    """Borders of a paragraph."""
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+
+    borders = OxmlElement("w:pBdr")
+    for side in ("top", "left", "bottom", "right") if sides == "box" else (sides,):
+        line = OxmlElement(f"w:{side}")
+        values = {"val": "single", "sz": "8", "space": "6", "color": "AA0000" if sides == "box" else "000000"}
+        for name, value in values.items():
+            line.set(qn(f"w:{name}"), value)
+        borders.append(line)
+    return borders
+
+
+def _tabs(made) -> None:
+    from docx.enum.text import WD_TAB_ALIGNMENT as TAB
+    from docx.enum.text import WD_TAB_LEADER as LEADER
+    from docx.shared import Mm
+
+    stops = made.styles["Equation"].paragraph_format.tab_stops
+    stops.add_tab_stop(Mm(TEXT_WIDTH / 2), TAB.CENTER)
+    stops.add_tab_stop(Mm(TEXT_WIDTH), TAB.RIGHT, LEADER.DOTS)
+    for name in ("TOC 1", "TOC 2"):
+        made.styles[name].paragraph_format.tab_stops.add_tab_stop(Mm(TEXT_WIDTH), TAB.RIGHT, LEADER.DOTS)
+    made.styles["Cover Dates"].paragraph_format.tab_stops.add_tab_stop(Mm(TEXT_WIDTH), TAB.RIGHT)
+
+
+#: Lists that headings are numbered by: (level text, format, style) for each level.
+LISTS = {
+    1: (("%1", "decimal", "Heading1"), ("%1.%2", "decimal", "Heading2"), ("%1.%2.%3", "decimal", "Heading3")),
+    2: (("{annex}%1", "upperLetter", "Annex"), ("%1.%2", "decimal", "AnnexClause")),
+}
+
+
+def _numbering(made, lang) -> None:
+    """Multilevel lists tied to the heading styles, so that numbers live in Word."""
+    from docx.oxml import parse_xml
+    from docx.oxml.ns import nsdecls
+
+    root = made.part.numbering_part.element
+    for child in list(root):
+        root.remove(child)
+    annex = "附录" if lang == "zh" else "Annex "
+    for number, levels in LISTS.items():
+        xml = (
+            f'<w:abstractNum {nsdecls("w")} w:abstractNumId="{number}"><w:multiLevelType w:val="multilevel"/>'
+        )
+        for i, (text, kind, style) in enumerate(levels):
+            xml += (
+                f'<w:lvl w:ilvl="{i}"><w:start w:val="1"/><w:numFmt w:val="{kind}"/><w:pStyle w:val="{style}"/>'
+                f'<w:suff w:val="nothing"/><w:lvlText w:val="{text.format(annex=annex)}"/><w:lvlJc w:val="left"/>'
+                '<w:pPr><w:ind w:left="0" w:firstLine="0"/></w:pPr></w:lvl>'
+            )
+        root.append(parse_xml(xml + "</w:abstractNum>"))
+    for number in LISTS:
+        root.append(
+            parse_xml(f'<w:num {nsdecls("w")} w:numId="{number}"><w:abstractNumId w:val="{number}"/></w:num>')
+        )

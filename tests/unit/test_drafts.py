@@ -1,0 +1,242 @@
+"""Drafts: every number from a table, references that lead somewhere, refusal of what may not be cited."""
+
+import io
+import os
+import re
+import shutil
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from sinklab import drafts, language, paths
+from sinklab.errors import DraftError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+EQUATIONS = """
+stem = a1 * dbh**b1 * height**c1
+branch = a2 * dbh**b2
+agb = stem + branch
+root = agb * r0 * dbh**r1
+"""
+NAME = "tree_biomass_cunninghamia"
+
+
+@pytest.fixture(scope="module")
+def workbench(tmp_path_factory):
+    """Templates and one description of the repository, with tables made here."""
+    import sinklab as sl
+    from sinklab import datasets, pooling
+    from sinklab.tables import Table
+
+    root = tmp_path_factory.mktemp("desk") / "工作台"
+    shutil.copytree(REPOSITORY / "data", root / "data", ignore=shutil.ignore_patterns("open"))
+    shutil.copytree(REPOSITORY / "reports" / "templates", root / "reports" / "templates")
+    (root / "reports" / "drafts").mkdir()
+    shutil.copy(REPOSITORY / "reports" / "drafts" / f"{NAME}.yml", root / "reports" / "drafts")
+    before = dict(os.environ)
+    os.environ["SINKLAB_ROOT"] = str(root)
+    language.set_language("en")
+    fit = sl.fit(datasets.load("study:chinese_fir_simulated"), EQUATIONS)
+    Table.from_fits([fit], "agb_forest_cunninghamia", "0.1.0").write()
+    printed = datasets.load("literature:carbon_fraction", {"species_id": "cunninghamia_lanceolata"})
+    values = pooling.summarise(printed, "carbon_fraction", by=["species_id", "component"])
+    source = printed.attrs["source"]
+    Table.from_values(values, "carbon_fraction_forest_china", "0.1.0", source=source).write()
+    yield root.resolve()
+    language.set_language(None)
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="module", params=["zh", "en"])
+def rendered(workbench, request):
+    return request.param, drafts.render(NAME, request.param)
+
+
+def describe(workbench, name, template=None, **changes):
+    """Write a description made from the repository's, with a template of its own when one is given."""
+    import yaml
+
+    text = (workbench / "reports" / "drafts" / f"{NAME}.yml").read_text(encoding="utf-8")
+    data = yaml.safe_load(text) | changes
+    if template is not None:
+        folder = workbench / "reports" / "templates" / name
+        folder.mkdir(exist_ok=True)
+        (folder / "en.md").write_text(template, encoding="utf-8")
+        data["template"] = name
+    path = workbench / "reports" / "drafts" / f"{name}.yml"
+    path.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
+    return name
+
+
+def word(path):
+    with zipfile.ZipFile(path) as archive:
+        return ElementTree.fromstring(archive.read("word/document.xml"))
+
+
+def test_three_formats(rendered):
+    lang, files = rendered
+    assert set(files) == {"docx", "html", "pdf"}
+    assert files["pdf"].read_bytes().startswith(b"%PDF")
+    page = files["html"].read_text(encoding="utf-8")
+    assert not re.search(r'(src|href)="(https?:)?//', page), "a page must not load anything"
+    assert {"zh": "演示数据", "en": "DEMONSTRATION"}[lang] in page
+
+
+def test_references_of_word_lead_somewhere(rendered):
+    document = word(rendered[1]["docx"])
+    names = [mark.get(f"{W}name") for mark in document.iter(f"{W}bookmarkStart")]
+    ids = [mark.get(f"{W}id") for mark in document.iter(f"{W}bookmarkStart")]
+    assert len(names) == len(set(names))
+    assert len(ids) == len(set(ids))
+    fields = [text.text for text in document.iter(f"{W}instrText")]
+    targets = {field.split()[1] for field in fields if field.split()[0] == "REF"}
+    assert len(targets) > 15
+    assert targets <= set(names)
+    assert sum(field.split()[0] == "SEQ" for field in fields) > 20
+
+
+def test_properties_of_paragraphs_are_in_the_order_of_the_schema(rendered):
+    order = (
+        "pStyle keepNext keepLines pageBreakBefore framePr widowControl numPr suppressLineNumbers pBdr shd tabs "
+        "suppressAutoHyphens kinsoku wordWrap overflowPunct topLinePunct autoSpaceDE autoSpaceDN bidi adjustRightInd "
+        "snapToGrid spacing ind contextualSpacing mirrorIndents suppressOverlap jc textDirection textAlignment "
+        "textboxTightWrap outlineLvl divId cnfStyle rPr sectPr pPrChange"
+    ).split()
+    for properties in word(rendered[1]["docx"]).iter(f"{W}pPr"):
+        found = [order.index(child.tag.removeprefix(W)) for child in properties]
+        assert found == sorted(found)
+
+
+def test_equations_are_live_in_word(rendered):
+    document = word(rendered[1]["docx"])
+    maths = "{http://schemas.openxmlformats.org/officeDocument/2006/math}oMath"
+    assert len(list(document.iter(maths))) > 30
+
+
+def test_every_number_is_listed_with_its_table(rendered, workbench):
+    from sinklab.tables import Table
+    from sinklab.tabular import read_csv
+
+    lang, files = rendered
+    listed = read_csv(files["docx"].with_name(f"{NAME}.{lang}.numbers.csv"))
+    text = "".join(word(files["docx"]).itertext())
+    shown = listed[~listed["printed"].str.contains("×")]
+    missing = [printed for printed in shown["printed"] if str(printed) not in text]
+    assert not missing
+    row = listed[(listed["name"] == "a1") & (listed["column"] == "value")].iloc[0]
+    assert row["value"] == Table.read("agb_forest_cunninghamia@0.1.0").value("a1")
+
+
+def test_values_are_named_in_words_with_their_sources(rendered):
+    lang, files = rendered
+    text = re.sub(r"\s+", " ", "".join(word(files["docx"]).itertext()))
+    assert {"zh": "杉木 根系", "en": "Cunninghamia lanceolata, "}[lang] in text
+    assert "10.5846/stxb201511292394" in text
+    assert "species_id=" not in text
+
+
+def test_rendering_again_gives_equal_files(workbench):
+    first = {to: path.read_bytes() for to, path in drafts.render(NAME, "zh").items()}
+    again = {to: path.read_bytes() for to, path in drafts.render(NAME, "zh").items()}
+    assert first == again
+
+
+def test_final_rendering_refuses_simulated_numbers_and_keeps_files(workbench):
+    files = drafts.render(NAME, "en", "html")
+    before = files["html"].read_bytes()
+    with pytest.raises(
+        DraftError, match=r"agb_forest_cunninghamia@0\.1\.0 \(demonstration\).*coefficients:a1"
+    ) as caught:
+        drafts.render(NAME, "en", preview=False)
+    assert "carbon_fraction_forest_china" not in str(caught.value)
+    assert files["html"].read_bytes() == before
+
+
+def test_printed_values_may_be_cited_in_a_final_rendering(workbench):
+    template = '# Scope {#sec:a}\n\nSee [@tbl:c].\n\n{{ values_table("carbon", "c", "Carbon") }}\n'
+    name = describe(workbench, "carbon_only", template, preview=False)
+    page = drafts.render(name, "en", "html")["html"].read_text(encoding="utf-8")
+    assert "DEMONSTRATION" not in page
+    assert "PREVIEW" not in page
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("See [@tbl:nothing].", r"\[@tbl:nothing\] refers to nothing"),
+        ("# A {#sec:a}\n\n# B {#sec:a}\n\n[@sec:a]", "sec:a is defined twice"),
+        ('{{ index_table("main", "i", "Indices") }}', "tbl:i is never mentioned"),
+        ('{{ value("main", "a9") }}', "a9"),
+        ('{{ value("main", "a1", "median") }}', "median"),
+        ('{{ number("main", "stem", "R3") }}', "no index R3 of stem"),
+        ('{{ equation("main", "bark") }}', "no equation for 'bark'; there are: stem"),
+        ('{{ value("else", "a1") }}', "else"),
+        ("{{ ().__class__.__mro__ }}", "unsafe"),
+        ("\n\n{{ open('/etc/passwd') }}", r"line 3.*'open' is undefined"),
+        ("{% include '../../data/vocabulary/units.csv' %}", "units.csv"),
+        ("{{ draft.nothing }}", "nothing"),
+        ("{% if %}", "en.md, line 1"),
+        ("![x](/etc/hostname){#fig:x}\n\n[@fig:x]", "not one of the draft's own figures"),
+    ],
+)
+def test_faults_of_a_template(workbench, template, message):
+    name = describe(workbench, "faulty", template)
+    with pytest.raises(DraftError, match=f"(?s){message}"):
+        drafts.render(name, "en", "html")
+    assert (
+        not list(paths.reports("drafts", name).glob("*")) if paths.reports("drafts", name).exists() else True
+    )
+
+
+def test_all_faults_of_a_description_at_once(workbench):
+    name = describe(workbench, "wrong", template=None, preview="yes", title="x", minimum_status="good")
+    with pytest.raises(DraftError) as caught:
+        drafts.render(name)
+    assert all(word in str(caught.value) for word in ("preview", "title", "minimum_status"))
+
+
+def test_missing_tables_are_all_named(workbench):
+    name = describe(workbench, "absent", tables={"main": "agb_forest_none@0.1.0", "carbon": "none@9.9.9"})
+    with pytest.raises(DraftError, match=r"(?s)carbon: .*none.*main: params: no table agb_forest_none"):
+        drafts.render(name)
+
+
+def test_text_of_a_description_is_not_code(workbench):
+    template = "{{ draft.region }}\n"
+    name = describe(workbench, "hostile", template, region="<script>alert(1)</script> {{ 7 * 7 }}")
+    page = drafts.render(name, "en", "html")["html"].read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+    assert "{{ 7 * 7 }}" in page.replace("&#123;", "{")
+
+
+@pytest.mark.parametrize(("value", "se", "printed"), [
+    (0.044724, 0.0015479, ("0.0447", "0.0015")),
+    (6.7825e-05, 3.03e-06, ("6.78×10^−5^", "0.30×10^−5^")),
+    (1234.56, 78.9, ("1235", "79")),
+    (-0.3512, 0.0282, ("−0.351", "0.028")),
+    (0.002, 0.5, ("0.00", "0.50")),
+    (2.5, float("nan"), ("2.50000", "—")),
+])  # fmt: skip
+def test_digits_follow_the_standard_error(value, se, printed):
+    from sinklab.drafts.numbers import with_error
+
+    assert tuple(with_error(value, se)) == printed
+
+
+def test_command(workbench, capsys):
+    from sinklab.cli import main
+
+    assert main(["draft", NAME, "--lang", "en", "--to", "html"]) == 0
+    assert f"reports/drafts/{NAME}/{NAME}.en.html" in capsys.readouterr().out
+    assert main(["draft"]) in (0, 1)
+    assert "agb_forest_cunninghamia@0.1.0" in capsys.readouterr().out
+    assert main(["draft", NAME, "--final"]) == 2
+    assert main(["draft", "nothing"]) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert NAME in said
+    assert io.StringIO(said).readline().startswith("sinklab: ")
