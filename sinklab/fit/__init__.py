@@ -90,7 +90,7 @@ def fit(
     2.54
     """
     _check_options(method, estimator, correction, level)
-    prepared = prepare(data, system, name)
+    prepared = prepare(data, system, name, totals=method == "nsur")
     if method == "ols-log":
         check_forms(prepared.system, prepared.frame)
         lines = [fit_line(prepared.system, r, prepared.frame) for r in prepared.system.free]

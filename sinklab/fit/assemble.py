@@ -27,7 +27,7 @@ def from_state(prepared, engine, state, certificate, method, level, seed) -> Fit
         residual[response] = ResidualModel(
             response, f.kind, float(natural[j]), f.by, float(exponents[j]), not f.estimated, float(freedom[j])
         )
-    warnings = list(prepared.warnings) + _unpaired(engine)
+    warnings = [*prepared.warnings, *engine.notes, *_unpaired(engine)]
     if not certificate["converged"]:
         warnings.append(_not_converged(certificate))
     logliks = {r: _marginal_loglik(state, engine, j) for j, r in enumerate(engine.free)}

@@ -3,6 +3,7 @@ r"""The likelihood of a simultaneous system, each tree contributing the componen
 For tree :math:`i` and equation :math:`j` the model is :math:`y_{ij} = f_j(x_i; \beta) + g_{ij}\, u_{ij}`
 with :math:`u_i \sim N(0, \Sigma)` and :math:`g` the variance function. Trees with the same measured
 components form a *pattern*; a pattern uses the rows and columns of :math:`\Sigma` that it observed.
+Trees of which only a total of several components was weighed enter by :mod:`sinklab.fit.totals`.
 
 With complete trees, or without correlation, :math:`\Sigma` is known once the residuals are, and is
 profiled out; with gaps it is searched for with the rest. Score and expected information are exact.
@@ -11,6 +12,8 @@ profiled out; with gaps it is searched for with the rest. Score and expected inf
 from dataclasses import dataclass
 
 import numpy as np
+
+from sinklab.fit import totals
 
 LOG_2PI = float(np.log(2 * np.pi))
 #: A residual this small against its observation is rounding, not spread.
@@ -63,13 +66,20 @@ class SystemLikelihood:
         Variance functions on these trees.
     correlated : bool
         Estimate the residual correlation between equations, or hold it at zero.
+    combined : sequence of Combined
+        Trees of which combinations of components were weighed.
     """
 
-    def __init__(self, y, evaluate, scale, correlated: bool):
-        self.y, self.evaluate, self.scale = y, evaluate, scale
+    def __init__(self, y, evaluate, scale, correlated: bool, combined=()):
+        self.y, self.evaluate, self.scale, self.combined = y, evaluate, scale, tuple(combined)
         self.correlated = correlated and y.shape[1] > 1
         self.observed = np.isfinite(y)
-        self.patterns = find_patterns(self.observed)
+        apart = np.concatenate([c.rows for c in self.combined]) if self.combined else np.array([], int)
+        whole = self.observed.copy()
+        whole[apart] = False
+        self.patterns = find_patterns(whole)
+        # Masks of the components that were weighed by themselves and enter so.
+        self.entered = whole
         self.n_equation = y.shape[1]
         self.complete = bool(self.observed.all())
         self.pairs = [
@@ -111,10 +121,11 @@ class SystemLikelihood:
             sigma = (u.T @ u / len(u)) if profile else np.diag((u**2).sum(axis=0) / count)
             sigma = sigma + np.diag(floor)
         loglik = self._loglik(u, log_g, sigma)
+        loglik += sum(totals.loglik(c, mean, log_g, sigma) for c in self.combined)
         return State(theta, loglik, mean, jacobian, log_g, u, sigma) if np.isfinite(loglik) else None
 
     def _loglik(self, u, log_g, sigma) -> float:
-        total = -log_g[self.observed].sum()
+        total = -log_g[self.entered].sum()
         for p in self.patterns:
             block = sigma[np.ix_(p.seen, p.seen)]
             try:
@@ -165,9 +176,17 @@ class SystemLikelihood:
             w = u @ precision
             scores[p.rows, :k] = np.einsum("nq,nqk->nk", w, a)
             scores[p.rows] += np.einsum("nq,nqk->nk", w * u - 1, c)
-            information[:k, :k] += _sandwich(a, precision)
-            information += _sandwich(c, np.eye(len(p.seen)) + precision * block)
+            information[:k, :k] += weighted_square(a, precision)
+            information += weighted_square(c, np.eye(len(p.seen)) + precision * block)
             _add_covariance_terms(cross, inner, nuisance, self.pairs, p, precision, c.sum(axis=0), w)
+        for part in self.combined:
+            terms = totals.Terms.at(part, state, state.sigma)
+            score, own = terms.by_tree(spread[part.rows], self.pairs)
+            scores[part.rows], nuisance[part.rows] = score[:, :width], score[:, width:]
+            own = own.sum(axis=0)
+            information += own[:width, :width]
+            cross += own[:width, width:]
+            inner += own[width:, width:]
         return scores[:, keep], nuisance, information[np.ix_(keep, keep)], cross[keep], inner
 
     def displaced(self, origin: State, move) -> State | None:
@@ -196,6 +215,10 @@ class SystemLikelihood:
             score[:k] += np.einsum("nq,nqk->k", w, slope[np.ix_(p.rows, p.seen)], optimize=True)
             score += np.einsum("nq,nqk->k", w * u - 1, spread[np.ix_(p.rows, p.seen)], optimize=True)
             by_sigma[np.ix_(p.seen, p.seen)] += 0.5 * (w.T @ w - len(p.rows) * precision)
+        for part in self.combined:
+            told, by_covariance = totals.Terms.at(part, state, state.sigma).gradient(spread[part.rows])
+            score += told
+            by_sigma += by_covariance
         root = np.linalg.cholesky(origin.sigma)
         triangle = self._triangle(move[len(origin.theta) :])
         by_triangle = 2 * root.T @ by_sigma @ root @ triangle
@@ -229,31 +252,8 @@ class SystemLikelihood:
         spread[:, np.arange(m), k + np.arange(m)] = by_exponent
         return state.jacobian * np.exp(-state.log_g)[:, :, None], spread
 
-    def mean_information(self, state: State, sigma) -> np.ndarray:
-        """Information about the coefficients carried by the means, for a given covariance."""
-        slope = state.jacobian * np.exp(-state.log_g)[:, :, None]
-        total = 0.0
-        for p in self.patterns:
-            precision = np.linalg.inv(sigma[np.ix_(p.seen, p.seen)])
-            total = total + _sandwich(slope[np.ix_(p.rows, p.seen)], precision)
-        return total
 
-    def pairwise_covariance(self, state: State) -> np.ndarray:
-        """Covariance of the scaled residuals from the trees that have both components."""
-        together = self.observed.T.astype(float) @ self.observed
-        product = state.u.T @ state.u
-        return np.divide(product, together, out=np.zeros_like(product), where=together > 0)
-
-    def estimating_spread(self, state: State, weights, covariance) -> np.ndarray:
-        """Spread of the score of separately fitted equations when their residuals are correlated."""
-        slope = state.jacobian * np.exp(-state.log_g)[:, :, None] * weights[None, :, None]
-        total = 0.0
-        for p in self.patterns:
-            total = total + _sandwich(slope[np.ix_(p.rows, p.seen)], covariance[np.ix_(p.seen, p.seen)])
-        return total
-
-
-def _sandwich(a, weight) -> np.ndarray:
+def weighted_square(a, weight) -> np.ndarray:
     """Sum over trees of ``a' W a`` for a (n, q, k) and W (q, q)."""
     weighted = np.einsum("qr,nrk->nqk", weight, a, optimize=True)
     return a.reshape(-1, a.shape[2]).T @ weighted.reshape(-1, a.shape[2])

@@ -9,6 +9,7 @@ from sinklab.equations import System
 from sinklab.equations.groups import Layout
 from sinklab.equations.parts import own_parameters
 from sinklab.errors import DataError, listing
+from sinklab.fit.totals import sums
 from sinklab.language import tr
 
 #: Columns that name an individual, and columns within which such names are unique.
@@ -26,7 +27,7 @@ class Prepared:
     n_read: int
 
 
-def prepare(data, system, name: str = "data") -> Prepared:
+def prepare(data, system, name: str = "data", totals: bool = False) -> Prepared:
     """Check data against a system and keep the trees that can be used.
 
     A blank response is a component that was not measured; a tree with a blank predictor, or without
@@ -39,6 +40,8 @@ def prepare(data, system, name: str = "data") -> Prepared:
     system : System or str
     name : str
         What the data are called in messages.
+    totals : bool
+        Keep trees of which nothing but a total of components was weighed.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def prepare(data, system, name: str = "data") -> Prepared:
     problems = _value_faults(frame, system.predictors, responses) + _repeated_ids(frame)
     if problems:
         raise DataError(f"{name}: {listing(problems)}")
-    kept, warnings = _usable(frame, system)
+    kept, warnings = _usable(frame, system, totals)
     problems = _sample_faults(kept, system)
     if problems:
         raise DataError(f"{name}: {listing(problems + list(warnings))}")
@@ -121,7 +124,7 @@ def _repeated_ids(frame) -> list[str]:
     return problems
 
 
-def _usable(frame, system):
+def _usable(frame, system, totals):
     warnings = []
     groups = dict.fromkeys(system.groups.values())
     blank = frame[[*system.predictors, *groups]].isna()
@@ -134,10 +137,14 @@ def _usable(frame, system):
                     f"{len(frame)} 条记录中有 {count} 条因 {column} 缺失未使用",
                 )
             )
-    measured = frame[list(system.free)].notna().any(axis=1)
+    counting = list(system.free)
+    if totals:
+        found = sums(system, {c: frame[c].to_numpy() for c in system.predictors}, len(frame))
+        counting += [r for r in found if r in frame]
+    measured = frame[counting].notna().any(axis=1)
     without = int((~measured & ~blank.any(axis=1)).sum())
     if without:
-        names = ", ".join(system.free)
+        names = ", ".join(counting)
         warnings.append(
             tr(
                 f"{without} of {len(frame)} records left out: none of {names} was measured",

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from sinklab.equations.parts import complete
 from sinklab.errors import DataError
 from sinklab.fit.log_linear import correction_factor, fit_line
 from sinklab.fit.system import SystemFit
@@ -64,14 +65,17 @@ class Refitter:
     def simulate(self, rng) -> pd.DataFrame:
         """New responses drawn from the fitted model, missing where they were missing."""
         normal = rng.multivariate_normal(np.zeros(len(self.correlation)), self.correlation, self.n)
-        drawn = {}
+        whole = {}
         for j, (response, model) in enumerate(self.residual.items()):
             mean = self.mean[response].to_numpy()
             if model.kind == "lognormal":
                 values = mean * np.exp(model.sigma * normal[:, j])
             else:
                 values = mean + model.sd(mean, self.frame) * normal[:, j]
-            drawn[response] = np.where(self.frame[response].notna(), values, np.nan)
+            whole[response] = np.asarray(values)
+        columns = {c: self.frame[c].to_numpy(float) for c in self.system.predictors}
+        whole = complete(self.system, whole, columns)
+        drawn = {r: np.where(self.frame[r].notna(), v, np.nan) for r, v in whole.items() if r in self.frame}
         return pd.DataFrame(drawn, index=self.frame.index)
 
     def estimate(self, rows, responses=None) -> np.ndarray:

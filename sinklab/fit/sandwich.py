@@ -9,6 +9,7 @@ take part: coefficients, variance exponents and the elements of the residual cov
 import numpy as np
 
 from sinklab.fit.likelihood import places_of_pairs
+from sinklab.fit.totals import Terms
 
 #: Trees whose information matrices are held in memory at once.
 BLOCK = 1000
@@ -61,6 +62,8 @@ def _own_information(likelihood, state, width):
             own[:, places, :front] = between
             own[:, places[:, None], places[None, :]] = inner
             yield rows, own
+    for part in likelihood.combined:
+        yield part.rows, Terms.at(part, state, state.sigma).by_tree(spread[part.rows], likelihood.pairs)[1]
 
 
 def inverse(information) -> np.ndarray:

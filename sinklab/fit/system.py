@@ -3,8 +3,8 @@ r"""Weighted and simultaneous nonlinear fits (``wls``, ``nsur``) by maximum like
 *What it assumes.* Each equation has its own variance function (constant; power of a predictor or of
 the prediction; exponential), its exponent known or estimated together with the coefficients;
 residuals are normal and, for ``nsur``, correlated between the equations of one tree. Components may
-be missing at random: each tree enters with the ones it has. A sum of parts is an identity and holds
-by construction.
+be missing at random: each tree enters with the ones it has, and with a total of which parts were not
+weighed (:mod:`.totals`; ``nsur`` only). A sum of parts is an identity and holds by construction.
 
 *How.* Feasible generalised least squares carried on to the maximum of the likelihood: scoring steps
 with exact derivatives, damped as by Levenberg and Marquardt, over coefficients and exponents, the
@@ -36,7 +36,9 @@ import numpy as np
 from sinklab.equations.groups import Layout
 from sinklab.equations.parts import own_parameters
 from sinklab.errors import ConvergenceError, EquationError
+from sinklab.fit import totals
 from sinklab.fit.likelihood import State, SystemLikelihood
+from sinklab.fit.moments import estimating_spread, mean_information, pairwise_covariance
 from sinklab.fit.sandwich import inverse, sandwich
 from sinklab.fit.search import TOLERANCE, climb, decrement, finish
 from sinklab.fit.variance import Scale
@@ -72,11 +74,14 @@ class SystemFit:
         self.hold_weights = hold_weights
         self.free = list(system.free)
         self.columns = {c: frame[c].to_numpy(float) for c in system.predictors}
-        self.y = frame[self.free].to_numpy(float)
+        if correlated:
+            self.y, combined, self.notes = totals.read(system, frame, self.columns)
+        else:
+            self.y, combined, self.notes = frame[self.free].to_numpy(float), [], []
         self.scale = Scale(functions, self.columns)
         self.layout = Layout.of(system, frame)
         means = self.layout.at(frame, self.free, len(frame))
-        self.likelihood = SystemLikelihood(self.y, means.mean_and_jacobian, self.scale, correlated)
+        self.likelihood = SystemLikelihood(self.y, means.mean_and_jacobian, self.scale, correlated, combined)
         self.independent = self.likelihood.independent()
 
     def maximise(self, start: dict[str, float]) -> tuple[State, int]:
@@ -114,7 +119,7 @@ class SystemFit:
 
     def _positive(self, state) -> np.ndarray:
         """Covariance from the pairs of components that were measured together, made positive definite."""
-        covariance = self.likelihood.pairwise_covariance(state)
+        covariance = pairwise_covariance(self.likelihood, state)
         size = np.sqrt(np.diag(state.sigma))
         roots, vectors = np.linalg.eigh(covariance / np.outer(size, size))
         correlation = vectors @ np.diag(np.clip(roots, 0.05, None)) @ vectors.T
@@ -200,11 +205,11 @@ class SystemFit:
         if self.by_mean and not self.hold_weights:
             covariance = sandwich(self.likelihood, state)
         else:
-            covariance = inverse(self.likelihood.mean_information(state, sigma))
+            covariance = inverse(mean_information(self.likelihood, state, sigma))
         if not self.correlated and len(self.free) > 1:
-            joint = self.likelihood.pairwise_covariance(state) * inflate
+            joint = pairwise_covariance(self.likelihood, state) * inflate
             if self.hold_weights or not self.by_mean:
-                spread = self.likelihood.estimating_spread(state, 1 / np.diag(sigma), joint)
+                spread = estimating_spread(self.likelihood, state, 1 / np.diag(sigma), joint)
                 covariance = covariance @ spread @ covariance
             sigma = joint
         size = np.sqrt(np.diag(sigma))
