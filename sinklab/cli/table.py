@@ -1,13 +1,18 @@
-"""``sinklab table``: list parameter tables, show one to a person, validate packages."""
+"""``sinklab table``: list parameter tables, show one, validate packages; and the way to publication."""
+
+from importlib import import_module
 
 from sinklab.errors import listing
 from sinklab.language import language, tr
+
+#: Actions with a module of their own.
+PUBLISHING = ("diff",)
 
 
 def add_parser(subparsers) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
-        "table", help=tr("list, show and validate parameter tables", "列出、查看、校验参数表")
+        "table", help=tr("list, show, check and publish parameter tables", "列出、查看、校验和发布参数表")
     )
     actions = parser.add_subparsers(dest="action", metavar=tr("ACTION", "操作"), required=True)
 
@@ -26,7 +31,8 @@ def add_parser(subparsers) -> None:
     )
     check.set_defaults(func=run_validate)
 
-    for action in (overview, show, check):
+    published = [import_module(f"sinklab.cli.table_{name}").add_action(actions) for name in PUBLISHING]
+    for action in (overview, show, check, *published):
         action.add_argument("--json", action="store_true", help=tr("print JSON", "输出 JSON"))
         action.add_argument(
             "--root",
@@ -39,7 +45,8 @@ def _ref_help() -> str:
     return tr("folder, id or id@version", "参数表文件夹、id 或 id@version")
 
 
-def _print_json(content) -> None:
+def print_json(content) -> None:
+    """Print plain types as JSON; numbers that do not exist are null."""
     import json
 
     from sinklab.tables.origin import plain
@@ -55,7 +62,7 @@ def run_list(arguments) -> int:
 
     found = list_tables(arguments.root)
     if arguments.json:
-        _print_json(found)
+        print_json(found)
         return 0
     if not found:
         where = arguments.root or paths.relative(paths.params())
@@ -92,7 +99,7 @@ def run_show(arguments) -> int:
 
     table = Table.read(arguments.table, root=arguments.root)
     if arguments.json:
-        _print_json(_as_dict(table))
+        print_json(_as_dict(table))
         return 0
     blocks = [_head(table), _note(table)]
     blocks += [fit_report(model) for model in table.models]
@@ -223,7 +230,7 @@ def run_validate(arguments) -> int:
         f"{folder.resolve().parent.name}@{folder.resolve().name}": validate(folder) for folder in folders
     }
     if arguments.json:
-        _print_json(found)
+        print_json(found)
     else:
         for folder, problems in found.items():
             state = (

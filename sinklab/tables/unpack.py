@@ -63,7 +63,8 @@ def _model(row, part, origin) -> FitResult:
     parameters = part["coefficients"][_PARAMETERS].copy()
     labels = [f"{n}[{g}]" if g else n for n, g in zip(parameters["name"], parameters["group"], strict=True)]
     _check_names(system, set(parameters["name"]))
-    free = equations[equations["variance_kind"] != ""].to_dict("records")
+    # Blank cells are empty text once read from a file, and missing in a table just made.
+    free = equations[equations["variance_kind"].fillna("") != ""].to_dict("records")
     responses = [r["response"] for r in free]
     measured = equations[equations["n"].notna()]
     corrected = equations[equations["correction_factor"].notna()]

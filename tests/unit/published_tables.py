@@ -1,0 +1,63 @@
+"""Small tables for the tests of diff, verify, export and release."""
+
+import numpy as np
+import pandas as pd
+
+from sinklab.fit import fit, fit_by
+from sinklab.tables import Table
+
+EQUATIONS = """stem = a1 * dbh**b1 * height**c1
+branch = a2 * dbh**b2
+agb = stem + branch
+root = agb * r0 * dbh**r1"""
+SOURCE = {"spec": "file:trees.csv", "origin": "measured", "title": "Test trees", "licence": "CC0-1.0"}
+
+
+def make_trees(n=60, seed=1):
+    rng = np.random.default_rng(seed)
+    dbh = rng.uniform(5, 40, n)
+    height = 1.3 + 20 * (1 - np.exp(-0.06 * dbh)) * rng.lognormal(0, 0.08, n)
+    stem = 0.03 * dbh**1.9 * height**0.9 * rng.lognormal(0, 0.1, n)
+    branch = 0.02 * dbh**2.1 * rng.lognormal(0, 0.2, n)
+    root = (stem + branch) * 0.3 * dbh**-0.05 * rng.lognormal(0, 0.15, n)
+    root[n // 3 :] = np.nan
+    species = np.where(np.arange(n) % 2, "pinus_massoniana", "cunninghamia_lanceolata")
+    site = np.array(["north", "south", "west"])[np.arange(n) % 3]
+    columns = {"dbh": dbh, "height": height, "stem": stem, "branch": branch, "root": root}
+    return pd.DataFrame(columns | {"species": species, "site": site})
+
+
+def system_table(trees=None, version="1.0.0", **options):
+    trees = make_trees() if trees is None else trees
+    result = fit(trees, EQUATIONS, method="nsur", **({"seed": 3} | options))
+    return Table.from_fits(result, "agb_forest_test", version, source=SOURCE)
+
+
+def log_table():
+    fits = fit_by(make_trees(), "stem = a * dbh**b * height**c", "species", method="ols-log")
+    return Table.from_fits(fits, "stem_forest_two", "1.0.0", source=SOURCE)
+
+
+def site_table():
+    fits = fit(make_trees(), "stem = a[site] * dbh**b", method="wls", variance="power:dbh")
+    return Table.from_fits(fits, "stem_forest_sites", "1.0.0", source=SOURCE)
+
+
+def values_table(mean=0.5, version="1.0.0"):
+    frame = pd.DataFrame(
+        {
+            "name": ["carbon_fraction[stem]", "wood_density"],
+            "group": ["component=stem", ""],
+            "variable": ["carbon_fraction", "wood_density"],
+            "mean": [mean, 0.35],
+            "se": [0.004, 0.01],
+            "level": [0.95, 0.95],
+            "family": ["beta", "lognormal"],
+            "p1": [600.0, -1.05],
+            "p2": [600.0, 0.1],
+            "q025": [0.4717, 0.2877],
+            "q975": [0.5283, 0.4257],
+            "sources": ["a paper", "a book"],
+        }
+    )
+    return Table.from_values(frame, "carbon_forest_test", version)
