@@ -3,9 +3,9 @@ r"""Predictions with intervals, from a result or a table, in one place.
 On the natural scale the interval of the mean is :math:`\hat f \pm t\, \sqrt{J C J^T}` with the
 Jacobian :math:`J` of the (expanded) equation and the joint covariance :math:`C`; an individual adds
 its residual variance. The residual of an identity is the one that its parts imply, so a total honours
-the correlation of its components. On the logarithmic scale (``ols-log``) intervals are built on
-ln(response) and transformed back; the interval of the mean carries the correction factor, the one of
-an individual does not, because it is centred on the median.
+the correlation of its components. Intervals of responses with lognormal residuals are built on
+ln(response) and transformed back; the interval of the mean is centred on the mean (with ``ols-log``:
+the line times the correction factor), the one of an individual on the median.
 
 Intervals are Wald intervals with Student's t; a quantity that cannot be negative has its lower limit
 cut at zero.
@@ -100,8 +100,7 @@ def _means(result, frame, raw) -> dict[str, np.ndarray]:
 def _interval(result, response, frame, raw, mean, jacobian, level, kind) -> dict[str, np.ndarray]:
     centre = mean[response]
     slope = _identity_slopes(result, response, frame, mean)
-    log_scale = result.method == "ols-log"
-    if log_scale:
+    if result.method == "ols-log":
         # d(mean) = sum over parts of slope * correction * d(part): the correction is taken as known.
         gradient = sum(slope[r][:, None] * result.correction[r] * jacobian[r] for r in slope)
     else:
@@ -110,12 +109,13 @@ def _interval(result, response, frame, raw, mean, jacobian, level, kind) -> dict
     variance = np.einsum("ij,jk,ik->i", gradient, covariance, gradient)
     se = np.sqrt(np.clip(variance, 0, None))
     quantile = stats.t.ppf(0.5 + level / 2, min(result.residual[r].freedom for r in slope))
-    if log_scale and response in result.residual:
+    model = result.residual.get(response)
+    if model is not None and model.kind == "lognormal":
         spread = (se / centre) ** 2
         base = centre
         if kind == "individual":
-            spread = spread + result.residual[response].sigma ** 2
-            base = raw[response]
+            spread = spread + model.sigma**2
+            base = raw[response] if result.method == "ols-log" else centre * np.exp(-(model.sigma**2) / 2)
         half = quantile * np.sqrt(spread)
         lower, upper = base * np.exp(-half), base * np.exp(half)
     else:

@@ -64,7 +64,7 @@ class ResidualModel:
     def spec(self) -> str:
         """The variance function as the option ``variance`` takes it."""
         if self.kind in ("constant", "lognormal"):
-            return "none"
+            return {"constant": "none"}.get(self.kind, self.kind)
         return f"{self.kind}:{self.by}" + (f"={self.exponent:.12g}" if self.fixed else "")
 
 

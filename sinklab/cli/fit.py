@@ -22,7 +22,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument(
         "--variance",
         metavar="FUNCTION",
-        help="none | power:mean | power:dbh | power:dbh=2 | exp:dbh | stem=power:dbh,root=none",
+        help="none | power:mean | power:dbh | power:dbh=2 | exp:dbh | lognormal | stem=power:dbh,root=none",
     )
     parser.add_argument("--estimator", default="ml", metavar="ml|gls", help="ml")
     parser.add_argument("--correction", default="baskerville", metavar="baskerville|snowdon|none")

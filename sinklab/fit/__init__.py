@@ -57,8 +57,8 @@ def fit(
     method : {"nsur", "wls", "ols-log"}
     variance : str or mapping
         Variance function for ``wls`` and ``nsur``: ``none``, ``power:mean``, ``power:dbh`` (exponent
-        estimated), ``power:dbh=2`` (fixed), ``exp:dbh``, or one for each equation as in
-        ``"stem=power:dbh,root=none"``.
+        estimated), ``power:dbh=2`` (fixed), ``exp:dbh``, ``lognormal`` (see :mod:`.log_scale`), or one
+        for each equation as in ``"stem=power:dbh,root=none"``.
     estimator : {"ml", "gls"}
         For variances that follow the prediction: the maximum of the normal likelihood, or iterated
         weights, which stay efficient when residuals have heavy tails; see :mod:`.system`.

@@ -39,7 +39,7 @@ def from_state(prepared, engine, state, certificate, method, level, seed) -> Fit
         freedom=_freedom_by_parameter(engine.layout, dict(zip(engine.free, freedom, strict=True))),
         residual=residual,
         correlation=correlation,
-        loglik=state.loglik,
+        loglik=state.loglik + float(engine.log_jacobian().sum()),
         logliks=logliks,
         correction=dict.fromkeys(system.free, 1.0),
         correction_kind="none",
@@ -175,7 +175,8 @@ def _marginal_loglik(state, engine, j) -> float:
     seen = engine.likelihood.observed[:, j]
     log_sd = state.log_g[seen, j] + 0.5 * np.log(state.sigma[j, j])
     u = state.u[seen, j]
-    return float(-(0.5 * np.log(2 * np.pi) + log_sd + 0.5 * u**2 / state.sigma[j, j]).sum())
+    loglik = -(0.5 * np.log(2 * np.pi) + log_sd + 0.5 * u**2 / state.sigma[j, j]).sum()
+    return float(loglik + engine.log_jacobian()[j])
 
 
 def _unpaired(engine) -> list[str]:

@@ -85,7 +85,7 @@ def _certificate(engine, state, steps, second, n_start) -> dict:
         "n_parameter": len(score),
         "condition": float(singular[0] / max(singular[-1], 1e-300)),
         "n_start": n_start + (0 if engine.hold_weights else N_DISPLACED),
-        "loglik_second": second,
+        "loglik_second": None if second is None else second + float(engine.log_jacobian().sum()),
         "agree": second is None or bool(second > state.loglik - AGREE),
         "converged": bool(promised < STILL and rank == len(score)),
     }

@@ -69,7 +69,9 @@ class Refitter:
         for j, (response, model) in enumerate(self.residual.items()):
             mean = self.mean[response].to_numpy()
             if model.kind == "lognormal":
-                values = mean * np.exp(model.sigma * normal[:, j])
+                # The mean of a system is one; the line of ols-log is a median.
+                shift = 0.0 if self.method == "ols-log" else model.sigma**2 / 2
+                values = mean * np.exp(model.sigma * normal[:, j] - shift)
             else:
                 values = mean + model.sd(mean, self.frame) * normal[:, j]
             whole[response] = np.asarray(values)

@@ -38,6 +38,7 @@ from sinklab.equations.parts import own_parameters
 from sinklab.errors import ConvergenceError, EquationError
 from sinklab.fit import totals
 from sinklab.fit.likelihood import State, SystemLikelihood
+from sinklab.fit.log_scale import LogScale, refuse_without_factor, refuse_zeros, spread_of_shift
 from sinklab.fit.moments import estimating_spread, mean_information, pairwise_covariance
 from sinklab.fit.sandwich import inverse, sandwich
 from sinklab.fit.search import TOLERANCE, climb, decrement, finish
@@ -47,6 +48,8 @@ from sinklab.language import tr
 MAX_REWEIGHT = 60
 #: Gain in log-likelihood at which a refit ends: a thousandth of a standard error is enough there.
 RESUMED = 1e-6
+#: Movement of the shifts of lognormal equations at which they count as settled.
+STILL = 1e-12
 #: Relative size of what is left of one component when the others are known, below which it carries nothing.
 SINGULAR = 1e-4
 
@@ -74,14 +77,18 @@ class SystemFit:
         self.hold_weights = hold_weights
         self.free = list(system.free)
         self.columns = {c: frame[c].to_numpy(float) for c in system.predictors}
-        if correlated:
-            self.y, combined, self.notes = totals.read(system, frame, self.columns)
-        else:
-            self.y, combined, self.notes = frame[self.free].to_numpy(float), [], []
+        logged = np.array([f.kind == "lognormal" for f in functions.values()])
+        self.natural, combined, self.notes = frame[self.free].to_numpy(float), [], []
+        if correlated and not logged.any():
+            # A sum of lognormal parts has no likelihood in closed form.
+            self.natural, combined, self.notes = totals.read(system, frame, self.columns)
         self.scale = Scale(functions, self.columns)
         self.layout = Layout.of(system, frame)
-        means = self.layout.at(frame, self.free, len(frame))
-        self.likelihood = SystemLikelihood(self.y, means.mean_and_jacobian, self.scale, correlated, combined)
+        means = self.layout.at(frame, self.free, len(frame)).mean_and_jacobian
+        refuse_zeros(self.free, logged, self.natural, frame.index)
+        self.logs = LogScale(logged, means) if logged.any() else None
+        self.y = self.logs.take(self.natural) if self.logs else self.natural
+        self.likelihood = SystemLikelihood(self.y, self.logs or means, self.scale, correlated, combined)
         self.independent = self.likelihood.independent()
 
     def maximise(self, start: dict[str, float]) -> tuple[State, int]:
@@ -101,10 +108,27 @@ class SystemFit:
                     f"方程在初值 {shown} 处得不到有限正值；请另给初值",
                 )
             )
-        state, steps = self._search(theta)
+        if self.logs:
+            self._check_factors(theta)
+        return self._settled(theta)
+
+    def _settled(self, theta, until: float = TOLERANCE):
+        """Search until what is held meanwhile, weights or shifts, agrees with the state found."""
+        state, steps = self._search(theta, until)
         if self.hold_weights and self.by_mean:
             state, steps = self._reweigh(state, steps)
+        for _ in range(MAX_REWEIGHT):
+            if self.logs is None or self.logs.renew(state.sigma) < STILL:
+                break
+            state, more = self._search(state.theta, until)
+            steps += more
         return state, steps
+
+    def _check_factors(self, theta):
+        state = self.independent.state(theta)
+        own = [own_parameters(self.system, r) for r in self.free]
+        places = [[i for i, name in enumerate(self.layout.names) if name in names] for names in own]
+        refuse_without_factor(self.free, self.logs.columns, places, state.jacobian, np.isfinite(self.y))
 
     def _search(self, theta, until: float = TOLERANCE):
         """Scoring as far as it goes, then BFGS; systems with gaps begin without correlation."""
@@ -142,9 +166,7 @@ class SystemFit:
         """Maximum near a known one, as for a resample; None where it is not found."""
         if self.independent.state(theta) is None:
             return None
-        state, steps = self._search(theta, RESUMED)
-        if self.hold_weights and self.by_mean:
-            state, _ = self._reweigh(state, steps)
+        state, _ = self._settled(theta, RESUMED)
         score, information = self.likelihood.joint_score_and_information(state)
         return state if decrement(score, information) < 1e-4 else None
 
@@ -165,7 +187,7 @@ class SystemFit:
         EquationError
             With the equations that are tied and the remedy.
         """
-        complete = self.y[np.isfinite(self.y).all(axis=1)]
+        complete = self.natural[np.isfinite(self.y).all(axis=1)]
         if not self.correlated or len(complete) <= len(self.free):
             return
         size = np.sqrt((complete**2).mean(axis=0))
@@ -185,6 +207,17 @@ class SystemFit:
                 "请将总量写成恒等式（agb = stem + branch + …），或去掉其中一个方程",
             )
         )
+
+    def _shift_spread(self, state, sigma):
+        likelihood = self.likelihood
+        blocks = [(p.rows, p.seen, np.linalg.inv(sigma[np.ix_(p.seen, p.seen)])) for p in likelihood.patterns]
+        information = mean_information(likelihood, state, sigma)
+        counts = np.isfinite(self.y).sum(axis=0)
+        return spread_of_shift(state, blocks, information, self.logs.columns, counts)
+
+    def log_jacobian(self) -> np.ndarray:
+        """What each equation's log-likelihood gains by being that of the response itself, (m,)."""
+        return self.logs.jacobian_term(self.natural) if self.logs else np.zeros(len(self.free))
 
     def freedom(self) -> np.ndarray:
         """Degrees of freedom n - p of each equation; p counts the parameters that stand in it first."""
@@ -212,6 +245,8 @@ class SystemFit:
                 spread = estimating_spread(self.likelihood, state, 1 / np.diag(sigma), joint)
                 covariance = covariance @ spread @ covariance
             sigma = joint
+        if self.logs:
+            covariance = covariance + self._shift_spread(state, sigma)
         size = np.sqrt(np.diag(sigma))
         correlation = sigma / np.outer(size, size)
         np.fill_diagonal(correlation, 1.0)

@@ -7,14 +7,17 @@ import numpy as np
 from sinklab.errors import DataError, listing
 from sinklab.language import tr
 
-FORMS = "none, power:mean, power:<column>, power:<column>=<exponent>, exp:<column>"
+FORMS = "none, power:mean, power:<column>, power:<column>=<exponent>, exp:<column>, lognormal"
+#: Kinds without a function of anything: constant spread, of the response or of its logarithm.
+EVEN = ("constant", "lognormal")
 
 
 @dataclass(frozen=True)
 class VarianceFunction:
     """Relative standard deviation of one equation, ``sd = sigma * g``.
 
-    ``kind`` is ``constant`` (g = 1), ``power`` (g = x^exponent) or ``exp`` (g = exp(exponent · x));
+    ``kind`` is ``constant`` (g = 1), ``lognormal`` (g = 1 on the scale of logarithms), ``power``
+    (g = x^exponent) or ``exp`` (g = exp(exponent · x));
     ``by`` names the predictor, or ``mean`` for the prediction; ``exponent`` is None when it is estimated.
     """
 
@@ -25,20 +28,22 @@ class VarianceFunction:
     @property
     def estimated(self) -> bool:
         """Whether the exponent is a free parameter."""
-        return self.kind != "constant" and self.exponent is None
+        return self.kind not in EVEN and self.exponent is None
 
     @property
     def start(self) -> float:
         """Exponent to start from: spread proportional to size for powers, none for exponentials."""
         if self.exponent is not None:
             return self.exponent
-        return {"constant": 0.0, "power": 1.0, "exp": 0.0}[self.kind]
+        return 1.0 if self.kind == "power" else 0.0
 
 
 def _parse_one(text: str) -> VarianceFunction:
     spec = text.strip()
     if spec in ("none", "constant"):
         return VarianceFunction("constant")
+    if spec == "lognormal":
+        return VarianceFunction("lognormal")
     kind, _, rest = spec.partition(":")
     by, equals, number = (part.strip() for part in rest.partition("="))
     if kind not in ("power", "exp") or not by.isidentifier() or (equals and not number):
@@ -108,7 +113,7 @@ def _split(spec: str, free) -> dict[str, str]:
     parts = {}
     for part in spec.split(","):
         name, equals, function = (p.strip() for p in part.partition("="))
-        if equals and ":" not in name and name not in ("none", "constant"):
+        if equals and ":" not in name and name not in ("none", *EVEN):
             parts[name] = function
         else:
             return dict.fromkeys(free, spec)
@@ -150,7 +155,7 @@ class Scale:
         """Logarithm of g. Arrays (n, m)."""
         out = np.zeros_like(mean)
         for j, function in enumerate(self.functions):
-            if function.kind == "constant":
+            if function.kind in EVEN:
                 continue
             base = np.log(mean[:, j]) if self.base[j] is None else self.base[j]
             out[:, j] = exponents[j] * base
@@ -161,7 +166,7 @@ class Scale:
         by_exponent = np.zeros_like(mean)
         by_coefficient = None
         for j, function in enumerate(self.functions):
-            if function.kind == "constant":
+            if function.kind in EVEN:
                 continue
             if self.base[j] is not None:
                 by_exponent[:, j] = self.base[j]

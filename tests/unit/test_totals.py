@@ -220,7 +220,9 @@ def test_intervals_cover_with_totals_only():
     tool, inside = Refitter(fit), []
     for seed in range(400):
         drawn = tool.simulate(np.random.default_rng(seed))
-        again = sl.fit(fit.data.assign(**{c: drawn[c].to_numpy() for c in drawn}), TREES)
+        frame = fit.data.assign(**{c: drawn[c].to_numpy() for c in drawn})
+        # A normal residual of a quarter of the mean reaches below zero once in thirty thousand.
+        again = sl.fit(frame[(drawn.fillna(1).to_numpy() > 0).all(axis=1)], TREES)
         inside.append((again.parameters["lower"] < fit.values) & (fit.values < again.parameters["upper"]))
     covered = np.mean(inside)
     assert 0.93 < covered < 0.97
