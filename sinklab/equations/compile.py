@@ -153,6 +153,26 @@ class Compiled:
         """Means, shape (n, m), or (n_draw, n, m) for ``theta`` of shape (n_draw, k)."""
         return self.at(columns, n).mean(theta)
 
+    def broadcast(self, theta, columns) -> list[np.ndarray]:
+        """Means of the responses, with parameters and columns broadcast against each other.
+
+        Parameters
+        ----------
+        theta : sequence of float or array, length k
+            One entry per parameter, such as (n_draw, 1), or (n_draw, n) where it varies by row.
+        columns : mapping of str to array
+            Such as (n,), or (n_draw, n) for a predictor that has an error of its own in every draw.
+
+        Returns
+        -------
+        means : list of array
+            One per response, of the shape that the operands give.
+        """
+        moving = np.empty(len(self.parameters), dtype=object)
+        for i, value in enumerate(theta):
+            moving[i] = value
+        return self._mean_program.run(self._mean_program.start(columns), moving)
+
     def jacobian_tensor(self, theta, columns, n=None) -> np.ndarray:
         """Return the derivatives of the means, shape (n, m, k), at ``theta`` of shape (k,)."""
         return self.at(columns, n).mean_and_jacobian(theta)[1]

@@ -1,0 +1,392 @@
+r"""From trees to plots, strata and a region, each error at the level where it is shared.
+
+The mean of a stratum is the mean of its plots' densities. Its error has two parts that are drawn
+apart: what the trees say (parameters, measurement, residuals: see :mod:`sinklab.propagate.levels`),
+and that other plots could have been drawn: Student's t on :math:`n_h - 1` degrees of freedom with
+standard error :math:`s_h/\sqrt{n_h}`, where :math:`s_h` is the spread of the plots at the estimates.
+The region is the mean of the strata weighted by area; areas can be uncertain.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from sinklab import units as unit_names
+from sinklab import vocabulary
+from sinklab.errors import DataError, listing
+from sinklab.language import tr
+from sinklab.propagate import streams
+from sinklab.propagate.approach1 import variances
+from sinklab.propagate.levels import Factor, Model, Noise
+from sinklab.propagate.monte_carlo import draw_totals
+from sinklab.propagate.units import Units, arrange
+
+SAMPLING, AREA = "sampling", "area"
+
+
+@dataclass(frozen=True, eq=False)
+class Inventory:
+    """Trees on plots in strata, with the models and errors to apply.
+
+    Attributes
+    ----------
+    trees : DataFrame
+        One row per individual: ``plot_id``, the predictors, the column ``model``.
+    plots : DataFrame
+        Every plot, also those without trees: ``plot_id``, ``plot_area`` [ha], ``stratum`` (one
+        stratum when absent).
+    models : Model or mapping of str to Model
+        Response in kg (individuals).
+    strata : DataFrame, optional
+        ``stratum``, ``area`` [ha], and ``area_se`` [ha] where areas are uncertain. Needed for several
+        strata, and for totals.
+    model : str, optional
+        Column of the trees that chooses the model.
+    noises, factors : sequences
+        See :mod:`sinklab.propagate.levels`; their columns are those of the trees.
+    sampling : bool
+        False when the plots are all there is, as in a full census.
+    name : str
+        Of this inventory; two inventories that are compared need different names.
+    """
+
+    trees: pd.DataFrame
+    plots: pd.DataFrame
+    models: Model | dict
+    strata: pd.DataFrame | None = None
+    model: str | None = None
+    noises: tuple[Noise, ...] = ()
+    factors: tuple[Factor, ...] = ()
+    residual: bool = True
+    sampling: bool = True
+    name: str = ""
+
+    def __post_init__(self):
+        """Refuse plots and strata that do not fit together, with all that do not."""
+        _check(self)
+
+    @property
+    def stratum_names(self) -> tuple[str, ...]:
+        """Strata, in the order of ``strata``, or sorted."""
+        if self.strata is not None:
+            return tuple(self.strata["stratum"].astype(str))
+        return tuple(sorted(_stratum(self.plots).unique()))
+
+    @cached_property
+    def _plot_stratum(self) -> pd.Series:
+        return _stratum(self.plots).set_axis(self.plots["plot_id"].astype(str))
+
+    @property
+    def n_plot(self) -> np.ndarray:
+        """Number of plots of every stratum."""
+        return self._plot_stratum.value_counts().reindex(self.stratum_names).to_numpy(int)
+
+    @property
+    def areas(self) -> np.ndarray:
+        """Area of each stratum [ha]; 1 where no area was given."""
+        if self.strata is None:
+            return np.ones(len(self.stratum_names))
+        return self.strata["area"].to_numpy(float)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Share of each stratum in the area."""
+        return self.areas / self.areas.sum()
+
+    @property
+    def scale(self) -> float:
+        """Factor from the unit of the response to tonnes."""
+        first = next(iter(self.models.values())) if isinstance(self.models, dict) else self.models
+        known = vocabulary.variables().get(first.responses[0])
+        unit = known.unit if known else "kg"
+        return float(unit_names.convert(1.0, unit, "t"))
+
+    def units(self, by: str = "stratum") -> Units:
+        """Trees weighted to the mean of their stratum, or (``by="plot"``) to the density of their plot."""
+        plot = self.trees["plot_id"].astype(str)
+        area = self.plots["plot_area"].astype(float).set_axis(self.plots["plot_id"].astype(str))
+        weight = self.scale / area.reindex(plot).to_numpy()
+        if by == "plot":
+            group, names = plot.to_numpy(), tuple(area.index)
+        else:
+            stratum, names = self._plot_stratum.reindex(plot), self.stratum_names
+            group = stratum.to_numpy()
+            weight = weight / stratum.map(dict(zip(names, self.n_plot, strict=True))).to_numpy(float)
+        return arrange(
+            self.trees.assign(_group=group),
+            self.models,
+            model=self.model,
+            group="_group",
+            weight=weight,
+            noises=self.noises,
+            factors=self.factors,
+            residual=self.residual,
+            occasion=self.name,
+            groups=names,
+        )
+
+    @cached_property
+    def plot_values(self) -> pd.Series:
+        """Density of every plot at the estimates [t/ha], indexed by ``plot_id``; 0 without trees."""
+        units = self.units("plot")
+        return pd.Series(units.totals(), index=pd.Index(units.groups, name="plot_id"), name="density")
+
+    @property
+    def sampling_se(self) -> np.ndarray:
+        """Standard error of each stratum mean for having drawn these plots [t/ha]."""
+        if not self.sampling:
+            return np.zeros(len(self.stratum_names))
+        spread = self.plot_values.groupby(self._plot_stratum).std(ddof=1)
+        return spread.reindex(self.stratum_names).to_numpy() / np.sqrt(self.n_plot)
+
+    @property
+    def area_se(self) -> np.ndarray:
+        """Relative standard error of the area of each stratum."""
+        if self.strata is None or "area_se" not in self.strata:
+            return np.zeros(len(self.stratum_names))
+        return (self.strata["area_se"] / self.strata["area"]).fillna(0).to_numpy(float)
+
+
+def _stratum(plots) -> pd.Series:
+    if "stratum" in plots:
+        return plots["stratum"].astype(str)
+    return pd.Series("all", index=plots.index)
+
+
+def _check(inventory) -> None:
+    plots, trees, strata = inventory.plots, inventory.trees, inventory.strata
+    for frame, title, wanted in (
+        (trees, "trees", {"plot_id"}),
+        (plots, "plots", {"plot_id", "plot_area"}),
+        (strata, "strata", {"stratum", "area"}),
+    ):
+        missing = sorted(wanted - set(frame)) if frame is not None else []
+        if missing:
+            raise DataError(
+                tr(f"{title}: no column {', '.join(missing)}", f"{title}：缺少列 {'、'.join(missing)}")
+            )
+    problems = []
+    ids = plots["plot_id"].astype(str)
+    repeated = sorted(ids[ids.duplicated()].unique())
+    if repeated:
+        problems.append(tr(f"plots listed twice: {', '.join(repeated)}", f"样地重复：{'、'.join(repeated)}"))
+    bad = sorted(ids[~(plots["plot_area"].astype(float) > 0)])
+    if bad:
+        problems.append(
+            tr(f"plots without a positive area: {', '.join(bad)}", f"样地面积不为正：{'、'.join(bad)}")
+        )
+    stray = trees["plot_id"].astype(str)
+    stray = sorted(stray[~stray.isin(ids)].unique())
+    if stray:
+        problems.append(
+            tr(
+                f"trees on plots that are not listed: {', '.join(stray)}",
+                f"样木所在样地未列出：{'、'.join(stray)}",
+            )
+        )
+    found = _stratum(plots).value_counts()
+    if strata is None and len(found) > 1:
+        problems.append(tr("several strata need their areas (strata)", "多个层时需要各层面积（strata）"))
+    if strata is not None:
+        names = set(strata["stratum"].astype(str))
+        absent = sorted(set(found.index) - names)
+        empty = sorted(names - set(found.index))
+        if absent:
+            problems.append(
+                tr(f"strata without an area: {', '.join(absent)}", f"层没有面积：{'、'.join(absent)}")
+            )
+        if empty:
+            problems.append(
+                tr(f"strata without a plot: {', '.join(empty)}", f"层内没有样地：{'、'.join(empty)}")
+            )
+        if not (strata["area"].astype(float) > 0).all():
+            problems.append(tr("strata need positive areas", "各层面积应为正"))
+    single = sorted(found.index[found == 1])
+    if inventory.sampling and single:
+        problems.append(
+            tr(
+                f"one plot only, so no sampling error: {', '.join(single)}; merge strata, or say sampling=False",
+                f"仅有一个样地，无法估计抽样误差：{'、'.join(single)}；请合并层，或设 sampling=False",
+            )
+        )
+    if problems:
+        raise DataError(listing(problems))
+
+
+@dataclass(frozen=True, eq=False)
+class Propagated:
+    """Draws of the means of strata and of their region, with the parts of the error.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Strata, then ``total`` (the region).
+    estimate : array, shape (n,)
+        At the estimates. [t/ha, after the factors]
+    model_draws, draws : array, shape (n, n_draw)
+        Without, and with the errors of sampling and area.
+    sampling_se : array, shape (n,)
+    freedom : array, shape (n,)
+        Degrees of freedom of the sampling error.
+    area, area_draws : array, shape (n,) and (n, n_draw)
+        Areas [ha], NaN when they were not given.
+    approach1 : DataFrame
+        Standard error by source (rows) and name (columns), to the first order.
+    """
+
+    names: tuple[str, ...]
+    estimate: np.ndarray
+    model_draws: np.ndarray
+    draws: np.ndarray
+    sampling_se: np.ndarray
+    freedom: np.ndarray
+    area: np.ndarray
+    area_draws: np.ndarray
+    approach1: pd.DataFrame
+    n_plot: np.ndarray
+    seed: int
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def se(self) -> np.ndarray:
+        """Standard error: spread of the draws without sampling, and the sampling error of the plots."""
+        return np.hypot(self.model_draws.std(axis=1, ddof=1), self.sampling_se)
+
+    def interval(self, level: float = 0.95) -> np.ndarray:
+        """Percentile interval of the draws, shape (n, 2)."""
+        return np.quantile(self.draws, [0.5 - level / 2, 0.5 + level / 2], axis=1).T
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """One row for each stratum and the region.
+
+        Columns ``estimate, mean, se, se_model, se_sampling, se_approach1, lower, upper, relative``
+        (half-width over estimate), ``level, n_plot, freedom, area``; densities in t/ha.
+        """
+        bounds = self.interval(level)
+        half = (bounds[:, 1] - bounds[:, 0]) / 2
+        frame = {
+            "estimate": self.estimate,
+            "mean": self.draws.mean(axis=1),
+            "se": self.se,
+            "se_model": self.model_draws.std(axis=1, ddof=1),
+            "se_sampling": self.sampling_se,
+            "se_approach1": self.approach1.loc["total"].to_numpy(),
+            "lower": bounds[:, 0],
+            "upper": bounds[:, 1],
+            "relative": np.divide(
+                half, np.abs(self.estimate), where=self.estimate != 0, out=np.full(len(half), np.nan)
+            ),
+            "level": level,
+            "n_plot": self.n_plot,
+            "freedom": self.freedom,
+            "area": self.area,
+        }
+        return pd.DataFrame(frame, index=pd.Index(self.names, name="stratum"))
+
+    def totals(self, level: float = 0.95) -> pd.DataFrame:
+        """Stocks of the strata and the region [t]: ``estimate, mean, se, lower, upper, level``.
+
+        The error of an area is part of its stock, where it does not touch the mean of its stratum.
+        """
+        stock = self.draws * self.area_draws
+        stock[-1] = stock[:-1].sum(axis=0)
+        model = self.model_draws * self.area_draws
+        model[-1] = model[:-1].sum(axis=0)
+        lower, upper = np.quantile(stock, [0.5 - level / 2, 0.5 + level / 2], axis=1)
+        frame = {
+            "estimate": self.estimate * self.area,
+            "mean": stock.mean(axis=1),
+            "se": np.hypot(model.std(axis=1, ddof=1), self.sampling_se * self.area),
+            "lower": lower,
+            "upper": upper,
+            "level": level,
+        }
+        return pd.DataFrame(frame, index=pd.Index(self.names, name="stratum"))
+
+
+def propagate(inventory: Inventory, n_draw: int = 1000, seed: int = 1, workers=1, only=None) -> Propagated:
+    """Propagate all errors of an inventory to its strata and its region.
+
+    Parameters
+    ----------
+    inventory : Inventory
+    n_draw, seed : int
+    workers : int or Executor
+        See :func:`sinklab.propagate.monte_carlo.draw_totals`.
+    only : collection of str, optional
+        Names of the sources that vary, ``sampling`` and ``area`` among them; all when left out.
+
+    Returns
+    -------
+    result : Propagated
+    """
+    units = inventory.units()
+    known = (*units.sources, SAMPLING, AREA)
+    active = set(known) if only is None else set(only)
+    unknown = sorted(active - set(known))
+    if unknown:
+        raise DataError(
+            tr(
+                f"no source {', '.join(unknown)}; there are: {', '.join(known)}",
+                f"没有来源 {'、'.join(unknown)}；现有：{'、'.join(known)}",
+            )
+        )
+    trees = draw_totals(units, n_draw, seed, workers, only=active - {SAMPLING, AREA})
+    se = inventory.sampling_se * (SAMPLING in active)
+    freedom = np.maximum(inventory.n_plot - 1, 1)
+    sampled = trees + se[:, None] * sampling_draws(inventory, freedom, n_draw, seed)
+    area_of = area_draws(inventory, n_draw, seed, AREA in active)
+    shares, weights = area_of / area_of.sum(axis=0), inventory.shares
+    total_se = float(np.sqrt(np.sum((weights * se) ** 2)))
+    known = np.nan if inventory.strata is None else 1.0
+    estimate = units.totals()
+    return Propagated(
+        names=(*units.groups, "total"),
+        estimate=np.append(estimate, weights @ estimate),
+        model_draws=np.vstack([trees, (shares * trees).sum(axis=0)]),
+        draws=np.vstack([sampled, (shares * sampled).sum(axis=0)]),
+        sampling_se=np.append(se, total_se),
+        freedom=np.append(freedom, inventory.n_plot.sum() - len(se)),
+        area=known * np.append(inventory.areas, inventory.areas.sum()),
+        area_draws=known * np.vstack([area_of, area_of.sum(axis=0)]),
+        approach1=first_order(inventory, units, active),
+        n_plot=np.append(inventory.n_plot, inventory.n_plot.sum()),
+        seed=seed,
+    )
+
+
+def sampling_draws(inventory, freedom, n_draw, seed) -> np.ndarray:
+    """Student t draws of every stratum, shape (n_stratum, n_draw)."""
+    out = np.empty((len(freedom), n_draw))
+    for row, name, df in zip(out, inventory.stratum_names, freedom, strict=True):
+        row[:] = streams.stream(seed, SAMPLING, inventory.name, name).standard_t(df, n_draw)
+    return out
+
+
+def area_draws(inventory, n_draw, seed, active=True) -> np.ndarray:
+    """Area of every stratum with its error, shape (n_stratum, n_draw); an error is cut at no area."""
+    drawn = np.repeat(inventory.areas[:, None], n_draw, axis=1)
+    if active and inventory.area_se.any():
+        # The address has no name of an inventory: two inventories of one map share its errors.
+        normals = streams.shared_normals(seed, AREA, inventory.stratum_names, n_draw)
+        drawn *= np.clip(1 + inventory.area_se[:, None] * normals, 0, None)
+    return drawn
+
+
+def first_order(inventory, units, active) -> pd.DataFrame:
+    """Standard errors by source to the first order; the last row ``total`` is their root sum of squares."""
+    weights = inventory.shares
+    mix = np.vstack([np.eye(len(weights)), weights])
+    found = {n: v for n, v in variances(units, mix).items() if n in active}
+    se = inventory.sampling_se
+    if SAMPLING in active:
+        found[SAMPLING] = mix**2 @ se**2
+    if AREA in active:
+        means = units.totals()
+        slope = weights * (means - weights @ means)
+        found[AREA] = np.append(np.zeros(len(weights)), np.sum((slope * inventory.area_se) ** 2))
+    frame = pd.DataFrame(found, index=[*units.groups, "total"]).T
+    frame.loc["total"] = frame.sum()
+    return np.sqrt(frame)

@@ -1,0 +1,335 @@
+"""Errors from tree to region: Monte Carlo against closed forms, sharing, repeatability, coverage."""
+
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sinklab.distributions import Distribution
+from sinklab.equations import System
+from sinklab.errors import DataError
+from sinklab.fit import fit
+from sinklab.propagate.approach1 import combine_product, combine_sum, variances
+from sinklab.propagate.inventory import Inventory, propagate
+from sinklab.propagate.levels import Factor, Model, Noise
+from sinklab.propagate.monte_carlo import draw_totals
+from sinklab.propagate.units import arrange
+
+SQUARE = System.parse("agb = a * dbh**2").bind(["dbh"], responses_required=False)
+PART = """stem = a1 * dbh**b1 * height**c1
+branch = a2 * dbh**b2
+agb = stem + branch"""
+
+
+def square(name="m", a=0.1, se=0.005, sigma=0.0, n_pool=20000, seed=5):
+    """A model whose totals have closed forms: agb = a * dbh**2 with one uncertain number."""
+    pool = np.random.default_rng(seed).normal(a, se, (n_pool, 1))
+    pool = a + (pool - pool.mean()) * se / pool.std()
+    correction = {"agb": float(np.exp(sigma**2 / 2))} if sigma else {}
+    return Model(name, SQUARE, ("agb",), np.array([a]), pool, np.array([[se**2]]), sigma, correction)
+
+
+def trees(n=400, seed=1):
+    rng = np.random.default_rng(seed)
+    dbh = rng.uniform(8, 40, n)
+    return pd.DataFrame(
+        {
+            "dbh": dbh,
+            "plot_id": [f"p{i % 20:02d}" for i in range(n)],
+            "species": np.where(np.arange(n) % 3 == 0, "oak", "pine"),
+        }
+    )
+
+
+def sample_fit(method="nsur", n=120, seed=2, system=PART):
+    rng = np.random.default_rng(seed)
+    dbh = rng.uniform(5, 40, n)
+    height = 1.3 + 20 * (1 - np.exp(-0.06 * dbh)) * rng.lognormal(0, 0.08, n)
+    stem = 0.03 * dbh**1.9 * height**0.9 * rng.lognormal(0, 0.15, n)
+    branch = 0.02 * dbh**2.1 * rng.lognormal(0, 0.25, n)
+    data = pd.DataFrame({"dbh": dbh, "height": height, "stem": stem, "branch": branch, "agb": stem + branch})
+    return fit(data, system, method=method, seed=3), data
+
+
+# closed forms
+
+
+def test_every_source_agrees_with_its_closed_form():
+    data = trees()
+    data["sd"] = 0.05 * data["dbh"]
+    noises = [
+        Noise("dbh", "sd", "dbh"),
+        Noise("calliper", 0.3, "dbh", by="species"),
+        Noise("plot", 0.2, by="plot_id"),
+        Noise("area", 0.1),
+    ]
+    factor = Factor("carbon_fraction", {"oak": Distribution("normal", 0.48, 0.02), "pine": 0.5}, "species")
+    units = arrange(data, square(sigma=0.3), noises=noises, factors=[factor])
+    first = variances(units)
+    d2, cf = data["dbh"] ** 2, np.where(data["species"] == "oak", 0.48, 0.5)
+    mass = 0.1 * np.exp(0.045) * d2 * cf
+    oak = data["species"] == "oak"
+    expected = {
+        "parameters": (mass.sum() / 0.1 * 0.005) ** 2,
+        "carbon_fraction": (mass[oak].sum() / 0.48 * 0.02) ** 2,
+        "dbh": ((2 * mass * 0.05) ** 2).sum(),
+        "calliper": sum((0.3 * (2 * mass / data["dbh"])[s].sum()) ** 2 for s in (oak, ~oak)),
+        "plot": (0.2**2) * (mass.groupby(data["plot_id"]).sum() ** 2).sum(),
+        "area": 0.01 * (mass**2).sum(),
+        "residual": np.expm1(0.09) * (mass**2).sum(),
+    }
+    assert set(expected) == set(units.sources)
+    for source, value in expected.items():
+        np.testing.assert_allclose(first[source][0], value, rtol=1e-6, err_msg=source)
+        drawn = draw_totals(units, 4000, seed=7, only=[source])[0]
+        # A variance of 4,000 draws has a standard error of 2.2 %; dbh is squared, so 1 % on top.
+        np.testing.assert_allclose(drawn.var(ddof=1), value, rtol=0.1, err_msg=source)
+        np.testing.assert_allclose(drawn.mean(), mass.sum(), rtol=0.003, atol=4 * np.sqrt(value / 4000))
+    whole = draw_totals(units, 4000, seed=7)[0]
+    np.testing.assert_allclose(whole.var(ddof=1), sum(expected.values()), rtol=0.1)
+
+
+def test_residuals_of_a_system_honour_the_correlation_of_its_parts():
+    found, data = sample_fit()
+    data = data[["dbh", "height"]]
+    units = arrange(data, Model.of(found, "agb"))
+    means = found.predict(data, kind="mean")
+    single = found.predict(data, kind="individual")
+    half = (single["agb_upper"] - single["agb"]) / ((means["agb_upper"] - means["agb"]) / means["agb_se"])
+    expected = half**2 - means["agb_se"] ** 2
+    np.testing.assert_allclose(units.totals()[0], means["agb"].sum(), rtol=1e-12)
+    np.testing.assert_allclose(variances(units)["residual"][0], expected.sum(), rtol=1e-6)
+    # The sum of the parts is the same response as the identity.
+    parts = arrange(data, Model.of(found, ("stem", "branch"), "parts"))
+    for name, value in variances(units).items():
+        np.testing.assert_allclose(variances(parts)[name], value, rtol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("response", ["stem", "agb"])
+def test_log_linear_fits_keep_their_corrected_mean(response):
+    found, data = sample_fit("ols-log")
+    units = arrange(data, Model.of(found, response))
+    expected = found.predict(data)[response].sum()
+    np.testing.assert_allclose(units.totals()[0], expected, rtol=1e-12)
+    drawn = draw_totals(units, 4000, seed=1, only=["residual"])[0]
+    np.testing.assert_allclose(drawn.mean(), expected, atol=4 * drawn.std() / np.sqrt(4000))
+    np.testing.assert_allclose(drawn.var(ddof=1), variances(units)["residual"][0], rtol=0.1)
+    drawn = draw_totals(units, 1000, seed=1, only=["parameters"])[0]
+    np.testing.assert_allclose(drawn.std(ddof=1), np.sqrt(variances(units)["parameters"][0]), rtol=0.12)
+
+
+def test_parameters_that_vary_by_group_are_looked_up():
+    _, data = sample_fit()
+    data["site"] = np.where(np.arange(len(data)) % 2, "north", "south")
+    found = fit(data, "stem = a[site] * dbh**b", seed=1)
+    units = arrange(data, Model.of(found, "stem"))
+    np.testing.assert_allclose(units.totals()[0], found.predict(data)["stem"].sum(), rtol=1e-12)
+    se = draw_totals(units, 1000, 1, only=["parameters"])[0].std(ddof=1)
+    np.testing.assert_allclose(se, np.sqrt(variances(units)["parameters"][0]), rtol=0.12)
+
+
+def test_measurement_errors_stay_inside_their_limits():
+    data = pd.DataFrame({"dbh": np.full(500, 10.0)})
+    system = System.parse("agb = a * dbh").bind(["dbh"], responses_required=False)
+    model = Model("line", system, ("agb",), np.array([1.0]), np.ones((1, 1)), np.zeros((1, 1)))
+    cut = arrange(data, model, noises=[Noise("dbh", 2.0, "dbh", low=10)], residual=False)
+    # Half a normal: mean 10 + 2 sqrt(2/pi), variance 4 (1 - 2/pi) for each of 500 trees.
+    drawn = draw_totals(cut, 1000, 1)[0]
+    half = 2 * np.sqrt(2 / np.pi)
+    assert drawn.mean() == pytest.approx(5000 + 500 * half, abs=5)
+    assert drawn.var() == pytest.approx(500 * 4 * (1 - 2 / np.pi), rel=0.15)
+    gross = arrange(
+        data, model, noises=[Noise("dbh", 0.5, "dbh", gross_share=0.05, gross_sd=4.0)], residual=False
+    )
+    value = 500 * (0.95 * 0.25 + 0.05 * 16)
+    assert variances(gross)["dbh"][0] == pytest.approx(value)
+    assert draw_totals(gross, 2000, 1)[0].var() == pytest.approx(value, rel=0.12)
+
+
+# what is shared
+
+
+def test_the_relative_error_of_a_mean_does_not_shrink_to_zero_with_trees():
+    model = square(se=0.005, sigma=0.4)
+    errors = {}
+    for n in (100, 1000, 20000):
+        drawn = draw_totals(arrange(trees(n), model, noises=[Noise("dbh", 0.5, "dbh")]), 1000, 1)[0]
+        errors[n] = drawn.std() / drawn.mean()
+    assert errors[100] > errors[1000] > errors[20000]
+    assert errors[20000] == pytest.approx(0.05, rel=0.06)  # the 5 % of the parameter stay
+    alone = draw_totals(arrange(trees(20000), model), 500, 1, only=["residual"])[0]
+    assert alone.std() / alone.mean() < 0.005
+
+
+def test_models_of_one_name_share_their_parameters_and_others_do_not():
+    data = trees(60)
+
+    def by_species(models):
+        return draw_totals(
+            arrange(data, models, model="species", group="species", residual=False), 1000, seed=4
+        )
+
+    same = by_species({"oak": square("m"), "pine": square("m")})
+    assert np.corrcoef(same)[0, 1] == pytest.approx(1)
+    # Two tables may hold the same random numbers; their parameters are not the same for that.
+    other = by_species({"oak": square("m1", n_pool=1000), "pine": square("m2", n_pool=1000)})
+    assert abs(np.corrcoef(other)[0, 1]) < 0.1
+
+
+def test_levels_share_a_draw_wherever_they_occur():
+    factor = Factor(
+        "cf", {"oak": Distribution("normal", 0.5, 0.05), "": Distribution("normal", 0.4, 0.1)}, "species"
+    )
+    first = factor.draws(["oak", "elm", "pine"], 500, 1)
+    second = factor.draws(["pine", "oak"], 500, 1)
+    assert (first[0] == second[1]).all() and (first[2] == second[0]).all()
+    assert (first[1] == first[2]).all()  # both take the common value
+    assert abs(np.corrcoef(first[0], first[1])[0, 1]) < 0.15
+
+
+# repeatability
+
+
+def test_workers_and_draws_do_not_change_the_digits():
+    data = trees(9000)
+    noises = [Noise("dbh", 0.4, "dbh", low=1, gross_share=0.05, gross_sd=2), Noise("plot", 0.1, by="plot_id")]
+    units = arrange(
+        data,
+        {"oak": square("m1", sigma=0.2), "pine": square("m2")},
+        model="species",
+        group="plot_id",
+        noises=noises,
+    )
+    one = draw_totals(units, 300, seed=9)
+    for workers in (2, 3):
+        assert (draw_totals(units, 300, seed=9, workers=workers) == one).all()
+    with ProcessPoolExecutor(1) as pool:
+        assert (draw_totals(units, 300, seed=9, workers=pool) == one).all()
+    assert (draw_totals(units, 100, seed=9) == one[:, :100]).all()
+    assert not np.allclose(draw_totals(units, 300, seed=10), one)
+
+
+def test_memory_does_not_grow_with_trees_times_draws():
+    import tracemalloc
+
+    units = arrange(trees(20000), square(n_pool=1000), noises=[Noise("dbh", 0.4, "dbh")])
+    tracemalloc.start()
+    draw_totals(units, 1000, seed=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12e6  # all trees in all draws would be 160 MB
+
+
+# refusals
+
+
+def test_rows_that_cannot_be_used_are_named():
+    data = trees(10)
+    with pytest.raises(DataError, match="oak"):
+        arrange(data, {"pine": square()}, model="species")
+    with pytest.raises(DataError, match="records 3, 7"):
+        arrange(data.assign(dbh=data["dbh"].where(~data.index.isin([2, 6]))), square())
+    with pytest.raises(DataError, match="blank in 1 records: 4"):
+        arrange(data.assign(species=data["species"].mask(data.index == 3)), square(), group="species")
+    with pytest.raises(DataError, match="sd_height"):
+        arrange(data, square(), noises=[Noise("h", "sd_height", "dbh")])
+    with pytest.raises(DataError, match="pine"):
+        arrange(data, square(), factors=[Factor("cf", {"oak": 0.5}, "species")])
+    with pytest.raises(DataError, match="no source of error wind"):
+        draw_totals(arrange(data, square()), 10, 1, only=["wind"])
+
+
+# inventories
+
+
+def inventory(**options):
+    data = trees(390)  # p19 has no tree in what follows
+    data = data[data["plot_id"] != "p19"]
+    plots = pd.DataFrame({"plot_id": [f"p{i:02d}" for i in range(20)], "plot_area": 0.06})
+    plots["stratum"] = np.where(np.arange(20) < 12, "hill", "valley")
+    strata = pd.DataFrame({"stratum": ["hill", "valley"], "area": [300.0, 100.0], "area_se": [15.0, 5.0]})
+    given = {"trees": data, "plots": plots, "models": square(), "strata": strata}
+    return Inventory(**(given | options))
+
+
+def test_strata_are_means_of_all_their_plots():
+    whole = inventory()
+    result = propagate(whole, 2000, seed=1)
+    data, plots = whole.trees, whole.plots.set_index("plot_id")
+    density = (0.1 * data["dbh"] ** 2).groupby(data["plot_id"]).sum() / 0.06 / 1000
+    density = density.reindex(plots.index, fill_value=0.0)
+    by_hand = density.groupby(plots["stratum"]).agg(["mean", "std", "count"])
+    np.testing.assert_allclose(result.estimate[:2], by_hand["mean"], rtol=1e-12)
+    np.testing.assert_allclose(result.sampling_se[:2], by_hand["std"] / np.sqrt(by_hand["count"]), rtol=1e-12)
+    np.testing.assert_allclose(result.estimate[2], by_hand["mean"] @ [0.75, 0.25], rtol=1e-12)
+    summary = result.summary()
+    np.testing.assert_allclose(summary["se"], summary["se_approach1"], rtol=0.06)
+    totals = result.totals()
+    assert totals.loc["total", "estimate"] == pytest.approx(400 * result.estimate[2])
+    # 5 % of each area on top of the error of the means.
+    stock = np.array([300, 100]) * result.estimate[:2]
+    expected = np.hypot(400 * summary["se"].iloc[2], 0)
+    assert totals.loc["total", "se"] > expected
+    assert totals.loc["hill", "se"] ** 2 == pytest.approx(
+        (300 * summary["se"].iloc[0]) ** 2 + (0.05 * stock[0]) ** 2, rel=0.1
+    )
+
+
+def test_intervals_of_few_plots_use_student_t():
+    result = propagate(inventory(models=square(se=1e-9), residual=False), 20000, seed=3)
+    from scipy import stats
+
+    lower, upper = result.interval(0.9)[1]
+    half = stats.t.ppf(0.95, 7) * result.sampling_se[1]
+    assert (upper - lower) / 2 == pytest.approx(half, rel=0.05)
+    census = propagate(inventory(models=square(se=1e-9), residual=False, sampling=False), 100, seed=3)
+    assert census.se[0] == pytest.approx(0, abs=1e-5)
+
+
+def test_inventories_that_do_not_fit_together_are_refused_with_all_reasons():
+    good = inventory()
+    plots = pd.concat([good.plots.iloc[2:], good.plots.iloc[[2]].assign(plot_area=0.0)])
+    plots.loc[plots["plot_id"] == "p05", "stratum"] = "marsh"
+    with pytest.raises(DataError) as caught:
+        inventory(plots=plots)
+    for part in ("p02", "p00, p01", "marsh", "one plot only"):
+        assert part in str(caught.value)
+    with pytest.raises(DataError, match="areas"):
+        inventory(strata=None)
+
+
+def test_ipcc_rules():
+    assert combine_product([3, 4]) == pytest.approx(5)
+    assert combine_sum([100, 50], [10, 20]) == pytest.approx(np.sqrt(200) / 1.5)
+
+
+@pytest.mark.slow
+def test_intervals_cover_the_truth_when_everything_is_redone():
+    """A region is known; sample trees are felled, plots measured with error, again and again."""
+    rng = np.random.default_rng(11)
+    hits, n_run = 0, 300
+    # 400 plots of 30 trees: the region. Its truth is what the trees really weigh.
+    size = rng.lognormal(0, 0.15, 400)[:, None] * rng.uniform(8, 35, (400, 30))
+    for run in range(n_run):
+        weigh = 0.12 * size**2.3 * (1 + 0.2 * rng.standard_normal(size.shape))
+        truth = weigh.sum(axis=1).mean() / 0.06 / 1000
+        d = rng.uniform(6, 45, 40)
+        felled = pd.DataFrame({"dbh": d, "agb": 0.12 * d**2.3 * (1 + 0.2 * rng.standard_normal(40))})
+        found = fit(felled, "agb = a * dbh**b", variance="power:mean=1", seed=run)
+        chosen = rng.choice(400, 15, replace=False)
+        measured = pd.DataFrame(
+            {
+                "dbh": (size[chosen] * (1 + 0.01 * rng.standard_normal((15, 30)))).ravel(),
+                "plot_id": np.repeat(chosen, 30).astype(str),
+            }
+        )
+        plots = pd.DataFrame({"plot_id": chosen.astype(str), "plot_area": 0.06})
+        noise = Noise("dbh", 0.01, "dbh", relative=True)
+        result = propagate(
+            Inventory(measured, plots, Model.of(found, "agb", n_pool=1000), noises=(noise,)), 1000, seed=run
+        )
+        lower, upper = result.interval(0.9)[-1]
+        hits += lower <= truth <= upper
+    # 90 % of 300 with three standard errors (5.2 %).
+    assert 0.848 < hits / n_run < 0.952
