@@ -21,7 +21,8 @@ PARTS = ("none", "patch", "minor", "major")
 #: Relative difference below which two numbers are the same up to the rounding of the computer.
 ROUNDING = 1e-9
 
-_KEYS = {
+#: Columns that name a row of each file.
+KEYS = {
     "models": ("model_id",),
     "equations": ("model_id", "response"),
     "coefficients": ("model_id", "name", "group"),
@@ -172,12 +173,12 @@ def diff(old, new, rounding: float = ROUNDING) -> TableDiff:
 
 
 def _file(name, old, new, rounding):
-    keys = list(_KEYS[name])
-    before, after = _by_key(old, keys), _by_key(new, keys)
+    keys = list(KEYS[name])
+    before, after = by_key(old, keys), by_key(new, keys)
     gone = "patch" if name == "checks" else "major" if name in _CITED else "minor"
     come = "patch" if name == "checks" else "minor"
-    changes = [Change(name, _shown(k), "", "present", None, gone) for k in before if k not in after]
-    changes += [Change(name, _shown(k), "", None, "present", come) for k in after if k not in before]
+    changes = [Change(name, shown(k), "", "present", None, gone) for k in before if k not in after]
+    changes += [Change(name, shown(k), "", None, "present", come) for k in after if k not in before]
     n_rounding = 0
     for key in (k for k in before if k in after):
         for field in FILES[name]:
@@ -191,25 +192,28 @@ def _file(name, old, new, rounding):
     return changes, n_rounding
 
 
-def _by_key(frame, keys) -> dict:
+def by_key(frame, keys) -> dict:
+    """Rows of a frame as dicts, by the text of their keys; empty for no frame."""
     if frame is None:
         return {}
     return {
-        tuple("" if _absent(row[k]) else str(row[k]) for k in keys): row for row in frame.to_dict("records")
+        tuple("" if absent(row[k]) else str(row[k]) for k in keys): row for row in frame.to_dict("records")
     }
 
 
-def _shown(key) -> str:
+def shown(key) -> str:
+    """Name of a row for people."""
     return ", ".join(filter(None, key))
 
 
 def _same(a, b) -> bool:
-    if _absent(a) or _absent(b):
-        return _absent(a) and _absent(b)
+    if absent(a) or absent(b):
+        return absent(a) and absent(b)
     return a == b
 
 
-def _absent(cell) -> bool:
+def absent(cell) -> bool:
+    """Whether a cell is blank."""
     # A blank cell is empty text once read from a file, and missing in a table just made.
     return (
         cell is None or (isinstance(cell, str) and not cell) or (isinstance(cell, float) and np.isnan(cell))
@@ -222,14 +226,14 @@ def _change(name, key, field, old, a, b) -> Change:
         beyond = bool(not low <= b <= high)
         in_se = (b - a) / old["se"] if old["se"] and old["se"] > 0 else None
         part = "major" if beyond else "minor"
-        return Change(name, _shown(key), field.name, a, b, part, in_se, low, high, beyond)
+        return Change(name, shown(key), field.name, a, b, part, in_se, low, high, beyond)
     if field.name in _MEANING.get(name, ()):
         part = "major"
     elif name == "checks" or field.type in ("string", "boolean"):
         part = "patch"
     else:
         part = "minor"
-    return Change(name, _shown(key), field.name, a, b, part)
+    return Change(name, shown(key), field.name, a, b, part)
 
 
 def old_interval(name, row) -> tuple[float, float]:
@@ -241,9 +245,9 @@ def old_interval(name, row) -> tuple[float, float]:
     """
     if name == "coefficients":
         return row["lower"], row["upper"]
-    if _absent(row["se"]):
+    if absent(row["se"]):
         return row["mean"], row["mean"]
-    level = 0.95 if _absent(row["level"]) else row["level"]
+    level = 0.95 if absent(row["level"]) else row["level"]
     half = stats.norm.ppf(0.5 + level / 2) * row["se"]
     return row["mean"] - half, row["mean"] + half
 

@@ -1,0 +1,138 @@
+"""Fit and pool again, from the data and the settings that a table names."""
+
+from sinklab.errors import SinklabError
+from sinklab.language import tr
+from sinklab.tables import pack
+
+
+def refit(frames, key: str, record: dict, inputs):
+    """Fit one model again.
+
+    Parameters
+    ----------
+    frames : dict of DataFrame
+        The files of the package.
+    key : str
+        Id of the model.
+    record : dict
+        What ``provenance.json`` keeps of it.
+    inputs : Inputs
+
+    Returns
+    -------
+    fit : FitResult or None
+        None when the data cannot be had; then ``inputs.missing`` says why.
+
+    Raises
+    ------
+    SinklabError
+        The fit fails where it succeeded before.
+    """
+    import sinklab.fit as engines
+    from sinklab.equations import System
+
+    source, certificate = record["source"], record.get("certificate") or {}
+    if record["method"] not in engines.METHODS:
+        known = ", ".join(engines.METHODS)
+        inputs.missing.append(
+            tr(
+                f"{key}: method {record['method']} cannot be refitted here (only {known})",
+                f"{key}：此处无法重新拟合方法 {record['method']}（仅支持 {known}）",
+            )
+        )
+        return None
+    lines = frames["equations"].query("model_id == @key").sort_values("equation_order")
+    system = System.parse("\n".join(lines["equation"]))
+    model = frames["models"].set_index("model_id").loc[key]
+    numeric = {*frames["ranges"].query("model_id == @key")["predictor"], *system.responses}
+    data = inputs.frame(source, numeric)
+    if data is None:
+        return None
+    if source.get("by"):
+        level = data[source["by"]].map(lambda value: f"{value}")
+        data = data[level == model["label"]]
+    variance = ",".join(f"{r}={spec}" for r, spec in record["variance"].items())
+    found = engines.fit(
+        data,
+        system,
+        method=record["method"],
+        variance=variance if record["method"] != "ols-log" else "none",
+        estimator=certificate.get("estimator") or "ml",
+        correction=record["correction"],
+        level=record["level"],
+        # A bootstrap leaves its own seed here; the estimates depend on neither.
+        seed=int(record["seed"]),
+        label=model["label"],
+        name=str(source.get("name") or "data"),
+    )
+    told = certificate.get("bootstrap")
+    if told:
+        from sinklab.fit.bootstrap import bootstrap
+
+        wanted = {k: told[k] for k in ("n", "kind", "group", "interval", "seed")}
+        found = bootstrap(found, **wanted)
+    return found
+
+
+def frames_of(fit, key: str, frames) -> dict:
+    """Files of one recomputed model, laid out as the package lays them out.
+
+    Raises
+    ------
+    TableError
+        The recomputed fit could not become a table.
+    """
+    pack.check_fits([fit])
+    stored = frames["models"].set_index("model_id").loc[key]
+    classes = frames["indices"].query("model_id == @key")["class_column"]
+    by_class = next((c for c in classes if c), None)
+    made = pack.pack([fit], [stored["status"]], [stored["source"]], stored["group_column"], None, by_class)
+    return {
+        name: frame.assign(model_id=key) if "model_id" in frame else frame for name, frame in made.items()
+    }
+
+
+def pool_again(values, about: dict, inputs):
+    """Pool the scalar values again from printed rows.
+
+    Parameters
+    ----------
+    values : DataFrame
+        The file ``values.csv``.
+    about : dict
+        ``provenance.json``.
+    inputs : Inputs
+
+    Returns
+    -------
+    pooled : DataFrame or None
+        None when the values were not pooled from ``literature:``, or their rows cannot be had.
+    """
+    import pandas as pd
+
+    from sinklab import pooling
+
+    taken = [record["source"] for record in about["models"].values()]
+    sources = [
+        s for s in about["data"] if s not in taken and str(s.get("spec", "")).startswith("literature:")
+    ]
+    if len(sources) != 1:
+        inputs.missing.append(
+            tr(
+                f"values.csv: {len(values)} values were not pooled from one file of data/literature, so "
+                "nothing says how to recompute them",
+                f"values.csv：{len(values)} 个取值并非由 data/literature 的一个文件汇总得出，无从重算",
+            )
+        )
+        return None
+    rows = inputs.frame(sources[0])
+    if rows is None:
+        return None
+    parts = []
+    for (variable, level), part in values.groupby(["variable", "level"], sort=False, dropna=False):
+        by = [piece.partition("=")[0] for piece in str(part["group"].iloc[0]).split(";") if piece]
+        try:
+            parts.append(pooling.summarise(rows, variable, by, level=float(level)))
+        except (SinklabError, KeyError, ValueError) as error:
+            inputs.missing.append(f"values.csv, {variable}: {error}")
+    return pd.concat(parts, ignore_index=True) if parts else None

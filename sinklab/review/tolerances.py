@@ -1,0 +1,80 @@
+"""How far a recomputed number may lie from the stored one, for every column of a table.
+
+============================ ====================================================================
+number                       tolerance
+============================ ====================================================================
+counts, words                none
+estimates, limits            a thousandth of the standard error
+standard errors, covariance  a thousandth, on the scale of the standard errors
+scale of a variance function a thousandth of it; its exponent and correlations 0.001
+log-likelihood, AIC, BIC     0.0001 of a unit, 0.001 of a unit
+indices                      a ten-thousandth of the index, or of a percentage point
+scalar values                a millionth
+============================ ====================================================================
+
+A fit that counts as converged can gain no more than :data:`sinklab.fit.certificate.STILL` in its
+log-likelihood, which moves no estimate by a thousandth of its standard error. Standard errors and
+limits that come from a bootstrap carry its Monte Carlo error on top.
+"""
+
+import math
+
+ESTIMATE = 1e-3
+SPREAD = 1e-3
+LOGLIK = 1e-4
+CRITERION = 1e-3
+INDEX = 1e-4
+SCALAR = 1e-6
+#: Standard errors of Monte Carlo within which two sets of draws agree.
+MONTE_CARLO = 5.0
+#: Standard error of the 2.5 % quantile of n normal draws, times the root of n, in standard deviations.
+QUANTILE = 2.67
+
+_PERCENT = ("TRE", "ASE", "MPE", "MPSE")
+
+
+def tolerance(file: str, column: str, stored: float, se: tuple[float, float], n_bootstrap: int = 0) -> float:
+    """Largest difference at which a recomputed number still agrees.
+
+    Parameters
+    ----------
+    file, column : str
+        Where the number stands.
+    stored : float
+        The number in the table.
+    se : (float, float)
+        Standard errors of the coefficients of the row (and column) in ``coefficients`` and
+        ``covariance``; ignored for other files.
+    n_bootstrap : int
+        Number of refits when the uncertainty comes from a bootstrap, else 0.
+
+    Returns
+    -------
+    tolerance : float
+        In the unit of the number.
+    """
+    noise = MONTE_CARLO / math.sqrt(n_bootstrap) if n_bootstrap else 0.0
+    match file, column:
+        case "coefficients", "value":
+            return ESTIMATE * se[0]
+        case "coefficients", "se":
+            return (SPREAD + noise) * se[0]
+        case "coefficients", "lower" | "upper":
+            return (2 * ESTIMATE + QUANTILE * math.sqrt(2) * noise) * se[0]
+        case "covariance", _:
+            return (2 * SPREAD + 2 * noise) * se[0] * se[1]
+        case "equations", "sigma":
+            return SPREAD * abs(stored)
+        case ("equations", "variance_exponent") | ("residual_correlation", _):
+            return SPREAD
+        case "models", "loglik":
+            return LOGLIK
+        case "indices", "AIC" | "BIC":
+            return CRITERION
+        case "indices", _:
+            return INDEX * (max(abs(stored), 1.0) if column in _PERCENT else abs(stored))
+        case "checks", _:
+            return SPREAD * abs(stored) + 1e-6
+        case "values", _:
+            return SCALAR * abs(stored)
+    return 1e-9 * abs(stored)
