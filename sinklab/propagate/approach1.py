@@ -17,6 +17,8 @@ rules are given from memory there and follow from the delta method here.
 
 import numpy as np
 
+from sinklab.errors import DataError
+from sinklab.language import tr
 from sinklab.propagate.levels import PARAMETERS, RESIDUAL
 from sinklab.propagate.units import Units
 
@@ -120,3 +122,41 @@ def combine_sum(values, relative) -> float:
     """
     values, relative = np.asarray(values, float), np.asarray(relative, float)
     return float(np.sqrt(np.sum((relative * values) ** 2)) / abs(values.sum()))
+
+
+def stratified_mean(means, sds, n_plots, weights, level: float = 0.9) -> tuple[float, float, float]:
+    r"""Mean of strata with the uncertainty of sampling alone.
+
+    .. math:: b = \sum w_i b_i, \quad u = t \sqrt{\sum w_i^2 s_i^2 / n_i} / b
+
+    Parameters
+    ----------
+    means, sds : sequences of float
+        Mean and standard deviation of the plots of each stratum.
+    n_plots : sequence of int
+    weights : sequence of float
+        Shares of the area; they add up to 1.
+    level : float
+        Two-sided; Student's t has n - M degrees of freedom for n plots in M strata.
+
+    Returns
+    -------
+    mean, half_width, relative : float
+
+    Source
+    ------
+    UNFCCC CDM A/R tool 14 v04.2, Eq. 14-17, read in a transcription.
+    """
+    from scipy import stats
+
+    means, sds, n, w = (np.asarray(x, float) for x in (means, sds, n_plots, weights))
+    if not np.isclose(w.sum(), 1) or (n < 1).any() or n.sum() <= len(n):
+        raise DataError(
+            tr(
+                f"weights must add up to 1 (found {w.sum():g}) and plots outnumber strata ({n.sum():g}, {len(n)})",
+                f"权重之和应为 1（实为 {w.sum():g}），样地数应多于层数（{n.sum():g}，{len(n)}）",
+            )
+        )
+    mean = float(w @ means)
+    half = float(stats.t.ppf(0.5 + level / 2, n.sum() - len(n)) * np.sqrt(np.sum(w**2 * sds**2 / n)))
+    return mean, half, half / mean

@@ -1,0 +1,102 @@
+"""Deduction rules: the examples that their sources print, and the edges of their classes."""
+
+import numpy as np
+import pytest
+
+from sinklab.errors import DataError
+from sinklab.propagate.approach1 import stratified_mean
+from sinklab.propagate.deductions import deduct, rule, rules
+
+
+def test_ar_tool14_prints_sixty_plus_minus_nine():
+    project = deduct("ar_tool14", 60.0, half_width=9.0)
+    assert (project.uncertainty, project.deduction, project.result) == pytest.approx((15, 2.25, 57.75))
+    assert deduct("ar_tool14", 60.0, half_width=9.0, role="baseline").result == pytest.approx(62.25)
+
+
+def test_ar_tool14_prints_a_worked_uncertainty():
+    # Mean 45.328 of 34 plots, s 12.776: SE 2.191, t 1.692, half-width 3.707, U 8.18 %.
+    se = 12.776 / np.sqrt(34)
+    assert se == pytest.approx(2.191, abs=5e-4)
+    found = deduct("ar_tool14", 45.328, se=se, freedom=33)
+    assert found.half_width / se == pytest.approx(1.692, abs=5e-4)
+    # The printed half-width is the product of the rounded factors.
+    assert found.half_width == pytest.approx(3.707, abs=2e-3)
+    assert found.uncertainty == pytest.approx(8.18, abs=5e-3)
+    assert found.deduction == 0
+    mean, half, u = stratified_mean([45.328], [12.776], [34], [1.0], level=0.9)
+    assert (mean, half, 100 * u) == pytest.approx((45.328, found.half_width, found.uncertainty))
+
+
+def test_strata_are_weighted_as_in_ar_tool14():
+    mean, half, u = stratified_mean([100, 60], [20, 12], [10, 8], [0.7, 0.3], level=0.9)
+    assert mean == pytest.approx(88)
+    se = np.sqrt(0.49 * 400 / 10 + 0.09 * 144 / 8)
+    assert half == pytest.approx(1.745884 * se, rel=1e-6)  # t of 16 degrees of freedom, two-sided 90 %
+    assert u == pytest.approx(half / 88)
+    with pytest.raises(DataError, match="weights"):
+        stratified_mean([100, 60], [20, 12], [10, 8], [0.7, 0.7])
+
+
+@pytest.mark.parametrize(
+    ("u", "share"),
+    [(0.10, 0), (0.1001, 0.25), (0.15, 0.25), (0.16, 0.5), (0.2, 0.5), (0.25, 0.75), (0.3, 0.75), (0.4, 1)],
+)
+def test_ar_tool14_classes_hold_their_upper_limit(u, share):
+    assert deduct("ar_tool14", 200.0, half_width=200 * u).deduction == pytest.approx(200 * u * share)
+
+
+def test_gold_standard_prints_ninety_seven():
+    assert deduct("gs_403", 100.0, half_width=23.0).result == pytest.approx(97)
+    assert deduct("gs_403", 100.0, half_width=20.0).result == 100
+
+
+def test_vm0047_takes_the_excess_over_ten_per_cent_and_all_above_one_hundred():
+    assert deduct("vm0047", 50.0, half_width=9.0).percent == pytest.approx(8)
+    assert deduct("vm0047", 50.0, half_width=50.0).percent == pytest.approx(90)
+    assert deduct("vm0047", 50.0, half_width=51.0).result == 0
+
+
+def test_vm0042_uses_a_one_sided_probability():
+    # z(0.667) = 0.43164: a standard error of 40 % gives a half-width of 17.27 %, 2.27 points above 15.
+    assert deduct("vm0042", 100.0, se=40.0).percent == pytest.approx(2.266, abs=2e-3)
+    assert deduct("vm0042", 100.0, se=30.0).deduction == 0
+
+
+def test_art_trees_takes_a_share_of_the_half_width_and_wants_ten_thousand_runs():
+    assert deduct("art_trees", 100.0, half_width=1.645006).percent == pytest.approx(0.524417)
+    drawn = np.random.default_rng(1).normal(100, 10, 2000)
+    assert "10000" in " ".join(deduct("art_trees", 100.0, draws=drawn).notes)
+    many = np.random.default_rng(1).normal(100, 10, 200_000)
+    found = deduct("art_trees", 100.0, draws=many)
+    assert found.percent == pytest.approx(5.244, abs=0.05) and not found.notes
+
+
+def test_a_recalled_rule_says_so_and_asks_for_plots_where_it_has_no_number():
+    found = deduct("ar_cm", 100.0, half_width=15.0)
+    assert found.result == 94 and found.status == "recalled" and "recalled" in found.notes[0]
+    assert deduct("ar_cm", 100.0, half_width=25.0).result == 89
+    none = deduct("ar_cm", 100.0, half_width=31.0)
+    assert np.isnan(none.result) and "more plots" in none.notes[0]
+
+
+def test_every_rule_has_its_source_and_classes_without_gaps():
+    assert set(rules()) >= {"ar_tool14", "vm0047", "vm0042", "gs_403", "art_trees", "ar_cm"}
+    for found in rules().values():
+        assert found.source and found.label_zh
+        assert found.status == ("recalled" if found.mark == "R" else "verified")
+        limits = [0.0, *(step.up_to for step in found.steps)]
+        assert [step.above for step in found.steps] == limits[:-1] and limits[-1] == np.inf
+    assert [r.rule_id for r in rules().values() if r.status == "recalled"] == ["ar_cm"]
+    assert rule("vm0042").probability == 0.667
+
+
+def test_what_cannot_be_deducted_is_refused():
+    with pytest.raises(DataError, match="ar_tool14"):
+        deduct("ar_tool41", 1.0, se=1.0)
+    with pytest.raises(DataError, match="positive"):
+        deduct("vm0047", -3.0, se=1.0)
+    with pytest.raises(DataError, match="one of"):
+        deduct("vm0047", 3.0)
+    with pytest.raises(DataError, match="negative"):
+        deduct("vm0047", 3.0, half_width=-1.0)
