@@ -69,6 +69,33 @@ class ResidualModel:
 
 
 @dataclass(frozen=True)
+class RandomEffects:
+    """How parameters vary between groups: normal deviations with mean zero.
+
+    ``column`` is the data column of the groups; ``covariance`` (q, q) is labelled by the parameters
+    that vary; ``multiplies`` names those whose deviation ``u`` multiplies by ``exp(u)`` instead of being
+    added; ``effects`` holds the deviations of the groups seen, one row each, or None when the result
+    was read from a table.
+    """
+
+    column: str
+    covariance: pd.DataFrame
+    multiplies: tuple[str, ...] = ()
+    effects: pd.DataFrame | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Parameters that vary."""
+        return list(self.covariance.index)
+
+    def slopes(self, gradient, labels, values) -> np.ndarray:
+        """Derivatives by the deviations (n, q), from those by the parameters (n, k), at no deviation."""
+        places = [labels.index(name) for name in self.names]
+        factor = [values[i] if n in self.multiplies else 1.0 for i, n in zip(places, self.names, strict=True)]
+        return gradient[:, places] * np.array(factor)
+
+
+@dataclass(frozen=True)
 class FitResult:
     """Estimates, their joint uncertainty, the residual model and the data they came from.
 
@@ -101,6 +128,7 @@ class FitResult:
     level: float = 0.95
     seed: int = 0
     stored_draws: pd.DataFrame | None = None
+    random: RandomEffects | None = None
 
     @property
     def layout(self) -> Layout:
@@ -121,8 +149,15 @@ class FitResult:
     def n_variance(self) -> int:
         """Number of estimated variance and correlation parameters."""
         m = len(self.residual)
-        pairs = m * (m - 1) // 2 if self.method == "nsur" else 0
-        return m + pairs + sum(not r.fixed for r in self.residual.values())
+        pairs = m * (m - 1) // 2 if self.method in ("nsur", "mixed") else 0
+        q = len(self.random.names) if self.random else 0
+        return m + pairs + sum(not r.fixed for r in self.residual.values()) + q * (q + 1) // 2
+
+    @property
+    def of_medians(self) -> bool:
+        """Whether the equations give medians, which a correction turns into means."""
+        logs = all(r.kind == "lognormal" for r in self.residual.values())
+        return self.method == "ols-log" or (self.method == "mixed" and logs)
 
     def draws(self, n: int = 1000) -> pd.DataFrame:
         """Joint draws of the parameters, seeded by :attr:`seed`.
@@ -162,7 +197,7 @@ class FitResult:
     def log_coefficients(self) -> np.ndarray:
         """Mask of the parameters that were estimated as logarithms."""
         leading = set()
-        if self.method == "ols-log":
+        if self.of_medians:
             forms = [self.system.power_product(r) for r in self.system.free]
             leading = {form.coefficient for form in forms if not form.log}
         return np.array([name in leading for name in self.parameters["name"]], bool)
@@ -227,6 +262,18 @@ class FitResult:
         told = self.certificate.get("bootstrap")
         return f"bootstrap, {told['interval']}" if told else "Wald, Student t"
 
+    def _random_json(self):
+        if self.random is None:
+            return None
+        effects = self.random.effects
+        return {
+            "column": self.random.column,
+            "names": self.random.names,
+            "covariance": _plain(self.random.covariance.to_numpy().tolist()),
+            "multiplies": list(self.random.multiplies),
+            "effects": None if effects is None else _plain(effects.to_dict("index")),
+        }
+
     def to_json(self) -> dict:
         """Plain types for ``fit --json``; numbers that do not exist are null."""
         p = self.parameters
@@ -247,6 +294,7 @@ class FitResult:
             "aic": _plain(index_formulas.aic(self.loglik, k)),
             "bic": _plain(index_formulas.bic(self.loglik, k, max(self.n.values()))),
             "n": {r: int(c) for r, c in self.n.items()},
+            "random": self._random_json(),
             "indices": {r: _plain(row.to_dict()) for r, row in self.index_table.iterrows()},
             "ranges": {x: {"min": _plain(lo), "max": _plain(hi)} for x, (lo, hi) in self.ranges.items()},
             "interval": {"kind": self._interval_kind, "level": self.level},

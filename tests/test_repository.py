@@ -36,11 +36,11 @@ ROWS = (
     {"language", "errors", "paths", "units", "vocabulary", "tabular"},
     {"equations", "distributions", "provenance"},
     {"studies", "literature", "datasets", "checks", "curves", "regions", "pooling"},
-    {"indices", "results", "prediction", "tables"},
+    {"indices", "results", "prediction", "calibration", "tables"},
     {"fit"},
     {"assess", "propagate"},
     {"systems"},
-    {"plots", "fonts", "drafts", "review"},
+    {"plots", "system_plots", "fonts", "drafts", "review"},
     {"runs", "cli"},
 )
 

@@ -13,6 +13,7 @@ def fit_report(fit) -> str:
         _parameters(fit),
         _residuals(fit),
         _correlation(fit),
+        _random(fit),
         _indices(fit),
     ]
     blocks += [_ranges(fit), _warnings(fit)]
@@ -72,6 +73,23 @@ def _correlation(fit) -> str:
     names = list(fit.correlation.columns)
     rows = [[r, *(number(v, 3) for v in fit.correlation.loc[r])] for r in names]
     return f"{tr('Residual correlation', '残差相关')}\n{table(['', *names], rows)}"
+
+
+def _random(fit) -> str:
+    if fit.random is None:
+        return ""
+    names, covariance = fit.random.names, fit.random.covariance.to_numpy()
+    spread = covariance.diagonal() ** 0.5
+    rows = []
+    for i, name in enumerate(names):
+        correlations = [covariance[i, j] / (spread[i] * spread[j]) for j in range(len(names))]
+        way = "× exp(u)" if name in fit.random.multiplies else "+ u"
+        rows.append([name, way, float(spread[i]), *(number(c, 3) for c in correlations)])
+    header = [tr("parameter", "参数"), tr("deviation", "偏离"), tr("sd", "标准差"), *names]
+    count = 0 if fit.random.effects is None else len(fit.random.effects)
+    of = tr(f", {count} groups", f"，{count} 组") if count else ""
+    title = tr("Between groups of", "组间变异，分组列") + f" {fit.random.column}{of}"
+    return f"{title}\n{table(header, rows)}"
 
 
 def _indices(fit) -> str:

@@ -1,5 +1,6 @@
 """A system of equations: the one text from which everything else is made."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -121,6 +122,14 @@ class System:
     def groups(self) -> dict[str, str]:
         """Group column of each parameter written ``a[group]``."""
         return {n.name: n.group for n in naming.right_names(self.equations) if n.group}
+
+    def ungrouped(self) -> "System":
+        """The same equations with one value for each parameter: ``a[site]`` becomes ``a``."""
+        if not self.groups:
+            return self
+        # In canonical text brackets stand around group columns and nowhere else.
+        equations, source = read(re.sub(r"\[[^\]]*\]", "", self.text))
+        return System(equations, self.predictors, self.bound, source)
 
     @cached_property
     def identities(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ method    what it does                                                   page
 ols-log   least squares of logarithms, bias correction recorded          :mod:`.log_linear`
 wls       weighted nonlinear regression, equation by equation            :mod:`.system`
 nsur      simultaneous system with correlated residuals                  :mod:`.system`
+mixed     parameters that vary at random between groups                  :mod:`.mixed`
 ========= ============================================================== ==========================
 """
 
@@ -19,6 +20,7 @@ from sinklab.errors import DataError
 from sinklab.fit.assemble import from_lines, from_state
 from sinklab.fit.certificate import certified_maximum
 from sinklab.fit.log_linear import CORRECTIONS, check_forms, fit_line
+from sinklab.fit.mixed import fit_mixed
 from sinklab.fit.prepare import prepare
 from sinklab.fit.start import start_values
 from sinklab.fit.system import SystemFit
@@ -28,7 +30,7 @@ from sinklab.results import FitResult
 
 __all__ = ["METHODS", "fit", "fit_by"]
 
-METHODS = ("ols-log", "wls", "nsur")
+METHODS = ("ols-log", "wls", "nsur", "mixed")
 ESTIMATORS = ("ml", "gls")
 
 
@@ -54,7 +56,7 @@ def fit(
         a component that was not measured.
     system : System or str
         Equations, see :class:`sinklab.System`.
-    method : {"nsur", "wls", "ols-log"}
+    method : {"nsur", "wls", "ols-log", "mixed"}
     variance : str or mapping
         Variance function for ``wls`` and ``nsur``: ``none``, ``power:mean``, ``power:dbh`` (exponent
         estimated), ``power:dbh=2`` (fixed), ``exp:dbh``, ``lognormal`` (see :mod:`.log_scale`), or one
@@ -139,6 +141,8 @@ def _fit_system(prepared, method, variance, estimator, start, level, seed) -> Fi
             )
         )
     functions = parse_variance(variance, system.free, system.predictors)
+    if method == "mixed":
+        return fit_mixed(prepared, functions, start, level, seed)
     engine = SystemFit(system, frame, functions, method == "nsur", hold_weights=estimator == "gls")
     engine.refuse_singular()
     starts = [start_values(system, frame, start, seed)]

@@ -29,14 +29,14 @@ def from_state(prepared, engine, state, certificate, method, level, seed) -> Fit
         )
     warnings = [*prepared.warnings, *engine.notes, *_unpaired(engine)]
     if not certificate["converged"]:
-        warnings.append(_not_converged(certificate))
+        warnings.append(not_converged(certificate))
     logliks = {r: _marginal_loglik(state, engine, j) for j, r in enumerate(engine.free)}
-    return _result(
+    return assembled(
         prepared,
         method=method,
         values=beta,
         covariance=covariance,
-        freedom=_freedom_by_parameter(engine.layout, dict(zip(engine.free, freedom, strict=True))),
+        freedom=freedom_by_parameter(engine.layout, dict(zip(engine.free, freedom, strict=True))),
         residual=residual,
         correlation=correlation,
         loglik=state.loglik + float(engine.log_jacobian().sum()),
@@ -79,12 +79,12 @@ def from_lines(prepared, lines, correction, level, seed) -> FitResult:
         "n_parameter": len(names),
         "converged": True,
     }
-    return _result(
+    return assembled(
         prepared,
         method="ols-log",
         values=values[order],
         covariance=covariance,
-        freedom=_freedom_by_parameter(
+        freedom=freedom_by_parameter(
             Layout.of(system, frame), {line.response: line.freedom for line in lines}
         ),
         residual=residual,
@@ -101,7 +101,23 @@ def from_lines(prepared, lines, correction, level, seed) -> FitResult:
     )
 
 
-def _result(prepared, *, values, covariance, freedom, logliks, level, on_log=None, **known) -> FitResult:
+def assembled(prepared, *, values, covariance, freedom, logliks, level, on_log=None, **known) -> FitResult:
+    """Result from estimates and everything else that an engine knows, with intervals and indices.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    values, freedom : array, shape (k,)
+        Estimates and their degrees of freedom.
+    covariance : array, shape (k, k)
+    logliks : dict
+        Log-likelihood of single equations, for their information criteria.
+    level : float
+    on_log : array of bool, optional
+        Parameters that were estimated as logarithms.
+    **known
+        Other fields of :class:`~sinklab.results.FitResult`; ``correlation`` as an array.
+    """
     system, frame = prepared.system, prepared.frame
     se = np.sqrt(np.clip(np.diag(covariance), 0, None))
     half = stats.t.ppf(0.5 + level / 2, freedom) * se
@@ -164,7 +180,7 @@ def _with_indices(result, logliks) -> FitResult:
     return replace(result, index_table=pd.DataFrame.from_dict(rows, orient="index").rename_axis("response"))
 
 
-def _freedom_by_parameter(layout, freedom) -> np.ndarray:
+def freedom_by_parameter(layout, freedom) -> np.ndarray:
     """Degrees of freedom for each value: those of the equation its parameter stands in first."""
     owner = {p: r for r in layout.system.free for p in own_parameters(layout.system, r)}
     return np.array([max(freedom[owner[name]], 1) for name in layout.names], float)
@@ -200,7 +216,8 @@ def _unpaired(engine) -> list[str]:
     ]
 
 
-def _not_converged(certificate) -> str:
+def not_converged(certificate) -> str:
+    """What to say of a fit whose certificate fails."""
     if certificate["rank"] < certificate["n_parameter"]:
         return tr(
             f"not converged: the data determine {certificate['rank']} of {certificate['n_parameter']} parameters; "

@@ -133,13 +133,16 @@ def pack(fits, statuses, sources, group_column="", components=None, by_class=Non
         rows["coefficients"] += _coefficient_rows(key, fit)
         rows["covariance"] += _triangle(key, fit.covariance, fit.labels)
         rows["residual_correlation"] += _triangle(key, fit.correlation, list(fit.residual))
+        rows["random_effects"] += _random_rows(key, fit)
         rows["ranges"] += [
             {"model_id": key, "predictor": x, "unit": _unit(x), "minimum": low, "maximum": high}
             for x, (low, high) in fit.ranges.items()
         ]
         rows["indices"] += _index_rows(key, fit, by_class)
     frames = {
-        name: pd.DataFrame(found, columns=[f.name for f in FILES[name]]) for name, found in rows.items()
+        name: pd.DataFrame(found, columns=[f.name for f in FILES[name]])
+        for name, found in rows.items()
+        if found or name != "random_effects"
     }
     frames["draws"] = pd.concat(draws, ignore_index=True)
     return frames
@@ -226,6 +229,16 @@ def _triangle(key, matrix, labels) -> list[dict]:
         for i in range(len(labels))
         for j in range(i + 1)
     ]
+
+
+def _random_rows(key, fit) -> list[dict]:
+    if fit.random is None:
+        return []
+    rows = _triangle(key, fit.random.covariance, fit.random.names)
+    for row in rows:
+        row["group_column"] = fit.random.column
+        row["multiplies"] = row["row"] if row["row"] in fit.random.multiplies else ""
+    return rows
 
 
 def _index_rows(key, fit, by_class) -> list[dict]:

@@ -179,6 +179,18 @@ FILES: dict[str, tuple[Field, ...]] = {
             maximum=1,
         ),
     ),
+    "random_effects": (
+        _MODEL,
+        _text("group_column", "data column of the groups", "分组列", required=True),
+        *_PAIR,
+        _number(
+            "value",
+            "covariance of the deviations of groups from the typical one; lower triangle with diagonal",
+            "各组偏离典型组的协方差（下三角，含对角线）",
+            required=True,
+        ),
+        _text("multiplies", "rows whose deviation u multiplies by exp(u)", "偏离以 exp(u) 相乘的参数"),
+    ),
     "ranges": (
         _MODEL,
         _text("predictor", "data column", "自变量", required=True),
@@ -245,6 +257,7 @@ TITLES = {
     "coefficients": ("Coefficients", "系数"),
     "covariance": ("Covariance of the coefficients", "系数协方差"),
     "residual_correlation": ("Correlation of residuals between equations", "方程间残差相关"),
+    "random_effects": ("Spread of parameters between groups", "参数的组间变异"),
     "ranges": ("Range of validity", "适用范围"),
     "indices": ("Evaluation indices", "评价指标"),
     "values": ("Scalar parameters", "标量参数"),

@@ -6,7 +6,7 @@ import pandas as pd
 from sinklab.equations import System
 from sinklab.errors import EquationError, TableError, listing
 from sinklab.language import tr
-from sinklab.results import FitResult, ResidualModel
+from sinklab.results import FitResult, RandomEffects, ResidualModel
 
 _PARAMETERS = ["name", "group", "value", "se", "lower", "upper"]
 
@@ -90,6 +90,7 @@ def _model(row, part, origin) -> FitResult:
         level=row["level"],
         seed=int(row["seed"]),
         stored_draws=part["draws"][labels] if "draws" in part else None,
+        random=_random(part.get("random_effects")),
     )
 
 
@@ -110,6 +111,14 @@ def _check_names(system, names) -> None:
                 f"系数与方程不一致；缺少取值：{'、'.join(absent) or '无'}；方程中没有：{'、'.join(surplus) or '无'}",
             )
         )
+
+
+def _random(frame) -> RandomEffects | None:
+    if frame is None or frame.empty:
+        return None
+    names = list(dict.fromkeys(frame["row"]))
+    multiplies = tuple(n for n in names if n in set(frame["multiplies"].fillna("")))
+    return RandomEffects(str(frame["group_column"].iloc[0]), square(frame, names), multiplies)
 
 
 def _residual(row) -> ResidualModel:

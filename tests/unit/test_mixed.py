@@ -1,0 +1,193 @@
+"""Mixed models: agreement with linear theory, recovery, prediction for known and unknown groups."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sinklab as sl
+from sinklab.calibration import calibrated
+from sinklab.cli import main
+from sinklab.errors import DataError, EquationError
+
+ONE = "agb = a[site] * dbh**b"
+BOTH = "agb = a[site] * dbh**b[site]"
+
+
+def trees(groups=20, size=16, seed=7, spread=(0.15, 0.05)):
+    rng = np.random.default_rng(seed)
+    parts = []
+    for g in range(groups):
+        dbh = rng.uniform(6, 45, size)
+        a, b = 0.05 * (1 + spread[0] * rng.normal()), 2.4 + spread[1] * rng.normal()
+        agb = a * dbh**b * (1 + 0.15 * rng.normal(size=size))
+        parts.append(pd.DataFrame({"site": f"s{g:02d}", "dbh": dbh, "agb": agb}))
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return sl.fit(trees(), ONE, method="mixed")
+
+
+def test_certificate_and_shape(fitted):
+    assert fitted.converged
+    assert fitted.certificate["agree"]
+    assert list(fitted.parameters["name"]) == ["a", "b"]
+    assert fitted.random.names == ["a"]
+    assert fitted.random.column == "site"
+    assert fitted.random.effects.shape == (20, 1)
+    assert "[site]" not in fitted.system.text
+    # Deviations of the groups seen stay below the spread that they show.
+    assert fitted.random.effects["a"].std(ddof=0) < np.sqrt(fitted.random.covariance.loc["a", "a"])
+
+
+def test_a_linear_model_with_constant_spread_is_that_of_statsmodels():
+    import statsmodels.formula.api as smf
+
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"site": np.repeat([f"g{i}" for i in range(15)], 12), "dbh": rng.uniform(5, 40, 180)})
+    effect = rng.normal(0, 4, 15)[np.repeat(np.arange(15), 12)]
+    data["agb"] = 60 + effect + 8 * data["dbh"] + rng.normal(0, 6, 180)
+    fit = sl.fit(data, "agb = p[site] + q * dbh", method="mixed", variance="none")
+    peer = smf.mixedlm("agb ~ dbh", data, groups="site").fit(reml=False)
+    assert fit.loglik == pytest.approx(peer.llf, abs=1e-5)
+    assert fit.values == pytest.approx(peer.fe_params.to_numpy(), rel=1e-5)
+    assert fit.random.covariance.iloc[0, 0] == pytest.approx(peer.cov_re.iloc[0, 0], rel=1e-3)
+    assert fit.residual["agb"].sigma ** 2 == pytest.approx(peer.scale, rel=1e-4)
+    grow = np.sqrt(180 / 178)
+    assert fit.parameters["se"].to_numpy() == pytest.approx(peer.bse_fe.to_numpy() * grow, rel=1e-3)
+    told = pd.Series({k: v.iloc[0] for k, v in peer.random_effects.items()})
+    assert fit.random.effects["p"].to_numpy() == pytest.approx(
+        told[fit.random.effects.index].to_numpy(), abs=1e-3
+    )
+
+
+@pytest.mark.parametrize("text", [ONE, BOTH])
+def test_lognormal_is_the_linear_mixed_model_of_logarithms(text):
+    import statsmodels.formula.api as smf
+
+    data = trees()
+    fit = sl.fit(data, text, method="mixed", variance="lognormal")
+    logs = data.assign(y=np.log(data["agb"]), x=np.log(data["dbh"]))
+    random = "~ x" if text == BOTH else "~ 1"
+    peer = smf.mixedlm("y ~ x", logs, groups="site", re_formula=random).fit(
+        reml=False, method="bfgs", maxiter=500
+    )
+    assert fit.loglik == pytest.approx(peer.llf - logs["y"].sum(), abs=1e-3)
+    assert np.log(fit.values[0]) == pytest.approx(peer.fe_params["Intercept"], abs=2e-3)
+    assert fit.values[1] == pytest.approx(peer.fe_params["x"], abs=1e-3)
+    assert fit.random.multiplies == ("a",)
+    assert fit.correction["agb"] > np.exp(fit.residual["agb"].sigma ** 2 / 2)
+
+
+@pytest.mark.parametrize("variance", ["power:mean", "power:dbh", "lognormal"])
+def test_calibration_with_the_trees_of_a_group_is_its_effect(variance):
+    data = trees()
+    fit = sl.fit(data, BOTH, method="mixed", variance=variance)
+    for site in ("s00", "s07"):
+        group = calibrated(fit, data[data["site"] == site], site)
+        effect = fit.random.effects.loc[site]
+        a = (
+            fit.values[0] * np.exp(effect["a"])
+            if "a" in fit.random.multiplies
+            else fit.values[0] + effect["a"]
+        )
+        assert group.values == pytest.approx([a, fit.values[1] + effect["b"]], rel=1e-4)
+        assert group.random is None
+        assert group.label == site
+
+
+def test_more_trees_tell_more_of_a_group(fitted):
+    new = trees(1, 30, seed=99)
+    widths = []
+    for count in (1, 5, 30):
+        group = calibrated(fitted, new.head(count))
+        low_high = group.predict(pd.DataFrame({"dbh": [25.0]}), kind="individual")
+        widths.append((low_high["agb_upper"] - low_high["agb_lower"])[0])
+    unknown = fitted.predict(pd.DataFrame({"dbh": [25.0]}), kind="individual")
+    assert (unknown["agb_upper"] - unknown["agb_lower"])[0] > widths[0] > widths[1] > widths[2]
+
+
+def test_individuals_of_an_unknown_group_are_covered():
+    """Intervals of individuals must hold trees of sites that were not in the sample."""
+    inside = []
+    for seed in range(25):
+        fit = sl.fit(trees(16, 10, seed=seed), ONE, method="mixed")
+        new = trees(40, 3, seed=1000 + seed, spread=(0.15, 0.05))
+        told = fit.predict(new, kind="individual")
+        inside.append(((told["agb_lower"] < new["agb"]) & (new["agb"] < told["agb_upper"])).mean())
+    assert 0.90 < np.mean(inside) < 0.985
+
+
+def test_a_system_with_gaps_adds_up():
+    rng = np.random.default_rng(5)
+    data = trees(12, 15)
+    data["stem"] = data["agb"] * 0.8 * (1 + 0.05 * rng.normal(size=len(data)))
+    data["branch"] = data["agb"] * 0.2 * (1 + 0.3 * rng.normal(size=len(data)))
+    data["branch"] = data["branch"].clip(lower=0.05)
+    data.loc[data.index % 3 == 0, "branch"] = np.nan
+    text = "stem = a1[site] * dbh**b1\nbranch = a2[site] * dbh**b2\nagb = stem + branch"
+    fit = sl.fit(data, text, method="mixed")
+    assert fit.converged
+    assert fit.random.names == ["a1", "a2"]
+    told = fit.predict(data.head(4))
+    assert (told["stem"] + told["branch"]).to_numpy() == pytest.approx(told["agb"].to_numpy(), rel=1e-12)
+
+
+def test_groups_that_do_not_differ_are_named():
+    fit = sl.fit(trees(12, 20, spread=(0, 0), seed=11), ONE, method="mixed")
+    plain = sl.fit(trees(12, 20, spread=(0, 0), seed=11), "agb = a * dbh**b")
+    spread = np.sqrt(fit.random.covariance.iloc[0, 0]) / fit.values[0]
+    assert spread < 0.03
+    assert fit.values == pytest.approx(plain.values, rel=0.05)
+    assert fit.loglik >= plain.loglik - 0.5
+    assert bool([w for w in fit.warnings if "do not differ in a" in w]) == (spread < 2e-4)
+
+
+def test_a_table_keeps_what_groups_differ_by(fitted, tmp_path):
+    source = {"origin": "measured", "title": "trees of twenty sites"}
+    table = sl.Table.from_fits([fitted], "agb_forest_cunninghamia", "0.1.0", source=source)
+    folder = table.write(tmp_path)
+    assert (folder / "random_effects.csv").is_file()
+    again = sl.Table.read(folder).model()
+    new = pd.DataFrame({"dbh": [8.0, 30.0]})
+    for kind in ("mean", "individual"):
+        one, other = fitted.predict(new, kind=kind), again.predict(new, kind=kind)
+        assert other["agb_upper"].to_numpy() == pytest.approx(one["agb_upper"].to_numpy(), rel=1e-9)
+    group = trees(1, 6, seed=42)
+    assert calibrated(again, group).values == pytest.approx(calibrated(fitted, group).values, rel=1e-9)
+    from sinklab.tables.validation import validate
+
+    assert validate(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("agb = a * dbh**b", "vary by one column"),
+        ("agb = a[site] * dbh**b[plot]", "found site, plot"),
+    ],
+)
+def test_equations_that_are_not_mixed(text, message):
+    with pytest.raises(EquationError, match=message):
+        sl.fit(trees().assign(plot="p"), text, method="mixed")
+
+
+def test_few_groups_are_refused():
+    with pytest.raises(DataError, match="3 groups; expected at least 4"):
+        sl.fit(trees(3), ONE, method="mixed")
+
+
+def test_calibration_wants_a_mixed_model_and_responses(fitted):
+    with pytest.raises(DataError, match="no random effects"):
+        calibrated(sl.fit(trees(), "agb = a * dbh**b"), trees())
+    with pytest.raises(DataError, match="at least one response"):
+        calibrated(fitted, trees()[["dbh"]])
+
+
+def test_command(tmp_path, capsys):
+    trees().to_csv(tmp_path / "trees.csv", index=False)
+    code = main(["fit", str(tmp_path / "trees.csv"), "--equations", ONE, "--method", "mixed"])
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "Between groups of site, 20 groups" in said
