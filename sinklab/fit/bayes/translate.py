@@ -55,9 +55,11 @@ class Translation:
     """
 
     def __init__(self, compiled, columns, parameters, hold):
-        self.graph, self.roots, self.hold = compiled._graph, dict(
-            zip(compiled.responses, compiled._means, strict=True)
-        ), hold
+        self.graph, self.roots, self.hold = (
+            compiled._graph,
+            dict(zip(compiled.responses, compiled._means, strict=True)),
+            hold,
+        )
         self.columns, self.parameters = columns, parameters
         self._values, self._logs = {}, {}
 
