@@ -40,7 +40,7 @@ ROWS = (
     {"fit"},
     {"assess", "propagate"},
     {"systems"},
-    {"plots", "system_plots", "fonts", "drafts", "review"},
+    {"plots", "maps", "system_plots", "fonts", "drafts", "review"},
     {"runs", "cli"},
 )
 

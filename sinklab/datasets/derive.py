@@ -14,11 +14,13 @@ def derive(frame, entry, notes) -> None:
     frame : DataFrame
         Changed in place.
     entry : dict
-        ``exceptions`` change a column on the records of one study, ``differences`` take a part from a
+        ``constants`` hold for every record, ``exceptions`` change a column on the records of one study, ``differences`` take a part from a
         whole, ``sums`` fill totals that are missing, ``ratios`` divide two columns.
     notes : list of str
         Lines are appended.
     """
+    for column, value in entry.get("constants", {}).items():
+        frame[column] = value
     for item in entry.get("exceptions", []):
         _exception(frame, item, notes)
     for item in entry.get("differences", []):

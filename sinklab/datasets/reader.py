@@ -12,6 +12,9 @@ from sinklab.datasets.derive import derive
 from sinklab.errors import DataError, listing
 from sinklab.language import tr
 
+#: Columns of which one says what a record is.
+IDENTIFIERS = {"tree_id", "plot_id", "core_id"}
+
 
 def read_open(name: str) -> pd.DataFrame:
     """Read an open data set in vocabulary names and units.
@@ -32,10 +35,13 @@ def read_open(name: str) -> pd.DataFrame:
         The file is not at hand, or lacks a column.
     """
     entry = catalog.entry(name)
-    (path,) = catalog.files(name)
+    path, *others = catalog.files(name)
     notes = []
     raw = _raw(path, notes)
-    wanted = [entry["species"], *(item["column"] for item in entry["columns"].values())]
+    for item, other in zip(entry.get("joins", ()), others, strict=True):
+        raw = _join(raw, _raw(other, notes), item["keys"], other)
+    wanted = [item["column"] for item in entry["columns"].values()]
+    wanted += [entry["species"]] if "species" in entry else []
     missing = [column for column in wanted if column not in raw]
     if missing:
         raise DataError(
@@ -44,8 +50,8 @@ def read_open(name: str) -> pd.DataFrame:
                 f"{path}：没有列 {'、'.join(missing)}；已有列：{', '.join(raw.columns)}",
             )
         )
-    columns = _species(raw[entry["species"]], notes)
-    if "tree_id" not in entry["columns"] and "plot_id" not in entry["columns"]:
+    columns = _species(raw[entry["species"]], notes) if "species" in entry else {}
+    if not IDENTIFIERS & set(entry["columns"]):
         columns["tree_id"] = pd.Series([f"{name}_{i + 1:05d}" for i in range(len(raw))], index=raw.index)
     for variable, item in entry["columns"].items():
         columns[variable] = _column(raw[item["column"]], variable, item, notes)
@@ -56,7 +62,10 @@ def read_open(name: str) -> pd.DataFrame:
         v: i["component"] for v, i in entry["columns"].items() if "component" in i and "as" not in i
     }
     components |= {d["variable"]: d["component"] for d in entry.get("differences", [])}
-    digests = {item["path"]: provenance.file_sha256(path) for item in entry["files"]}
+    digests = {
+        item["path"]: provenance.file_sha256(file)
+        for item, file in zip(entry["files"], [path, *others], strict=True)
+    }
     changed = [item["path"] for item in entry["files"] if digests[item["path"]] != item["sha256"]]
     if changed:
         notes.append(
@@ -99,6 +108,22 @@ def _raw(path, notes) -> pd.DataFrame:
             )
         )
     return pd.DataFrame(rows[1:], columns=header, dtype="object")
+
+
+def _join(raw, other, keys, path) -> pd.DataFrame:
+    """Add to every record the columns of a second file that it lacks, found by shared keys."""
+    twice = other[other.duplicated(keys)]
+    alone = raw[~pd.MultiIndex.from_frame(raw[keys]).isin(pd.MultiIndex.from_frame(other[keys]))]
+    problems = [
+        tr(f"keys used twice: {row}", f"键重复：{row}") for row in twice[keys].drop_duplicates().to_numpy()
+    ]
+    problems += [
+        tr(f"no record for {row}", f"没有 {row} 的记录") for row in alone[keys].drop_duplicates().to_numpy()
+    ]
+    if problems:
+        raise DataError(f"{path}: {listing(problems)}")
+    fresh = [c for c in other.columns if c in keys or c not in raw]
+    return raw.merge(other[fresh], on=keys, how="left", validate="many_to_one")
 
 
 def _species(labels, notes) -> dict:

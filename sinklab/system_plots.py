@@ -1,0 +1,152 @@
+"""Figures of the systems: carbon by depth, importance of inputs, values beside printed ones, curves over data.
+
+Every function returns a matplotlib ``Figure`` drawn with the bundled Chinese font; :func:`sinklab.plots.save` writes it.
+"""
+
+from functools import wraps
+
+import numpy as np
+
+from sinklab import fonts, vocabulary
+from sinklab.language import language
+
+INK, BAND, PRINTED, FAINT = "#1b4d3e", "#7fb69a", "#b5651d", "#cccccc"
+
+
+def _styled(draw):
+    """Draw with the fonts and lines of the house; texts keep the font that is set when they are made."""
+
+    @wraps(draw)
+    def inside(*arguments, **options):
+        import matplotlib as mpl
+
+        rc = {
+            "font.family": [fonts.register(), "DejaVu Sans"],
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "legend.frameon": False,
+            "mathtext.fontset": "stix",
+        }
+        with mpl.rc_context(rc):
+            return draw(*arguments, **options)
+
+    return inside
+
+
+def _axes(width, height, columns=1):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(1, columns, squeeze=False)[0]
+
+
+def _words(lang, zh, en):
+    return zh if (lang or language()) == "zh" else en
+
+
+@_styled
+def depth_figure(layers, variable, by, lang=None):
+    """Values of every layer against depth, with the median of 10 cm classes.
+
+    Parameters
+    ----------
+    layers : DataFrame
+        ``layer_top``, ``layer_bottom`` [cm] and ``variable``.
+    variable : str
+    by : str
+        Column whose values get a panel each.
+    """
+    groups = [(k, g) for k, g in layers[layers[variable] > 0].groupby(by)]
+    figure, axes = _axes(3.4 * len(groups) + 0.6, 3.8, len(groups))
+    for axis, (key, part) in zip(axes, groups, strict=True):
+        middle = (part["layer_top"] + part["layer_bottom"]) / 2
+        axis.plot(part[variable], middle, ".", ms=2, color=FAINT)
+        depth = np.minimum(middle // 10, 14)
+        found = part.groupby(depth)[variable].quantile([0.25, 0.5, 0.75]).unstack()
+        place = found.index.to_numpy(float) * 10 + 5
+        axis.fill_betweenx(place, found[0.25], found[0.75], color=BAND, alpha=0.5, lw=0)
+        axis.plot(found[0.5], place, "-o", ms=3, color=INK)
+        axis.set(xscale="log", ylim=(150, 0), title=f"{key} (n = {len(part)})")
+        axis.set_xlabel(vocabulary.label(variable, lang, True))
+        axis.set_ylabel(_words(lang, "深度 / cm", "depth / cm"))
+    return figure
+
+
+@_styled
+def beside_figure(values, printed, variable, lang=None):
+    """Our values with their intervals, and the printed ones of the same groups below.
+
+    Parameters
+    ----------
+    values, printed : DataFrame
+        ``label, mean, q025, q975``; limits may be missing.
+    variable : str
+    """
+    rows = [(row, INK, BAND) for row in values.to_dict("records")]
+    rows += [(row, PRINTED, "#e8c9a0") for row in printed.to_dict("records")]
+    figure, (axis,) = _axes(7.4, 1.0 + 0.3 * len(rows))
+    for place, (row, ink, band) in enumerate(reversed(rows)):
+        if np.isfinite(row.get("q025", np.nan)):
+            axis.hlines(place, row["q025"], row["q975"], color=band, lw=3)
+        axis.plot(row["mean"], place, "o" if ink == INK else "D", ms=4.5, color=ink)
+    axis.set_yticks(range(len(rows)), [row["label"] for row, *_ in reversed(rows)])
+    axis.margins(y=0.6 / len(rows))
+    axis.set_xlim(left=0)
+    axis.set_xlabel(vocabulary.label(variable, lang, True))
+    axis.set_title(
+        _words(
+            lang, "绿：本表（均值与区间）；棕：已发表", "green: this table (mean, interval); brown: printed"
+        ),
+        loc="left",
+    )
+    axis.grid(axis="x", color="#eeeeee")
+    return figure
+
+
+@_styled
+def importance_figure(table, lang=None):
+    """Bars of the importance of each input.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``input`` (a variable) and columns of shares, one panel each.
+    """
+    columns = [c for c in table.columns if c != "input"]
+    figure, axes = _axes(3.6 * len(columns), 0.8 + 0.4 * len(table), len(columns))
+    names = [vocabulary.label(x, lang) for x in table["input"]]
+    for axis, column in zip(axes, columns, strict=True):
+        axis.barh(range(len(table))[::-1], table[column], color=BAND)
+        axis.set_yticks(range(len(table))[::-1], names)
+        axis.set_xlabel(column)
+    return figure
+
+
+@_styled
+def curves_figure(data, x, y, curves, lang=None, log=False):
+    """Points with fitted and printed curves.
+
+    Parameters
+    ----------
+    data : DataFrame or None
+    x, y : str
+        Variables of the vocabulary.
+    curves : list of (label, x values, y values, kind)
+        ``kind`` is ``ours`` or ``printed``.
+    """
+    figure, (axis,) = _axes(5.6, 4.0)
+    if data is not None:
+        axis.plot(data[x], data[y], "o", ms=3, mfc="none", mec="#777777", mew=0.5)
+    shades = iter(["#b5651d", "#8a6fb0", "#3b7dbd", "#c0504d", "#777733", "#d2a24c", "#5f9ea0"])
+    inks = iter([INK, "#4f9a7a", "#86b59f", "#2f6f9f", "#7a4f9a", "#9a7a4f"])
+    for label, grid, line, kind in curves:
+        if kind == "ours":
+            axis.plot(grid, line, color=next(inks, INK), lw=1.8, label=label)
+        else:
+            axis.plot(grid, line, "--", color=next(shades, "#999999"), lw=1.2, label=label)
+    axis.set(xlabel=vocabulary.label(x, lang, True), ylabel=vocabulary.label(y, lang, True))
+    if log:
+        axis.set(xscale="log", yscale="log")
+    axis.legend(fontsize=8)
+    return figure

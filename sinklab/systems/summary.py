@@ -1,0 +1,111 @@
+r"""A quantity measured on cores or quadrats of several sites: mean, spread of sites and units, a new unit.
+
+.. math:: \ln y_{ij} = \mu + s_i + u_{ij}, \quad s \sim N(0, \tau^2), \; u \sim N(0, \sigma^2)
+
+The mean on the natural scale is :math:`\exp(\mu + (\tau^2 + \sigma^2) / 2)`; the interval is that of one unit on a
+new site.
+"""
+
+import numpy as np
+import pandas as pd
+
+from sinklab import vocabulary
+from sinklab.distributions import Distribution
+from sinklab.errors import DataError
+from sinklab.language import tr
+from sinklab.systems.wetland_cores import mixed_line
+
+
+def summarise(
+    frame, variable: str, site, by=(), level: float = 0.95, kind: str = "", noise=None
+) -> pd.DataFrame:
+    """Hierarchical summary of measured values, as rows of ``values.csv``.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    variable : str
+        Column with positive values, a variable of the vocabulary.
+    site : str or sequence of str
+        Columns that name a site.
+    by : sequence of str
+        Columns that make the groups (habitat, grassland type …).
+    level : float
+    kind : str
+        Goes into the name, as ``soc_stock[mangrove,100 cm]``.
+    noise : str, optional
+        Column with the sd of the logarithm of each value (imputation); taken out of the spread between units.
+
+    Returns
+    -------
+    values : DataFrame
+        With ``n_study`` (sites), ``n`` (units), ``tau`` (sd between sites, natural scale at the mean).
+
+    Raises
+    ------
+    DataError
+        Values that are not positive, or a group with fewer than two units.
+    """
+    sites = [site] if isinstance(site, str) else list(site)
+    used = frame[frame[variable].notna()]
+    if (used[variable] <= 0).any():
+        raise DataError(
+            tr(
+                f"{variable}: {int((used[variable] <= 0).sum())} values are not positive; set them aside with a reason",
+                f"{variable}：{int((used[variable] <= 0).sum())} 个值不为正；请说明原因后剔除",
+            )
+        )
+    groups = used.groupby(list(by), sort=True) if by else [((), used)]
+    rows = [_row(key, part, variable, sites, by, level, kind, noise) for key, part in groups]
+    return pd.DataFrame(rows)
+
+
+def spreads(values, sites, noise=None) -> tuple[float, float, float, float]:
+    """Mean of the logarithms with its standard error, sd between sites, sd within a site."""
+    log = np.log(np.asarray(values, float))
+    if len(log) < 2:
+        raise DataError(tr("fewer than two units in a group", "组内少于两个单元"))
+    number = pd.factorize(np.asarray(sites))[0]
+    if len(set(number)) < 2 or len(set(number)) == len(log):
+        return float(log.mean()), float(log.std(ddof=1) / np.sqrt(len(log))), 0.0, float(log.std(ddof=1))
+    found = mixed_line(log, np.ones((len(log), 1)), number)
+    return (
+        float(found.coefficients[0]),
+        float(np.sqrt(found.covariance[0, 0])),
+        found.sd_group,
+        found.sd_residual,
+    )
+
+
+def _row(key, part, variable, sites, by, level, kind, noise) -> dict:
+    label = part[sites].astype(str).agg(" / ".join, axis=1)
+    mu, se, tau, sigma = spreads(part[variable], label)
+    if noise is not None:
+        sigma = float(np.sqrt(max(sigma**2 - np.mean(part[noise] ** 2), 0.0)))
+    spread = float(np.sqrt(tau**2 + sigma**2))
+    mean = float(np.exp(mu + spread**2 / 2))
+    wide = float(np.hypot(spread, se))
+    q = Distribution("lognormal", mu, wide).quantile([0.5 - level / 2, 0.5 + level / 2])
+    labels = ",".join([*map(str, key), *([kind] if kind else [])])
+    extra = f";to={kind}" if kind else ""
+    return {
+        "name": f"{variable}[{labels}]" if labels else variable,
+        "group": ";".join(f"{c}={k}" for c, k in zip(by, key, strict=True)) + extra,
+        "variable": variable,
+        "unit": vocabulary.variable(variable).unit,
+        "n_study": int(label.nunique()),
+        "n": len(part),
+        "mean": mean,
+        "sd": float(mean * np.sqrt(np.expm1(spread**2))),
+        "se": float(mean * se),
+        "tau": float(mean * np.sqrt(np.expm1(tau**2))),
+        "family": "lognormal",
+        "p1": mu,
+        "p2": wide,
+        "q025": float(q[0]),
+        "q975": float(q[1]),
+        "level": level,
+        "interval_kind": "distribution",
+        "spread_read": "sd",
+        "note": "interval for one unit on a new site",
+    }

@@ -1,0 +1,214 @@
+"""Soil profiles: printed stocks, conservation of mass, faults with their record and likely unit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sinklab import literature
+from sinklab.errors import DataError
+from sinklab.systems import soil, soil_checks, summary, wetland_cores
+
+
+def profile(bounds, density, soc, **more):
+    return pd.DataFrame(
+        {"layer_top": bounds[:-1], "layer_bottom": bounds[1:], "bulk_density": density, "soc": soc} | more
+    )
+
+
+@pytest.mark.parametrize(
+    ("soc", "density", "printed"),
+    [
+        # Yang et al. (2016), doi:10.17521/cjpe.2015.0314, table 3: layers and carbon density 0-100 cm [kg/m2].
+        ([30.35, 19.54, 12.72, 9.73, 6.72], [1.11, 1.24, 1.32, 1.37, 1.39], 14.73),
+        ([34.71, 23.08, 16.37, 12.42, 7.87], [0.99, 1.10, 1.22, 1.27, 1.32], 16.24),
+        ([25.29, 20.88, 15.66, 12.05, 9.25], [0.99, 1.16, 1.23, 1.26, 1.23], 15.50),
+        ([30.95, 20.21, 14.08, 10.41, 8.22], [1.16, 1.27, 1.35, 1.44, 1.45], 16.91),
+    ],
+)
+def test_stock_to_one_metre_as_printed_for_hainan(soc, density, printed):
+    one = profile([0, 10, 20, 30, 50, 100], density, soc)
+    # The paper averages the stocks of 30 profiles, this is the stock of the averages.
+    assert soil.stock_to_depth(one, 100) == pytest.approx(10 * printed, rel=0.03)
+    assert soil.stock_to_depth(one, 100, "spline") == pytest.approx(soil.stock_to_depth(one, 100), rel=1e-12)
+
+
+def test_stocks_of_coastal_wetlands_as_printed():
+    # Fu et al. (2021), supplementary table: bulk density, carbon and stock of the same metre.
+    rows = literature.load("wetland_cores")
+    made = soil.layer_stock(rows["bulk_density"], rows["soc"], 100.0)
+    assert np.median(np.abs(made / rows["soc_stock"] - 1)) < 0.04
+    (zhang,) = rows.loc[(rows["soc"] == 8.4), "soc_stock"]
+    assert soil.layer_stock(1.16, 8.4, 100) == pytest.approx(zhang, rel=0.01)
+
+
+def test_houzhai_layers_add_up_to_the_printed_totals():
+    # Zhang et al. (2017), table 7: 8.54 kg/m2 in yellow clay, 4.44 in black limestone soil.
+    rows = literature.load("karst_soil_layers")
+    for kind, total in (("yellow_clay", 85.4), ("black_limestone_soil", 44.4)):
+        part = rows[rows["soil_type"] == kind].assign(bulk_density=1.0)
+        part["soc"] = part["carbon_density"]
+        assert soil.stock_to_depth(part, part["layer_bottom"].max()) == pytest.approx(total, abs=0.05)
+
+
+def test_spline_keeps_every_layer_and_follows_a_smooth_profile():
+    bounds = np.array([0, 10, 20, 40, 70, 100.0])
+    truth = lambda z: 40 * 25 * (1 - np.exp(-z / 25)) / 10  # noqa: E731
+    soc = 10 * np.diff(truth(bounds)) / np.diff(bounds)
+    one = profile(bounds, 1.0, soc)
+    for depth in bounds[1:]:
+        assert soil.stock_to_depth(one, depth, "spline") == pytest.approx(truth(depth), rel=1e-9)
+    cut = [abs(soil.stock_to_depth(one, 30, m) - truth(30)) for m in ("layers", "spline")]
+    assert cut[1] < 0.3 * cut[0]
+
+
+def test_equivalent_mass_does_not_notice_compaction():
+    loose = profile([0, 20, 40, 80], [0.8, 1.0, 1.2], [30.0, 15.0, 8.0])
+    dense = loose.assign(
+        layer_top=loose["layer_top"] / 1.25,
+        layer_bottom=loose["layer_bottom"] / 1.25,
+        bulk_density=loose["bulk_density"] * 1.25,
+    )
+    assert soil.stock_to_depth(dense, 30) > 1.1 * soil.stock_to_depth(loose, 30)
+    for method in soil.METHODS:
+        assert soil.stock_in_mass(dense, 3000, method) == pytest.approx(
+            soil.stock_in_mass(loose, 3000, method), rel=1e-9
+        )
+    with pytest.raises(DataError, match="reference mass"):
+        soil.stock_in_mass(loose, 9000)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        ([(0, 20), (15, 40)], "record 2.*15-40 cm.*begin at 20 cm.*overlaps"),
+        ([(0, 20), (30, 40)], "record 2.*30-40 cm.*begin at 20 cm.*gap"),
+        ([(0, 20), (30, 25)], "record 2.*bottom lies above top"),
+        ([(0, 20)], "ends at 20 cm; expected 40 cm"),
+    ],
+)
+def test_layers_that_do_not_join_are_refused(bounds, words):
+    top, bottom = zip(*bounds, strict=True)
+    one = pd.DataFrame({"layer_top": top, "layer_bottom": bottom, "bulk_density": 1.0, "soc": 10.0})
+    with pytest.raises(DataError, match=words):
+        soil.stock_to_depth(one, 40)
+
+
+def test_a_missing_layer_is_never_zero():
+    one = profile([0, 20, 40], [1.0, 1.1], [20.0, np.nan])
+    with pytest.raises(DataError, match="record 2: soc is missing.*not zero"):
+        soil.stock_to_depth(one, 40)
+    assert soil.stock_to_depth(one, 20) == pytest.approx(40.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        (
+            "bulk_density",
+            1250.0,
+            r"record 2: bulk_density = 1250.*likely unit: kg/m3 \(1250 kg/m3 = 1.25 g/cm3\)",
+        ),
+        ("bedrock_exposure", 35.0, r"record 2: bedrock_exposure = 35.*% \(35 % = 0.35\)"),
+        ("carbon_fraction", 47.0, r"record 2: carbon_fraction = 47.*% \(47 % = 0.47\)"),
+        ("carbon_fraction", 470.0, r"g/kg \(470 g/kg = 0.47\)"),
+        ("soc", -3.0, "no unit explains it"),
+    ],
+)
+def test_likely_units_are_named(name, value, words):
+    good = {"bulk_density": 1.2, "bedrock_exposure": 0.3, "carbon_fraction": 0.5, "soc": 20.0}[name]
+    (line,) = soil_checks.suspect(pd.Series([good, value]), name)
+    import re
+
+    assert re.search(words, line)
+
+
+def test_carbon_in_per_cent_is_seen_beside_organic_matter_and_density():
+    one = profile([0, 10, 20], [0.5, 0.6], [3.2, 41.0], organic_matter=[0.08, 0.10])
+    (line,) = soil_checks.unit_faults(one)
+    assert "record 1" in line and "3.2 % = 32 g/kg" in line
+    with pytest.raises(DataError, match="3.2 % = 32 g/kg"):
+        soil.stock_to_depth(one, 20)
+    many = pd.concat([profile([0, 10, 20], [0.4, 0.5], [9.0, 7.0])] * 6, ignore_index=True)
+    (line,) = soil_checks.unit_faults(many)
+    assert "likely unit: %" in line
+    assert soil_checks.unit_faults(many.assign(soc=many["soc"] * 10)) == []
+    assert soil_checks.unit_faults(many.assign(bulk_density=1.4)) == []
+
+
+def test_set_aside_blanks_and_counts():
+    one = profile([0, 10, 20], [1200.0, 0.6], [32.0, 41.0], organic_matter=[0.08, 0.004])
+    kept, lines = soil_checks.set_aside(one)
+    assert len(lines) == 2 and kept["bulk_density"].isna().sum() == 1
+    assert kept["soc"].isna().tolist() == [False, True] and one["soc"].notna().all()
+
+
+def simulated(n_core=60, seed=3):
+    random = np.random.default_rng(seed)
+    rows = []
+    for core in range(n_core):
+        effect = 0.5 * random.standard_normal()
+        for top in range(0, 100, 10):
+            carbon = np.exp(3.2 - 0.2 * np.log1p((top + 5) / 10) + effect + 0.2 * random.standard_normal())
+            rows.append((core, f"s{core % 12}", top, top + 10, 0.8, carbon / 0.8, np.nan))
+    columns = ["core_id", "site", "layer_top", "layer_bottom", "bulk_density", "soc", "organic_matter"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_imputed_layers_cover_the_truth_and_follow_their_core():
+    whole = simulated()
+    truth = whole.groupby("core_id")[["bulk_density", "soc"]].apply(
+        lambda g: (g["bulk_density"] * g["soc"]).sum()
+    )
+    model = wetland_cores.fit_layers(whole, ["core_id"])
+    assert model.carbon.sd_group == pytest.approx(0.5, rel=0.25)
+    assert model.carbon.sd_residual == pytest.approx(0.2, rel=0.1)
+    assert model.matter is None
+    part = whole[(whole["layer_top"] < 60) & (whole["layer_top"] != 20)]
+    inside = 0
+    for core, rows in part.groupby("core_id"):
+        drawn, share = wetland_cores.draw_stock(rows, 100, model, 400, 1, core)
+        assert share == pytest.approx(0.5)
+        low, high = np.quantile(drawn, [0.05, 0.95])
+        inside += low <= truth[core] <= high
+    assert 48 <= inside <= 60
+
+
+def test_complete_cores_need_no_draws_and_others_are_counted():
+    whole = simulated(8)
+    found = wetland_cores.stocks(whole, 50, ["site", "core_id"])
+    assert (found["sd_log"] == 0).all() and len(found) == 8
+    first = whole[whole["core_id"] == 0]
+    assert found.loc[found["core_id"] == 0, "soc_stock"].item() == pytest.approx(
+        soil.stock_to_depth(first, 50)
+    )
+    bad = whole.copy()
+    bad.loc[1, "layer_top"] = 5
+    found = wetland_cores.stocks(bad, 100, ["site", "core_id"], n=20)
+    assert found.attrs["left_out"] == {"overlap or bounds": 1, "too little measured": 0}
+
+
+def test_summary_recovers_levels():
+    random = np.random.default_rng(5)
+    site = np.repeat(np.arange(80), 6)
+    log = 5 + 0.4 * random.standard_normal(80)[site] + 0.3 * random.standard_normal(480)
+    frame = pd.DataFrame({"site": site, "soc_stock": np.exp(log), "habitat": "mangrove"})
+    (row,) = summary.summarise(frame, "soc_stock", "site", ["habitat"], kind="100 cm").to_dict("records")
+    assert row["name"] == "soc_stock[mangrove,100 cm]" and row["n_study"] == 80
+    assert row["p1"] == pytest.approx(5, abs=0.12)
+    assert row["p2"] == pytest.approx(0.5, rel=0.15)
+    assert row["mean"] == pytest.approx(np.exp(5 + 0.125), rel=0.12)
+
+
+@pytest.mark.open_data
+def test_chinese_mangroves_of_the_world_data_base(open_data):
+    from sinklab import datasets
+
+    world = datasets.load("open:mangrove_soil_cores")
+    china = world[world["country"].isin(["CHN", "HKG", "TWN"])]
+    assert len(china) == 419
+    model = wetland_cores.fit_layers(world, ["study_id", "site", "core_id"])
+    cores = wetland_cores.stocks(china, 100, ["study_id", "site", "core_id"], 200, 1, 0.5, model)
+    assert len(cores) == 24 and cores.attrs["left_out"]["too little measured"] == 112
+    printed = literature.load("wetland_cores")
+    printed = printed.loc[printed["habitat"] == "mangrove", "soc_stock"]
+    assert np.log(cores["soc_stock"]).mean() == pytest.approx(np.log(printed).mean(), abs=0.4)
