@@ -17,6 +17,9 @@ _HOMES = {
     "Inventory": "inventory",
     "Propagated": "inventory",
     "propagate": "inventory",
+    "deduct": "deductions",
+    "prepare": "stands",
+    "stock": "stocks",
 }
 
 __all__ = sorted(_HOMES)

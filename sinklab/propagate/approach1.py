@@ -22,6 +22,9 @@ from sinklab.language import tr
 from sinklab.propagate.levels import PARAMETERS, RESIDUAL
 from sinklab.propagate.units import Units
 
+#: Rows whose derivatives are held at once; a million rows need no matrix of a million rows by k.
+BLOCK = 65536
+
 
 def variances(units: Units, combine=None) -> dict[str, np.ndarray]:
     """Variance of group totals by source, to the first order.
@@ -64,15 +67,37 @@ def variances(units: Units, combine=None) -> dict[str, np.ndarray]:
     return {name: found[name] for name in units.sources}
 
 
+def row_variances(units: Units) -> np.ndarray:
+    """Variance of ``weight * mass`` of every row by all sources together, to the first order, shape (n,)."""
+    value = units.weight * units.centre
+    scale = units.weight * units.factor_mean
+    total = np.zeros(units.n)
+    for m, start, stop in units.spans():
+        model = units.models[m]
+        for a in range(start, stop, BLOCK):
+            b = min(a + BLOCK, stop)
+            slope = model.slopes({c: v[a:b] for c, v in units.data.items()}, b - a)
+            total[a:b] = scale[a:b] ** 2 * np.einsum("ij,jk,ik->i", slope, model.covariance, slope)
+    for factor in units.factors:
+        mean, sd = factor.moments(units.levels[factor.by])
+        ratio = np.divide(sd, mean, out=np.zeros_like(sd), where=mean != 0)
+        total += (value * ratio[units.level[factor.by]]) ** 2
+    for noise in units.noises:
+        sd = noise.total_sd(units.spread[noise.name])
+        total += ((_slope(units, noise.column) if noise.column else value) * sd) ** 2
+    if units.residual:
+        total += (scale * units.residual_sd) ** 2
+    return np.clip(total, 0, None)
+
+
 def _parameters(units, mix) -> np.ndarray:
     total = np.zeros(len(mix))
     for m, start, stop in units.spans():
         model, rows = units.models[m], slice(start, stop)
         scale = units.weight[rows] * units.factor_mean[rows]
         gradient = np.zeros((len(units.groups), len(model.values)))
-        # In parts, so that a million rows need no matrix of a million rows by k.
-        for a in range(start, stop, 65536):
-            b = min(a + 65536, stop)
+        for a in range(start, stop, BLOCK):
+            b = min(a + BLOCK, stop)
             slope = model.slopes({c: v[a:b] for c, v in units.data.items()}, b - a)
             np.add.at(gradient, units.group[a:b], scale[a - start : b - start, None] * slope)
         gradient = mix @ gradient

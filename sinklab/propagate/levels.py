@@ -42,9 +42,12 @@ class Model:
         Left sides whose sum is wanted.
     values : array, shape (k,)
         Estimates.
-    pool : array, shape (n_pool, k)
-        Joint draws. More draws than the pool holds use each row equally often.
     covariance : array, shape (k, k)
+    pool : array, shape (n_pool, k), optional
+        Joint draws, of a posterior or a bootstrap. More draws than the pool holds use each row
+        equally often. Without a pool the parameters are drawn from estimates and covariance.
+    on_log : array of bool, shape (k,), optional
+        Parameters drawn as logarithms.
     sigma : float
         Standard deviation of the residual on the logarithmic scale; 0 when there is none.
     correction : mapping of str to float
@@ -57,15 +60,16 @@ class Model:
     system: System
     responses: tuple[str, ...]
     values: np.ndarray
-    pool: np.ndarray
     covariance: np.ndarray
+    pool: np.ndarray | None = None
+    on_log: np.ndarray | None = None
     sigma: float = 0.0
     correction: dict = field(default_factory=dict)
     layout: Layout | None = None
     fit: object = None
 
     @classmethod
-    def of(cls, fit, responses, name: str = "", n_pool: int = 4000) -> "Model":
+    def of(cls, fit, responses, name: str = "") -> "Model":
         """Model of some responses of a fit, or of a model read from a table.
 
         Parameters
@@ -75,8 +79,6 @@ class Model:
             Several are added: ``("agb", "root")``.
         name : str
             Label of the fit when left out; names the parameters that are shared.
-        n_pool : int
-            Joint draws to make when the fit holds none.
 
         Raises
         ------
@@ -93,7 +95,7 @@ class Model:
                     f"{name or fit.label}：没有因变量 {'、'.join(absent)}；现有：{known}",
                 )
             )
-        stored = fit.stored_draws if fit.stored_draws is not None else fit.draws(n_pool)
+        sampled = fit.method == "bayes" or fit.certificate.get("bootstrap")
         alone = len(wanted) == 1 and wanted[0] in fit.residual
         model = fit.residual[wanted[0]] if alone else None
         return cls(
@@ -101,29 +103,39 @@ class Model:
             system=fit.system,
             responses=wanted,
             values=fit.values,
-            pool=stored[fit.labels].to_numpy(float),
             covariance=fit.covariance.to_numpy(float),
+            pool=fit.stored_draws[fit.labels].to_numpy(float) if sampled else None,
+            on_log=fit.log_coefficients() | leading_coefficients(fit),
             sigma=model.sigma if model is not None and model.kind == "lognormal" else 0.0,
-            correction={r: c for r, c in fit.correction.items() if c != 1 and np.isfinite(c)},
+            correction={r: c for r, c in fit.correction.items() if c != 1} if fit.of_medians else {},
             layout=fit.layout,
             fit=fit,
         )
 
     def draws(self, n: int, seed: int) -> np.ndarray:
-        """Joint draws of the parameters, shape (n, k).
+        """Joint draws of the parameters, shape (n, k); the first rows do not depend on ``n``.
 
-        The rows of the pool are put in an order that only this model has: two tables made with the
-        same seed would otherwise go up and down together.
+        Rows of a pool are put in an order that only this model has: two tables made with the same
+        seed would otherwise go up and down together.
         """
-        rounds = -(-n // len(self.pool))
-        order = [
-            streams.stream(seed, PARAMETERS, self.name, r).permutation(len(self.pool)) for r in range(rounds)
-        ]
-        return self.pool[np.concatenate(order)[:n]]
+        if self.pool is not None:
+            size = len(self.pool)
+            rounds = range(-(-n // size))
+            order = [streams.stream(seed, PARAMETERS, self.name, r).permutation(size) for r in rounds]
+            return self.pool[np.concatenate(order)[:n]]
+        on_log = np.zeros(len(self.values), bool) if self.on_log is None else self.on_log
+        centre, scale = self.values.copy(), np.ones(len(self.values))
+        centre[on_log], scale[on_log] = np.log(self.values[on_log]), 1 / self.values[on_log]
+        # Eigenvalues instead of Cholesky: a covariance may be singular to rounding.
+        roots, vectors = np.linalg.eigh(self.covariance * np.outer(scale, scale))
+        normal = streams.stream(seed, PARAMETERS, self.name).standard_normal((n, len(centre)))
+        drawn = centre + normal @ (vectors * np.sqrt(np.clip(roots, 0, None))).T
+        drawn[:, on_log] = np.exp(drawn[:, on_log])
+        return drawn
 
     def light(self) -> "Model":
         """The model without draws and fit: what evaluating it needs, small enough to be sent."""
-        return replace(self, pool=np.empty((0, len(self.values))), layout=None, fit=None)
+        return replace(self, pool=None, layout=None, fit=None)
 
     @property
     def predictors(self) -> tuple[str, ...]:
@@ -226,6 +238,21 @@ class Model:
             i = self.system.free.index(part)
             total += (d * factor[i])[:, None] * inner[:, i]
         return total
+
+
+def leading_coefficients(fit) -> np.ndarray:
+    r"""Mask of the positive parameters that multiply a product of powers, shape (k,).
+
+    With :math:`a` and :math:`b` of :math:`a x^b` as correlated as they always are, normal draws of both
+    scatter far more than the curve itself; with :math:`\ln a` they follow it.
+    """
+    names = set()
+    for response in fit.system.free:
+        form = fit.system.power_product(response)
+        if form is not None and not form.log:
+            names.add(form.coefficient)
+    parameters = fit.parameters
+    return np.array([n in names for n in parameters["name"]], bool) & (fit.values > 0)
 
 
 def _by_place(theta, places) -> list[np.ndarray]:

@@ -22,12 +22,20 @@ branch = a2 * dbh**b2
 agb = stem + branch"""
 
 
-def square(name="m", a=0.1, se=0.005, sigma=0.0, n_pool=20000, seed=5):
+def square(name="m", a=0.1, se=0.005, sigma=0.0, n_pool=0):
     """A model whose totals have closed forms: agb = a * dbh**2 with one uncertain number."""
-    pool = np.random.default_rng(seed).normal(a, se, (n_pool, 1))
-    pool = a + (pool - pool.mean()) * se / pool.std()
+    pool = np.random.default_rng(5).normal(a, se, (n_pool, 1)) if n_pool else None
     correction = {"agb": float(np.exp(sigma**2 / 2))} if sigma else {}
-    return Model(name, SQUARE, ("agb",), np.array([a]), pool, np.array([[se**2]]), sigma, correction)
+    return Model(
+        name,
+        SQUARE,
+        ("agb",),
+        np.array([a]),
+        np.array([[se**2]]),
+        pool,
+        sigma=sigma,
+        correction=correction,
+    )
 
 
 def trees(n=400, seed=1):
@@ -132,7 +140,7 @@ def test_parameters_that_vary_by_group_are_looked_up():
 def test_measurement_errors_stay_inside_their_limits():
     data = pd.DataFrame({"dbh": np.full(500, 10.0)})
     system = System.parse("agb = a * dbh").bind(["dbh"], responses_required=False)
-    model = Model("line", system, ("agb",), np.array([1.0]), np.ones((1, 1)), np.zeros((1, 1)))
+    model = Model("line", system, ("agb",), np.array([1.0]), np.zeros((1, 1)))
     cut = arrange(data, model, noises=[Noise("dbh", 2.0, "dbh", low=10)], residual=False)
     # Half a normal: mean 10 + 2 sqrt(2/pi), variance 4 (1 - 2/pi) for each of 500 trees.
     drawn = draw_totals(cut, 1000, 1)[0]
@@ -157,7 +165,7 @@ def test_the_relative_error_of_a_mean_does_not_shrink_to_zero_with_trees():
         drawn = draw_totals(arrange(trees(n), model, noises=[Noise("dbh", 0.5, "dbh")]), 1000, 1)[0]
         errors[n] = drawn.std() / drawn.mean()
     assert errors[100] > errors[1000] > errors[20000]
-    assert errors[20000] == pytest.approx(0.05, rel=0.06)  # the 5 % of the parameter stay
+    assert errors[20000] == pytest.approx(0.05, rel=0.1)  # the 5 % of the parameter stay
     alone = draw_totals(arrange(trees(20000), model), 500, 1, only=["residual"])[0]
     assert alone.std() / alone.mean() < 0.005
 
@@ -186,6 +194,27 @@ def test_levels_share_a_draw_wherever_they_occur():
     assert (first[0] == second[1]).all() and (first[2] == second[0]).all()
     assert (first[1] == first[2]).all()  # both take the common value
     assert abs(np.corrcoef(first[0], first[1])[0, 1]) < 0.15
+
+
+def test_correlated_power_laws_are_drawn_along_their_curve():
+    """Normal draws of a and b of a * x**b scatter more than the curve; the delta method knows how much."""
+    found, data = sample_fit()
+    # Few and similar trees: the coefficient is uncertain by a third, the curve is not.
+    thin = fit(data[data["dbh"].between(18, 32)], "stem = a * dbh**b", seed=4)
+    relative = thin.parameters.set_index("name").loc["a", "se"] / thin.values[0]
+    assert relative > 0.3
+    units = arrange(data[data["dbh"].between(18, 32)], Model.of(thin, "stem"), residual=False)
+    drawn = draw_totals(units, 4000, seed=2)[0]
+    assert drawn.std(ddof=1) == pytest.approx(np.sqrt(variances(units)["parameters"][0]), rel=0.05)
+    assert drawn.mean() == pytest.approx(units.totals()[0], abs=4 * drawn.std() / np.sqrt(4000))
+
+
+def test_stored_draws_of_a_posterior_are_used_as_they_are():
+    rows = np.array([[0.09], [0.10], [0.11], [0.13]])
+    model = Model("posterior", SQUARE, ("agb",), np.array([0.1]), np.array([[1e-4]]), rows)
+    drawn = model.draws(10, seed=1)
+    assert sorted(drawn[:4, 0]) == sorted(drawn[4:8, 0]) == [0.09, 0.10, 0.11, 0.13]
+    assert (model.draws(4, seed=1) == drawn[:4]).all()
 
 
 # repeatability
@@ -327,7 +356,17 @@ def test_intervals_cover_the_truth_when_everything_is_redone():
         plots = pd.DataFrame({"plot_id": chosen.astype(str), "plot_area": 0.06})
         noise = Noise("dbh", 0.01, "dbh", relative=True)
         result = propagate(
-            Inventory(measured, plots, Model.of(found, "agb", n_pool=1000), noises=(noise,)), 1000, seed=run
+            Inventory(
+                measured,
+                plots,
+                Model.of(
+                    found,
+                    "agb",
+                ),
+                noises=(noise,),
+            ),
+            1000,
+            seed=run,
         )
         lower, upper = result.interval(0.9)[-1]
         hits += lower <= truth <= upper

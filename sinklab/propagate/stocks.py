@@ -1,0 +1,432 @@
+r"""Carbon of stands, and of the counties, cities, provinces and zones that they make up.
+
+The stock of a stand is :math:`A \cdot f(x, \theta) \cdot CF`. All stands of a model share its
+parameters, all stands of a species its carbon fraction; the residual, the error of the predictors and
+of the area are each stand's own. Totals are drawn together once, for the smallest units asked for,
+and added up draw by draw, so that a province is as uncertain as its parts together make it.
+"""
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from sinklab import paths
+from sinklab.equations import System
+from sinklab.errors import DataError, listing
+from sinklab.language import tr
+from sinklab.propagate import choose
+from sinklab.propagate.approach1 import row_variances, variances
+from sinklab.propagate.deductions import deduct
+from sinklab.propagate.levels import Factor, Model, Noise
+from sinklab.propagate.monte_carlo import draw_totals
+from sinklab.propagate.stands import Stands
+from sinklab.propagate.units import arrange
+
+MISSING = ("list", "error")
+EVERYTHING = (-np.inf, np.inf)
+TOTAL, MEASURED = "total", "measured"
+
+
+@lru_cache(maxsize=1)
+def defaults() -> dict[str, float]:
+    """Numbers of ``data/rules/stock_defaults.csv`` by name."""
+    with open(paths.data("rules", "stock_defaults.csv"), encoding="utf-8-sig", newline="") as stream:
+        return {row["rule_id"]: float(row["value"]) for row in csv.DictReader(stream)}
+
+
+def co2_per_carbon() -> float:
+    """Mass of carbon dioxide for each mass of carbon."""
+    return defaults()["co2_numerator"] / defaults()["co2_denominator"]
+
+
+@dataclass(frozen=True, eq=False)
+class Stock:
+    """Carbon stocks with their draws.
+
+    Attributes
+    ----------
+    stands : DataFrame or GeoDataFrame
+        The stands with ``carbon_t, carbon_se, co2e_t, used, reason, model, out_of_range``.
+    keys : DataFrame
+        Names of the smallest units, one column per level asked for, coarsest first. A unit is known by
+        its whole path: counties of one name in two cities are two.
+    draws : array, shape (n_unit, n_draw)
+        Carbon of each [t].
+    estimate : array, shape (n_unit,)
+    units : Units
+        The stands that were used, in the order of work; their groups are the rows of ``keys``.
+    chosen : DataFrame
+        Model of each species, with the stands and the area it stands for.
+    problems : DataFrame
+    level : float
+    """
+
+    stands: pd.DataFrame
+    keys: pd.DataFrame
+    draws: np.ndarray
+    estimate: np.ndarray
+    units: object
+    chosen: pd.DataFrame
+    problems: pd.DataFrame
+    notes: tuple[str, ...]
+    level: float
+    seed: int
+
+    @property
+    def levels(self) -> list[str]:
+        """Levels that can be summed up, and ``total``."""
+        return [*self.keys.columns, TOTAL]
+
+    def path(self, level: str) -> list[str]:
+        """Columns that name a unit of a level: itself and the levels before it."""
+        columns = list(self.keys.columns)
+        return [] if level == TOTAL else columns[: columns.index(level) + 1]
+
+    def members(self, level: str) -> tuple[pd.DataFrame, np.ndarray]:
+        """Units of a level by the columns of their path, and the matrix that sums the smallest ones up."""
+        path = self.path(level)
+        if not path:
+            return pd.DataFrame(index=range(1)), np.ones((1, len(self.keys)))
+        index = self.keys.groupby(path, sort=True).ngroup().to_numpy()
+        units = self.keys[path].drop_duplicates().sort_values(path).reset_index(drop=True)
+        matrix = np.zeros((len(units), len(self.keys)))
+        matrix[index, np.arange(len(self.keys))] = 1
+        return units, matrix
+
+    def summary(self, rule: str | None = None) -> pd.DataFrame:
+        """Stocks of all levels in one long table.
+
+        Parameters
+        ----------
+        rule : str, optional
+            Deduction rule, applied to every row.
+
+        Returns
+        -------
+        summary : DataFrame
+            ``level``, one column per level, ``n_stand, n_used, area_ha, area_used_ha, area_out_of_range_ha, carbon_t, mean_t,
+            se_t, se_approach1_t, lower_t, upper_t, interval_level, relative, carbon_t_ha, co2e_t,
+            co2e_lower_t, co2e_upper_t``, and with a rule ``rule, uncertainty_percent, deduction_t,
+            carbon_after_deduction_t, rule_status``.
+        """
+        parts = [self._level(level, rule) for level in self.levels]
+        return pd.concat(parts, ignore_index=True)
+
+    def _level(self, level, rule) -> pd.DataFrame:
+        units, matrix = self.members(level)
+        draws, estimate = matrix @ self.draws, matrix @ self.estimate
+        first = np.sqrt(sum(variances(self.units, matrix).values()))
+        lower, upper = np.quantile(draws, [0.5 - self.level / 2, 0.5 + self.level / 2], axis=1)
+        covered = self._areas(level)
+        factor = co2_per_carbon()
+        names = {c: units[c] if c in units else "" for c in self.keys}
+        frame = pd.DataFrame(
+            {
+                "level": level,
+                **names,
+                **{c: covered[c].to_numpy() for c in covered},
+                "carbon_t": estimate,
+                "mean_t": draws.mean(axis=1),
+                "se_t": draws.std(axis=1, ddof=1),
+                "se_approach1_t": first,
+                "lower_t": lower,
+                "upper_t": upper,
+                "interval_level": self.level,
+                "relative": _ratio((upper - lower) / 2, np.abs(estimate)),
+                "carbon_t_ha": _ratio(estimate, covered["area_used_ha"].to_numpy()),
+                "co2e_t": factor * estimate,
+                "co2e_lower_t": factor * lower,
+                "co2e_upper_t": factor * upper,
+            }
+        )
+        if rule:
+            found = [
+                deduct(rule, e, draws=d) if e > 0 else None for e, d in zip(estimate, draws, strict=True)
+            ]
+            frame["rule"] = rule
+            for column, name in (
+                ("uncertainty_percent", "uncertainty"),
+                ("deduction_t", "deduction"),
+                ("carbon_after_deduction_t", "result"),
+            ):
+                frame[column] = [getattr(d, name) if d else np.nan for d in found]
+            frame["rule_status"] = [d.status if d else "" for d in found]
+        return frame
+
+    def _areas(self, level) -> pd.DataFrame:
+        area, used = self.stands["area_ha"].fillna(0), self.stands["used"]
+        frame = pd.DataFrame(
+            {
+                "n_stand": 1,
+                "n_used": used.astype(int),
+                "area_ha": area,
+                "area_used_ha": area * used,
+                "area_out_of_range_ha": area * (used & self.stands["out_of_range"]),
+            }
+        )
+        path = self.path(level)
+        return frame.groupby([self.stands[c] for c in path] or np.zeros(len(frame), int), sort=True).sum()
+
+
+def _ratio(a, b):
+    return np.divide(a, b, out=np.full(len(a), np.nan), where=np.asarray(b) > 0)
+
+
+def stock(
+    stands: Stands,
+    tables,
+    species: str = "species",
+    by=(),
+    mapping=None,
+    responses=(),
+    carbon_fraction=None,
+    measured: str = "",
+    missing: str = "list",
+    predictor_sd=None,
+    area_sd: float = 0.0,
+    residual: bool = True,
+    level: float = 0.95,
+    n_draw: int = 1000,
+    seed: int = 1,
+    workers=1,
+) -> Stock:
+    """Carbon stocks of stands and of what they add up to.
+
+    Parameters
+    ----------
+    stands : Stands
+        From :func:`sinklab.propagate.stands.prepare`.
+    tables : sequence of Table
+        With models whose response is per area (t/ha).
+    species : str
+        Column of the species or type.
+    by : sequence of str
+        Columns of the units wanted, the coarsest first, such as ``province, city, county``.
+    mapping, responses
+        See :func:`sinklab.propagate.choose.models_for`.
+    carbon_fraction : Factor, Distribution or float, optional
+        Carbon over dry mass; by species as a Factor. The default of ``data/rules/stock_defaults.csv`` (no
+        uncertainty) when left out.
+    measured : str
+        Column of carbon densities measured in each stand or core [t/ha], in place of models; its
+        standard errors are read from ``<measured>_se`` where that column is there.
+    missing : "list" or "error"
+        What to do about stands that cannot be computed: list them with their area, or refuse.
+    predictor_sd : mapping of str to float, optional
+        Relative standard deviation of predictors as measured in each stand.
+    area_sd : float
+        Relative standard deviation of each stand's area.
+    residual : bool
+        Whether stands scatter about the equation.
+    level : float
+        Level of the intervals (percentiles of the draws).
+    n_draw, seed, workers
+        See :func:`sinklab.propagate.monte_carlo.draw_totals`.
+
+    Returns
+    -------
+    stock : Stock
+
+    Raises
+    ------
+    DataError
+        Columns that are missing, no stand that can be used, or ``missing="error"`` and some that cannot.
+    """
+    # What is found here is added to the problems of these stocks, not of the stands.
+    stands = Stands(stands.frame.copy(), list(stands.rows))
+    frame = stands.frame
+    absent = [c for c in (measured or species, *by) if c not in frame]
+    if absent:
+        raise DataError(_no_column(absent, frame))
+    if missing not in MISSING:
+        raise DataError(tr(f"missing must be one of {MISSING}", f"missing 应为 {MISSING} 之一"))
+    if measured:
+        labels = pd.Series(measured, index=frame.index)
+        models, chosen = _as_measured(measured)
+    else:
+        labels = _text(frame[species])
+        models, chosen = choose.models_for(sorted(set(labels) - {""}), tables, mapping, responses)
+    reason, out = _usable(frame, labels, models)
+    _report(stands, reason, out, missing)
+    used = reason == ""
+    if not used.any():
+        known = ", ".join(map(str, frame.columns))
+        raise DataError(
+            tr(f"no stand can be computed (columns: {known}):\n", f"没有可计算的小班（现有列：{known}）：\n")
+            + listing(dict.fromkeys(reason))
+        )
+    keys, group = _keys(frame, by)
+    factor, notes = _carbon_factor(carbon_fraction, models)
+    data = _columns(frame, used, labels, models, group, predictor_sd)
+    units = arrange(
+        data,
+        models,
+        model="_species",
+        group="_group",
+        weight=frame["area_ha"].to_numpy(float)[used],
+        noises=_noises(data, frame, used, measured, predictor_sd, area_sd),
+        factors=factor,
+        residual=residual,
+        groups=[str(i) for i in range(len(keys))],
+    )
+    per_stand = _per_stand(frame, units, used, reason, out, labels, models)
+    table = chosen.merge(choose.counts(labels, frame["area_ha"]), on="species", how="left")
+    return Stock(
+        stands=per_stand,
+        keys=keys,
+        draws=draw_totals(units, n_draw, seed, workers),
+        estimate=units.totals(),
+        units=units,
+        chosen=table,
+        problems=stands.problems,
+        notes=(*notes, *_pool_notes(chosen)),
+        level=level,
+        seed=seed,
+    )
+
+
+def _usable(frame, labels, models) -> tuple[np.ndarray, np.ndarray]:
+    """Why each stand cannot be computed ("" when it can), and whether it lies outside a fitted range."""
+    reason = np.where(frame["area_ha"].to_numpy(float) > 0, "", "no area").astype(object)
+    out = np.zeros(len(frame), bool)
+    known = labels.isin(list(models)).to_numpy()
+    reason[(reason == "") & (labels == "").to_numpy()] = "no species"
+    reason[(reason == "") & ~known] = "no parameter"
+    for label, model in models.items():
+        rows = np.flatnonzero((labels == label).to_numpy())
+        for x in model.predictors:
+            if x not in frame:
+                reason[rows[reason[rows] == ""]] = f"no column {x}"
+                continue
+            values = pd.to_numeric(frame[x].iloc[rows], errors="coerce").to_numpy(float)
+            low, high = model.fit.ranges.get(x, EVERYTHING) if model.fit else EVERYTHING
+            with np.errstate(invalid="ignore"):
+                out[rows] |= (values < low) | (values > high)
+                bad = ~np.isfinite(values) | (values < 0)
+            reason[rows[bad & (reason[rows] == "")]] = f"no {x}"
+    return reason, out
+
+
+def _report(stands, reason, out, missing) -> None:
+    gone = np.flatnonzero((reason != "") & (reason != "no area"))
+    if missing == "error" and len(gone):
+        ids = stands.frame["stand_id"].to_numpy()
+        raise DataError(
+            tr("stands that cannot be computed:\n", "无法计算的小班：\n")
+            + listing(f"{ids[i]}: {reason[i]}" for i in gone)
+        )
+    for kind in dict.fromkeys(reason[gone]):
+        stands.report(gone[reason[gone] == kind], kind, "", "not used; area listed")
+    outside = np.flatnonzero(out & (reason == ""))
+    stands.report(outside, "outside the fitted range", "", "used and counted")
+
+
+def _keys(frame, by) -> tuple[pd.DataFrame, np.ndarray]:
+    """Distinct combinations of the levels, and the position of each stand's; blanks become ``–``."""
+    by = list(by)
+    if not by:
+        return pd.DataFrame(index=range(1)), np.zeros(len(frame), int)
+    cells = pd.DataFrame({c: _text(frame[c]).replace("", "–") for c in by})
+    for column in by:
+        frame[column] = cells[column]
+    group = cells.groupby(by, sort=True).ngroup().to_numpy()
+    keys = cells.drop_duplicates().sort_values(by).reset_index(drop=True)
+    return keys, group
+
+
+def _carbon_factor(given, models) -> tuple[tuple[Factor, ...], list[str]]:
+    if all(m.responses == ("soc_stock",) or m.name == MEASURED for m in models.values()):
+        return (), []
+    if isinstance(given, Factor):
+        return (given,), []
+    if given is not None:
+        return (Factor("carbon_fraction", {"": given}),), []
+    value = defaults()["carbon_fraction"]
+    note = tr(
+        f"carbon fraction {value:g} for all stands, without an uncertainty (default of stock_defaults.csv)",
+        f"含碳系数统一取 {value:g}，未计其不确定性（stock_defaults.csv 的缺省值）",
+    )
+    return (Factor("carbon_fraction", {"": value}),), [note]
+
+
+def _pool_notes(chosen) -> list[str]:
+    pools = sorted(set(chosen["pool"]) - {""})
+    if len(pools) < 2:
+        return []
+    text = ", ".join(pools)
+    return [tr(f"species differ in the pool that is counted: {text}", f"各树种计入的碳库不同：{text}")]
+
+
+def _columns(frame, used, labels, models, group, predictor_sd) -> dict:
+    needed = {x for model in models.values() for x in model.predictors}
+    data = {"_species": labels[used].to_numpy(), "_group": group[used].astype(str)}
+    data["species_id"] = labels[used].map({s: choose.species_key(s) for s in models}).to_numpy()
+    for x in needed:
+        values = pd.to_numeric(frame[x], errors="coerce") if x in frame else pd.Series(np.nan, frame.index)
+        data[x] = values.to_numpy(float)[used]
+    for g in {g for m in models.values() for g in m.system.groups.values()}:
+        data[g] = frame[g].to_numpy()[used]
+    unknown = sorted(set(predictor_sd or {}) - needed)
+    if unknown:
+        known = ", ".join(sorted(needed))
+        raise DataError(
+            tr(
+                f"no predictor {', '.join(unknown)}; there are {known}",
+                f"没有自变量 {'、'.join(unknown)}；现有 {known}",
+            )
+        )
+    return data
+
+
+def _noises(data, frame, used, measured, predictor_sd, area_sd) -> tuple[Noise, ...]:
+    noises = [Noise(x, sd, x, relative=True, low=0.0) for x, sd in (predictor_sd or {}).items() if sd]
+    if measured and f"{measured}_se" in frame:
+        data["_se"] = pd.to_numeric(frame[f"{measured}_se"], errors="coerce").to_numpy(float)[used]
+        noises.append(Noise(f"{measured}_se", "_se", measured))
+    return (*noises, Noise("area", area_sd)) if area_sd else tuple(noises)
+
+
+def _as_measured(column) -> tuple[dict[str, Model], pd.DataFrame]:
+    """A model that says what was measured, with nothing uncertain of its own."""
+    system = System.parse(f"measured_carbon = one * {column}").bind([column], responses_required=False)
+    model = Model(MEASURED, system, ("measured_carbon",), np.ones(1), np.zeros((1, 1)))
+    row = {
+        "species": column,
+        "species_id": "",
+        "table": "",
+        "model": MEASURED,
+        "pool": column,
+        "how": MEASURED,
+    }
+    return {column: model}, pd.DataFrame([row])
+
+
+def _no_column(absent, frame) -> str:
+    known = ", ".join(map(str, frame.columns))
+    return tr(f"no column {', '.join(absent)}; found {known}", f"没有列 {'、'.join(absent)}；现有 {known}")
+
+
+def _text(column) -> pd.Series:
+    """Text of a column, blanks as ""; 3 for 3.0."""
+    cells = column.map(lambda x: "" if pd.isna(x) else f"{x:g}" if isinstance(x, float) else str(x).strip())
+    return cells.astype(object)
+
+
+def _per_stand(frame, units, used, reason, out, labels, models) -> pd.DataFrame:
+    carbon, se = np.full(len(frame), np.nan), np.full(len(frame), np.nan)
+    rows = np.flatnonzero(used)[units.order]
+    carbon[rows] = units.weight * units.centre
+    se[rows] = np.sqrt(row_variances(units))
+    names = labels.map({label: model.name for label, model in models.items()}).fillna("")
+    return frame.assign(
+        carbon_t=carbon,
+        carbon_se_t=se,
+        co2e_t=carbon * co2_per_carbon(),
+        model=names,
+        used=used,
+        reason=reason,
+        out_of_range=out,
+    )
