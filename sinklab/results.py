@@ -11,6 +11,9 @@ from sinklab.equations.groups import Layout
 from sinklab.errors import DataError
 from sinklab.language import tr
 
+#: Standard errors that a factor must lie above zero to be drawn as a logarithm.
+SURE = 2.0
+
 
 @dataclass(frozen=True)
 class ResidualModel:
@@ -88,6 +91,16 @@ class RandomEffects:
         """Parameters that vary."""
         return list(self.covariance.index)
 
+    def drawn(self, values, labels, rng) -> np.ndarray:
+        """Parameters (k,) of a group drawn at random."""
+        roots, vectors = np.linalg.eigh(self.covariance.to_numpy())
+        deviation = vectors @ (np.sqrt(np.clip(roots, 0, None)) * rng.standard_normal(len(roots)))
+        moved = np.array(values, float)
+        for name, u in zip(self.names, deviation, strict=True):
+            place = labels.index(name)
+            moved[place] = moved[place] * np.exp(u) if name in self.multiplies else moved[place] + u
+        return moved
+
     def slopes(self, gradient, labels, values) -> np.ndarray:
         """Derivatives by the deviations (n, q), from those by the parameters (n, k), at no deviation."""
         places = [labels.index(name) for name in self.names]
@@ -162,7 +175,8 @@ class FitResult:
     def draws(self, n: int = 1000) -> pd.DataFrame:
         """Joint draws of the parameters, seeded by :attr:`seed`.
 
-        Coefficients estimated on the log scale (``ols-log``) are drawn there and stay positive.
+        Factors of products of powers are drawn as logarithms and stay positive; see
+        :meth:`log_coefficients`.
 
         Parameters
         ----------
@@ -195,18 +209,23 @@ class FitResult:
         return pd.DataFrame(drawn, columns=self.labels)
 
     def log_coefficients(self) -> np.ndarray:
-        """Mask of the parameters that were estimated as logarithms."""
-        leading = set()
-        if self.of_medians:
-            forms = [self.system.power_product(r) for r in self.system.free]
-            leading = {form.coefficient for form in forms if not form.log}
-        return np.array([name in leading for name in self.parameters["name"]], bool)
+        """Mask of the parameters that are drawn as logarithms.
 
-    def predict(self, data, level: float = 0.95, kind: str = "mean") -> pd.DataFrame:
+        These are the factors of products of powers. A factor and its exponents are strongly tied, and
+        only on the scale of logarithms is that tie a straight line: drawn as it stands, a factor known
+        to a tenth would move every prediction by half a percent. A factor that may as well be zero is
+        left on its own scale, unless it was estimated as a logarithm.
+        """
+        forms = [self.system.power_product(r) for r in self.system.free]
+        factors = {form.coefficient for form in forms if form is not None and not form.log}
+        sure = self.values > SURE * np.sqrt(np.diag(self.covariance))
+        return np.array([n in factors for n in self.parameters["name"]], bool) & (sure | self.of_medians)
+
+    def predict(self, data, level: float = 0.95, kind: str = "mean", intervals=None) -> pd.DataFrame:
         """Predict every response with an interval; see :func:`sinklab.prediction.predict`."""
         from sinklab.prediction import predict
 
-        return predict(self, data, level=level, kind=kind)
+        return predict(self, data, level=level, kind=kind, intervals=intervals)
 
     def fitted(self) -> pd.DataFrame:
         """Observed and predicted values of the trees used: columns ``response, observed, predicted``.

@@ -18,6 +18,8 @@ from sinklab.fit import totals
 LOG_2PI = float(np.log(2 * np.pi))
 #: A residual this small against its observation is rounding, not spread.
 EXACT = 1e-9
+#: Residuals from here on are no numbers to square.
+HUGE = 1e150
 #: Share of a residual's size that the others must leave to it.
 NEARLY_SINGULAR = 1e-6
 
@@ -110,7 +112,9 @@ class SystemLikelihood:
             log_g = self.scale.log_g(exponents, mean)
             u = np.where(used, (self.y - mean) * np.exp(-log_g), 0.0)
             size = np.where(used, np.abs(self.y) * np.exp(-log_g), 0.0)
-        if not (np.isfinite(u).all() and np.isfinite(mean[used]).all() and np.isfinite(log_g[used]).all()):
+        if not (
+            (np.abs(u) < HUGE).all() and np.isfinite(mean[used]).all() and np.isfinite(log_g[used]).all()
+        ):
             return None
         if not np.isfinite(jacobian[used]).all():
             return None

@@ -45,7 +45,7 @@ def _name(row) -> str:
     return row["model_id"] if row["label"] in ("", row["model_id"]) else f"{row['model_id']} ({row['label']})"
 
 
-def predict_by_group(fits, models, column, data, level, kind, ref) -> pd.DataFrame:
+def predict_by_group(fits, models, column, data, ref, **options) -> pd.DataFrame:
     """Predict each row with the model of its group.
 
     Parameters
@@ -55,6 +55,8 @@ def predict_by_group(fits, models, column, data, level, kind, ref) -> pd.DataFra
         ``models.csv``, rows in the order of ``fits``.
     column : str
         Column of ``data`` that holds the group levels.
+    **options
+        See :func:`sinklab.prediction.predict`.
 
     Raises
     ------
@@ -83,8 +85,8 @@ def predict_by_group(fits, models, column, data, level, kind, ref) -> pd.DataFra
     for position, fit in enumerate(fits):
         mine = (chosen == position).to_numpy()
         if mine.any():
-            parts.append(fit.predict(data[mine], level=level, kind=kind).set_index(row[mine]))
-    joined = pd.concat(parts).sort_index() if parts else fits[0].predict(data, level=level, kind=kind)
+            parts.append(fit.predict(data[mine], **options).set_index(row[mine]))
+    joined = pd.concat(parts).sort_index() if parts else fits[0].predict(data, **options)
     joined.index = data.index
     return joined
 

@@ -248,7 +248,12 @@ class Table:
         return self.models[choose_model(self.frames.get("models"), key, self.ref)]
 
     def predict(
-        self, data, level: float = 0.95, kind: str = "mean", model: str | None = None
+        self,
+        data,
+        level: float = 0.95,
+        kind: str = "mean",
+        model: str | None = None,
+        intervals: str | None = None,
     ) -> pd.DataFrame:
         """Predict every response of the table.
 
@@ -256,7 +261,7 @@ class Table:
         ----------
         data : DataFrame
             Predictors in the units of ``ranges.csv``, and the group column when the table has one.
-        level, kind
+        level, kind, intervals
             See :func:`sinklab.prediction.predict`.
         model : str, optional
             Id or label of one model, for all rows.
@@ -273,8 +278,10 @@ class Table:
         models = self.frames.get("models")
         column = "" if models is None or model is not None else models["group_column"].iloc[0]
         if not column:
-            return self.model(model).predict(data, level=level, kind=kind)
-        return predict_by_group(self.models, models, column, data, level, kind, self.ref)
+            return self.model(model).predict(data, level=level, kind=kind, intervals=intervals)
+        return predict_by_group(
+            self.models, models, column, data, self.ref, level=level, kind=kind, intervals=intervals
+        )
 
     def value(self, name: str, column: str = "value", model: str | None = None):
         """One number of the table by name, as drafts cite it.

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -130,7 +131,7 @@ def test_other_draws_of_the_same_fit_agree_and_shifted_ones_do_not(folder, trees
         path.write_bytes(b"")
         edit(folder, "draws.parquet", lambda _: content)
 
-    normal = np.random.default_rng(99).multivariate_normal(system_fit.values, system_fit.covariance, 1000)
+    normal = replace(system_fit, seed=99).draws(1000).to_numpy()
     other = frame.copy()
     other[system_fit.labels] = normal
     replaced(other)

@@ -1,4 +1,4 @@
-r"""Predictions with intervals, from a result or a table, in one place.
+r"""Intervals by linearisation, the delta method.
 
 On the natural scale the interval of the mean is :math:`\hat f \pm t\, \sqrt{J C J^T}` with the
 Jacobian :math:`J` of the (expanded) equation and the joint covariance :math:`C`; an individual adds
@@ -14,46 +14,14 @@ cut at zero.
 """
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
 from sinklab import vocabulary
 from sinklab.equations.parts import complete, slopes
-from sinklab.errors import DataError, listing
-from sinklab.language import tr
-
-KINDS = ("mean", "individual")
 
 
-def predict(result, data, level: float = 0.95, kind: str = "mean") -> pd.DataFrame:
-    """Predict every response of a fitted system.
-
-    Parameters
-    ----------
-    result : FitResult
-    data : DataFrame or mapping of arrays
-        The predictors, in the units of the fit. Positive and finite; blanks give blank predictions.
-    level : float
-        Level of the interval.
-    kind : "mean" or "individual"
-        Interval of the mean of all such individuals, or of one individual.
-
-    Returns
-    -------
-    prediction : DataFrame, index of ``data``
-        For each response ``r``: ``r``, ``r_se``, ``r_lower``, ``r_upper`` in its unit; ``out_of_range``
-        (bool) and ``range_note`` naming the predictors outside the fitted span.
-
-    Raises
-    ------
-    DataError
-        A predictor is missing, ``kind`` is unknown, or ``level`` is not between 0 and 1.
-    """
-    _check_request(result, data, level, kind)
-    frame = pd.DataFrame({x: np.asarray(data[x], float) for x in result.system.predictors})
-    for group in result.system.groups.values():
-        frame[group] = np.asarray(data[group]).astype(str)
-    index = data.index if isinstance(data, pd.DataFrame) else frame.index
+def by_delta(result, frame, level, kind) -> dict[str, np.ndarray]:
+    """Columns of a prediction with Wald intervals."""
     responses = result.system.responses
     raw, slope = result.layout.at(frame, responses, len(frame)).mean_and_jacobian(result.values)
     raw = {r: raw[:, i] for i, r in enumerate(responses)}
@@ -62,33 +30,7 @@ def predict(result, data, level: float = 0.95, kind: str = "mean") -> pd.DataFra
     columns = {}
     for response in responses:
         columns |= _interval(result, response, frame, raw, mean, jacobian, level, kind)
-    prediction = pd.DataFrame(columns)
-    note = range_note(result.ranges, frame)
-    prediction["out_of_range"] = note != ""
-    prediction["range_note"] = note
-    prediction.index = index
-    return prediction
-
-
-def _check_request(result, data, level, kind):
-    if kind not in KINDS:
-        raise DataError(
-            tr(f"kind must be one of {KINDS}, found {kind!r}", f"kind 应为 {KINDS} 之一，而不是 {kind!r}")
-        )
-    if not 0 < level < 1:
-        raise DataError(
-            tr(f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}")
-        )
-    known = list(data.columns) if isinstance(data, pd.DataFrame) else list(data)
-    needed = (*result.system.predictors, *dict.fromkeys(result.system.groups.values()))
-    missing = [x for x in needed if x not in known]
-    if missing:
-        raise DataError(
-            tr(
-                f"predictors missing in the data: {', '.join(missing)}; found columns: {', '.join(map(str, known))}",
-                f"数据缺少自变量：{'、'.join(missing)}；现有列：{'、'.join(map(str, known))}",
-            )
-        )
+    return columns
 
 
 def _means(result, frame, raw) -> dict[str, np.ndarray]:
@@ -160,21 +102,3 @@ def floor(result, response) -> float:
         return 0.0 if known.minimum is not None and known.minimum >= 0 else -np.inf
     model = result.residual.get(response)
     return 0.0 if model is None or model.by == "mean" or model.kind == "lognormal" else -np.inf
-
-
-def range_note(ranges, frame) -> np.ndarray:
-    """Text naming the predictors that lie outside the fitted span; empty inside it."""
-    notes = [[] for _ in range(len(frame))]
-    for x, (low, high) in ranges.items():
-        if x not in frame:
-            continue
-        values = frame[x].to_numpy(float)
-        slack = 1e-9 * max(abs(low), abs(high))
-        for i in np.flatnonzero((values < low - slack) | (values > high + slack)):
-            notes[i].append(
-                tr(
-                    f"{x} = {values[i]:g} outside {low:g}–{high:g}",
-                    f"{x} = {values[i]:g} 超出 {low:g}～{high:g}",
-                )
-            )
-    return np.array([listing(note).replace("\n", "; ") for note in notes], dtype=object)

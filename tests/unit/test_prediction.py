@@ -1,0 +1,108 @@
+"""Intervals by linearisation and by draws say the same where nothing bends, and differ where it does."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sinklab as sl
+from sinklab.cli import main
+from sinklab.errors import DataError
+
+SYSTEM = """
+stem = a1 * dbh**b1 * height**c1
+branch = a2 * dbh**b2
+agb = stem + branch
+root = agb * r0
+rsr = root / stem
+"""
+NEW = pd.DataFrame({"dbh": [10.0, 20.0, 35.0], "height": [9.0, 15.0, 21.0]})
+
+
+def trees(n=160, seed=4, sites=8):
+    rng = np.random.default_rng(seed)
+    dbh = rng.uniform(6, 40, n)
+    height = 1.3 + 25 * (1 - np.exp(-0.05 * dbh)) * np.exp(rng.normal(0, 0.1, n))
+    error = rng.multivariate_normal([0, 0, 0], [[1, 0.4, 0.2], [0.4, 1, 0.3], [0.2, 0.3, 1]], n)
+    stem = 0.03 * dbh**2 * height**0.8 * np.exp(0.12 * error[:, 0])
+    branch = 0.02 * dbh**2.2 * np.exp(0.25 * error[:, 1])
+    frame = pd.DataFrame({"dbh": dbh, "height": height, "stem": stem, "branch": branch})
+    frame["root"] = (stem + branch) * 0.25 * np.exp(0.2 * error[:, 2])
+    return frame.assign(site=[f"s{i % sites}" for i in range(n)])
+
+
+@pytest.fixture(scope="module", params=["power:mean", "lognormal"])
+def fit(request):
+    return sl.fit(trees(), SYSTEM, variance=request.param, seed=3)
+
+
+@pytest.mark.parametrize("kind", ["mean", "individual"])
+def test_both_ways_agree_where_nothing_bends(fit, kind):
+    one, other = fit.predict(NEW, kind=kind), fit.predict(NEW, kind=kind, intervals="draws")
+    for response in ("stem", "branch", "agb", "root"):
+        width = (one[f"{response}_upper"] - one[f"{response}_lower"]).to_numpy()
+        assert other[response].to_numpy() == pytest.approx(one[response].to_numpy())
+        # 2,000 draws: the Monte Carlo error of a 2.5 % quantile is some 3 % of the width; totals of
+        # lognormal parts are taken as normal by the delta method.
+        slack = 0.08 if kind == "mean" else 0.15
+        for end in ("lower", "upper"):
+            assert (np.abs(other[f"{response}_{end}"] - one[f"{response}_{end}"]) < slack * width).all()
+        assert other[f"{response}_se"].to_numpy() == pytest.approx(one[f"{response}_se"].to_numpy(), rel=0.1)
+
+
+def test_draws_are_reproduced(fit):
+    one, other = (fit.predict(NEW, kind="individual", intervals="draws") for _ in range(2))
+    pd.testing.assert_frame_equal(one, other)
+    moved = sl.fit(trees(), SYSTEM, variance="power:mean", seed=4)
+    assert not np.allclose(moved.predict(NEW, intervals="draws")["agb_upper"], one["agb_upper"])
+
+
+def test_individual_trees_are_covered_by_draws():
+    fit = sl.fit(trees(400, seed=8), SYSTEM, variance="lognormal")
+    new = trees(2000, seed=9)
+    new["agb"] = new["stem"] + new["branch"]
+    told = fit.predict(new, kind="individual", intervals="draws")
+    for response in ("stem", "agb", "root"):
+        inside = (told[f"{response}_lower"] < new[response]) & (new[response] < told[f"{response}_upper"])
+        assert 0.93 < inside.mean() < 0.97
+
+
+def test_a_ratio_of_individuals_is_lopsided(fit):
+    told = fit.predict(NEW, kind="individual", intervals="draws")
+    above, below = told["rsr_upper"] - told["rsr"], told["rsr"] - told["rsr_lower"]
+    # A ratio of lognormals has the long tail above; of normals, the short one below is cut off.
+    assert np.abs(above / below - 1).max() > 0.05
+
+
+def test_draws_of_a_mixed_model_hold_the_spread_between_groups():
+    frame = trees(240, sites=12)
+    factor = np.exp(np.random.default_rng(1).normal(0, 0.3, 12))
+    frame["stem"] *= factor[frame["site"].str[1:].astype(int)]
+    fit = sl.fit(frame, "stem = a[site] * dbh**b", method="mixed")
+    for kind in ("mean", "individual"):
+        one = fit.predict(NEW, kind=kind)
+        other = fit.predict(NEW, kind=kind, intervals="draws")
+        width = (one["stem_upper"] - one["stem_lower"]).to_numpy()
+        assert (np.abs(other["stem_upper"] - one["stem_upper"]) < 0.12 * width).all()
+
+
+def test_unknown_intervals_are_refused(fit):
+    with pytest.raises(DataError, match="intervals must be one of"):
+        fit.predict(NEW, intervals="guess")
+
+
+def test_command_with_draws_and_calibration(tmp_path, capsys, monkeypatch):
+    frame = trees(240, sites=12)
+    fit = sl.fit(frame, "stem = a[site] * dbh**b", method="mixed")
+    source = {"origin": "measured", "title": "trees of twelve sites"}
+    folder = sl.Table.from_fits([fit], "agb_forest_cunninghamia", "0.1.0", source=source).write(tmp_path)
+    NEW.to_csv(tmp_path / "new.csv", index=False)
+    frame[frame["site"] == "s3"].to_csv(tmp_path / "group.csv", index=False)
+    assert main(["predict", str(folder), str(tmp_path / "new.csv"), "--intervals", "draws"]) == 0
+    assert "stem_upper" in capsys.readouterr().out
+    out = tmp_path / "out.csv"
+    options = ["--calibrate", str(tmp_path / "group.csv"), "-o", str(out)]
+    assert main(["predict", str(folder), str(tmp_path / "new.csv"), *options]) == 0
+    assert "calibrated with 20 trees" in capsys.readouterr().err
+    effect = fit.random.effects.loc["s3", "a"]
+    expected = (fit.values[0] + effect) * NEW["dbh"] ** fit.values[1]
+    assert sl.tabular.read_csv(out)["stem"].to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-4)
