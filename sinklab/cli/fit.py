@@ -28,6 +28,9 @@ def add_parser(subparsers) -> None:
     parser.add_argument("--correction", default="baskerville", metavar="baskerville|snowdon|none")
     parser.add_argument("--start", default="", metavar="a=0.1,b=2", help=tr("start values", "参数初值"))
     parser.add_argument(
+        "--bounds", default="", metavar="b=0:4,c=0:", help=tr("limits of parameters", "参数的下限与上限")
+    )
+    parser.add_argument(
         "--bootstrap",
         type=int,
         metavar="N",
@@ -71,6 +74,7 @@ def run(arguments) -> int:
         "estimator": arguments.estimator,
         "correction": arguments.correction,
         "start": start_values(arguments.start),
+        "bounds": limits(arguments.bounds),
         "level": arguments.level,
         "seed": arguments.seed,
         "name": Path(arguments.data).name,
@@ -124,6 +128,31 @@ def start_values(text: str) -> dict[str, float]:
                 )
             ) from None
     return start
+
+
+def limits(text: str) -> dict[str, tuple[float | None, float | None]]:
+    """Read ``b=0:4,c=0:``.
+
+    Raises
+    ------
+    DataError
+    """
+    found = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, _, span = part.partition("=")
+        low, colon, high = (word.strip() for word in span.partition(":"))
+        try:
+            if not colon or not (low or high):
+                raise ValueError(part)
+            found[name.strip()] = (float(low) if low else None, float(high) if high else None)
+        except ValueError:
+            raise DataError(
+                tr(
+                    f"--bounds: {part!r} is not of the form name=low:high (either may be left out)",
+                    f"--bounds：{part!r} 不是“参数=下限:上限”的形式（可省略其一）",
+                )
+            ) from None
+    return found
 
 
 def _bootstrapped(result, arguments):

@@ -41,6 +41,7 @@ def fit(
     variance="power:mean",
     estimator: str = "ml",
     start=None,
+    bounds=None,
     correction: str = "baskerville",
     level: float = 0.95,
     seed: int = 0,
@@ -66,6 +67,8 @@ def fit(
         weights, which stay efficient when residuals have heavy tails; see :mod:`.system`.
     start : mapping, optional
         Start values that override the automatic ones, by parameter name.
+    bounds : mapping, optional
+        Lower and upper limit (None for none) by parameter name, for ``wls`` and ``nsur``.
     correction : {"baskerville", "snowdon", "none"}
         Back-transformation of ``ols-log``.
     level : float
@@ -91,23 +94,30 @@ def fit(
     >>> round(float(result.values[1]), 2)
     2.54
     """
-    _check_options(method, estimator, correction, level)
+    _check_options(method, estimator, correction, level, bounds)
     prepared = prepare(data, system, name, totals=method == "nsur")
     if method == "ols-log":
         check_forms(prepared.system, prepared.frame)
         lines = [fit_line(prepared.system, r, prepared.frame) for r in prepared.system.free]
         result = from_lines(prepared, lines, correction, level, seed)
     else:
-        result = _fit_system(prepared, method, variance, estimator, start, level, seed)
+        result = _fit_system(prepared, method, variance, estimator, start, bounds, level, seed)
     # What the data say of themselves (measured or simulated, licence, files) stays with the result.
     carried = dict(getattr(data, "attrs", {}).get("source") or {})
     source = {"name": name, "n_read": prepared.n_read, "n_used": len(prepared.frame)}
     return replace(result, label=label, source=carried | result.source | source)
 
 
-def _check_options(method, estimator, correction, level):
+def _check_options(method, estimator, correction, level, bounds):
     if method not in METHODS:
         raise DataError(tr(f"method {method!r} is none of {METHODS}", f"方法 {method!r} 不在 {METHODS} 之中"))
+    if bounds and method not in ("wls", "nsur"):
+        raise DataError(
+            tr(
+                f"method {method} takes no bounds; wls and nsur do",
+                f"方法 {method} 不支持参数界限；wls 与 nsur 支持",
+            )
+        )
     if estimator not in ESTIMATORS:
         raise DataError(
             tr(
@@ -128,7 +138,7 @@ def _check_options(method, estimator, correction, level):
         )
 
 
-def _fit_system(prepared, method, variance, estimator, start, level, seed) -> FitResult:
+def _fit_system(prepared, method, variance, estimator, start, bounds, level, seed) -> FitResult:
     system, frame = prepared.system, prepared.frame
     start = dict(start or {})
     unknown = [p for p in start if p not in system.parameters]
@@ -143,7 +153,7 @@ def _fit_system(prepared, method, variance, estimator, start, level, seed) -> Fi
     functions = parse_variance(variance, system.free, system.predictors)
     if method == "mixed":
         return fit_mixed(prepared, functions, start, level, seed)
-    engine = SystemFit(system, frame, functions, method == "nsur", hold_weights=estimator == "gls")
+    engine = SystemFit(system, frame, functions, method == "nsur", estimator == "gls", bounds)
     engine.refuse_singular()
     starts = [start_values(system, frame, start, seed)]
     if start:

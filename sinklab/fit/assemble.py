@@ -18,7 +18,7 @@ def from_state(prepared, engine, state, certificate, method, level, seed) -> Fit
     """Result of ``wls`` and ``nsur`` from the maximum of the likelihood."""
     system = prepared.system
     covariance, sigma, correlation = engine.covariance(state)
-    beta, exponents = engine.likelihood.split(state.theta)
+    beta, exponents = engine.estimates(state)
     natural = engine.scale.natural_sigma(sigma, exponents)
     freedom = engine.freedom()
     residual = {}
@@ -27,7 +27,7 @@ def from_state(prepared, engine, state, certificate, method, level, seed) -> Fit
         residual[response] = ResidualModel(
             response, f.kind, float(natural[j]), f.by, float(exponents[j]), not f.estimated, float(freedom[j])
         )
-    warnings = [*prepared.warnings, *engine.notes, *_unpaired(engine)]
+    warnings = [*prepared.warnings, *engine.notes, *_on_limits(engine, beta), *_unpaired(engine)]
     if not certificate["converged"]:
         warnings.append(not_converged(certificate))
     logliks = {r: _marginal_loglik(state, engine, j) for j, r in enumerate(engine.free)}
@@ -193,6 +193,22 @@ def _marginal_loglik(state, engine, j) -> float:
     u = state.u[seen, j]
     loglik = -(0.5 * np.log(2 * np.pi) + log_sd + 0.5 * u**2 / state.sigma[j, j]).sum()
     return float(loglik + engine.log_jacobian()[j])
+
+
+def _on_limits(engine, beta) -> list[str]:
+    """Warn of parameters that ended on a limit that was set for them."""
+    names = [
+        label for label, on in zip(engine.layout.labels, engine.bounds.on_limit(beta), strict=True) if on
+    ]
+    if not names:
+        return []
+    shown = ", ".join(names)
+    return [
+        tr(
+            f"{shown} ended on its limit; the standard error there says nothing",
+            f"{shown} 落在设定的界限上；其标准误没有意义",
+        )
+    ]
 
 
 def _unpaired(engine) -> list[str]:

@@ -66,18 +66,22 @@ def certified_maximum(engine, starts, seed: int = 0):
 
 def _displaced(engine, start, seed):
     rng = np.random.default_rng(seed)
-    theta = np.concatenate([engine.layout.spread(start), engine.scale.start[engine.scale.free]])
+    theta = engine.searched(start)
     for _ in range(N_DISPLACED):
         yield engine.second_opinion(theta * np.exp(rng.normal(0, DISPLACEMENT, len(theta))))
 
 
 def _certificate(engine, state, steps, second, n_start) -> dict:
     score, information = engine.likelihood.joint_score_and_information(state)
+    # A parameter held by its limit is not searched for any more.
+    held = np.flatnonzero(engine.bounds.on_limit(engine.estimates(state)[0]))
+    score, information = np.delete(score, held), np.delete(np.delete(information, held, 0), held, 1)
     size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
     singular = np.linalg.svd(information / np.outer(size, size), compute_uv=False)
     rank = int((singular > 1e-10 * singular[0]).sum())
     promised = decrement(score, information)
-    return {
+    certificate = {"bounds": engine.limits} if engine.limits else {}
+    return certificate | {
         "estimator": "gls" if engine.hold_weights else "ml",
         "steps": steps,
         "decrement": float(promised),

@@ -38,6 +38,7 @@ class Refitter:
         self.residual, self.correction_kind = fit.residual, fit.correction_kind
         self.correlation = fit.correlation.to_numpy()
         self.hold = fit.certificate.get("estimator") == "gls"
+        self.bounds = fit.certificate.get("bounds")
         self.mean = fit.predict(fit.data)[list(fit.system.free)]
         if self.method == "ols-log":
             self.mean = self.mean / pd.Series(fit.correction)
@@ -60,7 +61,8 @@ class Refitter:
         )
 
     def _engine(self, frame):
-        return SystemFit(self.system, frame, self.functions, self.method == "nsur", self.hold)
+        correlated = self.method == "nsur"
+        return SystemFit(self.system, frame, self.functions, correlated, self.hold, self.bounds)
 
     def simulate(self, rng) -> pd.DataFrame:
         """New responses drawn from the fitted model, missing where they were missing."""
@@ -104,7 +106,7 @@ class Refitter:
         state = engine.resume(self.theta)
         if state is None:
             return self._nothing()
-        return state.theta[: len(self.values)], np.ones(len(self.system.free))
+        return engine.estimates(state)[0], np.ones(len(self.system.free))
 
     def _log_lines(self, frame):
         lines = [fit_line(self.system, response, frame) for response in self.system.free]

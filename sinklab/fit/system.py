@@ -37,6 +37,7 @@ from sinklab.equations.groups import Layout
 from sinklab.equations.parts import own_parameters
 from sinklab.errors import ConvergenceError, EquationError
 from sinklab.fit import totals
+from sinklab.fit.bounds import Bounds, bounded
 from sinklab.fit.likelihood import State, SystemLikelihood
 from sinklab.fit.log_scale import LogScale, refuse_without_factor, refuse_zeros, spread_of_shift
 from sinklab.fit.moments import estimating_spread, mean_information, pairwise_covariance
@@ -67,12 +68,14 @@ class SystemFit:
         A variance function for each free response.
     correlated : bool
         ``nsur`` when True, ``wls`` when False.
+    bounds : mapping, optional
+        Lower and upper limit of parameters, see :mod:`.bounds`.
     hold_weights : bool
         Iterate the weights of a variance that follows the prediction (``estimator="gls"``), instead
         of maximising the likelihood through them.
     """
 
-    def __init__(self, system, frame, functions, correlated: bool, hold_weights: bool = False):
+    def __init__(self, system, frame, functions, correlated: bool, hold_weights: bool = False, bounds=None):
         self.system, self.correlated, self.functions = system, correlated, functions
         self.hold_weights = hold_weights
         self.free = list(system.free)
@@ -85,6 +88,10 @@ class SystemFit:
         self.scale = Scale(functions, self.columns)
         self.layout = Layout.of(system, frame)
         means = self.layout.at(frame, self.free, len(frame)).mean_and_jacobian
+        self.limits = dict(bounds or {})
+        self.bounds = Bounds(self.limits, self.layout)
+        if bounds:
+            means = bounded(means, self.bounds)
         refuse_zeros(self.free, logged, self.natural, frame.index)
         self.logs = LogScale(logged, means) if logged.any() else None
         self.y = self.logs.take(self.natural) if self.logs else self.natural
@@ -99,7 +106,7 @@ class SystemFit:
         ConvergenceError
             The model is not defined at the start.
         """
-        theta = np.concatenate([self.layout.spread(start), self.scale.start[self.scale.free]])
+        theta = self.searched(start)
         if self.independent.state(theta) is None:
             shown = ", ".join(f"{k} = {v:.6g}" for k, v in start.items())
             raise ConvergenceError(
@@ -111,6 +118,16 @@ class SystemFit:
         if self.logs:
             self._check_factors(theta)
         return self._settled(theta)
+
+    def searched(self, start: dict[str, float]) -> np.ndarray:
+        """Vector of the search at start values: coefficients, then free exponents."""
+        values = self.bounds.searched(self.layout.spread(start))
+        return np.concatenate([values, self.scale.start[self.scale.free]])
+
+    def estimates(self, state):
+        """Coefficients (k,) and all exponents (m,) of a state."""
+        searched, exponents = self.likelihood.split(state.theta)
+        return self.bounds.natural(searched), exponents
 
     def _settled(self, theta, until: float = TOLERANCE):
         """Search until what is held meanwhile, weights or shifts, agrees with the state found."""
@@ -164,6 +181,8 @@ class SystemFit:
 
     def resume(self, theta) -> State | None:
         """Maximum near a known one, as for a resample; None where it is not found."""
+        k = len(self.layout.names)
+        theta = np.concatenate([self.bounds.searched(theta[:k]), theta[k:]])
         if self.independent.state(theta) is None:
             return None
         state, _ = self._settled(theta, RESUMED)
@@ -250,4 +269,5 @@ class SystemFit:
         size = np.sqrt(np.diag(sigma))
         correlation = sigma / np.outer(size, size)
         np.fill_diagonal(correlation, 1.0)
-        return covariance, size, correlation
+        slope = self.bounds.slope(self.likelihood.split(state.theta)[0])
+        return covariance * np.outer(slope, slope), size, correlation

@@ -67,7 +67,7 @@ def fit_mixed(prepared, functions, start=None, level=0.95, seed=0):
     near.refuse_singular()
     starts = [start_values(model.system, prepared.frame, start or None, seed)]
     state, _ = certified_maximum(near, starts, seed)
-    beta, exponents = near.likelihood.split(state.theta)
+    beta, exponents = near.estimates(state)
     found, steps, settled = alternate(model, first_state(model, beta, state.sigma, exponents))
     displaced = first_state(model, beta, state.sigma * 0.5, exponents, 3 * FIRST_SPREAD)
     second = alternate(model, displaced)[0]
