@@ -411,8 +411,9 @@ def _no_column(absent, frame) -> str:
 
 def _text(column) -> pd.Series:
     """Text of a column, blanks as ""; 3 for 3.0."""
-    cells = column.map(lambda x: "" if pd.isna(x) else f"{x:g}" if isinstance(x, float) else str(x).strip())
-    return cells.astype(object)
+    codes, found = pd.factorize(column)
+    words = [f"{x:g}" if isinstance(x, float) else str(x).strip() for x in found]
+    return pd.Series(np.array([*words, ""], dtype=object)[codes], index=column.index)
 
 
 def _per_stand(frame, units, used, reason, out, labels, models) -> pd.DataFrame:

@@ -11,6 +11,8 @@ from sinklab.equations import System
 from sinklab.errors import DataError
 from sinklab.fit import fit
 from sinklab.propagate.approach1 import combine_product, combine_sum, variances
+from sinklab.propagate.budget import inventory_budget
+from sinklab.propagate.change import difference, paired_se
 from sinklab.propagate.inventory import Inventory, propagate
 from sinklab.propagate.levels import Factor, Model, Noise
 from sinklab.propagate.monte_carlo import draw_totals
@@ -372,3 +374,141 @@ def test_intervals_cover_the_truth_when_everything_is_redone():
         hits += lower <= truth <= upper
     # 90 % of 300 with three standard errors (5.2 %).
     assert 0.848 < hits / n_run < 0.952
+
+
+# budget
+
+
+def noisy(**options):
+    data = trees(390)
+    data = data[data["plot_id"] != "p19"]
+    noises = (Noise("dbh", 0.5, "dbh"), Noise("plot", 0.1, by="plot_id"))
+    return inventory(trees=data, noises=noises, models=square(se=0.004, sigma=0.3), **options)
+
+
+def test_the_budget_adds_up_and_names_the_largest_source():
+    found = inventory_budget(noisy(), n_draw=2000, seed=3)
+    table = found.table
+    sources = ["parameters", "dbh", "plot", "residual", "sampling", "area"]
+    assert list(table.index) == [*sources, "sum of the sources", "interaction", "whole"]
+    assert found.adds_up and abs(found.interaction) < 0.1 and "add up" in found.text
+    assert table.loc[sources, "share"].idxmax() == "sampling"
+    np.testing.assert_allclose(table.loc[sources, "se"], table.loc[sources, "se_approach1"], rtol=0.12)
+    assert table.loc["whole", "variance"] == pytest.approx(
+        table.loc["sum of the sources", "variance"], rel=0.1
+    )
+    assert abs(found.shift) < 0.01
+
+
+def test_a_budget_that_does_not_add_up_says_so():
+    """Two large errors that multiply: the variance of a product is more than its parts."""
+    data = trees(40).assign(all="x")
+    noises = (Noise("first", 0.8, by="all"), Noise("second", 0.8, by="all"))
+    plots = pd.DataFrame({"plot_id": sorted(data["plot_id"].unique()), "plot_area": 0.1})
+    whole = Inventory(data, plots, square(se=1e-6), noises=noises, sampling=False, residual=False)
+    found = inventory_budget(whole, n_draw=4000, seed=1)
+    # (1 + e)(1 + f): variance 2 * 0.64 + 0.64^2, of which 0.4096 / 1.6896 is interaction.
+    assert found.interaction == pytest.approx(0.4096 / 1.6896, abs=0.06)
+    assert not found.adds_up and "interaction" in found.text
+
+
+# change
+
+
+def twice(permanent=20, **options):
+    first = inventory(name="2015", **options)
+    grown = first.trees.assign(dbh=first.trees["dbh"] * 1.1)
+    names = {p: p if i < permanent else f"new{i}" for i, p in enumerate(first.plots["plot_id"])}
+    grown["plot_id"] = grown["plot_id"].map(names)
+    plots = first.plots.assign(plot_id=first.plots["plot_id"].map(names))
+    return first, inventory(trees=grown, plots=plots, name="2020", **options)
+
+
+def test_permanent_plots_and_shared_parameters_cancel():
+    first, second = twice()
+    found = difference(first, second, 2000, seed=1)
+    # Everything grows by 21 %: the difference is 0.21 of the first inventory, its errors too.
+    before = propagate(first, 2000, seed=1)
+    np.testing.assert_allclose(found.estimate, 0.21 * before.estimate, rtol=1e-9)
+    np.testing.assert_allclose(found.sampling_se, 0.21 * before.sampling_se, rtol=1e-9)
+    assert list(found.n_common) == [12, 8, 20]
+    assert (found.se < 0.4 * found.se_independent).all()
+    no_residual = difference(
+        *twice(residual=False, strata=inventory().strata.drop(columns="area_se")), 2000, seed=1
+    )
+    np.testing.assert_allclose(no_residual.model_draws.std(axis=1, ddof=1), 0.05 * found.estimate, rtol=0.06)
+
+
+def test_new_plots_do_not_cancel_and_some_of_each_lies_between():
+    se = {n: difference(*twice(n), 64, seed=1).sampling_se[-1] for n in (0, 16, 20)}
+    assert se[20] < se[16] < se[0]
+    first, second = twice(0)
+    expected = np.hypot(first.sampling_se, second.sampling_se)
+    np.testing.assert_allclose(difference(first, second, 64, seed=1).sampling_se[:2], expected)
+
+
+def test_partial_replacement_has_the_variance_of_repeated_sampling():
+    rng = np.random.default_rng(4)
+    model = square(a=1.0, se=1e-9)
+
+    def one_tree_plots(mass, first_plot, name):
+        ids = [str(first_plot + i) for i in range(len(mass))]
+        stems = pd.DataFrame({"plot_id": ids, "dbh": np.sqrt(mass)})
+        return Inventory(
+            stems, pd.DataFrame({"plot_id": ids, "plot_area": 0.001}), model, name=name, residual=False
+        )
+
+    differences, variances_told = [], []
+    for _ in range(600):
+        size = rng.normal(100, 20, 25)
+        later = size + rng.normal(10, 5, 25)
+        pair = one_tree_plots(size[:20], 0, "a"), one_tree_plots(later[5:], 5, "b")  # 15 plots in both
+        differences.append(pair[1].plot_values.mean() - pair[0].plot_values.mean())
+        se, freedom, common = paired_se(*pair)
+        variances_told.append(se[0] ** 2)
+    assert (common[0], freedom[0]) == (15, 19)
+    # 600 repetitions: the variance of the differences is known to 5.8 %.
+    assert np.mean(variances_told) == pytest.approx(np.var(differences, ddof=1), rel=0.15)
+    assert np.mean(variances_told) == pytest.approx(400 / 20 + 425 / 20 - 2 * 15 * 400 / 400, rel=0.05)
+
+
+def test_inventories_that_cannot_be_compared_are_refused():
+    first, second = twice()
+    with pytest.raises(DataError, match="both inventories are called"):
+        difference(first, first)
+    with pytest.raises(DataError, match="areas"):
+        difference(first, inventory(name="2020", strata=first.strata.assign(area=[1.0, 2.0])))
+    moved = first.plots.assign(
+        stratum=first.plots["stratum"].where(first.plots["plot_id"] != "p00", "valley")
+    )
+    with pytest.raises(DataError, match="another stratum: p00"):
+        difference(first, inventory(name="2020", plots=moved))
+
+
+@pytest.mark.slow
+def test_intervals_of_a_change_cover_the_truth():
+    rng = np.random.default_rng(5)
+    size = rng.lognormal(0, 0.2, 300)[:, None] * rng.uniform(8, 35, (300, 20))
+    later = size * (1 + rng.normal(0.15, 0.04, 300)[:, None])
+    hits, n_run = 0, 300
+    residual = 0.2 * rng.standard_normal(size.shape)
+    truth = ((later**2.3 - size**2.3) * 0.12 * (1 + residual)).sum(axis=1).mean() / 0.06 / 1000
+    for run in range(n_run):
+        d = rng.uniform(6, 45, 40)
+        felled = pd.DataFrame({"dbh": d, "agb": 0.12 * d**2.3 * (1 + 0.2 * rng.standard_normal(40))})
+        model = Model.of(fit(felled, "agb = a * dbh**b", variance="power:mean=1", seed=run), "agb", f"m{run}")
+        order = rng.permutation(300)
+        sets = {"2015": (size, order[:20]), "2020": (later, order[6:26])}  # 14 permanent plots
+        both = [
+            Inventory(
+                pd.DataFrame({"dbh": s[rows].ravel(), "plot_id": np.repeat(rows, 20).astype(str)}),
+                pd.DataFrame({"plot_id": rows.astype(str), "plot_area": 0.06}),
+                model,
+                name=name,
+            )
+            for name, (s, rows) in sets.items()
+        ]
+        row = difference(*both, n_draw=1000, seed=run).summary(0.9).loc["total"]
+        hits += row["lower"] <= truth <= row["upper"]
+    # Residuals of the same trees are drawn anew at each occasion, so the intervals may be too wide.
+    assert 0.85 < hits / n_run
