@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sinklab.errors import DataError
+from sinklab.cli.fit_options import add_sampling, equation_text, limits, sampling_options, start_values
 from sinklab.language import tr
 
 
@@ -18,7 +18,7 @@ def add_parser(subparsers) -> None:
         metavar="TEXT_OR_FILE",
         help=tr("equations, or a file of them", "方程文本或文件"),
     )
-    parser.add_argument("--method", default="nsur", metavar="ols-log|wls|nsur", help="nsur")
+    parser.add_argument("--method", default="nsur", metavar="ols-log|wls|nsur|mixed|bayes", help="nsur")
     parser.add_argument(
         "--variance",
         metavar="FUNCTION",
@@ -40,6 +40,7 @@ def add_parser(subparsers) -> None:
     parser.add_argument(
         "--validate", metavar="SCHEME", help="loo | kfold:10 | groups:5:site | leave:site | blocks:1"
     )
+    add_sampling(parser)
     parser.add_argument(
         "--by", metavar="COL", help=tr("fit each level of a column apart", "按列的各水平分别拟合")
     )
@@ -67,8 +68,9 @@ def run(arguments) -> int:
     header, _ = read_rows(arguments.data)
     system = system.bind(header)
     needed = {*system.predictors, *(r for r in system.responses if r in header)}
+    needed |= {c for c in (f"{arguments.measurement_error}".replace(",", "=").split("=")) if c in header}
     frame = read_csv(arguments.data, numeric=needed)
-    options = {
+    options = sampling_options(arguments) | {
         "method": arguments.method,
         "variance": arguments.variance or "power:mean",
         "estimator": arguments.estimator,
@@ -96,63 +98,6 @@ def run(arguments) -> int:
     if reference:
         _save(results, reference, arguments)
     return 0 if all(r.converged for r in results) else 1
-
-
-def equation_text(text_or_file: str) -> str:
-    """Equations from a file, or from the text itself with ``;`` between them."""
-    from sinklab.tabular import read_text
-
-    looks_like_file = "=" not in text_or_file or text_or_file.endswith((".txt", ".eq"))
-    if looks_like_file:
-        return read_text(text_or_file)
-    return text_or_file.replace("\\n", "\n").replace(";", "\n")
-
-
-def start_values(text: str) -> dict[str, float]:
-    """Read ``a=0.1,b=2``.
-
-    Raises
-    ------
-    DataError
-    """
-    start = {}
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        name, _, number = part.partition("=")
-        try:
-            start[name.strip()] = float(number)
-        except ValueError:
-            raise DataError(
-                tr(
-                    f"--start: {part!r} is not of the form name=number",
-                    f"--start：{part!r} 不是“参数=数值”的形式",
-                )
-            ) from None
-    return start
-
-
-def limits(text: str) -> dict[str, tuple[float | None, float | None]]:
-    """Read ``b=0:4,c=0:``.
-
-    Raises
-    ------
-    DataError
-    """
-    found = {}
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        name, _, span = part.partition("=")
-        low, colon, high = (word.strip() for word in span.partition(":"))
-        try:
-            if not colon or not (low or high):
-                raise ValueError(part)
-            found[name.strip()] = (float(low) if low else None, float(high) if high else None)
-        except ValueError:
-            raise DataError(
-                tr(
-                    f"--bounds: {part!r} is not of the form name=low:high (either may be left out)",
-                    f"--bounds：{part!r} 不是“参数=下限:上限”的形式（可省略其一）",
-                )
-            ) from None
-    return found
 
 
 def _bootstrapped(result, arguments):

@@ -1,6 +1,7 @@
 """A fit as text that a person would want to read."""
 
 from sinklab import indices
+from sinklab.cli.report_sampling import sampling_report
 from sinklab.cli.text import number, table
 from sinklab.language import tr
 
@@ -14,6 +15,7 @@ def fit_report(fit) -> str:
         _residuals(fit),
         _correlation(fit),
         _random(fit),
+        sampling_report(fit) if fit.method == "bayes" else "",
         _indices(fit),
     ]
     blocks += [_ranges(fit), _warnings(fit)]
@@ -43,6 +45,9 @@ def _parameters(fit) -> str:
     ]
     rows = zip(fit.labels, *(fit.parameters[c] for c in ("value", "se", "lower", "upper")), strict=True)
     told = fit.certificate.get("bootstrap")
+    if fit.method == "bayes":
+        kind = tr("posterior, equal tails", "后验分布，等尾区间")
+        return f"{tr('Parameters', '参数')} ({kind})\n{table(header, list(rows))}"
     kind = tr("Wald intervals, Student t", "Wald 区间，t 分布")
     if told:
         kind = tr(

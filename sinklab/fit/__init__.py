@@ -7,6 +7,7 @@ ols-log   least squares of logarithms, bias correction recorded          :mod:`.
 wls       weighted nonlinear regression, equation by equation            :mod:`.system`
 nsur      simultaneous system with correlated residuals                  :mod:`.system`
 mixed     parameters that vary at random between groups                  :mod:`.mixed`
+bayes     posterior by sampling, with priors and partial pooling         :mod:`.bayes`
 ========= ============================================================== ==========================
 """
 
@@ -30,7 +31,7 @@ from sinklab.results import FitResult
 
 __all__ = ["METHODS", "fit", "fit_by"]
 
-METHODS = ("ols-log", "wls", "nsur", "mixed")
+METHODS = ("ols-log", "wls", "nsur", "mixed", "bayes")
 ESTIMATORS = ("ml", "gls")
 
 
@@ -47,6 +48,7 @@ def fit(
     seed: int = 0,
     label: str = "",
     name: str = "data",
+    **sampling,
 ) -> FitResult:
     """Fit a system of equations.
 
@@ -57,7 +59,7 @@ def fit(
         a component that was not measured.
     system : System or str
         Equations, see :class:`sinklab.System`.
-    method : {"nsur", "wls", "ols-log", "mixed"}
+    method : {"nsur", "wls", "ols-log", "mixed", "bayes"}
     variance : str or mapping
         Variance function for ``wls`` and ``nsur``: ``none``, ``power:mean``, ``power:dbh`` (exponent
         estimated), ``power:dbh=2`` (fixed), ``exp:dbh``, ``lognormal`` (see :mod:`.log_scale`), or one
@@ -77,6 +79,9 @@ def fit(
         For the search of start values and for the draws of the result.
     label, name : str
         What this fit and its data are called.
+    **sampling
+        Options of ``bayes``: ``priors``, ``pool``, ``measurement_error``, ``draws``, ``tune``, ``chains``,
+        ``cores`` …; see :func:`sinklab.fit.bayes.fit_bayes`.
 
     Returns
     -------
@@ -94,12 +99,16 @@ def fit(
     >>> round(float(result.values[1]), 2)
     2.54
     """
-    _check_options(method, estimator, correction, level, bounds)
-    prepared = prepare(data, system, name, totals=method == "nsur")
+    _check_options(method, estimator, correction, level, bounds, sampling)
+    prepared = prepare(data, system, name, totals=method in ("nsur", "bayes"))
     if method == "ols-log":
         check_forms(prepared.system, prepared.frame)
         lines = [fit_line(prepared.system, r, prepared.frame) for r in prepared.system.free]
         result = from_lines(prepared, lines, correction, level, seed)
+    elif method == "bayes":
+        from sinklab.fit.bayes import fit_bayes
+
+        result = fit_bayes(prepared, variance, level=level, seed=seed, **sampling)
     else:
         result = _fit_system(prepared, method, variance, estimator, start, bounds, level, seed)
     # What the data say of themselves (measured or simulated, licence, files) stays with the result.
@@ -108,9 +117,17 @@ def fit(
     return replace(result, label=label, source=carried | result.source | source)
 
 
-def _check_options(method, estimator, correction, level, bounds):
+def _check_options(method, estimator, correction, level, bounds, sampling):
     if method not in METHODS:
         raise DataError(tr(f"method {method!r} is none of {METHODS}", f"方法 {method!r} 不在 {METHODS} 之中"))
+    if sampling and method != "bayes":
+        names = ", ".join(sampling)
+        raise DataError(
+            tr(
+                f"options {names} belong to method bayes, not to {method}",
+                f"选项 {names} 属于方法 bayes，不适用于 {method}",
+            )
+        )
     if bounds and method not in ("wls", "nsur"):
         raise DataError(
             tr(
