@@ -1,5 +1,7 @@
 """Fit and pool again, from the data and the settings that a table names."""
 
+import re
+
 from sinklab.errors import SinklabError
 from sinklab.language import tr
 from sinklab.tables import pack
@@ -42,7 +44,7 @@ def refit(frames, key: str, record: dict, inputs):
         )
         return None
     lines = frames["equations"].query("model_id == @key").sort_values("equation_order")
-    system = System.parse("\n".join(lines["equation"]))
+    system = System.parse(_with_groups("\n".join(lines["equation"]), frames, key))
     model = frames["models"].set_index("model_id").loc[key]
     numeric = {*frames["ranges"].query("model_id == @key")["predictor"], *system.responses}
     data = inputs.frame(source, numeric)
@@ -72,6 +74,16 @@ def refit(frames, key: str, record: dict, inputs):
         wanted = {k: told[k] for k in ("n", "kind", "group", "interval", "seed")}
         found = bootstrap(found, **wanted)
     return found
+
+
+def _with_groups(text, frames, key) -> str:
+    """Equations with the group column of each parameter that varies at random, as they were fitted."""
+    if "random_effects" not in frames:
+        return text
+    rows = frames["random_effects"].query("model_id == @key")
+    for name, column in dict.fromkeys(zip(rows["row"], rows["group_column"], strict=True)):
+        text = re.sub(rf"\b{re.escape(name)}\b", f"{name}[{column}]", text)
+    return text
 
 
 def frames_of(fit, key: str, frames) -> dict:

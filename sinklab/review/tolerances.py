@@ -7,6 +7,7 @@ counts, words                none
 estimates, limits            a thousandth of the standard error
 standard errors, covariance  a thousandth, on the scale of the standard errors
 scale of a variance function a thousandth of it; its exponent and correlations 0.001
+variance between groups      a thousandth of it
 log-likelihood, AIC, BIC     0.0001 of a unit, 0.001 of a unit
 indices                      a ten-thousandth of the index, or of a percentage point
 scalar values                a millionth
@@ -63,7 +64,7 @@ def tolerance(file: str, column: str, stored: float, se: tuple[float, float], n_
             return (2 * ESTIMATE + QUANTILE * math.sqrt(2) * noise) * se[0]
         case "covariance", _:
             return (2 * SPREAD + 2 * noise) * se[0] * se[1]
-        case "equations", "sigma":
+        case ("equations", "sigma") | ("random_effects", _):
             return SPREAD * abs(stored)
         case ("equations", "variance_exponent") | ("residual_correlation", _):
             return SPREAD

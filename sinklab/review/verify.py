@@ -19,6 +19,7 @@ _COMPARED = (
     "coefficients",
     "covariance",
     "residual_correlation",
+    "random_effects",
     "ranges",
     "indices",
 )
@@ -204,8 +205,11 @@ def _models(frames, about, inputs, problems, comparisons) -> dict:
         comparisons += _sample(key, record["source"], fit)
         comparisons += _one_model(frames, new, key, record, fit)
         made.append(new)
-    names = [name for name in _COMPARED if made]
-    return {name: pd.concat([new[name] for new in made], ignore_index=True) for name in names}
+    return {
+        name: pd.concat([new[name] for new in made if name in new], ignore_index=True)
+        for name in _COMPARED
+        if any(name in new for new in made)
+    }
 
 
 def _sample(key, source, fit) -> list[Comparison]:
@@ -223,8 +227,9 @@ def _one_model(frames, new, key, record, fit) -> list[Comparison]:
     told = (record.get("certificate") or {}).get("bootstrap") or {}
     found = []
     for name in _COMPARED:
-        stored = frames[name][frames[name]["model_id"] == key]
-        found += compare_file(name, stored, new[name], se, int(told.get("n") or 0))
+        if name in frames or name in new:
+            stored = frames[name][frames[name]["model_id"] == key] if name in frames else None
+            found += compare_file(name, stored, new.get(name), se, int(told.get("n") or 0))
     drawn = frames["draws"][frames["draws"]["model_id"] == key]
     absent = [label for label in fit.labels if label not in drawn]
     if absent:

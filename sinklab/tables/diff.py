@@ -28,6 +28,7 @@ KEYS = {
     "coefficients": ("model_id", "name", "group"),
     "covariance": ("model_id", "row", "column"),
     "residual_correlation": ("model_id", "row", "column"),
+    "random_effects": ("model_id", "row", "column"),
     "ranges": ("model_id", "predictor"),
     "indices": ("model_id", "response", "class_column", "class_label"),
     "values": ("name", "group"),
@@ -38,6 +39,7 @@ _MEANING = {
     "models": {"group_column", "group_level"},
     "equations": {"equation", "unit", "component", "role"},
     "coefficients": {"level", "interval_kind"},
+    "random_effects": {"group_column", "multiplies"},
     "ranges": {"unit"},
     "values": {"variable", "unit", "level", "interval_kind"},
 }

@@ -22,7 +22,8 @@ def make_trees(n=60, seed=1):
     root = (stem + branch) * 0.3 * dbh**-0.05 * rng.lognormal(0, 0.15, n)
     root[n // 3 :] = np.nan
     species = np.where(np.arange(n) % 2, "pinus_massoniana", "cunninghamia_lanceolata")
-    site = np.array(["north", "south", "west"])[np.arange(n) % 3]
+    sites = np.array(["north", "south", "east", "west", "O'Hara", "贵州"])
+    site = sites[np.arange(n) % len(sites)]
     columns = {"dbh": dbh, "height": height, "stem": stem, "branch": branch, "root": root}
     return pd.DataFrame(columns | {"species": species, "site": site})
 
@@ -61,3 +62,16 @@ def values_table(mean=0.5, version="1.0.0"):
         }
     )
     return Table.from_values(frame, "carbon_forest_test", version)
+
+
+def mixed_table(variance="lognormal"):
+    trees = make_trees()
+    trees["stem"] *= trees["site"].map({"north": 0.7, "south": 0.9, "east": 1.0, "west": 1.1}).fillna(1.3)
+    result = fit(trees, "stem = a[site] * dbh**b", method="mixed", variance=variance)
+    return Table.from_fits(result, "stem_forest_mixed", "1.0.0", source=SOURCE)
+
+
+def lognormal_table():
+    equations = "stem = a1 * dbh**b1\nbranch = a2 * dbh**b2\nagb = stem + branch"
+    result = fit(make_trees(), equations, method="nsur", variance="lognormal")
+    return Table.from_fits(result, "agb_forest_lognormal", "1.0.0", source=SOURCE)

@@ -125,7 +125,7 @@ def test_points_span_the_validity_range(old):
         assert line[x].min() == pytest.approx(low) and line[x].max() == pytest.approx(high)
         assert line[x].is_monotonic_increasing
     assert len(grid) == 25
-    assert len(along(site_table().models[0])) == 27
+    assert len(along(site_table().models[0])) == 9 * 6
 
 
 def test_command(old, tmp_path, capsys):

@@ -245,3 +245,15 @@ def test_path_traversal_is_refused(folder, ref, tmp_path, capsys):
     root.mkdir()
     assert main(["table", "verify", ref, "--root", str(root)]) == 2
     assert capsys.readouterr().err.startswith("sinklab: table")
+
+
+def test_parameters_that_vary_at_random(trees_file, tmp_path):
+    trees = read_trees(trees_file)
+    trees["stem"] *= trees["site"].map({"north": 0.7, "south": 0.9, "east": 1.0, "west": 1.1}).fillna(1.3)
+    path = tmp_path / "moved.csv"
+    write_csv(trees, path)
+    result = fit(read_trees(path), "stem = a[site] * dbh**b", method="mixed", variance="power:mean")
+    made = Table.from_fits(result, "stem_forest_mixed", "1.0.0", source=source_of(path)).write(tmp_path)
+    found = verify(made, data=[path])
+    assert found.agreed, (found.problems, found.differences())
+    assert any(c.file == "random_effects" for c in found.comparisons)

@@ -1,0 +1,170 @@
+r"""A table as LaTeX: equations as a standard prints them, and tables with guarded digits.
+
+The file is a fragment for ``\input``; it needs amsmath and booktabs, and ctex where it speaks Chinese.
+"""
+
+import math
+import re
+
+from sinklab import units, vocabulary
+from sinklab.equations.render import parameter_symbol
+from sinklab.errors import TableError
+from sinklab.language import tr
+from sinklab.tables.digits import guard, text
+from sinklab.tables.export.headings import heading, one_line
+
+_ESCAPES = {c: rf"\{c}" for c in "&%$#_{}"}
+_ESCAPES |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+
+
+def write(table, level=None, kind=None) -> bytes:
+    """LaTeX of a table; see :func:`sinklab.tables.export.export`.
+
+    Raises
+    ------
+    TableError
+        Another level or kind is asked for: the printed limits are those of the coefficients.
+    """
+    if level is not None or kind is not None:
+        raise TableError(
+            tr(
+                "latex prints the limits of the coefficients at the level of the table; leave level and kind out",
+                "latex 按表中的置信水平印出系数的上下限；请勿指定置信水平和区间类型",
+            )
+        )
+    parts = ["".join(f"% {line}".rstrip() + "\n" for line in heading(table).splitlines())]
+    for model in table.models:
+        parts += [_equations(model), _coefficients(model), _residuals(model), _ranges(model)]
+    if len(table.values):
+        parts.append(_values(table))
+    return "\n".join(parts).encode("utf-8")
+
+
+def escape(words) -> str:
+    """Text that LaTeX prints as it is."""
+    return "".join(_ESCAPES.get(c, c) for c in one_line(words))
+
+
+def number(value: float, decimals: int) -> str:
+    r"""A number to some decimal places; below 0.001 as ``6.75 \times 10^{-5}``."""
+    if value is None or not math.isfinite(value):
+        return "--"
+    size = math.floor(math.log10(abs(value))) if value else 0
+    if size >= -3 or not value:
+        return f"${text(value, decimals)}$"
+    return rf"${text(value / 10.0**size, decimals + size)} \times 10^{{{size}}}$"
+
+
+def read_number(latex: str) -> float:
+    """Value of a number that :func:`number` wrote."""
+    digits, _, power = latex.strip("$").partition(r" \times 10^{")
+    return float(f"{digits}e{power.rstrip('}') or 0}")
+
+
+def _tabular(caption, columns, head, rows) -> str:
+    lines = [" & ".join(head) + r" \\", r"\midrule", *(" & ".join(row) + r" \\" for row in rows)]
+    body = "\n".join(lines)
+    return (
+        f"\\begin{{table}}[htbp]\n\\centering\n\\caption{{{caption}}}\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n"
+        f"{body}\n\\bottomrule\n\\end{{tabular}}\n\\end{{table}}\n"
+    )
+
+
+def _named(model, words) -> str:
+    return f"{words}{tr(': ', '：')}{escape(model.label)}" if model.label else words
+
+
+def _equations(model) -> str:
+    lines = [line.replace(" = ", " &= ", 1) for line in model.system.latex()]
+    return "\\begin{align}\n" + " \\\\\n".join(lines) + "\n\\end{align}\n"
+
+
+def _coefficients(model) -> str:
+    printed = guard(model)
+    limits = model.parameters[["lower", "upper"]].to_numpy(float)
+    rows = []
+    for i, row in enumerate(printed.numbers.to_dict("records")):
+        if i < len(limits):
+            name, group = model.parameters.iloc[i][["name", "group"]]
+            shown = [f"${parameter_symbol(name, group or None)}$"]
+            others = [row["se"], *limits[i]]
+        else:
+            response = re.fullmatch(r"correction\[(.+)\]", row["label"])[1]
+            shown = [escape(tr(f"correction of {response}", f"{vocabulary.label(response, 'zh')}的校正系数"))]
+            others = [math.nan] * 3
+        shown += [number(value, int(row["decimals"])) for value in (row["value"], *others)]
+        rows.append(shown)
+    level = f"{100 * model.level:g}\\%"
+    head = [
+        tr("parameter", "参数"),
+        tr("value", "估计值"),
+        tr("standard error", "标准误"),
+        tr(f"lower {level}", f"{level} 下限"),
+        tr(f"upper {level}", f"{level} 上限"),
+    ]
+    caption = _named(model, tr("Coefficients", "系数"))
+    note = tr(
+        f"% Rounding moves no prediction by more than {printed.worst:.3f} of its standard error.\n",
+        f"% 舍入引起的预测值偏移不超过其标准误的 {printed.worst:.3f} 倍。\n",
+    )
+    return note + _tabular(caption, "lcccc", head, rows)
+
+
+def _residuals(model) -> str:
+    rows = []
+    for response, residual in model.residual.items():
+        by = residual.by if residual.kind in ("power", "exp") else ""
+        delta = f"${residual.exponent:.4f}$" if by else "--"
+        rows.append(
+            [
+                escape(vocabulary.label(response)),
+                residual.kind,
+                escape(by) or "--",
+                number(residual.sigma, 3 - math.floor(math.log10(residual.sigma))),
+                delta,
+                f"${model.n.get(response, 0)}$",
+            ]
+        )
+    head = [
+        tr("response", "因变量"),
+        tr("variance", "方差函数"),
+        tr("of", "自变量"),
+        r"$\sigma$",
+        r"$\delta$",
+        "$n$",
+    ]
+    return _tabular(_named(model, tr("Residual model", "残差模型")), "lllccc", head, rows)
+
+
+def _ranges(model) -> str:
+    known = vocabulary.variables()
+    rows = [
+        [
+            escape(vocabulary.label(x)),
+            escape(units.symbol(known[x].unit)) if x in known else "",
+            f"${low:.6g}$",
+            f"${high:.6g}$",
+        ]
+        for x, (low, high) in model.ranges.items()
+    ]
+    head = [tr("predictor", "自变量"), tr("unit", "单位"), tr("minimum", "最小值"), tr("maximum", "最大值")]
+    return _tabular(_named(model, tr("Range of validity", "适用范围")), "llcc", head, rows)
+
+
+def _values(table) -> str:
+    rows = []
+    for row in table.values.to_dict("records"):
+        se = row["se"]
+        size = math.floor(math.log10(se)) if se and math.isfinite(se) and se > 0 else None
+        decimals = 1 - size if size is not None else 4
+        shown = [escape(row["name"]), escape(row["unit"])]
+        rows.append(shown + [number(row[c], decimals) for c in ("mean", "se", "q025", "q975")])
+    head = [
+        tr("quantity", "参数"),
+        tr("unit", "单位"),
+        tr("mean", "均值"),
+        tr("standard error", "标准误"),
+        r"$q_{0.025}$",
+        r"$q_{0.975}$",
+    ]
+    return _tabular(tr("Scalar parameters", "标量参数"), "llcccc", head, rows)

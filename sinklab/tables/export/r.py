@@ -1,0 +1,200 @@
+"""A table as one R file that needs base R only."""
+
+import json
+import math
+import re
+
+from sinklab.language import tr
+from sinklab.tables.export.emit import R
+from sinklab.tables.export.families import R_QUANTILES
+from sinklab.tables.export.headings import group_keys, heading
+from sinklab.tables.export.lines import Lines
+from sinklab.tables.export.program import program
+
+_TOOLS = """
+log0 <- function(x) log(ifelse(x == 0, 1, x))
+
+.limits <- function(out, name, mean, gradient, covariance, extra, freedom, lowest, level, kind,
+                    median = NULL) {
+  variance <- pmax(rowSums((gradient %*% covariance) * gradient), 0)
+  quantile <- qt(0.5 + level / 2, freedom)
+  mean <- rep_len(mean, nrow(gradient))
+  se <- sqrt(variance)
+  if (!is.null(median)) {
+    spread <- (se / mean)^2
+    base <- mean
+    if (kind == "individual") {
+      spread <- spread + extra
+      base <- median
+    }
+    half <- quantile * sqrt(spread)
+    lower <- base * exp(-half)
+    upper <- base * exp(half)
+  } else {
+    if (kind == "individual") variance <- variance + pmax(extra, 0)
+    half <- quantile * sqrt(variance)
+    lower <- pmax(mean - half, lowest)
+    upper <- mean + half
+  }
+  out[[name]] <- mean
+  out[[paste0(name, "_se")]] <- se
+  out[[paste0(name, "_lower")]] <- lower
+  out[[paste0(name, "_upper")]] <- upper
+  out
+}
+
+.ranges <- function(out, data, ranges) {
+  note <- rep("", nrow(data))
+  for (name in names(ranges)) {
+    low <- ranges[[name]][1]
+    high <- ranges[[name]][2]
+    x <- as.numeric(data[[name]])
+    slack <- 1e-9 * max(abs(low), abs(high))
+    outside <- !is.na(x) & (x < low - slack | x > high + slack)
+    text <- sprintf("%s = %g @ %g\\u2013%g", name, x, low, high)
+    note <- ifelse(outside, paste0(note, ifelse(note == "", "", "; "), text), note)
+  }
+  out[["out_of_range"]] <- note != ""
+  out[["range_note"]] <- note
+  out
+}
+"""
+
+
+def write(table, level: float, kind: str) -> bytes:
+    """R source of a table; see :func:`sinklab.tables.export.export`."""
+    text = "".join(f"# {line}".rstrip() + "\n" for line in heading(table).splitlines())
+    if table.models:
+        text += _TOOLS.replace("@", tr("outside", _escaped("超出")))
+        keys = list(table.frames["models"]["model_id"])
+        named = zip(keys, table.models, strict=True)
+        bodies = ",\n".join(f"  {string(key)} = {_model(model)}" for key, model in named)
+        text += f"\n.models_{table.table_id} <- list(\n{bodies}\n)\n"
+        text += _predict(table, keys, level, kind)
+    if len(table.values):
+        text += _values(table)
+    return text.encode("utf-8")
+
+
+def string(text) -> str:
+    """A text as R writes it, in ASCII."""
+    return re.sub(r"[^\x20-\x7e]", lambda c: f"\\U{ord(c[0]):08x}", json.dumps(str(text), ensure_ascii=False))
+
+
+def _escaped(text) -> str:
+    return string(text)[1:-1]
+
+
+def number(value: float) -> str:
+    """A number as R reads it."""
+    value = float(value)
+    if math.isnan(value):
+        return "NA_real_"
+    if math.isinf(value):
+        return "Inf" if value > 0 else "-Inf"
+    return R.number(value)
+
+
+def vector(values) -> str:
+    """Numbers as an R vector."""
+    return f"c({', '.join(map(number, values))})"
+
+
+def _model(model) -> str:
+    p = program(model)
+    lines = Lines(p, R, "r", "<-")
+    names, system = lines.names, model.system
+    body = [f'{names[x]} <- as.numeric(.data[["{x}"]])' for x in system.predictors]
+    body += [f'{names[g]} <- as.character(.data[["{g}"]])' for g in dict.fromkeys(system.groups.values())]
+    body += _parameters(model, names) + lines.means() + lines.residual_deviations()
+    body += [".n <- nrow(.data)", ".out <- data.frame(row.names = seq_len(.n))"]
+    flat = model.covariance.to_numpy().ravel()
+    body.append(f".covariance <- matrix({vector(flat)}, {len(model.labels)})")
+    for response in system.responses:
+        body.append(f".gradient <- matrix(0, .n, {len(model.labels)})")
+        for position, column, level, text in lines.gradient(response):
+            factor = f" * ({names[column]} == {string(level)})" if column else ""
+            body.append(f".gradient[, {position + 1}] <- {f'({text})' if column else text}{factor}")
+        median = f", {lines.median(response)}" if response in p.median else ""
+        body.append(
+            f".out <- .limits(.out, {string(response)}, {names[response]}, .gradient, .covariance, "
+            f"{lines.extra(response)}, {number(p.freedom[response])}, {number(p.floor[response])}, "
+            f".level, .kind{median})"
+        )
+    ranges = ", ".join(f"{string(x)} = {vector(model.ranges[x])}" for x in system.predictors)
+    body.append(f".ranges(.out, .data, list({ranges}))")
+    return "function(.data, .level, .kind) {\n" + "".join(f"    {line}\n" for line in body) + "  }"
+
+
+def _parameters(model, names) -> list[str]:
+    lines = []
+    for name, part in model.parameters.groupby("name", sort=False):
+        column = model.system.groups.get(name)
+        if column is None:
+            lines.append(f"{names[name]} <- {number(part['value'].iloc[0])}")
+            continue
+        pairs = zip(part["group"], part["value"], strict=True)
+        known = ", ".join(f"{string(g)} = {number(v)}" for g, v in pairs)
+        lines.append(f"{names[name]} <- unname(c({known})[{names[column]}])")
+    return lines
+
+
+def _predict(table, keys, level, kind) -> str:
+    frame = table.frames["models"]
+    column = frame["group_column"].iloc[0]
+    kinds = ["mean", "individual"] if kind == "mean" else ["individual", "mean"]
+    options = f"level = {number(level)}, kind = c({', '.join(map(string, kinds))})"
+    models = f".models_{table.table_id}"
+    if not column:
+        given = f"model = {string(keys[0])}" if len(keys) == 1 else "model"
+        body = f"  {models}[[model]](data, level, kind)\n"
+        head = f"data, {given}, {options}"
+    else:
+        pairs = ", ".join(f"{string(k)} = {string(v)}" for k, v in group_keys(frame).items())
+        body = f"""  key <- unname(c({pairs})[as.character(data[[{string(column)}]])])
+  if (anyNA(key)) stop("no model for ", paste(unique(data[[{string(column)}]][is.na(key)]), collapse = ", "))
+  parts <- lapply(unique(key), function(one) {{
+    out <- {models}[[one]](data[key == one, , drop = FALSE], level, kind)
+    row.names(out) <- which(key == one)
+    out
+  }})
+  out <- do.call(rbind, parts)
+  out <- out[order(as.integer(row.names(out))), , drop = FALSE]
+  row.names(out) <- NULL
+  out
+"""
+        head = f"data, {options}"
+    return f"\npredict_{table.table_id} <- function({head}) {{\n  kind <- match.arg(kind)\n{body}}}\n"
+
+
+def _values(table) -> str:
+    frame = table.values
+    columns = []
+    for name in ("name", "group", "variable", "unit", "family"):
+        columns.append(f"{name} = c({', '.join(string(v) for v in frame[name])})")
+    for name in ("mean", "se", "sd", "p1", "p2", "q025", "q975"):
+        columns.append(f"{name} = {vector(frame[name].astype(float))}")
+    inner = ",\n  ".join(columns)
+    families = ",\n    ".join(f"{family} = {code}" for family, code in R_QUANTILES.items())
+    return f"""
+values_{table.table_id} <- data.frame(
+  {inner},
+  stringsAsFactors = FALSE
+)
+
+value_{table.table_id} <- function(name) {{
+  found <- values_{table.table_id}[values_{table.table_id}$name == name, ]
+  if (nrow(found) != 1) stop(nrow(found), " values are called ", name)
+  found
+}}
+
+quantile_{table.table_id} <- function(name, q) {{
+  row <- value_{table.table_id}(name)
+  p1 <- row$p1
+  p2 <- row$p2
+  switch(row$family,
+    {families},
+    stop(name, " has no distribution")
+  )
+}}
+"""

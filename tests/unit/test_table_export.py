@@ -1,0 +1,419 @@
+"""Exports are worked out by other programs, and give what the table predicts."""
+
+import io
+import json
+import runpy
+import shutil
+import sqlite3
+import subprocess
+from dataclasses import replace
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+import spreadsheet
+from published_tables import (
+    SOURCE,
+    log_table,
+    lognormal_table,
+    make_trees,
+    mixed_table,
+    site_table,
+    system_table,
+    values_table,
+)
+
+from sinklab.cli import main
+from sinklab.distributions import FAMILIES, Distribution
+from sinklab.errors import TableError
+from sinklab.fit import fit
+from sinklab.language import set_language
+from sinklab.tables import Table
+from sinklab.tables.digits import FRACTION, guard
+from sinklab.tables.export import export, latex
+from sinklab.tables.export.families import EXCEL_QUANTILES, PYTHON_QUANTILES, R_QUANTILES
+from sinklab.tables.export.workbook_prediction import FIRST
+
+ODD = (
+    "stem = where(dbh < 12 and height > 2, a, max(a, 0.02)) * dbh^b * exp(-c / height) + min(dbh, 10) * 0.001"
+)
+
+
+def odd_table():
+    """Equations with a condition, a sign before a power, and names that languages keep for themselves."""
+    trees = make_trees()
+    result = fit(trees, ODD, method="wls", variance="exp:dbh", start={"a": 0.05, "b": 2.5, "c": 2.0})
+    return Table.from_fits(result, "stem_forest_odd", "1.0.0", source=SOURCE)
+
+
+def reserved_table():
+    trees = make_trees().rename(columns={"dbh": "data", "height": "level"})
+    result = fit(trees, "stem = function * data^T * level^c - (-0.001)^2", method="wls", variance="none")
+    return Table.from_fits(result, "stem_forest_reserved", "1.0.0", source=SOURCE)
+
+
+MAKERS = [
+    system_table,
+    log_table,
+    site_table,
+    lognormal_table,
+    mixed_table,
+    odd_table,
+    reserved_table,
+]
+
+
+@pytest.fixture(autouse=True)
+def english():
+    set_language("en")
+    yield
+    set_language(None)
+
+
+@pytest.fixture(scope="module", params=MAKERS, ids=lambda f: f.__name__)
+def table(request):
+    return request.param()
+
+
+@pytest.fixture(scope="module")
+def individuals(table):
+    """New trees, one beyond the range and one at the smallest diameter."""
+    found = make_trees(12, 5).drop(columns=["stem", "branch", "root"])
+    found.loc[3, "dbh"] = 90.0
+    if table.table_id == "stem_forest_reserved":
+        found = found.rename(columns={"dbh": "data", "height": "level"})
+    return found.assign(tree_id=range(1, 13))
+
+
+def expected(table, individuals, level, kind):
+    columns = [c for c in individuals if c != "tree_id"]
+    return table.predict(individuals[columns], level=level, kind=kind)
+
+
+def assert_equal(found, wanted, rtol=1e-9):
+    for column in wanted:
+        if wanted[column].dtype.kind == "f":
+            got = found[column].to_numpy(float)
+            np.testing.assert_allclose(got, wanted[column].to_numpy(), rtol=rtol, atol=1e-12, err_msg=column)
+
+
+@pytest.mark.parametrize("kind", ["mean", "individual"])
+def test_python(table, individuals, kind, tmp_path):
+    path = export(table, "python", tmp_path / "table.py")
+    found = runpy.run_path(str(path))["predict"](individuals, level=0.9, kind=kind)
+    wanted = expected(table, individuals, 0.9, kind)
+    assert list(found.columns) == list(wanted.columns)
+    assert_equal(found, wanted)
+    assert list(found["out_of_range"]) == list(wanted["out_of_range"])
+    assert list(found["range_note"]) == list(wanted["range_note"])
+    assert 1 <= found["out_of_range"].sum() < len(found)
+
+
+@pytest.mark.parametrize("kind", ["mean", "individual"])
+def test_sql(table, individuals, kind, tmp_path):
+    path = export(table, "sql", tmp_path / "table.sql", level=0.8, kind=kind)
+    with sqlite3.connect(":memory:") as base:
+        try:
+            base.execute("SELECT power(2.0, 3.0)")
+        except sqlite3.OperationalError:
+            pytest.skip("this SQLite has no mathematical functions")
+        individuals.to_sql("trees", base, index=False)
+        base.executescript(path.read_text(encoding="utf-8"))
+        found = pd.read_sql(f"SELECT * FROM predict_{table.table_id} ORDER BY tree_id", base)
+    wanted = expected(table, individuals, 0.8, kind)
+    assert_equal(found, wanted)
+    assert list(found["out_of_range"].astype(bool)) == list(wanted["out_of_range"])
+    assert list(found["range_note"] != "") == list(wanted["out_of_range"])
+
+
+@pytest.mark.witness
+@pytest.mark.parametrize("kind", ["mean", "individual"])
+def test_r(table, individuals, kind, tmp_path):
+    if not shutil.which("Rscript"):
+        pytest.skip("R is not installed")
+    export(table, "r", tmp_path / "table.R")
+    individuals.to_csv(tmp_path / "trees.csv", index=False, encoding="utf-8")
+    script = (
+        'source("table.R", encoding = "UTF-8"); d <- read.csv("trees.csv", encoding = "UTF-8", quote = "\\"");'
+        f'out <- predict_{table.table_id}(d, level = 0.9, kind = "{kind}"); options(digits = 17);'
+        'write.csv(format(out, digits = 17), "out.csv", row.names = FALSE, fileEncoding = "UTF-8")'
+    )
+    done = subprocess.run(
+        ["Rscript", "-e", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
+    wanted = expected(table, individuals, 0.9, kind)
+    assert list(found.columns) == list(wanted.columns)
+    assert_equal(found, wanted)
+    assert [str(v).strip() == "TRUE" for v in found["out_of_range"]] == list(wanted["out_of_range"]) or (
+        list(found["out_of_range"]) == list(wanted["out_of_range"])
+    )
+    assert [note.strip() for note in found["range_note"]] == list(wanted["range_note"])
+
+
+def typed(table, individuals, path, level, kind):
+    """Workbook into which a person has typed the individuals."""
+    book = openpyxl.load_workbook(export(table, "xlsx", path, level=level, kind=kind))
+    sheets = [name for name in book.sheetnames if name.startswith("预测")]
+    for name, model in zip(sheets, table.models, strict=True):
+        inputs = [*model.system.predictors, *dict.fromkeys(model.system.groups.values())]
+        for row, record in enumerate(individuals.to_dict("records"), start=FIRST):
+            for column, x in enumerate(inputs, start=2):
+                book[name].cell(row, column).value = record[x]
+    book.save(path)
+    return sheets
+
+
+def forecast(value, model, n):
+    """Columns of the sheet 预测; ``value(row, column)`` is a cell."""
+    first = 2 + len([*model.system.predictors, *dict.fromkeys(model.system.groups.values())])
+    rows = range(FIRST, FIRST + n)
+    found = {"out_of_range": [value(r, first) == "是" for r in rows]}
+    for j, response in enumerate(model.system.responses):
+        for i, suffix in enumerate(("", "_se", "_lower", "_upper")):
+            found[response + suffix] = [value(r, first + 2 + 4 * j + i) for r in rows]
+    return pd.DataFrame(found)
+
+
+@pytest.mark.parametrize("kind", ["mean", "individual"])
+def test_workbook_formulas(table, individuals, kind, tmp_path):
+    names = typed(table, individuals, tmp_path / "table.xlsx", 0.9, kind)
+    sheets = spreadsheet.Sheets(tmp_path / "table.xlsx")
+    for name, model in zip(names, table.models, strict=True):
+        found = forecast(lambda r, c, s=name: sheets.value(s, r, c), model, len(individuals))
+        wanted = model.predict(individuals, level=0.9, kind=kind)
+        assert_equal(found, wanted[[c for c in wanted if c != "range_note"]])
+        assert list(found["out_of_range"]) == list(wanted["out_of_range"])
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory):
+    """Recalculate a workbook in LibreOffice; skipped where that cannot open one."""
+    program = shutil.which("soffice")
+    if not program:
+        pytest.skip("LibreOffice is not installed")
+    profile = tmp_path_factory.mktemp("profile").as_uri()
+
+    def recalculated(path, folder):
+        filters = ["--convert-to", "xlsx:Calc MS Excel 2007 XML", "--outdir", str(folder), str(path)]
+        command = [program, "--headless", f"-env:UserInstallation={profile}", *filters]
+        subprocess.run(command, capture_output=True, timeout=120, check=False)
+        return (
+            openpyxl.load_workbook(folder / path.name, data_only=True)
+            if (folder / path.name).is_file()
+            else None
+        )
+
+    probe = tmp_path_factory.mktemp("probe")
+    book = openpyxl.Workbook()
+    book.active["A1"] = "=1+1"
+    book.save(probe / "probe.xlsx")
+    if recalculated(probe / "probe.xlsx", probe / "out") is None:
+        pytest.skip("LibreOffice is installed without its spreadsheet program (Calc)")
+    return recalculated
+
+
+@pytest.mark.witness
+def test_workbook_in_libreoffice(table, individuals, office, tmp_path):
+    names = typed(table, individuals, tmp_path / "table.xlsx", 0.9, "individual")
+    book = office(tmp_path / "table.xlsx", tmp_path / "out")
+    for name, model in zip(names, table.models, strict=True):
+        found = forecast(lambda r, c, s=book[name]: s.cell(r, c).value, model, len(individuals))
+        wanted = model.predict(individuals, level=0.9, kind="individual")
+        assert_equal(found, wanted[[c for c in wanted if c != "range_note"]], rtol=1e-7)
+        assert list(found["out_of_range"]) == list(wanted["out_of_range"])
+
+
+def test_workbook_follows_its_cells(tmp_path):
+    table = system_table()
+    path = export(table, "xlsx", tmp_path / "table.xlsx")
+    book = openpyxl.load_workbook(path)
+    assert book["预测"]["B4"].value == 0.95 and book["预测"]["D4"].value == "均值"
+    book["预测"]["B4"].value, book["预测"]["D4"].value = 0.5, "个体"
+    book["系数"]["C4"].value *= 2
+    book.save(path)
+    sheets = spreadsheet.Sheets(path)
+    inputs = {x: [sheets.value("预测", FIRST, c)] for c, x in enumerate(("dbh", "height"), start=2)}
+    model = table.models[0]
+    values = model.parameters["value"].to_numpy().copy()
+    values[0] *= 2
+    other = replace(model, parameters=model.parameters.assign(value=values))
+    wanted = other.predict(pd.DataFrame(inputs), level=0.5, kind="individual")
+    found = forecast(lambda r, c: sheets.value("预测", r, c), model, 1)
+    assert_equal(found, wanted[[c for c in wanted if c != "range_note"]])
+
+
+def test_rows_without_all_inputs_stay_blank(tmp_path):
+    table = site_table()
+    path = export(table, "xlsx", tmp_path / "table.xlsx")
+    book = openpyxl.load_workbook(path)
+    book["预测"].cell(FIRST + 1, 2).value = 20.0
+    book["预测"].cell(FIRST + 2, 2).value, book["预测"].cell(FIRST + 2, 3).value = 20.0, "nowhere"
+    book.save(path)
+    sheets = spreadsheet.Sheets(path)
+    for row in (FIRST + 1, FIRST + 2):
+        assert [sheets.value("预测", row, c) for c in (4, 6, 7, 8, 9)] == [""] * 5
+        assert sheets.value("预测", row, 5) == "自变量不全或分组未知"
+    assert sheets.value("预测", FIRST + 3, 5) == ""
+
+
+def test_workbook_is_chinese_and_the_same_bytes_each_time(tmp_path):
+    table = system_table()
+    first = export(table, "xlsx", tmp_path / "one.xlsx").read_bytes()
+    assert export(table, "xlsx", tmp_path / "two.xlsx").read_bytes() == first
+    book = openpyxl.load_workbook(io.BytesIO(first))
+    assert book.sheetnames == ["说明", "预测", "系数", "适用范围", "评价指标", "残差", "协方差", "推导"]
+    heads = [cell.value for cell in book["预测"][FIRST - 1]][:9]
+    assert heads == ["序号", "胸径/cm", "树高/m", "超出范围", "说明", "估计值", "标准误", "下限", "上限"]
+    assert "树干生物量" in book["预测"].cell(FIRST - 2, 6).value
+
+
+@pytest.mark.parametrize("text", ['=HYPERLINK("http://example.org","x")', "+1+1", "-2", "@SUM(A1)"])
+def test_formulas_in_text_stay_text(text, tmp_path):
+    values = values_table()
+    frame = values.frames["values"].assign(sources=text)
+    hostile = replace(values, title=text, title_zh=text, frames=values.frames | {"values": frame})
+    book = openpyxl.load_workbook(export(hostile, "xlsx", tmp_path / "table.xlsx"))
+    cells = [book["说明"]["A1"], book["说明"]["A2"], book["参数值"]["N4"]]
+    for cell in cells:
+        assert cell.value == text and cell.data_type == "s" and cell.quotePrefix
+    formulas = [c.value for row in book["参数值"].iter_rows() for c in row if c.data_type == "f"]
+    assert len(formulas) == 4 and all(f.startswith(("=BETAINV", "=LOGINV")) for f in formulas)
+
+
+HOSTILE = 'x\'); DROP TABLE trees; --\n"""; raise SystemExit(9) #'
+
+
+def test_text_of_a_table_never_becomes_code(tmp_path):
+    table = replace(system_table(), title=HOSTILE, title_zh=HOSTILE, sources=({"title": HOSTILE},))
+    found = runpy.run_path(str(export(table, "python", tmp_path / "table.py")))
+    assert found["TABLE"] == "agb_forest_test@1.0.0"
+    with sqlite3.connect(":memory:") as base:
+        make_trees().assign(tree_id=1).to_sql("trees", base, index=False)
+        base.executescript(export(table, "sql", tmp_path / "t.sql").read_text(encoding="utf-8"))
+        assert base.execute("SELECT count(*) FROM trees").fetchone() == (60,)
+    text = export(table, "r", tmp_path / "t.R").read_text(encoding="utf-8")
+    assert all(line.startswith("#") for line in text.splitlines() if "DROP" in line)
+    text = export(table, "latex", tmp_path / "t.tex").read_text(encoding="utf-8")
+    assert all(line.startswith("%") for line in text.splitlines() if "DROP" in line)
+
+
+def test_latex_prints_the_equations_and_enough_digits(table, tmp_path):
+    text = export(table, "latex", tmp_path / "table.tex").read_text(encoding="utf-8")
+    tables = text.split(r"\caption{Coefficients")[1:]
+    for part, model in zip(tables, table.models, strict=True):
+        rows = part.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().split("\\\\\n")
+        read = [latex.read_number(row.split(" & ")[1]) for row in rows if row.strip()]
+        k = len(model.labels)
+        assert len(read) == len(guard(model).numbers)
+        factors = dict(zip([r for r, f in model.correction.items() if f != 1], read[k:], strict=True))
+        reader = replace(
+            model,
+            parameters=model.parameters.assign(value=read[:k]),
+            correction=model.correction | factors,
+        )
+        points = make_trees(30, 8).rename(
+            columns=dict(zip(("dbh", "height"), model.system.predictors, strict=False))
+        )
+        inside = pd.Series(True, index=points.index)
+        for x, (low, high) in model.ranges.items():
+            inside &= points[x].between(low, high)
+        full, found = model.predict(points[inside]), reader.predict(points[inside])
+        for response in model.system.responses:
+            off = (found[response] - full[response]).abs() / full[f"{response}_se"]
+            assert off.max() <= FRACTION * 1.1
+    assert text.count(r"\begin{align}") == len(table.models)
+    assert "&= " in text
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "shown"),
+    [
+        (6.74902e-5, 7, r"$6.75 \times 10^{-5}$"),
+        (-1.0334, 3, "$-1.033$"),
+        (1234.5, -2, "$1200$"),
+        (float("nan"), 2, "--"),
+    ],
+)
+def test_latex_numbers(value, decimals, shown):
+    assert latex.number(value, decimals) == shown
+
+
+def test_scalar_values(tmp_path):
+    table = values_table()
+    made = runpy.run_path(str(export(table, "python", tmp_path / "values.py")))
+    wanted = Distribution("beta", 600.0, 600.0).quantile(0.975)
+    assert made["quantile"]("carbon_fraction[stem]", 0.975) == pytest.approx(wanted, rel=1e-12)
+    assert made["value"]("wood_density")["mean"] == 0.35
+    with sqlite3.connect(":memory:") as base:
+        base.executescript(export(table, "sql", tmp_path / "values.sql").read_text(encoding="utf-8"))
+        found = base.execute('SELECT mean, q975 FROM values_carbon_forest_test ORDER BY "name"').fetchall()
+    assert found == [(0.5, 0.5283), (0.35, 0.4257)]
+    path = export(table, "xlsx", tmp_path / "values.xlsx", level=0.5)
+    sheets = spreadsheet.Sheets(path)
+    assert sheets.value("参数值", 4, 12) == pytest.approx(Distribution("beta", 600.0, 600.0).quantile(0.75))
+    assert sheets.value("参数值", 5, 11) == pytest.approx(
+        Distribution("lognormal", -1.05, 0.1).quantile(0.25)
+    )
+
+
+def test_every_family_has_its_quantile_everywhere(tmp_path):
+    assert set(EXCEL_QUANTILES) == set(PYTHON_QUANTILES) == set(R_QUANTILES) == set(FAMILIES)
+    book = openpyxl.Workbook()
+    for row, family in enumerate(FAMILIES, start=1):
+        code = EXCEL_QUANTILES[family].format(q="0.9", p1="0.7", p2="0.4")
+        book.active.cell(row, 1).value = f"={code}"
+    book.save(tmp_path / "families.xlsx")
+    sheets = spreadsheet.Sheets(tmp_path / "families.xlsx")
+    for row, family in enumerate(FAMILIES, start=1):
+        found = sheets.value(book.active.title, row, 1)
+        assert found == pytest.approx(Distribution(family, 0.7, 0.4).quantile(0.9), rel=1e-10), family
+
+
+@pytest.mark.witness
+def test_r_quantiles(tmp_path):
+    if not shutil.which("Rscript"):
+        pytest.skip("R is not installed")
+    codes = "; ".join(f"cat({code}, '')" for code in R_QUANTILES.values())
+    script = f"q <- 0.9; p1 <- 0.7; p2 <- 0.4; options(digits = 15); {codes}"
+    done = subprocess.run(["Rscript", "-e", script], capture_output=True, text=True, check=True)
+    wanted = [Distribution(family, 0.7, 0.4).quantile(0.9) for family in R_QUANTILES]
+    np.testing.assert_allclose([float(x) for x in done.stdout.split()], wanted, rtol=1e-6)
+
+
+def test_what_is_refused(tmp_path):
+    table = system_table()
+    with pytest.raises(TableError, match="expected one of xlsx"):
+        export(table, "csv", tmp_path / "x")
+    with pytest.raises(TableError, match="level 95"):
+        export(table, "r", tmp_path / "x", level=95)
+    with pytest.raises(TableError, match="leave level and kind out"):
+        export(table, "latex", tmp_path / "x", level=0.9)
+    with pytest.raises(TableError, match="table id"):
+        export(replace(table, table_id="../../etc/passwd"), "r")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_command(tmp_path, capsys, monkeypatch):
+    system_table().write(tmp_path / "params")
+    monkeypatch.chdir(tmp_path)
+    assert main(["table", "export", "agb_forest_test", "--to", "r", "--root", "params"]) == 0
+    assert (tmp_path / "agb_forest_test-1.0.0.R").is_file()
+    assert "agb_forest_test@1.0.0 written to" in capsys.readouterr().out
+    arguments = [
+        "table",
+        "export",
+        "agb_forest_test",
+        "--to",
+        "sql",
+        "--root",
+        "params",
+        "-o",
+        "v.sql",
+        "--json",
+    ]
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["file"] == "v.sql"
+    assert main(["table", "export", "../params/agb_forest_test", "--to", "r", "--root", "nowhere"]) == 2
