@@ -125,8 +125,11 @@ def pool_again(values, about: dict, inputs):
     from sinklab import pooling
 
     taken = [record["source"] for record in about["models"].values()]
+    # Values that say how else they were summarised (levels, draws) are not those of a pooling.
     sources = [
-        s for s in about["data"] if s not in taken and str(s.get("spec", "")).startswith("literature:")
+        s
+        for s in about["data"]
+        if s not in taken and str(s.get("spec", "")).startswith("literature:") and not s.get("summary")
     ]
     if len(sources) != 1:
         inputs.missing.append(

@@ -199,6 +199,21 @@ def test_summary_recovers_levels():
     assert row["mean"] == pytest.approx(np.exp(5 + 0.125), rel=0.12)
 
 
+def test_few_sites_never_look_more_certain_than_many():
+    random = np.random.default_rng(8)
+    many = pd.DataFrame(
+        {"site": np.arange(40), "soc_stock": np.exp(5 + 0.5 * random.standard_normal(40)), "habitat": "many"}
+    )
+    few = pd.DataFrame({"site": [0, 1], "soc_stock": [100.0, 100.5], "habitat": "few"})
+    found = summary.summarise(pd.concat([many, few]), "soc_stock", "site", ["habitat"]).set_index("group")
+    width = np.log(found["q975"] / found["q025"])
+    assert width["habitat=few"] > width["habitat=many"]
+    assert (
+        "other groups" in found.loc["habitat=few", "note"]
+        and "other" not in found.loc["habitat=many", "note"]
+    )
+
+
 @pytest.mark.open_data
 def test_chinese_mangroves_of_the_world_data_base(open_data):
     from sinklab import datasets

@@ -1,0 +1,249 @@
+r"""Grassland: mass from cover, height and greenness, roots by depth, quadrats to plots to types.
+
+Source
+------
+Gale M.R., Grigal D.F. (1987) Vertical root distributions of northern tree species in relation to
+successional status. Can. J. For. Res. 17:829-834. Fuller W.A. (1987) Measurement Error Models. Wiley,
+section 1.2.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+
+from sinklab.errors import DataError, listing
+from sinklab.language import tr
+from sinklab.systems.printed import evaluate
+from sinklab.systems.soil_checks import suspect
+
+#: Equations of aboveground mass that a fit takes, by what was measured.
+ABOVEGROUND = {
+    "height": "agb_density = a * canopy_height**b",
+    "cover_height": "agb_density = a * (cover_fraction * canopy_height)**b",
+    "ndvi": "agb_density = a * exp(b * ndvi)",
+}
+#: Mass below ground, compatible with the root:shoot ratio.
+BELOWGROUND = "bgb_density = agb_density * r0 * agb_density**r1"
+
+
+@dataclass(frozen=True)
+class CorrectedLine:
+    """Straight line whose predictor is known with error: slope and intercept, naive and corrected, with jackknife errors."""
+
+    slope: float
+    intercept: float
+    slope_se: float
+    intercept_se: float
+    naive_slope: float
+    reliability: float
+    n: int
+
+
+def require_season(frame, column: str = "season") -> None:
+    """Refuse quadrats without month or season: the same sward differs several times over a year.
+
+    Raises
+    ------
+    DataError
+        With the records.
+    """
+    if column not in frame:
+        raise DataError(
+            tr("no column season: add month or season of the clip", "缺少 season 列：请补充刈割月份或季节")
+        )
+    blank = frame[column].isna() | (frame[column].astype(str).str.strip() == "")
+    if blank.any():
+        records = ", ".join(str(i + 1) for i in frame.index[blank][:20])
+        raise DataError(
+            tr(
+                f"records {records}: season is blank; give month or season of the clip",
+                f"第 {records} 条记录：缺季节；请填写刈割月份或季节",
+            )
+        )
+
+
+def yunnan_aboveground(ndvi, canopy_height, cover_fraction):
+    r"""Aboveground mass of Yunnan grassland.
+
+    .. math:: B_A = (-2015.156 + 2280.171\, NDVI + 36.842\, H + 15.892\, P) / 1000
+
+    with H in cm and P in per cent.
+
+    Parameters
+    ----------
+    ndvi : array
+        Of 250 m cells. [1]
+    canopy_height : array
+        [cm]
+    cover_fraction : array
+        [1]
+
+    Returns
+    -------
+    agb_density : array
+        [t/ha]; the regression explains r = 0.614 of 600 plots and can fall below zero outside them.
+
+    Raises
+    ------
+    DataError
+        Cover in per cent, NDVI times 10000, each with its record.
+
+    Source
+    ------
+    ``data/literature/equations/systems.csv``, CX_YUNNAN2017.
+    """
+    lines = suspect(pd.Series(np.atleast_1d(np.asarray(cover_fraction, float))), "cover_fraction")
+    lines += suspect(pd.Series(np.atleast_1d(np.asarray(ndvi, float))), "ndvi")
+    if lines:
+        raise DataError(listing(lines))
+    return evaluate("grass_yunnan_agb", ndvi=ndvi, canopy_height=canopy_height, cover_fraction=cover_fraction)
+
+
+def split_total(total, share_below):
+    """Mass above and below ground from the total and the share below. [t/ha], [1] -> agb, bgb."""
+    total, share_below = np.asarray(total, float), np.asarray(share_below, float)
+    return total * (1 - share_below), total * share_below
+
+
+def root_beta(layer_bottom, mass) -> float:
+    r"""Shape of roots with depth, from the masses of joining layers.
+
+    .. math:: Y(d) = 1 - \beta^d
+
+    is the share of all roots above depth d [cm]; the layers see :math:`Y(d) / Y(d_{max})`.
+
+    Parameters
+    ----------
+    layer_bottom : array, shape (m,)
+        Ascending. [cm]
+    mass : array, shape (m,)
+        Root mass of each layer, any unit.
+
+    Returns
+    -------
+    beta : float
+        Between 0 and 1; larger is deeper.
+
+    Source
+    ------
+    Gale & Grigal (1987).
+    """
+    depth = np.asarray(layer_bottom, float)
+    share = np.cumsum(mass) / np.sum(mass)
+    if len(depth) < 2 or (np.diff(depth) <= 0).any():
+        raise DataError(
+            tr(
+                "roots by depth need two layers or more, from the surface down",
+                "根系深度分布需要自上而下的两层以上",
+            )
+        )
+
+    def misfit(beta):
+        return np.sum((share - (1 - beta**depth) / (1 - beta ** depth[-1])) ** 2)
+
+    return float(
+        optimize.minimize_scalar(misfit, bounds=(0.5, 0.9999), method="bounded", options={"xatol": 1e-8}).x
+    )
+
+
+def roots_to_depth(bgb_density, sampled: float, wanted: float, beta: float):
+    r"""Root mass to a depth that was not sampled. [t/ha], depths in cm.
+
+    ``bgb_density`` to ``sampled`` is multiplied by :math:`(1 - \beta^{wanted}) / (1 - \beta^{sampled})`.
+    """
+    return np.asarray(bgb_density, float) * (1 - beta**wanted) / (1 - beta**sampled)
+
+
+def corrected_line(x, y, sd_error: float, through_zero: bool = False) -> CorrectedLine:
+    r"""Straight line y = a + b x when x was measured with an error of known standard deviation.
+
+    Error in x pulls the slope towards zero; it is divided by the reliability
+    :math:`\lambda = (s_x^2 - \sigma_u^2) / s_x^2`. Standard errors are those of the jackknife.
+
+    Parameters
+    ----------
+    x, y : array, shape (n,)
+    sd_error : float
+        Of x, in its unit.
+    through_zero : bool
+        No intercept; then :math:`\lambda = 1 - n \sigma_u^2 / \sum x^2`.
+
+    Returns
+    -------
+    line : CorrectedLine
+
+    Raises
+    ------
+    DataError
+        An error as large as the spread of x: nothing can be learned.
+
+    Source
+    ------
+    Fuller (1987), eq. 1.2.3.
+    """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+
+    def solve(x, y):
+        if through_zero:
+            reliability = 1 - len(x) * sd_error**2 / (x @ x)
+            naive = (x @ y) / (x @ x)
+            return naive / reliability, 0.0, naive, reliability
+        spread = np.var(x, ddof=1)
+        reliability = (spread - sd_error**2) / spread
+        naive = np.cov(x, y)[0, 1] / spread
+        slope = naive / reliability if reliability else np.inf
+        return slope, y.mean() - slope * x.mean(), naive, reliability
+
+    slope, intercept, naive, reliability = solve(x, y)
+    if reliability <= 0.1:
+        raise DataError(
+            tr(
+                f"the predictor varies by {np.std(x):.3g} and its error is {sd_error:.3g}: no line can be told from it; "
+                "measure a wider range, or more exactly",
+                f"自变量标准差 {np.std(x):.3g}，误差 {sd_error:.3g}：无法估计直线；请扩大取值范围或提高测定精度",
+            )
+        )
+    n = len(x)
+    left = np.array([solve(np.delete(x, i), np.delete(y, i))[:2] for i in range(n)])
+    se = np.sqrt((n - 1) / n * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
+    return CorrectedLine(slope, intercept, float(se[0]), float(se[1]), naive, reliability, n)
+
+
+def scale_up(quadrats, variable: str, plot: str, by: str) -> pd.DataFrame:
+    """Mean of each type from quadrats nested in plots; the plot is the unit that was sampled.
+
+    Parameters
+    ----------
+    quadrats : DataFrame
+        One row per quadrat, with ``season``.
+    variable, plot, by : str
+        Value, plot and type.
+
+    Returns
+    -------
+    types : DataFrame
+        Index ``by``; ``mean`` of plot means, ``se`` between plots, ``n_plot``, ``n_quadrat``, ``sd_plot`` and ``sd_quadrat``
+        (within plots).
+
+    Raises
+    ------
+    DataError
+        No season.
+    """
+    require_season(quadrats)
+    rows = {}
+    for key, part in quadrats.groupby(by):
+        means = part.groupby(plot)[variable].mean()
+        within = part[variable] - part[plot].map(means)
+        freedom = len(part) - len(means)
+        rows[key] = {
+            "mean": float(means.mean()),
+            "se": float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else np.nan,
+            "n_plot": len(means),
+            "n_quadrat": len(part),
+            "sd_plot": float(means.std(ddof=1)) if len(means) > 1 else np.nan,
+            "sd_quadrat": float(np.sqrt((within**2).sum() / freedom)) if freedom else np.nan,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(by)
