@@ -13,10 +13,12 @@ from sinklab.fit import fit
 from sinklab.propagate.approach1 import combine_product, combine_sum, variances
 from sinklab.propagate.budget import inventory_budget
 from sinklab.propagate.change import difference, paired_se
+from sinklab.propagate.inputs import read_inventory, simulated_inventory
 from sinklab.propagate.inventory import Inventory, propagate
 from sinklab.propagate.levels import Factor, Model, Noise
 from sinklab.propagate.monte_carlo import draw_totals
 from sinklab.propagate.units import arrange
+from sinklab.tabular import write_csv
 
 SQUARE = System.parse("agb = a * dbh**2").bind(["dbh"], responses_required=False)
 PART = """stem = a1 * dbh**b1 * height**c1
@@ -250,6 +252,17 @@ def test_memory_does_not_grow_with_trees_times_draws():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 12e6  # all trees in all draws would be 160 MB
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_digits():
+    distributed = pytest.importorskip("distributed")
+    units = arrange(trees(9000), square(sigma=0.2), group="plot_id", noises=[Noise("dbh", 0.4, "dbh")])
+    with distributed.Client(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as client:
+        found = draw_totals(units, 200, seed=1, workers=client.get_executor())
+    assert (found == draw_totals(units, 200, seed=1)).all()
 
 
 # refusals
@@ -512,3 +525,87 @@ def test_intervals_of_a_change_cover_the_truth():
         hits += row["lower"] <= truth <= row["upper"]
     # Residuals of the same trees are drawn anew at each occasion, so the intervals may be too wide.
     assert 0.85 < hits / n_run
+
+
+# inputs
+
+
+def test_an_inventory_is_read_from_files(tmp_path):
+    made = simulated_inventory(trees()[["dbh"]], seed=3)
+    for name, frame in made.items():
+        frame = frame.assign(plot_id=range(len(frame))) if name == "plots" else frame
+        write_csv(frame, tmp_path / f"{name}.csv")
+    plots = made["plots"]["plot_id"]
+    numbered = made["trees"].assign(plot_id=made["trees"]["plot_id"].map({p: i for i, p in enumerate(plots)}))
+    write_csv(numbered, tmp_path / "trees.csv")
+    read = Inventory(**read_inventory(tmp_path), models=square())
+    direct = Inventory(**made, models=square())
+    np.testing.assert_allclose(read.plot_values.to_numpy(), direct.plot_values.to_numpy())
+    np.testing.assert_allclose(propagate(read, 64, 1).estimate, propagate(direct, 64, 1).estimate)
+    (tmp_path / "plots.csv").unlink()
+    with pytest.raises(DataError, match="no plots.csv"):
+        read_inventory(tmp_path)
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_and_its_numbers_are_those_of_the_library(tmp_path, repository, monkeypatch):
+    papermill = pytest.importorskip("papermill")
+    monkeypatch.setenv("PYTHONPATH", str(repository))
+    papermill.execute_notebook(
+        repository / "notebooks" / "propagate_inventory.ipynb",
+        tmp_path / "executed.ipynb",
+        parameters={"n_draw": 64, "out_dir": str(tmp_path / "out")},
+        cwd=str(repository),
+        progress_bar=False,
+    )
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv", index_col="stratum")
+    assert summary.loc["total", "lower"] < summary.loc["total", "estimate"] < summary.loc["total", "upper"]
+    assert summary.loc["total", "se"] == pytest.approx(summary.loc["total", "se_approach1"], rel=0.3)
+
+
+# open data
+
+
+@pytest.mark.open_data
+def test_mapped_trees_of_nouragues_weigh_what_biomass_says(open_data):
+    """R BIOMASS gives 1610.9 Mg, sd 44.3, for these 2,050 trees with its own height curve and wood densities."""
+    sample = pd.read_csv(open_data / "nouragues" / "trees.csv")
+    heights = pd.read_csv(open_data / "nouragues" / "height_diameter.csv").rename(
+        columns={"D": "dbh", "H": "height"}
+    )
+    curve = fit(heights[["dbh", "height"]], "height = h0 + h1*log(dbh) + h2*log(dbh)**2", seed=1)
+    density = pd.read_csv(open_data / "wood_density" / "wood_density.csv")
+    density = density[density["region"].str.startswith("South_America")]
+    by_species = density.groupby(["genus", "species"])["wd"].mean()
+    by_genus = density.groupby("genus")["wd"].mean()
+    names = pd.MultiIndex.from_frame(sample[["Genus", "Species"]])
+    wd = pd.Series(by_species.reindex(names).to_numpy(), sample.index)
+    wd = wd.fillna(sample["Genus"].map(by_genus)).fillna(wd.mean())
+    stems = pd.DataFrame(
+        {"dbh": sample["D"], "wood_density": wd, "genus": sample["Genus"], "plot_id": sample["Plot"]}
+    )
+    predicted = curve.predict(stems)
+    stems["height"], stems["curve_se"] = predicted["height"], predicted["height_se"]
+    # The line and its covariance that stand in for the posterior of BIOMASS in the benchmark of both.
+    system = System.parse("agb = exp(a + b*log(wood_density*dbh**2*height))").bind(
+        stems.columns, responses_required=False
+    )
+    covariance = np.array([[3.5e-3, -3.6e-4], [-3.6e-4, 4.0e-5]])
+    correction = {"agb": float(np.exp(0.357**2 / 2))}
+    model = Model(
+        "chave", system, ("agb",), np.array([-2.762, 0.976]), covariance, sigma=0.357, correction=correction
+    )
+    noises = (
+        Noise("dbh", 0.0062, "dbh", relative=True, low=1),
+        Noise("height of a tree", curve.residual["height"].sigma, "height", low=1.3),
+        Noise("height curve", "curve_se", "height", by="plot_id", low=1.3),
+        Noise("wood density", 0.07, "wood_density", by="genus", low=0.08, high=1.39),
+    )
+    plots = pd.DataFrame({"plot_id": stems["plot_id"].unique(), "plot_area": 1.0})
+    census = Inventory(stems, plots, model, noises=noises, sampling=False)
+    result = propagate(census, 1000, seed=1, workers=2)
+    total, se = len(plots) * result.estimate[-1], len(plots) * result.se[-1]
+    assert total == pytest.approx(1610.9, rel=0.05)
+    # Wood density shared by genus and a shared height curve make it wider than errors of each tree.
+    assert 40 < se < 120
+    np.testing.assert_allclose(se, len(plots) * result.approach1.loc["total", "total"], rtol=0.1)
