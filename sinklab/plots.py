@@ -244,3 +244,43 @@ def values_figure(values, lang=None):
         }[lang]
         axis.set_title(note, loc="left")
     return figure
+
+
+def comparison_figure(told, lang=None):
+    """Predictions of several methods side by side, relative to the first.
+
+    Parameters
+    ----------
+    told : DataFrame
+        Columns ``method, response, size, value, lower, upper``; one row for each method, response and
+        size, the methods in the order in which they are drawn.
+
+    Returns
+    -------
+    figure : matplotlib Figure
+        One panel for each response; every size is a cluster of intervals, in percent of the prediction
+        of the first method.
+    """
+    lang = lang or language()
+    methods = list(dict.fromkeys(told["method"]))
+    sizes, responses = list(dict.fromkeys(told["size"])), list(dict.fromkeys(told["response"]))
+    colours = ("#1b4d3e", "#7a5195", "#ef5675", "#ffa600", "#2f7fb8", "#777777", "#8c564b")
+    with _style():
+        figure, axes = _figure(2.6 * len(responses), 3.2, 1, len(responses))
+        for axis, response in zip(axes[0], responses, strict=True):
+            for m, method in enumerate(methods):
+                part = told[(told["method"] == method) & (told["response"] == response)].set_index("size")
+                first = told[(told["method"] == methods[0]) & (told["response"] == response)]
+                share = 100 / first.set_index("size")["value"].reindex(part.index)
+                place = np.array([sizes.index(s) for s in part.index]) + (m - len(methods) / 2) * 0.11
+                span = (part[["lower", "upper"]].sub(part["value"], axis=0)).mul(share, axis=0).abs().T
+                style = {"fmt": "o", "ms": 3.5, "lw": 1.2, "color": colours[m % len(colours)]}
+                axis.errorbar(place, part["value"] * share, yerr=span, label=method, **style)
+            axis.axhline(100, color="#cccccc", lw=0.8, zorder=0)
+            axis.set_xticks(range(len(sizes)), sizes)
+            axis.set_title(vocabulary.label(response, lang), loc="left")
+        axes[0, 0].set_ylabel(
+            {"zh": f"占 {methods[0]} 预测值的百分比", "en": f"% of the prediction of {methods[0]}"}[lang]
+        )
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(methods))
+    return figure

@@ -28,7 +28,8 @@ import pandas as pd
 
 from sinklab import indices
 from sinklab.equations.parts import complete, parameters_of
-from sinklab.errors import DataError
+from sinklab.errors import DataError, SinklabError
+from sinklab.fit import fit as fit_again
 from sinklab.fit.refit import Refitter
 from sinklab.language import tr
 
@@ -130,7 +131,7 @@ def validate(fit, scheme: str = "kfold:10", seed: int | None = None) -> Validati
     Parameters
     ----------
     fit : FitResult
-        Of ``wls``, ``nsur`` or ``ols-log``, with its data.
+        Of ``wls``, ``nsur``, ``ols-log`` or ``mixed`` (which predicts for a typical group), with its data.
     scheme : str
         See the module.
     seed : int, optional
@@ -140,11 +141,11 @@ def validate(fit, scheme: str = "kfold:10", seed: int | None = None) -> Validati
     -------
     validation : Validation
     """
-    refitter = Refitter(fit)
-    everyone = np.arange(refitter.n)
+    refit = _MixedRefits(fit).refit if fit.method == "mixed" and fit.data is not None else Refitter(fit).refit
+    everyone = np.arange(len(fit.data))
     parts, failed = [], 0
     for name, test in folds(fit.data, scheme, fit.seed if seed is None else seed):
-        values, factors = refitter.refit(np.setdiff1d(everyone, test))
+        values, factors = refit(np.setdiff1d(everyone, test))
         if not np.isfinite(values).all():
             failed += 1
             continue
@@ -158,6 +159,23 @@ def validate(fit, scheme: str = "kfold:10", seed: int | None = None) -> Validati
         )
     count = {r: fit.layout.count(parameters_of(fit.system, r)) for r in fit.system.responses}
     return Validation(scheme, pd.concat(parts), count, failed)
+
+
+class _MixedRefits:
+    """Fit a mixed model again to other rows."""
+
+    def __init__(self, fit):
+        self.fit, self.system = fit, fit.system.grouped(fit.random.column, fit.random.names)
+        self.variance = {r: m.spec for r, m in fit.residual.items()}
+
+    def refit(self, rows) -> tuple[np.ndarray, np.ndarray]:
+        """Estimates of the typical group, and the factor of each free response; NaN where it fails."""
+        free = self.fit.system.free
+        try:
+            again = fit_again(self.fit.data.iloc[rows], self.system, "mixed", self.variance)
+        except SinklabError:
+            return np.full(len(self.fit.values), np.nan), np.ones(len(free))
+        return again.values, np.array([again.correction[r] for r in free])
 
 
 def _predicted(fit, values, factors, rows, fold) -> list[pd.DataFrame]:

@@ -131,6 +131,12 @@ class System:
         equations, source = read(re.sub(r"\[[^\]]*\]", "", self.text))
         return System(equations, self.predictors, self.bound, source)
 
+    def grouped(self, column: str, parameters) -> "System":
+        """The same equations with some parameters varying by a column: ``a`` becomes ``a[column]``."""
+        names = "|".join(map(re.escape, parameters))
+        equations, source = read(re.sub(rf"\b({names})\b(?!\[)", rf"\1[{column}]", self.text))
+        return System(equations, self.predictors, self.bound, source)
+
     @cached_property
     def identities(self) -> tuple[str, ...]:
         """Responses without a parameter of their own that are made of earlier left sides."""

@@ -146,6 +146,43 @@ def test_a_growth_curve_finds_its_own_starts():
     assert result.converged and np.abs(z).max() < 3
 
 
+def test_segments_that_join_find_their_own_starts():
+    """Small trees have an exponent of their own; mass, root:shoot function and volume join at 5 cm."""
+    rng = np.random.default_rng(2)
+    dbh = np.concatenate([rng.uniform(0.5, 5, 75), rng.uniform(5, 40, 75)])
+    agb = np.where(dbh < 5, 0.09 * 5**0.55 * dbh**1.9, 0.09 * dbh**2.45)
+    trees = pd.DataFrame({"dbh": dbh, "agb": agb * (1 + 0.15 * rng.normal(size=150))})
+    trees["root"] = trees["agb"] * 0.3 * dbh**-0.1 * (1 + 0.2 * rng.normal(size=150))
+    trees["volume"] = trees["agb"] / 600 * (1 + 0.08 * rng.normal(size=150))
+    trees.loc[::3, "root"] = np.nan
+    text = """
+    agb = where(dbh < 5, a * 5**(b - b0) * dbh**b0, a * dbh**b)
+    root = agb * where(dbh < 5, r0 * 5**(r1 - r2) * dbh**r2, r0 * dbh**r1)
+    volume = where(dbh < 5, v0 * 5**(v1 - v2) * dbh**v2, v0 * dbh**v1)
+    bcf = agb / volume
+    """
+    fit = sl.fit(trees, text)
+    assert fit.converged and fit.certificate["agree"]
+    truth = {
+        "a": 0.09,
+        "b": 2.45,
+        "b0": 1.9,
+        "r0": 0.3,
+        "r1": -0.1,
+        "r2": -0.1,
+        "v0": 0.09 / 600,
+        "v1": 2.45,
+        "v2": 1.9,
+    }
+    found = fit.parameters.set_index("name")
+    assert (((found["value"] - pd.Series(truth)) / found["se"]).abs() < 3.2).all()
+    below, above = fit.predict({"dbh": [4.999999]}), fit.predict({"dbh": [5.000001]})
+    for response in ("agb", "root", "volume", "bcf"):
+        assert below[response][0] == pytest.approx(above[response][0], rel=1e-4)
+    # The biomass conversion factor is a ratio of the two and needs no observations.
+    assert below["bcf"][0] == pytest.approx(below["agb"][0] / below["volume"][0], rel=1e-12)
+
+
 def test_a_coefficient_by_site_is_a_dummy_variable_model():
     trees = simulated(missing=0.0)
     trees["site"] = np.where(np.arange(len(trees)) % 3 == 0, "north", "south")

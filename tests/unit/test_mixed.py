@@ -134,6 +134,20 @@ def test_a_system_with_gaps_adds_up():
     assert (told["stem"] + told["branch"]).to_numpy() == pytest.approx(told["agb"].to_numpy(), rel=1e-12)
 
 
+def test_validation_leaves_out_whole_groups():
+    from sinklab.assess.validation import validate
+
+    data = trees(8, 12)
+    fit = sl.fit(data, ONE, method="mixed")
+    found = validate(fit, "leave:site")
+    assert len(found.predictions) == len(data)
+    rest = data[data["site"] != "s03"]
+    again = sl.fit(rest, ONE, method="mixed")
+    part = found.predictions[found.predictions["fold"].astype(str).str.contains("s03")]
+    expected = again.predict(data[data["site"] == "s03"])["agb"]
+    assert part["predicted"].to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-6)
+
+
 def test_groups_that_do_not_differ_are_named():
     fit = sl.fit(trees(12, 20, spread=(0, 0), seed=11), ONE, method="mixed")
     plain = sl.fit(trees(12, 20, spread=(0, 0), seed=11), "agb = a * dbh**b")
