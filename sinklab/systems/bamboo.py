@@ -1,0 +1,184 @@
+r"""Bamboo: the age of a culm counts in 度 (du), mass by diameter and age class, stands from counts by class.
+
+A culm reaches its size in its first weeks; afterwards it gains mass, not diameter, so age class stands beside the
+diameter. Class 1 is the first year, each later class two years. Belowground values differ several times
+between studies because rhizomes are sampled differently: their method is part of the value.
+
+Source
+------
+Cao F. et al. (2017) Acta Ecologica Sinica 37(6):2005-2013, doi:10.5846/stxb201509301992. Guan J. et al.
+(2017) Acta Ecologica Sinica 37(20):6761-6772, doi:10.5846/stxb201605070878.
+"""
+
+import numpy as np
+import pandas as pd
+
+from sinklab.errors import DataError, listing
+from sinklab.language import tr
+from sinklab.systems.printed import evaluate
+
+#: Texts that a fit takes: age class as a saturating factor, or with a coefficient for each class.
+FORMS = {
+    "saturating": "agb = a * dbh**b * (age_class / (k + age_class))**c",
+    "dummy": "agb = a[age_class] * dbh**b",
+}
+#: Components below ground of a culm that was dug out.
+BELOW = ("root_fibril", "root_lateral", "bamboo_rhizome", "bamboo_stump")
+ABOVE = ("culm", "branch_unspecified", "foliage_unspecified")
+
+
+def age_class(years):
+    """Age class (度) of a culm from its age: 1 for the first year, then two years each.
+
+    Parameters
+    ----------
+    years : array
+        Age in full or begun years, 1 or more.
+
+    Returns
+    -------
+    age_class : array of int
+
+    Examples
+    --------
+    >>> age_class([1, 2, 3, 4, 5, 6, 7]).tolist()
+    [1, 2, 2, 3, 3, 4, 4]
+    """
+    years = np.asarray(years, float)
+    if not ((years > 0) & np.isfinite(years)).all():
+        raise DataError(tr("ages must be above zero", "竹龄应大于零"))
+    return (np.floor(np.ceil(years) / 2) + 1).astype(int)
+
+
+def require_age_class(classes) -> None:
+    """Refuse a column of age classes that looks like years.
+
+    Classes are whole numbers from 1 to about 6, and culms of class 2 are never absent beside 3 and more; years as they
+    are told from the culm are 1, 3, 5, 7.
+
+    Raises
+    ------
+    DataError
+        With the records and the likely unit.
+    """
+    classes = pd.Series(np.asarray(classes, float))
+    problems = []
+    for i, value in classes[(classes < 1) | (classes % 1 != 0)].items():
+        problems.append(
+            tr(
+                f"record {i + 1}: age_class = {value:g}; expected a whole class from 1 on; likely years",
+                f"第 {i + 1} 条记录：龄级 = {value:g}；应为自 1 起的整数；可能是年",
+            )
+        )
+    whole = set(classes.dropna())
+    old = classes[classes > 6]
+    only_odd = len(whole) >= 2 and max(whole) >= 3 and all(v % 2 == 1 for v in whole)
+    if len(old) or only_odd:
+        rows = old.index if len(old) else classes.index[classes >= 3]
+        records = ", ".join(str(i + 1) for i in rows[:20])
+        found = ", ".join(f"{v:g}" for v in sorted(whole))
+        problems.append(
+            tr(
+                f"records {records}: age_class holds {found}; likely years, for which 1, 3, 5, 7 are classes 1, 2, 3, 4: "
+                "declare the column as age, or convert it with age_class()",
+                f"第 {records} 条记录：龄级取值为 {found}；可能是年（1、3、5、7 年为 1、2、3、4 度）：请改为 age 列，或换算",
+            )
+        )
+    if problems:
+        raise DataError(listing(problems))
+
+
+def zhejiang_moso(dbh, height, crown_length):
+    r"""Mass of a moso culm in Zhejiang.
+
+    .. math:: W_S = 0.0398 H^{0.5778} D^{1.854}, \; W_C = 0.280 D^{0.8357} L^{0.274}, \; W_R = 0.371 H^{0.1357} D^{0.9817}
+
+    Parameters
+    ----------
+    dbh : array
+        [cm]
+    height, crown_length : array
+        [m]
+
+    Returns
+    -------
+    culm, crown, root : arrays
+        [kg]; how rhizomes were sampled for the root is not stated.
+
+    Source
+    ------
+    Guan et al. (2017), table 1, from the provincial models of public-welfare forests.
+    """
+    columns = {"dbh": dbh, "height": height}
+    return (
+        evaluate("moso_zhejiang_culm", **columns),
+        evaluate("moso_zhejiang_crown", dbh=dbh, crown_length=crown_length),
+        evaluate("moso_zhejiang_root", **columns),
+    )
+
+
+def root_shoot(masses) -> float:
+    """Ratio of the parts below ground to those above of a culm.
+
+    Parameters
+    ----------
+    masses : mapping of component id to kg
+        :data:`ABOVE` and :data:`BELOW`; all must be there.
+    """
+    missing = [c for c in (*ABOVE, *BELOW) if c not in masses]
+    if missing:
+        raise DataError(
+            tr(
+                f"no mass of {', '.join(missing)}: a ratio without them would be too small",
+                f"缺少 {'、'.join(missing)} 的质量：缺项会使比值偏小",
+            )
+        )
+    return float(sum(masses[c] for c in BELOW) / sum(masses[c] for c in ABOVE))
+
+
+def stand_mass(counts, mass):
+    r"""Mass of a stand from culms of each age class.
+
+    .. math:: B = \sum_t N_t\, \bar w_t / 1000
+
+    Parameters
+    ----------
+    counts : array, shape (m,)
+        Culms of each class. [1/ha]
+    mass : array, shape (..., m)
+        Mean mass of a culm of each class, or draws of it. [kg]
+
+    Returns
+    -------
+    density : array, shape (...)
+        [t/ha]
+    """
+    return np.asarray(mass, float) @ np.asarray(counts, float) / 1000
+
+
+def draw_mean_mass(culms, components, n: int, seed: int) -> np.ndarray:
+    """Draws of the mean mass of a culm by age, from printed means and SD of its organs.
+
+    The organs of one culm are large or small together: the SD of a sum is taken as the sum of the SD, which the
+    printed SD of whole culms bears out.
+
+    Parameters
+    ----------
+    culms : DataFrame
+        ``age, component, mass, mass_spread, n``.
+    components : sequence of str
+    n, seed : int
+
+    Returns
+    -------
+    draws : array, shape (n, number of ages)
+        Ages ascending. [kg]
+    """
+    part = culms[culms["component"].isin(components)]
+    found = part.groupby("age").agg(mass=("mass", "sum"), sd=("mass_spread", "sum"), n=("n", "max"))
+    se = found["sd"] / np.sqrt(found["n"])
+    random = np.random.default_rng(seed)
+    # Six culms an age: Student's t, and masses stay positive on the scale of logarithms.
+    relative = (se / found["mass"]).to_numpy()
+    t = random.standard_t((found["n"] - 1).to_numpy(), (n, len(found)))
+    return found["mass"].to_numpy() * np.exp(relative * t)

@@ -1,0 +1,101 @@
+"""Bamboo against the tables of Cao et al. (2017), doi:10.5846/stxb201509301992; ages against 度."""
+
+import numpy as np
+import pytest
+
+from sinklab import literature
+from sinklab.errors import DataError
+from sinklab.systems import bamboo
+
+
+@pytest.fixture(scope="module")
+def culms():
+    return literature.load("bamboo_culms")
+
+
+def test_stand_is_counts_times_culms_as_printed(culms):
+    # Tables 1 and 3: 1250, 1300, 2400 culms/ha; 20.254, 25.036, 55.685 t/ha.
+    stands = literature.load("bamboo_stands").dropna(subset=["age"])
+    whole = culms[culms["component"] == "whole_plant"].sort_values("age")["mass"]
+    for count, mass, printed in zip(stands["stem_density"], whole, stands["total_density"], strict=True):
+        assert bamboo.stand_mass([count], [mass]) == pytest.approx(printed, abs=0.003)
+    assert bamboo.stand_mass(stands["stem_density"], whole) == pytest.approx(
+        stands["total_density"].sum(), abs=0.005
+    )
+
+
+def test_carbon_of_the_culms_as_printed(culms):
+    # Tables 3, 5 and 7: culms hold 7.126, 8.097 and 18.080 t C/ha.
+    fractions = (
+        literature.load("bamboo_carbon").query("component == 'culm'").set_index("age")["carbon_fraction"]
+    )
+    stems = culms.query("component == 'culm'").set_index("age")["mass"]
+    counts = {1: 1250, 3: 1300, 5: 2400}
+    made = [float(bamboo.stand_mass([counts[a]], [stems[a]]) * fractions[a]) for a in counts]
+    assert made == pytest.approx([7.126, 8.097, 18.080], rel=2e-3)
+
+
+def test_ratio_of_roots_as_printed(culms):
+    # The comparison of studies in the discussion prints 0.196 for Taojiang: culms of five years.
+    five = culms[culms["age"] == 5].set_index("component")["mass"]
+    printed = literature.load("bamboo_ratios").set_index("site")["root_shoot_ratio"]
+    assert bamboo.root_shoot(five) == pytest.approx(printed["Taojiang"], abs=5e-4)
+    with pytest.raises(DataError, match="bamboo_rhizome"):
+        bamboo.root_shoot(five.drop("bamboo_rhizome"))
+
+
+def test_zhejiang_culm_is_below_the_printed_hunan_culms(culms):
+    # Table 1: 9.80 cm and 10.90 m at five years; 14.703 +/- 1.984 kg were weighed, the Zhejiang model gives 10.89.
+    culm, crown, root = bamboo.zhejiang_moso(9.80, 10.90, 5.0)
+    assert culm == pytest.approx(0.0398 * 10.9**0.5778 * 9.8**1.854, rel=1e-9)
+    assert culm == pytest.approx(10.89, abs=0.01) and abs(culm - 14.703) / 1.984 < 2
+    assert crown == pytest.approx(0.28 * 9.8**0.8357 * 5**0.274) and root == pytest.approx(
+        0.371 * 10.9**0.1357 * 9.8**0.9817
+    )
+
+
+def test_age_classes_of_years():
+    assert bamboo.age_class([0.5, 1, 2, 3, 4, 5, 6, 7, 8]).tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5]
+    with pytest.raises(DataError):
+        bamboo.age_class([0])
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ([1, 3, 5, 5, 3], "records 2, 3, 4, 5: age_class holds 1, 3, 5; likely years"),
+        ([1, 2, 9], "records 3: age_class holds 1, 2, 9; likely years"),
+        ([1, 2.5], "record 2: age_class = 2.5.*likely years"),
+    ],
+)
+def test_years_are_not_classes(column, words):
+    with pytest.raises(DataError, match=words):
+        bamboo.require_age_class(column)
+    bamboo.require_age_class([1, 2, 3, 4, 2])
+    bamboo.require_age_class([1, 1, 1])
+
+
+def test_draws_have_the_printed_spread(culms):
+    drawn = bamboo.draw_mean_mass(culms, (*bamboo.ABOVE, *bamboo.BELOW), 40000, 3)
+    # Table 3: 16.204 +/- 5.171 of six culms; the sum of the organs' SD is 5.31.
+    assert np.median(drawn[:, 0]) == pytest.approx(16.204, rel=0.01)
+    middle = np.subtract(*np.quantile(drawn[:, 0], [0.75, 0.25]))
+    assert middle == pytest.approx(2 * 0.7267 * 5.171 / np.sqrt(6), rel=0.06)
+
+
+def test_forms_fit_culms_of_known_coefficients():
+    import pandas as pd
+
+    import sinklab as sl
+
+    random = np.random.default_rng(4)
+    n = 300
+    frame = pd.DataFrame(
+        {"dbh": random.uniform(5, 15, n), "age_class": random.integers(1, 5, n).astype(float)}
+    )
+    frame["agb"] = 0.2 * frame["dbh"] ** 1.8 * (frame["age_class"] / (0.6 + frame["age_class"])) ** 0.5
+    frame["agb"] *= np.exp(0.1 * random.standard_normal(n))
+    fit = sl.fit(frame, "agb = a * dbh**b * (age_class / (0.6 + age_class))**c", name="simulated")
+    found = fit.parameters.set_index("name")
+    for name, value in (("b", 1.8), ("c", 0.5)):
+        assert abs(found.loc[name, "value"] - value) < 4 * found.loc[name, "se"]
