@@ -1,6 +1,6 @@
 """What a model is worth for a hectare, a project, a province: errors from tree to region.
 
-An inventory of trees on plots goes through :func:`~sinklab.propagate.inventory.propagate`, stands of
+An inventory of trees on plots goes through :func:`~sinklab.propagate.strata.propagate`, stands of
 a map through :func:`~sinklab.propagate.stocks.stock`. Both draw each error at the level where it is
 shared; :mod:`~sinklab.propagate.approach1` gives the first-order answer beside it.
 """
@@ -9,14 +9,14 @@ from importlib import import_module
 
 _HOMES = {
     "Factor": "levels",
-    "Model": "levels",
+    "Model": "model",
     "Noise": "levels",
     "arrange": "units",
     "draw_totals": "monte_carlo",
     "variances": "approach1",
     "Inventory": "inventory",
-    "Propagated": "inventory",
-    "propagate": "inventory",
+    "Propagated": "strata",
+    "propagate": "strata",
     "inventory_budget": "budget",
     "stock_budget": "budget",
     "difference": "change",

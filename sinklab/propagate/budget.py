@@ -14,8 +14,9 @@ import pandas as pd
 
 from sinklab.language import tr
 from sinklab.propagate.approach1 import variances
-from sinklab.propagate.inventory import AREA, SAMPLING, Inventory, propagate
+from sinklab.propagate.inventory import Inventory
 from sinklab.propagate.monte_carlo import draw_totals
+from sinklab.propagate.strata import AREA, SAMPLING, propagate
 
 WHOLE, SUM, REST = "whole", "sum of the sources", "interaction"
 
@@ -69,7 +70,7 @@ def inventory_budget(inventory: Inventory, n_draw: int = 2000, seed: int = 1, wo
     ----------
     inventory : Inventory
     n_draw, seed, workers
-        See :func:`sinklab.propagate.inventory.propagate`.
+        See :func:`sinklab.propagate.strata.propagate`.
 
     Returns
     -------

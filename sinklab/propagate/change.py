@@ -25,8 +25,9 @@ import pandas as pd
 from sinklab.errors import DataError, listing
 from sinklab.language import tr
 from sinklab.propagate import streams
-from sinklab.propagate.inventory import SAMPLING, Inventory, area_draws
+from sinklab.propagate.inventory import Inventory
 from sinklab.propagate.monte_carlo import draw_totals
+from sinklab.propagate.strata import SAMPLING, area_draws
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,7 @@ def difference(first: Inventory, second: Inventory, n_draw: int = 1000, seed: in
         With different names, and the same strata with the same areas. Plots of one ``plot_id`` are
         one permanent plot.
     n_draw, seed, workers
-        See :func:`sinklab.propagate.inventory.propagate`.
+        See :func:`sinklab.propagate.strata.propagate`.
 
     Returns
     -------

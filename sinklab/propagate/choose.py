@@ -7,7 +7,8 @@ from sinklab import vocabulary
 from sinklab.distributions import Distribution
 from sinklab.errors import DataError, TableError, listing
 from sinklab.language import tr
-from sinklab.propagate.levels import Factor, Model
+from sinklab.propagate.levels import Factor
+from sinklab.propagate.model import Model
 from sinklab.tables.schema import system_of
 
 #: Pools that a stand's model may give per area, the most complete first.

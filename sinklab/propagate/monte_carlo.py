@@ -16,7 +16,8 @@ import numpy as np
 from sinklab.errors import DataError
 from sinklab.language import tr
 from sinklab.propagate import streams
-from sinklab.propagate.levels import PARAMETERS, RESIDUAL, Model
+from sinklab.propagate.levels import PARAMETERS, RESIDUAL
+from sinklab.propagate.model import Model
 from sinklab.propagate.units import Units
 
 #: Rows and draws of one piece of work: many tiles, so that little time goes into handing it over.

@@ -28,6 +28,34 @@ OVERLAPS = ("first", "keep", "error")
 SLIVER = 0.001
 AREA_TOLERANCE = 0.05
 COLUMNS = ("record", "stand", "problem", "detail", "action", "area_ha")
+#: Problems and actions for readers of Chinese; the tables keep the English words, which programs may look for.
+CHINESE = {
+    "invalid geometry": "图形无效",
+    "area differs": "面积不一致",
+    "no polygon": "无面状图形",
+    "no area": "无面积",
+    "overlap": "重叠",
+    "sliver overlaps": "细碎重叠",
+    "identifier used twice": "小班号重复",
+    "no species": "树种空缺",
+    "no parameter": "没有参数",
+    "outside the fitted range": "超出适用范围",
+    "mended": "已修复",
+    "not used": "未计入",
+    "not used; area listed": "未计入，面积另列",
+    "kept": "保留",
+    "cut from this stand": "从该小班扣除",
+    "counted twice": "重复计入",
+    "area of the polygon used": "采用图形面积",
+    "area column used": "采用面积列",
+    "used and counted": "计入，并统计面积",
+}
+
+
+def in_words(text: str) -> str:
+    """A problem or an action in the reader's language; ``no dbh`` becomes 缺 dbh."""
+    missing = text.removeprefix("no ").removeprefix("column ")
+    return tr(text, CHINESE.get(text, f"缺 {missing}" if text.startswith("no ") else text))
 
 
 @dataclass(eq=False)
@@ -57,6 +85,9 @@ class Stands:
     def problems(self) -> pd.DataFrame:
         """All problems, in the order of the records."""
         frame = pd.DataFrame(self.rows, columns=list(COLUMNS))
+        # What was mended before it was measured has its area now.
+        area = self.frame["area_ha"].to_numpy()[frame["record"].to_numpy(int) - 1]
+        frame["area_ha"] = frame["area_ha"].where(frame["area_ha"].notna(), area)
         return frame.sort_values("record", kind="stable").reset_index(drop=True)
 
 

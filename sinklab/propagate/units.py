@@ -11,7 +11,8 @@ import numpy as np
 
 from sinklab.errors import DataError, listing
 from sinklab.language import tr
-from sinklab.propagate.levels import PARAMETERS, RESIDUAL, Factor, Model, Noise, check_levels
+from sinklab.propagate.levels import PARAMETERS, RESIDUAL, Factor, Noise, check_levels
+from sinklab.propagate.model import Model
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """Errors from tree to region: Monte Carlo against closed forms, sharing, repeatability, coverage."""
 
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,11 @@ from sinklab.propagate.approach1 import combine_product, combine_sum, variances
 from sinklab.propagate.budget import inventory_budget
 from sinklab.propagate.change import difference, paired_se
 from sinklab.propagate.inputs import read_inventory, simulated_inventory
-from sinklab.propagate.inventory import Inventory, propagate
-from sinklab.propagate.levels import Factor, Model, Noise
+from sinklab.propagate.inventory import Inventory
+from sinklab.propagate.levels import Factor, Noise
+from sinklab.propagate.model import Model
 from sinklab.propagate.monte_carlo import draw_totals
+from sinklab.propagate.strata import propagate
 from sinklab.propagate.units import arrange
 from sinklab.tabular import write_csv
 
@@ -237,7 +240,7 @@ def test_workers_and_draws_do_not_change_the_digits():
     one = draw_totals(units, 300, seed=9)
     for workers in (2, 3):
         assert (draw_totals(units, 300, seed=9, workers=workers) == one).all()
-    with ProcessPoolExecutor(1) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         assert (draw_totals(units, 300, seed=9, workers=pool) == one).all()
     assert (draw_totals(units, 100, seed=9) == one[:, :100]).all()
     assert not np.allclose(draw_totals(units, 300, seed=10), one)

@@ -10,10 +10,12 @@ from sinklab.cli import main
 from sinklab.distributions import Distribution
 from sinklab.errors import DataError
 from sinklab.fit import fit
+from sinklab.language import set_language
 from sinklab.propagate.choose import carbon_fractions
 from sinklab.propagate.levels import Factor
-from sinklab.propagate.stands import prepare
-from sinklab.propagate.stocks import co2_per_carbon, defaults, stock
+from sinklab.propagate.stands import in_words, prepare
+from sinklab.propagate.stocks import stock
+from sinklab.propagate.totals import co2_per_carbon, defaults
 from sinklab.tables import Table
 
 gpd = pytest.importorskip("geopandas")
@@ -133,6 +135,7 @@ def test_faulty_geometry_is_mended_settled_and_listed():
     assert problems.loc["s002", "problem"] == "invalid geometry" and area[2] == pytest.approx(
         whole[2] / 2, rel=1e-3
     )
+    assert problems.loc["s002", "area_ha"] == pytest.approx(area[2])
     assert problems.loc["s005", "problem"] == "overlap" and "s004" in problems.loc["s005", "detail"]
     assert area[4] == pytest.approx(whole[4])
     assert area[5] == pytest.approx(whole[5] * 100 / 99, rel=1e-3)  # half of stand 4 is cut
@@ -293,6 +296,35 @@ def test_measured_cores_need_no_model():
     rows = found.summary()
     np.testing.assert_allclose(rows["carbon_t"], [800, 600, 1400])
     np.testing.assert_allclose(rows["se_t"], [80, 30, np.hypot(80, 30)], rtol=0.05)
+
+
+def test_what_the_numbers_leave_out_is_said(tables):
+    made_up = Table.from_fits(
+        tables[0].models[0].with_label("x"),
+        "agb_density_forest_pinus_massoniana",
+        "2.0.0",
+        source=SOURCE | {"origin": "simulated"},
+    )
+    found = stock(prepare(grid(), "xbh"), [made_up, tables[1]], carbon_fraction=0.5, n_draw=64)
+    assert len(found.notes) == 2
+    assert found.notes[0].startswith("DEMONSTRATION: agb_density_forest_pinus_massoniana@2.0.0 made")
+    assert "0.5 for all stands, without an uncertainty" in found.notes[1]
+    above = {"兴安落叶松": "agb_density_forest_larix"}
+    pools = [tables[0], table("larix", 1.2, 2, "agb_density = a * growing_stock**b")]
+    mixed = stock(
+        prepare(grid(), "xbh"), pools, mapping=above, carbon_fraction=Distribution("beta", 50, 50), n_draw=64
+    )
+    assert len(mixed.notes) == 1 and "species differ in the pool" in mixed.notes[0]
+
+
+def test_problems_are_told_in_chinese_too():
+    set_language("zh")
+    try:
+        assert in_words("overlap") == "重叠" and in_words("no growing_stock") == "缺 growing_stock"
+        assert in_words("no column age") == "缺 age"
+    finally:
+        set_language(None)
+    assert in_words("no column age") == "no column age"
 
 
 def test_deductions_stand_beside_every_row(tables):
