@@ -5,7 +5,11 @@ import pandas as pd
 import pytest
 
 import sinklab as sl
-from sinklab.fit.bayes import fit_bayes
+from sinklab.equations import Compiled
+from sinklab.errors import DataError
+from sinklab.fit.bayes import engine, fit_bayes, predictive, vines
+from sinklab.fit.bayes.density import log_likelihood
+from sinklab.fit.bayes.translate import Quantity, Translation
 from sinklab.fit.prepare import prepare
 
 TRUTH = {"a": 0.08, "b": 2.4, "sigma": 0.2}
@@ -34,3 +38,183 @@ def test_posterior_with_weak_priors_agrees_with_maximum_likelihood(single):
     lower, upper = np.quantile(single.stored_draws["b"], [0.025, 0.975])
     assert single.parameters["lower"][1] == pytest.approx(lower)
     assert single.parameters["upper"][1] == pytest.approx(upper)
+
+
+def test_certificate_holds_every_check_with_its_threshold(single):
+    checks = single.certificate["checks"]
+    assert list(checks) == ["rhat", "ess_bulk", "ess_tail", "divergences", "e_bfmi", "pareto_k"]
+    assert all(c["passed"] and c["source"] for c in checks.values())
+    assert checks["rhat"]["threshold"] == 1.01 and 0.999 < checks["rhat"]["value"] < 1.01
+    assert checks["ess_bulk"]["value"] > 1000 and checks["divergences"]["value"] == 0
+    likely = sl.fit(trees(), "agb = a * dbh**b", variance="lognormal")
+    # LOO stands below the maximum by about the three parameters.
+    assert single.certificate["loo"]["elpd"] == pytest.approx(likely.loglik - 3, abs=1.2)
+    assert single.certificate["loo"]["p"] == pytest.approx(3, abs=1)
+    assert single.loglik == pytest.approx(likely.loglik, abs=0.5)
+    assert single.to_json()["interval"]["kind"] == "posterior, equal tails"
+    assert len(single.loo) == 60
+
+
+def test_the_seed_alone_decides_and_one_compilation_serves_other_data(single):
+    from sinklab.fit.bayes import sample
+
+    before = len(sample._compiled)
+    options = {"variance": "lognormal", "draws": 500, "tune": 300, "chains": 4, "seed": 1}
+    again = fit_bayes(prepare(trees(), "agb = a * dbh**b"), cores=1, **options)
+    assert again.stored_draws.equals(single.stored_draws)
+    other = fit_bayes(prepare(trees(90, seed=8), "agb = a * dbh**b"), **options)
+    assert len(sample._compiled) == before
+    likely = sl.fit(trees(90, seed=8), "agb = a * dbh**b", variance="lognormal")
+    assert np.allclose(other.values, likely.values, atol=0.15 * other.parameters["se"].max())
+    strong = fit_bayes(
+        prepare(trees(), "agb = a * dbh**b"), priors={"b": "normal(2.0, 0.001)"}, **options | {"seed": 2}
+    )
+    assert len(sample._compiled) == before
+    assert strong.parameters["value"][1] == pytest.approx(2.0, abs=0.01)
+    told = strong.priors.set_index("name")
+    assert told.loc["b", "prior"] == "normal(2, 0.001)" and told.loc["b", "origin"] == "stated"
+    assert told.loc["a", "origin"] == "automatic" and told.loc["sigma(agb)", "prior"] == "halfnormal(1)"
+
+
+def test_predictive_draws_agree_with_the_equation_and_its_residual(single):
+    new = pd.DataFrame({"dbh": [10.0, 30.0]})
+    mean = predictive(single, new, "mean")["agb"]
+    assert mean.shape == (2000, 2)
+    assert np.allclose(mean, single.system.mean(single.stored_draws.to_numpy(), new)["agb"])
+    one = predictive(single, new, "individual", seed=4)["agb"]
+    sigma = single.residual["agb"].sigma
+    assert np.log(one).std(axis=0) == pytest.approx(np.full(2, sigma), rel=0.15)
+    assert np.allclose(one.mean(axis=0), mean.mean(axis=0), rtol=0.03)
+    before = predictive(single, new, "prior", n=4000)["agb"]
+    # ln a and b are independent in the prior: SD 2 and 1, so that of ln f at dbh 10 is this.
+    assert np.log(before[:, 0]).std() == pytest.approx(np.sqrt(4 + np.log(10) ** 2), rel=0.06)
+    with pytest.raises(DataError, match="kind must be one of"):
+        predictive(single, new, "median")
+
+
+def incomplete(n=40):
+    """Trees with gaps, and two of which only the total of some components was weighed."""
+    rng = np.random.default_rng(2)
+    dbh = rng.uniform(5, 40, n)
+    species = rng.choice(list("ABCDEF"), n, p=[0.3, 0.3, 0.2, 0.1, 0.05, 0.05])
+    frame = pd.DataFrame({"dbh": dbh, "species": species})
+    for name, a, b in (("stem", 0.05, 2.4), ("branch", 0.02, 2.2), ("root", 0.03, 2.1)):
+        frame[name] = a * dbh**b * np.exp(0.2 * rng.standard_normal(n))
+    frame.loc[frame.index % 3 != 0, "root"] = np.nan
+    frame.loc[5, "branch"] = frame.loc[7, "stem"] = np.nan
+    frame["agb"] = frame["stem"] + frame["branch"]
+    frame.loc[9, ["stem", "branch", "root"]] = np.nan
+    frame.loc[11, ["stem", "branch"]] = np.nan
+    return frame
+
+
+POOLED = """
+stem = a1[species] * dbh**b1[species]
+branch = a2 * dbh**b2
+agb = stem + branch
+root = agb * r0 * dbh**r1
+"""
+
+
+@pytest.mark.parametrize("variance", ["power:mean", "stem=lognormal,branch=power:dbh,root=none"])
+def test_the_graph_and_numpy_give_the_same_likelihood(variance):
+    import pytensor
+
+    prepared = prepare(incomplete(), POOLED, totals=True)
+    spec = engine.read_spec(prepared, variance, None, None, True)
+    assert sorted(len(p.rows) for p in spec.patterns) == [1, 1, 13, 23]
+    assert sum(len(c.rows) for c in spec.combined) == (2 if variance == "power:mean" else 0)
+    stated, near = engine._priors(spec, prepared.frame, None, 0)
+    builder = engine.Builder(spec, stated, near)
+    model = builder.build()
+    likelihood = sum(p for p in model.potentials if p.name.split("_given_")[0] in spec.free)
+    likelihood += sum(term.sum() for term in model.logp(vars=model.observed_RVs, sum=False))
+    wanted = model.replace_rvs_by_values([likelihood, model["t"], model["group_0"]])
+    function = pytensor.function(model.value_vars, wanted, on_unused_input="ignore", mode="FAST_COMPILE")
+    logs = sum(np.nansum(np.log(spec.y[:, j])) for j in range(3) if spec.is_lognormal(j))
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        point = [rng.standard_normal(v.type.shape) for v in model.value_vars]
+        value, t, groups = function(*point)
+        posterior = {"t": t[None, None], "group_0": groups[None, None]}
+        values = engine.coefficient_draws(builder, posterior)
+        draws = engine._residual_draws(spec, near, builder.scalars, t[None], values)
+        assert log_likelihood(spec, prepared.frame, draws).sum() + logs == pytest.approx(value, rel=1e-10)
+
+
+SHAPES = [
+    "y = a * x**b * z**c",
+    "y = where(x < 12, a * x**b, a * 12**b + c * (x - 12)**1.5)",
+    "y = a + b * x + c * x**2",
+    "y = exp(a + b * log(x)) / (1 + c * x)",
+    "y = max(a * x**b, c) + min(x, z) * sqrt(a)",
+    "y = a * (x - 3)**b + c * x",
+]
+
+
+@pytest.mark.parametrize("text", SHAPES)
+def test_translated_means_and_their_slopes_are_those_of_the_system(text):
+    import pytensor
+    import pytensor.tensor as pt
+
+    data = {"x": np.array([2.0, 8.0, 15.0, 30.0]), "z": np.array([3.0, 9.0, 12.0, 20.0])}
+    system = sl.System.parse(text, ["y", "x", "z"])
+    log = pt.dscalar("log")
+    b, c = pt.dscalar("b"), pt.dscalar("c")
+    known = {"a": Quantity(pt.exp(log), log), "b": Quantity(b), "c": Quantity(c)}
+    compiled = Compiled(system.equations, ("y",), system.parameters)
+    made = Translation(compiled, data, known, lambda _, array: pt.constant(array))
+    mean, log_mean = made.mean("y"), made.log_mean("y")
+    slope = pytensor.gradient.jacobian(log_mean, [log, b, c], disconnected_inputs="ignore")
+    function = pytensor.function(
+        [log, b, c], [mean, log_mean, *slope], mode="FAST_COMPILE", on_unused_input="ignore"
+    )
+    values = {"a": 0.4, "b": 1.7, "c": 0.05}
+    found = function(np.log(0.4), 1.7, 0.05)
+    expected = system.mean(values, data)["y"]
+    if "x - 3" in text:
+        expected[0] = 0.05 * 2  # a power of a negative number is no number; the graph has 0
+    assert np.allclose(found[0], expected, rtol=1e-12)
+    assert np.allclose(found[1], np.log(expected), rtol=1e-10)
+    jacobian = system.jacobian(values, data)["y"] / expected[:, None]
+    rows = slice(1, None) if "x - 3" in text else slice(None)
+    for name, slope in zip("abc", found[2:], strict=True):
+        wanted = jacobian[:, system.parameters.index(name)] * (0.4 if name == "a" else 1.0)
+        assert np.isfinite(slope).all() and np.allclose(slope[rows], wanted[rows], rtol=1e-9)
+
+
+def test_vines_give_correlations_and_the_marginals_of_lkj():
+    rng = np.random.default_rng(0)
+    root = rng.standard_normal((4, 6))
+    matrix = np.corrcoef(root)
+    partial = np.tanh(vines.from_correlation(matrix))
+    rows = vines.cholesky(partial, 4, np.sqrt)
+    assert np.allclose(vines.correlation(rows), matrix, atol=1e-12)
+    conditionals = vines.Conditionals(rows, np.sqrt)
+    own = np.linalg.cholesky(matrix[np.ix_([0, 2, 3], [0, 2, 3])])
+    assert np.allclose(conditionals.row((0, 2), 3), own[2])
+    assert np.allclose(conditionals.row((0,), 2), own[1][:2])
+    alpha = vines.shapes(4, 2.0)
+    draws = 2 * rng.beta(alpha, alpha, (20_000, 6)).T - 1
+    found = vines.correlation(vines.cholesky(draws, 4, np.sqrt))
+    # Every correlation is marginally Beta(eta - 1 + d / 2) on (-1, 1): variance 1 / (2 alpha + 1).
+    for i, j in ((1, 0), (2, 1), (3, 2), (3, 0)):
+        assert found[i][j].var() == pytest.approx(1 / (2 * 3 + 1), rel=0.05)
+
+
+def test_stated_priors_are_checked_all_at_once():
+    prepared = prepare(trees(), "agb = a * dbh**b")
+    stated = {"a": "gamma(1, 2)", "b": "normal(2, -1)", "sigma(agb)": "normal(0, 1)", "q": "normal(0, 1)"}
+    with pytest.raises(DataError) as caught:
+        fit_bayes(prepared, priors=stated)
+    text = str(caught.value)
+    assert "a = 'gamma(1, 2)'" in text and "b = 'normal(2, -1)'" in text and "'q'" in text
+    with pytest.raises(DataError, match="sigma"):
+        fit_bayes(prepared, priors={"sigma(agb)": "normal(0, 1)"})
+    with pytest.raises(DataError, match="not a predictor"):
+        fit_bayes(prepared, measurement_error={"height": 0.5})
+    with pytest.raises(DataError, match="pool = "):
+        fit_bayes(prepared, pool={"species": "strongly"})
+    zero = trees().assign(agb=lambda d: d["agb"].where(d.index != 4, 0.0))
+    with pytest.raises(DataError, match="records 5"):
+        fit_bayes(prepare(zero, "agb = a * dbh**b"), "lognormal")

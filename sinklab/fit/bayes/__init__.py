@@ -29,6 +29,7 @@ convergence of MCMC. Bayesian Analysis 16:667-718.
 """
 
 from sinklab.fit.bayes.engine import fit_bayes
+from sinklab.fit.bayes.predict import predictive
 from sinklab.fit.bayes.result import BayesResult
 
-__all__ = ["BayesResult", "fit_bayes"]
+__all__ = ["BayesResult", "fit_bayes", "predictive"]

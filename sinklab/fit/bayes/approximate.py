@@ -35,7 +35,8 @@ class Group:
 
     ``theta`` (S, K) with conditional spread ``root`` (S, K, K) and dependence ``slope`` (S, K, k) on the
     common coefficients; ``mean`` (K,), ``mean_root`` (K, K) and ``mean_slope`` (K, k) alike for the mean;
-    ``between`` (K, K), the covariance over the groups; ``informed`` (S,), the share of the data in theta.
+    ``between`` (K, K), the covariance over the groups; ``information`` (S, K, K) of each group's own data,
+    and ``informed`` (S,), their share in theta.
     """
 
     theta: np.ndarray
@@ -45,6 +46,7 @@ class Group:
     mean_root: np.ndarray
     mean_slope: np.ndarray
     between: np.ndarray
+    information: np.ndarray
     informed: np.ndarray
 
 
@@ -279,6 +281,7 @@ def _summary(rounds) -> Approximation:
                 mean_root=_root(rest),
                 mean_slope=mean_slope,
                 between=between,
+                information=own,
                 informed=np.einsum("skl,slk->s", spread, own) / len(block.parameters),
             )
         )

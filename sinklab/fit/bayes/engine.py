@@ -77,7 +77,7 @@ def fit_bayes(
 
     builder = Builder(spec, stated, near)
     posterior, statistics = sample(builder, draws, tune, chains, cores, seed, accept)
-    return _result(prepared, spec, stated, near, posterior, statistics, level, seed)
+    return _result(prepared, builder, stated, posterior, statistics, level, seed)
 
 
 def _check_numbers(draws, tune, chains, accept):
@@ -99,10 +99,8 @@ def _priors(spec, frame, stated, seed):
         start[name] = max(abs(start[name]), 1e-300)
     on_scale = {n: np.log(v) if n in spec.positive else v for n, v in start.items()}
     names = [n for n, _ in spec.common] + [p for b in spec.blocks for p in b.parameters]
-    coefficients = {n: w for n, w in wanted_priors(spec, start, {}).items() if n in start}
-    about = prior_rules.complete(
-        {n: t for n, t in prior_rules.as_mapping(stated).items() if n in start}, coefficients
-    )
+    # All faults of the statements at once; the numbers for sigma are not looked at here.
+    about = prior_rules.complete(stated, wanted_priors(spec, start, {}))
     normal = np.array([about[n].gaussian(n in spec.positive) for n in names])
     near = approximate(spec, on_scale, normal[:, 0], normal[:, 1])
     # The residual SD at the centre of the variance function, and the spread of its variable.
@@ -115,71 +113,86 @@ def _flat(values):
     return values.reshape(-1, *values.shape[2:])
 
 
-def coefficient_draws(spec, posterior) -> np.ndarray:
+def group_draws(builder, posterior) -> list[np.ndarray]:
+    """Values of the groups on the sampled scale, (D, K, S) for each block, levels in their order."""
+    out = []
+    for c, near in enumerate(builder.near.groups):
+        back = np.argsort(builder.group_order(near))
+        out.append(_flat(posterior[f"group_{c}"])[:, :, back])
+    return out
+
+
+def coefficient_draws(builder, posterior) -> np.ndarray:
     """Coefficients on their natural scale, (D, k), in the order of the layout."""
-    places = {label: i for i, label in enumerate(zip(spec.layout.names, spec.layout.groups, strict=True))}
-    first = next(iter(posterior.values()))
-    out = np.empty((first.shape[0] * first.shape[1], len(places)))
-    for i, label in enumerate(spec.common):
-        out[:, places[label]] = _flat(posterior["common"])[:, i]
-    for c, block in enumerate(spec.blocks):
-        theta = _flat(posterior[f"group_{c}"])
+    spec, t = builder.spec, _flat(posterior["t"])
+    groups = group_draws(builder, posterior)
+    found = {(n, g): t[:, i] for i, (n, g) in enumerate(spec.common)}
+    for block, theta in zip(spec.blocks, groups, strict=True):
         for k, name in enumerate(block.parameters):
-            for s, level in enumerate(block.levels):
-                out[:, places[name, level]] = theta[:, s, k]
+            found |= {(name, level): theta[:, k, s] for s, level in enumerate(block.levels)}
+    labels = zip(spec.layout.names, spec.layout.groups, strict=True)
+    out = np.column_stack([found[label] for label in labels])
     log = np.array([name in spec.positive for name in spec.layout.names])
     out[:, log] = np.exp(out[:, log])
     return out
 
 
-def _residual_draws(spec, near, posterior, values) -> Draws:
-    m, n_draw = len(spec.free), len(values)
-    exponent = np.tile([spec.functions[r].start for r in spec.free], (n_draw, 1)).astype(float)
-    free = [j for j, r in enumerate(spec.free) if spec.functions[r].estimated]
-    if free:
-        exponent[:, free] = _flat(posterior["exponent"])
-    sigma = _flat(posterior["sigma"]) * np.exp(-exponent * near.centre)
-    correlation = np.tile(np.eye(m), (n_draw, 1, 1))
-    if spec.correlated:
-        below = _flat(posterior["correlation"])
-        i, j = np.tril_indices(m, -1)
-        correlation[:, i, j] = correlation[:, j, i] = below
-    return Draws(spec.free, spec.functions, values, sigma, exponent, correlation)
+def _residual_draws(spec, near, scalars, t, values) -> Draws:
+    m = len(spec.free)
+    exponent = np.tile([float(spec.functions[r].start) for r in spec.free], (len(t), 1))
+    for j, response in enumerate(spec.free):
+        if spec.functions[response].estimated:
+            exponent[:, j] = scalars.take(t, "exponent", response)
+    sigma = np.column_stack([scalars.take(t, "sigma", r) for r in spec.free])
+    correlation = (
+        scalars.correlation(t, "correlation") if spec.correlated else np.tile(np.eye(m), (len(t), 1, 1))
+    )
+    return Draws(
+        spec.free, spec.functions, values, sigma * np.exp(-exponent * near.centre), exponent, correlation
+    )
 
 
-def _other_draws(spec, draws, posterior) -> pd.DataFrame:
+def _other_draws(spec, draws, scalars, t) -> pd.DataFrame:
     """Everything beside the coefficients, natural scale and unit, one column each."""
     columns = {f"sigma({r})": draws.sigma[:, j] for j, r in enumerate(spec.free)}
     for j, r in enumerate(spec.free):
         if spec.functions[r].estimated:
             columns[f"exponent({r})"] = draws.exponent[:, j]
     if spec.correlated:
-        for i, j in zip(*np.tril_indices(len(spec.free), -1), strict=True):
-            columns[f"correlation({spec.free[j]}, {spec.free[i]})"] = draws.correlation[:, i, j]
-    for c, block in enumerate(spec.blocks):
-        mean, spread = _flat(posterior[f"mean_{c}"]), _flat(posterior[f"spread_{c}"])
-        for k, name in enumerate(block.parameters):
-            columns[f"mean({name})"] = np.exp(mean[:, k]) if name in spec.positive else mean[:, k]
-            columns[f"spread({name})"] = spread[:, k]
+        columns |= _pairs(spec.free, draws.correlation)
+    for block in spec.blocks:
+        for kind in ("mean", "spread"):
+            columns |= {f"{kind}({p})": scalars.take(t, kind, p) for p in block.parameters}
         if block.correlated:
-            below = _flat(posterior[f"correlation_{c}"])
-            pairs = zip(*np.tril_indices(len(block.parameters), -1), below.T, strict=True)
-            for i, j, values in pairs:
-                columns[f"correlation({block.parameters[j]}, {block.parameters[i]})"] = values
+            columns |= _pairs(block.parameters, scalars.correlation(t, f"correlation({block.column})"))
     return pd.DataFrame(columns)
 
 
-def _result(prepared, spec, stated, near, posterior, statistics, level, seed) -> BayesResult:
+def _members(spec) -> dict[str, tuple[str, ...]]:
+    """Members of each correlation matrix, by the name of its prior."""
+    found = {f"correlation({b.column})": b.parameters for b in spec.blocks if b.correlated}
+    return found | ({"correlation": spec.free} if spec.correlated else {})
+
+
+def _pairs(names, matrices) -> dict:
+    below = zip(*np.tril_indices(len(names), -1), strict=True)
+    return {f"correlation({names[j]}, {names[i]})": matrices[:, i, j] for i, j in below}
+
+
+def _result(prepared, builder, stated, posterior, statistics, level, seed) -> BayesResult:
+    spec, near, scalars = builder.spec, builder.near, builder.scalars
     system, frame = prepared.system, prepared.frame
-    values = coefficient_draws(spec, posterior)
-    draws = _residual_draws(spec, near, posterior, values)
-    other = _other_draws(spec, draws, posterior)
+    t = _flat(posterior["t"])
+    values = coefficient_draws(builder, posterior)
+    draws = _residual_draws(spec, near, scalars, t, values)
+    other = _other_draws(spec, draws, scalars, t)
     labels = [*spec.layout.labels, *other.columns]
     everything = np.column_stack([values, other.to_numpy()])
     shape = statistics["energy"].shape
     found = checks.diagnostics(everything.reshape(*shape, -1))
     # With unknown predictors a tree's density has no closed form.
-    loo = None if spec.errors else checks.leave_one_out(log_likelihood(spec, frame, draws))
+    used = spec.used
+    loo = None if spec.errors else checks.leave_one_out(log_likelihood(spec, frame, draws)[:, used])
     certificate = checks.certificate(found, labels, statistics, loo)
     warnings = [*prepared.warnings, *spec.notes, *checks.warnings(certificate["checks"])]
     certificate |= {
@@ -219,8 +232,11 @@ def _result(prepared, spec, stated, near, posterior, statistics, level, seed) ->
         other_draws=other,
         priors=prior_rules.table(stated),
         posterior=posterior_table(labels, everything, found, level),
-        shrinkage=shrinkage_table(spec, posterior, [g.informed for g in near.groups]),
-        loo=None if loo is None else pd.DataFrame({"k": loo["k"]}, index=frame.index),
+        shrinkage=shrinkage_table(builder, t, group_draws(builder, posterior), stated),
+        positive=spec.positive,
+        centres={r: float(near.centre[j]) for j, r in enumerate(spec.free)},
+        correlated=_members(spec),
+        loo=None if loo is None else pd.DataFrame({"k": loo["k"]}, index=frame.index[used]),
     )
     return _with_indices(result, {})
 

@@ -1,9 +1,9 @@
 r"""The PyMC model of a fit, built from the equations.
 
-The sampler moves standardised variables ``z_…`` (see :mod:`.approximate`); every quantity of the model is
-a deterministic function of them with constant derivative, and carries its prior as PyMC's density of the
-named family, with the Jacobian of a logarithm where it is sampled as one. Data, priors' numbers and the
-standardisation are ``pm.Data``, so that one compiled model serves every data set of the same structure.
+The sampler moves standardised variables ``z_…`` (see :mod:`.approximate`), of which the unknowns are linear
+functions (:mod:`.scalars`); a prior is PyMC's normal density of the unknown, its logarithm or its natural value,
+with the Jacobian due. Data, the numbers of the priors and the standardisation are ``pm.Data``, so that one compiled
+model serves every data set of the same structure.
 
 Residuals of one tree are correlated: the components it has are written one after another, each normal (or
 lognormal) given those before it, which is the marginal of the multivariate distribution on what was
@@ -12,8 +12,9 @@ measured. Lognormal equations give the mean: :math:`\ln y \sim N(\ln f - \sigma^
 
 import numpy as np
 
-from sinklab.fit.bayes import vines
-from sinklab.fit.bayes.priors import Wanted, density
+from sinklab.fit.bayes import latent, vines
+from sinklab.fit.bayes.priors import Wanted
+from sinklab.fit.bayes.scalars import collect
 from sinklab.fit.bayes.translate import Quantity, Translation
 
 #: Groups in which the data have less than this share are sampled as deviations from their mean.
@@ -35,9 +36,9 @@ def wanted_priors(spec, start, sizes) -> dict[str, Wanted]:
         if name in spec.positive:
             wanted[name] = Wanted("coefficient", ("lognormal", "normal"), start[name])
         elif name in exponents:
-            wanted[name] = Wanted("exponent", ("normal", "lognormal"), start[name])
+            wanted[name] = Wanted("exponent", ("normal",), start[name])
         else:
-            wanted[name] = Wanted("other", ("normal", "lognormal"), start[name], abs(start[name]) or 1.0)
+            wanted[name] = Wanted("other", ("normal",), start[name], abs(start[name]) or 1.0)
         logarithmic = name in spec.positive or name in exponents
         unit = 1.0 if logarithmic else abs(start[name]) or 1.0
         spread[name] = Wanted(
@@ -63,7 +64,7 @@ def wanted_priors(spec, start, sizes) -> dict[str, Wanted]:
             )
     if spec.correlated:
         wanted["correlation"] = Wanted("correlation", ("lkj",))
-    return wanted
+    return wanted | latent.wanted(spec)
 
 
 def _exponents(system) -> set[str]:
@@ -80,15 +81,13 @@ def _exponents(system) -> set[str]:
 class Builder:
     """Builds the PyMC model and keeps the arrays that it was given.
 
-    ``arrays`` holds every data array by name, ``structure`` what the compiled code depends on besides
-    their values, ``labels`` the rows of the free responses in each observed variable.
+    ``arrays`` holds every data array by name, ``structure`` all that the compiled code depends on besides
+    their values, ``scalars`` the unknowns that are not values of groups.
     """
 
-    def __init__(self, spec, priors, approximation):
-        self.spec, self.priors, self.at = spec, priors, approximation
-        self.arrays, self.held = {}, {}
-        self.by_row, self.numbers, self.n_number = {"number": [], "index": []}, [], 0
-        self.structure = [spec.system.text, spec.free, tuple(sorted(spec.positive))]
+    def __init__(self, spec, priors, near):
+        self.spec, self.near = spec, near
+        self.scalars = collect(spec, priors, near)
 
     def build(self):
         """Make the model.
@@ -99,13 +98,15 @@ class Builder:
         """
         import pymc as pm
 
+        self.arrays, self.held = {}, {}
+        self.by_row, self.numbers, self.n_number = {"number": [], "index": []}, [], 0
+        self.structure = [self.spec.system.text, self.spec.free, self.spec.common]
         with pm.Model(check_bounds=False) as model:
             self.pm = pm
-            self.rows = {}
-            self._common()
+            self._unknowns()
+            self.rows = {n: self._common_rows(n, i) for n, i in self.spec.common_rows.items()}
             for c, block in enumerate(self.spec.blocks):
                 self._block(c, block)
-            self._residual_scale()
             self._likelihood()
             self._fill(model)
         self.structure.append(tuple(self.held))
@@ -120,17 +121,15 @@ class Builder:
         if name in self.held:
             return self.held[name]
         array = np.asarray(array)
-        array = array.astype(np.int64) if array.dtype.kind in "iu" else array.astype(float)
+        array = array.astype(np.int32) if array.dtype.kind in "iu" else array.astype(float)
         kind = "index" if array.dtype.kind == "i" else "number"
-        if array.shape == (len(self.spec.y),):
-            self.held[name] = self._kept(f"{kind}_by_row", np.empty((1, 1), array.dtype))[
-                len(self.by_row[kind])
-            ]
+        if array.shape == (len(self.spec.y),) and not name.startswith(_OF_A_SUBSET):
+            matrix = self._kept(f"{kind}_by_row", np.empty((1, 1), array.dtype))
+            self.held[name] = matrix[len(self.by_row[kind])]
             self.by_row[kind].append(array)
         elif kind == "number" and not name.startswith(_OF_A_SUBSET):
-            vector = self._kept("numbers", np.empty(1))
-            held = vector[self.n_number : self.n_number + array.size]
-            self.held[name] = held.reshape(array.shape) if array.ndim != 1 else held
+            held = self._kept("numbers", np.empty(1))[self.n_number : self.n_number + array.size]
+            self.held[name] = held if array.ndim == 1 else held.reshape(array.shape)
             self.numbers.append(array.ravel())
             self.n_number += array.size
         else:
@@ -149,164 +148,124 @@ class Builder:
         for name, array in self.arrays.items():
             model[name].set_value(array)
 
-    def _standard(self, name, *shape):
-        return self.pm.Flat(f"z_{name}", shape=shape)
-
-    def _prior(self, names, natural, label, jacobian=None):
-        """Add the log-density of a vector of quantities, family by family."""
-        priors = [self.priors[n] for n in names]
-        centre = self.hold(f"centre_{label}", [p.centre for p in priors])
-        scale = self.hold(f"scale_{label}", [p.scale for p in priors])
-        total = 0.0
-        for family in dict.fromkeys(p.family for p in priors):
-            at = [i for i, p in enumerate(priors) if p.family == family]
-            self.structure.append((label, family, tuple(at)))
-            values = density(family, natural[at], centre[at], scale[at])
-            total = total + self.pm.math.sum(values)
-        if jacobian is not None:
-            total = total + self.pm.math.sum(jacobian)
-        self.pm.Potential(f"prior_{label}", total)
-
-    def _natural(self, names, values):
-        """Quantities on their natural scale, and what the logarithms add to the log-density."""
+    def _unknowns(self):
+        """The vector of scalar unknowns with its priors, and each of them by itself."""
         import pytensor.tensor as pt
 
-        log = [i for i, n in enumerate(names) if n in self.spec.positive]
-        if not log:
-            return values, None
-        mask = np.array([n in self.spec.positive for n in names])
-        return pt.switch(mask, pt.exp(values), values), values[log]
+        pm, s = self.pm, self.scalars
+        size = len(s.keys)
+        z = pm.Flat("z", shape=size)
+        self.t = pm.Deterministic(
+            "t", self.hold("start", s.start) + (self.hold("root", s.root()) * z).sum(axis=1)
+        )
+        plain = size - sum(d * (d - 1) // 2 for _, d, _ in s.vines.values())
+        t, natural = self.t[:plain], np.array(s.natural[:plain])
+        centre, scale = self.hold("centre", s.centre[:plain]), self.hold("scale", s.scale[:plain])
+        value = pt.switch(natural, pt.exp(t), t) if natural.any() else t
+        density = pm.logp(pm.Normal.dist(centre, scale), value) + natural * t
+        pm.Potential("priors", density.sum())
+        self.conditionals = {}
+        for name, (at, d, alpha) in s.vines.items():
+            y = self.t[at : at + len(alpha)]
+            # tanh(y) is Beta(alpha, alpha) on (-1, 1); log cosh, with its Jacobian, without overflow.
+            bend = pt.logaddexp(y, -y) - np.log(2.0)
+            pm.Potential(f"prior_{name}", (-2 * self.hold(f"alpha_{name}", alpha) * bend).sum())
+            partial = pt.tanh(y)
+            rows = vines.cholesky([partial[i] for i in range(len(alpha))], d, pt.sqrt)
+            self.conditionals[name] = vines.Conditionals(rows, pt.sqrt)
+        self.structure.append((tuple(s.keys), tuple(s.natural), tuple(s.log)))
 
-    def _common(self):
-        k = len(self.spec.common)
-        self.beta_shift = None
-        if not k:
-            return
-        z = self._standard("common", k)
-        self.beta_shift = (self.hold("root_common", self.at.beta_root) * z).sum(axis=1)
-        beta = self.pm.Deterministic("common", self.hold("start_common", self.at.beta) + self.beta_shift)
-        names = [name for name, _ in self.spec.common]
-        natural, jacobian = self._natural(names, beta)
-        self._prior(names, natural, "common", jacobian)
-        self.structure.append(self.spec.common)
-        for name, rows in self.spec.common_rows.items():
-            if np.ndim(rows):
-                self.rows[name] = beta[self.hold(f"level_{name}", rows)]
-            else:
-                self.rows[name] = beta[rows]
+    def scalar(self, kind, name, natural=False):
+        """One unknown, on the sampled or on its natural scale."""
+        import pytensor.tensor as pt
+
+        at = self.scalars.place(kind, name)
+        return pt.exp(self.t[at]) if natural else self.t[at]
+
+    def _common_rows(self, name, place):
+        return self.t[self.hold(f"level_{name}", place)] if np.ndim(place) else self.t[place]
 
     def _block(self, c, block):
-        """Coefficients of one block: their mean and spread over the groups, and one value for each group."""
+        """One value for each group: sampled as it is where the data tell it, else as a deviation."""
         import pytensor.tensor as pt
 
-        pm, near, K = self.pm, self.at.groups[c], len(block.parameters)
-        S = len(block.levels)
-        mean = self.hold(f"start_mean_{c}", near.mean) + (
-            self.hold(f"root_mean_{c}", near.mean_root) * self._standard(f"mean_{c}", K)
-        ).sum(axis=1)
-        if self.beta_shift is not None:
-            mean = mean - (self.hold(f"slope_mean_{c}", near.mean_slope) * self.beta_shift).sum(axis=1)
-        mean = pm.Deterministic(f"mean_{c}", mean)
-        natural, jacobian = self._natural(block.parameters, mean)
-        self._prior(block.parameters, natural, f"mean_{c}", jacobian)
-        start = 0.5 * np.log(np.diag(near.between))
-        log_spread = self.hold(f"start_spread_{c}", start) + self._standard(f"spread_{c}", K) / np.sqrt(2 * S)
-        spread = pm.Deterministic(f"spread_{c}", pt.exp(log_spread))
-        self._prior([f"spread({p})" for p in block.parameters], spread, f"spread_{c}", log_spread)
-        rows = [[0.0] * j + [1.0] for j in range(K)]
-        if block.correlated:
-            start = near.between / np.sqrt(np.outer(np.diag(near.between), np.diag(near.between)))
-            rows = self._vine(f"correlation({block.column})", f"correlation_{c}", start, S)
+        near = self.near.groups[c]
         centred = near.informed >= CENTRED_FROM
-        self.structure.append((block.column, block.parameters, block.correlated, tuple(map(bool, centred))))
+        mean = [self.scalar("mean", p) for p in block.parameters]
+        spread = [self.scalar("spread", p, natural=True) for p in block.parameters]
+        rows = [[0.0] * j + [1.0] for j in range(len(mean))]
+        if block.correlated:
+            rows = self.conditionals[f"correlation({block.column})"].full
         parts = []
         if centred.any():
-            parts.append(self._centred(c, near, centred, mean, spread, rows))
+            parts.append(self._centred(c, block, centred, mean, rows))
         if not centred.all():
-            z = pm.Normal(f"u_{c}", 0.0, 1.0, shape=(int((~centred).sum()), K))
-            moved = [mean[k] + spread[k] * sum(rows[k][i] * z[:, i] for i in range(k + 1)) for k in range(K)]
-            parts.append(pt.stack(moved, axis=1))
-        theta = pt.concatenate(parts, axis=0) if len(parts) > 1 else parts[0]
-        if len(parts) > 1:
-            back = np.argsort(np.concatenate([np.flatnonzero(centred), np.flatnonzero(~centred)]))
-            theta = theta[self.hold(f"order_{c}", back)]
-        theta = pm.Deterministic(f"group_{c}", theta)
-        level = self.hold(f"rows_{c}", block.rows)
-        for k, name in enumerate(block.parameters):
-            self.rows[name] = theta[:, k][level]
+            parts.append(self._deviating(c, int((~centred).sum()), mean, spread, rows))
+        theta = [
+            pt.concatenate(values) if len(parts) > 1 else values[0] for values in zip(*parts, strict=True)
+        ]
+        position = np.argsort(self.group_order(near))
+        self.pm.Deterministic(f"group_{c}", pt.stack(theta))
+        level = self.hold(f"group_{c}_of_row", position[block.rows])
+        for name, values in zip(block.parameters, theta, strict=True):
+            self.rows[name] = values[level]
+        self.structure.append(
+            (block.column, block.parameters, block.correlated, int(centred.sum()), len(centred))
+        )
 
-    def _centred(self, c, near, centred, mean, spread, rows):
-        """Group values sampled about their own estimate, with their distribution about the mean as prior."""
-        S, K = int(centred.sum()), near.theta.shape[1]
-        z = self._standard(f"group_{c}", S, K)
-        theta = self.hold(f"start_group_{c}", near.theta[centred]) + (
-            self.hold(f"root_group_{c}", near.root[centred]) * z[:, None, :]
-        ).sum(axis=2)
-        if self.beta_shift is not None:
-            slope = self.hold(f"slope_group_{c}", near.slope[centred])
-            theta = theta - (slope * self.beta_shift).sum(axis=2)
-        standard, total = [], 0.0
-        for k in range(K):
-            shift = sum((rows[k][i] * standard[i] for i in range(k)), 0.0)
-            given = self.pm.Normal.dist(mean[k] + spread[k] * shift, spread[k] * rows[k][k])
-            total = total + self.pm.logp(given, theta[:, k]).sum()
-            standard.append((theta[:, k] - mean[k]) / spread[k])
+    @staticmethod
+    def group_order(near) -> np.ndarray:
+        """Order in which groups are sampled: those sampled as they are, then the deviations."""
+        return np.argsort(near.informed < CENTRED_FROM, kind="stable")
+
+    def _centred(self, c, block, centred, mean, rows):
+        """Group values about their own estimate; their distribution about the mean is a density."""
+        import pytensor.tensor as pt
+
+        near = self.near.groups[c]
+        log_spread = [self.scalar("spread", p) for p in block.parameters]
+        n_group, size, k = near.slope[centred].shape
+        z = self.pm.Flat(f"z_{c}", shape=n_group * size)
+        z = [z[i * n_group : (i + 1) * n_group] for i in range(size)]
+        theta, standard, total = [], [], 0.0
+        shift = [self.t[i] - self.held["start"][i] for i in range(k)]
+        for i in range(size):
+            value = self.hold(f"start_{c}_{i}", near.theta[centred, i])
+            for j in range(i + 1):
+                value = value + self.hold(f"root_{c}_{i}_{j}", near.root[centred, i, j]) * z[j]
+            for j in range(k):
+                value = value - self.hold(f"slope_{c}_{i}_{j}", near.slope[centred, i, j]) * shift[j]
+            u = (value - mean[i]) * pt.exp(-log_spread[i])
+            if i and block.correlated:
+                u = u - sum(rows[i][j] * standard[j] for j in range(i))
+                u = u / rows[i][i]
+                total = total - n_group * pt.log(rows[i][i])
+            total = total + self.pm.logp(self.pm.Normal.dist(0.0, 1.0), u).sum() - n_group * log_spread[i]
+            theta.append(value)
+            standard.append(u)
         self.pm.Potential(f"groups_{c}", total)
         return theta
 
-    def _vine(self, prior, label, start, n):
-        """Cholesky rows of an unknown correlation matrix with its LKJ prior."""
-        import pytensor.tensor as pt
-
-        d = len(start)
-        width = self.hold(f"width_{label}", 1 / np.sqrt(n))
-        y = self.hold(f"start_{label}", vines.from_correlation(start))
-        y = y + width * self._standard(label, d * (d - 1) // 2)
-        alpha = self.hold(f"alpha_{label}", vines.shapes(d, self.priors[prior].scale))
-        # Density of tanh(y) under Beta(alpha, alpha) on (-1, 1), with its Jacobian; log cosh without overflow.
-        self.pm.Potential(f"prior_{label}", (-2 * alpha * (pt.logaddexp(y, -y) - np.log(2.0))).sum())
-        rows = vines.cholesky(pt.tanh(y), d, pt.sqrt)
-        matrix = vines.correlation(rows)
-        below = [matrix[i][j] for i in range(d) for j in range(i)]
-        self.pm.Deterministic(label, pt.stack(below))
-        return rows
-
-    def _residual_scale(self):
-        """Residual SD at the centre of each variance function, exponents and correlations."""
-        import pytensor.tensor as pt
-
-        spec, m = self.spec, len(self.spec.free)
-        counts = np.isfinite(spec.y).sum(axis=0)
-        start = self.hold("start_sigma", np.log(self.at.sigma))
-        log_sigma = start + self.hold("width_sigma", 1 / np.sqrt(2 * counts)) * self._standard("sigma", m)
-        self.sigma = self.pm.Deterministic("sigma", pt.exp(log_sigma))
-        self._prior([f"sigma({r})" for r in spec.free], self.sigma, "sigma", log_sigma)
-        free = [j for j, r in enumerate(spec.free) if spec.functions[r].estimated]
-        self.exponent = {}
-        if free:
-            width = 1 / (np.sqrt(2 * counts[free]) * self.at.base_sd[free])
-            values = self.hold("start_exponent", self.at.exponent[free]) + self.hold(
-                "width_exponent", width
-            ) * self._standard("exponent", len(free))
-            values = self.pm.Deterministic("exponent", values)
-            self._prior([f"exponent({spec.free[j]})" for j in free], values, "exponent")
-            self.exponent = {j: values[i] for i, j in enumerate(free)}
-        rows = [[0.0] * j + [1.0] for j in range(m)]
-        if spec.correlated:
-            rows = self._vine("correlation", "correlation", self.at.correlation, counts.min())
-        self.conditionals = vines.Conditionals(rows, pt.sqrt)
+    def _deviating(self, c, n_group, mean, spread, rows):
+        """Group values as standard normal deviations from the mean."""
+        u = self.pm.Normal(f"u_{c}", 0.0, 1.0, shape=n_group * len(mean))
+        u = [u[i * n_group : (i + 1) * n_group] for i in range(len(mean))]
+        return [mean[i] + spread[i] * sum(rows[i][j] * u[j] for j in range(i + 1)) for i in range(len(mean))]
 
     def _likelihood(self):
+        import pytensor.tensor as pt
+
         spec = self.spec
-        columns = dict(spec.columns) | self._latent()
+        columns = spec.columns | latent.true_predictors(self)
         parameters = {}
         for name, value in self.rows.items():
             positive = name in spec.positive
-            parameters[name] = Quantity(self.pm.math.exp(value), value) if positive else Quantity(value)
+            parameters[name] = Quantity(pt.exp(value), value) if positive else Quantity(value)
         self.translation = Translation(spec.compiled, columns, parameters, self.hold)
-        self.scales, self.standard = {}, {}
+        independent = [[0.0] * j + [1.0] for j in range(len(spec.free))]
+        self.residuals = self.conditionals.get("correlation", vines.Conditionals(independent, pt.sqrt))
+        self.scales, self.standard, nodes = {}, {}, {}
         complete = len(spec.patterns) == 1 and len(spec.patterns[0].rows) == len(spec.y)
-        nodes = {}
         for pattern in spec.patterns:
             for a, j in enumerate(pattern.seen):
                 before = tuple(map(int, pattern.seen[:a])) if spec.correlated else ()
@@ -319,71 +278,68 @@ class Builder:
         self.structure.append(tuple((r, f.kind, f.by, f.estimated) for r, f in spec.functions.items()))
 
     def _scale(self, j):
-        """Mean, residual SD on the scale of the residual, for all rows, of equation j."""
-        import pytensor.tensor as pt
-
+        """Location of equation j for all rows and logarithm of its residual SD; both of the logarithm if lognormal."""
         if j not in self.scales:
-            response, sigma = self.spec.free[j], self.sigma[j]
-            f = self.spec.functions[response]
-            if f.kind == "lognormal":
-                self.scales[j] = self.translation.log_mean(response) - 0.5 * sigma**2, sigma
-                return self.scales[j]
-            if f.kind == "constant":
-                self.scales[j] = self.translation.mean(response), sigma
-                return self.scales[j]
-            if f.by == "mean":
-                base = self.translation.log_mean(response)
-            else:
-                x = self.spec.columns[f.by]
-                base = self.hold(f"variance_{j}", np.log(x) if f.kind == "power" else x)
-            exponent = self.exponent.get(j)
-            if exponent is None:
-                exponent = self.hold(f"exponent_{j}", f.start)
-            centre = self.hold(f"centre_of_variance_{j}", self.at.centre[j])
-            self.scales[j] = (
-                self.translation.mean(response),
-                sigma * pt.exp(exponent * (base - centre)),
-            )
+            self.scales[j] = self._make_scale(j)
         return self.scales[j]
 
-    def _conditional(self, before, j):
-        """Location and SD of equation j given the standardised residuals of ``before``, for all rows."""
-        location, sd = self._scale(j)
-        weights = self.conditionals.row(before, j)
-        for a, k in enumerate(before):
-            location = location + sd * weights[a] * self._residual(before[:a], k)
-        return location, sd * weights[-1]
+    def _make_scale(self, j):
+        response = self.spec.free[j]
+        f, log_sigma = self.spec.functions[response], self.scalar("sigma", response)
+        if f.kind == "lognormal":
+            sigma = self.scalar("sigma", response, natural=True)
+            return self.translation.log_mean(response) - 0.5 * sigma**2, log_sigma
+        mean = self.translation.mean(response)
+        if f.kind == "constant":
+            return mean, log_sigma
+        if f.by == "mean":
+            base = self.translation.log_mean(response)
+        else:
+            x = self.spec.columns[f.by]
+            base = self.hold(f"variance_{j}", np.log(x) if f.kind == "power" else x)
+        held = self.hold(f"variance_function_{j}", [self.near.centre[j], f.start])
+        exponent = self.scalar("exponent", response) if f.estimated else held[1]
+        return mean, log_sigma + exponent * (base - held[0])
 
-    def _residual(self, before, j):
-        """Standardised residual of j given ``before``, for all rows; rows that lack it are never used."""
+    def _standard(self, before, j):
+        """Standardised residual of j given those of ``before``, for all rows, and the SD that is left to it.
+
+        Rows that lack a component have its estimate in place of it, and are never used.
+        """
+        import pytensor.tensor as pt
+
         if (before, j) not in self.standard:
-            location, sd = self._conditional(before, j)
-            y = np.where(np.isfinite(self.spec.y[:, j]), self.spec.y[:, j], self.at.mean[:, j])
-            y = np.log(y) if self.spec.is_lognormal(j) else y
-            self.standard[before, j] = (self.hold(f"full_{j}", y) - location) / sd
+            location, log_sd = self._scale(j)
+            y = np.where(np.isfinite(self.spec.y[:, j]), self.spec.y[:, j], self.near.mean[:, j])
+            y = self.hold(f"full_{j}", np.log(y) if self.spec.is_lognormal(j) else y)
+            standard = (y - location) * pt.exp(-log_sd)
+            *weights, left = self.residuals.row(before, j)
+            for a, k in enumerate(before):
+                standard = standard - weights[a] * self._standard(before[:a], k)[0]
+            self.standard[before, j] = standard / left if before else standard, left
         return self.standard[before, j]
 
     def _observe(self, before, j, rows):
+        """Density of one component where it was measured together with those of ``before``."""
         import pytensor.tensor as pt
 
-        location, sd = self._conditional(before, j)
-        y, name = self.spec.y[:, j], self.spec.free[j]
-        if before != tuple(range(j)):
-            name += "_after_" + "_".join(map(str, before))
+        standard, left = self._standard(before, j)
+        log_sd = self._scale(j)[1] + (pt.log(left) if before else 0.0)
+        name = "_given_".join([self.spec.free[j], *(self.spec.free[k] for k in before)])
         if rows is not None:
             index = self.hold(f"rows_{name}", rows)
-            location, sd, y = _take(location, index), _take(sd, index), y[rows]
-        location = location + pt.zeros_like(self.hold(f"y_{name}", y))
-        family = self.pm.LogNormal if self.spec.is_lognormal(j) else self.pm.Normal
-        family(name, location, sd, observed=self.hold(f"y_{name}", y))
+            standard, log_sd = standard[index], _take(log_sd, index)
+        density = self.pm.logp(self.pm.Normal.dist(0.0, 1.0), standard).sum()
+        spread = log_sd.sum() if log_sd.ndim else log_sd * standard.shape[0]
+        self.pm.Potential(name, density - spread)
 
     def _observe_combined(self, i, part):
         """Trees of which sums of components were weighed: normal, with a covariance of their own each."""
         index = self.hold(f"rows_combined_{i}", part.rows)
         used = [int(j) for j in np.flatnonzero((part.combine != 0).any(axis=0))]
-        matrix = vines.correlation(self.conditionals.full)
+        matrix = vines.correlation(self.residuals.full)
         mean = {j: _take(self._scale(j)[0], index) for j in used}
-        sd = {j: _take(self._scale(j)[1], index) for j in used}
+        sd = {j: self.pm.math.exp(_take(self._scale(j)[1], index)) for j in used}
         standard, rows = [], []
         for a, weights in enumerate(part.combine):
             location = sum(weights[j] * mean[j] for j in used)
@@ -402,59 +358,7 @@ class Builder:
             self.pm.Normal(f"combined_{i}_{a}", location, row[a], observed=y)
             standard.append((y - location) / row[a])
 
-    def _latent(self):
-        """Predictors measured with error: the true value of each tree, lognormal given the other predictors."""
-        import pytensor.tensor as pt
-
-        found = {}
-        known = [c for c in self.spec.columns if c not in self.spec.errors]
-        logs = [np.log(self.spec.columns[c]) for c in known]
-        tensors = [self.hold(f"log_{c}", x) for c, x in zip(known, logs, strict=True)]
-        n = len(self.spec.y)
-        for name, sd in self.spec.errors.items():
-            x = self.spec.columns[name]
-            design = np.column_stack([np.ones(n), *logs])
-            line, *_ = np.linalg.lstsq(design, np.log(x), rcond=None)
-            rest = np.log(x) - design @ line
-            # Standardised like everything else: by the triangular root of the least-squares covariance.
-            q, r = np.linalg.qr(design)
-            spread = max(rest.std(), 1e-3)
-            z = self._standard(f"line_{name}", design.shape[1])
-            start = self.hold(f"line_{name}", line)
-            line = start + (self.hold(f"root_line_{name}", spread * np.linalg.inv(r)) * z).sum(axis=1)
-            self.pm.Potential(f"prior_line_{name}", density("normal", line, 0.0, 10.0).sum())
-            log_spread = self.hold(f"start_population_{name}", np.log(spread)) + self._standard(
-                f"population_{name}"
-            ) * self.hold(f"width_population_{name}", 1 / np.sqrt(2 * n))
-            population = pt.exp(log_spread)
-            self.pm.Potential(
-                f"prior_population_{name}", density("halfnormal", population, 0.0, 1.0) + log_spread
-            )
-            share = self.hold(f"share_{name}", sd / x)
-            log_true = self.hold(f"observed_log_{name}", np.log(x)) + share * self._per_row(f"true_{name}")
-            expected = line[0] + sum((line[i + 1] * t for i, t in enumerate(tensors)), 0.0)
-            self.pm.Potential(
-                f"population_{name}_density",
-                self.pm.logp(self.pm.Normal.dist(expected, population), log_true).sum(),
-            )
-            true = pt.exp(log_true)
-            self.pm.Normal(
-                f"measured_{name}",
-                true,
-                self.hold(f"sd_{name}", sd),
-                observed=self.hold(f"measured_{name}_y", x),
-            )
-            found[name] = Quantity(true, log_true)
-            logs.append(np.log(x))
-            tensors.append(log_true)
-        return found
-
-    def _per_row(self, name):
-        """A standardised variable for each row."""
-        self.structure.append((name, len(self.spec.y)))
-        return self._standard(name, len(self.spec.y))
-
 
 def _take(tensor, index):
     """Rows of a vector; a scalar stays one."""
-    return tensor[index] if getattr(tensor, "ndim", 0) else tensor
+    return tensor[index] if tensor.ndim else tensor

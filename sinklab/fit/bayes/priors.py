@@ -5,7 +5,7 @@ A stated prior is text such as ``"normal(2.4, 0.5)"``, under the name of what it
 =================== ============================================================ =========================
 name                what                                                         families
 =================== ============================================================ =========================
-``b``               a coefficient; for ``b[species]`` the mean over the groups   normal, lognormal
+``a``, ``b``        a coefficient; for ``b[species]`` the mean over the groups   normal; lognormal if it multiplies a mean
 ``spread(b)``       SD between groups of b, or of log b if b multiplies a mean   halfnormal, lognormal
 ``sigma(agb)``      residual SD (lognormal: of the logarithm), at the centre of  halfnormal, lognormal
                     the variance function if its exponent is estimated
@@ -60,6 +60,12 @@ class Prior:
             return float(np.log(size)), min(self.scale / size, 2.0)
         return self.centre, self.scale
 
+    def log_density(self, value) -> np.ndarray:
+        """Log-density of positive values but for a constant."""
+        if self.family == "lognormal":
+            return -0.5 * (np.log(value / self.centre) / self.scale) ** 2 - np.log(value * self.scale)
+        return -0.5 * ((value - self.centre) / self.scale) ** 2 - np.log(self.scale)
+
     def draw(self, rng, size) -> np.ndarray:
         """Random values; a coefficient that must be positive is drawn again by the caller."""
         normal = rng.standard_normal(size)
@@ -68,19 +74,6 @@ class Prior:
         if self.family == "halfnormal":
             return np.abs(self.scale * normal)
         return self.centre + self.scale * normal
-
-
-def density(prior_family: str, value, centre, scale):
-    """Log-density of a quantity as a tensor, by PyMC's distribution of that name."""
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    distribution = {
-        "normal": lambda: pm.Normal.dist(centre, scale),
-        "lognormal": lambda: pm.LogNormal.dist(pt.log(centre), scale),
-        "halfnormal": lambda: pm.HalfNormal.dist(scale),
-    }[prior_family]()
-    return pm.logp(distribution, value)
 
 
 def parse(name: str, stated) -> Prior:

@@ -1,6 +1,6 @@
 """The result of a Bayesian fit: a FitResult with the priors, the other draws and what was borrowed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,9 @@ class BayesResult(FitResult):
     ``stored_draws`` holds the coefficients; ``other_draws`` residual SDs, exponents, correlations, and mean
     and spread of the groups, row for row with them; ``priors`` has columns ``name, prior, origin``;
     ``posterior`` a row for every quantity with ``mean, sd, lower, upper, rhat, ess_bulk, ess_tail``;
-    ``shrinkage`` tells for each pooled value how much of it was borrowed from the other groups.
+    ``shrinkage`` tells for each pooled value how much of it was borrowed from the other groups; ``loo`` has
+    Pareto ``k`` for each tree. ``positive`` names the coefficients sampled as logarithms, ``centres`` the
+    centres of variance functions by response, ``correlated`` the members of each correlation matrix.
     """
 
     other_draws: pd.DataFrame | None = None
@@ -23,6 +25,9 @@ class BayesResult(FitResult):
     posterior: pd.DataFrame | None = None
     shrinkage: pd.DataFrame | None = None
     loo: pd.DataFrame | None = None
+    positive: frozenset = frozenset()
+    centres: dict = field(default_factory=dict)
+    correlated: dict = field(default_factory=dict)
 
     @property
     def _interval_kind(self) -> str:
@@ -51,44 +56,71 @@ def posterior_table(labels, draws, found, level) -> pd.DataFrame:
     return pd.DataFrame(columns | found, index=pd.Index(labels, name="quantity"))
 
 
-def shrinkage_table(spec, posterior, informed) -> pd.DataFrame:
-    """How far each group's values rest on the other groups.
+def shrinkage_table(builder, t, groups, priors) -> pd.DataFrame:
+    """How far each group's values rest on the other groups, and how they move with the prior.
 
-    ``borrowed`` is the ratio of the posterior variance of the group's own deviation to the variance between
-    groups: 0 where a group speaks for itself, 1 where it says nothing and takes the mean of the others.
+    ``borrowed`` is the weight of the distribution over the groups in a group's value, the rest being that
+    of its own trees: 0 where a group speaks for itself, 1 where it takes what the others say. It is worked
+    out on the linear approximation of the equations, and averaged over the draws of that distribution.
+    ``narrower`` and ``wider`` are the values if the prior of the spread had half or twice its scale,
+    from the same draws by importance weights.
 
     Parameters
     ----------
-    posterior : dict of array, shape (chain, draw, …)
-    informed : list of array, shape (S,)
-        Share of the data in the values of each group, from the normal approximation.
+    builder : Builder
+    t : array, shape (D, P)
+        Scalar unknowns.
+    groups : list of array, shape (D, K, S)
+        Values of the groups on the sampled scale.
+    priors : dict of Prior
 
     Returns
     -------
     table : DataFrame
-        ``column, group, name, n, mean, group_value, borrowed, sampled``; values on the sampled scale
-        (the logarithm of a coefficient that multiplies a mean).
+        ``column, group, name, n, mean, value, borrowed, narrower, wider``; values are logarithms for a
+        coefficient that multiplies a mean.
     """
-    rows = []
-    for c, block in enumerate(spec.blocks):
-        theta = posterior[f"group_{c}"].reshape(-1, len(block.levels), len(block.parameters))
-        mean = posterior[f"mean_{c}"].reshape(-1, 1, len(block.parameters))
-        spread = posterior[f"spread_{c}"].reshape(-1, 1, len(block.parameters))
-        # Given the spread, var(deviation) / spread² is the share of the prior; averaged over its draws.
-        standard = ((theta - mean) / spread).var(axis=0)
+    rows, scalars = [], builder.scalars
+    for block, near, theta in zip(builder.spec.blocks, builder.near.groups, groups, strict=True):
         counts = np.bincount(block.rows, minlength=len(block.levels))
-        for s, level in enumerate(block.levels):
-            for k, name in enumerate(block.parameters):
-                rows.append(
-                    {
-                        "column": block.column,
-                        "group": level,
-                        "name": name,
-                        "n": int(counts[s]),
-                        "mean": float(mean[..., k].mean()),
-                        "group_value": float(theta[:, s, k].mean()),
-                        "borrowed": float(min(standard[s, k], 1.0)),
-                        "informed": float(informed[c][s]),
-                    }
-                )
-    return pd.DataFrame(rows)
+        spreads = np.column_stack([scalars.take(t, "spread", p) for p in block.parameters])
+        own = [priors[f"spread({p})"] for p in block.parameters]
+        weights = [_weights(own, spreads, factor) for factor in (0.5, 2.0)]
+        borrowed = _borrowed(block, near, scalars, t, spreads)
+        for k, name in enumerate(block.parameters):
+            columns = {
+                "column": block.column,
+                "group": block.levels,
+                "name": name,
+                "n": counts,
+                "mean": t[:, scalars.place("mean", name)].mean(),
+                "value": theta[:, k].mean(axis=0),
+                "borrowed": borrowed[:, k],
+                "narrower": weights[0] @ theta[:, k],
+                "wider": weights[1] @ theta[:, k],
+            }
+            rows.append(pd.DataFrame(columns))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
+def _weights(priors, spreads, factor) -> np.ndarray:
+    """Weights of the draws (D,) under priors of the spreads whose scale is multiplied."""
+    log = sum(
+        replace(p, scale=p.scale * factor).log_density(s) - p.log_density(s)
+        for p, s in zip(priors, spreads.T, strict=True)
+    )
+    weights = np.exp(log - log.max())
+    return weights / weights.sum()
+
+
+def _borrowed(block, near, scalars, t, spreads, n: int = 200) -> np.ndarray:
+    """Weight of the distribution over the groups in each value (S, K), over some of the draws."""
+    at = np.linspace(0, len(t) - 1, min(n, len(t))).round().astype(int)
+    matrix = np.tile(np.eye(len(block.parameters)), (len(at), 1, 1))
+    if block.correlated:
+        matrix = scalars.correlation(t[at], f"correlation({block.column})")
+    inverse = np.linalg.inv(matrix * spreads[at, :, None] * spreads[at, None, :])
+    share = np.linalg.solve(
+        near.information[:, None] + inverse, np.broadcast_to(inverse, (len(near.theta), *inverse.shape))
+    )
+    return np.clip(np.diagonal(share, axis1=2, axis2=3).mean(axis=1), 0.0, 1.0)

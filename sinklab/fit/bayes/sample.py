@@ -54,7 +54,7 @@ def sample(builder, draws: int, tune: int, chains: int, cores: int | None, seed:
         progress_bar=False,
     )
     posterior = {name: trace["posterior"][name].values for name in trace["posterior"].data_vars}
-    posterior = {n: v for n, v in posterior.items() if not n.startswith(("z_", "u_"))}
+    posterior = {n: v for n, v in posterior.items() if n == "t" or n.startswith("group_")}
     found = trace["sample_stats"]
     return posterior, {n: np.asarray(found[n].values) for n in ("diverging", "energy")}
 

@@ -64,6 +64,12 @@ class Spec:
             seen[part.rows] = False
         return find_patterns(seen)
 
+    @cached_property
+    def used(self) -> np.ndarray:
+        """Rows that say something of the responses."""
+        rows = [p.rows for p in self.patterns] + [c.rows for c in self.combined]
+        return np.sort(np.concatenate(rows))
+
     def is_lognormal(self, j: int) -> bool:
         """Whether the residual of equation ``j`` is lognormal."""
         return self.functions[self.free[j]].kind == "lognormal"
@@ -86,6 +92,8 @@ def read_spec(prepared, variance, pool, measurement_error, correlated) -> Spec:
     if not logged:
         # A sum of lognormal parts has no density in closed form.
         y, combined, notes = totals.read(system, frame, columns)
+    else:
+        notes = _unused_totals(system, frame)
     order = np.argsort(-np.isfinite(y).sum(axis=0), kind="stable")
     combined = tuple(totals.Combined(c.rows, c.combine[:, order], c.values) for c in combined)
     kinds = _pool_kinds(system, pool)
@@ -123,6 +131,19 @@ def _refuse_zeros(frame, logged):
             )
     if problems:
         raise DataError(listing(problems))
+
+
+def _unused_totals(system, frame) -> tuple[str, ...]:
+    """Tell of trees of which only a total was weighed."""
+    count = int(frame[list(system.free)].isna().all(axis=1).sum())
+    if not count:
+        return ()
+    return (
+        tr(
+            f"{count} records have a total only, which lognormal residuals cannot use",
+            f"{count} 条记录只有总量，对数正态误差无法使用",
+        ),
+    )
 
 
 def _pool_kinds(system, pool) -> dict[str, str]:
