@@ -6,7 +6,7 @@ from sinklab.errors import listing
 from sinklab.language import language, tr
 
 #: Actions with a module of their own.
-PUBLISHING = ("diff", "verify", "digits", "export")
+PUBLISHING = ("diff", "verify", "digits", "export", "release")
 
 
 def add_parser(subparsers) -> None:

@@ -119,8 +119,17 @@ def compare_draws(key: str, stored, fit) -> list[Comparison]:
         The largest deviation of the means, and of the variances and covariances, both after a
         rotation to uncorrelated coordinates of unit variance.
     """
-    on_log = fit.log_coefficients()
-    drawn = _scaled(stored[fit.labels].to_numpy(float), on_log)
+    # Refits are compared with refits as they stand; only draws from a covariance have a scale of their own.
+    on_log = fit.log_coefficients() & (fit.stored_draws is None)
+    raw = stored[fit.labels].to_numpy(float)
+    lowest = {label: raw[:, i].min() for i, label in enumerate(fit.labels) if on_log[i]}
+    if any(low <= 0 for low in lowest.values()):
+        return [
+            Comparison("draws", f"{key}, {label}", "sign", float(low), "positive", 0.0, np.inf)
+            for label, low in lowest.items()
+            if low <= 0
+        ]
+    drawn = _scaled(raw, on_log)
     if fit.stored_draws is not None:
         other = _scaled(fit.stored_draws.to_numpy(float), on_log)
         centre, covariance, n_other = other.mean(axis=0), np.atleast_2d(np.cov(other.T)), len(other)

@@ -96,7 +96,12 @@ def _input_line(item: Input) -> str:
 
 def _number_line(c: Comparison) -> str:
     where = f"{c.file}: {c.row}" + (f": {c.column}" if c.column else "")
-    if c.file == "draws":
+    if c.file == "draws" and c.column == "sign":
+        return tr(
+            f"{where}: a draw is {c.stored:.3g}; draws of this factor are positive",
+            f"{where}：有抽样值为 {c.stored:.3g}；该系数的抽样应为正数",
+        )
+    if c.file == "draws" and c.column:
         return tr(
             f"{where} of the draws is off by {c.stored:.3g} standard deviations; Monte Carlo error "
             f"allows {c.tolerance:.3g}",

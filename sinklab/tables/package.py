@@ -12,6 +12,7 @@ from sinklab.errors import TableError, listing
 from sinklab.language import tr
 from sinklab.tables import cells
 from sinklab.tables.schema import FILES, MODEL_FILES, SCHEMA_VERSION, TITLES
+from sinklab.tables.seal import RELEASE_FILES
 
 DESCRIPTOR = "datapackage.json"
 LICENCE = {"name": "Apache-2.0", "title": "Apache License 2.0"}
@@ -132,7 +133,9 @@ def write_folder(folder: Path, frames, origin, head) -> None:
     files = contents(frames, origin)
     description = describe(files, head)
     if folder.is_dir():
-        earlier = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        # What a release adds is no part of the table itself.
+        found = [path for path in folder.iterdir() if path.is_file() and path.name not in RELEASE_FILES]
+        earlier = {path.name: path.read_bytes() for path in found}
         if earlier == files | {DESCRIPTOR: description}:
             return
         _refuse_frozen(folder)

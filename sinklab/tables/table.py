@@ -188,7 +188,20 @@ class Table:
         """
         base = Path(root) if root is not None else paths.params()
         folder = base / self.table_id / self.version
-        head = {
+        try:
+            package.write_folder(folder, self.frames, self.provenance, self.description())
+        except OSError as error:
+            raise TableError(
+                tr(
+                    f"{folder}: cannot be written ({error}); is a file of it open in a spreadsheet?",
+                    f"{folder}：无法写入（{error}）；是否有文件正在电子表格中打开？",
+                )
+            ) from error
+        return folder
+
+    def description(self) -> dict:
+        """Properties of the package itself, as ``datapackage.json`` has them."""
+        return {
             "name": self.table_id,
             "version": self.version,
             "title": self.title,
@@ -204,16 +217,6 @@ class Table:
                 "n_value": self._count("values"),
             },
         }
-        try:
-            package.write_folder(folder, self.frames, self.provenance, head)
-        except OSError as error:
-            raise TableError(
-                tr(
-                    f"{folder}: cannot be written ({error}); is a file of it open in a spreadsheet?",
-                    f"{folder}：无法写入（{error}）；是否有文件正在电子表格中打开？",
-                )
-            ) from error
-        return folder
 
     def _count(self, name) -> int:
         return len(self.frames[name]) if name in self.frames else 0

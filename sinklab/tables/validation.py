@@ -6,7 +6,7 @@ import numpy as np
 
 from sinklab.errors import EquationError, TableError
 from sinklab.language import tr
-from sinklab.tables import package
+from sinklab.tables import package, seal
 from sinklab.tables.acceptance import definitions_failed
 from sinklab.tables.pack import EIGENVALUE_FLOOR, smallest_eigenvalue, table_status
 from sinklab.tables.schema import check_table_id, check_version
@@ -73,6 +73,9 @@ def _place(folder, descriptor) -> list[str]:
             )
         )
     listed = {resource["path"] for resource in descriptor["resources"]} | {package.DESCRIPTOR}
+    if descriptor["sinklab"].get("status") in package.FROZEN:
+        listed |= set(seal.RELEASE_FILES)
+        problems += seal.problems(folder, table_id, version)
     for extra in sorted(p.name for p in folder.iterdir() if p.name not in listed):
         problems.append(
             tr(f"{extra}: not listed in {package.DESCRIPTOR}", f"{extra}：未列入 {package.DESCRIPTOR}")
@@ -165,6 +168,14 @@ def _draws(model) -> list[str]:
     rows = zip(model.labels, model.values, se, model.log_coefficients(), strict=True)
     for label, estimate, width, on_log in rows:
         drawn = model.stored_draws[label].to_numpy(float)
+        if on_log and drawn.min() <= 0:
+            problems.append(
+                tr(
+                    f"{label}: the smallest draw is {drawn.min():g}; draws of this factor are positive",
+                    f"{label}：最小抽样值为 {drawn.min():g}；该系数的抽样应为正数",
+                )
+            )
+            continue
         if on_log:
             # Drawn as a logarithm: the estimate is the median of the draws.
             drawn, centre, width = np.log(drawn), np.log(estimate), width / estimate
