@@ -99,6 +99,13 @@ def add_parser(subparsers) -> None:
     )
     add("--area-sd", type=float, default=0.0, help=tr("relative SD of each area", "小班面积的相对标准差"))
     add(
+        "--effect",
+        action="append",
+        default=[],
+        metavar="COL=CV",
+        help=tr("relative SD of what the stands of a level share", "同一单位内小班共有效应的相对标准差"),
+    )
+    add(
         "--no-residual",
         action="store_true",
         help=tr("stands do not scatter about the equation", "不计小班围绕方程的离散"),
@@ -170,8 +177,9 @@ def _compute(arguments):
         carbon_fraction=fraction,
         measured=arguments.measured,
         missing=arguments.missing,
-        predictor_sd=_shares(arguments.predictor_sd),
+        predictor_sd=_shares(arguments.predictor_sd, "--predictor-sd"),
         area_sd=arguments.area_sd,
+        effects=_shares(arguments.effect, "--effect"),
         residual=not arguments.no_residual,
         level=arguments.level,
         n_draw=arguments.draws,
@@ -233,14 +241,14 @@ def _mapping(arguments) -> dict[str, str]:
     return found | _pairs(arguments.map, "--map")
 
 
-def _shares(texts) -> dict[str, float]:
+def _shares(texts, option) -> dict[str, float]:
     found = {}
-    for name, text in _pairs(texts, "--predictor-sd").items():
+    for name, text in _pairs(texts, option).items():
         try:
             found[name] = float(text)
         except ValueError:
             raise DataError(
-                tr(f"--predictor-sd {name}={text}: not a number", f"--predictor-sd {name}={text}：不是数")
+                tr(f"{option} {name}={text}: not a number", f"{option} {name}={text}：不是数")
             ) from None
     return found
 

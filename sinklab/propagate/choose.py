@@ -1,5 +1,7 @@
 """Which model a stand takes: by an order that is given, by the groups of a table, or by the name of a table."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -152,9 +154,11 @@ def _choose(key, label, orders, automatic) -> tuple[str, str]:
     if key in orders:
         return orders[key], "mapping"
     known = {s.species_id: s for s in vocabulary.species_list()}.get(key)
-    tries = [(key, "species"), (label, "species")]
-    if known:
-        tries.append((known.genus.lower(), "genus"))
+    # Table ids spell a Latin name the vocabulary need not know: Abies alba, abies_alba, abies.
+    latin = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
+    tries = [(key, "species"), (label, "species"), (latin, "species")]
+    genus = known.genus.lower() if known else latin.partition("_")[0]
+    tries.append((genus, "genus"))
     genera = {s.genus.lower() for s in vocabulary.species_list() if s.group_zh == label}
     if len(genera) == 1:
         tries.append((genera.pop(), "group"))

@@ -38,6 +38,7 @@ def stock(
     missing: str = "list",
     predictor_sd=None,
     area_sd: float = 0.0,
+    effects=None,
     residual: bool = True,
     level: float = 0.95,
     n_draw: int = 1000,
@@ -70,6 +71,9 @@ def stock(
         Relative standard deviation of predictors as measured in each stand.
     area_sd : float
         Relative standard deviation of each stand's area.
+    effects : mapping of str to float, optional
+        Relative standard deviation of what the stands of a level share beyond the model, by column:
+        ``{"county": 0.05}``. A fit to plots of few places does not know it, and totals need it.
     residual : bool
         Whether stands scatter about the equation.
     level : float
@@ -89,7 +93,7 @@ def stock(
     # What is found here is added to the problems of these stocks, not of the stands.
     stands = Stands(stands.frame.copy(), list(stands.rows))
     frame = stands.frame
-    absent = [c for c in (measured or species, *by) if c not in frame]
+    absent = [c for c in dict.fromkeys((measured or species, *by, *(effects or ()))) if c not in frame]
     if absent:
         raise DataError(_no_column(absent, frame))
     if missing not in MISSING:
@@ -118,7 +122,10 @@ def stock(
         model="_species",
         group="_group",
         weight=frame["area_ha"].to_numpy(float)[used],
-        noises=_noises(data, frame, used, measured, predictor_sd, area_sd),
+        noises=(
+            *_noises(data, frame, used, measured, predictor_sd, area_sd),
+            *_effects(data, frame, used, effects or {}),
+        ),
         factors=factor,
         residual=residual,
         groups=[str(i) for i in range(len(keys))],
@@ -258,6 +265,12 @@ def _noises(data, frame, used, measured, predictor_sd, area_sd) -> tuple[Noise, 
         data["_se"] = pd.to_numeric(frame[f"{measured}_se"], errors="coerce").to_numpy(float)[used]
         noises.append(Noise(f"{measured}_se", "_se", measured))
     return (*noises, Noise("area", area_sd)) if area_sd else tuple(noises)
+
+
+def _effects(data, frame, used, effects) -> list[Noise]:
+    for column in effects:
+        data[column] = _text(frame[column]).replace("", "–").to_numpy()[used]
+    return [Noise(f"effect of {column}", sd, by=column) for column, sd in effects.items() if sd]
 
 
 def _as_measured(column) -> tuple[dict[str, Model], pd.DataFrame]:

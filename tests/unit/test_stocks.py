@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from pyproj import Geod
 
-from sinklab import regions
+from sinklab import datasets, regions
 from sinklab.cli import main
 from sinklab.distributions import Distribution
 from sinklab.errors import DataError
@@ -298,6 +298,19 @@ def test_measured_cores_need_no_model():
     np.testing.assert_allclose(rows["se_t"], [80, 30, np.hypot(80, 30)], rtol=0.05)
 
 
+def test_an_effect_of_counties_is_shared_by_their_stands(tables):
+    given = {"tables": tables, "by": ["city", "county"], "n_draw": 2000, "carbon_fraction": 0.5}
+    plain = stock(prepare(grid(), "xbh"), **given).summary()
+    shared = stock(prepare(grid(), "xbh"), **given, effects={"city": 0.1}).summary()
+    added = shared["se_t"] ** 2 - plain["se_t"] ** 2
+    carbon = plain.loc[plain["level"] == "city", "carbon_t"]
+    assert added.iloc[-1] == pytest.approx((0.01 * carbon**2).sum(), rel=0.15)
+    county = plain["level"] == "county"
+    np.testing.assert_allclose(added[county], 0.01 * plain.loc[county, "carbon_t"] ** 2, rtol=0.2)
+    with pytest.raises(DataError, match="no column village"):
+        stock(prepare(grid(), "xbh"), tables, effects={"village": 0.1})
+
+
 def test_what_the_numbers_leave_out_is_said(tables):
     made_up = Table.from_fits(
         tables[0].models[0].with_label("x"),
@@ -381,6 +394,7 @@ def test_the_command_writes_stocks_problems_and_a_map(tables, tmp_path, capsys, 
         (["--carbon-fraction", "47"], "at most 1"),
         (["--column", "growing_stock=volume"], "no column volume"),
         (["--map", "pine"], "NAME=VALUE"),
+        (["--effect", "city=much"], "city=much: not a number"),
     ],
 )
 def test_what_the_command_cannot_use_is_said_once(tables, tmp_path, capsys, extra, message):
@@ -389,3 +403,24 @@ def test_what_the_command_cannot_use_is_said_once(tables, tmp_path, capsys, extr
     command = ["stock", str(tmp_path / "stands.gpkg"), "--root", str(tmp_path / "params")]
     assert main([*command, "--table", "agb_density_forest_pinus_massoniana", *extra]) == 2
     assert message in capsys.readouterr().err
+
+
+# open data
+
+
+@pytest.mark.open_data
+@pytest.mark.parametrize("genus", ["Larix", "Pinus", "Cunninghamia"])
+def test_plots_that_the_model_has_not_seen_add_up_within_its_interval(genus):
+    """Chinese plots of genera with over a hundred: fit to one half, stock of the other half against what was measured there."""
+    plots = datasets.load("open:eurasia_plots", {"country": "CHN", "genus": genus})
+    plots = plots[plots["growing_stock"].notna() & plots["agb_density"].notna()]
+    order = np.random.default_rng(0).permutation(len(plots))
+    seen, unseen = plots.iloc[order[::2]], plots.iloc[order[1::2]]
+    model = fit(seen, "agb_density = a * growing_stock**b", seed=1)
+    made = Table.from_fits(model, f"agb_density_forest_{genus.lower()}", "1.0.0", source=SOURCE)
+    stands = prepare(unseen.assign(area=1.0), area="area")
+    found = stock(stands, [made], "genus", responses=["agb_density"], carbon_fraction=1.0, level=0.999)
+    total = found.summary().iloc[-1]
+    # Plots of one study resemble each other, so 95 % would be too narrow; a wrong unit is far outside.
+    assert total["lower_t"] < unseen["agb_density"].sum() < total["upper_t"]
+    assert total["relative"] < 0.3
