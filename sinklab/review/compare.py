@@ -42,7 +42,9 @@ class Comparison:
         return self.deviation <= 1
 
 
-def compare_file(name: str, stored, recomputed, se=None, n_bootstrap: int = 0) -> list[Comparison]:
+def compare_file(
+    name: str, stored, recomputed, se=None, n_draw: int = 0, drawn: bool = False
+) -> list[Comparison]:
     """Compare one file of a package.
 
     Parameters
@@ -52,7 +54,7 @@ def compare_file(name: str, stored, recomputed, se=None, n_bootstrap: int = 0) -
     stored, recomputed : DataFrame
     se : dict of float, optional
         Standard error by coefficient label.
-    n_bootstrap : int
+    n_draw, drawn : int, bool
         See :func:`sinklab.review.tolerances.tolerance`.
 
     Returns
@@ -73,7 +75,7 @@ def compare_file(name: str, stored, recomputed, se=None, n_bootstrap: int = 0) -
             if field.name in WORDS.get(name, ()):
                 found.append(_word(name, key, field.name, a, b))
             elif field.type in ("number", "integer"):
-                allowed = tolerance(name, field.name, np.nan if absent(a) else a, width, n_bootstrap)
+                allowed = tolerance(name, field.name, np.nan if absent(a) else a, width, n_draw, drawn)
                 found.append(_number(name, key, field, a, b, allowed))
     return found
 

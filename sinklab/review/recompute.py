@@ -47,6 +47,11 @@ def refit(frames, key: str, record: dict, inputs):
     system = System.parse(_with_groups("\n".join(lines["equation"]), frames, key))
     model = frames["models"].set_index("model_id").loc[key]
     numeric = {*frames["ranges"].query("model_id == @key")["predictor"], *system.responses}
+    sampling = {}
+    if record["method"] == "bayes":
+        sampling = _sampling(key, certificate, inputs)
+        if sampling is None:
+            return None
     data = inputs.frame(source, numeric)
     if data is None:
         return None
@@ -66,6 +71,7 @@ def refit(frames, key: str, record: dict, inputs):
         seed=int(record["seed"]),
         label=model["label"],
         name=str(source.get("name") or "data"),
+        **sampling,
     )
     told = certificate.get("bootstrap")
     if told:
@@ -74,6 +80,31 @@ def refit(frames, key: str, record: dict, inputs):
         wanted = {k: told[k] for k in ("n", "kind", "group", "interval", "seed")}
         found = bootstrap(found, **wanted)
     return found
+
+
+def _sampling(key, certificate, inputs) -> dict | None:
+    """Options of a Bayesian fit, None when its record does not hold them."""
+    options = certificate.get("options")
+    if options is None:
+        inputs.missing.append(
+            tr(
+                f"{key}: a posterior whose options (pooling, measurement error, tuning) are not recorded cannot be "
+                "sampled again",
+                f"{key}：未记录抽样选项（合并方式、测量误差、调整次数）的后验分布无法重新抽样",
+            )
+        )
+        return None
+    priors = {name: told["prior"] for name, told in (certificate.get("priors") or {}).items()}
+    return {**options, "priors": priors, "draws": certificate["draws"], "chains": certificate["chains"]}
+
+
+def noise_of(record) -> tuple[int, bool]:
+    """Effective number of draws behind the uncertainty of a model, and whether its estimates are drawn too."""
+    certificate = record.get("certificate") or {}
+    if record["method"] == "bayes":
+        checks = certificate.get("checks") or {}
+        return max(int((checks.get("ess_bulk") or {}).get("value") or 0), 1), True
+    return int((certificate.get("bootstrap") or {}).get("n") or 0), False
 
 
 def _with_groups(text, frames, key) -> str:

@@ -15,7 +15,8 @@ scalar values                a millionth
 
 A fit that counts as converged can gain no more than :data:`sinklab.fit.certificate.STILL` in its
 log-likelihood, which moves no estimate by a thousandth of its standard error. Standard errors and
-limits that come from a bootstrap carry its Monte Carlo error on top.
+limits that come from a bootstrap carry its Monte Carlo error on top; all numbers of a posterior agree
+within the Monte Carlo error of its effective number of draws.
 """
 
 import math
@@ -34,7 +35,9 @@ QUANTILE = 2.67
 _PERCENT = ("TRE", "ASE", "MPE", "MPSE")
 
 
-def tolerance(file: str, column: str, stored: float, se: tuple[float, float], n_bootstrap: int = 0) -> float:
+def tolerance(
+    file: str, column: str, stored: float, se: tuple[float, float], n_draw: int = 0, drawn: bool = False
+) -> float:
     """Largest difference at which a recomputed number still agrees.
 
     Parameters
@@ -46,15 +49,19 @@ def tolerance(file: str, column: str, stored: float, se: tuple[float, float], n_
     se : (float, float)
         Standard errors of the coefficients of the row (and column) in ``coefficients`` and
         ``covariance``; ignored for other files.
-    n_bootstrap : int
-        Number of refits when the uncertainty comes from a bootstrap, else 0.
+    n_draw : int
+        Number of refits or effective number of draws when the uncertainty comes from such, else 0.
+    drawn : bool
+        Whether the estimates are means of draws too, as those of a posterior.
 
     Returns
     -------
     tolerance : float
         In the unit of the number.
     """
-    noise = MONTE_CARLO / math.sqrt(n_bootstrap) if n_bootstrap else 0.0
+    noise = MONTE_CARLO / math.sqrt(n_draw) if n_draw else 0.0
+    if drawn and file not in ("ranges", "values"):
+        return _drawn(file, column, stored, se, math.sqrt(2) * noise)
     match file, column:
         case "coefficients", "value":
             return ESTIMATE * se[0]
@@ -79,3 +86,17 @@ def tolerance(file: str, column: str, stored: float, se: tuple[float, float], n_
         case "values", _:
             return SCALAR * abs(stored)
     return 1e-9 * abs(stored)
+
+
+def _drawn(file, column, stored, se, noise) -> float:
+    """Tolerance of a number that was computed from a posterior; ``noise`` is in standard deviations."""
+    match file, column:
+        case "coefficients", "value" | "se":
+            return noise * se[0]
+        case "coefficients", _:
+            return QUANTILE * noise * se[0]
+        case "covariance", _:
+            return 2 * noise * se[0] * se[1]
+        case ("residual_correlation", _) | ("equations", "variance_exponent"):
+            return noise
+    return noise * max(abs(stored), 1.0) if file in ("models", "indices", "checks") else noise * abs(stored)

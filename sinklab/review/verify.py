@@ -9,7 +9,7 @@ from sinklab.errors import SinklabError
 from sinklab.language import tr
 from sinklab.review.compare import Comparison, compare_draws, compare_file
 from sinklab.review.inputs import Input, Inputs
-from sinklab.review.recompute import frames_of, pool_again, refit
+from sinklab.review.recompute import frames_of, noise_of, pool_again, refit
 from sinklab.tables import acceptance, package, store, validation
 from sinklab.tables.schema import FILES
 
@@ -172,7 +172,7 @@ def verify(ref, root=None, data=()) -> Verification:
             full = pooled.reindex(columns=[f.name for f in FILES["values"]])
             comparisons += compare_file("values", frames["values"], full)
     if not inputs.missing:
-        comparisons += _checks(frames, recomputed, descriptor.get("name"))
+        comparisons += _checks(frames, recomputed, descriptor.get("name"), about)
     checked = tuple(inputs.checked.values())
     return Verification(
         name, tuple(problems), checked, tuple(comparisons), tuple(dict.fromkeys(inputs.missing))
@@ -229,12 +229,12 @@ def _sample(key, source, fit) -> list[Comparison]:
 
 def _one_model(frames, new, key, record, fit) -> list[Comparison]:
     se = dict(zip(fit.labels, fit.parameters["se"].astype(float), strict=True))
-    told = (record.get("certificate") or {}).get("bootstrap") or {}
+    noise = noise_of(record)
     found = []
     for name in _COMPARED:
         if name in frames or name in new:
             stored = frames[name][frames[name]["model_id"] == key] if name in frames else None
-            found += compare_file(name, stored, new.get(name), se, int(told.get("n") or 0))
+            found += compare_file(name, stored, new.get(name), se, *noise)
     drawn = frames["draws"][frames["draws"]["model_id"] == key]
     absent = [label for label in fit.labels if label not in drawn]
     if absent:
@@ -243,9 +243,11 @@ def _one_model(frames, new, key, record, fit) -> list[Comparison]:
     return found + compare_draws(key, drawn, fit)
 
 
-def _checks(frames, recomputed, table_id) -> list[Comparison]:
+def _checks(frames, recomputed, table_id, about) -> list[Comparison]:
     again = acceptance.checks({**recomputed, "checks": None}, str(table_id))
-    found = compare_file("checks", frames["checks"], again)
+    # Checks of all models stand in one file: the noisiest posterior among them counts.
+    noises = [n for n, drawn in map(noise_of, about["models"].values()) if drawn]
+    found = compare_file("checks", frames["checks"], again, None, min(noises, default=0), bool(noises))
     return [c for c in found if c.column != "threshold"] + [
         c for c in found if c.column == "threshold" and not c.agreed
     ]

@@ -257,3 +257,20 @@ def test_parameters_that_vary_at_random(trees_file, tmp_path):
     found = verify(made, data=[path])
     assert found.agreed, (found.problems, found.differences())
     assert any(c.file == "random_effects" for c in found.comparisons)
+
+
+@pytest.mark.slow
+def test_a_posterior_is_sampled_again(trees_file, tmp_path):
+    equation = "stem = a * dbh**b"
+    result = fit(read_trees(trees_file), equation, method="bayes", variance="lognormal", seed=4, draws=500)
+    made = Table.from_fits(result, "stem_forest_bayes", "1.0.0", source=source_of(trees_file)).write(tmp_path)
+    found = verify(made, data=[trees_file])
+    assert found.differences() == [] and found.missing == ()
+    stored = pd.read_csv(made / "coefficients.csv", encoding="utf-8-sig")
+    value = repr(float(stored["value"][1]))
+    moved = repr(float(stored["value"][1] + stored["se"][1]))
+    edit(made, "coefficients.csv", lambda raw: raw.replace(value.encode(), moved.encode(), 1))
+    assert any(
+        line.startswith("coefficients: model, b: value")
+        for line in verify(made, data=[trees_file]).differences()
+    )

@@ -1,5 +1,7 @@
 """From prepared data to a result: priors, normal approximation, sampling, checks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -77,7 +79,14 @@ def fit_bayes(
 
     builder = Builder(spec, stated, near)
     posterior, statistics = sample(builder, draws, tune, chains, cores, seed, accept)
-    return _result(prepared, builder, stated, posterior, statistics, level, seed)
+    result = _result(prepared, builder, stated, posterior, statistics, level, seed)
+    # What a later recomputation needs beside the priors; arrays of measurement errors stay with the data.
+    named = {x: e for x, e in (measurement_error or {}).items() if isinstance(e, (int, float, str))}
+    options = {"pool": pool, "correlated": correlated, "tune": tune, "accept": accept}
+    if len(named) == len(measurement_error or {}):
+        options["measurement_error"] = named or None
+        result = replace(result, certificate=result.certificate | {"options": options})
+    return result
 
 
 def _check_numbers(draws, tune, chains, accept):
