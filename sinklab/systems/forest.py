@@ -1,0 +1,186 @@
+r"""Stand growth by age: six curves, the increment they imply with its uncertainty, and mass from volume.
+
+============ ============================== ===============================
+form         curve                          increment at large age
+============ ============================== ===============================
+richards     A (1 - exp(-k t))^c            falls exponentially
+logistic     A / (1 + b exp(-k t))          falls exponentially
+gompertz     A exp(-b exp(-k t))            falls exponentially
+mitscherlich A (1 - exp(-k t))              falls exponentially, no inflection
+korf         A exp(-b t^(-c))               falls as a power
+schumacher   A exp(-b / t)                  falls as t^(-2)
+============ ============================== ===============================
+
+Source
+------
+Zeide B. (1993) Analysis of growth equations. Forest Science 39:594-616.
+"""
+
+import numpy as np
+import pandas as pd
+
+from sinklab.errors import DataError, SinklabError
+from sinklab.language import tr
+
+#: Parameters are logarithms of A, b, c and k, so that draws of them never turn a stand negative.
+GROWTH = {
+    "richards": "{y} = exp(a) * (1 - exp(-exp(k) * age))**exp(c)",
+    "logistic": "{y} = exp(a) / (1 + exp(b - exp(k) * age))",
+    "gompertz": "{y} = exp(a - exp(b - exp(k) * age))",
+    "mitscherlich": "{y} = exp(a) * (1 - exp(-exp(k) * age))",
+    "korf": "{y} = exp(a - exp(b) * age**(-exp(c)))",
+    "schumacher": "{y} = exp(a - exp(b) / age)",
+}
+#: An asymptote whose logarithm has a larger standard error than this is not determined by the stands.
+ASYMPTOTE_SE = 0.5
+#: Height of a tree from its diameter; 1.3 m is breast height.
+HEIGHT = {
+    "naslund": "height = 1.3 + dbh**2 / (a + b * dbh)**2",
+    "chapman_richards": "height = 1.3 + a * (1 - exp(-b * dbh))**c",
+    "weibull": "height = 1.3 + a * (1 - exp(-b * dbh**c))",
+    "schumacher": "height = 1.3 + a * exp(-b / dbh)",
+    "michaelis_menten": "height = 1.3 + a * dbh / (b + dbh)",
+    "curtis": "height = 1.3 + a * (dbh / (1 + dbh))**b",
+}
+#: Mass of a stand from its growing stock.
+CONVERSION = {
+    "line": "{y} = a * growing_stock + b",
+    "power": "{y} = a * growing_stock**b",
+}
+
+
+def start_values(form: str, age, values) -> dict[str, float]:
+    """Start values of a growth curve from the data: the asymptote above the old stands, the rate from half of it."""
+    age, values = np.asarray(age, float), np.asarray(values, float)
+    old = age >= np.quantile(age, 0.75)
+    top = 1.3 * float(values[old].mean())
+    half = float(np.interp(0.5, np.sort(values / top), age[np.argsort(values / top)]))
+    half = max(half, 1.0)
+    k = np.log(2) / half
+    found = {
+        "richards": {"a": top, "k": 1.5 * k, "c": 1.5},
+        "logistic": {"a": top, "b": 8.0, "k": 3 * k},
+        "gompertz": {"a": top, "b": 3.0, "k": 2 * k},
+        "mitscherlich": {"a": top, "k": k},
+        "korf": {"a": 1.5 * top, "b": half**0.7 * 0.9, "c": 0.7},
+        "schumacher": {"a": 1.2 * top, "b": 0.8 * half},
+    }
+    return {name: float(np.log(value)) for name, value in found[form].items()}
+
+
+def fit_growth(
+    stands, response: str, seed: int = 0, level: float = 0.95, forms=tuple(GROWTH), name: str = "data"
+):
+    """Fit the growth curves to stands of many ages and rank them.
+
+    Parameters
+    ----------
+    stands : DataFrame
+        ``age`` [year] and the response.
+    response : str
+        ``growing_stock``, ``agb_density`` …
+    seed : int
+    level : float
+    forms : sequence of str
+    name : str
+
+    Returns
+    -------
+    fits : list of FitResult
+        Those that converged to a determined asymptote, the smallest AIC first.
+    failed : dict of str
+        Reason by form.
+
+    Raises
+    ------
+    DataError
+        None converged, with the reasons.
+    """
+    import sinklab as sl
+
+    used = stands[(stands["age"] > 0) & (stands[response] > 0)]
+    used.attrs = dict(stands.attrs)
+    fits, failed = [], {}
+    for form in forms:
+        start = start_values(form, used["age"], used[response])
+        options = {
+            "variance": "power:mean",
+            "start": start,
+            "seed": seed,
+            "level": level,
+            "label": form,
+            "name": name,
+        }
+        try:
+            found = sl.fit(used, GROWTH[form].format(y=response), **options)
+        except (SinklabError, np.linalg.LinAlgError) as error:
+            failed[form] = str(error).splitlines()[0]
+            continue
+        se = found.parameters.set_index("name").loc["a", "se"]
+        if not found.converged:
+            failed[form] = tr("did not converge", "未收敛")
+        elif not se <= ASYMPTOTE_SE:
+            failed[form] = tr(
+                f"asymptote not determined (standard error of its logarithm {se:.2g}): no stands old enough",
+                f"渐近值无法确定（其对数的标准误 {se:.2g}）：缺少足够老的林分",
+            )
+        else:
+            fits.append(found)
+    if not fits:
+        raise DataError(
+            tr("no growth curve converged: ", "没有生长曲线收敛：")
+            + "; ".join(f"{k}: {v}" for k, v in failed.items())
+        )
+    return sorted(fits, key=lambda fit: fit.indices()["AIC"].iloc[0]), failed
+
+
+def increments(fit, ages, level: float = 0.95, n: int = 1000) -> pd.DataFrame:
+    r"""Current and mean annual increment of a growth curve, with intervals from its joint draws.
+
+    .. math:: CAI(t) = Y(t + 1) - Y(t), \quad MAI(t) = Y(t) / t
+
+    The two values of a difference share their parameters, so their errors do not add as if they were independent.
+
+    Parameters
+    ----------
+    fit : FitResult
+        One growth curve.
+    ages : array, shape (m,)
+        [year]
+    level : float
+    n : int
+        Draws.
+
+    Returns
+    -------
+    table : DataFrame
+        ``age``, and ``cai``, ``mai`` with ``_lower`` and ``_upper`` [unit of the response per year].
+    """
+    ages = np.asarray(ages, float)
+    response = fit.system.responses[0]
+    names = list(fit.parameters["name"])
+    drawn = fit.draws(n)[names].to_numpy(float)
+
+    def curve(theta, at):
+        return np.asarray(
+            fit.system.mean(dict(zip(names, theta, strict=True)), pd.DataFrame({"age": at}))[response]
+        )
+
+    both = np.concatenate([ages, ages + 1])
+    lines = np.array([curve(theta, both) for theta in drawn])
+    center = curve(fit.values, both)
+    m, tail = len(ages), [0.5 - level / 2, 0.5 + level / 2]
+    table = {"age": ages}
+    for key, make in (("cai", lambda y: y[..., m:] - y[..., :m]), ("mai", lambda y: y[..., :m] / ages)):
+        low, high = np.quantile(make(lines), tail, axis=0)
+        table |= {key: make(center), f"{key}_lower": low, f"{key}_upper": high}
+    return pd.DataFrame(table)
+
+
+def rotation(fit) -> float:
+    """Age at which the mean annual increment is largest (数量成熟), inside the ages of the fit; NaN at their ends. [year]."""
+    low, high = fit.ranges["age"]
+    ages = np.linspace(max(low, 1.0), high, 400)
+    values = fit.predict(pd.DataFrame({"age": ages}))[fit.system.responses[0]].to_numpy(float)
+    best = int(np.argmax(values / ages))
+    return float(ages[best]) if 0 < best < len(ages) - 1 else float("nan")
