@@ -55,15 +55,15 @@ def leave_one_out(log_likelihood) -> dict:
     found : dict
         ``elpd``, its standard error ``se``, effective number of parameters ``p``, ``k`` (n,).
     """
-    weights = -log_likelihood.T
     try:
         from arviz_stats.base import array_stats
 
-        smoothed, k = array_stats.psislw(weights)
+        # ArviZ 1 takes log-likelihoods and turns them into weights; before it took log weights.
+        smoothed, k = array_stats.psislw(log_likelihood.T)
     except ImportError:
         import arviz as az
 
-        smoothed, k = az.psislw(weights.copy())
+        smoothed, k = az.psislw(-log_likelihood.T)
     smoothed, k = np.asarray(smoothed), np.atleast_1d(np.asarray(k))
     pointwise = _log_sum(smoothed + log_likelihood.T)
     whole = _log_sum(log_likelihood.T) - np.log(len(log_likelihood))
