@@ -11,9 +11,6 @@ from sinklab.equations.groups import Layout
 from sinklab.errors import DataError
 from sinklab.language import tr
 
-#: Standard errors that a factor must lie above zero to be drawn as a logarithm.
-SURE = 2.0
-
 
 @dataclass(frozen=True)
 class ResidualModel:
@@ -213,13 +210,11 @@ class FitResult:
 
         These are the factors of products of powers. A factor and its exponents are strongly tied, and
         only on the scale of logarithms is that tie a straight line: drawn as it stands, a factor known
-        to a tenth would move every prediction by half a percent. A factor that may as well be zero is
-        left on its own scale, unless it was estimated as a logarithm.
+        to a tenth would move every prediction by half a percent, and one known badly, by far more.
         """
         forms = [self.system.power_product(r) for r in self.system.free]
         factors = {form.coefficient for form in forms if form is not None and not form.log}
-        sure = self.values > SURE * np.sqrt(np.diag(self.covariance))
-        return np.array([n in factors for n in self.parameters["name"]], bool) & (sure | self.of_medians)
+        return np.array([n in factors for n in self.parameters["name"]], bool) & (self.values > 0)
 
     def predict(self, data, level: float = 0.95, kind: str = "mean", intervals=None) -> pd.DataFrame:
         """Predict every response with an interval; see :func:`sinklab.prediction.predict`."""

@@ -19,10 +19,12 @@ TOLERANCE = 1e-11
 def decrement(score, information) -> float:
     """Gain in log-likelihood that a full scoring step promises; infinite where it cannot be said."""
     size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
-    if not (np.isfinite(information).all() and np.isfinite(score / size).all()):
+    with np.errstate(all="ignore"):
+        scaled, slope = information / np.outer(size, size), score / size
+    if not (np.isfinite(scaled).all() and np.isfinite(slope).all()):
         return np.inf
-    step = np.linalg.lstsq(information / np.outer(size, size), score / size, rcond=1e-14)[0]
-    return float(0.5 * step @ (score / size))
+    step = np.linalg.lstsq(scaled, slope, rcond=1e-14)[0]
+    return float(0.5 * step @ slope)
 
 
 def climb(likelihood, state, until: float = TOLERANCE):
@@ -64,7 +66,8 @@ def finish(likelihood, state, until: float = TOLERANCE):
     steps = 0
     for _ in range(MAX_ROUNDS):
         score, information = likelihood.joint_score_and_information(state)
-        if decrement(score, information) < until:
+        promised = decrement(score, information)
+        if promised < until or not np.isfinite(promised):
             break
         size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
         roots, vectors = np.linalg.eigh(information / np.outer(size, size))
