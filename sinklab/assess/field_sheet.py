@@ -49,7 +49,7 @@ def field_sheet(plan, title: str, measured) -> str:
         tr("no.", "编号"),
         tr("class", "径阶"),
         tr("dbh/cm", "胸径范围/cm"),
-        tr("height", "高级"),
+        tr("height grade", "树高级"),
         tr("roots", "挖根"),
     ]
     blanks = [
