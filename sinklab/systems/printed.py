@@ -1,8 +1,8 @@
 """Equations as their sources print them, one text each, evaluated by the same parser as our own.
 
 The rows lie in ``data/literature/equations/systems.csv``. ``status`` says how a row was read: ``read`` in the source,
-``second hand`` in published code or another work that quotes it, ``recalled`` from memory; a recalled
-equation can be looked at but never evaluated into a table.
+``second hand`` in published code or another work that quotes it, ``recalled`` from memory, ``suspect`` where the
+text read contradicts its own table. The last two can be looked at but never evaluated into a table.
 """
 
 import csv
@@ -15,6 +15,9 @@ import pandas as pd
 from sinklab import paths
 from sinklab.errors import EquationError
 from sinklab.language import tr
+
+#: Statuses of equations whose values may enter a table.
+USABLE = ("read", "second hand")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class Printed:
     component: str
     text: str
     predictor: str
+    minimum: str
+    maximum: str
+    n: str
     region: str
     status: str
     note: str
@@ -51,7 +57,7 @@ def evaluate(equation_id: str, allow_recalled: bool = False, **columns) -> np.nd
     ----------
     equation_id : str
     allow_recalled : bool
-        Evaluate a recalled equation too, for a look.
+        Evaluate a recalled or suspect equation too, for a look.
     **columns : array or float
         Predictors in vocabulary units.
 
@@ -81,11 +87,11 @@ def evaluate(equation_id: str, allow_recalled: bool = False, **columns) -> np.nd
             )
         )
     row = known[equation_id]
-    if row.status == "recalled" and not allow_recalled:
+    if row.status not in USABLE and not allow_recalled:
         raise EquationError(
             tr(
-                f"{equation_id}: its coefficients were recalled, not read; obtain the printed source before they are used",
-                f"{equation_id}：系数仅凭记忆，未见原文；请取得原文后再使用",
+                f"{equation_id}: its coefficients are {row.status} ({row.note}); obtain the printed source before they are used",
+                f"{equation_id}：系数状态为 {row.status}（{row.note}）；请取得原文后再使用",
             )
         )
     values = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in columns.values()))

@@ -1,0 +1,104 @@
+r"""Shrubs: size by basal diameter, crown area or crown volume; many stems; stands by cover.
+
+Source
+------
+Zhao M. et al. (2019) biomass models of 26 common temperate shrubs of Inner Mongolia, Arid Zone Research
+(rows CX_SHRUB2019 of ``data/literature/equations/systems.csv``).
+"""
+
+import numpy as np
+import pandas as pd
+
+from sinklab.errors import DataError, listing
+from sinklab.language import tr
+from sinklab.systems.printed import USABLE, equations, evaluate
+from sinklab.systems.soil_checks import suspect
+
+#: Texts that a fit takes, by what was measured.
+FORMS = {
+    "diameter": "agb = a * basal_diameter**b",
+    "diameter_height": "agb = a * basal_diameter**b * height**c",
+    "crown": "agb = a * crown_area**b",
+    "volume": "agb = a * (height * crown_area)**b",
+}
+
+
+def crown_area(width, across):
+    r"""Crown projection as an ellipse, :math:`\pi d_1 d_2 / 4`. [m], [m] -> [m2]."""
+    return np.pi * np.asarray(width, float) * np.asarray(across, float) / 4
+
+
+def crown_volume(height, area):
+    """Height times crown area, as the Inner Mongolian models take it. [m], [m2] -> [m3]."""
+    return np.asarray(height, float) * np.asarray(area, float)
+
+
+def joint_diameter(diameters):
+    r"""Basal diameter of one stem with the cross-section of several, :math:`\sqrt{\sum d^2}`. [cm].
+
+    For a plant whose stems were measured one by one and whose mass was weighed as a whole.
+    """
+    diameters = np.asarray(diameters, float)
+    if diameters.size == 0 or not (diameters > 0).all():
+        raise DataError(tr("stem diameters must be above zero", "各茎基径应大于零"))
+    return float(np.sqrt((diameters**2).sum()))
+
+
+def stand_by_cover(cover_fraction, mass_per_crown):
+    r"""Aboveground mass of a shrub stand from its cover.
+
+    .. math:: B_A = 10\, P\, w
+
+    Parameters
+    ----------
+    cover_fraction : array
+        Share of the ground under shrub crowns. [1]
+    mass_per_crown : array
+        Mass of a shrub over its crown area. [kg/m2]
+
+    Returns
+    -------
+    agb_density : array
+        [t/ha]
+
+    Raises
+    ------
+    DataError
+        Cover in per cent, with its record.
+    """
+    lines = suspect(pd.Series(np.atleast_1d(np.asarray(cover_fraction, float))), "cover_fraction")
+    if lines:
+        raise DataError(listing(lines))
+    return 10 * np.asarray(cover_fraction, float) * np.asarray(mass_per_crown, float)
+
+
+def densities(heights: dict[str, float]) -> pd.DataFrame:
+    """Mass per crown volume of every species with a usable printed equation, in the middle of its sizes.
+
+    Parameters
+    ----------
+    heights : dict
+        Typical height by species, for equations of crown area alone. [m]
+
+    Returns
+    -------
+    species : DataFrame
+        ``species, habitat, crown_volume, agb, crown_mass_density, n``.
+    """
+    rows = []
+    for row in equations().values():
+        if row.system != "shrub" or row.response != "agb" or row.status not in USABLE:
+            continue
+        middle = float(np.sqrt(float(row.minimum) * float(row.maximum)))
+        height = heights.get(row.species)
+        if row.predictor == "crown_area":
+            if height is None:
+                continue
+            area, volume = middle, middle * height
+            agb = float(evaluate(row.equation_id, crown_area=area)[0])
+        else:
+            volume = middle
+            agb = float(evaluate(row.equation_id, height=1.0, crown_area=volume)[0])
+        rows.append((row.species, row.region, volume, agb, agb / volume, int(row.n)))
+    columns = ["species", "habitat", "crown_volume", "agb", "crown_mass_density", "n"]
+    return pd.DataFrame(rows, columns=columns)
