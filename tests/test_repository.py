@@ -35,12 +35,12 @@ TEXT = {
 ROWS = (
     {"language", "errors", "paths", "units", "vocabulary", "tabular"},
     {"equations", "distributions", "provenance"},
-    {"studies", "literature", "datasets", "checks", "curves", "regions", "pooling"},
+    {"studies", "literature", "datasets", "checks", "curves", "regions", "pooling", "hierarchy", "families"},
     {"indices", "results", "prediction", "calibration", "tables"},
     {"fit"},
-    {"assess", "propagate"},
+    {"assess", "propagate", "knowledge"},
     {"systems"},
-    {"plots", "maps", "system_plots", "fonts", "drafts", "review"},
+    {"plots", "maps", "system_plots", "knowledge_plots", "fonts", "drafts", "review"},
     {"runs", "cli"},
 )
 

@@ -1,0 +1,131 @@
+"""Published equations: look-up, plausibility, pooling."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sinklab import vocabulary
+from sinklab.errors import DataError
+from sinklab.knowledge import catalogue, plausibility
+
+
+@pytest.fixture(scope="module")
+def every():
+    return catalogue.equations(plausible=False)
+
+
+def changed(every, name, **cells):
+    """One equation of the file with other cells, as a frame of one row, under another name."""
+    row = every.loc[name].copy()
+    for key, value in (cells | {"equation_id": "changed"}).items():
+        row[key] = value
+    return pd.DataFrame([row], index=["changed"])
+
+
+def test_the_file_is_complete_and_says_what_was_left_out(every):
+    left = pd.read_csv(catalogue.paths.data("literature", "equations", "left_out.csv"))
+    assert len(every) == 286 and left["n_row"].sum() == 88
+    assert set(every["unit"]) == {"kg"} and set(every["printed_unit"]) == {"kg", "g"}
+    assert (every["reason"] != "").sum() == (every["check"] != "ok").sum()
+    used = {p for cell in every["predictors"] for p in cell.split(";")}
+    assert all(vocabulary.is_variable(p) or p in catalogue.OTHER_PREDICTORS for p in used)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "value"),
+    [
+        # 10^(-0.9513 + 2.2746 log10 20)
+        ("luo2018_cunninghamia_lanceolata_zhejiang_agb_1", {"dbh": [20.0]}, 101.9),
+        # exp(-1.754) 10^2.154, its branches and its needles
+        ("xiang2016_pinus_massoniana_hunan_agb_1", {"dbh": [10.0]}, 24.68 + 2.351 + 0.828),
+        # 0.0146 20^2.5837 g
+        ("cx_hsdk2016_ulmus_pumila_inner_mongolia_stem_1", {"dbh": [20.0]}, 0.03357),
+        # 1260.34 (2 x 1.5)^0.98 g
+        (
+            "cx_shrub2019_zygophyllum_xanthoxylon_inner_mongolia_agb_1",
+            {"crown_area": [2.0], "height": [1.5]},
+            3.699,
+        ),
+    ],
+)
+def test_an_equation_gives_what_can_be_computed_by_hand(every, name, data, value):
+    assert catalogue.evaluate(every.loc[name], data)[0] == pytest.approx(value, rel=2e-3)
+
+
+def test_looking_up_widens_only_as_far_as_needed():
+    pines = catalogue.look_up("agb", "pinus_massoniana", region="guangxi")
+    assert set(pines["level"]) == {"species"} and (pines["taxon"] == "Pinus massoniana").all()
+    assert list(pines["near"][:2]) == ["region", "region"] and set(pines["near"][2:]) <= {"zone", "elsewhere"}
+    wider = catalogue.look_up("agb", "马尾松", least=20)
+    assert list(dict.fromkeys(wider["level"])) == ["species", "genus"]
+    assert set(wider.loc[wider["level"] == "genus", "genus"]) == {"Pinus"}
+    no_own = catalogue.look_up("agb", "quercus_mongolica")
+    assert set(no_own["level"]) == {"genus"}
+    assert set(catalogue.look_up("agb", "tilia_amurensis")["level"]) == {"group"}
+    roots = catalogue.look_up("root", "Cunninghamia lanceolata", least=1)
+    assert set(roots["level"]) == {"family"} and set(roots["family"]) == {"Cupressaceae"}
+
+
+def test_a_species_the_vocabulary_lacks_is_found_by_its_latin_name():
+    found = catalogue.look_up("agb", "Hevea brasiliensis", region="south")
+    assert set(found["level"]) == {"species"} and found["near"].iloc[0] == "region"
+    assert found["region_id"].iloc[0] == "guangdong"
+    with pytest.raises(DataError, match="neither the vocabulary"):
+        catalogue.look_up("agb", "Nothing known")
+    with pytest.raises(DataError, match="guangxi"):
+        catalogue.look_up("agb", "pinus_massoniana", region="atlantis")
+
+
+def test_shrubs_never_stand_in_for_trees():
+    assert set(catalogue.look_up("agb", group="shrub", least=10_000)["group"]) == {"shrub"}
+    assert "shrub" not in set(catalogue.look_up("agb", "betula_platyphylla", least=10_000)["group"])
+
+
+def test_the_checks_of_the_file_are_those_that_are_computed(every):
+    table = plausibility.check()
+    assert (table["check"] == every["check"]).all()
+    assert (table["reason"] == every["reason"]).all()
+    flagged = set(table.index[table["check"] == "implausible"])
+    elms = {f"cx_hsdk2016_ulmus_pumila_inner_mongolia_{r}_1" for r in ("stem", "branch", "foliage", "root")}
+    # Printed in g, a thousand times too small; and a root with an exponent of 2.86 on D2H.
+    assert elms | {"cx_hsdk2016_populus_simonii_inner_mongolia_root_1"} <= flagged
+    assert len(flagged) < 0.1 * (table["check"] == "ok").sum()
+    left_out = catalogue.equations()
+    assert not flagged & set(left_out.index) and f"{len(flagged)} " in left_out.attrs["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "slip"),
+    [
+        ("luo2018_pinus_massoniana_guangxi_agb_2", "agb = 88.1 * dbh**2.4651", "in g"),
+        ("luo2018_pinus_massoniana_guangxi_agb_2", "agb = 0.0000881 * dbh**2.4651", "where g is printed"),
+        (
+            "luo2018_pinus_tabuliformis_hebei_agb_1",
+            "agb = 10**(-2.1628 + 2.3077 * log(dbh) / log(10))",
+            "read as log10",
+        ),
+        ("luo2018_pinus_massoniana_guangxi_agb_2", "agb = 0.0881 * (dbh / 10)**2.4651", "in mm"),
+        ("luo2018_pinus_massoniana_guangxi_agb_2", "agb = 0.0881 * (dbh * 100)**2.4651", "in m"),
+        ("luo2018_pinus_massoniana_zhejiang_agb_1", "agb = exp(-1.3855 + 2.7751 * log(dbh))", "read as ln"),
+    ],
+)
+def test_slips_of_print_are_found_and_named(every, name, text, slip):
+    row = plausibility.check(changed(every, name, text=text), every).iloc[0]
+    assert row["check"] == "implausible"
+    assert slip in row["reason"]
+    assert plausibility.check(every.loc[[name]], every)["check"].iloc[0] == "ok"
+
+
+def test_a_bad_peer_does_not_move_the_pooled_curve(every):
+    row, limits = every.loc["luo2018_pinus_massoniana_guangxi_agb_2"], plausibility.rules()
+    at = plausibility.sizes(row, limits)
+    clean = plausibility.pooled_curve(row, at, every, limits)[0]
+    spoiled = every.copy()
+    spoiled.loc["luo2018_pinus_massoniana_hubei_agb_1", "text"] = "agb = 227.6 * dbh**2.1224"
+    assert np.abs(plausibility.pooled_curve(row, at, spoiled, limits)[0] - clean).max() < 0.1
+
+
+def test_what_cannot_be_compared_is_unchecked_and_says_why(every):
+    shrub = every[every["group"] == "shrub"]
+    assert set(shrub["check"]) == {"unchecked"}
+    assert shrub["reason"].str.startswith("no pooled curve over crown_area").all()
