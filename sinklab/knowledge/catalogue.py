@@ -12,7 +12,8 @@ read        ``machine-read`` full text, ``abstract``, or ``second hand`` from a 
 check       ``ok``, ``implausible`` or ``unchecked``, from :mod:`sinklab.knowledge.plausibility`
 =========== ================================================================================
 
-What was read and not taken up is counted in ``data/literature/equations/left_out.csv``.
+Shrubs, bamboo, mangroves and karst come from ``data/literature/equations/systems.csv``, which the systems
+themselves use; recalled rows stay out. What was read and not taken up is counted in ``left_out.csv`` beside it.
 """
 
 from functools import lru_cache
@@ -28,12 +29,13 @@ from sinklab.tabular import read_csv
 
 CHECKS = ("ok", "implausible", "unchecked")
 CORRECTIONS = ("", "unknown", "included")
-GROUPS = ("conifer", "broadleaf", "tree", "shrub")
+GROUPS = ("conifer", "broadleaf", "tree", "shrub", "bamboo", "mangrove")
 NUMBERS = ("n", "dbh_min", "dbh_max", "height_min", "height_max", "r2", "r")
 #: Predictors that equations use and the vocabulary does not have, with their unit.
 OTHER_PREDICTORS = {"crown_length": "m"}
-#: How far an equation was fetched, the nearest first.
-LEVELS = ("species", "genus", "family", "group", "any")
+#: Group of the equations of a system, and what they must give to be one of an individual.
+OF_SYSTEM = {"shrub": "shrub", "karst": "shrub", "bamboo": "bamboo", "wetland": "mangrove"}
+INDIVIDUAL = ("agb", "root", "bgb", "total", "stem", "branch", "foliage", "crown", "culm")
 #: Groups whose equations may stand in for one another at the widest level.
 TREES = ("conifer", "broadleaf", "tree")
 
@@ -45,10 +47,78 @@ def _rows() -> pd.DataFrame:
     words = [c for c in rows.columns if c not in NUMBERS]
     rows[words] = rows[words].astype(object).where(rows[words].notna(), "").astype(str)
     rows[list(NUMBERS)] = rows[list(NUMBERS)].astype(float)
+    rows = pd.concat([rows, _of_systems(rows)], ignore_index=True)
     problems = _problems(rows)
     if problems:
         raise DataError(f"{paths.relative(file)}: {listing(problems)}")
     return rows.set_index("equation_id", drop=False)
+
+
+def _of_systems(rows) -> pd.DataFrame:
+    """Return the equations of individuals that the systems keep, in the same columns."""
+    told = read_csv(
+        paths.data("literature", "equations", "systems.csv"), numeric={"n", "r2", "minimum", "maximum"}
+    )
+    words = told.columns.difference(["n", "r2", "minimum", "maximum"])
+    told[words] = told[words].astype(object).where(told[words].notna(), "").astype(str)
+    told = told[
+        told["system"].isin(list(OF_SYSTEM))
+        & told["response"].isin(INDIVIDUAL)
+        & (told["status"] != "recalled")
+    ]
+    zones = dict(zip(rows["region_id"], rows["zone"], strict=True))
+    named = {s.name_latin: s for s in vocabulary.species_list()}
+    families = dict(zip(rows["genus"], rows["family"], strict=True))
+    families |= {s.genus: s.family for s in named.values()}
+    found = []
+    for row in told.to_dict("records"):
+        taxon, region = row["species"], row["region"].split(",")[-1].strip().lower().replace(" ", "_")
+        genus = taxon.split()[0] if " " in taxon and taxon[0].isupper() else ""
+        on_dbh = row["predictor"] == "dbh"
+        span = f"{row['predictor']} {row['minimum']:g} to {row['maximum']:g}" if row["maximum"] > 0 else ""
+        found.append(
+            dict.fromkeys(rows.columns, "")
+            | {
+                k: row[k]
+                for k in ("equation_id", "response", "component", "text", "source_id", "locator", "n", "r2")
+            }
+            | {
+                "taxon": taxon,
+                "genus": genus,
+                "family": families.get(genus, ""),
+                "group": OF_SYSTEM[row["system"]],
+            }
+            | {
+                "species_id": named[taxon].species_id if taxon in named else "",
+                "unit": "kg",
+                "printed_unit": "kg",
+            }
+            | {
+                "region_id": region,
+                "zone": zones.get(region, ""),
+                "predictors": ";".join(_names(row["text"])),
+            }
+            | {
+                "dbh_min": row["minimum"] if on_dbh else np.nan,
+                "dbh_max": row["maximum"] if on_dbh else np.nan,
+            }
+            | {
+                "height_min": np.nan,
+                "height_max": np.nan,
+                "r": np.nan,
+                "read": row["status"],
+                "check": "unchecked",
+            }
+            | {"reason": f"no pooled curve for {OF_SYSTEM[row['system']]}"}
+            | {"note": "; ".join(filter(None, (row["note"], "" if on_dbh else span)))}
+        )
+    return pd.DataFrame(found, columns=rows.columns)
+
+
+def _names(text) -> list[str]:
+    """Names on the right of an equation that has numbers for its coefficients."""
+    system = System.parse(text)
+    return [*system.predictors, *system.parameters]
 
 
 def _problems(rows) -> list[str]:
@@ -128,7 +198,8 @@ def equations(plausible: bool = True) -> pd.DataFrame:
 
 def source(rows) -> dict:
     """Where some rows come from, as tables and drafts name it."""
-    files = [paths.data("literature", f"{name}.csv") for name in ("equations", "sources")]
+    names = ("equations.csv", "equations/systems.csv", "sources.csv")
+    files = [paths.data("literature", *name.split("/")) for name in names]
     return {
         "spec": "literature:equations",
         "origin": "printed",
@@ -179,120 +250,3 @@ def evaluate(row, data) -> np.ndarray:
     columns = {name: np.asarray(data[name], float) for name in row["predictors"].split(";")}
     with np.errstate(all="ignore"):
         return np.asarray(_system(row["text"], row["predictors"]).mean({}, columns)[row["response"]], float)
-
-
-def look_up(
-    response: str,
-    species: str | None = None,
-    *,
-    genus: str | None = None,
-    family: str | None = None,
-    group: str | None = None,
-    region: str | None = None,
-    predictors=None,
-    least: int = 1,
-    plausible: bool = True,
-) -> pd.DataFrame:
-    """Published equations for a species, and failing that for its genus, family, type, or any tree.
-
-    The search widens level by level until ``least`` equations are found, and keeps those of the narrower
-    levels; within a level, equations of the region come first, then those of its part of the country.
-
-    Parameters
-    ----------
-    response : str
-        Such as ``agb`` or ``root``.
-    species : str, optional
-        Id or any name of a species of the vocabulary, or a Latin name. Gives genus, family and group.
-    genus, family, group : str, optional
-        Where to begin when there is no species; ``group`` is conifer, broadleaf or shrub.
-    region : str, optional
-        ``region_id``, such as ``guangxi``, or a part of the country, such as ``south``.
-    predictors : sequence of str, optional
-        Use only equations of exactly these.
-    least : int
-        Number of equations to find before the search stops.
-    plausible : bool
-        Leave out implausible ones.
-
-    Returns
-    -------
-    rows : DataFrame
-        As :func:`equations`, with ``level`` (species, genus, family, group, any) and ``near`` (region,
-        zone, elsewhere), the nearest first. Empty when even the widest level has none.
-    """
-    rows = equations(plausible)
-    keys = _keys(rows, species, genus, family, group)
-    known = rows["response"] == response
-    if predictors is not None:
-        known &= rows["predictors"].map(lambda cell: set(cell.split(";")) == set(predictors))
-    # A shrub and a tree have no diameter in common.
-    wide = (rows["group"] == "shrub") if keys.get("group") == "shrub" else rows["group"].isin(TREES)
-    level = pd.Series("", index=rows.index)
-    for name in LEVELS:
-        if name != "any" and not keys.get(name):
-            continue
-        match = wide if name == "any" else _matches(rows, name, keys[name])
-        level[known & match & (level == "")] = name
-        if (level != "").sum() >= least:
-            break
-    attrs = rows.attrs
-    found = rows[level != ""].assign(level=level[level != ""])
-    found["near"] = _near(found, rows, region)
-    order = found.assign(
-        by_level=found["level"].map(LEVELS.index),
-        by_region=found["near"].map(("region", "zone", "elsewhere").index),
-    )
-    found = found.loc[order.sort_values(["by_level", "by_region"], kind="stable").index]
-    found.attrs = {"notes": attrs["notes"], "source": source(found)}
-    return found
-
-
-def _matches(rows, name, key):
-    if name != "species":
-        return rows[name] == key
-    return (rows["species_id"] == key) | (rows["taxon"].str.casefold() == str(key).casefold())
-
-
-def _keys(rows, species, genus, family, group) -> dict:
-    """Return what is asked for at each level, from the vocabulary or from the equations themselves."""
-    keys = {"species": None, "genus": genus, "family": family, "group": group}
-    if species is not None:
-        try:
-            found = vocabulary.species(species)
-            # A genus of the vocabulary is a species row without an epithet.
-            own = found.species_id if found.name_latin != found.genus else None
-            keys |= {"species": own, "genus": found.genus, "family": found.family, "group": found.group}
-        except DataError:
-            keys |= {"species": species, "genus": species.split()[0].capitalize()}
-    for finer, wider in (("genus", "family"), ("genus", "group"), ("family", "group")):
-        if keys[finer] and not keys[wider]:
-            same = rows.loc[rows[finer] == keys[finer], wider]
-            keys[wider] = same.mode().iloc[0] if len(same) else None
-    if not keys["family"] and not keys["group"]:
-        raise DataError(
-            tr(
-                f"{species or 'nothing'}: neither the vocabulary nor an equation knows it; give genus, family or group",
-                f"{species or '未指定'}：词表与方程库均无此名；请给出属、科或类型（genus、family、group）",
-            )
-        )
-    return keys
-
-
-def _near(found, rows, region) -> pd.Series:
-    near = pd.Series("elsewhere", index=found.index)
-    if region is None:
-        return near
-    if region not in set(rows["region_id"]) | set(rows["zone"]):
-        known = ", ".join(sorted(set(rows["region_id"]) | set(rows["zone"]) - {""}))
-        raise DataError(
-            tr(
-                f"region {region!r} has no equation; known: {known}",
-                f"区域 {region!r} 没有方程；已有：{known}",
-            )
-        )
-    zones = set(rows.loc[rows["region_id"] == region, "zone"]) | {region}
-    near[found["zone"].isin(zones - {""})] = "zone"
-    near[found["region_id"] == region] = "region"
-    near[found["zone"] == region] = "region"
-    return near

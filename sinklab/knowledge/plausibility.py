@@ -94,11 +94,11 @@ def check(rows: pd.DataFrame | None = None, among: pd.DataFrame | None = None) -
 
 
 def _checked(row, among, limits) -> dict:
-    if set(row["predictors"].split(";")) not in COMPARED or row["group"] == "shrub":
-        return {
-            "check": "unchecked",
-            "reason": f"no pooled curve over {row['predictors'].replace(';', ' and ')}",
-        }
+    if row["group"] not in catalogue.TREES:
+        return {"check": "unchecked", "reason": f"no pooled curve for {row['group']}"}
+    if set(row["predictors"].split(";")) not in COMPARED:
+        over = row["predictors"].replace(";", " and ")
+        return {"check": "unchecked", "reason": f"no pooled curve over {over}"}
     at = sizes(row, limits)
     pooled, spread, count = pooled_curve(row, at, among, limits)
     own = log_values(row, at)
