@@ -204,7 +204,8 @@ def _models(frames, about, inputs, problems, comparisons) -> dict:
             if fit is None:
                 continue
             new = frames_of(fit, key, frames)
-        except SinklabError as error:
+        except (SinklabError, ArithmeticError, ValueError) as error:
+            # Other data than stated may break a fit in any of its steps; that is a finding, not a crash.
             problems.append(tr(f"{key}: cannot be fitted again: {error}", f"{key}：无法重新拟合：{error}"))
             continue
         comparisons += _sample(key, record["source"], fit)

@@ -259,6 +259,19 @@ def test_parameters_that_vary_at_random(trees_file, tmp_path):
     assert any(c.file == "random_effects" for c in found.comparisons)
 
 
+@pytest.mark.parametrize(
+    "fault", [np.linalg.LinAlgError("SVD did not converge"), ZeroDivisionError("by zero")]
+)
+def test_a_fit_that_breaks_is_a_finding(folder, trees_file, monkeypatch, fault):
+    def broken(*_, **__):
+        raise fault
+
+    monkeypatch.setattr("sinklab.fit.fit", broken)
+    found = verify(folder, data=[trees_file])
+    assert not found.agreed
+    assert any(f"model: cannot be fitted again: {fault}" in p for p in found.problems)
+
+
 @pytest.mark.slow
 def test_a_posterior_is_sampled_again(trees_file, tmp_path):
     equation = "stem = a * dbh**b"

@@ -1,0 +1,214 @@
+"""The text of a Word file in pieces that can be compared: paragraphs, and rows of tables.
+
+Tracked insertions count as text and tracked deletions do not, as if all were accepted; what was
+tracked is remembered by piece. Results of fields (contents, numbers of tables, references) are left
+out of the numbers, since Word works them out by itself, and so are formulas, which are compared whole.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from sinklab.review.word_file import DOCUMENT, WordFile, tag
+
+#: Stand for a formula and for the result of a field in the text of a piece.
+FORMULA, FIELD = "\ufffc", "\ufffb"
+CELL = "\u241f"
+_P, _TBL, _TR, _TC, _T = (tag(f"w:{n}") for n in ("p", "tbl", "tr", "tc", "t"))
+#: Elements whose text is not part of the document as it reads.
+_SKIPPED = {
+    tag(f"w:{n}") for n in ("del", "moveFrom", "instrText", "delText", "pict", "drawing", "pPr", "rPr")
+} | {"{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"}
+_SPACE = {tag("w:tab"): " ", tag("w:br"): " ", tag("w:cr"): " ", tag("w:noBreakHyphen"): "-"}
+_HEADING = re.compile(r"heading\s*([1-3])|^[1-3]$|annex|附录|term$", re.IGNORECASE)
+_CAPTION = re.compile(r"caption|题注", re.IGNORECASE)
+
+
+@dataclass
+class Piece:
+    """A paragraph or a row of a table.
+
+    ``number`` counts paragraphs of the document from 1 (a row has that of its first paragraph);
+    ``heading`` is the nearest heading before it, ``caption`` that of its table, ``row`` the row in it
+    from 1 (0 outside tables); ``comments`` are ids of comments that touch it, ``changes`` the authors
+    of tracked changes in it.
+    """
+
+    text: str
+    number: int
+    style: str
+    heading: str = ""
+    caption: str = ""
+    row: int = 0
+    formulas: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    comments: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    elements: list = field(default_factory=list, repr=False)
+
+    @property
+    def shown(self) -> str:
+        """Text as a person reads it."""
+        text = self.text.replace(CELL, " | ")
+        for mark, parts in ((FORMULA, self.formulas), (FIELD, self.fields)):
+            for part in parts:
+                text = text.replace(mark, part, 1)
+        return " ".join(text.split())
+
+
+def pieces(file: WordFile) -> list[Piece]:
+    """All pieces of a document, in the order of the text."""
+    body = file.xml(DOCUMENT).find(tag("w:body"))
+    return _Walk(_style_names(file)).all(body) if body is not None else []
+
+
+def _style_names(file) -> dict[str, str]:
+    styles = file.xml("word/styles.xml")
+    found = {}
+    for style in styles.iter(tag("w:style")) if styles is not None else ():
+        name = style.find(tag("w:name"))
+        if name is not None:
+            found[style.get(tag("w:styleId"), "")] = name.get(tag("w:val"), "")
+    return found
+
+
+class _Walk:
+    """Goes through a body once, keeping heading, caption and the state of fields."""
+
+    def __init__(self, styles):
+        self.styles, self.heading, self.caption, self.count = styles, "", "", 0
+        self.found: list[Piece] = []
+
+    def all(self, body) -> list[Piece]:
+        self._blocks(body)
+        return self.found
+
+    def _blocks(self, parent):
+        for element in parent:
+            if element.tag == _P:
+                self._paragraph(element)
+            elif element.tag == _TBL:
+                self._table(element)
+            elif element.tag in (tag("w:sdt"), tag("w:sdtContent"), tag("w:ins"), tag("w:customXml")):
+                self._blocks(element)
+
+    def _paragraph(self, element):
+        self.count += 1
+        style = self._style(element)
+        piece = read_paragraphs([[element]], self.count, style)
+        if _HEADING.search(style) and piece.shown:
+            self.heading = piece.shown
+        elif _CAPTION.search(style):
+            self.caption = piece.shown
+        piece.heading = self.heading
+        self.found.append(piece)
+
+    def _table(self, element):
+        for row, tr_element in enumerate(element.iter(_TR), start=1):
+            if tr_element.find(f"{tag('w:trPr')}/{tag('w:del')}") is not None:
+                continue
+            cells = [list(cell.iter(_P)) for cell in tr_element.iter(_TC)]
+            first = self.count + 1
+            self.count += sum(map(len, cells))
+            piece = read_paragraphs(cells, first, "table")
+            piece.heading, piece.caption, piece.row = self.heading, self.caption, row
+            if tr_element.find(f"{tag('w:trPr')}/{tag('w:ins')}") is not None:
+                piece.changes += (
+                    tr_element.find(f"{tag('w:trPr')}/{tag('w:ins')}").get(tag("w:author"), ""),
+                )
+            self.found.append(piece)
+
+    def _style(self, element) -> str:
+        style = element.find(f"{tag('w:pPr')}/{tag('w:pStyle')}")
+        key = style.get(tag("w:val"), "") if style is not None else ""
+        return self.styles.get(key, key)
+
+
+def read_paragraphs(cells, number: int, style: str) -> Piece:
+    """One piece of the paragraphs of some cells (one cell for a paragraph of the text)."""
+    reader = _Reader()
+    texts = []
+    for paragraphs in cells:
+        start = len(reader.text)
+        for element in paragraphs:
+            reader.paragraph(element)
+        texts.append("".join(reader.text[start:]).strip())
+    told = (
+        tuple(part)
+        for part in (reader.formulas, reader.fields, reader.comments, dict.fromkeys(reader.changes))
+    )
+    return Piece(
+        CELL.join(texts),
+        number,
+        style,
+        "",
+        "",
+        0,
+        *told,
+        elements=[p for paragraphs in cells for p in paragraphs],
+    )
+
+
+class _Reader:
+    def __init__(self):
+        self.text: list[str] = []
+        self.formulas: list[str] = []
+        self.fields: list[str] = []
+        self.comments: list[str] = []
+        self.changes: list[str] = []
+        self.inside: list[list] = []
+
+    def paragraph(self, element):
+        self._walk(element)
+        self.text.append(" ")
+
+    def _walk(self, element):
+        for child in element:
+            name = child.tag
+            if name in (tag("w:ins"), tag("w:del"), tag("w:moveTo"), tag("w:moveFrom")):
+                self.changes.append(child.get(tag("w:author"), ""))
+            if name == tag("w:commentRangeStart") or name == tag("w:commentReference"):
+                key = child.get(tag("w:id"), "")
+                self.comments += [key] if key not in self.comments else []
+            if name in _SKIPPED or not isinstance(name, str):
+                continue
+            if name in (tag("m:oMath"), tag("m:oMathPara")):
+                self._say(FORMULA)
+                self.formulas.append(formula_text(child))
+            elif name == tag("w:fldSimple"):
+                self._say(FIELD)
+                self.fields.append("".join(t.text or "" for t in child.iter(_T)))
+            elif name == tag("w:fldChar"):
+                self._field(child.get(tag("w:fldCharType")))
+            elif name == _T:
+                self._say(child.text or "")
+            elif name in _SPACE:
+                self._say(_SPACE[name])
+            else:
+                self._walk(child)
+
+    def _field(self, kind):
+        if kind == "begin":
+            self.inside.append([])
+        elif kind == "end" and self.inside:
+            result = "".join(self.inside.pop())
+            if not self.inside:
+                self.text.append(FIELD)
+                self.fields.append(result)
+
+    def _say(self, text):
+        (self.inside[-1] if self.inside else self.text).append(text)
+
+
+def formula_text(element) -> str:
+    """Letters and digits of a formula in their order, its structure in brackets."""
+    shape = {tag("m:sSup"): "^", tag("m:sSub"): "_", tag("m:f"): "/", tag("m:rad"): "√"}
+    parts = []
+    for child in element:
+        if child.tag == tag("m:t"):
+            parts.append(child.text or "")
+        elif isinstance(child.tag, str) and child.tag not in _SKIPPED and not child.tag.endswith("Pr"):
+            inside = (
+                [formula_text(child)] if child.tag not in shape else [formula_text(part) for part in child]
+            )
+            parts.append(shape.get(child.tag, "").join(part for part in inside if part))
+    return "".join(parts)
