@@ -38,10 +38,15 @@ def test_mass_stays_when_a_core_is_stretched():
 
 
 def test_stems_of_cordgrass_need_a_season():
-    # Huang et al. (2021), table 1: 473 stems per m2 and 21.42 t/ha make 4.53 g a stem.
-    assert wetland.stem_count_mass(473, 4.529, "yearly mean") == pytest.approx(21.42, rel=1e-3)
-    # He et al. (2018): 68 stems per m2 of reed weigh 2327.3 g/m2, 34.2 g a stem.
-    assert wetland.stem_count_mass(68, 34.225, "August") == pytest.approx(23.27, rel=1e-3)
+    # Huang et al. (2021), table 1: 473 stems per m2; 12.35 t/ha above ground are 2.61 g a stem.
+    assert wetland.stem_count_mass(473, 2.611, "mean of the year") == pytest.approx(12.35, rel=1e-3)
+    # He et al. (2018): 68 stems per m2 of reed, 2327.3 g/m2 in all, 0.668 of the shoots in roots: 20.5 g a stem.
+    rows = literature.load("wetland_vegetation")
+    reed = rows[(rows["site"] == "transect A") & (rows["species"] == "Phragmites australis")].iloc[0]
+    above = reed["total_density"] / (1 + reed["root_shoot_ratio"])
+    assert wetland.stem_count_mass(reed["stem_density"] / 1e4, 20.52, "not stated") == pytest.approx(
+        above, rel=1e-3
+    )
     with pytest.raises(DataError, match="season"):
         wetland.stem_count_mass(473, 4.5, "")
 
