@@ -137,3 +137,31 @@ def test_transfer_verdicts():
     assert steep.verdict == "reject" and steep.outside > 0
     with pytest.raises(DataError, match="the rule asks for 30"):
         transfer_test(trees.head(20), equation, true, "agb")
+
+
+def test_leave_one_out_ranks_bayesian_fits_by_tree():
+    from types import SimpleNamespace
+
+    from sinklab.assess.compare import compare_loo
+
+    trees = pd.DataFrame({"dbh": np.arange(1.0, 41), "agb": np.arange(1.0, 41) ** 2})
+    rng = np.random.default_rng(0)
+    good = pd.Series(rng.normal(-1, 0.5, 40), index=trees.index)
+    apart = rng.normal(-0.3, 0.4, 40)
+
+    def stub(points, p):
+        loo = pd.DataFrame({"elpd": points, "k": 0.2})
+        system = SimpleNamespace(free=("agb",))
+        return SimpleNamespace(
+            loo=loo, certificate={"loo": {"p": p}}, data=trees, system=system, method="bayes"
+        )
+
+    fits = {"worse": stub(good + apart, 4.0), "better": stub(good, 3.0)}
+    found = compare_loo(fits)
+    assert list(found.index) == ["better", "worse"]
+    assert found.loc["worse", "delta"] == pytest.approx(apart.sum())
+    assert found.loc["worse", "se_delta"] == pytest.approx(np.sqrt(40) * apart.std())
+    assert found.loc["worse", "weight"] == pytest.approx(1 / (1 + np.exp(-apart.sum())), rel=1e-9)
+    fits["worse"].loo = None
+    with pytest.raises(DataError, match="worse"):
+        compare_loo(fits)

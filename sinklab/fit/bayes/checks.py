@@ -53,7 +53,7 @@ def leave_one_out(log_likelihood) -> dict:
     Returns
     -------
     found : dict
-        ``elpd``, its standard error ``se``, effective number of parameters ``p``, ``k`` (n,).
+        ``elpd``, its standard error ``se``, effective number of parameters ``p``; ``pointwise`` and ``k`` (n,).
     """
     try:
         from arviz_stats.base import array_stats
@@ -71,6 +71,7 @@ def leave_one_out(log_likelihood) -> dict:
         "elpd": float(pointwise.sum()),
         "se": float(np.sqrt(len(pointwise) * pointwise.var())),
         "p": float((whole - pointwise).sum()),
+        "pointwise": pointwise,
         "k": k,
     }
 

@@ -245,7 +245,9 @@ def _result(prepared, builder, stated, posterior, statistics, level, seed) -> Ba
         positive=spec.positive,
         centres={r: float(near.centre[j]) for j, r in enumerate(spec.free)},
         correlated=_members(spec),
-        loo=None if loo is None else pd.DataFrame({"k": loo["k"]}, index=frame.index[used]),
+        loo=None
+        if loo is None
+        else pd.DataFrame({"elpd": loo["pointwise"], "k": loo["k"]}, index=frame.index[used]),
     )
     return _with_indices(result, {})
 
