@@ -19,13 +19,13 @@ class BatchFile:
     path : Path
     data : object
         Mappings, sequences and scalars.
-    problems : list of (int, str)
-        Line and message.
+    problems : list of (int, str, str)
+        Line, message, and the job it concerns ("": the file itself).
     """
 
     def __init__(self, path):
         self.path = Path(path)
-        self.problems: list[tuple[int, str]] = []
+        self.problems: list[tuple[int, str, str]] = []
         self._lines: dict[tuple, int] = {(): 1}
         try:
             loader = _Loader(self.path.read_text(encoding="utf-8-sig"))
@@ -52,13 +52,24 @@ class BatchFile:
             place = place[:-1]
         return self._lines[place]
 
-    def report(self, message: str, *place) -> None:
+    def report(self, message: str, *place, job: str = "") -> None:
         """Keep a problem for the message that names all of them."""
-        self.problems.append((self.line(*place), message))
+        self.problems.append((self.line(*place), message, job))
 
     def messages(self) -> list[str]:
-        """Return the problems in the order of their lines, each with the name of the file."""
-        return [f"{self.path}:{line}: {message}" for line, message in sorted(set(self.problems))]
+        """Return the problems in the order of their lines, each with the name of the file.
+
+        A problem that many jobs of one matrix have is told once, with the first of them and their number.
+        """
+        jobs: dict[tuple[int, str], dict[str, None]] = {}
+        for line, message, job in self.problems:
+            jobs.setdefault((line, message), {})[job] = None
+        found = []
+        for (line, message), names in jobs.items():
+            first, rest = next(iter(names)), len(names) - 1
+            more = tr(f" (and {rest} more)", f"（另有 {rest} 个）") if rest else ""
+            found.append((line, f"{first}{more}: {message}" if first else message))
+        return [f"{self.path}:{line}: {text}" for line, text in sorted(found)]
 
     def _syntax(self, error) -> str:
         mark = getattr(error, "problem_mark", None)
@@ -82,6 +93,7 @@ class BatchFile:
                                 f"{key.value!r} is given twice (first in line {seen[key.value]})",
                                 f"{key.value!r} 重复给出（首次在第 {seen[key.value]} 行）",
                             ),
+                            "",
                         )
                     )
                 seen[key.value] = line
@@ -102,5 +114,6 @@ class BatchFile:
                         f"{node.value} is read as {str(meaning).lower()}; put it in quotes if it is a word",
                         f"{node.value} 会被读作 {str(meaning).lower()}；若是文字请加引号",
                     ),
+                    "",
                 )
             )

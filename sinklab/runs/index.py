@@ -7,8 +7,8 @@ from pathlib import Path
 from sinklab import language, paths
 from sinklab.errors import RunError
 from sinklab.runs import figures, keys, ledger
-from sinklab.runs.batch_file import BatchFile
 from sinklab.runs.jobs import batch_path
+from sinklab.runs.reading import names
 
 
 def write_index(path) -> Path:
@@ -48,9 +48,7 @@ def _listed(records: dict[str, dict]) -> list[dict]:
     for batch in dict.fromkeys(record["batch"] for record in records.values()):
         own = {name: record for name, record in records.items() if record["batch"] == batch}
         try:
-            data = BatchFile(batch_path(batch)).data or {}
-            order = [f"{batch}/{job['id']}" for job in data.get("jobs") or []]
-            order += [f"{batch}/draft:{draft['name']}" for draft in data.get("drafts") or []]
+            order = names(batch_path(batch))
         except (RunError, AttributeError, KeyError, TypeError):
             order = list(own)
         found += [own[name] for name in order if name in own]

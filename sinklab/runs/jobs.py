@@ -3,8 +3,10 @@
 A batch file lies in ``notebooks/batches`` and looks like this::
 
     title: {zh: …, en: …}
+    include: [trees.yml]                   # files beside this one; what this one sets wins
     notebook: fit_allometry.ipynb          # for jobs that name none
     timeout: 900                           # seconds for a whole notebook
+    memory: 2 GB                           # of a kernel, where the system can limit it
     defaults: {seed: 20240611}             # for the notebooks that declare the parameter
     x-anything: &name …                    # a place for YAML anchors
     jobs:
@@ -15,6 +17,11 @@ A batch file lies in ``notebooks/batches`` and looks like this::
         outputs: [params/…]                # left out: params/<table_id>/<version>
         inputs: [data/…]                   # files beside those of `source`
         timeout: 60
+        memory: 800 MB
+      - id: "agb_{species}_{region}"       # a job for every combination, see sinklab.runs.matrix
+        matrix: {species: all, region: [china, japan]}
+    axes:
+      species: {larix: {…}, betula: {…}}
     drafts:
       - {name: …, lang: [zh, en], to: [docx, html, pdf]}
 
@@ -36,7 +43,10 @@ TIME_LIMIT = 900.0
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook with its parameters; ``outputs`` are files or folders below the workbench."""
+    """One notebook with its parameters; ``outputs`` are files or folders below the workbench.
+
+    ``timeout`` is in seconds, ``memory`` in bytes (None: no limit).
+    """
 
     batch: str
     id: str
@@ -46,6 +56,7 @@ class Job:
     outputs: tuple[str, ...]
     inputs: tuple[Path, ...]
     timeout: float
+    memory: int | None = None
     kind: str = "notebook"
 
     @property
@@ -74,13 +85,14 @@ class Draft:
 
 @dataclass(frozen=True)
 class Batch:
-    """All jobs and drafts of a batch file."""
+    """All jobs and drafts of a batch file; ``files`` are the file and those it includes."""
 
     name: str
     path: Path
     title: dict
     jobs: tuple[Job, ...]
     drafts: tuple[Draft, ...]
+    files: tuple[Path, ...]
 
 
 def batch_path(name: str) -> Path:

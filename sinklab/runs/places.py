@@ -38,13 +38,18 @@ def outputs(file, items, values, place) -> tuple[str, ...]:
     return tuple(found)
 
 
-def inputs(file, items, values, place) -> tuple[Path, ...]:
-    """Files that a job reads: those of its data sources (``source``, ``sources``), and those it names."""
+def inputs(file, items, values, place, known: dict) -> tuple[Path, ...]:
+    """Files that a job reads: those of its data sources (``source``, ``sources``), and those it names.
+
+    ``known`` keeps the files of the sources that were looked up before.
+    """
     found = []
     for name in ("source", "sources"):
         specs = values.get(name)
         for spec in [specs] if isinstance(specs, str) else specs or []:
-            found += _source(file, spec, (*place, "parameters", name))
+            if spec not in known:
+                known[spec] = _source(file, spec, (*place, "parameters", name))
+            found += known[spec]
     for position, item in enumerate(items):
         path = paths.root() / str(item)
         if not path.exists():
@@ -72,11 +77,12 @@ def overlaps(entries) -> list[tuple[tuple, str]]:
 
     Parameters
     ----------
-    entries : list of (Job, place)
+    entries : list of (Job, spot)
+        A spot is whatever says where the job stands.
 
     Returns
     -------
-    problems : list of (place, message)
+    problems : list of (spot, message)
     """
     # Names that differ in case only are one place on Windows and macOS.
     claims = sorted(
@@ -89,11 +95,11 @@ def overlaps(entries) -> list[tuple[tuple, str]]:
         if above is None or claim[: len(above)] != above:
             above, owner = claim, position
         elif position != owner:
-            (first, _), (second, place) = (entries[i] for i in sorted((owner, position)))
+            (first, _), (second, spot) = (entries[i] for i in sorted((owner, position)))
             where = "/".join(claim)
             text = tr(
                 f"jobs {first.id!r} and {second.id!r} both write {where}",
                 f"作业 {first.id!r} 与 {second.id!r} 都写入 {where}",
             )
-            problems.append((place, text))
+            problems.append((spot, text))
     return problems
