@@ -1,0 +1,169 @@
+"""Random-effects meta-analysis of published equations."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.meta_analysis import combine_effects
+
+import sinklab as sl
+from sinklab.errors import DataError
+from sinklab.fit.bayes import priors as bayes_priors
+from sinklab.knowledge import as_result, catalogue, default_equation, look_up, pool
+from sinklab.knowledge.plausibility import rules
+from sinklab.knowledge.pool import between_places, restricted_likelihood
+from sinklab.knowledge.pseudo import centre_of, lines, usable
+
+
+def made(factors, exponents, n=20, r2=0.95, low=5, high=30):
+    """Power equations of pines as rows of the catalogue."""
+    base = catalogue.equations().loc["luo2018_pinus_massoniana_guangxi_agb_2"]
+    rows = []
+    for i, (a, b) in enumerate(zip(factors, exponents, strict=True)):
+        row = base.copy()
+        row["equation_id"], row["text"] = f"made_{i}", f"agb = {a:.10g} * dbh**{b:.10g}"
+        row["n"], row["r2"], row["dbh_min"], row["dbh_max"] = n, r2, low, high
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("equation_id", drop=False)
+
+
+def places(seed, k, spread):
+    """Factors and exponents of places that differ by a covariance of level at 12 cm and exponent."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.multivariate_normal([np.log(40.0), 2.4], spread, k)
+    return np.exp(drawn[:, 0] - drawn[:, 1] * np.log(12.0)), drawn[:, 1]
+
+
+def test_without_sampling_error_the_spread_is_the_sample_covariance():
+    values = np.random.default_rng(1).multivariate_normal([3, 2.4], [[0.09, 0.02], [0.02, 0.04]], 12)
+    found = between_places(values, np.zeros((12, 2, 2)))
+    assert found == pytest.approx(np.cov(values, rowvar=False), rel=1e-3)
+
+
+def test_one_coefficient_with_equal_variances_has_a_closed_form():
+    values = np.random.default_rng(2).normal(0, 0.5, (20, 1))
+    own = 0.04
+    found = between_places(values, np.full((20, 1, 1), own))[0, 0]
+    assert found == pytest.approx(values.var(ddof=1) - own, rel=1e-3)
+    # Paule and Mandel's estimate solves the same equation when variances are equal.
+    other = combine_effects(values[:, 0], np.full(20, own), method_re="iterated").tau2
+    assert found == pytest.approx(other, rel=1e-3)
+
+
+def test_the_likelihood_is_highest_where_it_was_searched():
+    rng = np.random.default_rng(3)
+    values = rng.multivariate_normal([3, 2.4], [[0.1, 0.03], [0.03, 0.05]], 10)
+    own = np.array([np.diag(rng.uniform(0.005, 0.05, 2)) for _ in range(10)])
+    best = between_places(values, own)
+    top = restricted_likelihood(values, own, best)
+    for step in (np.diag([0.02, 0]), np.diag([0, 0.02]), np.array([[0, 0.01], [0.01, 0]])):
+        assert restricted_likelihood(values, own, best + step) < top
+        assert restricted_likelihood(values, own, best - 0.2 * step) < top
+
+
+def test_pseudo_data_give_power_equations_back_exactly():
+    rows, limits = made([0.1, 0.05], [2.4, 2.6]), rules()
+    centre = centre_of(rows, limits)
+    found = lines(rows, ("dbh",), centre, limits)
+    assert centre["dbh"] == pytest.approx(np.sqrt(5 * 30))
+    assert found.values[:, 1] == pytest.approx([2.4, 2.6], abs=1e-9)
+    assert np.exp(found.values[:, 0]) == pytest.approx([0.1 * 150**1.2, 0.05 * 150**1.3])
+    # s^2 (X'X)^-1 with 20 trees spread evenly over ln 6, and s from R2 = 0.95.
+    x = np.log(np.geomspace(5, 30, 20) / np.sqrt(150))
+    s2 = 2.4**2 * x.var() * 0.05 / 0.95
+    assert found.covariances[0] == pytest.approx(np.diag([s2 / 20, s2 / (x**2).sum()]), abs=1e-12)
+
+
+def test_equal_equations_pool_to_themselves():
+    found = pool(made([0.1] * 6, [2.4] * 6))
+    assert found.values() == pytest.approx({"a": 0.1, "b": 2.4}, rel=1e-6)
+    assert np.sqrt(np.diag(found.between)).max() < 1e-3
+    assert found.predict({"dbh": [20.0]})["agb"][0] == pytest.approx(0.1 * 20**2.4, rel=1e-6)
+
+
+def test_intervals_of_a_new_place_hold_as_often_as_they_say():
+    spread = np.array([[0.06, 0.012], [0.012, 0.03]])
+    inside = []
+    for seed in range(60):
+        factors, exponents = places(seed, 14, spread)
+        found = pool(made(factors, exponents, n=200, r2=0.99))
+        a, b = places(10_000 + seed, 5, spread)
+        at = found.predict({"dbh": [8.0, 25.0]}, level=0.9)
+        truth = a[:, None] * np.array([8.0, 25.0]) ** b[:, None]
+        inside.append((truth > at["agb_lower"].to_numpy()) & (truth < at["agb_upper"].to_numpy()))
+    # 600 hits, of which ten share a fit: about 0.02 either way.
+    assert np.mean(inside) == pytest.approx(0.90, abs=0.045)
+
+
+def test_fewer_equations_never_say_more():
+    many = look_up("agb", "pinus_tabuliformis", predictors=["dbh"])
+    wide = look_up("agb", "pinus_tabuliformis", least=10_000)
+    at = {"dbh": [10.0, 20.0]}
+    width = {}
+    for k in (1, 2, 4):
+        found = pool(many.iloc[:k], wider=wide)
+        assert found.borrowed and any("wider group" in note for note in found.notes)
+        width[k] = found.predict(at)["agb_sd_log"].to_numpy()
+    assert (width[1] > width[2]).all() and (width[2] > width[4]).all()
+    with pytest.raises(DataError, match="wider"):
+        pool(many.iloc[:3])
+
+
+def test_kinds_of_intervals_are_nested():
+    found = default_equation("agb", "cunninghamia_lanceolata")
+    assert len(found.rows) == 13 and not found.borrowed and found.freedom == 12
+    at = {"dbh": np.array([8.0, 16.0, 30.0])}
+    mean, place, tree = (found.predict(at, kind=k) for k in ("mean", "place", "individual"))
+    assert (mean["agb_sd_log"] < place["agb_sd_log"]).all() and (
+        place["agb_sd_log"] < tree["agb_sd_log"]
+    ).all()
+    assert 70 < mean["agb"][1] * (20 / 16) ** 2.34 < 120
+    assert list(found.predict({"dbh": [1.0, 20.0, 50.0]})["out_of_range"]) == [True, False, True]
+
+
+def test_a_default_over_diameter_and_height_uses_equations_of_both():
+    found = default_equation("stem", group="conifer", predictors=("dbh", "height"))
+    assert set(found.rows["predictors"]) == {"dbh;height"}
+    assert 1.5 < found.values()["b"] < 2.1 and 0.6 < found.values()["c"] < 1.1
+    assert found.equation() == "stem = a * dbh**b * height**c"
+
+
+def test_priors_are_read_by_the_bayesian_engine_and_hold_the_equations():
+    found = default_equation("agb", "pinus_tabuliformis")
+    stated = found.priors()
+    wanted = {
+        "a": bayes_priors.Wanted("coefficient", ("lognormal",), 0.1),
+        "b": bayes_priors.Wanted("exponent", ("normal",), 2.4),
+    }
+    read = bayes_priors.complete(stated, wanted)
+    assert read["b"].origin == "stated" and read["a"].centre == pytest.approx(found.values()["a"], rel=1e-5)
+    away = found.lines.values[:, 1] - read["b"].centre
+    assert (np.abs(away) < 3 * np.sqrt(read["b"].scale ** 2 + found.lines.covariances[:, 1, 1])).all()
+    # Away from a size of 1 the factor is known far better.
+    here = bayes_priors.complete(found.priors({"dbh": 15.0}), wanted)
+    assert here["a"].scale < 0.5 * read["a"].scale and here["b"].scale == pytest.approx(read["b"].scale)
+    assert found.equation({"dbh": 15.0}) == "agb = a * (dbh / 15)**b"
+
+
+def test_a_pooled_equation_becomes_a_table(tmp_path):
+    found = default_equation("agb", "pinus_tabuliformis", region="inner_mongolia")
+    fit = as_result(found, label="pooled")
+    table = sl.Table.from_fits([fit], "agb_forest_pinus_tabuliformis", "0.1.0")
+    back = sl.Table.read(table.write(tmp_path))
+    trees = pd.DataFrame({"dbh": [10.0, 25.0]})
+    assert back.predict(trees)["agb"].to_numpy() == pytest.approx(found.predict(trees)["agb"].to_numpy())
+    drawn = fit.draws(4000)
+    curve = np.log(drawn["a"] * 20 ** drawn["b"])
+    assert curve.std() == pytest.approx(found.predict({"dbh": [20.0]})["agb_sd_log"][0], rel=0.05)
+    assert back.status == "draft" and any("PANGAEA" in str(s) for s in back.sources)
+
+
+def test_what_cannot_be_pooled_is_refused():
+    shrubs = look_up("agb", group="shrub", least=99)
+    with pytest.raises(DataError, match="none of"):
+        usable(shrubs, ("dbh",))
+    with pytest.raises(DataError, match="one response"):
+        pool(catalogue.equations())
+    with pytest.raises(DataError, match="expected dbh"):
+        pool(shrubs, predictors=("crown_area",))
+    with pytest.raises(DataError, match="no published equation"):
+        default_equation("culm", "pinus_massoniana")
