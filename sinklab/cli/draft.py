@@ -1,4 +1,4 @@
-"""``sinklab draft``: render a draft to Word, HTML and PDF, or list the drafts there are."""
+"""``sinklab draft``: render a draft to Word, HTML and PDF, check its wording, or list the drafts there are."""
 
 import sys
 
@@ -44,6 +44,14 @@ def add_parser(subparsers) -> None:
         action="store_false",
         help=tr("without one; refused when a number is not good enough", "正式稿；数值状态不足时拒绝生成"),
     )
+    kind.add_argument(
+        "--lint",
+        action="store_true",
+        help=tr(
+            "check wording, numbering, units and typed numbers instead; exit code 1 with findings",
+            "改为检查用词、编号、单位和手写数值；有问题时返回 1",
+        ),
+    )
     parser.set_defaults(func=run)
 
 
@@ -53,6 +61,8 @@ def run(arguments) -> int:
 
     if not arguments.name:
         return _list()
+    if arguments.lint:
+        return _lint(arguments.name, arguments.lang)
     formats = [word.strip() for word in arguments.to.split(",") if word.strip()]
     print(
         tr(
@@ -65,6 +75,17 @@ def run(arguments) -> int:
     for path in written.values():
         print(paths.relative(path))
     return 0
+
+
+def _lint(name: str, lang: str) -> int:
+    from sinklab.drafts.lint import lint
+
+    found = lint(name, lang)
+    for finding in found:
+        print(finding)
+    places = tr(f"{len(found)} findings", f"{len(found)} 处问题") if found else tr("no finding", "未发现问题")
+    print(tr(f"{name} ({lang}): {places}", f"{name}（{lang}）：{places}"))
+    return 1 if found else 0
 
 
 def _list() -> int:

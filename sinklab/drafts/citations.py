@@ -6,6 +6,10 @@ from sinklab.errors import DraftError, listing
 from sinklab.language import tr
 from sinklab.tables.schema import STATUSES
 
+#: Status of a number that nobody read in print: weaker than all that tables know.
+RECALLED = "recalled"
+_ORDER = (RECALLED, *STATUSES)
+
 
 @dataclass(frozen=True)
 class Citation:
@@ -42,12 +46,16 @@ class Citations:
         """One line for each table with numbers whose status is below ``minimum``: which numbers they are."""
         found: dict[tuple, list] = {}
         for entry in self.entries:
-            if STATUSES.index(entry.status) < STATUSES.index(minimum):
+            if _ORDER.index(entry.status) < _ORDER.index(minimum):
                 names = found.setdefault((entry.table, entry.status), [])
                 label = f"{entry.file}:{entry.name}"
                 if label not in names:
                     names.append(label)
         return [f"{table} ({status}): {_shortened(names)}" for (table, status), names in found.items()]
+
+    def statuses(self) -> set[str]:
+        """Statuses of all printed numbers."""
+        return {entry.status for entry in self.entries}
 
     def require(self, minimum: str, name: str) -> None:
         """Refuse a final rendering that prints numbers whose status is not good enough.

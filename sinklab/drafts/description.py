@@ -48,7 +48,7 @@ def read(name: str) -> Description:
     DraftError
         There is none of that name, or it lacks something; all faults at once.
     """
-    path = _path(name)
+    path = path_of(name)
     data = _load(path)
     problems = list(_problems(data))
     if problems:
@@ -63,7 +63,14 @@ def read(name: str) -> Description:
     )
 
 
-def _path(name: str) -> Path:
+def path_of(name: str) -> Path:
+    """File of a description.
+
+    Raises
+    ------
+    DraftError
+        There is none; the message lists those there are.
+    """
     path = paths.reports("drafts", f"{name}.yml")
     if not _NAME.fullmatch(name) or not path.is_file():
         known = ", ".join(names()) or "–"

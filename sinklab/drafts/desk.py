@@ -6,6 +6,7 @@ from pathlib import Path
 from sinklab import vocabulary
 from sinklab.drafts import equations_in_text, markdown, numbers, tables_in_text, trees, words
 from sinklab.drafts.citations import Citations
+from sinklab.drafts.decided import Decided
 from sinklab.drafts.description import Description
 from sinklab.errors import DraftError, TableError, listing
 from sinklab.language import tr
@@ -15,7 +16,7 @@ from sinklab.tables import Table
 OFFERED = (
     "has_table has responses ranges parts value number n limits equation equations legend parameter_table "
     "index_table index_formulas range_table residual_table correlation_tables correlation_refs sample_table "
-    "values_table figure species label sources table_list status_note"
+    "values_table figure species label sources table_list status_note range_notes"
 ).split()
 
 
@@ -34,11 +35,12 @@ class Desk:
         self._description, self._lang, self._folder = description, lang, Path(folder)
         self._tables = _read_tables(description)
         self.citations = Citations()
+        self._decided = Decided(description, lang, self.citations)
         self._printed_in: dict[str, list[str]] = {}
 
     def names(self) -> dict:
         """Names that a template may use."""
-        return {name: getattr(self, name) for name in OFFERED}
+        return {name: getattr(self, name) for name in OFFERED} | self._decided.names()
 
     # What there is
 
@@ -116,6 +118,18 @@ class Desk:
             for column, bound in bounds
         ]
         return ("～" if self._lang == "zh" else " to ").join(said)
+
+    def range_notes(self) -> list[str]:
+        """Sentences about predictors that are to be used outside their fitted span, by ``use`` of the description."""
+        found = []
+        for alias, spans in (self._description.data.get("use") or {}).items():
+            for predictor, (low, high) in spans.items():
+                smallest, largest = self._fit(alias).ranges[predictor]
+                if low < smallest or high > largest:
+                    wanted = words.span(predictor, low, high, self._lang)
+                    about = words.title(predictor, self._lang), wanted, self.limits(alias, predictor)
+                    found.append(words.outside_note(*about, f"`{self._tables[alias].ref}`", self._lang))
+        return found
 
     # Equations
 

@@ -70,7 +70,7 @@ def _checked(lang, formats) -> tuple[str, ...]:
 def _watermark(desk, lang, preview) -> str:
     if not preview:
         return ""
-    return (DEMONSTRATION if desk.citations.weaker_than("draft") else PREVIEW)[lang]
+    return (DEMONSTRATION if "demonstration" in desk.citations.statuses() else PREVIEW)[lang]
 
 
 def _write(name, lang, made, numbers) -> dict[str, Path]:

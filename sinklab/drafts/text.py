@@ -6,13 +6,16 @@ from sinklab.errors import DraftError, SinklabError
 from sinklab.language import tr
 
 
-def environment():
-    """Jinja environment whose templates reach text and the functions of the desk, and nothing else."""
+def environment(through=lambda loader: loader):
+    """Jinja environment whose templates reach text and the functions of the desk, and nothing else.
+
+    ``through`` makes the loader that is used from the one that reads ``reports/templates``.
+    """
     from jinja2 import FileSystemLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     return ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(paths.reports("templates"), encoding="utf-8"),
+        loader=through(FileSystemLoader(paths.reports("templates"), encoding="utf-8")),
         undefined=StrictUndefined,
         autoescape=False,
         trim_blocks=True,
@@ -24,7 +27,7 @@ def environment():
     )
 
 
-def write(desk: Desk, template: str, lang: str, draft: dict) -> str:
+def write(desk: Desk, template: str, lang: str, draft: dict, through=lambda loader: loader) -> str:
     """Fill in a template.
 
     Parameters
@@ -35,6 +38,8 @@ def write(desk: Desk, template: str, lang: str, draft: dict) -> str:
     lang : "zh" or "en"
     draft : dict
         Description in that language; the template reads it as ``draft``.
+    through : function, optional
+        See :func:`environment`.
 
     Returns
     -------
@@ -50,7 +55,7 @@ def write(desk: Desk, template: str, lang: str, draft: dict) -> str:
 
     name = f"{template}/{lang}.md"
     try:
-        return environment().get_template(name).render(desk.names() | {"draft": draft, "lang": lang})
+        return environment(through).get_template(name).render(desk.names() | {"draft": draft, "lang": lang})
     except TemplateNotFound as error:
         raise DraftError(
             tr(f"reports/templates has no {error.name}", f"reports/templates 中没有 {error.name}")

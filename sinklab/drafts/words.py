@@ -120,3 +120,20 @@ def demonstration_note(refs, lang: str) -> str:
         f"DEMONSTRATION: the parameter {tables} {listed(refs, lang)} cited here {come} from simulated data. "
         f"{they} form and workflow only and cannot be used for any accounting."
     )
+
+
+def span(name: str, low: float, high: float, lang: str) -> str:
+    """Range of a variable with its unit at both ends."""
+    unit = unit_symbol(vocabulary.variable(name).unit)
+    ends = [f"{end:g}\N{NO-BREAK SPACE}{unit}".rstrip() for end in (low, high)]
+    return ("～" if lang == "zh" else " to ").join(ends)
+
+
+def outside_note(label: str, wanted: str, fitted: str, ref: str, lang: str) -> str:
+    """Sentence about a use that leaves the fitted range."""
+    if lang == "zh":
+        return f"{label}的使用范围{wanted}超出参数表{ref}的建模范围{fitted}，超出部分为外推，其误差不在所列不确定性之内"
+    return (
+        f"{label}: the range of use, {wanted}, goes beyond the fitted range of {ref}, {fitted}; what lies outside "
+        "is extrapolated, and its error is not part of the uncertainty stated"
+    )
