@@ -197,14 +197,16 @@ def default_equation(
 ) -> PooledEquation:
     """Default equation where a region has no trees of its own: look up, then pool.
 
-    The equations of the narrowest level that has any are pooled; those of the whole type tell how places
-    differ when they are few. Equations of the region are used alone when they are enough.
+    Levels are joined from the narrowest until ``least`` equations are found; those of the whole type tell
+    how places differ when they are few. Equations of the region are used alone when they are enough.
 
     Parameters
     ----------
     response, species, region, **keys
         See :func:`~sinklab.knowledge.look_up` (``genus``, ``family``, ``group``).
     predictors : ("dbh",) or ("dbh", "height")
+    least : int
+        Number of equations wanted; 1 keeps to the species if it has any.
 
     Returns
     -------
@@ -213,17 +215,15 @@ def default_equation(
     limits = rules()
     wider = look_up(response, species, region=region, least=10_000, **keys)
     near = wider[wider["level"] != "any"]
-    for level in dict.fromkeys(wider["level"]):
-        part = wider[wider["level"] == level]
-        fit = _fits(part, predictors)
-        if not fit.any():
-            continue
-        chosen = part[fit]
-        local = chosen[chosen["near"] == "region"]
-        if len(local) >= limits["least_pooled"]:
-            chosen = local
-        around = near if _fits(near, predictors).sum() >= limits["least_pooled"] else wider
-        return pool(chosen, predictors, wider=around)
+    good, around = _fits(wider, predictors), wider
+    if _fits(near, predictors).sum() >= limits["least_pooled"]:
+        around = near
+    levels = list(dict.fromkeys(wider.loc[good, "level"]))
+    for i in range(len(levels)):
+        chosen = wider[good & wider["level"].isin(levels[: i + 1])]
+        if len(chosen) >= least or i + 1 == len(levels):
+            local = chosen[chosen["near"] == "region"]
+            return pool(local if len(local) >= limits["least_pooled"] else chosen, predictors, wider=around)
     raise DataError(
         tr(
             f"no published equation of {response} over {' and '.join(predictors)} for {species or keys}",

@@ -106,6 +106,9 @@ def test_fewer_equations_never_say_more():
     assert (width[1] > width[2]).all() and (width[2] > width[4]).all()
     with pytest.raises(DataError, match="wider"):
         pool(many.iloc[:3])
+    alone, joined = (default_equation("agb", "larix_gmelinii", least=k) for k in (1, 5))
+    assert len(alone.rows) == 1 and len(joined.rows) > 5 and set(joined.rows["genus"]) == {"Larix"}
+    assert (joined.predict(at)["agb_sd_log"] < alone.predict(at)["agb_sd_log"]).all()
 
 
 def test_kinds_of_intervals_are_nested():
@@ -167,3 +170,25 @@ def test_what_cannot_be_pooled_is_refused():
         pool(shrubs, predictors=("crown_area",))
     with pytest.raises(DataError, match="no published equation"):
         default_equation("culm", "pinus_massoniana")
+
+
+def test_published_lines_are_drawn_over_new_trees(tmp_path):
+    from sinklab import plots
+    from sinklab.knowledge_plots import published_figure
+
+    rows = look_up("agb", "pinus_massoniana", least=8, plausible=False)
+    trees = pd.DataFrame({"dbh": [8.0, 12.0, 20.0], "agb": [14.0, 38.0, np.nan]})
+    pooled = default_equation("agb", "pinus_massoniana")
+    figure = published_figure(rows, trees, pooled, as_result(pooled), lang="en")
+    (axis,) = figure.axes
+    words = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert (
+        "2 new trees" in words and any("new place" in w for w in words) and any("new fit" in w for w in words)
+    )
+    dashed = [line for line in axis.get_lines() if line.get_linestyle() == "--"]
+    assert len(dashed) == (rows["check"] == "implausible").sum() == 1
+    first = axis.get_lines()[0].get_xydata()
+    assert first[0, 0] == pytest.approx(rows["dbh_min"].iloc[0]) and first[-1, 0] == pytest.approx(
+        rows["dbh_max"].iloc[0]
+    )
+    assert plots.save(figure, tmp_path / "lines.png").stat().st_size > 10_000
