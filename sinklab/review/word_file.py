@@ -7,6 +7,7 @@ parts stay inside the archive. Links to other places are never followed; they ar
 
 import io
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from xml.parsers import expat
 
@@ -68,7 +69,7 @@ class WordFile:
 
     @property
     def names(self) -> list[str]:
-        """Names of all parts."""
+        """Names of all parts, sorted."""
         return sorted(self._parts)
 
     def xml(self, name: str):
@@ -123,7 +124,7 @@ class WordFile:
             OSError,
             NotImplementedError,
             RuntimeError,
-            zipfile.zlib.error,
+            zlib.error,
         ) as error:
             raise self._refused(tr(f"part {name!r}: {error}", f"部件 {name!r}：{error}")) from error
         if len(content) > most:

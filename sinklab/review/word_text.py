@@ -3,6 +3,7 @@
 Tracked insertions count as text and tracked deletions do not, as if all were accepted; what was
 tracked is remembered by piece. Results of fields (contents, numbers of tables, references) are left
 out of the numbers, since Word works them out by itself, and so are formulas, which are compared whole.
+Text boxes, footnotes and endnotes count as text too: a number may hide there.
 """
 
 import re
@@ -15,9 +16,12 @@ FORMULA, FIELD = "\ufffc", "\ufffb"
 CELL = "\u241f"
 _P, _TBL, _TR, _TC, _T = (tag(f"w:{n}") for n in ("p", "tbl", "tr", "tc", "t"))
 #: Elements whose text is not part of the document as it reads.
-_SKIPPED = {
-    tag(f"w:{n}") for n in ("del", "moveFrom", "instrText", "delText", "pict", "drawing", "pPr", "rPr")
-} | {"{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"}
+_SKIPPED = {tag(f"w:{n}") for n in ("del", "moveFrom", "delText", "pPr", "rPr")} | {
+    "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+}
+_PICTURES = {tag("w:drawing"), tag("w:pict"), tag("w:object")}
+#: Fields that Word works out; the text of all others (links, dates) is text.
+_COMPUTED = {"SEQ", "REF", "PAGEREF", "PAGE", "NUMPAGES", "TOC", "STYLEREF", "SECTIONPAGES"}
 _SPACE = {tag("w:tab"): " ", tag("w:br"): " ", tag("w:cr"): " ", tag("w:noBreakHyphen"): "-"}
 _HEADING = re.compile(r"heading\s*([1-3])|^[1-3]$|annex|附录|term$", re.IGNORECASE)
 _CAPTION = re.compile(r"caption|题注", re.IGNORECASE)
@@ -58,7 +62,12 @@ class Piece:
 def pieces(file: WordFile) -> list[Piece]:
     """All pieces of a document, in the order of the text."""
     body = file.xml(DOCUMENT).find(tag("w:body"))
-    return _Walk(_style_names(file)).all(body) if body is not None else []
+    walk = _Walk(_style_names(file))
+    for notes in (None, "footnote", "endnote"):
+        root = body if notes is None else file.xml(f"word/{notes}s.xml")
+        for element in (root,) if notes is None else root if root is not None else ():
+            walk.blocks(element)
+    return walk.found
 
 
 def _style_names(file) -> dict[str, str]:
@@ -78,18 +87,15 @@ class _Walk:
         self.styles, self.heading, self.caption, self.count = styles, "", "", 0
         self.found: list[Piece] = []
 
-    def all(self, body) -> list[Piece]:
-        self._blocks(body)
-        return self.found
-
-    def _blocks(self, parent):
+    def blocks(self, parent):
+        """Read the paragraphs and tables below an element."""
         for element in parent:
             if element.tag == _P:
                 self._paragraph(element)
             elif element.tag == _TBL:
                 self._table(element)
             elif element.tag in (tag("w:sdt"), tag("w:sdtContent"), tag("w:ins"), tag("w:customXml")):
-                self._blocks(element)
+                self.blocks(element)
 
     def _paragraph(self, element):
         self.count += 1
@@ -155,10 +161,14 @@ class _Reader:
         self.fields: list[str] = []
         self.comments: list[str] = []
         self.changes: list[str] = []
-        self.inside: list[list] = []
+        # Fields that are open: instruction and result.
+        self.inside: list[tuple[list, list]] = []
 
     def paragraph(self, element):
         self._walk(element)
+        while self.inside:
+            # The contents begin in one paragraph and end in another.
+            self._field("end", whole=False)
         self.text.append(" ")
 
     def _walk(self, element):
@@ -171,14 +181,21 @@ class _Reader:
                 self.comments += [key] if key not in self.comments else []
             if name in _SKIPPED or not isinstance(name, str):
                 continue
-            if name in (tag("m:oMath"), tag("m:oMathPara")):
+            if name in _PICTURES:
+                for box in child.iter(tag("w:txbxContent")):
+                    self._walk(box)
+            elif name in (tag("m:oMath"), tag("m:oMathPara")):
                 self._say(FORMULA)
                 self.formulas.append(formula_text(child))
             elif name == tag("w:fldSimple"):
-                self._say(FIELD)
-                self.fields.append("".join(t.text or "" for t in child.iter(_T)))
+                self.inside.append(([child.get(tag("w:instr"), "")], []))
+                self._walk(child)
+                self._field("end")
             elif name == tag("w:fldChar"):
                 self._field(child.get(tag("w:fldCharType")))
+            elif name == tag("w:instrText"):
+                if self.inside:
+                    self.inside[-1][0].append(child.text or "")
             elif name == _T:
                 self._say(child.text or "")
             elif name in _SPACE:
@@ -186,17 +203,22 @@ class _Reader:
             else:
                 self._walk(child)
 
-    def _field(self, kind):
+    def _field(self, kind, whole=True):
         if kind == "begin":
-            self.inside.append([])
+            self.inside.append(([], []))
         elif kind == "end" and self.inside:
-            result = "".join(self.inside.pop())
-            if not self.inside:
-                self.text.append(FIELD)
-                self.fields.append(result)
+            instruction, result = ("".join(part) for part in self.inside.pop())
+            if whole and instruction.split()[:1] and instruction.split()[0].upper() in _COMPUTED:
+                if self.inside:
+                    self._say(result)
+                else:
+                    self.text.append(FIELD)
+                    self.fields.append(result)
+            else:
+                self._say(result)
 
     def _say(self, text):
-        (self.inside[-1] if self.inside else self.text).append(text)
+        (self.inside[-1][1] if self.inside else self.text).append(text)
 
 
 def formula_text(element) -> str:

@@ -1,0 +1,217 @@
+"""Review of drafts: altered, stale and hand-typed numbers are caught; a faithful draft passes."""
+
+import os
+import shutil
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sinklab import language, paths
+from sinklab.drafts import description
+from sinklab.drafts.convert import Look, convert
+from sinklab.errors import DraftError
+from sinklab.review.draft_check import check_draft
+from sinklab.review.expected import _written
+from sinklab.review.number_tokens import masked, numbers, plain
+from sinklab.tables import Table
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NAME = "tree_biomass_cunninghamia"
+TABLES = ("agb_forest_cunninghamia", "carbon_fraction_forest_china")
+
+
+@pytest.fixture(scope="module")
+def workbench(tmp_path_factory):
+    """A copy of the workbench with two tables and one draft."""
+    root = tmp_path_factory.mktemp("review") / "工作台"
+    shutil.copytree(REPOSITORY / "data", root / "data", ignore=shutil.ignore_patterns("open"))
+    shutil.copytree(REPOSITORY / "reports" / "templates", root / "reports" / "templates")
+    (root / "reports" / "drafts").mkdir()
+    shutil.copy(REPOSITORY / "reports" / "drafts" / f"{NAME}.yml", root / "reports" / "drafts")
+    for table in TABLES:
+        shutil.copytree(REPOSITORY / "params" / table / "0.1.0", root / "params" / table / "0.1.0")
+    before = dict(os.environ)
+    os.environ["SINKLAB_ROOT"] = str(root)
+    language.set_language("en")
+    yield root
+    language.set_language(None)
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def render(folder, lang):
+    """Draft as it is sent out, without its figures and pages."""
+    folder.mkdir(exist_ok=True)
+    _, text, draft = _written(description.read(NAME), lang, None, folder)
+    path = folder / f"{NAME}.{lang}.docx"
+    path.write_bytes(convert(text, "docx", Look(lang, draft["title"], draft["number"]), folder))
+    return path
+
+
+@pytest.fixture(scope="module", params=["zh", "en"])
+def sent(workbench, tmp_path_factory, request):
+    return render(tmp_path_factory.mktemp("sent"), request.param)
+
+
+@pytest.fixture(scope="module")
+def english(workbench, tmp_path_factory):
+    return render(tmp_path_factory.mktemp("sent"), "en")
+
+
+def edited(source, target, *changes, part="word/document.xml"):
+    """Copy of a document with words of a part replaced, as a person would in Word."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            raw = old.read(name)
+            if name == part:
+                text = raw.decode("utf-8")
+                for before, after in changes:
+                    assert before in text
+                    text = text.replace(before, after, 1)
+                raw = text.encode("utf-8")
+            new.writestr(name, raw)
+    return target
+
+
+def test_faithful_draft_passes_with_every_number_traced(sent):
+    check = check_draft(sent)
+    assert check.findings == ()
+    assert check.n_cited == check.n_agreed
+    assert check.n_cited > 240
+    assert {t.partition("@")[0] for t in check.tables} == set(TABLES)
+
+
+def test_altered_number_is_named_with_its_place_in_document_and_table(sent, tmp_path):
+    back = edited(sent, tmp_path / sent.name, (">2.020<", ">2.030<"))
+    (finding,) = check_draft(back).findings
+    assert (finding.kind, finding.found, finding.expected) == ("altered", "2.030", "2.020")
+    assert (finding.table, finding.file) == ("agb_forest_cunninghamia@0.1.0", "coefficients")
+    assert (finding.name, finding.column, finding.row) == ("b1", "value", 3)
+    assert "A.1" in finding.caption
+    assert "b_1" in finding.text
+    assert "2.030" in finding.line()
+
+
+def test_a_number_altered_into_another_number_of_the_table_is_caught(english, tmp_path):
+    """A comparison of what is printed somewhere would let this pass."""
+    back = edited(english, tmp_path / english.name, ("rest on 150 trees", "rest on 50 trees"))
+    (finding,) = check_draft(back).findings
+    assert (finding.kind, finding.found, finding.expected) == ("altered", "50", "150")
+    assert (finding.file, finding.column) == ("equations", "n")
+
+
+def test_two_numbers_that_changed_places_are_both_caught(english, tmp_path):
+    swap = (">0.0015<", ">SWAP<"), (">0.0417<", ">0.0015<"), (">SWAP<", ">0.0417<")
+    found = check_draft(edited(english, tmp_path / english.name, *swap)).findings
+    assert [(f.kind, f.found, f.expected) for f in found] == [
+        ("altered", "0.0417", "0.0015"),
+        ("altered", "0.0015", "0.0417"),
+    ]
+
+
+def test_hand_typed_number_is_caught_in_text_note_and_template(english, tmp_path, workbench):
+    words = "oven-dry mass of all organs of one living tree"
+    back = edited(english, tmp_path / english.name, (words, f"{words}, of a density of 0.412 g/cm³"))
+    (finding,) = check_draft(back).findings
+    assert (finding.kind, finding.found, finding.heading) == ("typed", "0.412", "tree biomass")
+    template = workbench / "reports" / "templates" / "species_standard" / "en.md"
+    before = template.read_text(encoding="utf-8")
+    try:
+        template.write_text(before.replace(words, f"{words}, usually 0.61 t"), encoding="utf-8")
+        (finding,) = check_draft(render(tmp_path / "typed", "en")).findings
+    finally:
+        template.write_text(before, encoding="utf-8")
+    assert (finding.kind, finding.found) == ("typed", "0.61")
+
+
+def test_numbers_left_out_and_formulas_changed_are_caught(english, tmp_path):
+    back = edited(
+        english,
+        tmp_path / english.name,
+        ("1.5\N{NO-BREAK SPACE}cm to ", "up to "),
+        ("<m:t>44</m:t>", "<m:t>11</m:t>"),
+    )
+    found = {f.kind: f for f in check_draft(back).findings}
+    assert set(found) == {"removed", "formula"}
+    assert (found["removed"].expected, found["removed"].file) == ("1.5", "ranges")
+    assert "11/12" in found["formula"].found
+    assert "44/12" in found["formula"].expected
+
+
+def test_stale_version_is_caught_with_the_numbers_that_moved(english, workbench, tmp_path):
+    table = Table.read("agb_forest_cunninghamia@0.1.0")
+    coefficients = table.frames["coefficients"].copy()
+    row = coefficients.index[coefficients["name"] == "b1"][0]
+    coefficients.loc[row, ["value", "lower", "upper"]] += 0.05
+    folder = replace(table, version="0.2.0", frames=table.frames | {"coefficients": coefficients}).write()
+    try:
+        (finding,) = check_draft(english).findings
+    finally:
+        shutil.rmtree(folder)
+    assert (finding.kind, finding.found) == ("stale", "agb_forest_cunninghamia@0.1.0")
+    assert "agb_forest_cunninghamia@0.2.0" in finding.expected
+    assert " 3 of " in finding.expected
+    assert finding.paragraph > 0
+
+
+def test_document_of_an_older_version_than_the_description_is_stale(english, workbench, tmp_path):
+    table = Table.read("agb_forest_cunninghamia@0.1.0")
+    folder = replace(table, version="0.3.0").write()
+    file = paths.reports("drafts", f"{NAME}.yml")
+    before = file.read_text(encoding="utf-8")
+    try:
+        file.write_text(before.replace("cunninghamia@0.1.0", "cunninghamia@0.3.0"), encoding="utf-8")
+        found = check_draft(english).findings
+    finally:
+        file.write_text(before, encoding="utf-8")
+        shutil.rmtree(folder)
+    assert {f.kind for f in found} == {"stale"}
+    assert any("description" in f.expected for f in found)
+
+
+def test_table_that_does_not_exist_is_named(english, tmp_path):
+    ref = "agb_forest_cunninghamia@0.1.0"
+    back = edited(english, tmp_path / english.name, *[(ref, ref.replace("0.1.0", "9.0.0"))] * 2)
+    assert [f.kind for f in check_draft(back).findings] == ["unknown"]
+
+
+def test_tracked_changes_count_as_accepted_and_name_their_author(english, tmp_path):
+    tracked = (
+        '</w:t></w:r><w:del w:id="900" w:author="审稿人" w:date="2026-01-02T00:00:00Z"><w:r><w:delText>150</w:delText>'
+        '</w:r></w:del><w:ins w:id="901" w:author="审稿人" w:date="2026-01-02T00:00:00Z"><w:r><w:t>160</w:t></w:r></w:ins>'
+        '<w:r><w:t xml:space="preserve"> trees. What'
+    )
+    back = edited(english, tmp_path / english.name, ("150 trees. What", tracked))
+    (finding,) = check_draft(back).findings
+    assert (finding.kind, finding.found, finding.author) == ("altered", "160", "审稿人")
+
+
+def test_draft_is_known_by_its_title_and_unknown_ones_are_refused(english, tmp_path):
+    renamed = tmp_path / "returned by the committee.docx"
+    shutil.copy(english, renamed)
+    assert check_draft(renamed).draft == NAME
+    other = edited(renamed, tmp_path / "other.docx", *[("Tree biomass models and carbon", "Another")] * 2)
+    with pytest.raises(DraftError, match="--draft"):
+        check_draft(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a density of 0.412 g/cm³ and −0.5 %", ["0.412", "-0.5"]),
+        ("SEE 21.7, D 12.5 cm, CF 0.5", ["21.7", "12.5", "0.5"]),
+        ("系数为１．２３，见表 3、图 A.2 和第 5 章", ["1.23"]),
+        ("GB/T 1.1—2020, LY/T 2259 and DB45/T 1234—2024, ISO 14064-2", ["2"]),
+        ("1.082×10−4 at the level 95 %", ["1.082x10-4"]),
+        ("agb_forest_larix@0.1.0, doi:10.5846/stxb2015 (2017), CO2 a1", []),
+        ("3-5 kg", ["3", "5"]),
+    ],
+)
+def test_numbers_of_a_line(text, found):
+    assert [plain(t.text) for t in numbers(text)] == found
+
+
+def test_masked_text_is_equal_for_other_numbers():
+    assert masked("0.1  kg of 25 trees") == masked("7 kg of 3.5 trees") == "# kg of # trees"
