@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from sinklab import vocabulary
 from sinklab.language import tr
 
 
@@ -14,13 +15,19 @@ def derive(frame, entry, notes) -> None:
     frame : DataFrame
         Changed in place.
     entry : dict
-        ``constants`` hold for every record, ``exceptions`` change a column on the records of one study, ``differences`` take a part from a
+        ``constants`` hold for every record, ``limits`` names columns whose values outside the vocabulary are
+        blanked, ``contradictions`` blank two columns where one cannot be such a share of the other,
+        ``exceptions`` change a column on the records of one study, ``differences`` take a part from a
         whole, ``sums`` fill totals that are missing, ``ratios`` divide two columns.
     notes : list of str
         Lines are appended.
     """
     for column, value in entry.get("constants", {}).items():
         frame[column] = value
+    for name in entry.get("limits", []):
+        _limit(frame, name, notes)
+    for item in entry.get("contradictions", []):
+        _contradiction(frame, item, notes)
     for item in entry.get("exceptions", []):
         _exception(frame, item, notes)
     for item in entry.get("differences", []):
@@ -32,6 +39,43 @@ def derive(frame, entry, notes) -> None:
         frame[item["variable"]] = frame[over] / frame[under]
         text = f"{item['variable']} = {over} / {under}"
         notes.append(tr(f"{text}: computed", f"{text}：计算得出"))
+
+
+def _records(rows) -> str:
+    """Numbers of the first records of a mask, and how many there are."""
+    found = [str(i + 1) for i in rows.index[rows]]
+    return ", ".join(found[:10]) + (", …" if len(found) > 10 else "")
+
+
+def _limit(frame, name, notes) -> None:
+    known = vocabulary.variable(name)
+    outside = (frame[name] < known.minimum) | (frame[name] > known.maximum)
+    if outside.any():
+        frame[name] = frame[name].mask(outside)
+        span = f"{known.minimum:g}-{known.maximum:g} {known.unit}"
+        notes.append(
+            tr(
+                f"{name}: {int(outside.sum())} values outside {span} set to missing (records {_records(outside)})",
+                f"{name}：{int(outside.sum())} 个值超出 {span}，设为缺失（第 {_records(outside)} 条）",
+            )
+        )
+
+
+def _contradiction(frame, item, notes) -> None:
+    over, under = item["of"]
+    share = frame[over] / (frame[under] * item["scale"])
+    beyond = (share > item["maximum"]) | (share < item["minimum"])
+    if beyond.any():
+        frame[[over, under]] = frame[[over, under]].mask(beyond)
+        span = f"{item['minimum']:g}-{item['maximum']:g}"
+        notes.append(
+            tr(
+                f"{over} is not {span} of {under} on {int(beyond.sum())} records, both set to missing: "
+                f"{item['reason']} (records {_records(beyond)})",
+                f"{int(beyond.sum())} 条记录的 {over} 与 {under} 之比不在 {span} 内，两者均设为缺失："
+                f"{item['reason']}（第 {_records(beyond)} 条）",
+            )
+        )
 
 
 def _exception(frame, item, notes) -> None:

@@ -99,7 +99,6 @@ def fit_growth(
     import sinklab as sl
 
     used = stands[(stands["age"] > 0) & (stands[response] > 0)]
-    used.attrs = dict(stands.attrs)
     fits, failed = [], {}
     for form in forms:
         start = start_values(form, used["age"], used[response])
@@ -112,7 +111,8 @@ def fit_growth(
             "name": name,
         }
         try:
-            found = sl.fit(used, GROWTH[form].format(y=response), **options)
+            # All stands are handed over: the fit counts those it cannot use.
+            found = sl.fit(stands, GROWTH[form].format(y=response), **options)
         except (SinklabError, np.linalg.LinAlgError) as error:
             failed[form] = str(error).splitlines()[0]
             continue

@@ -227,3 +227,16 @@ def test_chinese_mangroves_of_the_world_data_base(open_data):
     printed = literature.load("wetland_cores")
     printed = printed.loc[printed["habitat"] == "mangrove", "soc_stock"]
     assert np.log(cores["soc_stock"]).mean() == pytest.approx(np.log(printed).mean(), abs=0.4)
+
+
+@pytest.mark.open_data
+def test_readers_blank_what_the_checks_would_set_aside(open_data):
+    from sinklab import datasets
+
+    for name, words in (
+        ("mangrove_soil_cores", "2 values outside 0.01-2.65"),
+        ("marsh_soil_cores", "is not 0.075-0.75 of"),
+    ):
+        frame = datasets.load(f"open:{name}")
+        assert any(words in note for note in frame.attrs["notes"])
+        assert soil_checks.set_aside(frame)[1] == []
