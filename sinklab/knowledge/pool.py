@@ -193,7 +193,13 @@ def _ranges(used, predictors, limits) -> dict[str, tuple[float, float]]:
 
 
 def default_equation(
-    response: str, species: str | None = None, *, region: str | None = None, predictors=("dbh",), **keys
+    response: str,
+    species: str | None = None,
+    *,
+    region: str | None = None,
+    predictors=("dbh",),
+    least: int = 1,
+    **keys,
 ) -> PooledEquation:
     """Default equation where a region has no trees of its own: look up, then pool.
 
@@ -233,7 +239,9 @@ def default_equation(
 
 
 def _fits(rows, predictors) -> pd.Series:
-    sets = rows["predictors"].map(lambda cell: set(cell.split(";")))
-    both = sets.map(lambda s: s == {"dbh", "height"})
-    alone = sets.map(lambda s: s == {"dbh"}) if tuple(predictors) == ("dbh",) else False
-    return (both | alone) & rows["group"].isin(catalogue.TREES)
+    allowed = [{"dbh", "height"}] + ([{"dbh"}] if tuple(predictors) == ("dbh",) else [])
+    good = [
+        set(cell.split(";")) in allowed and group in catalogue.TREES
+        for cell, group in zip(rows["predictors"], rows["group"], strict=True)
+    ]
+    return pd.Series(good, index=rows.index, dtype=bool)
