@@ -142,12 +142,12 @@ class Decided:
     def _value(self, name: str) -> str:
         found = self._named(name)
         ends = found["value"] if isinstance(found["value"], list) else [found["value"]]
-        shown = [_with_unit(numbers.measured(end), found.get("unit", ""), self._lang) for end in ends]
-        text = ("～" if self._lang == "zh" else " to ").join(shown)
-        status = BASES[found["basis"]]
-
-
-XX
+        shown = []
+        for end in ends:
+            text = _with_unit(numbers.measured(end), found.get("unit", ""), self._lang)
+            status = BASES[found["basis"]]
+            shown.append(self._citations.add(self._file, "decisions", name, "value", end, text, status))
+        return ("～" if self._lang == "zh" else " to ").join(shown)
 
 
 def _problems(decisions):

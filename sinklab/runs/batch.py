@@ -12,6 +12,7 @@ from sinklab.runs.engines import open_engine
 from sinklab.runs.execute import failure_record, task_of
 from sinklab.runs.jobs import Batch, Draft, Job
 from sinklab.runs.progress import open_progress
+from sinklab.runs.slurm import merge_left
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,17 @@ def feeding(draft: Draft, steps) -> list[Step]:
     ]
 
 
-def run(batch: Batch, only=None, workers=1, engine="local", scheduler=None, force=False) -> Outcome:
+def run(
+    batch: Batch,
+    only=None,
+    workers=1,
+    engine="local",
+    scheduler=None,
+    force=False,
+    options="",
+    as_json=False,
+    repeat_failed=True,
+) -> Outcome:
     """Execute what changed in a batch, drafts last.
 
     Parameters
@@ -111,11 +122,17 @@ def run(batch: Batch, only=None, workers=1, engine="local", scheduler=None, forc
     only : str, optional
         Pattern of names.
     workers : int
-    engine : "local" or "dask"
+    engine : "local", "dask" or "slurm-array"
     scheduler : str, optional
         Address of a Dask scheduler.
     force : bool
         Execute unchanged jobs too.
+    options : str
+        Further options of ``sbatch``.
+    as_json : bool
+        Tell the progress in JSON lines.
+    repeat_failed : bool
+        Execute jobs again of which nothing changed since they failed.
 
     Returns
     -------
@@ -124,23 +141,29 @@ def run(batch: Batch, only=None, workers=1, engine="local", scheduler=None, forc
     """
     jobs, drafts = select(batch, only)
     outcome = Outcome(batch)
+    merge_left()
     outcome.steps = plan_jobs(jobs, keys.Workbench(), ledger.read(), force)
     try:
-        with _Crew(engine, workers, scheduler) as crew:
-            crew.execute(outcome, [step for step in outcome.steps if step.why])
+        with _Crew(as_json, engine, workers, scheduler, options) as crew:
+            crew.execute(outcome, _due(outcome.steps, repeat_failed))
             steps = plan_drafts(drafts, keys.Workbench(), ledger.read(), force)
             outcome.steps += steps
-            crew.execute(outcome, [step for step in steps if step.why and not _blocked(step, outcome)])
+            crew.execute(outcome, [s for s in _due(steps, repeat_failed) if not _blocked(s, outcome)])
     except KeyboardInterrupt:
         outcome.interrupted = True
     return outcome
 
 
+def _due(steps, repeat_failed: bool) -> list[Step]:
+    """Steps that must be executed."""
+    return [step for step in steps if step.why and (repeat_failed or step.why != [["failed", ""]])]
+
+
 class _Crew:
     """An engine that is opened when there is work for it, and stays open until the drafts are done."""
 
-    def __init__(self, engine: str, workers: int, scheduler: str | None):
-        self.choice = (engine, workers, scheduler)
+    def __init__(self, as_json: bool, engine: str, workers: int, scheduler: str | None, options: str):
+        self.as_json, self.choice = as_json, (engine, workers, scheduler, options)
         self.stack = ExitStack()
         self.engine = None
 
@@ -156,7 +179,7 @@ class _Crew:
             return
         if self.engine is None:
             self.engine = self.stack.enter_context(open_engine(*self.choice))
-        with open_progress(len(steps)) as progress:
+        with open_progress(len(steps), self.as_json) as progress:
             for event in self.engine.run([step.task() for step in steps]):
                 if event.record is None:
                     progress.started(event.task)

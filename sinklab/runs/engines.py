@@ -1,4 +1,4 @@
-"""Where tasks are executed: worker processes here, or a Dask cluster. Both carry the same tasks.
+"""Where tasks are executed: worker processes here, a Dask cluster, a SLURM array. All carry the same tasks.
 
 An engine is a context manager with one method, ``run(tasks)``, that yields an :class:`Event` when a task
 is started and when it is finished. Tasks and records are of plain types, see :mod:`sinklab.runs.execute`.
@@ -34,8 +34,15 @@ def worker_count(wanted: int | None) -> int:
     return len(usable(0)) if usable else os.cpu_count() or 1
 
 
-def open_engine(name: str, workers: int, scheduler: str | None = None):
-    """Open an engine, to be used as a context manager: ``local`` or ``dask``."""
+def open_engine(name: str, workers: int, scheduler: str | None = None, options: str = ""):
+    """Open an engine, to be used as a context manager: ``local``, ``dask`` or ``slurm-array``.
+
+    ``scheduler`` is the address of a Dask scheduler; ``options`` go to ``sbatch``.
+    """
+    if name == "slurm-array":
+        from sinklab.runs.slurm import SlurmEngine
+
+        return SlurmEngine(workers, options)
     if name == "dask":
         from sinklab.runs.cluster import DaskEngine
 

@@ -37,6 +37,7 @@ def task_of(job, key: str, parts: dict, why, language: str) -> dict:
         "notebook": str(job.notebook.path),
         "parameters": job.parameters,
         "outputs": list(job.outputs),
+        "memory": job.memory,
     }
 
 
@@ -74,12 +75,12 @@ def run_task(task: dict, own_process: bool = False) -> dict:
             started = time.time()
             with _log(folder / "kernel.log") if own_process else nullcontext():
                 record = _attempt(task, folder, started)
-            ledger.append(record)
+            _tell(record, task)
             return record
     except Timeout:
         line = tr("another run is still executing this job", "另一次运行仍在执行该作业")
         record = failure_record(task, "busy", line, started)
-        ledger.append(record)
+        _tell(record, task)
         return record
 
 
@@ -103,8 +104,14 @@ def lost_record(task: dict, reason: str, line: str, started: float) -> dict:
         target = Path(task["root"]) / task["folder"] / Path(task["notebook"]).name
         kernels.keep(target, kernels.NotebookFailure(reason, line))
         record |= _kept(kernels.kept_of(target), task["title"])
-    ledger.append(record)
+    _tell(record, task)
     return record
+
+
+def _tell(record: dict, task: dict) -> None:
+    """Write a record to the ledger, unless whoever started the task does so."""
+    if not task.get("apart"):
+        ledger.append(record)
 
 
 def _record(task: dict, started: float) -> dict:

@@ -1,18 +1,70 @@
-"""What a person sees while tasks are executed: one bar on a terminal, plain lines elsewhere."""
+"""What a person sees while tasks are executed: one bar on a terminal, plain lines elsewhere, or JSON lines."""
 
+import json
 import sys
+import time
+from datetime import UTC, datetime
 
 from sinklab.language import tr
 
 
-def open_progress(total: int):
+def open_progress(total: int, as_json: bool = False):
     """Progress display for ``total`` tasks, to be used as a context manager."""
+    if as_json:
+        return JsonLines(total)
     return Bar(total) if sys.stdout.isatty() else Lines(total)
 
 
 def status_word(record: dict) -> str:
     """Say how a task ended, in the reader's language."""
     return tr("ok", "完成") if record["status"] == "ok" else tr("failed", "失败")
+
+
+def json_line(event: str, **values) -> None:
+    """Print one JSON object in a line, with the time in UTC."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    print(json.dumps({"event": event, "time": now} | values, ensure_ascii=False), flush=True)
+
+
+class JsonLines:
+    """A JSON line for each start and each end, for programs that watch a run."""
+
+    def __init__(self, total: int):
+        self.total, self.done, self.failed = total, 0, 0
+        self.running: dict[str, None] = {}
+        self.begun = time.monotonic()
+
+    def __enter__(self):
+        """Say how many tasks there are."""
+        json_line("plan", total=self.total)
+        return self
+
+    def __exit__(self, kind, error, trace):
+        """Nothing is left to be cleared."""
+
+    def started(self, task: dict) -> None:
+        """Print that a task was handed to a worker."""
+        self.running[task["job"]] = None
+        json_line("started", job=task["job"], why=task["why"], **self._state())
+
+    def finished(self, task: dict, record: dict) -> None:
+        """Print how a task ended."""
+        self.running.pop(task["job"], None)
+        self.done += 1
+        self.failed += record["status"] != "ok"
+        told = {
+            name: record[name]
+            for name in ("status", "seconds", "reason", "line", "place", "kept")
+            if name in record
+        }
+        json_line("finished", job=task["job"], **told, **self._state())
+
+    def _state(self) -> dict:
+        """Counts, and the seconds that remain if the rest goes as the tasks so far did."""
+        spent = time.monotonic() - self.begun
+        left = round(spent / self.done * (self.total - self.done), 1) if self.done else None
+        counts = {"total": self.total, "done": self.done, "failed": self.failed}
+        return counts | {"running": len(self.running), "left_seconds": left}
 
 
 class Lines:

@@ -6,28 +6,37 @@ from sinklab import paths
 from sinklab.language import language, tr
 from sinklab.runs import keys
 from sinklab.runs.batch import Outcome, Step
-from sinklab.runs.progress import status_word
+from sinklab.runs.progress import json_line, status_word
 
 #: Unchanged jobs are listed one by one up to this number, and counted beyond it.
 LISTED = 40
 
 
-def counts(outcome: Outcome) -> str:
-    """One line: how many tasks were executed, failed, unchanged."""
+def _tally(outcome: Outcome) -> dict[str, int]:
     failed, executed = len(outcome.failed), len(outcome.records)
     unchanged = sum(1 for step in outcome.steps if not step.why)
-    text = tr(
-        f"{outcome.batch.name}: {executed - failed} ok, {failed} failed, {unchanged} unchanged",
-        f"{outcome.batch.name}：完成 {executed - failed}，失败 {failed}，未变 {unchanged}",
-    )
     waiting = len(outcome.steps) - unchanged - executed
-    if waiting > 0:
-        text += tr(f", {waiting} not run", f"，未执行 {waiting}")
+    return {"ok": executed - failed, "failed": failed, "unchanged": unchanged, "not_run": max(waiting, 0)}
+
+
+def counts(outcome: Outcome) -> str:
+    """One line: how many tasks were executed, failed, unchanged."""
+    n = _tally(outcome)
+    text = tr(
+        f"{outcome.batch.name}: {n['ok']} ok, {n['failed']} failed, {n['unchanged']} unchanged",
+        f"{outcome.batch.name}：完成 {n['ok']}，失败 {n['failed']}，未变 {n['unchanged']}",
+    )
+    if n["not_run"]:
+        text += tr(f", {n['not_run']} not run", f"，未执行 {n['not_run']}")
     return text
 
 
-def show(outcome: Outcome, index) -> None:
+def show(outcome: Outcome, index, as_json: bool = False) -> None:
     """Print what a run did."""
+    if as_json:
+        tally = _tally(outcome) | {"interrupted": outcome.interrupted, "index": paths.relative(index)}
+        json_line("end", batch=outcome.batch.name, **tally)
+        return
     if outcome.records:
         _table(outcome)
     for record in outcome.failed:
@@ -41,8 +50,12 @@ def show(outcome: Outcome, index) -> None:
         print(tr(f"index: {paths.relative(index)}", f"总览页：{paths.relative(index)}"))
 
 
-def show_plan(steps: list[Step]) -> None:
+def show_plan(steps: list[Step], as_json: bool = False) -> None:
     """Print what would be executed, and why."""
+    if as_json:
+        for step in steps:
+            json_line("planned", job=step.name, due=bool(step.why), why=step.why)
+        return
     for step in steps:
         what = tr("run ", "执行") if step.why else tr("skip", "跳过")
         why = keys.wordings(step.why, 4) if step.why else tr("unchanged", "未变")
