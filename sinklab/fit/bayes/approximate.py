@@ -169,7 +169,10 @@ class Rounds:
             inverse = np.linalg.inv(self.between[c])
             rest = -self.eta[c] @ inverse
             np.add.at(rest, block.rows, gradient[:, names])
-            parts.append((own, cross, np.linalg.inv(own + inverse), rest))
+            # Blocks that share trees are not independent given the rest; together they know at most
+            # as much as each would with its own information taken as many times as there are blocks.
+            known = len(self.spec.blocks) * own + inverse
+            parts.append((own, cross, np.linalg.inv(known), rest))
         return matrix, vector, parts
 
     def improve(self) -> float:
@@ -264,7 +267,7 @@ def _summary(rounds) -> Approximation:
         matrix = matrix - np.einsum("skq,skl,slr->qr", cross, spread, cross, optimize=True)
     covariance = _inverse(matrix)
     groups, at = [], k
-    for block, (own, cross, spread, _), eta, between in zip(
+    for block, (own, cross, _, _), eta, between in zip(
         spec.blocks, parts, rounds.eta, rounds.between, strict=True
     ):
         here = slice(at, at + len(block.parameters))
@@ -272,6 +275,7 @@ def _summary(rounds) -> Approximation:
         mean_slope = -np.linalg.solve(covariance[:k, :k], covariance[:k, here]).T
         rest = covariance[here, here] + mean_slope @ covariance[:k, here]
         inverse = np.linalg.inv(between)
+        spread = np.linalg.inv(own + inverse)
         groups.append(
             Group(
                 theta=rounds.fixed[here] + eta,

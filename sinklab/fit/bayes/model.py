@@ -12,9 +12,11 @@ measured. Lognormal equations give the mean: :math:`\ln y \sim N(\ln f - \sigma^
 
 import numpy as np
 
+from sinklab.equations.forms import additive_terms, power_product
 from sinklab.fit.bayes import latent, vines
 from sinklab.fit.bayes.priors import Wanted
 from sinklab.fit.bayes.scalars import collect
+from sinklab.fit.bayes.spec import branches
 from sinklab.fit.bayes.translate import Quantity, Translation
 
 #: Groups in which the data have less than this share are sampled as deviations from their mean.
@@ -69,11 +71,10 @@ def wanted_priors(spec, start, sizes) -> dict[str, Wanted]:
 
 def _exponents(system) -> set[str]:
     """Parameters that are exponents in a product of powers or a sum of such."""
-    found = set()
-    for response in system.responses:
-        form = system.power_product(response)
-        terms = (form,) if form else system.additive_terms(response) or ()
-        for term in terms:
+    found, parameters = set(), set(system.parameters)
+    for tree in branches(system):
+        form = power_product(tree, parameters)
+        for term in (form,) if form else additive_terms(tree, parameters) or ():
             found |= {e for _, e in term.powers if isinstance(e, str)}
     return found
 

@@ -6,7 +6,9 @@ from functools import cached_property
 import numpy as np
 
 from sinklab.equations.compile import Compiled
+from sinklab.equations.forms import power_product
 from sinklab.equations.groups import Layout
+from sinklab.equations.tree import Where
 from sinklab.errors import DataError, listing
 from sinklab.fit import totals
 from sinklab.fit.likelihood import find_patterns
@@ -192,9 +194,21 @@ def _coefficients(system, frame, kinds):
     return tuple(blocks), tuple(common), common_rows
 
 
+def branches(system) -> list:
+    """Right sides as written, each branch of a segmented equation by itself."""
+    waiting, found = [e.right for e in system.equations], []
+    while waiting:
+        tree = waiting.pop()
+        if isinstance(tree, Where):
+            waiting += [tree.yes, tree.no]
+        else:
+            found.append(tree)
+    return found
+
+
 def _positive(system) -> frozenset[str]:
     """Coefficients that must be positive, because a mean is a multiple of them; sampled as logarithms."""
-    forms = [system.power_product(r) for r in system.responses]
+    forms = [power_product(tree, set(system.parameters)) for tree in branches(system)]
     return frozenset(form.coefficient for form in forms if form is not None and not form.log)
 
 
