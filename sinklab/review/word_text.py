@@ -23,6 +23,7 @@ _PICTURES = {tag("w:drawing"), tag("w:pict"), tag("w:object")}
 #: Fields that Word works out; the text of all others (links, dates) is text.
 _COMPUTED = {"SEQ", "REF", "PAGEREF", "PAGE", "NUMPAGES", "TOC", "STYLEREF", "SECTIONPAGES"}
 _SPACE = {tag("w:tab"): " ", tag("w:br"): " ", tag("w:cr"): " ", tag("w:noBreakHyphen"): "-"}
+_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"  # I and O look like digits
 _HEADING = re.compile(r"heading\s*([1-3])|^[1-3]$|annex|附录|term$", re.IGNORECASE)
 _CAPTION = re.compile(r"caption|题注", re.IGNORECASE)
 
@@ -32,7 +33,7 @@ class Piece:
     """A paragraph or a row of a table.
 
     ``number`` counts paragraphs of the document from 1 (a row has that of its first paragraph);
-    ``heading`` is the nearest heading before it, ``caption`` that of its table, ``row`` the row in it
+    ``heading`` is the nearest heading before it with its number, ``caption`` that of its table, ``row`` the row in it
     from 1 (0 outside tables); ``comments`` are ids of comments that touch it, ``changes`` the authors
     of tracked changes in it.
     """
@@ -85,6 +86,7 @@ class _Walk:
 
     def __init__(self, styles):
         self.styles, self.heading, self.caption, self.count = styles, "", "", 0
+        self.clauses = _Clauses()
         self.found: list[Piece] = []
 
     def blocks(self, parent):
@@ -102,7 +104,7 @@ class _Walk:
         style = self._style(element)
         piece = read_paragraphs([[element]], self.count, style)
         if _HEADING.search(style) and piece.shown:
-            self.heading = piece.shown
+            self.heading = self.clauses.heading(style, piece.shown)
         elif _CAPTION.search(style):
             self.caption = piece.shown
         piece.heading = self.heading
@@ -110,23 +112,44 @@ class _Walk:
 
     def _table(self, element):
         for row, tr_element in enumerate(element.iter(_TR), start=1):
-            if tr_element.find(f"{tag('w:trPr')}/{tag('w:del')}") is not None:
-                continue
             cells = [list(cell.iter(_P)) for cell in tr_element.iter(_TC)]
             first = self.count + 1
             self.count += sum(map(len, cells))
             piece = read_paragraphs(cells, first, "table")
             piece.heading, piece.caption, piece.row = self.heading, self.caption, row
-            if tr_element.find(f"{tag('w:trPr')}/{tag('w:ins')}") is not None:
-                piece.changes += (
-                    tr_element.find(f"{tag('w:trPr')}/{tag('w:ins')}").get(tag("w:author"), ""),
-                )
+            for mark in ("w:ins", "w:del"):
+                tracked = tr_element.find(f"{tag('w:trPr')}/{tag(mark)}")
+                if tracked is not None:
+                    piece.changes += (tracked.get(tag("w:author"), ""),)
+                    piece.text = piece.text if mark == "w:ins" else ""
             self.found.append(piece)
 
     def _style(self, element) -> str:
         style = element.find(f"{tag('w:pPr')}/{tag('w:pStyle')}")
         key = style.get(tag("w:val"), "") if style is not None else ""
         return self.styles.get(key, key)
+
+
+class _Clauses:
+    """Numbers of clauses, which Word works out from the styles of the headings."""
+
+    def __init__(self):
+        self.annex, self.count = 0, [0, 0, 0]
+
+    def heading(self, style: str, text: str) -> str:
+        """Heading with its number in front, unless it was typed there."""
+        style = style.casefold()
+        if style == "annex":
+            self.annex, self.count = self.annex + 1, [0, 0, 0]
+            return f"{_LETTERS[min(self.annex, len(_LETTERS)) - 1]} {text}"
+        digits = [int(letter) for letter in style if letter in "123"]
+        # Clauses of an annex and entries of terms are of the second level.
+        level = digits[0] if digits else 2
+        self.count[level - 1 :] = [self.count[level - 1] + 1, *[0] * (3 - level)]
+        if text[:1].isdigit():
+            return text
+        first = [_LETTERS[min(self.annex, len(_LETTERS)) - 1]] if self.annex else [str(self.count[0])]
+        return ".".join(first + [str(n) for n in self.count[1:level]]) + f" {text}"
 
 
 def read_paragraphs(cells, number: int, style: str) -> Piece:

@@ -115,7 +115,7 @@ def test_hand_typed_number_is_caught_in_text_note_and_template(english, tmp_path
     words = "oven-dry mass of all organs of one living tree"
     back = edited(english, tmp_path / english.name, (words, f"{words}, of a density of 0.412 g/cm³"))
     (finding,) = check_draft(back).findings
-    assert (finding.kind, finding.found, finding.heading) == ("typed", "0.412", "tree biomass")
+    assert (finding.kind, finding.found, finding.heading) == ("typed", "0.412", "3.1 tree biomass")
     template = workbench / "reports" / "templates" / "species_standard" / "en.md"
     before = template.read_text(encoding="utf-8")
     try:
