@@ -62,7 +62,7 @@ def run_task(task: dict, own_process: bool = False) -> dict:
     from filelock import FileLock, Timeout
 
     root = Path(task["root"])
-    os.environ.update(kernels.environment(root))
+    os.environ.update(kernels.environment(root) | {"SINKLAB_WORKER": str(os.getpid())})
     set_language(task["language"])
     folder = root / task["folder"]
     folder.mkdir(parents=True, exist_ok=True)
@@ -168,7 +168,7 @@ def _notebook(task: dict, folder: Path, started: float) -> dict:
     from sinklab.runs import figures, pages
 
     target = folder / Path(task["notebook"]).name
-    kernels.execute(Path(task["notebook"]), target, task["parameters"], task["timeout"])
+    kernels.execute(Path(task["notebook"]), target, task["parameters"], task["timeout"], task["memory"])
     missing = [name for name in task["outputs"] if not _files(paths.root() / name)]
     if missing:
         names = ", ".join(missing)

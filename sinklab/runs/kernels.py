@@ -11,6 +11,7 @@ from pathlib import Path
 import sinklab
 from sinklab import paths
 from sinklab.language import tr
+from sinklab.runs import starting
 
 #: Set for every worker and kernel. One thread each: the workers are the parallelism.
 FIXED = {
@@ -27,7 +28,7 @@ FIXED = {
 }
 #: Set only where the user has not; PyTensor must never look for a C compiler.
 PREFERRED = {"PYTENSOR_FLAGS": "cxx=,mode=NUMBA"}
-_INLINE = "module://matplotlib_inline.backend_inline"
+INLINE = "module://matplotlib_inline.backend_inline"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -37,7 +38,7 @@ class NotebookFailure(Exception):
     Attributes
     ----------
     reason : str
-        ``error``, ``timeout`` or ``died``.
+        ``error``, ``timeout``, ``memory``, ``died``, or ``output`` (it did not write what it promised).
     line : str
         What the traceback ends in: the useful line, or the lines of a message that lists several faults.
     place : str
@@ -62,7 +63,7 @@ def environment(root: Path) -> dict[str, str]:
     return FIXED | chosen | {"PYTHONPATH": found, "SINKLAB_ROOT": str(root)}
 
 
-def execute(source: Path, target: Path, parameters: dict, limit: float) -> None:
+def execute(source: Path, target: Path, parameters: dict, limit: float, memory: int | None = None) -> None:
     """Execute a notebook from its template; ``target`` appears only when the notebook reached its end.
 
     Parameters
@@ -73,6 +74,8 @@ def execute(source: Path, target: Path, parameters: dict, limit: float) -> None:
         Of plain types.
     limit : float
         Seconds for the whole notebook, start of the kernel included.
+    memory : int, optional
+        Bytes that the kernel may write to, where the system can limit it.
 
     Raises
     ------
@@ -84,21 +87,20 @@ def execute(source: Path, target: Path, parameters: dict, limit: float) -> None:
     for attempt in (1, 2):
         part.unlink(missing_ok=True)
         try:
-            with _quiet_home():
+            with _quiet_home(memory):
+                # A kernel that died before its first cell gets a second try, then by a start of its own.
+                starting.install(ordinary=attempt == 2)
                 _papermill(source, part, parameters, deadline)
         except BaseException as error:
-            failure = _explain(error, part, limit)
+            failure = _explain(error, part, limit, memory)
             if failure is None:
                 part.unlink(missing_ok=True)
                 raise
             # Once a cell has been started, a second try could repeat what it did.
-            if (
-                attempt == 1
-                and failure.reason == "died"
-                and not _started(part)
-                and time.monotonic() < deadline
-            ):
-                continue
+            if attempt == 1 and failure.reason == "died" and not _started(part):
+                if time.monotonic() < deadline:
+                    continue
+                failure = NotebookFailure("timeout", _too_late(limit))
             keep(target, failure)
             raise failure from error
         os.replace(part, target)
@@ -130,11 +132,12 @@ def _papermill(source, part, parameters, deadline) -> None:
 
 
 @contextmanager
-def _quiet_home():
-    """Give kernels a figure backend, and an IPython folder without anybody's start-up files and history."""
+def _quiet_home(memory: int | None):
+    """Give kernels a memory limit, a figure backend, and an IPython folder without start-up files and history."""
     with tempfile.TemporaryDirectory(prefix="sinklab-", ignore_cleanup_errors=True) as folder:
-        before = {name: os.environ.get(name) for name in ("IPYTHONDIR", "MPLBACKEND")}
-        os.environ.update(IPYTHONDIR=folder, MPLBACKEND=_INLINE)
+        chosen = {"IPYTHONDIR": folder, "MPLBACKEND": INLINE, starting.MEMORY: str(memory or "")}
+        before = {name: os.environ.get(name) for name in chosen}
+        os.environ.update(chosen)
         try:
             yield
         finally:
@@ -145,7 +148,11 @@ def _quiet_home():
                     os.environ[name] = value
 
 
-def _explain(error, part, limit) -> NotebookFailure | None:
+def _too_late(limit: float) -> str:
+    return tr(f"time limit of {limit:g} s exceeded", f"超过 {limit:g} 秒的时限")
+
+
+def _explain(error, part, limit, memory) -> NotebookFailure | None:
     """Turn what papermill raised into one failure; None for what is not the notebook's concern."""
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -154,10 +161,13 @@ def _explain(error, part, limit) -> NotebookFailure | None:
         text = _COLOUR.sub("", "\n".join(error.traceback))
         message = "\n".join(line.rstrip() for line in str(error.evalue).splitlines() if line.strip())
         place = f"In [{error.exec_count}]{_frame(text)}"
+        if memory and error.ename.endswith("MemoryError"):
+            size = f"{memory / 1024**2:g} MB"
+            line = tr(f"memory limit of {size} exceeded", f"超过 {size} 的内存上限")
+            return NotebookFailure("memory", f"{line}: {message[:200]}".rstrip(": "), place, text)
         return NotebookFailure("error", f"{error.ename}: {message[:2000]}".rstrip(": "), place, text)
     if isinstance(error, CellTimeoutError):
-        line = tr(f"time limit of {limit:g} s exceeded", f"超过 {limit:g} 秒的时限")
-        return NotebookFailure("timeout", line, _running(part))
+        return NotebookFailure("timeout", _too_late(limit), _running(part))
     if isinstance(error, DeadKernelError) or (isinstance(error, RuntimeError) and "ernel" in str(error)):
         line = tr(
             "the kernel died (killed, out of memory, or a crash in compiled code)",

@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 
@@ -15,6 +15,7 @@ from sinklab.language import tr
 from sinklab.runs import kernels
 from sinklab.runs.engines import Event
 from sinklab.runs.execute import failure_record, lost_record, run_task
+from sinklab.runs.starting import Preloaded
 
 #: Seconds that a worker may need beyond the limit of its task before it is killed.
 GRACE = 45.0
@@ -102,6 +103,8 @@ class LocalEngine:
     def __init__(self, workers: int):
         self.limit = workers
         self._workers: list[_Worker] = []
+        self._preloaded = ExitStack()
+        self._environment: dict[str, str] = {}
 
     def __enter__(self):
         """Start nothing yet."""
@@ -112,10 +115,14 @@ class LocalEngine:
         for worker in self._workers:
             worker.end(kindly=worker.task is None)
         self._workers.clear()
+        self._preloaded.close()
 
     def run(self, tasks):
         """Execute tasks, yielding an :class:`Event` at each start and each end."""
         waiting = deque(tasks)
+        # A preloaded parent costs the imports of one notebook; it pays where workers execute several.
+        if len(waiting) > self.limit and not self._workers:
+            self._environment = self._preloaded.enter_context(Preloaded(tasks))
         while waiting or any(worker.task for worker in self._workers):
             while waiting and (worker := self._idle()):
                 worker.give(waiting.popleft())
@@ -132,7 +139,8 @@ class LocalEngine:
             if worker.task is None:
                 return worker
         if len(self._workers) < self.limit:
-            self._workers.append(_Worker(get_context("spawn"), kernels.environment(paths.root())))
+            environment = kernels.environment(paths.root()) | self._environment
+            self._workers.append(_Worker(get_context("spawn"), environment))
             return self._workers[-1]
         return None
 

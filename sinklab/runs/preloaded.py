@@ -1,0 +1,193 @@
+"""A process that has imported the libraries of notebooks once, and forks a kernel for each that asks.
+
+Run as ``python -m sinklab.runs.preloaded SOCKET MODULE …``. A forked kernel begins with the environment,
+folder and output files of an ordinary one, with libraries that have been imported and nothing else: no
+notebook ever runs in the parent, so that nothing passes from one job to the next. A parent in which an
+import has started threads does not fork at all, because a lock that another thread holds would stay
+locked in the child; kernels then start in the ordinary way.
+
+The parent ends with the process that started it (its standard input closes), a kernel with the worker
+that asked for it.
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+from importlib import import_module
+from pathlib import Path
+
+#: Longest request: the environment of a kernel.
+REQUEST = 1 << 20
+
+
+def preload(modules) -> bool:
+    """Import modules; False when this process has threads then and must not fork."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in modules:
+            # What cannot be imported here is the notebook's affair.
+            with contextlib.suppress(Exception):
+                import_module(name)
+    try:
+        threads = len(os.listdir("/proc/self/task"))
+    except OSError:
+        threads = threading.active_count()
+    return threads == 1
+
+
+def serve(listener: socket.socket) -> None:
+    """Fork a kernel for every connection until standard input is closed."""
+    wake, alarm = os.pipe()
+    for end in (wake, alarm):
+        os.set_blocking(end, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the runner decides
+    signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
+    selector = selectors.DefaultSelector()
+    for source in (0, wake, listener):
+        selector.register(source, selectors.EVENT_READ)
+    kernels: dict[int, socket.socket] = {}  # process -> its connection
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj == 0:
+                for process in kernels:
+                    _kill(process)
+                return
+            if key.fileobj == wake:
+                os.read(wake, 1024)
+                _reap(kernels, selector)
+            elif key.fileobj is listener:
+                connection, _ = listener.accept()
+                process = _fork(connection, listener, selector, (wake, alarm), kernels)
+                if process:
+                    kernels[process] = connection
+                    selector.register(connection, selectors.EVENT_READ, process)
+                    _send(connection, {"pid": process})
+                else:
+                    connection.close()
+            else:
+                # Nothing is ever sent after the request: the worker has closed its end, or is gone.
+                selector.unregister(key.fileobj)
+                if key.data in kernels:
+                    _kill(key.data)
+
+
+def _fork(connection, listener, selector, pipes, kernels) -> int | None:
+    """Fork one kernel as a connection asks for; None when the request is cut short."""
+    try:
+        connection.settimeout(10)
+        raw, files, _, _ = socket.recv_fds(connection, REQUEST, 2)
+        while not raw.endswith(b"\n"):
+            more = connection.recv(REQUEST)
+            if not more:
+                raise ValueError("cut short")
+            raw += more
+        request = json.loads(raw)
+    except (OSError, ValueError):
+        return None
+    process = os.fork()
+    if process:
+        for file in files:
+            os.close(file)
+        return process
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for other in (selector, listener, connection, *kernels.values()):
+            other.close()
+        for end in pipes:
+            os.close(end)
+        _become_kernel(request, files)
+    except SystemExit as error:
+        _leave(error.code if isinstance(error.code, int) else 0)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        _leave(1)
+    _leave(0)
+
+
+def _leave(code: int) -> None:
+    """End a forked process as Python itself would: what waits for the end is run, buffers are written."""
+    import atexit
+
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(code)
+
+
+def _become_kernel(request: dict, files) -> None:
+    """What a new process would find: session, files, environment, folder, arguments, random numbers."""
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDONLY)
+    for target, source in zip((0, 1, 2), (null, *files), strict=True):
+        os.dup2(source, target)
+        os.close(source)
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.environ["JPY_PARENT_PID"] = str(os.getppid())
+    os.chdir(request["cwd"])
+    sys.argv = ["ipykernel_launcher.py", *request["arguments"]]
+    # Two kernels of one parent must not draw the same unseeded numbers.
+    for name in ("random", "numpy.random"):
+        if name in sys.modules:
+            sys.modules[name].seed()
+    from ipykernel import kernelapp
+
+    kernelapp.launch_new_instance()
+
+
+def _reap(kernels, selector) -> None:
+    """Tell the workers of kernels that have ended."""
+    while True:
+        try:
+            process, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not process:
+            return
+        connection = kernels.pop(process, None)
+        if connection is not None:
+            with contextlib.suppress(KeyError, ValueError):
+                selector.unregister(connection)
+            _send(connection, {"exit": os.waitstatus_to_exitcode(status)})
+            connection.close()
+
+
+def _send(connection, message: dict) -> None:
+    with contextlib.suppress(OSError):
+        connection.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _kill(process: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(process, signal.SIGKILL)
+
+
+def main(path: str, modules) -> int:
+    """Import the modules and serve; 1 when this process must not fork."""
+    if not preload(["ipykernel.kernelapp", *modules]):
+        Path(f"{path}.refused").touch()
+        return 1
+    listener = socket.socket(socket.AF_UNIX)
+    # The name appears when connections are taken, and not before.
+    listener.bind(f"{path}.new")
+    listener.listen(64)
+    os.rename(f"{path}.new", path)
+    serve(listener)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
