@@ -1,0 +1,275 @@
+"""Does an equation hold what is claimed for it? Tested on trees it was not fitted to.
+
+Bias (ellipse test, mean relative error), equivalence (TOST), the verdict of
+:mod:`sinklab.assess.transfer`, bias by class of size, the range that is claimed, and *coverage*: the share
+of trees inside the intervals that the claim implies, with its exact (Clopper-Pearson) interval.
+
+Source
+------
+Clopper C.J., Pearson E.S. (1934) The use of confidence or fiducial limits illustrated in the case of
+the binomial. Biometrika 26:404-413.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sinklab import indices
+from sinklab.assess.diagnostics import bias_test, equivalence_test
+from sinklab.assess.transfer import Transfer, thresholds, transfer_test
+from sinklab.equations import System
+from sinklab.errors import DataError
+from sinklab.language import tr
+from sinklab.review.classes import bias_by_class
+
+#: What a claimed deviation is of: a share of the prediction, or the standard deviation of logarithms
+#: around an equation that gives medians.
+SCALES = ("relative", "log")
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Share of trees inside claimed intervals; ``lower`` and ``upper`` are its exact 95 % interval."""
+
+    level: float
+    n: int
+    inside: int
+    lower: float
+    upper: float
+
+    @property
+    def share(self) -> float:
+        """Share of the trees inside."""
+        return self.inside / self.n
+
+    @property
+    def holds(self) -> bool:
+        """Whether the claimed level is compatible with what was found."""
+        return self.lower <= self.level <= self.upper
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the trees say of a claimed equation.
+
+    ``n_left_out`` counts records without response or predictors, ``outside`` trees beyond the claimed
+    range; ``coverage`` is None when the claim says nothing of the scatter of trees.
+    """
+
+    equation: str
+    response: str
+    n: int
+    n_left_out: int
+    outside: int
+    indices: dict[str, float]
+    bias: dict[str, float]
+    equivalence: dict[str, float]
+    transfer: Transfer
+    classes: pd.DataFrame
+    coverage: Coverage | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the equation may be used here as it is, and its intervals hold."""
+        return self.transfer.verdict == "accept" and (self.coverage is None or self.coverage.holds)
+
+    def to_json(self) -> dict:
+        """Plain types."""
+        covered = self.coverage
+        return {
+            "equation": self.equation,
+            "response": self.response,
+            "n": self.n,
+            "n_left_out": self.n_left_out,
+            "outside": self.outside,
+            "indices": self.indices,
+            "bias": self.bias,
+            "equivalence": self.equivalence,
+            "verdict": self.transfer.verdict,
+            "ratio": self.transfer.ratio,
+            "checks": self.transfer.checks.to_dict("records"),
+            "classes": self.classes.to_dict("records"),
+            "coverage": None
+            if covered is None
+            else {
+                "level": covered.level,
+                "n": covered.n,
+                "inside": covered.inside,
+                "share": covered.share,
+                "lower": covered.lower,
+                "upper": covered.upper,
+                "holds": covered.holds,
+            },
+            "holds": self.holds,
+        }
+
+
+def test_claim(
+    data,
+    equation: str,
+    values=None,
+    response: str | None = None,
+    ranges=None,
+    deviation: float | None = None,
+    scale: str = "relative",
+    level: float = 0.95,
+) -> Claim:
+    """Test a claimed equation on measured trees.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Predictors and the measured response.
+    equation : str
+        With its numbers in it (``agb = 0.0881 * dbh**2.4651``) or with names for them.
+    values : mapping of str to float, optional
+        Numbers for the names.
+    response : str, optional
+        The last left side when left out.
+    ranges : mapping of str to (low, high), optional
+        Range that the claim gives for its predictors; None leaves a side open.
+    deviation : float, optional
+        Residual standard deviation that is claimed: a share of the prediction, or of logarithms.
+    scale : {"relative", "log"}
+        What ``deviation`` is of.
+    level : float
+        Level of the intervals whose coverage is tested.
+
+    Returns
+    -------
+    claim : Claim
+
+    Raises
+    ------
+    DataError
+        Numbers are missing, the data lack what the equation needs, or predictions are not positive.
+    """
+    system = System.parse(equation).bind(data.columns)
+    response = response or system.responses[-1]
+    values = dict(values or {})
+    _check(system, response, values, data, deviation, scale, level)
+    ranges = {
+        k: (-np.inf if a is None else a, np.inf if b is None else b) for k, (a, b) in (ranges or {}).items()
+    }
+    used = data.dropna(subset=[*system.predictors, response])
+    predicted = pd.Series(system.mean(values, used)[response], index=used.index)
+    _positive(predicted, used, response)
+    transfer = transfer_test(used, equation, values, response, ranges)
+    coverage = None
+    if deviation is not None:
+        half = stats.norm.ppf(0.5 + level / 2) * deviation
+        low, high = (1 - half, 1 + half) if scale == "relative" else (np.exp(-half), np.exp(half))
+        coverage = covered(used[response], predicted * low, predicted * high, level)
+    return _claim(data, used, str(system), response, predicted, system.predictors[0], transfer, coverage)
+
+
+def test_table(
+    data, table, response: str | None = None, model: str | None = None, level: float = 0.95
+) -> Claim:
+    """Test a parameter table on measured trees it was not made from.
+
+    Parameters
+    ----------
+    data : DataFrame
+    table : Table
+    response, model : str, optional
+        Response (the last of the model when left out), and id or label of one model.
+    level : float
+        Level of the intervals of single trees whose coverage is tested.
+
+    Returns
+    -------
+    claim : Claim
+        Coverage is that of the table's own intervals, parameters and residuals together.
+    """
+    fit = table.model(model)
+    response = response or fit.system.responses[-1]
+    _check(fit.system, response, dict.fromkeys(fit.system.parameters, 0.0), data, None, "relative", level)
+    used = data.dropna(subset=[*fit.system.predictors, response])
+    told = fit.predict(used, level=level, kind="individual")
+    predicted = told[response]
+    _positive(predicted, used, response)
+    coverage = covered(used[response], told[f"{response}_lower"], told[f"{response}_upper"], level)
+    # The table's predictions stand as the equation y = x, so that the rules of transfer judge them.
+    stand_in = pd.DataFrame({"observed": used[response], "predicted": predicted})
+    transfer = transfer_test(stand_in, "observed = 1 * predicted", {}, "observed")
+    beyond = np.zeros(len(used), bool)
+    for name, (low, high) in fit.ranges.items():
+        beyond |= ~used[name].between(low, high).to_numpy()
+    transfer = replace(transfer, outside=int(beyond.sum()))
+    first = fit.system.predictors[0]
+    return _claim(data, used, table.ref, response, predicted, first, transfer, coverage)
+
+
+# pytest must not take the two for tests.
+test_claim.__test__ = test_table.__test__ = False
+
+
+def covered(observed, lower, upper, level: float) -> Coverage:
+    """Share of observations inside intervals, with its exact 95 % interval."""
+    n, inside = len(observed), int(((observed >= lower) & (observed <= upper)).sum())
+    low = stats.beta.ppf(0.025, inside, n - inside + 1) if inside else 0.0
+    high = stats.beta.ppf(0.975, inside + 1, n - inside) if inside < n else 1.0
+    return Coverage(float(level), n, inside, float(low), float(high))
+
+
+def _claim(data, used, equation, response, predicted, first, transfer, coverage) -> Claim:
+    observed = used[response].astype(float)
+    margin = float(thresholds()["equivalence"]["margin"])
+    return Claim(
+        equation,
+        response,
+        len(used),
+        len(data) - len(used),
+        transfer.outside,
+        # None of its numbers was estimated from these trees.
+        indices.evaluate(observed, predicted, p=0),
+        bias_test(observed, predicted, weights=1 / predicted.to_numpy(float) ** 2),
+        equivalence_test(observed, predicted, margin),
+        transfer,
+        bias_by_class(observed, predicted, used[first].astype(float)),
+        coverage,
+    )
+
+
+def _check(system, response, values, data, deviation, scale, level):
+    problems = []
+    missing = [p for p in system.parameters if p not in values]
+    if missing:
+        names = ", ".join(missing)
+        problems.append(
+            tr(f"no number for {names}; give them with --values", f"缺少参数值：{names}；请用 --values 给出")
+        )
+    if response not in system.responses:
+        problems.append(
+            tr(f"{response} is not a left side: {', '.join(system.responses)}", f"方程左边没有 {response}")
+        )
+    needed = [c for c in (*system.predictors, response) if c not in data]
+    if needed:
+        problems.append(tr(f"the data lack {', '.join(needed)}", f"数据缺少列：{'、'.join(needed)}"))
+    if deviation is not None and not 0 < deviation < 10:
+        problems.append(
+            tr(
+                f"deviation {deviation}; expected a share such as 0.25",
+                f"标准差 {deviation}；应为比例，如 0.25",
+            )
+        )
+    if scale not in SCALES or not 0 < level < 1:
+        problems.append(tr(f"scale {scale!r}, level {level}", f"尺度 {scale!r}、水平 {level} 无效"))
+    if problems:
+        raise DataError(tr("claim: ", "方程检验：") + "; ".join(problems))
+
+
+def _positive(predicted, used, response):
+    bad = predicted.index[~(predicted > 0)]
+    if len(bad):
+        rows = ", ".join(str(i + 1) if isinstance(i, int) else str(i) for i in bad[:20])
+        raise DataError(
+            tr(
+                f"claim: {response} is not positive in records {rows} ({len(bad)} of {len(used)}); leave out what "
+                "lies beyond the range of the equation",
+                f"方程检验：第 {rows} 条记录的 {response} 预测值不为正（共 {len(bad)}/{len(used)} 条）；请剔除超出适用范围的记录",
+            )
+        )
