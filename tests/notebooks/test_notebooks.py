@@ -1,0 +1,93 @@
+"""Every notebook of the repository runs, thin and without outputs, in a workbench of its own.
+
+The quick suite takes those that live on what the repository carries; the others need the open data.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+#: Settings that make a run short; 0 leaves the sampling out.
+SMALL = {"draws": 400, "n_draw": 400}
+WITHOUT_SAMPLING = {"compare_methods.ipynb": {"draws": 0}}
+
+
+def jobs():
+    """The first job of every notebook that a batch names, embedded data before open data."""
+    found = {}
+    for path in sorted((REPOSITORY / "notebooks" / "batches").glob("*.yml")):
+        batch = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for job in batch.get("jobs") or []:
+            notebook = job.get("notebook", batch.get("notebook"))
+            parameters = {**(batch.get("defaults") or {}), **(job.get("parameters") or {})}
+            is_open = "open:" in json.dumps(parameters) or path.stem in (
+                "open_data",
+                "systems_open",
+                "methods",
+            )
+            if notebook and (notebook not in found or (found[notebook][1] and not is_open)):
+                found[notebook] = parameters, is_open
+    return found
+
+
+JOBS = jobs()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebooks_carry_no_outputs_and_say_what_they_ask(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in cells)
+    assert [c for c in cells if "parameters" in c["metadata"].get("tags", [])], "no cell tagged parameters"
+    first = "".join(cells[0]["source"])
+    assert cells[0]["cell_type"] == "markdown"
+    assert "问题" in first and "Question" in first
+
+
+def test_every_notebook_is_in_a_batch():
+    assert {path.name for path in NOTEBOOKS} - set(JOBS) == set()
+
+
+@pytest.fixture
+def workbench(tmp_path, monkeypatch):
+    root = tmp_path / "工作台"
+    shutil.copytree(REPOSITORY / "data", root / "data", ignore=shutil.ignore_patterns("open"))
+    shutil.copytree(REPOSITORY / "notebooks", root / "notebooks")
+    (root / "params").mkdir()
+    monkeypatch.setenv("SINKLAB_ROOT", str(root))
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.chdir(root)
+    return root
+
+
+def execute(root, name):
+    import papermill
+
+    parameters, _ = JOBS[name]
+    cells = json.loads((root / "notebooks" / name).read_text(encoding="utf-8"))["cells"]
+    declared = "".join("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", []))
+    wanted = SMALL | WITHOUT_SAMPLING.get(name, {})
+    small = {k: v for k, v in wanted.items() if f"\n{k} = " in f"\n{declared}"}
+    return papermill.execute_notebook(
+        root / "notebooks" / name,
+        root / "out.ipynb",
+        {**parameters, **small, "out_dir": str(root / "out")},
+        kernel_name="python3",
+        progress_bar=False,
+        cwd=str(root),
+    )
+
+
+@pytest.mark.parametrize("name", [n for n, (_, is_open) in sorted(JOBS.items()) if not is_open])
+def test_runs_on_what_the_repository_carries(workbench, name):
+    execute(workbench, name)
+
+
+@pytest.mark.open_data
+@pytest.mark.parametrize("name", [n for n, (_, is_open) in sorted(JOBS.items()) if is_open])
+def test_runs_on_open_data(workbench, name):
+    execute(workbench, name)
