@@ -1,0 +1,102 @@
+"""What the predictions would be with other choices: correction of bias, weights, outliers, influential trees.
+
+Each choice is a fit of its own to the same trees. Its effect is told as the change of the sum over the
+sample, and as the largest change along the fitted range in standard errors of the table's own mean.
+"""
+
+import numpy as np
+import pandas as pd
+
+from sinklab import plots
+from sinklab.errors import SinklabError
+from sinklab.fit import fit as fit_again
+from sinklab.language import tr
+from sinklab.review.scrutiny import OUTLIER, standardised
+
+COLUMNS = ("topic", "choice", "response", "change", "largest", "note")
+
+
+def sensitivity(fit, trees=None) -> pd.DataFrame:
+    """Refit with other choices.
+
+    Parameters
+    ----------
+    fit : FitResult
+        Of ``ols-log``, ``wls`` or ``nsur``, with its data.
+    trees : Index, optional
+        Rows of influential trees, to be left out together.
+
+    Returns
+    -------
+    sensitivity : DataFrame
+        ``topic`` (correction, weights, outliers, influence), ``choice, response, change`` [%],
+        ``largest`` (in standard errors); a choice that could not be fitted has a ``note``.
+    """
+    rows = []
+    for topic, choice, options, kept in _choices(fit, trees):
+        data = fit.data if kept is None else fit.data.loc[kept]
+        try:
+            other = fit_again(
+                data, fit.system, **(_own_options(fit) | options), level=fit.level, seed=fit.seed
+            )
+            rows += [(topic, choice, *told, "") for told in _effect(fit, other)]
+        except SinklabError as error:
+            rows.append((topic, choice, "", np.nan, np.nan, " ".join(str(error).split())[:200]))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _own_options(fit) -> dict:
+    if fit.method == "ols-log":
+        return {"method": "ols-log", "correction": fit.correction_kind}
+    variance = {r: m.spec for r, m in fit.residual.items()}
+    estimator = fit.certificate.get("estimator") or "ml"
+    return {"method": fit.method, "variance": variance, "estimator": estimator}
+
+
+def _choices(fit, trees):
+    """Topic, name, options and rows kept of every choice that differs from the table's own."""
+    now = {r: m.spec for r, m in fit.residual.items()}
+    if fit.method == "ols-log":
+        for kind in ("none", "baskerville", "snowdon"):
+            if kind != fit.correction_kind:
+                yield "correction", kind, {"correction": kind}, None
+        yield (
+            "weights",
+            "wls, power:mean",
+            {"method": "wls", "variance": "power:mean", "correction": "baskerville"},
+            None,
+        )
+    else:
+        x = plots.main_predictor(fit)
+        for spec in ("power:mean=1", f"power:{x}", "none"):
+            if any(s != spec for s in now.values()):
+                yield "weights", spec, {"variance": spec}, None
+        for kind in ("baskerville", "none"):
+            yield (
+                "correction",
+                f"ols-log, {kind}",
+                {"method": "ols-log", "correction": kind, "variance": "none", "estimator": "ml"},
+                None,
+            )
+    far = pd.concat([standardised(fit, r) for r in fit.residual])
+    out = far.index[far.abs() > OUTLIER].unique()
+    if len(out):
+        named = tr(
+            f"without {len(out)} trees beyond {OUTLIER:g} standard deviations",
+            f"剔除 {len(out)} 株标准化残差超过 {OUTLIER:g} 的样木",
+        )
+        yield "outliers", named, {}, fit.data.index.difference(out)
+    if trees is not None and len(trees):
+        named = tr(f"without {len(trees)} influential trees", f"剔除 {len(trees)} 株强影响样木")
+        yield "influence", named, {}, fit.data.index.difference(trees)
+
+
+def _effect(fit, other):
+    """Change of the sum over the sample, and the largest along the range, for each response."""
+    path = plots.curve_data(fit, fit.data)
+    here, there = fit.predict(fit.data), other.predict(fit.data)
+    along, anew = fit.predict(path), other.predict(path)
+    for response in fit.system.responses:
+        change = 100 * (there[response].sum() / here[response].sum() - 1)
+        moved = (anew[response] - along[response]).abs() / along[f"{response}_se"]
+        yield response, float(change), float(moved.max())
