@@ -1,0 +1,177 @@
+"""Hierarchical pooling of scalar values, and the choice of a family."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sinklab as sl
+from sinklab import hierarchy, literature
+from sinklab.errors import DataError
+from sinklab.hierarchy.scale import Scale, moments, quantiles
+
+SPREADS = {"family": 0.15, "genus": 0.1, "species_id": 0.2, "study": 1e-6, "stand": 0.1}
+
+
+def world(seed, families=6, genera=3, species=3, stands=4):
+    """Wood densities of stands of species in genera in families, and what is true of every species."""
+    rng = np.random.default_rng(seed)
+    rows, truth = [], {}
+    for f in range(families):
+        of_family = rng.normal(np.log(0.5), SPREADS["family"])
+        for g in range(genera):
+            of_genus = of_family + rng.normal(0, SPREADS["genus"])
+            for s in range(species):
+                name = f"s{f}{g}{s}"
+                truth[name] = of_genus + rng.normal(0, SPREADS["species_id"])
+                for value in truth[name] + rng.normal(0, SPREADS["stand"], stands):
+                    rows.append((f"f{f}", f"g{f}{g}", name, "stem", np.exp(value)))
+    frame = pd.DataFrame(rows, columns=["family", "genus", "species_id", "component", "wood_density"])
+    return frame.assign(source_id=[f"study {i}" for i in range(len(frame))]), truth
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    rows, truth = world(1)
+    return hierarchy.fit(rows, "wood_density", seed=1), rows, truth
+
+
+def test_spreads_are_recovered(fitted):
+    inside = []
+    for seed in range(10):
+        table = hierarchy.fit(world(200 + seed)[0], "wood_density", n_draw=100, seed=seed).spread_table()
+        inside += [
+            table.at[k, "lower"] < SPREADS[k] < table.at[k, "upper"]
+            for k in ("family", "genus", "species_id")
+        ]
+    # Intervals of 90 %; thirty of them, of which three are expected to miss.
+    assert 24 <= sum(inside)
+    # Every study has one stand: only both together can be told.
+    both = np.hypot(fitted[0].spreads["study"], fitted[0].spreads["stand"])
+    assert np.median(both) == pytest.approx(SPREADS["stand"], rel=0.12)
+    assert fitted[0].effective > 50
+
+
+def test_with_known_spreads_the_mean_of_a_species_is_shrunk_as_the_formula_says():
+    rows, _ = world(2, families=1, genera=1, species=5, stands=4)
+    found = hierarchy.fit(rows, "wood_density", n_draw=20)
+    sd = pd.DataFrame([[1e-6, 1e-6, 0.2, 1e-6, 0.1]], columns=found.spreads.columns)
+    exact = replace(found, spreads=sd)
+    target = pd.DataFrame({"species_id": ["s000", "none of them"], "component": "stem"})
+    got = exact.predict(target, "mean")
+    logs = np.log(rows["wood_density"]).groupby(rows["species_id"]).mean()
+    within, between = 0.1**2 / 4, 0.2**2
+    weight = between / (between + within)
+    assert got["centre"].iloc[0] == pytest.approx(
+        logs.mean() + weight * (logs["s000"] - logs.mean()), abs=1e-4
+    )
+    assert got["centre"].iloc[1] == pytest.approx(logs.mean(), abs=1e-4)
+    of_mean = (between + within) / 5
+    variance = between * (1 - weight) + (1 - weight) ** 2 * of_mean
+    assert got["spread"].iloc[0] == pytest.approx(np.sqrt(variance), rel=1e-3)
+    assert got["spread"].iloc[1] == pytest.approx(np.sqrt(between + of_mean), rel=1e-3)
+    stand = exact.predict(target, "stand")["spread"].iloc[1]
+    assert stand == pytest.approx(np.sqrt(between + of_mean + 0.1**2), rel=1e-3)
+
+
+def test_less_that_is_known_means_a_wider_answer(fitted):
+    found, _, _ = fitted
+    targets = pd.DataFrame(
+        {
+            "species_id": ["s000", None, None, None],
+            "genus": ["g00", "g00", None, None],
+            "family": ["f0", "f0", "f0", None],
+            "component": "stem",
+        }
+    )
+    got = found.predict(targets)
+    assert list(got["told_by"]) == ["species_id", "genus", "family", "none"]
+    assert (np.diff(got["spread"]) > 0).all()
+    assert (found.predict(targets, "mean")["spread"] < got["spread"]).all()
+    # A species is enough to know its genus and family.
+    alone = found.predict(pd.DataFrame({"species_id": ["s000"], "component": ["stem"]}))
+    assert alone["spread"].iloc[0] == pytest.approx(got["spread"].iloc[0])
+
+
+def test_fewer_values_widen():
+    rows, _ = world(3, families=2, genera=2, species=2, stands=8)
+    target = pd.DataFrame({"species_id": ["s000"], "component": ["stem"]})
+    width = {}
+    for kept in (1, 3, 8):
+        own = rows["species_id"] != "s000"
+        part = pd.concat([rows[own], rows[~own].head(kept)], ignore_index=True)
+        width[kept] = hierarchy.fit(part, "wood_density", seed=2).predict(target, "mean")["spread"].iloc[0]
+    assert width[1] > 1.2 * width[3] and width[3] > 1.1 * width[8]
+    few = hierarchy.fit(rows.head(2), "wood_density", seed=2).predict(target)["spread"].iloc[0]
+    assert few > 2 * hierarchy.fit(rows, "wood_density", seed=2).predict(target)["spread"].iloc[0]
+
+
+@pytest.mark.parametrize("missing", ["species_id", "family"])
+def test_intervals_hold_for_new_stands(missing):
+    inside = []
+    for seed in range(12):
+        rows, truth = world(100 + seed, stands=2)
+        found = hierarchy.fit(rows, "wood_density", n_draw=60, seed=seed)
+        targets = rows.drop_duplicates("species_id")[["family", "genus", "species_id", "component"]]
+        rng = np.random.default_rng(seed)
+        if missing == "species_id":
+            true = targets["species_id"].map(truth) + rng.normal(0, SPREADS["stand"], len(targets))
+        else:
+            # A new family: nothing of it was seen.
+            whole = np.sqrt(sum(SPREADS[k] ** 2 for k in ("family", "genus", "species_id", "stand")))
+            true = np.log(0.5) + rng.normal(0, whole, 6)
+            targets = pd.DataFrame({"component": ["stem"] * 6})
+        got = found.predict(targets, level=0.9)
+        inside.append(((got["lower"] < np.exp(true)) & (np.exp(true) < got["upper"])).mean())
+    assert np.mean(inside) == pytest.approx(0.9, abs=0.05 if missing == "species_id" else 0.09)
+
+
+def test_a_printed_standard_error_is_believed_only_as_far_as_it_goes():
+    rows, _ = world(4, families=1, genera=1, species=6, stands=1)
+    rows = rows.assign(wood_density_spread=0.001, spread_kind="se", n=30.0)
+    vague = rows.copy()
+    vague.loc[vague["species_id"] == "s000", "wood_density_spread"] = 0.2
+    target = pd.DataFrame({"species_id": ["s000"], "component": ["stem"]})
+    sd = pd.DataFrame([[1e-6, 1e-6, 0.2, 1e-6, 0.05]], columns=[*hierarchy.LEVELS, "study", "stand"])
+    fits = (hierarchy.fit(r, "wood_density", n_draw=10) for r in (rows, vague))
+    sharp, blunt = (replace(found, spreads=sd).predict(target, "mean") for found in fits)
+    assert blunt["spread"].iloc[0] > 1.2 * sharp["spread"].iloc[0]
+    others = np.log(rows["wood_density"][rows["species_id"] != "s000"]).mean()
+    assert abs(blunt["centre"].iloc[0] - others) < abs(sharp["centre"].iloc[0] - others)
+
+
+def test_a_mixture_has_the_quantiles_and_moments_of_its_parts():
+    at = quantiles(np.array([0.025, 0.5, 0.975]), np.array([0.0, 0.0]), np.array([1.0, 1.0]))
+    assert at == pytest.approx([-1.959964, 0, 1.959964], abs=1e-5)
+    mean, sd = moments(Scale("log"), [0.1, 0.1], [0.3, 0.3])
+    assert mean == pytest.approx(np.exp(0.1 + 0.045)) and sd == pytest.approx(mean * np.sqrt(np.expm1(0.09)))
+    # The variance of a logit is that of the fraction over (p q)^2.
+    assert Scale("logit").variance(0.5, 0.01) == pytest.approx(0.16)
+
+
+def test_printed_carbon_fractions_become_rows_of_a_table(tmp_path):
+    rows = literature.load("carbon_fraction")
+    found = hierarchy.fit(rows, "carbon_fraction", seed=1)
+    values = hierarchy.values(found)
+    assert values["name"].is_unique and values["family"].eq("logitnormal").all()
+    assert ((values["q025"] < values["mean"]) & (values["mean"] < values["q975"])).all()
+    own = values[values["name"] == "carbon_fraction[cunninghamia_lanceolata,root_unspecified]"].iloc[0]
+    any_root = values[values["name"] == "carbon_fraction[root_unspecified]"].iloc[0]
+    assert own["q975"] - own["q025"] < any_root["q975"] - any_root["q025"] and own["se"] < any_root["se"]
+    assert 0.4 < own["mean"] < 0.55 and own["n_study"] >= 1 and "CX_GXROOT2017" in own["sources"]
+    table = sl.Table.from_values(values, "carbon_fraction_forest_china", "0.2.0", source=rows.attrs["source"])
+    back = sl.Table.read(table.write(tmp_path))
+    assert back.checks["passed"].all() and len(back.values) == len(values)
+    assert back.value("carbon_fraction[root_unspecified]", "mean") == pytest.approx(any_root["mean"])
+
+
+def test_values_outside_the_scale_and_missing_columns_are_refused():
+    rows, _ = world(5, families=1, genera=1, species=2)
+    with pytest.raises(DataError, match="1 of 8 values"):
+        hierarchy.fit(rows.assign(wood_density=[0.0] + [0.5] * 7), "wood_density")
+    with pytest.raises(DataError, match="no column component"):
+        hierarchy.fit(rows.drop(columns="component"), "wood_density")
+    found = hierarchy.fit(rows, "wood_density", n_draw=10)
+    with pytest.raises(DataError, match="stand"):
+        found.predict(rows, "tree")
