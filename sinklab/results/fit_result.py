@@ -10,99 +10,9 @@ from sinklab.equations import System
 from sinklab.equations.groups import Layout
 from sinklab.errors import DataError
 from sinklab.language import tr
-
-
-@dataclass(frozen=True)
-class ResidualModel:
-    r"""Standard deviation of what one equation leaves unexplained.
-
-    ========= ==================================================
-    kind      standard deviation of the residual
-    ========= ==================================================
-    constant  sigma
-    power     sigma · x^exponent, x a predictor or the mean
-    exp       sigma · exp(exponent · x)
-    lognormal sigma on the scale of ln(response)
-    ========= ==================================================
-
-    ``by`` is the predictor, or ``"mean"`` for the prediction itself; ``fixed`` tells an exponent that
-    was given from one that was estimated; ``freedom`` is n - p of the equation.
-    """
-
-    response: str
-    kind: str
-    sigma: float
-    by: str = ""
-    exponent: float = 0.0
-    fixed: bool = True
-    freedom: float = np.inf
-
-    def sd(self, mean, data) -> np.ndarray:
-        """Residual standard deviation on the natural scale, in the unit of the response."""
-        if self.kind == "constant":
-            return np.full(np.shape(mean), self.sigma)
-        if self.kind == "lognormal":
-            return np.asarray(mean) * np.sqrt(np.expm1(self.sigma**2))
-        x = np.asarray(mean) if self.by == "mean" else np.asarray(data[self.by], float)
-        if self.kind == "power":
-            return self.sigma * np.abs(x) ** self.exponent
-        return self.sigma * np.exp(self.exponent * x)
-
-    @property
-    def text(self) -> str:
-        """The variance function as a formula."""
-        if self.kind == "constant":
-            return f"sd = {self.sigma:.6g}"
-        if self.kind == "lognormal":
-            return f"sd(ln {self.response}) = {self.sigma:.6g}"
-        x = self.response if self.by == "mean" else self.by
-        if self.kind == "power":
-            return f"sd = {self.sigma:.6g} * {x}^{self.exponent:.6g}"
-        return f"sd = {self.sigma:.6g} * exp({self.exponent:.6g} * {x})"
-
-    @property
-    def spec(self) -> str:
-        """The variance function as the option ``variance`` takes it."""
-        if self.kind in ("constant", "lognormal"):
-            return {"constant": "none"}.get(self.kind, self.kind)
-        return f"{self.kind}:{self.by}" + (f"={self.exponent:.12g}" if self.fixed else "")
-
-
-@dataclass(frozen=True)
-class RandomEffects:
-    """How parameters vary between groups: normal deviations with mean zero.
-
-    ``column`` is the data column of the groups; ``covariance`` (q, q) is labelled by the parameters
-    that vary; ``multiplies`` names those whose deviation ``u`` multiplies by ``exp(u)`` instead of being
-    added; ``effects`` holds the deviations of the groups seen, one row each, or None when the result
-    was read from a table.
-    """
-
-    column: str
-    covariance: pd.DataFrame
-    multiplies: tuple[str, ...] = ()
-    effects: pd.DataFrame | None = None
-
-    @property
-    def names(self) -> list[str]:
-        """Parameters that vary."""
-        return list(self.covariance.index)
-
-    def drawn(self, values, labels, rng) -> np.ndarray:
-        """Parameters (k,) of a group drawn at random."""
-        roots, vectors = np.linalg.eigh(self.covariance.to_numpy())
-        deviation = vectors @ (np.sqrt(np.clip(roots, 0, None)) * rng.standard_normal(len(roots)))
-        moved = np.array(values, float)
-        for name, u in zip(self.names, deviation, strict=True):
-            place = labels.index(name)
-            moved[place] = moved[place] * np.exp(u) if name in self.multiplies else moved[place] + u
-        return moved
-
-    def slopes(self, gradient, labels, values) -> np.ndarray:
-        """Derivatives by the deviations (n, q), from those by the parameters (n, k), at no deviation."""
-        places = [labels.index(name) for name in self.names]
-        factor = [values[i] if n in self.multiplies else 1.0 for i, n in zip(places, self.names, strict=True)]
-        return gradient[:, places] * np.array(factor)
+from sinklab.results.plain import plain
+from sinklab.results.random import RandomEffects
+from sinklab.results.residual import ResidualModel
 
 
 @dataclass(frozen=True)
@@ -276,18 +186,6 @@ class FitResult:
         told = self.certificate.get("bootstrap")
         return f"bootstrap, {told['interval']}" if told else "Wald, Student t"
 
-    def _random_json(self):
-        if self.random is None:
-            return None
-        effects = self.random.effects
-        return {
-            "column": self.random.column,
-            "names": self.random.names,
-            "covariance": _plain(self.random.covariance.to_numpy().tolist()),
-            "multiplies": list(self.random.multiplies),
-            "effects": None if effects is None else _plain(effects.to_dict("index")),
-        }
-
     def to_json(self) -> dict:
         """Plain types for ``fit --json``; numbers that do not exist are null."""
         p = self.parameters
@@ -296,54 +194,26 @@ class FitResult:
             "label": self.label,
             "method": self.method,
             "equations": [str(e) for e in self.system.equations],
-            "parameters": _plain(p.to_dict("records")),
-            "covariance": {"names": self.labels, "matrix": _plain(self.covariance.to_numpy().tolist())},
-            "residual": {r: _residual_json(m) for r, m in self.residual.items()},
+            "parameters": plain(p.to_dict("records")),
+            "covariance": {"names": self.labels, "matrix": plain(self.covariance.to_numpy().tolist())},
+            "residual": {r: m.to_json() for r, m in self.residual.items()},
             "correlation": {
                 "names": list(self.correlation.columns),
-                "matrix": _plain(self.correlation.to_numpy().tolist()),
+                "matrix": plain(self.correlation.to_numpy().tolist()),
             },
-            "correction": {"kind": self.correction_kind, "factor": _plain(self.correction)},
-            "loglik": _plain(self.loglik),
-            "aic": _plain(index_formulas.aic(self.loglik, k)),
-            "bic": _plain(index_formulas.bic(self.loglik, k, max(self.n.values()))),
+            "correction": {"kind": self.correction_kind, "factor": plain(self.correction)},
+            "loglik": plain(self.loglik),
+            "aic": plain(index_formulas.aic(self.loglik, k)),
+            "bic": plain(index_formulas.bic(self.loglik, k, max(self.n.values()))),
             "n": {r: int(c) for r, c in self.n.items()},
-            "random": self._random_json(),
-            "indices": {r: _plain(row.to_dict()) for r, row in self.index_table.iterrows()},
-            "ranges": {x: {"min": _plain(lo), "max": _plain(hi)} for x, (lo, hi) in self.ranges.items()},
+            "random": None if self.random is None else self.random.to_json(),
+            "indices": {r: plain(row.to_dict()) for r, row in self.index_table.iterrows()},
+            "ranges": {x: {"min": plain(lo), "max": plain(hi)} for x, (lo, hi) in self.ranges.items()},
             "interval": {"kind": self._interval_kind, "level": self.level},
             "converged": bool(self.converged),
-            "certificate": _plain(self.certificate),
+            "certificate": plain(self.certificate),
             "warnings": list(self.warnings),
             "seed": int(self.seed),
-            "source": _plain(self.source),
+            "source": plain(self.source),
             "versions": dict(self.versions),
         }
-
-
-def _residual_json(model: ResidualModel) -> dict:
-    return {
-        "variance": model.spec,
-        "kind": model.kind,
-        "by": model.by or None,
-        "exponent": _plain(model.exponent),
-        "exponent_fixed": bool(model.fixed),
-        "sigma": _plain(model.sigma),
-        "function": model.text,
-        "df": _plain(model.freedom),
-    }
-
-
-def _plain(value):
-    """Numpy and container types to what JSON knows; NaN and infinity become None."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else None
-    return value
