@@ -6,6 +6,7 @@ from sinklab.language import tr
 from sinklab.runs import kernels
 from sinklab.runs.engines import Event
 from sinklab.runs.execute import lost_record, run_task
+from sinklab.runs.starting import Preloaded
 
 
 class DaskEngine:
@@ -17,6 +18,7 @@ class DaskEngine:
     def __init__(self, workers: int, scheduler: str | None = None):
         self.limit, self.address = workers, scheduler
         self._client = self._cluster = None
+        self._preloaded = Preloaded([])
 
     def __enter__(self):
         """Connect, starting a cluster on this machine when no address is given."""
@@ -37,7 +39,7 @@ class DaskEngine:
                     processes=True,
                     host="127.0.0.1",
                     dashboard_address=None,
-                    env=kernels.environment(paths.root()),
+                    env=kernels.environment(paths.root()) | self._preloaded.__enter__(),
                 )
             self._client = Client(self._cluster or self.address, timeout=30)
         except (OSError, TimeoutError, ValueError) as error:
@@ -54,6 +56,7 @@ class DaskEngine:
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
+        self._preloaded.__exit__(kind, error, trace)
 
     def run(self, tasks):
         """Execute tasks, yielding an :class:`Event` at each end; a lost worker's task is handed out again."""

@@ -138,7 +138,9 @@ def _become_kernel(request: dict, files) -> None:
     os.environ.update(request["env"])
     os.environ["JPY_PARENT_PID"] = str(os.getppid())
     os.chdir(request["cwd"])
-    sys.argv = ["ipykernel_launcher.py", *request["arguments"]]
+    # The application read the variable when it was imported.
+    parent = f"--IPKernelApp.parent_handle={os.getppid()}"
+    sys.argv = ["ipykernel_launcher.py", *request["arguments"], parent]
     # Two kernels of one parent must not draw the same unseeded numbers.
     for name in ("random", "numpy.random"):
         if name in sys.modules:
@@ -177,6 +179,8 @@ def _kill(process: int) -> None:
 
 def main(path: str, modules) -> int:
     """Import the modules and serve; 1 when this process must not fork."""
+    if sys.path[0] in ("", os.getcwd()):
+        del sys.path[0]  # as the launcher of ordinary kernels does
     if not preload(["ipykernel.kernelapp", *modules]):
         Path(f"{path}.refused").touch()
         return 1

@@ -21,6 +21,8 @@ from sinklab import paths
 
 #: Names the socket of the preloaded parent for workers, and the memory limit of a kernel in bytes.
 SOCKET, MEMORY = "SINKLAB_KERNELS", "SINKLAB_MEMORY"
+#: pyarrow's allocator would start a thread, and a process with threads must not fork.
+_QUIET = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 #: What nearly every notebook ends up importing through the library, which itself imports late.
 _USUAL = (
     "numpy.random",
@@ -41,7 +43,7 @@ class Preloaded:
     Parameters
     ----------
     tasks : list of dict
-        What will be executed; decides what is imported.
+        What will be executed; decides what is imported. Empty when it is not known yet.
     """
 
     def __init__(self, tasks):
@@ -56,9 +58,10 @@ class Preloaded:
         path = os.path.join(self.folder, "kernels")
         from sinklab.runs import kernels
 
-        environment = dict(os.environ) | kernels.environment(paths.root()) | {"MPLBACKEND": kernels.INLINE}
+        environment = dict(os.environ) | kernels.environment(paths.root()) | _QUIET
+        environment["MPLBACKEND"] = kernels.INLINE
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "sinklab.runs.preloaded", path, *modules(self.tasks)],
+            [sys.executable, "-m", "sinklab.runs.preloaded", path, *modules(self.tasks)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -81,7 +84,7 @@ class Preloaded:
 
 def modules(tasks) -> list[str]:
     """Modules worth importing before the fork: what the notebooks name, and what the library needs for them."""
-    found, texts = dict.fromkeys(_USUAL), set()
+    found, texts = {}, set()
     for task in tasks:
         if task["kind"] == "notebook":
             texts.add(task["notebook"])
@@ -92,7 +95,9 @@ def modules(tasks) -> list[str]:
         for cell in cells:
             if cell["cell_type"] == "code":
                 found |= dict.fromkeys(_imported("".join(cell["source"])))
-    return list(found)
+    # Nothing known beforehand: as if a notebook fitted something.
+    usual = _USUAL if not texts or {"pandas", "sinklab"} & found.keys() else ()
+    return list(dict.fromkeys((*usual, *found)))
 
 
 def _imported(code: str) -> list[str]:
@@ -105,10 +110,10 @@ def _imported(code: str) -> list[str]:
     for statement in statements:
         if isinstance(statement, ast.Import):
             found += [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom) and statement.module == "sinklab":
+            found += [f"sinklab.{alias.name}" for alias in statement.names]
         elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
             found.append(statement.module)
-            if statement.module == "sinklab":
-                found += [f"sinklab.{alias.name}" for alias in statement.names]
     return found
 
 
