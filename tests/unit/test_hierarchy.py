@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import sinklab as sl
-from sinklab import hierarchy, literature
+from sinklab import families, hierarchy, literature
+from sinklab.distributions import Distribution
 from sinklab.errors import DataError
 from sinklab.hierarchy.scale import Scale, moments, quantiles
 
@@ -175,3 +177,79 @@ def test_values_outside_the_scale_and_missing_columns_are_refused():
     found = hierarchy.fit(rows, "wood_density", n_draw=10)
     with pytest.raises(DataError, match="stand"):
         found.predict(rows, "tree")
+
+
+def test_leaving_one_out_is_what_refitting_gives():
+    x = np.array([1.0, 2.0, 4.0, 3.0, 2.5])
+    table = families.compare(x, ["normal", "lognormal"], method="exact")
+    by_hand = 0.0
+    for i in range(5):
+        rest = np.delete(x, i)
+        by_hand += stats.norm.logpdf(x[i], rest.mean(), rest.std())
+    assert table.at["normal", "elpd"] == pytest.approx(by_hand)
+    assert table["weight"].sum() == pytest.approx(1) and table["difference"].iloc[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("family", "p1", "p2"),
+    [
+        ("normal", 5.0, 1.5),
+        ("lognormal", 0.0, 0.8),
+        ("gamma", 1.5, 2.0),
+        ("weibull", 3.5, 1.0),
+        ("beta", 2.0, 1.2),
+        ("logitnormal", 1.0, 1.8),
+    ],
+)
+def test_the_family_that_made_the_values_is_never_far_behind(family, p1, p2):
+    x = Distribution(family, p1, p2).draw(150, seed=4)
+    table = families.compare(x)
+    row = table.loc[family]
+    assert row["difference"] >= -2 * max(row["difference_se"], 0.5)
+    assert table["method"].eq("exact").all()
+    worst = table.iloc[-1]
+    assert worst["difference"] < -2
+
+
+def test_importance_sampling_agrees_with_refitting():
+    x = Distribution("gamma", 4.0, 0.2).draw(120, seed=5)
+    exact, psis = (
+        families.compare(x, ["gamma", "lognormal", "weibull"], method=m) for m in ("exact", "psis")
+    )
+    assert (psis["k"] < families.K_LIMIT).all()
+    for family in exact.index:
+        assert psis.at[family, "elpd"] == pytest.approx(exact.at[family, "elpd"], abs=0.5)
+    assert list(psis.index) == list(exact.index)
+
+
+@pytest.mark.parametrize("method", ["exact", "psis"])
+def test_values_with_noughts_have_a_point_mass(method):
+    made = families.ZeroInflated(0.3, Distribution("gamma", 2.0, 1.5))
+    x = made.draw(150, seed=6)
+    table = families.compare(x, method=method)
+    assert set(table.index) <= {"zero_gamma", "zero_lognormal", "zero_weibull"}
+    assert table["zero"].iloc[0] == pytest.approx((np.sum(x == 0) + 0.5) / 151)
+    assert table.loc["zero_gamma", "difference"] > -2 * max(table.loc["zero_gamma", "difference_se"], 0.5)
+    assert "noughts" in table.attrs["left_out"]["normal"]
+    # Noughts alone cost what a coin with that share costs.
+    share = np.mean(x == 0)
+    entropy = 150 * (share * np.log(share) + (1 - share) * np.log(1 - share))
+    above = families.compare(x[x > 0], ["gamma"], method=method).at["gamma", "elpd"]
+    assert table.at["zero_gamma", "elpd"] == pytest.approx(entropy + above, abs=1.5)
+
+
+def test_a_point_mass_counts_in_quantiles_and_mean():
+    found = families.ZeroInflated(0.4, Distribution("lognormal", 0.0, 0.5))
+    assert found.quantile([0.1, 0.4, 0.7]) == pytest.approx([0, 0, 1.0])
+    assert found.mean == pytest.approx(0.6 * np.exp(0.125))
+    assert np.mean(found.draw(4000, seed=1) == 0) == pytest.approx(0.4, abs=0.03)
+
+
+def test_families_that_cannot_hold_the_values_say_why():
+    table = families.compare([-1.0, 0.5, 2.0, 1.0, 0.3])
+    assert list(table.index) == ["normal"]
+    assert set(table.attrs["left_out"]) == set(families.CANDIDATES) - {"normal"}
+    with pytest.raises(DataError, match="at least 4"):
+        families.compare([1.0, 2.0, np.nan])
+    with pytest.raises(DataError, match="no family"):
+        families.compare([-1.0, 0.5, 2.0, 1.0], ["gamma"])
