@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 
 from sinklab import plots
+from sinklab.equations.parts import complete
 from sinklab.errors import SinklabError
 from sinklab.fit import fit as fit_again
 from sinklab.language import tr
 from sinklab.review.scrutiny import OUTLIER, standardised
 
+#: Errors of logarithms: an equation of means, and one of medians whose correction was forgotten.
+LOGNORMAL, MEDIANS = "lognormal", "lognormal, medians"
 COLUMNS = ("topic", "choice", "response", "change", "largest", "note")
 
 
@@ -39,7 +42,7 @@ def sensitivity(fit, trees=None) -> pd.DataFrame:
             other = fit_again(
                 data, fit.system, **(_own_options(fit) | options), level=fit.level, seed=fit.seed
             )
-            rows += [(topic, choice, *told, "") for told in _effect(fit, other)]
+            rows += [(topic, choice, *told, "") for told in _effect(fit, other, choice == MEDIANS)]
         except SinklabError as error:
             rows.append((topic, choice, "", np.nan, np.nan, " ".join(str(error).split())[:200]))
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -71,13 +74,8 @@ def _choices(fit, trees):
         for spec in ("power:mean=1", f"power:{x}", "none"):
             if any(s != spec for s in now.values()):
                 yield "weights", spec, {"variance": spec}, None
-        for kind in ("baskerville", "none"):
-            yield (
-                "correction",
-                f"ols-log, {kind}",
-                {"method": "ols-log", "correction": kind, "variance": "none", "estimator": "ml"},
-                None,
-            )
+        yield "correction", LOGNORMAL, {"variance": "lognormal"}, None
+        yield "correction", MEDIANS, {"variance": "lognormal"}, None
     far = pd.concat([standardised(fit, r) for r in fit.residual])
     out = far.index[far.abs() > OUTLIER].unique()
     if len(out):
@@ -91,12 +89,21 @@ def _choices(fit, trees):
         yield "influence", named, {}, fit.data.index.difference(trees)
 
 
-def _effect(fit, other):
+def _effect(fit, other, medians: bool):
     """Change of the sum over the sample, and the largest along the range, for each response."""
     path = plots.curve_data(fit, fit.data)
-    here, there = fit.predict(fit.data), other.predict(fit.data)
-    along, anew = fit.predict(path), other.predict(path)
+    here, there = fit.predict(fit.data), _predicted(other, fit.data, medians)
+    along, anew = fit.predict(path), _predicted(other, path, medians)
     for response in fit.system.responses:
-        change = 100 * (there[response].sum() / here[response].sum() - 1)
-        moved = (anew[response] - along[response]).abs() / along[f"{response}_se"]
-        yield response, float(change), float(moved.max())
+        change = 100 * (np.sum(there[response]) / here[response].sum() - 1)
+        moved = np.abs(anew[response] - along[response]) / along[f"{response}_se"]
+        yield response, float(change), float(np.max(moved))
+
+
+def _predicted(fit, data, medians: bool) -> dict:
+    """Predictions of every response; the medians of a lognormal model when asked for."""
+    mean = fit.predict(data)
+    if not medians:
+        return {r: mean[r].to_numpy(float) for r in fit.system.responses}
+    parts = {r: mean[r].to_numpy(float) * np.exp(-(fit.residual[r].sigma ** 2) / 2) for r in fit.system.free}
+    return complete(fit.system, parts, {x: data[x].to_numpy(float) for x in fit.system.predictors})

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sinklab import language, paths
+import sinklab as sl
+from sinklab import datasets, language, paths, pooling
 from sinklab.drafts import description
 from sinklab.drafts.convert import Look, convert
 from sinklab.errors import DraftError
@@ -19,6 +20,14 @@ from sinklab.tables import Table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAME = "tree_biomass_cunninghamia"
+EQUATIONS = """
+stem = a1 * dbh**b1 * height**c1
+branch = a2 * dbh**b2 * height**c2
+foliage = a3 * dbh**b3 * height**c3
+agb = stem + branch + foliage
+root = agb * r0 * dbh**r1
+volume = v0 * dbh**v1 * height**v2
+"""
 TABLES = ("agb_forest_cunninghamia", "carbon_fraction_forest_china")
 
 
@@ -30,11 +39,14 @@ def workbench(tmp_path_factory):
     shutil.copytree(REPOSITORY / "reports" / "templates", root / "reports" / "templates")
     (root / "reports" / "drafts").mkdir()
     shutil.copy(REPOSITORY / "reports" / "drafts" / f"{NAME}.yml", root / "reports" / "drafts")
-    for table in TABLES:
-        shutil.copytree(REPOSITORY / "params" / table / "0.1.0", root / "params" / table / "0.1.0")
     before = dict(os.environ)
     os.environ["SINKLAB_ROOT"] = str(root)
     language.set_language("en")
+    fit = sl.fit(datasets.load("study:chinese_fir_simulated"), EQUATIONS)
+    Table.from_fits([fit], TABLES[0], "0.1.0").write()
+    printed = datasets.load("literature:carbon_fraction", {"species_id": "cunninghamia_lanceolata"})
+    values = pooling.summarise(printed, "carbon_fraction", by=["species_id", "component"])
+    Table.from_values(values, TABLES[1], "0.1.0", source=printed.attrs["source"]).write()
     yield root
     language.set_language(None)
     os.environ.clear()
