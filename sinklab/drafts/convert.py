@@ -39,12 +39,13 @@ PROBLEMS = {
 
 @dataclass(frozen=True)
 class Look:
-    """What the pages say beside the text: language, title, number of the standard, watermark."""
+    """What the pages say and look like: language, title, number, watermark, Word document of the drafters."""
 
     lang: str
     title: str
     number: str
     watermark: str = ""
+    reference: Path | None = None
 
     @property
     def marks(self) -> float:
@@ -78,7 +79,8 @@ def convert(text: str, to: str, look: Look, folder: Path) -> bytes:
 
 def _docx(text, look, folder) -> bytes:
     model, target = folder / "reference.docx", folder / "draft.docx"
-    model.write_bytes(reference.document(look.lang))
+    own = look.reference.read_bytes() if look.reference else None
+    model.write_bytes(reference.document(look.lang, own))
     _pandoc(text, "docx", look, folder, f"--reference-doc={model}", f"--output={target}")
     return finish.finish(target.read_bytes(), look.lang, look.title, look.number, look.watermark)
 

@@ -19,8 +19,10 @@ class Description:
 
     ``template`` names a folder of ``reports/templates``; ``tables`` maps the words that the template
     uses for tables to ``id@version``; ``preview`` asks for a watermarked demonstration; a final
-    rendering needs numbers of ``minimum_status`` or better. ``data`` is the whole file: whatever else
-    it holds is for the template.
+    rendering needs numbers of ``minimum_status`` or better. ``reference`` is a Word document, relative to
+    the workbench, whose styles and page are used. ``data`` is the whole file: whatever else it holds is
+    for the template. A file may be ``like`` another one: what it leaves out is taken from there, and
+    ``decisions`` of both are joined.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Description:
     tables: dict[str, str]
     preview: bool
     minimum_status: str
+    reference: Path | None
     data: dict
 
     def localised(self, lang: str) -> dict:
@@ -49,8 +52,8 @@ def read(name: str) -> Description:
         There is none of that name, or it lacks something; all faults at once.
     """
     path = path_of(name)
-    data = _load(path)
-    problems = list(_problems(data))
+    data = _inherited(name)
+    problems = [*_problems(data), *_broken_wordings(data)]
     if problems:
         raise DraftError(f"{paths.relative(path)}:\n{listing(problems)}")
     return Description(
@@ -59,8 +62,31 @@ def read(name: str) -> Description:
         dict(data["tables"]),
         data.get("preview", False),
         data.get("minimum_status", "draft"),
+        _reference(data.get("reference")),
         data,
     )
+
+
+def files_of(name: str) -> list[Path]:
+    """Files that a description is made of, its own first."""
+    found, following = [], name
+    while following:
+        path = path_of(str(following))
+        if path in found:
+            chain = " → ".join(one.stem for one in [*found, path])
+            raise DraftError(tr(f"like: {chain}: a circle", f"like：{chain}：循环引用"))
+        found.append(path)
+        following = _load(path).get("like")
+    return found
+
+
+def _inherited(name: str) -> dict:
+    data: dict = {}
+    for path in reversed(files_of(name)):
+        own = _load(path)
+        decisions = (data.get("decisions") or {}) | (own.get("decisions") or {})
+        data = data | own | ({"decisions": decisions} if decisions else {})
+    return data
 
 
 def path_of(name: str) -> Path:
@@ -133,6 +159,37 @@ def _problems(data):
     if data.get("minimum_status", "draft") not in STATUSES:
         known = ", ".join(STATUSES)
         yield tr(f"minimum_status: expected one of {known}", f"minimum_status：应为 {known} 之一")
+
+    reference = data.get("reference")
+    if reference is not None and not (_reference(reference) and _reference(reference).is_file()):
+        yield tr(
+            f"reference: {reference!r}; expected a .docx file inside the workbench",
+            f"reference：{reference!r}；应为工作台内的 .docx 文件",
+        )
+
+
+def _reference(reference) -> Path | None:
+    """The Word document that a description names; None for one outside the workbench."""
+    if not isinstance(reference, str) or not reference.endswith(".docx"):
+        return None
+    path = (paths.root() / reference).resolve()
+    return path if path.is_relative_to(paths.root().resolve()) else None
+
+
+def _broken_wordings(item, place: str = ""):
+    """Wordings such as ``{zh: …, en: a, b}``, in which a comma outside quotation marks began another key."""
+    if isinstance(item, dict):
+        lost = [str(key) for key, value in item.items() if value is None]
+        if {*item} & {*LANGUAGES} and lost:
+            yield tr(
+                f"{place}: “{', '.join(lost)}” was cut off by a comma: put the text in quotation marks",
+                f"{place}：“{'、'.join(lost)}”被逗号截断：请给文字加引号",
+            )
+        for key, value in item.items():
+            yield from _broken_wordings(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(item, list):
+        for at, value in enumerate(item, start=1):
+            yield from _broken_wordings(value, f"{place}[{at}]")
 
 
 def _localised(item, lang):

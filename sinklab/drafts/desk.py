@@ -190,7 +190,8 @@ class Desk:
         frame = frame[frame["group"].str.contains(group, regex=False)] if group else frame
         printed = [part.strip() for cell in frame["sources"] for part in str(cell).split(";")]
         self._printed_in.setdefault(table.ref, []).extend(printed)
-        return tables_in_text.values(self._cite(alias), frame, self._lang, label, caption, table.ref)
+        labels = self._description.localised(self._lang).get("labels")
+        return tables_in_text.values(self._cite(alias), frame, self._lang, label, caption, table.ref, labels)
 
     # Figures
 

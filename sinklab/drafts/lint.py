@@ -119,9 +119,10 @@ def lint(name: str, lang: str = "zh") -> list[Finding]:
     draft = drawn.localised(lang) | {"preview": drawn.preview}
     filled = text.write(desk, drawn.template, lang, draft, lambda inner: loader(inner, places))
     found = check(outline(lines(filled, places)), lang)
-    source = description.path_of(name)
-    words = source.read_text(encoding="utf-8-sig").splitlines()
-    return sorted((_placed(f, source, words) for f in found), key=lambda f: (f.file, f.line, f.rule.rule_id))
+    sources = [
+        (path, path.read_text(encoding="utf-8-sig").splitlines()) for path in description.files_of(name)
+    ]
+    return sorted((_placed(f, sources) for f in found), key=lambda f: (f.file, f.line, f.rule.rule_id))
 
 
 def check(drawn: Outline, lang: str) -> list[Finding]:
@@ -181,11 +182,11 @@ def _shown(prose: str, match) -> str:
     return re.sub(r"[\ue000-\ue0ff]", "…", around).strip()
 
 
-def _placed(finding: Finding, source: Path, words) -> Finding:
+def _placed(finding: Finding, sources) -> Finding:
     """Name the description when the words stand there, and the path of the template when not."""
-    pieces = finding.found.strip("…").split("…")
-    core = max(pieces, key=len)
-    for number, line in enumerate(words, start=1):
-        if len(core) > 1 and core in line and not line.lstrip().startswith("#"):
-            return Finding(paths.relative(source), number, finding.rule, finding.found)
+    core = max(finding.found.strip("…").split("…"), key=len)
+    for path, words in sources:
+        for number, line in enumerate(words, start=1):
+            if len(core) > 1 and core in line and not line.lstrip().startswith("#"):
+                return Finding(paths.relative(path), number, finding.rule, finding.found)
     return Finding(f"reports/templates/{finding.file}", finding.line, finding.rule, finding.found)

@@ -6,12 +6,18 @@ Values follow the layout of GB/T 1.1: A4, body 10.5 pt song with an indent of tw
 
 import io
 import subprocess
+import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
+
+from sinklab.errors import DraftError
+from sinklab.language import tr
 
 #: East Asian and Latin faces; hei (sans serif) for headings, song (serif) for text.
 SONG, HEI = ("SimSun", "Times New Roman"), ("SimHei", "SimHei")
 HEI_EN = ("SimHei", "Arial")
+#: Largest document of the drafters, unpacked, in bytes.
+LARGEST = 50_000_000
 #: Page and margins in millimetres, width of the text.
 PAGE, MARGINS, TEXT_WIDTH = (210, 297), (25, 25, 25, 25), 160
 
@@ -101,24 +107,62 @@ STYLES = (
 )
 
 
-@lru_cache(maxsize=2)
-def document(lang: str) -> bytes:
-    """Bytes of the reference document for a language."""
+@lru_cache(maxsize=4)
+def document(lang: str, own: bytes | None = None) -> bytes:
+    """Bytes of the reference document for a language.
+
+    Parameters
+    ----------
+    lang : "zh" or "en"
+    own : bytes, optional
+        Word document of the drafters: its page and the styles it has are kept, those it lacks are added.
+
+    Raises
+    ------
+    DraftError
+        ``own`` is not a Word document, or an oversized one.
+    """
     import docx
     import pypandoc
 
-    command = [pypandoc.get_pandoc_path(), "--print-default-data-file", "reference.docx"]
-    plain = subprocess.run(command, capture_output=True, check=True).stdout
-    made = docx.Document(io.BytesIO(plain))
-    _page(made.sections[0])
-    _defaults(made, lang)
+    if own is None:
+        command = [pypandoc.get_pandoc_path(), "--print-default-data-file", "reference.docx"]
+        made = docx.Document(io.BytesIO(subprocess.run(command, capture_output=True, check=True).stdout))
+        _page(made.sections[0])
+        _defaults(made, lang)
+        kept: set[str] = set()
+    else:
+        made = _opened(own)
+        kept = {style.name for style in made.styles}
     _numbering(made, lang)
     for style in STYLES:
-        _style(made, style, lang)
+        if style.name not in kept:
+            _style(made, style, lang)
+        elif style.number:
+            _numbered(made.styles[style.name].element.get_or_add_pPr(), style)
     _tabs(made)
     out = io.BytesIO()
     made.save(out)
     return out.getvalue()
+
+
+def _opened(raw: bytes):
+    """A document of the drafters, after a look at its size."""
+    import docx
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > LARGEST:
+            raise ValueError(f"{size} bytes")
+        return docx.Document(io.BytesIO(raw))
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise DraftError(
+            tr(
+                f"reference: not a Word document that can be used (.docx, at most {LARGEST} bytes unpacked): {error}",
+                f"reference：不是可用的 Word 文档（.docx，解压后不超过 {LARGEST} 字节）：{error}",
+            )
+        ) from error
 
 
 def _page(section) -> None:
@@ -210,9 +254,13 @@ def _paragraph(found, style, lang) -> None:
         level.set(qn("w:val"), str(style.outline))
         properties.append(level)
     if style.number:
-        numbering = properties.get_or_add_numPr()
-        numbering.get_or_add_ilvl().val = style.number[1]
-        numbering.get_or_add_numId().val = style.number[0]
+        _numbered(properties, style)
+
+
+def _numbered(properties, style) -> None:
+    numbering = properties.get_or_add_numPr()
+    numbering.get_or_add_ilvl().val = style.number[1]
+    numbering.get_or_add_numId().val = style.number[0]
 
 
 def _rules(sides):

@@ -48,7 +48,8 @@ def render(name: str, lang: str = "zh", formats=FORMATS, preview: bool | None = 
         markdown = text.write(desk, drawn.template, lang, draft)
         if not preview:
             desk.citations.require(drawn.minimum_status, name)
-        look = Look(lang, str(draft["title"]), str(draft.get("number", "")), _watermark(desk, lang, preview))
+        said = str(draft["title"]), str(draft.get("number", "")), _watermark(desk, lang, preview)
+        look = Look(lang, *said, drawn.reference)
         made = {to: convert(markdown, to, look, folder) for to in formats}
         numbers = desk.citations.frame()
     return _write(name, lang, made, numbers)

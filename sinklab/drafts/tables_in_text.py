@@ -168,8 +168,11 @@ def _correlation(cite, fit, i, j, correlation) -> str:
     return cite("covariance", pair, "correlation", correlation[i, j], numbers.fixed(correlation[i, j], 4))
 
 
-def values(cite, frame, lang, label, caption, ref) -> str:
-    """Scalar values with their standard errors and the range of the quantity itself."""
+def values(cite, frame, lang, label, caption, ref, labels=None) -> str:
+    """Scalar values with their standard errors and the range of the quantity itself.
+
+    ``labels`` are wordings of groups that the vocabulary does not know.
+    """
     if not len(frame):
         raise DraftError(
             tr(f"{ref}: no value is left to print in table {label}", f"{ref}：表 {label} 中没有可列出的取值")
@@ -180,14 +183,25 @@ def values(cite, frame, lang, label, caption, ref) -> str:
     rows = []
     for row in frame.to_dict("records"):
         limits = row["q025"], row["q975"]
-        mean, se, low, high = numbers.with_error(row["mean"], row["se"], *limits)
+        mean, se, low, high = _value_texts(row["mean"], row["se"], *limits)
         for column, text in zip(("mean", "se", "q025", "q975"), (mean, se, low, high), strict=True):
             cite("values", row["name"], column, row[column], text, row["status"])
         studies = f"{int(row['n_study'])}" if numbers.exists(row["n_study"]) else "—"
         cite("values", row["name"], "n_study", row["n_study"], studies, row["status"])
         shown = vocabulary.group_label(row["group"], lang)
+        shown = (labels or {}).get(shown, shown)
         if several or not shown:
             shown = " ".join(filter(None, (words.title(row["variable"] or row["name"], lang), shown)))
         span = f"{low}～{high}" if lang == "zh" else f"{low} to {high}"
         rows.append([markdown.escape(shown), mean, se, span if numbers.exists(limits[0]) else "—", studies])
     return markdown.table(label, caption, head, rows, "lcccc")
+
+
+def _value_texts(mean, se, low, high) -> list[str]:
+    """A value, its standard error and limits; without an error the digits follow a quarter of the range."""
+    if numbers.exists(se):
+        return numbers.with_error(mean, se, low, high)
+    if not numbers.exists(low) or not numbers.exists(high) or high <= low:
+        return [numbers.measured(mean) if numbers.exists(mean) else "—", "—", "—", "—"]
+    text, _, *limits = numbers.with_error(mean, (high - low) / 4, low, high)
+    return [text, "—", *limits]
