@@ -131,8 +131,8 @@ class Hierarchy:
             design(self.rows[self.by], self.rows[self.by]),
             design(targets[self.by], self.rows[self.by]),
         )
-        known = [keys(self.rows, level) for level in self.levels]
-        seen = [keys(targets, level) for level in self.levels]
+        known = [keys(self.rows, path) for path in self._paths]
+        seen = [keys(targets, path) for path in self._paths]
         same = [(a[:, None] == b[None, :]) & (b[None, :] != "") for a, b in zip(known, seen, strict=True)]
         pairs = blocks(self.rows, self.levels, self.study)
         centres, spreads = [], []
@@ -153,10 +153,15 @@ class Hierarchy:
 
     def _told_by(self, targets) -> list[str]:
         told = np.array(["none"] * len(targets), dtype=object)
-        for level in self.levels:
-            seen = set(keys(self.rows, level)) - {""}
-            told[[key in seen for key in keys(targets, level)]] = level
+        for path in self._paths:
+            seen = set(keys(self.rows, path)) - {""}
+            told[[key in seen for key in keys(targets, path)]] = path[-1]
         return list(told)
+
+    @property
+    def _paths(self) -> list[tuple[str, ...]]:
+        """Every level with those above it: an epithet means nothing without its genus."""
+        return [self.levels[: i + 1] for i in range(len(self.levels))]
 
     def spread_table(self) -> pd.DataFrame:
         """Median and 90 % interval of the standard deviation of every level, on the scale."""

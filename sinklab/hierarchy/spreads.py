@@ -18,16 +18,21 @@ def design(column, of) -> np.ndarray:
     return table
 
 
-def keys(rows, level) -> np.ndarray:
-    """Key of a level; blank where it is not known."""
-    return rows[level].astype(object).where(rows[level].notna(), "").astype(str).to_numpy()
+def keys(rows, levels) -> np.ndarray:
+    """Key of the last of some nested levels, with those above it; blank where it is not known."""
+    cells = [
+        rows[level].astype(object).where(rows[level].notna(), "").astype(str).to_numpy() for level in levels
+    ]
+    joined = ["/".join(parts) for parts in zip(*cells, strict=True)]
+    return np.where(cells[-1] == "", "", np.array(joined, dtype=object))
 
 
 def blocks(rows, levels, study) -> list[np.ndarray]:
     """Which pairs of rows share each level and the study; the last, between stands, is the identity."""
     found = []
-    for level in (*levels, study):
-        key = keys(rows, level)
+    nested = [levels[: i + 1] for i in range(len(levels))]
+    for path in (*nested, (study,)):
+        key = keys(rows, path)
         found.append(((key[:, None] == key[None, :]) & (key != "")[:, None]).astype(float))
         # What is not known is something of its own.
         np.fill_diagonal(found[-1], 1.0)

@@ -42,8 +42,7 @@ def values(found: Hierarchy, level: float = 0.95, by=None) -> pd.DataFrame:
         named = Distribution(found.scale.family, stand.at[i, "centre"], stand.at[i, "spread"])
         part = _told(found, target)
         low, high = named.quantile([0.025, 0.975]) if level != 0.95 else stand.loc[i, ["lower", "upper"]]
-        group = [f"{k}={target[k]}" for k in (*found.levels, found.by) if pd.notna(target[k])]
-        shown = group[-2:] if len(group) > 1 else group
+        shown = _group(found, target)
         kinds = sorted(set(part["spread_kind"])) if "spread_kind" in part else []
         rows.append(
             {
@@ -65,7 +64,8 @@ def values(found: Hierarchy, level: float = 0.95, by=None) -> pd.DataFrame:
                 "level": level,
                 "interval_kind": "predictive, new stand",
                 "spread_read": ";".join("se" if k == "unknown" else k for k in kinds),
-                "sources": ";".join(sorted(part[found.study].astype(str).unique())),
+                # References of an open data set are numbers of its own: the data set is the source.
+                "sources": ";".join(sorted(part["source_id"].unique())) if "source_id" in part else "",
                 "note": NOTES["known" if pd.notna(target[found.levels[-1]]) else "unknown"],
             }
         )
@@ -83,6 +83,12 @@ def _targets(found, organ) -> pd.DataFrame:
     table = pd.concat(frames, ignore_index=True).reindex(columns=levels)
     table = table.astype(object).where(table.notna(), None)
     return table.assign(**{found.by: organ})
+
+
+def _group(found, target) -> list[str]:
+    """Narrowest level and organ; every level where a species is an epithet, which needs its genus."""
+    group = [f"{k}={target[k]}" for k in (*found.levels, found.by) if pd.notna(target[k])]
+    return group if found.levels[-1] == "species" else group[-2:]
 
 
 def _told(found, target) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import sinklab as sl
-from sinklab import families, hierarchy, literature
+from sinklab import datasets, families, hierarchy, literature
 from sinklab.distributions import Distribution
 from sinklab.errors import DataError
 from sinklab.hierarchy.scale import Scale, moments, quantiles
@@ -166,6 +166,29 @@ def test_printed_carbon_fractions_become_rows_of_a_table(tmp_path):
     back = sl.Table.read(table.write(tmp_path))
     assert back.checks["passed"].all() and len(back.values) == len(values)
     assert back.value("carbon_fraction[root_unspecified]", "mean") == pytest.approx(any_root["mean"])
+
+
+@pytest.mark.open_data
+def test_wood_densities_of_the_pine_family():
+    rows = datasets.load("open:wood_density", {"region": "China", "family": "Pinaceae"})
+    assert len(rows) > 80 and rows["wood_density"].between(0.2, 0.9).all()
+    levels = ("family", "genus", "species")
+    found = hierarchy.fit(rows, "wood_density", levels=levels, study="study_id", n_draw=60, seed=1)
+    targets = pd.DataFrame(
+        {
+            "genus": ["Pinus", "Pinus"],
+            "species": ["massoniana", None],
+            "family": "Pinaceae",
+            "component": "stem_wood",
+        }
+    )
+    got = found.predict(targets)
+    assert list(got["told_by"]) == ["species", "genus"]
+    own = rows[(rows["genus"] == "Pinus") & (rows["species"] == "massoniana")]["wood_density"]
+    assert got["mean"].iloc[0] == pytest.approx(own.mean(), rel=0.03)
+    assert got["spread"].iloc[1] > 1.3 * got["spread"].iloc[0]
+    values = hierarchy.values(found)
+    assert values["name"].is_unique and (values["sources"] == "").all()
 
 
 def test_values_outside_the_scale_and_missing_columns_are_refused():
