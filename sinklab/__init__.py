@@ -19,6 +19,7 @@ _HOMES = {
     "load": "sinklab.datasets",
     "convert": "sinklab.units",
     "SinklabError": "sinklab.errors",
+    "load_ipython_extension": "sinklab.runs.magic",  # %load_ext sinklab
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]
