@@ -46,7 +46,8 @@ def trees(n_draw, workers):
     import numpy as np
 
     from sinklab.equations import System
-    from sinklab.propagate.levels import Model, Noise
+    from sinklab.propagate.levels import Noise
+    from sinklab.propagate.model import Model
     from sinklab.propagate.monte_carlo import draw_totals
     from sinklab.propagate.units import arrange
 
