@@ -13,7 +13,7 @@ from sinklab import __version__
 from sinklab.errors import SinklabError
 from sinklab.language import tr
 
-COMMANDS = ("run", "fit", "predict", "stock", "plan", "table", "draft", "data", "new", "lab")
+COMMANDS = ("run", "fit", "predict", "stock", "plan", "table", "draft", "review", "data", "new", "lab")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ from sinklab.review.sensitivity import LOGNORMAL, MEDIANS
 MOST_ROWS = 40
 #: Probability below which a test is called significant here.
 SMALL = 0.01
+PAD = "\N{NO-BREAK SPACE}" * 3
 
 
 class Writer:
@@ -74,7 +75,7 @@ class Writer:
             ("Largest deviation / tolerance", "最大偏差/容许值"),
         ]
         rows = [
-            [f"`{r['file']}`", int(r["n"]), int(r["n_agreed"]), float(r["largest"])]
+            [markdown.escape(r["file"]), int(r["n"]), int(r["n_agreed"]), float(r["largest"])]
             for r in self.found.verification.summary().to_dict("records")
         ]
         return self.table(label, caption, header, rows or [["—"] * 4], "lccc")
@@ -88,7 +89,7 @@ class Writer:
             ("Same", "一致"),
         ]
         rows = [
-            [f"`{i.name}`", i.stored[:12] or "—", i.found[:12] or "—", i.agreed]
+            [markdown.escape(i.name), i.stored[:12] or "—", i.found[:12] or "—", i.agreed]
             for i in self.found.verification.inputs
         ]
         return self.table(label, caption, header, rows or [["—"] * 4], "lccc")
@@ -107,7 +108,8 @@ class Writer:
         for row in self.found.thresholds.to_dict("records"):
             sign = {"<=": "≤", ">=": "≥", "abs<=": "±"}[row["comparison"]]
             unit = "" if row["unit"] in ("", "1") else row["unit"]
-            limit = f"{sign}{row['threshold']:g}{unit}"
+            # Wide enough to stay on one line.
+            limit = f"{PAD}{sign}{row['threshold']:g}{unit}{PAD}"
             result = {"pass": ("pass", "通过"), "fail": ("FAIL", "未通过"), "none": ("—", "—")}[row["result"]]
             rule = markdown.escape(row["label_zh"] if self.lang == "zh" else row["label_en"])
             many = len(self.found.models) > 1
@@ -121,9 +123,11 @@ class Writer:
         if row["result"] == "none":
             why = self.say("speaks of no response of this table", "本表没有该规则所指的因变量")
         else:
-            kept = {"pass": ("within", "在限值内"), "fail": ("beyond", "超出限值")}[row["result"]]
-            why = f"{row['quantity']} = {self.number(row['value'])}{self.say('; ', '；')}{self.say(*kept)}"
-        source = markdown.escape(row["source"])
+            kept = {"pass": ("is within the limit", "在限值内"), "fail": ("is beyond the limit", "超出限值")}[
+                row["result"]
+            ]
+            why = f"{row['quantity']} {self.say(*kept)}"
+        source = markdown.escape(row["source"].replace(" (text not seen)", ""))
         status = {
             "recalled": ("recalled, not read in print", "凭记忆录入，未核对原文"),
             "verified": ("read in print", "已核对原文"),
@@ -256,7 +260,7 @@ class Writer:
         ]
         shown = model.influential.head(10)
         rows = [
-            [self.record(i), row["cook"], self.number(row["dfbetas"], 2), f"`{row['parameter']}`"]
+            [self.record(i), row["cook"], self.number(row["dfbetas"], 2), markdown.escape(row["parameter"])]
             for i, row in shown.iterrows()
         ]
         return self.table(label, caption, header, rows, "cccc")
@@ -322,7 +326,7 @@ class Writer:
         rows = [
             [
                 self.name(row["response"]),
-                f"`{row['equation']}`",
+                markdown.escape(row["equation"]),
                 self.span(row["low"], row["high"], 1),
                 self.number(row["mean"], 2),
                 self.span(row["least"], row["most"]),

@@ -1,0 +1,260 @@
+"""``sinklab review``: a table, a draft that came back, or a claimed equation."""
+
+from pathlib import Path
+
+from sinklab.language import LANGUAGES, language, tr
+
+
+def add_parser(subparsers) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "review",
+        help=tr("review a table, a draft or an equation", "审查参数表、文稿或方程"),
+        description=tr(
+            "TABLE: recompute it and write the reviewer's report. DRAFT.docx: check every number, list comments and "
+            "tracked changes. EQUATION (with = in it) or TABLE with --on: test it on trees.",
+            "参数表：重算并写审查报告。文稿（.docx）：核对全部数值，列出批注和修订。方程（含 =）或用 --on 指定数据的参数表：用样木检验。",
+        ),
+    )
+    parser.add_argument(
+        "subject", metavar="TABLE|DRAFT.docx|EQUATION", help=tr("what is reviewed", "审查对象")
+    )
+    parser.add_argument("--json", action="store_true", help=tr("print as JSON", "以 JSON 输出"))
+    table = parser.add_argument_group(tr("a table", "参数表"))
+    table.add_argument("--root", metavar="DIR", help=tr("folder of the tables (params/)", "参数表所在文件夹"))
+    table.add_argument(
+        "--data",
+        metavar="FILE",
+        nargs="+",
+        default=[],
+        help=tr(
+            "own data: of a table made from plain files, or to test an equation on",
+            "制表所用本地数据，或检验方程的数据",
+        ),
+    )
+    table.add_argument("--site", metavar="COL", help=tr("column of the sites", "地点所在列"))
+    table.add_argument(
+        "--lang", choices=LANGUAGES, default=None, help=tr("language of report or draft", "报告或文稿语言")
+    )
+    table.add_argument("--to", metavar="FORMATS", default="docx,html", help="docx,html")
+    table.add_argument(
+        "--opinions", metavar="LIST", help=tr("list of opinions to print in the report", "列入报告的意见清单")
+    )
+    table.add_argument("-o", "--output", metavar="DIR", help=tr("folder of the report", "报告文件夹"))
+    draft = parser.add_argument_group(tr("a draft", "文稿"))
+    draft.add_argument("--draft", metavar="NAME", help=tr("which draft the document is", "该文件是哪份文稿"))
+    draft.add_argument(
+        "--comments",
+        metavar="LIST",
+        help=tr("write comments and tracked changes (.csv, .yml)", "写出批注和修订（.csv、.yml）"),
+    )
+    draft.add_argument(
+        "--answered",
+        metavar="LIST",
+        help=tr("mark in this list what the document has answered", "在该清单中标记已答复的意见"),
+    )
+    claim = parser.add_argument_group(tr("an equation", "方程"))
+    claim.add_argument(
+        "--on", metavar="FILE", help=tr("trees to test a table on", "用于检验参数表的样木数据")
+    )
+    claim.add_argument("--values", default="", metavar="a=0.1,b=2", help=tr("numbers of its names", "参数值"))
+    claim.add_argument("--response", metavar="NAME", help=tr("left side that is tested", "检验的因变量"))
+    claim.add_argument("--range", default="", metavar="dbh=5:40", help=tr("claimed range", "声明的适用范围"))
+    claim.add_argument(
+        "--deviation",
+        type=float,
+        metavar="SD",
+        help=tr("claimed residual SD, a share: 0.25", "声明的残差标准差（比例）"),
+    )
+    claim.add_argument(
+        "--log", action="store_true", help=tr("SD of logarithms around medians", "对数尺度的标准差")
+    )
+    claim.add_argument("--level", type=float, default=0.95, help=tr("level of the intervals", "置信水平"))
+    parser.set_defaults(func=run)
+
+
+def run(arguments) -> int:
+    """Review; 1 when something was found wrong."""
+    if arguments.subject.lower().endswith((".docx", ".docm")):
+        return _draft(arguments)
+    if "=" in arguments.subject or arguments.on:
+        return _claim(arguments)
+    return _table(arguments)
+
+
+def _table(arguments) -> int:
+    from sinklab import paths
+    from sinklab.cli.table import print_json
+    from sinklab.cli.table_verify import report
+    from sinklab.review.findings import examine
+    from sinklab.review.opinions import read_list
+    from sinklab.review.report import render
+
+    opinions = read_list(arguments.opinions) if arguments.opinions else None
+    found = examine(arguments.subject, arguments.root, arguments.data, arguments.site)
+    formats = tuple(word.strip() for word in arguments.to.split(",") if word.strip())
+    written = render(found, arguments.lang or language(), formats, opinions, arguments.output)
+    if arguments.json:
+        print_json(found.to_json() | {"files": {k: str(v) for k, v in written.items()}})
+    else:
+        print(report(found.verification))
+        missed = found.thresholds[found.thresholds["result"] == "fail"]
+        for row in missed.to_dict("records"):
+            label = tr(row["label_en"], row["label_zh"])
+            print(
+                tr(f"  missed: {row['response']}: {label}", f"  未通过：{row['response']}：{label}")
+                + f" ({row['value']:.4g})"
+            )
+        for path in written.values():
+            print(paths.relative(path))
+    return 0 if found.agreed else 1
+
+
+def _draft(arguments) -> int:
+    from sinklab.cli.table import print_json
+    from sinklab.review.answers import follow
+    from sinklab.review.draft_check import check_draft
+    from sinklab.review.opinions import read_list, read_opinions, write_list
+
+    listed = None
+    if arguments.answered:
+        listed = follow(read_list(arguments.answered), arguments.subject)
+        write_list(listed, arguments.comments or arguments.answered)
+    elif arguments.comments:
+        listed = read_opinions(arguments.subject)
+        write_list(listed, arguments.comments)
+    check = check_draft(arguments.subject, arguments.draft, arguments.lang)
+    if arguments.json:
+        print_json(check.to_json() | {"opinions": listed.to_json() if listed else None})
+    else:
+        print(_draft_report(check, listed, arguments.comments or arguments.answered))
+    return 0 if check.agreed else 1
+
+
+def _draft_report(check, listed, path) -> str:
+    from sinklab.errors import listing
+
+    lines = [
+        tr(
+            f"{check.document} ({check.draft}, {check.lang}): {check.n_agreed} of {check.n_cited} numbers are those of "
+            f"{', '.join(check.tables)}",
+            f"{check.document}（{check.draft}，{check.lang}）：{check.n_cited} 个数值中 {check.n_agreed} 个与 "
+            f"{'、'.join(check.tables)} 一致",
+        )
+    ]
+    lines += [f"  {line}" for line in listing([f.line() for f in check.findings], 50).splitlines()]
+    if check.links:
+        lines.append(tr("  the document would load: ", "  文件会加载外部内容：") + "; ".join(check.links))
+    if listed:
+        counts: dict[str, int] = {}
+        for entry in listed.entries:
+            counts[entry.status] = counts.get(entry.status, 0) + 1
+        told = ", ".join(f"{count} {status}" for status, count in counts.items()) or "0"
+        lines.append(tr(f"  opinions: {told} -> {path}", f"  意见：{told} -> {path}"))
+        if listed.n_formatting:
+            lines.append(
+                tr(
+                    f"  {listed.n_formatting} tracked changes of layout are not listed",
+                    f"  另有 {listed.n_formatting} 处格式修订未列出",
+                )
+            )
+    return "\n".join(lines)
+
+
+def _claim(arguments) -> int:
+    from sinklab.cli.fit_options import limits, start_values
+    from sinklab.cli.table import print_json
+    from sinklab.errors import DataError
+    from sinklab.review import claim
+    from sinklab.tables import Table, store
+    from sinklab.tabular import read_csv
+
+    files = [*([arguments.on] if arguments.on else []), *arguments.data]
+    if len(files) != 1:
+        raise DataError(tr("name one CSV file of trees with --data", "请用 --data 指定一个样木 CSV 文件"))
+    data = read_csv(Path(files[0]))
+    if "=" in arguments.subject:
+        found = claim.test_claim(
+            data,
+            arguments.subject,
+            start_values(arguments.values),
+            arguments.response,
+            limits(arguments.range),
+            arguments.deviation,
+            "log" if arguments.log else "relative",
+            arguments.level,
+        )
+    else:
+        table = Table.read(store.resolve(arguments.subject, arguments.root))
+        found = claim.test_table(data, table, arguments.response, level=arguments.level)
+    if arguments.json:
+        print_json(found.to_json())
+    else:
+        print(_claim_report(found))
+    return 0 if found.holds else 1
+
+
+def _claim_report(found) -> str:
+    from sinklab.cli.text import number, table
+
+    bias, equal, covered = found.bias, found.equivalence, found.coverage
+    lines = [
+        f"{found.equation}: {found.response}",
+        tr(
+            f"  {found.n} trees ({found.n_left_out} records left out, {found.outside} trees outside the claimed range)",
+            f"  样木 {found.n} 株（另有 {found.n_left_out} 条记录缺值未用，{found.outside} 株超出声明范围）",
+        ),
+        tr(f"  verdict: {found.transfer.text}", f"  结论：{found.transfer.text}"),
+        tr(
+            f"  ellipse test: F = {number(bias['F'], 4)}, p = {number(bias['p_ellipse'], 3)}; mean relative error "
+            f"{number(equal['mean_relative_error'], 3)} %, 90 % interval {number(equal['lower'], 3)} to "
+            f"{number(equal['upper'], 3)} %, margin ±{equal['margin']:g} %: "
+            + ("equivalent" if equal["equivalent"] else "not shown to be equivalent"),
+            f"  椭圆检验：F = {number(bias['F'], 4)}，p = {number(bias['p_ellipse'], 3)}；平均相对误差 "
+            f"{number(equal['mean_relative_error'], 3)}%，90% 区间 {number(equal['lower'], 3)}%～"
+            f"{number(equal['upper'], 3)}%，界限 ±{equal['margin']:g}%："
+            + ("等效" if equal["equivalent"] else "未能证明等效"),
+        ),
+    ]
+    if covered is not None:
+        held = tr("holds", "成立") if covered.holds else tr("does NOT hold", "不成立")
+        lines.append(
+            tr(
+                f"  coverage: {covered.inside} of {covered.n} ({100 * covered.share:.1f} %) inside the "
+                f"{100 * covered.level:g} % intervals; exact 95 % interval of the share {100 * covered.lower:.1f} to "
+                f"{100 * covered.upper:.1f} %: {held}",
+                f"  覆盖率：{covered.n} 株中 {covered.inside} 株（{100 * covered.share:.1f}%）落在 {100 * covered.level:g}% 区间内；"
+                f"该比例的精确 95% 区间为 {100 * covered.lower:.1f}%～{100 * covered.upper:.1f}%：{held}",
+            )
+        )
+    head = [
+        tr("check", "检验"),
+        tr("value", "数值"),
+        tr("limit", "限值"),
+        tr("passed", "通过"),
+        tr("source", "来源"),
+    ]
+    rows = [
+        [
+            r["check"],
+            r["value"],
+            f"{r['comparison']} {r['threshold']:g}",
+            bool(r["passed"]),
+            f"{r['source']} ({r['status']})",
+        ]
+        for r in found.transfer.checks.to_dict("records")
+    ]
+    head_size = [
+        tr("size", "径级"),
+        "n",
+        "TRE %",
+        "ASE %",
+        tr("lower", "下限"),
+        tr("upper", "上限"),
+        tr("biased", "有偏"),
+    ]
+    sizes = [
+        [r["size"], r["n"], *(number(r[k], 3) for k in ("TRE", "ASE", "lower", "upper")), bool(r["biased"])]
+        for r in found.classes.to_dict("records")
+    ]
+    return "\n".join([*lines, "", table(head, rows), "", table(head_size, sizes)])
