@@ -145,9 +145,10 @@ def _problems(data):
     if not isinstance(title, dict) or {*title} != {*LANGUAGES}:
         yield tr("title: expected {zh: …, en: …}", "title：应为 {zh: …, en: …}")
     tables = data.get("tables")
-    if not isinstance(tables, dict) or not tables:
+    if not isinstance(tables, dict):
         yield tr(
-            "tables: expected words and table ids, such as main: id@version", "tables：应为“名称: 表号@版本”"
+            "tables: expected words and table ids, such as main: id@version, or {} for none",
+            "tables：应为“名称: 表号@版本”，没有时写 {}",
         )
     for alias, ref in (tables or {}).items() if isinstance(tables, dict) else ():
         if not isinstance(alias, str) or not _ALIAS.fullmatch(alias) or not isinstance(ref, str):

@@ -7,7 +7,7 @@ from sinklab.drafts.marked import GAP, Line
 
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*(\{[^{}]*\})?\s*$")
 _DIV = re.compile(r"^:::+\s*(\S*)")
-_IDENTIFIER = re.compile(r"\{#((?:tbl|fig|eq|sec):[\w-]+)")
+_IDENTIFIER = re.compile(r"\{[^{}]*#((?:tbl|fig|eq|sec):[\w-]+)")
 _CITED = re.compile(r"@((?:tbl|fig|eq|sec):[\w-]+)")
 #: What is neither prose nor typed by a drafter: formulas, code, attributes, references, links.
 _NOT_PROSE = re.compile(r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\{[^{}]*\}|\[@[^\]]*\]|!?\[\]\{[^}]*\}|https?://\S+")

@@ -86,6 +86,15 @@ def uncited(drawn: Outline, lang: str):
             yield spot, identifier
 
 
+def unresolved(drawn: Outline, lang: str):
+    """References to what is nowhere defined."""
+    defined = drawn.defined()
+    for spot in drawn.spots:
+        for identifier in Outline((spot,), ()).cited():
+            if identifier not in defined:
+                yield spot, f"@{identifier}"
+
+
 def annexes_uncited(drawn: Outline, lang: str):
     """Annexes of which neither they nor what stands in them is mentioned outside."""
     headings = drawn.body()
@@ -134,6 +143,7 @@ CHECKS = {
     "fixed_references": fixed("sec:references"),
     "fixed_terms": fixed("sec:terms"),
     "uncited": uncited,
+    "unresolved": unresolved,
     "annex_uncited": annexes_uncited,
     "no_legend": formulas_without_legend,
 }
