@@ -227,3 +227,29 @@ def test_numbers_of_a_line(text, found):
 
 def test_masked_text_is_equal_for_other_numbers():
     assert masked("0.1  kg of 25 trees") == masked("7 kg of 3.5 trees") == "# kg of # trees"
+
+
+def test_command_checks_lists_and_marks_what_was_answered(english, tmp_path, capsys):
+    import json
+
+    from sinklab import cli
+
+    insertion = (
+        '</w:t></w:r><w:ins w:id="901" w:author="审稿人" w:date="2026-01-02T00:00:00Z"><w:r><w:t xml:space="preserve">'
+        ' of a density of 0.412</w:t></w:r></w:ins><w:r><w:t xml:space="preserve">'
+    )
+    words = "oven-dry mass of all organs"
+    back = edited(english, tmp_path / english.name, (words, words + insertion))
+    opinions = tmp_path / "opinions.csv"
+    code = cli.main(["review", str(back), "--comments", str(opinions), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert code == 1
+    assert [f["kind"] for f in told["findings"]] == ["typed"]
+    assert [o["kind"] for o in told["opinions"]["entries"]] == ["insertion"]
+    assert told["opinions"]["entries"][0]["clause"] == "3.1 tree biomass"
+    # The next version was rendered anew and does not have it.
+    code = cli.main(["review", str(english), "--answered", str(opinions)])
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "1 declined" in said
+    assert "declined" in opinions.read_text(encoding="utf-8-sig")
