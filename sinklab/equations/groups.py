@@ -103,10 +103,11 @@ class Layout:
         responses : tuple of str
         n : int
         """
+        if not self.grouped:
+            compiled = self.system.compiled(responses)
+            return compiled.at({c: np.asarray(frame[c], dtype=float) for c in compiled.columns}, n)
         compiled = Compiled(self.system.equations, tuple(responses), self.system.parameters)
         columns = {c: np.asarray(frame[c], dtype=float) for c in compiled.columns}
-        if not self.grouped:
-            return compiled.at(columns, n)
         return GroupedEvaluator(compiled.at(columns, n), self.rows(frame, n), len(self.names))
 
 

@@ -72,6 +72,8 @@ def read(system, frame, columns):
         How many trees owe which component to a total.
     """
     y = frame[list(system.free)].to_numpy(float)
+    if not any(r in frame for r in system.identities):
+        return y, [], []
     known = {r: c for r, c in sums(system, columns, len(frame)).items() if r in frame}
     if not known:
         return y, [], []
