@@ -43,6 +43,10 @@ def published_figure(rows, data=None, pooled: PooledEquation | None = None, fit=
     figure, (axis,) = _axes(5.4, 4.2)
     response = rows["response"].iloc[0]
     drawn, other = 0, 0
+    words = {
+        False: _words(lang, "已发表方程", "published equations"),
+        True: _words(lang, "检验判为不合理", "found implausible"),
+    }
     for row in rows.to_dict("records"):
         if not set(row["predictors"].split(";")) <= {"dbh", "height"} or row["group"] not in catalogue.TREES:
             other += 1
@@ -58,7 +62,7 @@ def published_figure(rows, data=None, pooled: PooledEquation | None = None, fit=
             linewidth=1.0,
             linestyle="--" if bad else "-",
             zorder=2 if named else 1,
-            label="_" if drawn else _words(lang, "已发表方程", "published equations"),
+            label=words.pop(bad, "_"),
         )
         drawn += 1
     if pooled is not None:

@@ -185,6 +185,7 @@ def test_published_lines_are_drawn_over_new_trees(tmp_path):
     assert (
         "2 new trees" in words and any("new place" in w for w in words) and any("new fit" in w for w in words)
     )
+    assert "found implausible" in words and words.count("published equations") == 1
     dashed = [line for line in axis.get_lines() if line.get_linestyle() == "--"]
     assert len(dashed) == (rows["check"] == "implausible").sum() == 1
     first = axis.get_lines()[0].get_xydata()
