@@ -76,6 +76,21 @@ def test_the_seed_alone_decides_and_one_compilation_serves_other_data(single):
     assert told.loc["a", "origin"] == "automatic" and told.loc["sigma(agb)", "prior"] == "halfnormal(1)"
 
 
+def test_machine_code_that_computes_something_else_is_noticed(single):
+    from sinklab.fit.bayes import sample
+
+    spec = engine.read_spec(prepare(trees(), "agb = a * dbh**b"), "lognormal", None, None, True)
+    builder = engine.Builder(spec, *engine._priors(spec, trees(), None, 0))
+    model = builder.build()
+    expected, compiled = sample.reference(model), sample._compile(builder)
+    assert sample.agrees(compiled, expected)
+    point, logp, quantities = expected
+    assert not sample.agrees(compiled, (point, logp + 0.01, quantities))
+    assert not sample.agrees(compiled, (point, logp, {"t": quantities["t"] + 1e-4}))
+    other = compiled.with_data(number_by_row=builder.arrays["number_by_row"] * 1.001)
+    assert not sample.agrees(other, expected)
+
+
 def test_predictive_draws_agree_with_the_equation_and_its_residual(single):
     new = pd.DataFrame({"dbh": [10.0, 30.0]})
     mean = predictive(single, new, "mean")["agb"]

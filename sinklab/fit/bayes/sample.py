@@ -5,9 +5,13 @@ just compiled, and so do the draws. A compiled model is kept for the life of the
 structure of its equations, groups and patterns; other data of that structure are put into it.
 """
 
+import ctypes
 import os
 
 import numpy as np
+
+from sinklab.errors import ConvergenceError
+from sinklab.language import tr
 
 _compiled = {}
 
@@ -67,10 +71,96 @@ def _compile(builder):
         model = builder.build()
         key = repr(builder.structure)
         if key not in _compiled:
-            import nutpie
-
-            _compiled[key] = nutpie.compile_pymc_model(model)
+            _compiled[key] = _verified(model)
             return _compiled[key]
     compiled = _compiled[key]
     used = {getattr(v, "name", v) for v in getattr(compiled, "shared_var_keys", compiled.shared_data)}
     return compiled.with_data(**{n: a for n, a in builder.arrays.items() if n in used})
+
+
+def _verified(model):
+    """Compile, and make sure that the machine code computes the model.
+
+    PyTensor 2.38 was seen to take a wrong function from its compile cache, depending on what the process
+    had compiled before. Code that disagrees with the graph is compiled again without the cache.
+
+    Raises
+    ------
+    ConvergenceError
+        The code disagrees even so.
+    """
+    import nutpie
+    import pytensor
+
+    expected = reference(model)
+    compiled = nutpie.compile_pymc_model(model)
+    if agrees(compiled, expected):
+        return compiled
+    with pytensor.config.change_flags(numba__cache=False):
+        compiled = nutpie.compile_pymc_model(model)
+    if not agrees(compiled, expected):
+        raise ConvergenceError(
+            tr(
+                "the compiled model does not compute what its equations say; empty the compile cache of PyTensor "
+                "(pytensor-cache purge) and report the versions of pytensor, numba and nutpie",
+                "编译后的模型与方程不一致；请清空 PyTensor 编译缓存（pytensor-cache purge），并报告 pytensor、numba、nutpie 版本",
+            )
+        )
+    return compiled
+
+
+def reference(model):
+    """A point, and there the log-density and the deterministic quantities, by PyTensor's plain interpreter.
+
+    Returns
+    -------
+    point : array
+        All free variables, one after another.
+    logp : float
+    quantities : dict of array
+    """
+    import pytensor
+    from pytensor.compile.mode import Mode
+
+    rng = np.random.default_rng(0)
+    # Shapes of the standardised variables are fixed when the model is made.
+    parts = [0.1 * rng.standard_normal(v.type.shape) for v in model.value_vars]
+    wanted = [model.logp(), *model.replace_rvs_by_values(model.deterministics)]
+    plain = Mode(linker="py", optimizer="fast_compile")
+    function = pytensor.function(model.value_vars, wanted, mode=plain, on_unused_input="ignore")
+    logp, *found = function(*parts)
+    names = [d.name for d in model.deterministics]
+    return np.concatenate(parts), float(logp), dict(zip(names, found, strict=True))
+
+
+def agrees(compiled, expected) -> bool:
+    """Whether machine code gives the reference, and a gradient that is the slope of its own log-density."""
+    point, logp, quantities = expected
+    value, slope = _native(compiled, point)
+    step = 1e-5 * np.random.default_rng(1).standard_normal(len(point))
+    above, below = (_native(compiled, point + sign * step)[0] for sign in (1, -1))
+    directional = float(slope @ step)
+    # The difference of two log-densities keeps about ten digits fewer than they have.
+    tolerance = 1e-3 * abs(directional) + 1e-9 * (1 + abs(logp))
+    if not np.isclose(value, logp, rtol=1e-8) or not abs(0.5 * (above - below) - directional) <= tolerance:
+        return False
+    names, slices, shapes = compiled.shape_info
+    out = np.zeros(compiled.n_expanded)
+    compiled.compiled_expand_func.ctypes(
+        len(point), len(out), _pointer(point), _pointer(out), compiled.user_data.ctypes.data
+    )
+    found = {n: out[at].reshape(shape) for n, at, shape in zip(names, slices, shapes, strict=True)}
+    return all(np.allclose(found[n], q, rtol=1e-8, atol=1e-10) for n, q in quantities.items())
+
+
+def _native(compiled, point):
+    """Log-density and gradient by the machine code."""
+    point, slope, value = np.ascontiguousarray(point), np.zeros(len(point)), np.zeros(1)
+    failed = compiled.compiled_logp_func.ctypes(
+        len(point), _pointer(point), _pointer(slope), _pointer(value), compiled.user_data.ctypes.data
+    )
+    return (np.nan if failed else value[0]), slope
+
+
+def _pointer(array):
+    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
