@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
 
 import sinklab as sl
+from sinklab import datasets
 from sinklab.errors import DataError
 from sinklab.fit.bayes import priors as bayes_priors
 from sinklab.knowledge import as_result, catalogue, default_equation, look_up, pool
@@ -193,3 +195,22 @@ def test_published_lines_are_drawn_over_new_trees(tmp_path):
         rows["dbh_max"].iloc[0]
     )
     assert plots.save(figure, tmp_path / "lines.png").stat().st_size > 10_000
+
+
+@pytest.mark.open_data
+@pytest.mark.parametrize(
+    ("species", "genus"), [("larix", "Larix"), ("picea", "Picea"), ("populus", "Populus")]
+)
+def test_default_equations_meet_trees_they_never_saw(species, genus):
+    trees = datasets.load("open:eurasia_trees", {"genus": genus, "dbh": {"min": 5, "max": 40}})
+    trees = trees.dropna(subset=["dbh", "agb"])
+    found = default_equation("agb", species, least=5)
+    place, tree = found.predict(trees), found.predict(trees, kind="individual")
+    away = np.log(trees["agb"] / place["agb"])
+    assert abs(away.mean()) < 0.2
+    sites = away.groupby([trees["study_id"].fillna(""), trees["site"].fillna("")]).agg(["mean", "size"])
+    sites = sites.loc[sites["size"] >= 5, "mean"]
+    half = stats.t.ppf(0.975, found.freedom) * place["agb_sd_log"].median()
+    # Intervals of a new place at 95 %; a dozen sites or more.
+    assert len(sites) > 10 and (sites.abs() < half).mean() > 0.85
+    assert ((trees["agb"] > tree["agb_lower"]) & (trees["agb"] < tree["agb_upper"])).mean() > 0.93
