@@ -1,5 +1,6 @@
 """What a draft ought to say: rendered anew from its description and its tables, number by number."""
 
+import re
 import tempfile
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
@@ -9,7 +10,7 @@ from sinklab.drafts import text
 from sinklab.drafts.citations import Citation
 from sinklab.drafts.convert import Look, convert
 from sinklab.drafts.desk import Desk
-from sinklab.review.number_tokens import numbers, plain
+from sinklab.review.number_tokens import numbers
 from sinklab.review.word_file import WordFile
 from sinklab.review.word_text import Piece, pieces
 
@@ -106,16 +107,17 @@ def read(piece: Piece) -> bool:
 def _trace(found: Expected, wording):
     """Say for each number of the text which citation it is, by order; the rest is structure or untraced."""
     places = [(i, k, t.plain) for i, p in enumerate(found.pieces) for k, t in enumerate(numbers(p.text))]
-    entries = [c for c in found.citations if any(letter.isdigit() for letter in c.printed)]
-    printed = [plain(c.printed) for c in entries]
+    # A citation may be printed with its unit, or as two numbers.
+    entries = [(c, t.plain) for c in found.citations for t in numbers(re.sub(r"[\^*]", "", c.printed))]
+    printed = [said for _, said in entries]
     matcher = SequenceMatcher(None, [p for _, _, p in places], printed, autojunk=False)
     left, unused = dict(enumerate(places)), dict(enumerate(entries))
     for i, j, size in matcher.get_matching_blocks():
         for step in range(size):
-            found.cited[left.pop(i + step)[:2]] = unused.pop(j + step)
+            found.cited[left.pop(i + step)[:2]] = unused.pop(j + step)[0]
     by_print: dict[str, list[Citation]] = {}
-    for position, citation in unused.items():
-        by_print.setdefault(printed[position], []).append(citation)
+    for citation, said in unused.values():
+        by_print.setdefault(said, []).append(citation)
     tables = {found.pieces[i].caption for i, _ in found.cited if found.pieces[i].row}
     known = [_bare(line) for line in wording]
     for i, k, said in left.values():

@@ -16,9 +16,9 @@ from sinklab.tables.schema import system_of
 
 @dataclass(frozen=True)
 class ModelFindings:
-    """What was found of one model; parts that could not be worked out are None, and ``notes`` say why.
+    """What was found of one model; parts that could not be worked out are None.
 
-    Each frame is the result of the function of :mod:`sinklab.review.scrutiny`,
+    ``notes`` say why, in English and Chinese. Each frame is the result of the function of :mod:`sinklab.review.scrutiny`,
     :mod:`sinklab.review.sensitivity` or :mod:`sinklab.review.published` of that name.
     """
 
@@ -34,7 +34,7 @@ class ModelFindings:
     shape: pd.DataFrame | None = None
     published: pd.DataFrame | None = None
     sensitivity: pd.DataFrame | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class TableFindings:
         )
         models = []
         for model in self.models:
-            told = {"key": model.key, "site": model.site, "notes": list(model.notes)}
+            told = {"key": model.key, "site": model.site, "notes": [tr(*note) for note in model.notes]}
             for name in frames:
                 frame = getattr(model, name)
                 told[name] = None if frame is None else frame.reset_index().astype(object).to_dict("records")
@@ -163,7 +163,7 @@ def _model(table: Table, key: str, inputs: Inputs, site: str | None) -> ModelFin
             key,
             None,
             notes=(
-                tr(
+                (
                     f"{key}: a fit by {method} is recomputed, and not refitted without trees or with other choices",
                     f"{key}：{method} 方法的拟合只重算，不再逐株、逐项重新拟合",
                 ),
@@ -172,28 +172,28 @@ def _model(table: Table, key: str, inputs: Inputs, site: str | None) -> ModelFin
     try:
         fit = refit(table.frames, key, record, inputs)
     except SinklabError as error:
-        return ModelFindings(key, None, notes=(f"{key}: {error}",))
+        return ModelFindings(key, None, notes=((f"{key}: {error}",) * 2,))
     if fit is None:
-        return ModelFindings(key, None, notes=tuple(inputs.missing[before:]) or (f"{key}: –",))
+        return ModelFindings(key, None, notes=tuple((line, line) for line in inputs.missing[before:]))
     notes = []
     trees, said = scrutiny.influential(fit)
-    notes.append(tr(f"Influence: {said}", f"影响分析：{said}"))
+    notes.append((f"Influence: {said[0]}", f"影响分析：{said[1]}"))
     column, sites = scrutiny.site_column(fit, site), None
     if column is None:
         notes.append(
-            tr(
+            (
                 "Leave-one-site-out: the data have no column of three or more sites",
                 "逐点剔除检验：数据中没有含三个以上地点的列",
             )
         )
     else:
         sites, said = scrutiny.by_site(fit, column)
-        notes += [tr(f"Leave-one-site-out: {said}", f"逐点剔除检验：{said}")] if said else []
+        notes += [(f"Leave-one-site-out: {said[0]}", f"逐点剔除检验：{said[1]}")] if said[0] else []
     beside, said = published.beside_published(fit, table.table_id)
-    notes += [tr(f"Published equations: {said}", f"已发表方程：{said}")] if said else []
+    notes += [(f"Published equations: {said[0]}", f"已发表方程：{said[1]}")] if said[0] else []
     choices = None
     if fit.method == "mixed":
-        notes.append(tr("Sensitivity: not worked out for mixed models", "敏感性分析：混合模型未计算"))
+        notes.append(("Sensitivity: not worked out for mixed models", "敏感性分析：混合模型未计算"))
     else:
         choices = sensitivity.sensitivity(fit, None if trees is None else trees.index)
     return ModelFindings(

@@ -5,7 +5,6 @@ import pandas as pd
 
 from sinklab import plots, vocabulary
 from sinklab.errors import SinklabError
-from sinklab.language import tr
 
 #: Sizes at which two equations are compared.
 N_GRID = 60
@@ -29,7 +28,7 @@ def species_of(table_id: str, fit) -> str | None:
     return None
 
 
-def beside_published(fit, table_id: str, level: float = 0.95) -> tuple[pd.DataFrame, str]:
+def beside_published(fit, table_id: str, level: float = 0.95) -> tuple[pd.DataFrame, tuple[str, str]]:
     """Compare each response with every published equation whose range overlaps the fitted one.
 
     Parameters
@@ -46,20 +45,21 @@ def beside_published(fit, table_id: str, level: float = 0.95) -> tuple[pd.DataFr
         ``response, equation, source, level`` (species, genus …), ``low`` and ``high`` of the shared range
         of the main predictor, the ``mean``, ``least`` and ``most`` of published over fitted, and
         ``inside``: the share of the range where the published value lies in the interval of a tree.
-    note : str
-        Why there is nothing, when there is nothing.
+    note : (str, str)
+        Why there is nothing, when there is nothing; in English and Chinese.
     """
     try:
         from sinklab import knowledge
     except ImportError:
-        return pd.DataFrame(columns=list(COLUMNS)), tr(
+        return pd.DataFrame(columns=list(COLUMNS)), (
             "the collection of published equations is not part of this installation",
             "此安装中没有已发表方程库",
         )
     key = species_of(table_id, fit)
     if key is None:
-        return pd.DataFrame(columns=list(COLUMNS)), tr(
-            "the table speaks of no species of the vocabulary", "该表未对应到词表中的树种"
+        return pd.DataFrame(columns=list(COLUMNS)), (
+            "the table speaks of no species of the vocabulary",
+            "该表未对应到词表中的树种",
         )
     rows = []
     for response in fit.system.responses:
@@ -70,9 +70,9 @@ def beside_published(fit, table_id: str, level: float = 0.95) -> tuple[pd.DataFr
             if told is not None:
                 rows.append((response, str(name), str(row["source_id"]), row["level"], *told))
     note = (
-        ""
+        ("", "")
         if rows
-        else tr("no published equation of the species is in range", "没有适用范围重叠的同树种已发表方程")
+        else ("no published equation of the species is in range", "没有适用范围重叠的同树种已发表方程")
     )
     return pd.DataFrame(rows, columns=list(COLUMNS)), note
 

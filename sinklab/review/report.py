@@ -64,7 +64,9 @@ class _Desk:
             "parts": self.parts,
             "part_of": lambda index, part: self.part(index, **part),
             "figure": self.figure,
-            "notes": lambda index: [markdown.escape(n) for n in self.found.models[index].notes],
+            "notes": lambda index: [
+                markdown.escape(self.writer.say(*n)) for n in self.found.models[index].notes
+            ],
             "shape": lambda index: self.shape(self.found.models[index]),
             "opinions": self.opinion_table,
             "lang": writer.lang,
@@ -155,7 +157,8 @@ class _Desk:
             )
         )
         for model in self.found.models:
-            told += [markdown.escape(model.key) + say(": ", "：") + line for line in self._model_lines(model)]
+            named = markdown.escape(model.key) + say(": ", "：") if len(self.found.models) > 1 else ""
+            told += [named + line for line in self._model_lines(model)]
         return told
 
     def _model_lines(self, model):

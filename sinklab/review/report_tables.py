@@ -5,6 +5,8 @@ import numpy as np
 from sinklab import vocabulary
 from sinklab.drafts import markdown, numbers, words
 from sinklab.review.findings import ModelFindings, TableFindings
+from sinklab.review.published import species_of
+from sinklab.review.scrutiny import OUTLIER
 from sinklab.review.sensitivity import LOGNORMAL, MEDIANS
 
 #: Rows after which a long table is cut, with a note that says how many are left out.
@@ -116,26 +118,31 @@ class Writer:
             named = self.name(row["response"]) + (
                 f" ({markdown.escape(row['model'])})" if many and row["model"] else ""
             )
-            rows.append([rule, named, self.number(row["value"]), limit, self.say(*result), self._reason(row)])
+            rows.append(
+                [
+                    rule,
+                    named,
+                    self.number(row["value"], 0 if row["quantity"] == "n" else 2),
+                    limit,
+                    PAD[:1] + self.say(*result) + PAD[:1],
+                    self._reason(row),
+                ]
+            )
         return self.table(label, caption, header, rows, "llcccl")
 
     def _reason(self, row) -> str:
-        if row["result"] == "none":
-            why = self.say("speaks of no response of this table", "本表没有该规则所指的因变量")
-        else:
-            kept = {"pass": ("is within the limit", "在限值内"), "fail": ("is beyond the limit", "超出限值")}[
-                row["result"]
-            ]
-            why = f"{row['quantity']} {self.say(*kept)}"
         source = markdown.escape(row["source"].replace(" (text not seen)", ""))
         status = {
-            "recalled": ("recalled, not read in print", "凭记忆录入，未核对原文"),
+            "recalled": ("recalled, not read in print", "未核对原文"),
             "verified": ("read in print", "已核对原文"),
         }
         known = (
             self.say(*status[row["status"]]) if row["status"] in status else markdown.escape(row["status"])
         )
-        return why + self.say(f"; {source} ({known})", f"；{source}（{known}）")
+        why = (
+            self.say("speaks of no response here; ", "不涉及本表因变量；") if row["result"] == "none" else ""
+        )
+        return why + self.say(f"{source} ({known})", f"{source}（{known}）")
 
     def values(self, label, caption) -> str:
         """Scalar values of a table, as they are."""
@@ -315,6 +322,7 @@ class Writer:
     def published(self, model, label, caption) -> str:
         """Published equations over fitted."""
         size = words.headed(model.fit.system.predictors[0], self.lang)
+        key = species_of(self.found.table.table_id, model.fit) or ""
         header = [
             ("Response", "因变量"),
             ("Equation", "方程"),
@@ -326,7 +334,7 @@ class Writer:
         rows = [
             [
                 self.name(row["response"]),
-                markdown.escape(row["equation"]),
+                markdown.escape(_short(row["equation"], key)),
                 self.span(row["low"], row["high"], 1),
                 self.number(row["mean"], 2),
                 self.span(row["least"], row["most"]),
@@ -341,7 +349,7 @@ class Writer:
         topics = {
             "correction": ("bias correction", "偏差校正"),
             "weights": ("weights", "权函数"),
-            "outliers": ("outliers", "离群值"),
+            "outliers": (f"residuals beyond {OUTLIER:g} SD", f"标准化残差超过 {OUTLIER:g}"),
             "influence": ("influence", "强影响样木"),
         }
         known = {
@@ -357,6 +365,8 @@ class Writer:
         rows, before = [], None
         for row in model.sensitivity.to_dict("records"):
             choice = self.say(*known[row["choice"]]) if row["choice"] in known else row["choice"]
+            if row["topic"] in ("outliers", "influence"):
+                choice = self.say(f"without {choice} trees", f"剔除 {choice} 株")
             named = f"{self.say(*topics[row['topic']])}{self.say(': ', '：')}{markdown.escape(choice)}"
             if row["note"]:
                 rows.append([named, self.say("not fitted", "未能拟合"), "—", "—"])
@@ -379,3 +389,8 @@ class Writer:
     def record(self, row) -> str:
         """Number of a record, from 1."""
         return f"{row + 1}" if isinstance(row, (int, np.integer)) else markdown.escape(row)
+
+
+def _short(equation: str, species: str) -> str:
+    """Id of an equation without the species, which all equations of a table share."""
+    return equation.replace(f"_{species}_", "_") if species else equation

@@ -10,7 +10,6 @@ from sinklab.assess.shape import shape_checks
 from sinklab.assess.transfer import thresholds
 from sinklab.assess.validation import validate
 from sinklab.errors import SinklabError
-from sinklab.language import tr
 from sinklab.review.classes import bias_by_class
 
 #: Columns of data that may name the places that trees come from, the first that fits is taken.
@@ -88,7 +87,7 @@ def bias(fit) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def influential(fit) -> tuple[pd.DataFrame | None, str]:
+def influential(fit) -> tuple[pd.DataFrame | None, tuple[str, str]]:
     """Trees that pull most, by Cook's distance of the whole system.
 
     Returns
@@ -96,14 +95,14 @@ def influential(fit) -> tuple[pd.DataFrame | None, str]:
     trees : DataFrame or None
         Indexed by row of the data: ``cook, dfbetas`` (the largest, signed) and ``parameter``, those
         above 4 / n, largest first; None when it was not computed.
-    note : str
-        How many were flagged, or why there is nothing.
+    note : (str, str)
+        How many were flagged, or why there is nothing; in English and Chinese.
     """
     n = len(fit.data)
     if fit.method not in METHODS[:3]:
-        return None, tr(f"not computed for method {fit.method}", f"{fit.method} 方法未计算")
+        return None, (f"not computed for method {fit.method}", f"{fit.method} 方法未计算")
     if n > MOST_REFITS:
-        return None, tr(
+        return None, (
             f"not computed for {n} trees (at most {MOST_REFITS})",
             f"样木 {n} 株，超过 {MOST_REFITS} 株，未计算",
         )
@@ -122,7 +121,7 @@ def influential(fit) -> tuple[pd.DataFrame | None, str]:
         },
         index=flagged.index,
     )
-    return told, tr(f"{len(told)} of {n} trees above 4/n", f"{n} 株样木中有 {len(told)} 株超过 4/n")
+    return told, (f"{len(told)} of {n} trees above 4/n", f"{n} 株样木中有 {len(told)} 株超过 4/n")
 
 
 def site_column(fit, wanted: str | None = None) -> str | None:
@@ -137,7 +136,7 @@ def site_column(fit, wanted: str | None = None) -> str | None:
     return None
 
 
-def by_site(fit, column: str) -> tuple[pd.DataFrame | None, str]:
+def by_site(fit, column: str) -> tuple[pd.DataFrame | None, tuple[str, str]]:
     """Predictions of each site by a fit to all others.
 
     Returns
@@ -145,13 +144,13 @@ def by_site(fit, column: str) -> tuple[pd.DataFrame | None, str]:
     sites : DataFrame or None
         One row per response over all sites: ``n, R2, TRE, ASE, RMSE``, and ``worst`` (site),
         ``worst_TRE`` [%], ``n_site``.
-    note : str
-        Sites that could not be left out.
+    note : (str, str)
+        Sites that could not be left out, in English and Chinese; blank when there are none.
     """
     try:
         found = validate(fit, f"leave:{column}")
     except SinklabError as error:
-        return None, str(error)
+        return None, (str(error), str(error))
     table, sites = found.indices(), found.by_fold()
     rows = {}
     for response in table.index:
@@ -160,9 +159,9 @@ def by_site(fit, column: str) -> tuple[pd.DataFrame | None, str]:
         row = table.loc[response]
         rows[response] = {k: row[k] for k in ("n", "R2", "TRE", "ASE", "RMSE")}
         rows[response] |= {"worst": worst, "worst_TRE": own[worst], "n_site": len(own)}
-    note = ""
+    note = ("", "")
     if found.n_failed:
-        note = tr(f"{found.n_failed} sites could not be left out", f"{found.n_failed} 个地点剔除后无法拟合")
+        note = (f"{found.n_failed} sites could not be left out", f"{found.n_failed} 个地点剔除后无法拟合")
     return pd.DataFrame.from_dict(rows, orient="index"), note
 
 

@@ -11,7 +11,6 @@ from sinklab import plots
 from sinklab.equations.parts import complete
 from sinklab.errors import SinklabError
 from sinklab.fit import fit as fit_again
-from sinklab.language import tr
 from sinklab.review.scrutiny import OUTLIER, standardised
 
 #: Errors of logarithms: an equation of means, and one of medians whose correction was forgotten.
@@ -32,7 +31,8 @@ def sensitivity(fit, trees=None) -> pd.DataFrame:
     Returns
     -------
     sensitivity : DataFrame
-        ``topic`` (correction, weights, outliers, influence), ``choice, response, change`` [%],
+        ``topic`` (correction, weights, outliers, influence), ``choice`` (number of trees left out for the
+        last two), ``response, change`` [%],
         ``largest`` (in standard errors); a choice that could not be fitted has a ``note``.
     """
     rows = []
@@ -79,14 +79,9 @@ def _choices(fit, trees):
     far = pd.concat([standardised(fit, r) for r in fit.residual])
     out = far.index[far.abs() > OUTLIER].unique()
     if len(out):
-        named = tr(
-            f"without {len(out)} trees beyond {OUTLIER:g} standard deviations",
-            f"剔除 {len(out)} 株标准化残差超过 {OUTLIER:g} 的样木",
-        )
-        yield "outliers", named, {}, fit.data.index.difference(out)
+        yield "outliers", f"{len(out)}", {}, fit.data.index.difference(out)
     if trees is not None and len(trees):
-        named = tr(f"without {len(trees)} influential trees", f"剔除 {len(trees)} 株强影响样木")
-        yield "influence", named, {}, fit.data.index.difference(trees)
+        yield "influence", f"{len(trees)}", {}, fit.data.index.difference(trees)
 
 
 def _effect(fit, other, medians: bool):
