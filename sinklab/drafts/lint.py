@@ -19,9 +19,10 @@ from sinklab.language import language, tr
 CONTEXT = 12
 #: Numbers that belong to names: standards, methodologies, dates, formulas of substances, identifiers of papers.
 _NAMES = re.compile(
-    r"\b(?:GB|LY|DB\d*|NY|HJ|TD|SL|HY|QX|ISO|IEC|T)(?:/[A-Z]+)*\s*[\dX]+(?:\.\d+)*(?:[-—:][\dX]+)*"
-    r"|\b[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+\b|\b[A-Z]{2,}\d+\b|\b(?:CO|CH|N)~?2?4?~?O?(?=[^a-z]|$)"
-    r"|\bdoi:?\s*10\.\S+|\b10\.\d{4,}/\S+|\d{4}-\d{2}(?:-\d{2})?|\d{4}\s*年(?:\s*\d+\s*月)?"
+    r"(?<![A-Za-z])(?:GB|LY|DB\d*|NY|HJ|TD|SL|HY|QX|ISO|IEC|T)(?:/[A-Z]+)*\s*[\dX]+(?:\.\d+)*(?:[-—:][\dX]+)*"
+    r"|(?<![A-Za-z])[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+|(?<![A-Za-z])[A-Z]{2,}\d+(?![A-Za-z0-9])"
+    r"|(?:CO|CH|N)~?[24]~?O?(?![a-z0-9])"
+    r"|doi:?\s*10\.\S+|(?<!\d)10\.\d{4,}/\S+|\d{4}-\d{2}(?:-\d{2})?|(?<!\d)\d{4}\s*年(?:\s*\d+\s*月)?"
 )
 _NUMBER = re.compile(r"(?<![A-Za-z0-9_.~^])[−-]?\d+(?:\.\d+)?\s*(?:%|‰|[a-zA-Z²³/·]+|[\u4e00-\u9fff])?")
 _MARKER = re.compile(r"^\s*(?:\d+[.)]|[a-z]\))\s")
