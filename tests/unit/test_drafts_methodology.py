@@ -1,0 +1,208 @@
+"""Methodologies and metering guides: numbers from tables, decisions and rules; recalled ones block; own documents."""
+
+import io
+import os
+import re
+import shutil
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from sinklab import drafts, language
+from sinklab.errors import DraftError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+ECONOMIC, ROTATION, GUIDE = (
+    "methodology_economic_forest",
+    "methodology_short_rotation",
+    "metering_guide_guangxi",
+)
+TREE = "stem = a1 * dbh**b1 * height**c1\nbranch = a2 * dbh**b2\nagb = stem + branch\nroot = agb * r0 * dbh**r1\nvolume = v0 * dbh**v1 * height**v2"
+
+
+@pytest.fixture(scope="module")
+def workbench(tmp_path_factory):
+    """Descriptions and templates of the repository, with small tables made here."""
+    import sinklab as sl
+    from sinklab import datasets, pooling
+    from sinklab.tables import Table
+
+    root = tmp_path_factory.mktemp("methodology") / "工作台"
+    shutil.copytree(REPOSITORY / "data", root / "data", ignore=shutil.ignore_patterns("open"))
+    shutil.copytree(REPOSITORY / "reports" / "templates", root / "reports" / "templates")
+    (root / "reports" / "drafts").mkdir()
+    for path in (REPOSITORY / "reports" / "drafts").glob("*.yml"):
+        shutil.copy(path, root / "reports" / "drafts")
+    before = dict(os.environ)
+    os.environ["SINKLAB_ROOT"] = str(root)
+    language.set_language("en")
+    fit = sl.fit(datasets.load("study:chinese_fir_simulated"), TREE)
+    for table in ("agb_forest_eucalyptus", "agb_forest_cunninghamia", "agb_forest_pinus_massoniana"):
+        Table.from_fits([fit], table, "0.1.0").write()
+    stands = datasets.load("literature:stand_biomass", {"species_id": "eucalyptus"})
+    growth = sl.fit(stands, "agb_density = a * age**b")
+    Table.from_fits([growth], "agb_density_forest_eucalyptus", "0.1.0").write()
+    printed = datasets.load("literature:carbon_fraction")
+    values = pooling.summarise(printed, "carbon_fraction", by=["species_id", "component"])
+    Table.from_values(values, "carbon_fraction_forest_china", "0.1.0", source=printed.attrs["source"]).write()
+    yield root.resolve()
+    language.set_language(None)
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def changed(workbench, name, like, **changes):
+    """Write a description like another one."""
+    import yaml
+
+    path = workbench / "reports" / "drafts" / f"{name}.yml"
+    path.write_text(yaml.safe_dump({"like": like} | changes, allow_unicode=True), encoding="utf-8")
+    return name
+
+
+def words(path):
+    if path.suffix == ".docx":
+        with zipfile.ZipFile(path) as archive:
+            return "".join(ElementTree.fromstring(archive.read("word/document.xml")).itertext())
+    return re.sub(r"\s+", " ", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_order_of_a_methodology(workbench, lang):
+    page = drafts.render(ROTATION, lang, "html")["html"].read_text(encoding="utf-8")
+    order = re.findall(r'<h1[^>]* id="sec:([a-z]+)"', page) or re.findall(r'<h1[^>]*id="sec:([a-z-]+)"', page)
+    chapters = "introduction scope references terms boundary baseline project leakage reductions monitoring verification"
+    assert [name for name in order if not name.startswith("annex")] == chapters.split()
+
+
+@pytest.mark.parametrize("name", [ECONOMIC, ROTATION, GUIDE])
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_drafts_of_the_repository_have_no_finding(workbench, name, lang):
+    from sinklab.drafts.lint import lint
+
+    assert [str(finding) for finding in lint(name, lang)] == []
+
+
+def test_numbers_come_from_tables_rules_and_decisions(workbench):
+    from sinklab.tables import Table
+    from sinklab.tabular import read_csv
+
+    files = drafts.render(ROTATION, "en", "docx")
+    listed = read_csv(files["docx"].with_name(f"{ROTATION}.en.numbers.csv"))
+
+    def row(table, name, column):
+        found = listed[listed["table"].eq(table) & listed["name"].eq(name) & listed["column"].eq(column)]
+        assert len(found) == 1
+        return found.iloc[0]
+
+    assert row("data/rules/stock_defaults.csv", "carbon_fraction", "value")["value"] == 0.47
+    assert row("data/rules/deductions.csv", "ar_tool14 2", "amount")["printed"] == "25\xa0%"
+    stand = "agb_density_forest_eucalyptus@0.1.0"
+    assert row(stand, "b", "value")["value"] == Table.read(stand).value("b")
+    own = f"reports/drafts/{ROTATION}.yml"
+    assert row(own, "parcel_area", "value")["printed"] == "400\xa0m²"
+    assert row(own, "non_permanence", "value")["status"] == "recalled"
+
+
+def test_recalled_numbers_say_so_and_block_the_final_rendering(workbench):
+    assert "10%（凭记忆，待核实）" in words(drafts.render(ECONOMIC, "zh", "docx")["docx"])
+    with pytest.raises(
+        DraftError, match=r"\(recalled\): .*decisions:crediting_period.*non_permanence"
+    ) as caught:
+        drafts.render(ECONOMIC, "zh", "html", preview=False)
+    assert "plot_area" not in str(caught.value)
+    checked = {"label": "x", "source": "y", "basis": "verified"}
+    settled = {"crediting_period": {"value": [20, 40]} | checked, "non_permanence": {"value": 10} | checked}
+    name = changed(workbench, "settled", ECONOMIC, decisions=settled, preview=False)
+    page = words(drafts.render(name, "zh", "html")["html"])
+    assert "预览稿" not in page
+    assert "待核实）" not in page
+
+
+def test_use_outside_the_fitted_range_is_said(workbench):
+    from sinklab.tables import Table
+
+    low, high = Table.read("agb_forest_eucalyptus@0.1.0").model().ranges["dbh"]
+    name = changed(workbench, "wide", ROTATION, use={"tree": {"dbh": [low - 1, high + 10]}})
+    text = words(drafts.render(name, "en", "docx")["docx"])
+    assert (
+        f"goes beyond the fitted range of agb_forest_eucalyptus@0.1.0, {low:g}\xa0cm to {high:g}\xa0cm"
+        in text
+    )
+    name = changed(workbench, "narrow", ROTATION, use={"tree": {"dbh": [low, high]}})
+    assert "goes beyond" not in words(drafts.render(name, "en", "docx")["docx"])
+
+
+def test_what_a_description_leaves_out_comes_from_the_one_it_is_like(workbench):
+    from sinklab.drafts import description
+
+    own, other = description.read("methodology_bamboo"), description.read("methodology_karst")
+    assert own.data["issuer"] == other.data["issuer"]
+    assert own.data["region"] != other.data["region"]
+    assert own.data["decisions"]["parcel_area"]["value"] == 667
+    assert own.data["decisions"]["confidence"] == other.data["decisions"]["confidence"]
+    changed(workbench, "one", "two")
+    changed(workbench, "two", "one")
+    with pytest.raises(DraftError, match="one → two → one: a circle"):
+        description.read("one")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"decisions": {"a": {"value": 1, "label": "x", "source": "y"}}}, "a: no basis"),
+        ({"decisions": {"a": {"value": 1, "label": "x", "source": "y", "basis": "guess"}}}, "basis 'guess'"),
+        (
+            {"decisions": {"a": {"value": [3, 1], "label": "x", "source": "y", "basis": "proposed"}}},
+            r"\[3, 1\]",
+        ),
+        ({"background": {"zh": "甲", "en": "one", "two": None}}, "background: “two” was cut off by a comma"),
+        ({"conditions": ["at least {nothing}"]}, "no decision 'nothing'; there are: parcel_area"),
+        ({"reference": "../outside.docx"}, "inside the workbench"),
+        ({"reference": "reports/none.docx"}, "inside the workbench"),
+    ],
+)
+def test_faults_of_a_description(workbench, changes, message):
+    name = changed(workbench, "faulty", ECONOMIC, **changes)
+    with pytest.raises(DraftError, match=message):
+        drafts.render(name, "en", "html")
+
+
+def test_document_of_the_drafters_gives_page_and_styles(workbench):
+    import docx
+    from docx.shared import Mm, Pt
+
+    own = docx.Document()
+    own.sections[0].page_width = Mm(180)
+    own.styles["Heading 1"].font.size = Pt(19)
+    own.save(workbench / "reports" / "own.docx")
+    name = changed(workbench, "own_pages", ECONOMIC, reference="reports/own.docx")
+    made = docx.Document(io.BytesIO(drafts.render(name, "zh", "docx")["docx"].read_bytes()))
+    assert {round(section.page_width.mm) for section in made.sections} == {180}
+    assert made.styles["Heading 1"].font.size == Pt(19)
+    assert made.styles["Annex"].font.size == Pt(10.5)
+    numbered = [p for p in made.paragraphs if p.style.name == "Heading 1"]
+    assert len(numbered) == 11
+    assert made.styles["Heading 1"].element.pPr.numPr is not None
+
+
+def test_document_of_the_drafters_that_is_none(workbench):
+    path = workbench / "reports" / "own_text.docx"
+    path.write_text("not a document", encoding="utf-8")
+    name = changed(workbench, "own_text", ECONOMIC, reference="reports/own_text.docx")
+    with pytest.raises(DraftError, match="not a Word document"):
+        drafts.render(name, "zh", "docx")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", b" " * 60_000_000)
+    with pytest.raises(DraftError, match="60000000 bytes"):
+        drafts.render(name, "zh", "docx")
+
+
+def test_metering_guide_says_what_must_be_accounted_for(workbench):
+    text = words(drafts.render(GUIDE, "zh", "docx")["docx"])
+    assert text.count("应计量") == 4
+    assert "本文件按照GB/T 1.1—2020" in text
+    assert "V" not in re.findall(r"式中：.*?。", text)[-1]
