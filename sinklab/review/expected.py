@@ -38,6 +38,12 @@ class _Desk(Desk):
         self.wording += lines
         return lines
 
+    def range_notes(self):
+        # The range of use is what the description says; that it goes beyond the table is said by the desk.
+        lines = super().range_notes()
+        self.wording += lines
+        return lines
+
     def table_list(self):
         rows = super().table_list()
         self.wording += [row["title"] for row in rows]

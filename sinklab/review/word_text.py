@@ -251,9 +251,17 @@ def formula_text(element) -> str:
     for child in element:
         if child.tag == tag("m:t"):
             parts.append(child.text or "")
+        elif child.tag == tag("m:d"):
+            parts += [_bracket(child, "m:begChr", "("), formula_text(child), _bracket(child, "m:endChr", ")")]
         elif isinstance(child.tag, str) and child.tag not in _SKIPPED and not child.tag.endswith("Pr"):
             inside = (
                 [formula_text(child)] if child.tag not in shape else [formula_text(part) for part in child]
             )
             parts.append(shape.get(child.tag, "").join(part for part in inside if part))
     return "".join(parts)
+
+
+def _bracket(element, name: str, usual: str) -> str:
+    """Bracket around a part of a formula; programs leave out the usual ones."""
+    told = element.find(f"{tag('m:dPr')}/{tag(name)}")
+    return usual if told is None else told.get(tag("m:val"), usual)

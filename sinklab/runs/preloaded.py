@@ -21,6 +21,20 @@ import threading
 from importlib import import_module
 from pathlib import Path
 
+#: What a kernel imports before its first cell.
+KERNEL = (
+    "ipykernel.kernelapp",
+    "ipykernel.debugger",
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.logger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "psutil",
+    "sqlite3",
+    "tornado.platform.asyncio",
+    "tornado.queues",
+)
 #: Longest request: the environment of a kernel.
 REQUEST = 1 << 20
 
@@ -181,7 +195,7 @@ def main(path: str, modules) -> int:
     """Import the modules and serve; 1 when this process must not fork."""
     if sys.path[0] in ("", os.getcwd()):
         del sys.path[0]  # as the launcher of ordinary kernels does
-    if not preload(["ipykernel.kernelapp", *modules]):
+    if not preload([*KERNEL, *modules]):
         Path(f"{path}.refused").touch()
         return 1
     listener = socket.socket(socket.AF_UNIX)

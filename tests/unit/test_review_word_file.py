@@ -151,6 +151,17 @@ def test_text_of_fields_changes_boxes_and_links():
     assert (row.row, row.shown) == (1, "x | 4")
 
 
+def test_brackets_of_formulas_however_they_are_written():
+    space = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+    typed = f"<w:p><m:oMath {space}><m:r><m:t>f(x)</m:t></m:r></m:oMath></w:p>"
+    inside = "<m:d>{}<m:e><m:r><m:t>x</m:t></m:r></m:e></m:d>"
+    built = f"<w:p><m:oMath {space}><m:r><m:t>f</m:t></m:r>{inside.format('')}</m:oMath></w:p>"
+    square = '<m:dPr><m:begChr m:val="["/><m:endChr m:val="]"/></m:dPr>'
+    other = f"<w:p><m:oMath {space}><m:r><m:t>f</m:t></m:r>{inside.format(square)}</m:oMath></w:p>"
+    found = pieces(WordFile(packed({DOCUMENT: BODY.format(typed + built + other)})))
+    assert [p.formulas for p in found] == [("f(x)",), ("f(x)",), ("f[x]",)]
+
+
 def test_footnotes_are_text():
     notes = BODY.replace("w:document", "w:footnotes").replace("<w:body>{}</w:body>", "{}")
     note = notes.format("<w:footnote><w:p><w:r><w:t>see 9.9</w:t></w:r></w:p></w:footnote>")
