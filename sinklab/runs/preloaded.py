@@ -39,16 +39,23 @@ KERNEL = (
 REQUEST = 1 << 20
 
 
+#: Variables that an import has set here, with their values before and after it.
+_set_by_imports: dict[str, tuple] = {}
+
+
 def preload(modules) -> bool:
     """Import modules; False when this process has threads then and must not fork."""
     import warnings
 
+    before = dict(os.environ)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in modules:
             # What cannot be imported here is the notebook's affair.
             with contextlib.suppress(Exception):
                 import_module(name)
+    changed = {n: v for n, v in os.environ.items() if before.get(n) != v}
+    _set_by_imports.update((name, (before.get(name), value)) for name, value in changed.items())
     try:
         threads = len(os.listdir("/proc/self/task"))
     except OSError:
@@ -150,6 +157,10 @@ def _become_kernel(request: dict, files) -> None:
         os.close(source)
     os.environ.clear()
     os.environ.update(request["env"])
+    # The imports will not be repeated, so what they do to the environment is done here.
+    for name, (before, after) in _set_by_imports.items():
+        if os.environ.get(name) == before:
+            os.environ[name] = after
     os.environ["JPY_PARENT_PID"] = str(os.getppid())
     os.chdir(request["cwd"])
     # The application read the variable when it was imported.
@@ -187,8 +198,12 @@ def _send(connection, message: dict) -> None:
 
 
 def _kill(process: int) -> None:
-    with contextlib.suppress(OSError):
+    try:
         os.killpg(process, signal.SIGKILL)
+    except OSError:
+        # Forked a moment ago: it does not lead a group of its own yet.
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGKILL)
 
 
 def main(path: str, modules) -> int:
