@@ -40,20 +40,22 @@ def sensitivity(fit, trees=None) -> pd.DataFrame:
         data = fit.data if kept is None else fit.data.loc[kept]
         try:
             other = fit_again(
-                data, fit.system, **(_own_options(fit) | options), level=fit.level, seed=fit.seed
+                data, fit.system, **(own_options(fit) | options), level=fit.level, seed=fit.seed
             )
-            rows += [(topic, choice, *told, "") for told in _effect(fit, other, choice == MEDIANS)]
+            rows += [(topic, choice, *told, "") for told in effect_of(fit, other, choice == MEDIANS)]
         except SinklabError as error:
             rows.append((topic, choice, "", np.nan, np.nan, " ".join(str(error).split())[:200]))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _own_options(fit) -> dict:
+def own_options(fit) -> dict:
+    """Options of :func:`sinklab.fit.fit` that a result was made with."""
     if fit.method == "ols-log":
         return {"method": "ols-log", "correction": fit.correction_kind}
     variance = {r: m.spec for r, m in fit.residual.items()}
     estimator = fit.certificate.get("estimator") or "ml"
-    return {"method": fit.method, "variance": variance, "estimator": estimator}
+    found = {"method": fit.method, "variance": variance, "estimator": estimator}
+    return found | ({"bounds": fit.certificate["bounds"]} if fit.certificate.get("bounds") else {})
 
 
 def _choices(fit, trees):
@@ -84,8 +86,8 @@ def _choices(fit, trees):
         yield "influence", f"{len(trees)}", {}, fit.data.index.difference(trees)
 
 
-def _effect(fit, other, medians: bool):
-    """Change of the sum over the sample, and the largest along the range, for each response."""
+def effect_of(fit, other, medians: bool = False):
+    """Response, change of the sum over the sample [%], and the largest along the range [standard errors]."""
     path = plots.curve_data(fit, fit.data)
     here, there = fit.predict(fit.data), _predicted(other, fit.data, medians)
     along, anew = fit.predict(path), _predicted(other, path, medians)

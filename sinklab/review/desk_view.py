@@ -1,0 +1,247 @@
+"""The desk of a reviewer on a screen: figures to click, the record of a tree, the refit beside the table.
+
+Made of ipywidgets and plotly, whose scripts come with their packages, so a notebook needs no network.
+Everything that is computed comes from :class:`sinklab.review.desk.Desk`.
+"""
+
+from datetime import date
+from html import escape
+
+import ipywidgets as widgets
+import numpy as np
+import plotly.graph_objects as go
+
+from sinklab import paths, vocabulary
+from sinklab.errors import SinklabError
+from sinklab.language import language, tr
+from sinklab.review import desk_pages
+from sinklab.review.verdicts import ON_TABLES
+
+GREEN, GREY, RED, PALE = "#1b4d3e", "#8a8a8a", "#b5362a", "rgba(127,182,154,0.35)"
+
+
+class DeskView:
+    """Widgets around a desk; :attr:`box` is what a notebook shows.
+
+    Parameters
+    ----------
+    desk : Desk
+    folder : path, optional
+        Where verdicts are kept; ``reports/verdicts`` when left out.
+    """
+
+    def __init__(self, desk, folder=None):
+        self.desk, self.folder, self.row = desk, folder, None
+        self._build_controls()
+        self._build_figures()
+        self._wire()
+        self.box = self._layout()
+        self._draw()
+        self.show_refit()
+
+    def _repr_mimebundle_(self, **options):
+        return self.box._repr_mimebundle_(**options)
+
+    # Building
+
+    def _build_controls(self):
+        free = list(self.desk.fit.residual)
+        wide = widgets.Layout(width="auto", min_width="320px")
+        names = [(vocabulary.label(r), r) for r in free]
+        self.response = widgets.Dropdown(options=names, description=tr("Response", "因变量"))
+        trees = [(f"{self.desk.name(i)} ({i + 1})", i) for i in self.desk.fit.data.index]
+        choice = [("—", None), *trees]
+        self.tree = widgets.Dropdown(options=choice, value=None, description=tr("Tree", "样木"))
+        self.all_trees = widgets.Button(
+            description=tr("Influence of every tree", "计算全部样木的影响"),
+            layout=widgets.Layout(width="220px"),
+            disabled=self.desk.fit.method == "mixed",
+        )
+        self.reason = widgets.Text(
+            placeholder=tr("reason, as the field form has it", "理由（核对野外记录后填写）"),
+            description=tr("Reason", "理由"),
+            layout=wide,
+        )
+        self.exclude = widgets.Button(description=tr("Exclude", "剔除"), button_style="warning")
+        self.keep = widgets.Button(description=tr("Keep", "保留"))
+        self.undo = widgets.Button(description=tr("Take back", "撤销"))
+        self.reviewer = widgets.Text(description=tr("Reviewer", "审查人"))
+        self.date = widgets.DatePicker(description=tr("Date", "日期"), value=date.today())
+        own = 1 if language() == "zh" else 0
+        self.decision = widgets.Dropdown(
+            options=[(words[own], key) for key, words in ON_TABLES.items()],
+            value="change",
+            description=tr("Verdict", "结论"),
+        )
+        self.remark = widgets.Textarea(description=tr("Remark", "意见"), layout=wide)
+        self.save = widgets.Button(description=tr("Save", "保存"), button_style="success")
+        self.record, self.refit, self.status = widgets.HTML(), widgets.HTML(), widgets.HTML()
+
+    def _build_figures(self):
+        x = self.desk.fit.system.predictors[0]
+        look = {
+            "template": "simple_white",
+            "height": 360,
+            "showlegend": False,
+            "margin": {"l": 60, "r": 10, "t": 40, "b": 50},
+        }
+        self.scatter = go.FigureWidget(
+            [
+                go.Scatter(mode="markers", marker={"line": {"width": 1}}, name="trees"),
+                go.Scatter(
+                    mode="markers",
+                    marker={"symbol": "circle-open", "size": 18, "color": RED},
+                    hoverinfo="skip",
+                ),
+            ],
+            go.Layout(title=tr("Standardised residuals: click a tree", "标准化残差：点击样木"), **look),
+        )
+        self.scatter.update_xaxes(type="log", title=tr("predicted", "预测值"))
+        self.scatter.update_yaxes(title=tr("standardised residual", "标准化残差"), zeroline=True)
+        self.curve = go.FigureWidget(
+            [
+                go.Scatter(mode="lines", line={"width": 0}, hoverinfo="skip"),
+                go.Scatter(mode="lines", line={"width": 0}, fill="tonexty", fillcolor=PALE, hoverinfo="skip"),
+                go.Scatter(mode="markers", marker={"size": 5}, name="trees"),
+                go.Scatter(mode="lines", line={"color": GREEN, "width": 2}, name=tr("table", "参数表")),
+                go.Scatter(
+                    mode="lines",
+                    line={"color": RED, "width": 2, "dash": "dash"},
+                    name=tr("refit", "重新拟合"),
+                ),
+            ],
+            go.Layout(
+                title=tr("Table (line) and refit (dashed)", "参数表（实线）与重新拟合（虚线）"), **look
+            ),
+        )
+        self.curve.update_xaxes(title=vocabulary.label(x, unit=True), rangemode="tozero")
+
+    def _wire(self):
+        self.response.observe(lambda change: self._draw(), "value")
+        self.tree.observe(lambda change: self.select(change["new"]), "value")
+        for figure, trace in ((self.scatter, 0), (self.curve, 2)):
+            figure.data[trace].on_click(self._clicked)
+        self.all_trees.on_click(lambda button: self._try(self._find_influential))
+        self.exclude.on_click(lambda button: self._judge(self.desk.exclude))
+        self.keep.on_click(lambda button: self._judge(self.desk.keep))
+        self.undo.on_click(lambda button: self._judge(lambda row, reason: self.desk.undo(row)))
+        self.save.on_click(lambda button: self._try(self._save))
+
+    def _layout(self):
+        half = widgets.Layout(width="50%")
+        figures = widgets.HBox([widgets.Box([f], layout=half) for f in (self.scatter, self.curve)])
+        buttons = widgets.HBox([self.exclude, self.keep, self.undo])
+        left = widgets.VBox([self.record, self.reason, buttons], layout=half)
+        signed = widgets.HBox([self.reviewer, self.date, self.decision])
+        head = widgets.HTML(f"<h3>{escape(self.desk.table.ref)}: {escape(self.desk.model)}</h3>")
+        picked = widgets.HBox([self.response, self.tree, self.all_trees])
+        beside = widgets.HBox([left, widgets.Box([self.refit], layout=half)])
+        return widgets.VBox([head, picked, figures, self.status, beside, signed, self.remark, self.save])
+
+    # What happens
+
+    def _clicked(self, trace, points, state):
+        if points.point_inds:
+            self.select(int(trace.customdata[points.point_inds[0]][0]))
+
+    def select(self, row) -> None:
+        """Show the record and the influence of a tree."""
+        if row is None or row == self.row:
+            return
+        self.row = row
+        self.tree.value = row
+        self._try(lambda: self.show_record(row))
+        self._draw()
+
+    def _judge(self, what):
+        def judge():
+            if self.row is None:
+                self._say(tr("Click a tree first.", "请先点击一株样木。"), True)
+                return
+            self._say(tr("Fitting …", "正在重新拟合……"))
+            what(self.row, self.reason.value)
+            self.reason.value = ""
+            self.show_refit()
+            self.show_record(self.row)
+            self._draw()
+            self._say("")
+
+        self._try(judge)
+
+    def _find_influential(self):
+        self._say(tr("Fitting without each tree in turn …", "正在逐株剔除重新拟合……"))
+        found = self.desk.influences()
+        above = int((found > self.desk.limit).sum())
+        self._draw()
+        self._say(
+            tr(
+                f"{above} of {len(found)} trees lie above 4/n.",
+                f"{len(found)} 株样木中有 {above} 株超过 4/n。",
+            )
+        )
+
+    def _save(self):
+        on = self.date.value.isoformat() if self.date.value else ""
+        path = self.desk.save(
+            self.reviewer.value.strip(), self.decision.value, self.remark.value, on, self.folder
+        )
+        self._say(tr(f"Saved: {paths.relative(path)}", f"已保存：{paths.relative(path)}"))
+
+    def _try(self, action):
+        """Do something; what a person can mend is said below the figures."""
+        self._say("")
+        try:
+            action()
+        except SinklabError as error:
+            self._say(str(error), True)
+
+    def _say(self, text, wrong=False):
+        colour = RED if wrong else GREEN
+        self.status.value = (
+            f'<p style="color:{colour};white-space:pre-wrap">{escape(text)}</p>' if text else ""
+        )
+
+    # Drawing
+
+    def _draw(self):
+        desk, response = self.desk, self.response.value
+        trees = desk.trees()
+        fitted = desk.fit.fitted().query("response == @response")
+        trees = trees.loc[fitted.index]
+        x = desk.fit.system.predictors[0]
+        where = np.column_stack([trees.index, trees["record"], trees["tree"]])
+        hover = "%{customdata[2]} (%{customdata[1]})<extra></extra>"
+        cook = trees["cook"].fillna(0).to_numpy() / desk.limit
+        colours = [
+            GREY if out else RED if c > 1 else GREEN for out, c in zip(trees["excluded"], cook, strict=True)
+        ]
+        symbols = ["x" if out else "circle" for out in trees["excluded"]]
+        marker = {"color": colours, "symbol": symbols, "size": 6 + 5 * np.minimum(cook, 3), "opacity": 0.75}
+        with self.scatter.batch_update():
+            dots, ring = self.scatter.data
+            dots.update(
+                x=fitted["predicted"],
+                y=trees[f"z_{response}"],
+                customdata=where,
+                hovertemplate=hover,
+                marker=marker,
+            )
+            here = [self.row] if self.row in trees.index else []
+            ring.update(x=fitted["predicted"].loc[here], y=trees[f"z_{response}"].loc[here])
+        curve = desk.curves(response)
+        with self.curve.batch_update():
+            low, high, dots, line, again = self.curve.data
+            for trace, name in ((low, "lower"), (high, "upper"), (line, "mean"), (again, "refit")):
+                trace.update(x=curve[x], y=curve[name])
+            dots.update(x=trees[x], y=fitted["observed"], customdata=where, hovertemplate=hover)
+            dots.marker.update(color=colours, symbol=symbols)
+        again.visible = bool(desk.excluded)
+        self.curve.update_yaxes(title=vocabulary.label(response, unit=True))
+
+    def show_record(self, row) -> None:
+        """Write the record, the residuals and the influence of a tree."""
+        self.record.value = desk_pages.record(self.desk, row)
+
+    def show_refit(self) -> None:
+        """Write table and refit side by side."""
+        self.refit.value = desk_pages.refit(self.desk)
