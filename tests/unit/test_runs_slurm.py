@@ -1,7 +1,6 @@
 # ruff: noqa: F811  (a fixture that is imported bears the name of an argument)
 import json
 import os
-import shutil
 import sys
 from textwrap import dedent
 
@@ -134,16 +133,3 @@ def test_without_slurm_the_message_says_what_to_do(workbench, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(RunError, match="--engine local"):
         run(read_batch("trial"), workers=1, engine="slurm-array")
-
-
-@pytest.mark.slurm
-def test_a_real_array(workbench):
-    if shutil.which("sbatch") is None:
-        pytest.skip("sbatch is not installed")
-    write_batch(workbench, BATCH)
-    outcome = run(read_batch("trial"), workers=2, engine="slurm-array")
-    assert {name: r["status"] for name, r in outcome.records.items()} == {
-        "trial/good": "ok",
-        "trial/bad": "failed",
-        "trial/third": "ok",
-    }
