@@ -62,7 +62,7 @@ def values(found: Hierarchy, level: float = 0.95, by=None) -> pd.DataFrame:
                 "q025": float(low),
                 "q975": float(high),
                 "level": level,
-                "interval_kind": "predictive, new stand",
+                "interval_kind": "distribution",
                 "spread_read": ";".join("se" if k == "unknown" else k for k in kinds),
                 # References of an open data set are numbers of its own: the data set is the source.
                 "sources": ";".join(sorted(part["source_id"].unique())) if "source_id" in part else "",

@@ -34,7 +34,8 @@ def to_csv(name: str, frame: pd.DataFrame) -> bytes:
     Raises
     ------
     TableError
-        Unknown columns, wrong types, or text that a workbook would run as a formula; all at once.
+        Unknown columns, wrong types, words that a column does not know, or text that a workbook would
+        run as a formula; all at once.
     """
     fields = FILES[name]
     unknown = [str(c) for c in frame.columns if c not in {f.name for f in fields}]
@@ -63,6 +64,10 @@ def to_csv(name: str, frame: pd.DataFrame) -> bytes:
 def _cell_out(field, cell, name, record, problems) -> str:
     where = f"{name}.csv, record {record}: {field.name} = {cell!r}"
     if cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and math.isnan(cell)):
+        return ""
+    if field.enum and cell not in ("", *field.enum):
+        known = ", ".join(field.enum)
+        problems.append(tr(f"{where}; expected one of {known}", f"{where}：应为 {known} 之一"))
         return ""
     if field.type == "string":
         text = str(cell)
