@@ -2,10 +2,11 @@ r"""Values of a scalar parameter over species, genera and families: what a new s
 
 On the scale of logarithms (fractions: logits) printed value j is
 
-.. math:: y_j = x_j \beta + u_{family} + u_{genus} + u_{species} + s_{study} + e_j + \epsilon_j
+.. math:: y_j = x_j \beta + u_{family} + u_{genus} + u_{species} + r_{region} + s_{study} + e_j + \epsilon_j
 
-with a mean per organ (:math:`\beta`, flat prior), normal deviations of every level, of the study (which
-all its values share), between stands (:math:`e`), and the sampling error :math:`\epsilon_j` that the printed ± says
+with a mean per organ (:math:`\beta`, flat prior), normal deviations of every level, of what crosses the
+levels when asked for (a region, in which all species share a deviation), of the study (which all its
+values share), between stands (:math:`e`), and the sampling error :math:`\epsilon_j` that the printed ± says
 (:func:`sinklab.pooling.sampling_variance`). Given the standard deviations everything is normal and solved
 exactly; the standard deviations themselves have half-normal priors (``data/rules/hierarchy.csv``) and are
 integrated over by importance sampling from a Student's t about the mode. Few values leave them wide, and
@@ -64,7 +65,7 @@ def with_taxonomy(rows) -> pd.DataFrame:
 class Hierarchy:
     """Values with the spread of every level; made by :func:`fit`.
 
-    ``spreads`` has one row per draw and a column per level, then ``study`` and ``stand``: standard
+    ``spreads`` has one row per draw and a column per level and crossed column, then ``study`` and ``stand``: standard
     deviations on the scale. ``rows`` are the values used; ``effective`` is the effective number of draws.
     """
 
@@ -72,6 +73,7 @@ class Hierarchy:
     scale: Scale
     by: str
     levels: tuple[str, ...]
+    crossed: tuple[str, ...]
     study: str
     rows: pd.DataFrame
     y: np.ndarray
@@ -86,8 +88,8 @@ class Hierarchy:
         Parameters
         ----------
         targets : DataFrame
-            The column ``by`` and those of the levels; blank or unseen means not known, and takes the
-            spread of that level.
+            The column ``by``, those of the levels and the crossed ones; blank or unseen means not known,
+            and takes the spread of that level.
         kind : "stand" or "mean"
             A new stand (new study), or the mean over stands.
         level : float
@@ -106,6 +108,7 @@ class Hierarchy:
                 )
             )
         targets = _filled(targets, self.rows, self.levels)
+        targets = targets.assign(**{column: None for column in self.crossed if column not in targets})
         centres, spreads = self._moments(targets, kind)
         ends = np.array([0.5 - level / 2, 0.5, 0.5 + level / 2])
         found = np.array([quantiles(ends, m, s) for m, s in zip(centres.T, spreads.T, strict=True)])
@@ -131,10 +134,11 @@ class Hierarchy:
             design(self.rows[self.by], self.rows[self.by]),
             design(targets[self.by], self.rows[self.by]),
         )
-        known = [keys(self.rows, path) for path in self._paths]
-        seen = [keys(targets, path) for path in self._paths]
+        paths = [*self._paths, *((column,) for column in self.crossed)]
+        known = [keys(self.rows, path) for path in paths]
+        seen = [keys(targets, path) for path in paths]
         same = [(a[:, None] == b[None, :]) & (b[None, :] != "") for a, b in zip(known, seen, strict=True)]
-        pairs = blocks(self.rows, self.levels, self.study)
+        pairs = blocks(self.rows, self.levels, (*self.crossed, self.study))
         centres, spreads = [], []
         for tau in self.spreads.to_numpy():
             factor = np.linalg.cholesky(covariance(tau, pairs, self.sampling))
@@ -144,8 +148,7 @@ class Hierarchy:
             joint = np.linalg.inv(dx.T @ dx)
             beta = joint @ dx.T @ y
             rest = wanted - dc.T @ dx
-            own = (tau[: len(self.levels)] ** 2).sum()
-            own += (tau[len(self.levels) :] ** 2).sum() if kind == STAND else 0
+            own = (tau[: len(paths)] ** 2).sum() + ((tau[len(paths) :] ** 2).sum() if kind == STAND else 0)
             centres.append(wanted @ beta + dc.T @ (y - dx @ beta))
             variance = own - (dc**2).sum(axis=0) + np.einsum("ij,jk,ik->i", rest, joint, rest)
             spreads.append(np.sqrt(np.maximum(variance, SMALLEST**2)))
@@ -175,6 +178,7 @@ def fit(
     by: str = "component",
     levels=LEVELS,
     study: str = "source_id",
+    crossed=(),
     n_draw: int = 200,
     seed: int = 0,
 ) -> Hierarchy:
@@ -193,6 +197,8 @@ def fit(
     levels : sequence of str
     study : str
         Column of what shares an error, such as the source.
+    crossed : sequence of str
+        Columns whose values deviate alike whatever the species, such as the region.
     n_draw, seed : int
         Draws of the spreads that are kept.
 
@@ -203,7 +209,7 @@ def fit(
     """
     if "species_id" in levels and not {"genus", "family"} <= set(rows.columns):
         rows = with_taxonomy(rows)
-    missing = [c for c in (variable, by, study, *levels) if c not in rows]
+    missing = [c for c in (variable, by, study, *levels, *crossed) if c not in rows]
     if missing:
         raise DataError(
             tr(
@@ -222,7 +228,7 @@ def fit(
             )
         )
     y, sampling = scale.to(value), scale.variance(value, _sampling(rows, variable))
-    x, pairs = design(rows[by], rows[by]), blocks(rows, levels, study)
+    x, pairs = design(rows[by], rows[by]), blocks(rows, levels, (*crossed, study))
     prior = read_csv(paths.data("rules", "hierarchy.csv")).set_index("rule").loc[f"sd_{scale.name}", "value"]
 
     def density(theta):
@@ -237,10 +243,9 @@ def fit(
                 f"各级标准差的有效抽样数仅 {effective:.0f}；请增大 n_draw",
             )
         )
-    spreads = pd.DataFrame(np.exp(drawn), columns=[*levels, STUDY, STAND])
-    return Hierarchy(
-        variable, scale, by, tuple(levels), study, rows, y, sampling, spreads, effective, tuple(warnings)
-    )
+    spreads = pd.DataFrame(np.exp(drawn), columns=[*levels, *crossed, STUDY, STAND])
+    columns = (by, tuple(levels), tuple(crossed), study)
+    return Hierarchy(variable, scale, *columns, rows, y, sampling, spreads, effective, tuple(warnings))
 
 
 def _sampling(rows, variable) -> np.ndarray:

@@ -27,11 +27,11 @@ def keys(rows, levels) -> np.ndarray:
     return np.where(cells[-1] == "", "", np.array(joined, dtype=object))
 
 
-def blocks(rows, levels, study) -> list[np.ndarray]:
-    """Which pairs of rows share each level and the study; the last, between stands, is the identity."""
+def blocks(rows, levels, crossed) -> list[np.ndarray]:
+    """Which pairs of rows share each level and each crossed column; the last, between stands, is the identity."""
     found = []
     nested = [levels[: i + 1] for i in range(len(levels))]
-    for path in (*nested, (study,)):
+    for path in (*nested, *((column,) for column in crossed)):
         key = keys(rows, path)
         found.append(((key[:, None] == key[None, :]) & (key != "")[:, None]).astype(float))
         # What is not known is something of its own.

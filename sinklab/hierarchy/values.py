@@ -5,7 +5,9 @@ import pandas as pd
 
 from sinklab import vocabulary
 from sinklab.distributions import Distribution
+from sinklab.errors import DataError
 from sinklab.hierarchy.model import Hierarchy
+from sinklab.language import tr
 
 #: Levels that a row for an unknown species may stand for, the finest first.
 NOTES = {
@@ -14,7 +16,7 @@ NOTES = {
 }
 
 
-def values(found: Hierarchy, level: float = 0.95, by=None) -> pd.DataFrame:
+def values(found: Hierarchy, level: float = 0.95, by=None, at=None) -> pd.DataFrame:
     """Distributions for a new stand, one row per organ and species, genus, family, and any species.
 
     Parameters
@@ -24,6 +26,8 @@ def values(found: Hierarchy, level: float = 0.95, by=None) -> pd.DataFrame:
         Level of the interval whose width the named distribution keeps.
     by : sequence of str, optional
         Values of the fixed column, such as organs; all that were seen when left out.
+    at : dict, optional
+        Values of crossed columns, such as the region that the rows are for; a new one when left out.
 
     Returns
     -------
@@ -31,9 +35,16 @@ def values(found: Hierarchy, level: float = 0.95, by=None) -> pd.DataFrame:
         Columns of ``values.csv``. ``mean`` and ``sd`` are those of a new stand, ``se`` that of the mean over
         stands, ``tau`` the SD between studies on the scale; ``n_study`` and ``n`` count the values of that organ
         in the group. Groups in which nobody measured the organ are left to :meth:`Hierarchy.predict`.
+
+    Raises
+    ------
+    DataError
+        ``at`` names a column that is not crossed, or a value that no row has.
     """
+    at = dict(at or {})
+    _check_at(found, at)
     organs = sorted(found.rows[found.by].astype(str).unique()) if by is None else list(by)
-    targets = pd.concat([_targets(found, organ) for organ in organs], ignore_index=True)
+    targets = pd.concat([_targets(found, organ) for organ in organs], ignore_index=True).assign(**at)
     stand, mean = found.predict(targets, "stand", level), found.predict(targets, "mean", level)
     info = vocabulary.variable(found.variable)
     tau = float(found.spreads["study"].median())
@@ -42,7 +53,7 @@ def values(found: Hierarchy, level: float = 0.95, by=None) -> pd.DataFrame:
         named = Distribution(found.scale.family, stand.at[i, "centre"], stand.at[i, "spread"])
         part = _told(found, target)
         low, high = named.quantile([0.025, 0.975]) if level != 0.95 else stand.loc[i, ["lower", "upper"]]
-        shown = _group(found, target)
+        shown = [*(f"{k}={v}" for k, v in at.items()), *_group(found, target)]
         kinds = sorted(set(part["spread_kind"])) if "spread_kind" in part else []
         rows.append(
             {
@@ -70,6 +81,18 @@ def values(found: Hierarchy, level: float = 0.95, by=None) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _check_at(found, at) -> None:
+    wrong = [f"{k}={v}" for k, v in at.items() if k not in found.crossed or v not in set(found.rows[k])]
+    if wrong:
+        known = {k: sorted(set(found.rows[k].dropna().astype(str))) for k in found.crossed}
+        raise DataError(
+            tr(
+                f"at: {', '.join(wrong)} is not a value of a crossed column; there are {known or 'none'}",
+                f"at：{'、'.join(wrong)} 不是交叉列的取值；现有 {known or '无'}",
+            )
+        )
 
 
 def _targets(found, organ) -> pd.DataFrame:

@@ -143,6 +143,31 @@ def test_a_printed_standard_error_is_believed_only_as_far_as_it_goes():
     assert abs(blunt["centre"].iloc[0] - others) < abs(sharp["centre"].iloc[0] - others)
 
 
+def test_a_region_shifts_all_species_alike():
+    rng, shift = np.random.default_rng(8), {f"r{i}": x for i, x in enumerate(np.linspace(-0.3, 0.3, 7))}
+    rows, truth = world(8)
+    rows["region"] = rng.choice(list(shift), len(rows))
+    rows["wood_density"] *= np.exp(rows["region"].map(shift))
+    found = hierarchy.fit(rows, "wood_density", crossed=["region"], n_draw=100, seed=8)
+    assert found.spread_table().loc["region", "lower"] < 0.2 < found.spread_table().loc["region", "upper"]
+    targets = pd.DataFrame({"species_id": "s000", "component": "stem", "region": [*shift, None]})
+    told = found.predict(targets, "mean")
+    wanted = truth["s000"] + np.array([*shift.values()])
+    off = (told["centre"].iloc[:-1] - wanted) / told["spread"].iloc[:-1]
+    assert np.abs(off).max() < 3.5
+    # The region is known to less than its spread; a new one has all of it.
+    assert told["spread"].iloc[:-1].max() < 0.12 and told["spread"].iloc[-1] > 0.15
+    # Who leaves regions out believes that stands of a species differ by them.
+    plain = hierarchy.fit(rows, "wood_density", n_draw=100, seed=8)
+    assert plain.predict(targets)["spread"].iloc[0] > 1.3 * found.predict(targets)["spread"].iloc[0]
+    values = hierarchy.values(found, at={"region": "r6"})
+    assert values["group"].str.startswith("region=r6;").all()
+    assert values.loc[0, "mean"] > hierarchy.values(found, at={"region": "r0"}).loc[0, "mean"] * 1.5
+    for at in ({"region": "r9"}, {"county": "x"}):
+        with pytest.raises(DataError, match="crossed"):
+            hierarchy.values(found, at=at)
+
+
 def test_a_mixture_has_the_quantiles_and_moments_of_its_parts():
     at = quantiles(np.array([0.025, 0.5, 0.975]), np.array([0.0, 0.0]), np.array([1.0, 1.0]))
     assert at == pytest.approx([-1.959964, 0, 1.959964], abs=1e-5)
