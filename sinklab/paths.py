@@ -33,8 +33,9 @@ def data(*parts) -> Path:
 
 
 def params(*parts) -> Path:
-    """Path below ``params/``, the parameter tables."""
-    return root().joinpath("params", *parts)
+    """Path below ``params/``, the parameter tables; ``SINKLAB_PARAMS`` names another folder for them."""
+    folder = os.environ.get("SINKLAB_PARAMS", "").strip()
+    return (Path(folder) if folder else root() / "params").joinpath(*parts)
 
 
 def reports(*parts) -> Path:

@@ -4,13 +4,17 @@ Everything here gives the same answer on every machine for the same content: no 
 no user names.
 """
 
+import ast
 import hashlib
+import json
 import struct
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sinklab import paths
+from sinklab.errors import DataError
+from sinklab.language import tr
 
 #: Packages whose version can change a digit of a result.
 STACK = ("numpy", "pandas", "scipy", "sympy", "statsmodels", "pymc", "arviz", "nutpie", "numba", "pyarrow")
@@ -75,6 +79,78 @@ def _column_bytes(column) -> bytes:
 
 def _cell_text(cell) -> str:
     return cell.isoformat() if hasattr(cell, "isoformat") else str(cell)
+
+
+def notebook_code(path) -> tuple[str, list[str]]:
+    """SHA-256 of the code of a notebook, and the names its parameters cell declares.
+
+    The parameters cell itself and all text and output are left out of the hash; line ends do not matter.
+
+    Raises
+    ------
+    DataError
+        Another cell assigns a parameter, so its value at the end says nothing of what was given.
+    """
+    cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
+    digest, declared, assigned = hashlib.sha256(), [], set()
+    for cell in (c for c in cells if c["cell_type"] == "code"):
+        code = "".join(cell["source"]).replace("\r\n", "\n")
+        if "parameters" in cell.get("metadata", {}).get("tags", ()):
+            declared += _stored_names(code)
+        else:
+            assigned |= {*_stored_names(code)}
+            digest.update(_packed(code))
+    lost = [name for name in declared if name in assigned]
+    if lost:
+        names, file = ", ".join(lost), Path(path).name
+        raise DataError(
+            tr(
+                f"{file}: parameters {names} are assigned in another cell; give the result another name",
+                f"{file}：参数 {names} 在其他单元格中被重新赋值；请为结果另取名称",
+            )
+        )
+    return digest.hexdigest(), declared
+
+
+def _stored_names(code: str) -> list[str]:
+    """Names that the statements of a cell assign, functions and comprehensions apart."""
+    found = []
+    waiting = list(ast.parse(code).body)
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.append(node.id)
+        if not isinstance(
+            node, (ast.FunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+        ):
+            waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def recipe(notebook: str, namespace: dict) -> dict:
+    """How a notebook makes a table: its name, the hash of its code and the values of its parameters.
+
+    Parameters
+    ----------
+    notebook : str
+        File name in ``notebooks/``.
+    namespace : dict
+        ``globals()`` of the notebook.
+
+    Returns
+    -------
+    recipe : dict
+        ``notebook, code`` and ``parameters``, each a Python literal (JSON has no numbers as keys); where
+        the notebook writes its figures is left out.
+
+    Raises
+    ------
+    DataError
+        As :func:`notebook_code`.
+    """
+    code, names = notebook_code(paths.notebooks(notebook))
+    told = {name: repr(namespace[name]) for name in names if name != "out_dir"}
+    return {"notebook": f"notebooks/{notebook}", "code": code, "parameters": told}
 
 
 def versions(packages=STACK) -> dict[str, str]:

@@ -55,6 +55,19 @@ class Inputs:
             self._frames[key] = self._read(source, numeric)
         return self._frames[key]
 
+    def check(self, source: dict) -> None:
+        """Compare the files of a source with those of today, without reading the data."""
+        spec = str(source.get("spec") or "")
+        stored = dict(source.get("files") or {})
+        if spec.partition(":")[0] in LOADED and stored:
+            from sinklab import datasets
+
+            try:
+                self._check(stored, provenance.files_sha256(datasets.files(spec)))
+            except SinklabError as error:
+                self._check(stored, {})
+                self.missing.append(f"{spec}: {error}")
+
     def _read(self, source, numeric):
         spec = str(source.get("spec") or "")
         kind = spec.partition(":")[0]

@@ -10,6 +10,7 @@ from sinklab.language import tr
 from sinklab.review.compare import Comparison, compare_draws, compare_file
 from sinklab.review.inputs import Input, Inputs
 from sinklab.review.recompute import frames_of, noise_of, pool_again, refit
+from sinklab.review.rerun import values_again
 from sinklab.tables import acceptance, package, store, validation
 from sinklab.tables.schema import FILES
 
@@ -169,7 +170,7 @@ def verify(ref, root=None, data=()) -> Verification:
         whole = "models" in made and len(made["models"]) == len(frames["models"])
         recomputed |= made
     if "values" in frames:
-        pooled = pool_again(frames["values"], about, inputs)
+        pooled = _values(frames["values"], about, descriptor, inputs)
         if pooled is not None:
             full = pooled.reindex(columns=[f.name for f in FILES["values"]])
             comparisons += compare_file("values", frames["values"], full)
@@ -179,6 +180,16 @@ def verify(ref, root=None, data=()) -> Verification:
     return Verification(
         name, tuple(problems), checked, tuple(comparisons), tuple(dict.fromkeys(inputs.missing))
     )
+
+
+def _values(values, about, descriptor, inputs):
+    """Scalar values again: by the notebook that made them when it is recorded, else by pooling."""
+    source = next((s for s in about["data"] if s.get("recipe")), None)
+    if source:
+        inputs.check(source)
+        recipe = source["recipe"]
+        return values_again(recipe, descriptor.get("name"), descriptor.get("version"), inputs)
+    return pool_again(values, about, inputs)
 
 
 def _frames(folder, descriptor) -> dict | None:
