@@ -150,3 +150,63 @@ def curves_figure(data, x, y, curves, lang=None, log=False):
         axis.set(xscale="log", yscale="log")
     axis.legend(fontsize=8)
     return figure
+
+
+@_styled
+def heights_figure(trees, fits, group, lang=None):
+    """Heights over diameters with the typical curves (left), and the curve of every plot of the best one (right).
+
+    Parameters
+    ----------
+    trees : DataFrame
+        ``dbh``, ``height``.
+    fits : dict of FitResult
+        Mixed curves by form, the best first.
+    group : str
+        Column of the plots.
+    """
+    import pandas as pd
+
+    figure, axes = _axes(8.6, 3.9, 2)
+    grid = pd.DataFrame({"dbh": np.linspace(0.3, trees["dbh"].max(), 120)})
+    for axis in axes:
+        axis.plot(trees["dbh"], trees["height"], "o", ms=2.2, mfc="none", mec="#999999", mew=0.4)
+        axis.set(xlabel=vocabulary.label("dbh", lang, True), ylabel=vocabulary.label("height", lang, True))
+        axis.set_ylim(0, 1.05 * trees["height"].max())
+    shades = [INK, "#b5651d", "#3b7dbd", "#8a6fb0", "#c0504d", "#777733", "#d2a24c", "#5f9ea0", "#444444"]
+    for shade, (form, fit) in zip(shades, fits.items(), strict=False):
+        axes[0].plot(
+            grid["dbh"], fit.predict(grid)["height"], color=shade, lw=1.2, label=form.replace("_", " ")
+        )
+    axes[0].legend(fontsize=7, ncols=2)
+    form, best = next(iter(fits.items()))
+    for level, deviation in best.random.effects.iterrows():
+        part = trees.loc[trees[group].astype(str) == str(level), "dbh"]
+        own = pd.DataFrame({"dbh": np.linspace(part.min(), part.max(), 40)})
+        moved = dict(zip(best.labels, best.values, strict=True))
+        moved[best.random.names[0]] += float(deviation.iloc[0])
+        axes[1].plot(own["dbh"], best.system.mean(moved, own)["height"], color=BAND, lw=0.9)
+    axes[1].plot(grid["dbh"], best.predict(grid)["height"], color=INK, lw=1.8)
+    axes[0].set_title(_words(lang, "典型样地的各种曲线", "curves of the typical plot"), loc="left")
+    name = form.replace("_", " ")
+    axes[1].set_title(_words(lang, f"{name}：各样地的曲线", f"{name}: curve of each plot"), loc="left")
+    return figure
+
+
+@_styled
+def gain_figure(gain, lang=None):
+    """Error of heights on a plot against the heights measured there.
+
+    Parameters
+    ----------
+    gain : DataFrame
+        ``measured``, ``RMSE``.
+    """
+    figure, (axis,) = _axes(4.6, 3.2)
+    axis.plot(gain["measured"], gain["RMSE"], "-o", color=INK)
+    axis.set_ylim(0, 1.1 * gain["RMSE"].max())
+    axis.set_xticks(gain["measured"])
+    axis.set_xlabel(_words(lang, "样地内实测树高的株数", "heights measured on the plot"))
+    axis.set_ylabel(_words(lang, "其余树木的均方根误差 / m", "RMSE of the other trees / m"))
+    axis.grid(axis="y", color="#eeeeee")
+    return figure

@@ -33,15 +33,6 @@ GROWTH = {
 }
 #: An asymptote whose logarithm has a larger standard error than this is not determined by the stands.
 ASYMPTOTE_SE = 0.5
-#: Height of a tree from its diameter; 1.3 m is breast height.
-HEIGHT = {
-    "naslund": "height = 1.3 + dbh**2 / (a + b * dbh)**2",
-    "chapman_richards": "height = 1.3 + a * (1 - exp(-b * dbh))**c",
-    "weibull": "height = 1.3 + a * (1 - exp(-b * dbh**c))",
-    "schumacher": "height = 1.3 + a * exp(-b / dbh)",
-    "michaelis_menten": "height = 1.3 + a * dbh / (b + dbh)",
-    "curtis": "height = 1.3 + a * (dbh / (1 + dbh))**b",
-}
 #: Mass of a stand from its growing stock.
 CONVERSION = {
     "line": "{y} = a * growing_stock + b",

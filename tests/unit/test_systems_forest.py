@@ -61,16 +61,6 @@ def test_printed_conversions_by_hand():
     assert printed.evaluate("fang_pinus_massoniana", growing_stock=200) == pytest.approx(121.227)
 
 
-@pytest.mark.parametrize("form", forest.HEIGHT)
-def test_height_forms_parse_and_begin_at_breast_height(form):
-    system = sl.System.parse(forest.HEIGHT[form]).bind(["dbh", "height"])
-    values = {"a": 20.0, "b": 0.05, "c": 1.2} if form != "naslund" else {"a": 1.0, "b": 0.2}
-    made = system.mean({n: values[n] for n in system.parameters}, pd.DataFrame({"dbh": [0.01, 20.0]}))[
-        "height"
-    ]
-    assert made[1] > made[0] >= 1.3 and made[1] < 40
-
-
 @pytest.mark.open_data
 def test_conversion_of_chinese_fir_plots_agrees_with_print(open_data):
     from sinklab import datasets
