@@ -13,9 +13,10 @@ from sinklab.fit.bayes import checks
 from sinklab.fit.bayes import priors as prior_rules
 from sinklab.fit.bayes.approximate import approximate
 from sinklab.fit.bayes.density import Draws, log_likelihood
-from sinklab.fit.bayes.model import Builder, wanted_priors
+from sinklab.fit.bayes.model import Builder
 from sinklab.fit.bayes.result import BayesResult, parameter_table, posterior_table, shrinkage_table
 from sinklab.fit.bayes.spec import read_spec
+from sinklab.fit.bayes.wanted import wanted_priors
 from sinklab.fit.start import start_values
 from sinklab.language import tr
 from sinklab.results import ResidualModel
@@ -124,11 +125,7 @@ def _flat(values):
 
 def group_draws(builder, posterior) -> list[np.ndarray]:
     """Values of the groups on the sampled scale, (D, K, S) for each block, levels in their order."""
-    out = []
-    for c, near in enumerate(builder.near.groups):
-        back = np.argsort(builder.group_order(near))
-        out.append(_flat(posterior[f"group_{c}"])[:, :, back])
-    return out
+    return [_flat(posterior[f"group_{c}"]) for c in range(len(builder.near.groups))]
 
 
 def coefficient_draws(builder, posterior) -> np.ndarray:

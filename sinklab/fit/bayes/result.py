@@ -121,6 +121,6 @@ def _borrowed(block, near, scalars, t, spreads, n: int = 200) -> np.ndarray:
         matrix = scalars.correlation(t[at], f"correlation({block.column})")
     inverse = np.linalg.inv(matrix * spreads[at, :, None] * spreads[at, None, :])
     share = np.linalg.solve(
-        near.information[:, None] + inverse, np.broadcast_to(inverse, (len(near.theta), *inverse.shape))
+        near.information[:, None] + inverse, np.broadcast_to(inverse, (len(block.levels), *inverse.shape))
     )
     return np.clip(np.diagonal(share, axis1=2, axis2=3).mean(axis=1), 0.0, 1.0)

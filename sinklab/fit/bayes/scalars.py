@@ -1,7 +1,10 @@
 r"""The scalar unknowns of a model as one vector :math:`t = t_0 + R z`, and their priors.
 
 Positive quantities stand in ``t`` as logarithms, correlations as inverse hyperbolic tangents of partial
-correlations. One vector, because compiled code takes its time for every operation, not for every number.
+correlations. A spread between groups that may be 0 stands there as :math:`\mathrm{arsinh}(s / s_0)` and is *folded*:
+s and -s are the same spread, so that 0 is no border against which the sampler runs, and the half-normal
+prior is a normal one. Far from 0 that is a logarithm too; :math:`s_0` is what the data can tell from 0.
+One vector, because compiled code takes its time for every operation, not for every number.
 """
 
 from dataclasses import dataclass, field
@@ -9,19 +12,24 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sinklab.fit.bayes import latent, vines
+from sinklab.fit.bayes.groups import resolution
 
 
 @dataclass
 class Scalars:
     """Unknowns in the order in which they were added.
 
-    ``keys`` are ``(kind, name)`` pairs such as ``("spread", "a")``; ``log`` tells which are logarithms;
-    ``natural`` where the prior is one of the natural value of a logarithm, so that the Jacobian is due;
-    ``centre`` and ``scale`` are those of a normal density on the scale of the prior.
+    ``keys`` are ``(kind, name)`` pairs such as ``("spread", "a")``; ``log`` tells which are logarithms,
+    ``folded`` which may have either sign, in multiples of ``unit``; ``natural`` where the prior is one of the
+    natural value, so that a Jacobian is due; ``centre`` and ``scale`` are those of a normal density on the
+    scale of the prior. ``vines`` holds for each correlation matrix its place, its size, the shapes of its prior
+    and the places of the folded spreads whose signs turn it.
     """
 
     keys: list = field(default_factory=list)
     log: list = field(default_factory=list)
+    folded: list = field(default_factory=list)
+    unit: list = field(default_factory=list)
     natural: list = field(default_factory=list)
     centre: list = field(default_factory=list)
     scale: list = field(default_factory=list)
@@ -45,26 +53,40 @@ class Scalars:
         """
         for key, prior, logged, value in zip(keys, priors, log, start, strict=True):
             on_log = prior.family == "lognormal"
-            self.keys.append(key)
-            self.log.append(bool(logged))
-            self.natural.append(bool(logged) and not on_log)
-            self.centre.append(np.log(prior.centre) if on_log else prior.centre)
-            self.scale.append(prior.scale)
-            self.start.append(float(value))
+            centre = np.log(prior.centre) if on_log else prior.centre
+            self._append(
+                key, value, centre, prior.scale, log=bool(logged), natural=bool(logged) and not on_log
+            )
         self._blocks.append((len(self.keys) - len(start), np.atleast_2d(root), slope))
 
-    def add_vine(self, name, eta, correlation, n) -> None:
+    def add_spread(self, key, prior, value, n, unit) -> None:
+        """Add the spread of ``n`` groups, of which the data tell down to ``unit``; folded if it may be 0."""
+        if prior.family == "lognormal":
+            self.add([key], [prior], [True], [np.log(value)], [[1 / np.sqrt(2 * n)]])
+            return
+        unit = min(unit, prior.scale)
+        self._append(key, np.arcsinh(value / unit), 0.0, prior.scale, natural=True, folded=True, unit=unit)
+        error = np.hypot(value / np.sqrt(2 * n), unit) / np.hypot(value, unit)
+        self._blocks.append((len(self.keys) - 1, np.array([[error]]), None))
+
+    def add_vine(self, name, eta, correlation, n, spreads=()) -> None:
         """Add the correlations of one matrix under LKJ(eta); ``n`` observations tell of them."""
         start = vines.from_correlation(correlation)
-        self.vines[name] = (len(self.keys), len(correlation), vines.shapes(len(correlation), eta))
+        folded = tuple(self.place("spread", p) for p in spreads)
+        self.vines[name] = (len(self.keys), len(correlation), vines.shapes(len(correlation), eta), folded)
         for i, value in enumerate(start):
-            self.keys.append((name, str(i)))
-            self.log.append(False)
-            self.natural.append(False)
-            self.centre.append(0.0)
-            self.scale.append(np.inf)
-            self.start.append(float(value))
+            self._append((name, str(i)), value, 0.0, np.inf)
         self._blocks.append((len(self.keys) - len(start), np.eye(len(start)) / np.sqrt(n), None))
+
+    def _append(self, key, start, centre, scale, log=False, folded=False, natural=False, unit=1.0):
+        self.keys.append(key)
+        self.log.append(log)
+        self.folded.append(folded)
+        self.natural.append(natural)
+        self.unit.append(float(unit))
+        self.centre.append(float(centre))
+        self.scale.append(float(scale))
+        self.start.append(float(start))
 
     def root(self) -> np.ndarray:
         """The matrix R, lower triangular by blocks."""
@@ -84,17 +106,20 @@ class Scalars:
     def take(self, t, kind, name) -> np.ndarray:
         """Draws of one unknown on its natural scale, from those of the vector (D, P)."""
         at = self.place(kind, name)
+        if self.folded[at]:
+            return np.abs(self.unit[at] * np.sinh(t[:, at]))
         return np.exp(t[:, at]) if self.log[at] else t[:, at]
 
     def correlation(self, t, name) -> np.ndarray:
         """Draws of a correlation matrix, (D, d, d)."""
-        at, d, _ = self.vines[name]
+        at, d, _, spreads = self.vines[name]
         partial = np.tanh(t[:, at : at + d * (d - 1) // 2]).T
         matrix = vines.correlation(vines.cholesky(partial, d, np.sqrt))
+        sign = [np.sign(t[:, p]) if self.folded[p] else 1.0 for p in spreads] or [1.0] * d
         out = np.empty((len(t), d, d))
         for i in range(d):
             for j in range(d):
-                out[:, i, j] = matrix[i][j]
+                out[:, i, j] = 1.0 if i == j else sign[i] * sign[j] * matrix[i][j]
         return out
 
 
@@ -107,15 +132,14 @@ def collect(spec, priors, near) -> Scalars:
         keys = [("common", f"{n}[{g}]") for n, g in spec.common]
         found.add(keys, [priors[n] for n in names], log, near.beta, near.beta_root)
     for block, group in zip(spec.blocks, near.groups, strict=True):
-        names, size = block.parameters, len(block.parameters)
+        names = block.parameters
         log = [n in spec.positive for n in names]
         slope = group.mean_slope if k else None
         keys = [("mean", n) for n in names]
         found.add(keys, [priors[n] for n in names], log, group.mean, group.mean_root, slope)
-        spread = 0.5 * np.log(np.diag(group.between))
-        own = [priors[f"spread({n})"] for n in names]
-        width = np.eye(size) / np.sqrt(2 * len(block.levels))
-        found.add([("spread", n) for n in names], own, [True] * size, spread, width)
+        values, units = np.sqrt(np.diag(group.between)), resolution(group)
+        for name, value, unit in zip(names, values, units, strict=True):
+            found.add_spread(("spread", name), priors[f"spread({name})"], value, len(block.levels), unit)
     counts = np.isfinite(spec.y).sum(axis=0)
     own = [priors[f"sigma({r})"] for r in spec.free]
     width = np.diag(1 / np.sqrt(2 * counts))
@@ -130,7 +154,8 @@ def collect(spec, priors, near) -> Scalars:
         if block.correlated:
             sd = np.sqrt(np.diag(group.between))
             name = f"correlation({block.column})"
-            found.add_vine(name, priors[name].scale, group.between / np.outer(sd, sd), len(block.levels))
+            start, n = group.between / np.outer(sd, sd), len(block.levels)
+            found.add_vine(name, priors[name].scale, start, n, block.parameters)
     if spec.correlated:
         found.add_vine("correlation", priors["correlation"].scale, near.correlation, counts.min())
     return found

@@ -1,0 +1,171 @@
+r"""The rounds in which the normal approximation of the posterior is improved.
+
+The equations are made linear at the present estimates; common coefficients, group values about their mean
+and the variances are improved in turn. Parameters stand on the sampled scale, where positive ones are logarithms.
+
+Source
+------
+Lindstrom M.J., Bates D.M. (1990) Nonlinear mixed effects models for repeated measures data.
+Biometrics 46:673-687.
+"""
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+
+class Rounds:
+    """The rounds of improvement; ``means`` and ``scales`` are those of the priors, on the sampled scale."""
+
+    def __init__(self, spec, start, means, scales):
+        self.spec, self.prior_mean, self.precision = spec, means, scales**-2.0
+        self.names = list(spec.system.parameters)
+        self.log = np.array([name in spec.positive for name in self.names])
+        self.seen = np.isfinite(spec.y)
+        self.sigma = np.full(len(spec.free), 0.3)
+        self.exponent = np.array([spec.functions[r].start for r in spec.free])
+        self.place, self.random = self._places()
+        self.between = [np.diag([0.3**2] * len(b.parameters)) for b in spec.blocks]
+        names = [n for n, _ in spec.common] + [p for b in spec.blocks for p in b.parameters]
+        self.fixed = np.array([start[name] for name in names])
+        self.eta = [np.zeros((len(b.levels), len(b.parameters))) for b in spec.blocks]
+        self._begin = spec.compiled.at(spec.columns, len(spec.y))._full_start
+
+    def _places(self):
+        """Place of every parameter in the fixed vector, for each row; parameters of the blocks."""
+        spec, k = self.spec, len(self.spec.common)
+        place = np.empty((len(self.names), len(spec.y)), dtype=int)
+        for name, rows in spec.common_rows.items():
+            place[self.names.index(name)] = rows
+        random = []
+        for block in spec.blocks:
+            random.append([self.names.index(p) for p in block.parameters])
+            place[random[-1]] = np.arange(k, k + len(block.parameters))[:, None]
+            k += len(block.parameters)
+        return place, random
+
+    def evaluate(self, fixed, eta):
+        """Means (n, m) and derivatives (n, m, p) by each named parameter on the sampled scale."""
+        values = fixed[self.place]
+        for block, names, deviation in zip(self.spec.blocks, self.random, eta, strict=True):
+            values[names] += deviation[block.rows].T
+        natural = np.where(self.log[:, None], np.exp(np.clip(values, -600, 600)), values)
+        n, m = self.spec.y.shape
+        moving = np.empty(len(natural), dtype=object)
+        moving[:] = list(natural)
+        found = self.spec.compiled._full_program.run(self._begin, moving)
+        mean, slopes = np.empty((n, m)), np.zeros((n, m, len(natural)))
+        for j in range(m):
+            mean[:, j] = found[j]
+        for (j, p, _), slope in zip(self.spec.compiled._jacobian_cells, found[m:], strict=True):
+            slopes[:, j, p] = slope * natural[p] if self.log[p] else slope
+        return mean, slopes
+
+    def residuals(self, mean):
+        """Residuals without sigma, the size they are measured in, and the variable of each variance."""
+        base, size = np.zeros_like(mean), np.ones_like(mean)
+        residual = self.spec.y - mean
+        with np.errstate(all="ignore"):
+            for j, response in enumerate(self.spec.free):
+                f = self.spec.functions[response]
+                if f.kind == "lognormal":
+                    size[:, j] = mean[:, j]
+                    residual[:, j] = np.log(self.spec.y[:, j] / mean[:, j]) + self.sigma[j] ** 2 / 2
+                    continue
+                if f.kind != "constant":
+                    x = mean[:, j] if f.by == "mean" else self.spec.columns[f.by]
+                    base[:, j] = np.log(x) if f.kind == "power" else x
+                size[:, j] = np.exp(self.exponent[j] * base[:, j])
+                residual[:, j] /= size[:, j]
+        return np.where(self.seen, residual, 0.0), np.where(self.seen, size, 1.0), base
+
+    def objective(self, fixed, eta) -> float:
+        """Minus the log-density of data, coefficients and group values; infinite where undefined."""
+        mean, _ = self.evaluate(fixed, eta)
+        residual, size, _ = self.residuals(mean)
+        with np.errstate(all="ignore"):
+            value = 0.5 * np.sum((residual / self.sigma) ** 2) + np.log(size).sum()
+        value += 0.5 * np.sum(self.precision * (fixed - self.prior_mean) ** 2)
+        for deviation, between in zip(eta, self.between, strict=True):
+            value += 0.5 * np.sum(deviation @ np.linalg.inv(between) * deviation)
+        return value if np.isfinite(value) else np.inf
+
+    def equations(self):
+        """Normal equations at the present state: of the fixed vector, and of each block."""
+        mean, slopes = self.evaluate(self.fixed, self.eta)
+        residual, size, _ = self.residuals(mean)
+        weighted = np.where(self.seen[:, :, None], slopes, 0.0) / (size * self.sigma)[:, :, None]
+        inner = np.einsum("njp,njq->npq", weighted, weighted)
+        gradient = np.einsum("njp,nj->np", weighted, residual / self.sigma)
+        q = len(self.fixed)
+        matrix, vector = np.diag(self.precision), self.precision * (self.prior_mean - self.fixed)
+        for p in range(len(self.names)):
+            np.add.at(vector, self.place[p], gradient[:, p])
+            for r in range(len(self.names)):
+                np.add.at(matrix, (self.place[p], self.place[r]), inner[:, p, r])
+        parts = []
+        for c, (block, names) in enumerate(zip(self.spec.blocks, self.random, strict=True)):
+            own = np.zeros((len(block.levels), len(names), len(names)))
+            np.add.at(own, block.rows, inner[:, names][:, :, names])
+            cross = np.zeros((len(block.levels), len(names), q))
+            for a, p in enumerate(names):
+                for r in range(len(self.names)):
+                    np.add.at(cross, (block.rows, a, self.place[r]), inner[:, p, r])
+            inverse = np.linalg.inv(self.between[c])
+            rest = -self.eta[c] @ inverse
+            np.add.at(rest, block.rows, gradient[:, names])
+            # Blocks that share trees are not independent given the rest; together they know at most
+            # as much as each would with its own information taken as many times as there are blocks.
+            known = len(self.spec.blocks) * own + inverse
+            parts.append((own, cross, np.linalg.inv(known), rest))
+        return matrix, vector, parts
+
+    def improve(self) -> float:
+        """One round; returns the decrease of the objective by its step."""
+        matrix, vector, parts = self.equations()
+        for _, cross, spread, rest in parts:
+            matrix = matrix - np.einsum("skq,skl,slr->qr", cross, spread, cross, optimize=True)
+            vector = vector - np.einsum("skq,skl,sl->q", cross, spread, rest, optimize=True)
+        step = np.linalg.lstsq(matrix, vector, rcond=1e-12)[0]
+        moves = [np.einsum("skl,sl->sk", spread, rest - cross @ step) for _, cross, spread, rest in parts]
+        before, scale = self.objective(self.fixed, self.eta), 1.0
+        while scale > 1e-6:
+            fixed = self.fixed + scale * step
+            eta = [e + scale * move for e, move in zip(self.eta, moves, strict=True)]
+            after = self.objective(fixed, eta)
+            if after <= before:
+                self.fixed, self.eta = fixed, eta
+                break
+            scale /= 2
+        self._variances([spread for _, _, spread, _ in parts])
+        return before - min(after, before)
+
+    def _variances(self, spreads):
+        for c, (deviation, spread) in enumerate(zip(self.eta, spreads, strict=True)):
+            between = (deviation.T @ deviation + spread.sum(axis=0)) / len(deviation)
+            self.between[c] = between + 1e-6 * np.eye(len(between))
+        mean, _ = self.evaluate(self.fixed, self.eta)
+        for j, response in enumerate(self.spec.free):
+            if self.spec.functions[response].estimated:
+                self.exponent[j] = self._exponent(j, mean)
+        residual, _, _ = self.residuals(mean)
+        self.sigma = np.sqrt((residual**2).sum(axis=0) / self.seen.sum(axis=0))
+        self.sigma = np.maximum(self.sigma, 1e-8)
+
+    def _exponent(self, j, mean) -> float:
+        """Most likely exponent for the present means, sigma at its best for each."""
+        seen = self.seen[:, j]
+        _, _, base = self.residuals(mean)
+        base, rest = base[seen, j], (self.spec.y - mean)[seen, j]
+        spread = max(base.std(), 1e-8)
+
+        def minus_loglik(exponent):
+            relative = rest * np.exp(-exponent * (base - base.mean()))
+            return 0.5 * len(rest) * np.log(np.mean(relative**2) + 1e-300)
+
+        reach = 6 / spread
+        bounds = (
+            (-min(reach, 3.0), min(reach, 3.0))
+            if self.spec.functions[self.spec.free[j]].kind == "power"
+            else (-reach, reach)
+        )
+        return float(minimize_scalar(minus_loglik, bounds=bounds, method="bounded").x)
