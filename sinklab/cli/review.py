@@ -40,6 +40,14 @@ def add_parser(subparsers) -> None:
     table.add_argument(
         "--opinions", metavar="LIST", help=tr("list of opinions to print in the report", "列入报告的意见清单")
     )
+    table.add_argument(
+        "--verdicts",
+        metavar="FILE",
+        help=tr(
+            "reviewers' verdicts (reports/verdicts/<table>/<version>.yml)",
+            "审查人结论文件（reports/verdicts/<表>/<版本>.yml）",
+        ),
+    )
     table.add_argument("-o", "--output", metavar="DIR", help=tr("folder of the report", "报告文件夹"))
     draft = parser.add_argument_group(tr("a draft", "文稿"))
     draft.add_argument("--draft", metavar="NAME", help=tr("which draft the document is", "该文件是哪份文稿"))
@@ -91,7 +99,7 @@ def _table(arguments) -> int:
     from sinklab.review.report import render
 
     opinions = read_list(arguments.opinions) if arguments.opinions else None
-    found = examine(arguments.subject, arguments.root, arguments.data, arguments.site)
+    found = examine(arguments.subject, arguments.root, arguments.data, arguments.site, arguments.verdicts)
     formats = tuple(word.strip() for word in arguments.to.split(",") if word.strip())
     written = render(found, arguments.lang or language(), formats, opinions, arguments.output)
     if arguments.json:

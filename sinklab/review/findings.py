@@ -1,6 +1,6 @@
 """Everything a reviewer's report says of a table, worked out once for both languages."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
 
@@ -9,6 +9,7 @@ from sinklab.language import tr
 from sinklab.review import published, scrutiny, sensitivity
 from sinklab.review.inputs import Inputs
 from sinklab.review.recompute import refit
+from sinklab.review.verdicts import Verdict, file_of, read_verdicts
 from sinklab.review.verify import Verification, verify
 from sinklab.tables import Table, acceptance, store
 from sinklab.tables.schema import system_of
@@ -45,6 +46,16 @@ class TableFindings:
     verification: Verification
     thresholds: pd.DataFrame
     models: tuple[ModelFindings, ...]
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def stale(self) -> tuple[Verdict, ...]:
+        """Verdicts that were given on other data than the table is made from now."""
+        now = {
+            k: record["source"].get("fingerprint") or ""
+            for k, record in self.table.provenance["models"].items()
+        }
+        return tuple(v for v in self.verdicts if v.model not in now or v.data != now[v.model])
 
     @property
     def agreed(self) -> bool:
@@ -78,10 +89,11 @@ class TableFindings:
             "verification": {k: v for k, v in self.verification.to_json().items() if k != "comparisons"},
             "thresholds": self.thresholds.astype(object).to_dict("records"),
             "models": models,
+            "verdicts": [asdict(v) | {"stale": v in self.stale} for v in self.verdicts],
         }
 
 
-def examine(ref, root=None, data=(), site: str | None = None) -> TableFindings:
+def examine(ref, root=None, data=(), site: str | None = None, verdicts=None) -> TableFindings:
     """Recompute a table and look at its models as a reviewer does.
 
     Parameters
@@ -94,6 +106,8 @@ def examine(ref, root=None, data=(), site: str | None = None) -> TableFindings:
         Own data files, for tables made from plain files.
     site : str, optional
         Column of the data that names the places of the trees.
+    verdicts : path, optional
+        File of reviewers' verdicts; that of the table in ``reports/verdicts`` when left out.
 
     Returns
     -------
@@ -103,14 +117,19 @@ def examine(ref, root=None, data=(), site: str | None = None) -> TableFindings:
     ------
     TableError
         No such table, or its files are not the ones that were written.
+    DataError
+        The file of verdicts cannot be read.
     """
     verification = verify(ref, root, data)
     table = Table.read(store.resolve(ref, root))
     inputs = Inputs(data)
-    models = []
-    for key in table.frames["models"]["model_id"] if "models" in table.frames else ():
-        models.append(_model(table, key, inputs, site))
-    return TableFindings(table, verification, thresholds(table), tuple(models))
+    own = file_of(table.table_id, table.version)
+    signed = read_verdicts(verdicts or own) if verdicts or own.is_file() else []
+    found = TableFindings(table, verification, thresholds(table), (), tuple(signed))
+    spoken = [v for v in signed if v not in found.stale]
+    keys = table.frames["models"]["model_id"] if "models" in table.frames else ()
+    models = [_model(table, key, inputs, site, [v for v in spoken if v.model == key]) for key in keys]
+    return replace(found, models=tuple(models))
 
 
 def thresholds(table: Table) -> pd.DataFrame:
@@ -154,7 +173,16 @@ def thresholds(table: Table) -> pd.DataFrame:
     return pd.DataFrame(rows)[order.split()]
 
 
-def _model(table: Table, key: str, inputs: Inputs, site: str | None) -> ModelFindings:
+def excluded(verdicts) -> dict[str, list[int]]:
+    """Rows of the data that each reviewer sets aside."""
+    found: dict[str, list[int]] = {}
+    for verdict in verdicts:
+        if verdict.decision == "exclude":
+            found.setdefault(verdict.reviewer, []).append(verdict.record - 1)
+    return found
+
+
+def _model(table: Table, key: str, inputs: Inputs, site: str | None, verdicts) -> ModelFindings:
     before = len(inputs.missing)
     record = table.provenance["models"][key]
     if record["method"] not in scrutiny.METHODS:
@@ -195,7 +223,7 @@ def _model(table: Table, key: str, inputs: Inputs, site: str | None) -> ModelFin
     if fit.method == "mixed":
         notes.append(("Sensitivity: not worked out for mixed models", "敏感性分析：混合模型未计算"))
     else:
-        choices = sensitivity.sensitivity(fit, None if trees is None else trees.index)
+        choices = sensitivity.sensitivity(fit, None if trees is None else trees.index, excluded(verdicts))
     return ModelFindings(
         key,
         fit,

@@ -9,9 +9,10 @@ from sinklab.drafts import markdown, text
 from sinklab.drafts.convert import Look, convert
 from sinklab.errors import DraftError, SinklabError
 from sinklab.language import LANGUAGES, tr
-from sinklab.review.findings import ModelFindings, TableFindings
+from sinklab.review import report_summary
+from sinklab.review.findings import TableFindings
 from sinklab.review.opinions import Opinions
-from sinklab.review.report_tables import SMALL, Writer
+from sinklab.review.report_tables import Writer
 
 FORMATS = ("docx", "html")
 #: Empty rows of the table of opinions, and lines of differences that are printed.
@@ -60,15 +61,17 @@ class _Desk:
             "values": writer.values,
             "agreed": self.found.verification.agreed,
             "lines": self.lines(),
-            "summary": self.summary(),
+            "summary": report_summary.summary(self.found, writer),
             "parts": self.parts,
             "part_of": lambda index, part: self.part(index, **part),
             "figure": self.figure,
             "notes": lambda index: [
                 markdown.escape(self.writer.say(*n)) for n in self.found.models[index].notes
             ],
-            "shape": lambda index: self.shape(self.found.models[index]),
+            "shape": lambda index: report_summary.shape(self.found.models[index], writer),
             "opinions": self.opinion_table,
+            "verdicts": writer.verdicts,
+            "has_verdicts": bool(self.found.verdicts),
             "lang": writer.lang,
         }
 
@@ -111,87 +114,6 @@ class _Desk:
         file = f"{markdown.identifier(label)}.png"
         plots.save(plots.residual_figure(fit, self.writer.lang), self.folder / file)
         return f"\n![{caption}]({file}){{#fig:{label} width=14cm}}\n"
-
-    def shape(self, model: ModelFindings) -> str:
-        """Whether the model behaves like plants over its range."""
-        say = self.writer.say
-        if model.shape is None:
-            return ""
-        failed = model.shape[~model.shape["passed"]]
-        if not len(failed):
-            return say(
-                f"All {len(model.shape)} checks of shape hold over the fitted range: positive, growing with size, no part larger than its whole.",
-                f"在拟合范围内，{len(model.shape)} 项形状检查（取值为正、随大小递增、分量不大于总量）全部通过。",
-            )
-        told = [
-            f"{self.writer.name(r['response'])} ({markdown.escape(r['check'])}, {r['first_failure']:.3g})"
-            for r in failed.to_dict("records")
-        ]
-        return say(f"Checks of shape that fail: {', '.join(told)}.", f"未通过的形状检查：{'、'.join(told)}。")
-
-    def summary(self) -> list[str]:
-        """What a reviewer should look at first."""
-        say, told = self.writer.say, []
-        check = self.found.verification
-        compared = len(check.comparisons)
-        same = sum(c.agreed for c in check.comparisons)
-        told.append(
-            say(
-                f"Recomputation: {same} of {compared} numbers agree.",
-                f"重算：{compared} 个数值中 {same} 个相符。",
-            )
-        )
-        if check.missing:
-            told.append(
-                say(
-                    f"{len(check.missing)} things could not be recomputed.",
-                    f"{len(check.missing)} 项无法重算。",
-                )
-            )
-        results = self.found.thresholds["result"].value_counts()
-        kept, missed = int(results.get("pass", 0)), int(results.get("fail", 0))
-        told.append(
-            say(
-                f"Thresholds: {kept} kept, {missed} missed, {int(results.get('none', 0))} rules do not apply.",
-                f"限值：{kept} 项通过，{missed} 项未通过，{int(results.get('none', 0))} 条规则不适用。",
-            )
-        )
-        for model in self.found.models:
-            named = markdown.escape(model.key) + say(": ", "：") if len(self.found.models) > 1 else ""
-            told += [named + line for line in self._model_lines(model)]
-        return told
-
-    def _model_lines(self, model):
-        say = self.writer.say
-        if model.fit is None:
-            yield say("not refitted; see its notes.", "未重新拟合，见说明。")
-            return
-        biased = int(model.by_size["biased"].sum())
-        yield say(
-            f"{biased} of {len(model.by_size)} classes of size are biased at 5 %.",
-            f"{len(model.by_size)} 个径级中 {biased} 个在 5% 水平上有偏。",
-        )
-        ellipse = [r for r, row in model.bias.iterrows() if row["p_ellipse"] < SMALL]
-        if ellipse:
-            yield say("the ellipse test rejects: ", "椭圆检验不通过：") + self._named(ellipse)
-        uneven = [r for r, row in model.residuals.iterrows() if row["p_spread"] < SMALL]
-        if uneven:
-            yield say("the variance function does not fit: ", "方差函数不合适：") + self._named(uneven)
-        if model.by_site is not None:
-            row = model.by_site.loc[model.by_site["worst_TRE"].abs().idxmax()]
-            yield say(
-                f"left out, site {markdown.escape(row['worst'])} has a total relative error of {row['worst_TRE']:.1f} %.",
-                f"剔除后预测，地点{markdown.escape(row['worst'])}的总相对误差为 {row['worst_TRE']:.1f}%。",
-            )
-        if model.published is not None and len(model.published):
-            outside = int((model.published["inside"] < 0.5).sum())
-            yield say(
-                f"{outside} of {len(model.published)} published equations lie outside the interval of a tree over half of the shared range.",
-                f"{len(model.published)} 个已发表方程中，{outside} 个在一半以上共同范围内落在单株区间之外。",
-            )
-
-    def _named(self, responses) -> str:
-        return self.writer.say(", ", "、").join(self.writer.name(r) for r in responses)
 
     def opinion_table(self, label, caption) -> str:
         """Opinions to fill in; those of a list stand there already."""

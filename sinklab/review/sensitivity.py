@@ -18,7 +18,7 @@ LOGNORMAL, MEDIANS = "lognormal", "lognormal, medians"
 COLUMNS = ("topic", "choice", "response", "change", "largest", "note")
 
 
-def sensitivity(fit, trees=None) -> pd.DataFrame:
+def sensitivity(fit, trees=None, excluded=None) -> pd.DataFrame:
     """Refit with other choices.
 
     Parameters
@@ -27,16 +27,18 @@ def sensitivity(fit, trees=None) -> pd.DataFrame:
         Of ``ols-log``, ``wls`` or ``nsur``, with its data.
     trees : Index, optional
         Rows of influential trees, to be left out together.
+    excluded : dict, optional
+        Rows that each reviewer sets aside, by name.
 
     Returns
     -------
     sensitivity : DataFrame
-        ``topic`` (correction, weights, outliers, influence), ``choice`` (number of trees left out for the
-        last two), ``response, change`` [%],
+        ``topic`` (correction, weights, outliers, influence, verdict), ``choice`` (number of trees left out
+        for outliers and influence, the reviewer for verdict), ``response, change`` [%],
         ``largest`` (in standard errors); a choice that could not be fitted has a ``note``.
     """
     rows = []
-    for topic, choice, options, kept in _choices(fit, trees):
+    for topic, choice, options, kept in _choices(fit, trees, excluded or {}):
         data = fit.data if kept is None else fit.data.loc[kept]
         try:
             other = fit_again(
@@ -58,7 +60,7 @@ def own_options(fit) -> dict:
     return found | ({"bounds": fit.certificate["bounds"]} if fit.certificate.get("bounds") else {})
 
 
-def _choices(fit, trees):
+def _choices(fit, trees, excluded):
     """Topic, name, options and rows kept of every choice that differs from the table's own."""
     now = {r: m.spec for r, m in fit.residual.items()}
     if fit.method == "ols-log":
@@ -84,6 +86,8 @@ def _choices(fit, trees):
         yield "outliers", f"{len(out)}", {}, fit.data.index.difference(out)
     if trees is not None and len(trees):
         yield "influence", f"{len(trees)}", {}, fit.data.index.difference(trees)
+    for reviewer, rows in excluded.items():
+        yield "verdict", f"{reviewer} ({len(rows)})", {}, fit.data.index.difference(rows)
 
 
 def effect_of(fit, other, medians: bool = False):
