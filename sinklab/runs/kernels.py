@@ -115,7 +115,7 @@ def _papermill(source, part, parameters, deadline) -> None:
     from traitlets.config import Config
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
-    encryption = {"transport_encryption": "auto"}
+    settings = {"transport_encryption": "auto", "client_factory": "sinklab.runs.client.Client"}
     papermill.execute_notebook(
         str(source),
         str(part),
@@ -127,7 +127,7 @@ def _papermill(source, part, parameters, deadline) -> None:
         timeout_func=lambda cell: max(deadline - time.monotonic(), 0.1),
         start_timeout=int(max(min(60, deadline - time.monotonic()), 1)),
         shutdown_kernel="immediate",
-        config=Config({"KernelManager": encryption, "AsyncKernelManager": encryption}),
+        config=Config({"KernelManager": settings, "AsyncKernelManager": settings}),
     )
 
 

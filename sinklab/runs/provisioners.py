@@ -23,6 +23,13 @@ class Ordinary(LocalProvisioner):
         limit_memory(self.pid)
         return information
 
+    async def kill(self, restart=False):
+        """Kill the kernel, and see its end before the manager begins to look every tenth of a second."""
+        await super().kill(restart)
+        until = time.monotonic() + 1
+        while self.process and await self.poll() is None and time.monotonic() < until:
+            await asyncio.sleep(0.005)
+
 
 class Forked(Ordinary):
     """A fork of the preloaded parent; a new process where there is none, or it does not answer."""
