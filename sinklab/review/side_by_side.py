@@ -18,14 +18,14 @@ def parameters(fit, other) -> pd.DataFrame:
     """
     columns = ["value", "se"]
     own = fit.parameters.set_axis(fit.labels)[columns]
-    both = own.join(other.parameters.set_axis(other.labels)[columns], rsuffix="_refit")
+    both = own.join(other.parameters.set_axis(other.labels)[columns].add_suffix("_refit"))
     return both.assign(shift=(both["value_refit"] - both["value"]) / both["se"])
 
 
 def indices(fit, other) -> pd.DataFrame:
     """Indices of both, each on its own trees, by response: columns such as ``R2`` and ``R2_refit``."""
     columns = [c for c in INDICES if c in fit.index_table]
-    both = fit.index_table[columns].join(other.index_table[columns], rsuffix="_refit")
+    both = fit.index_table[columns].join(other.index_table[columns].add_suffix("_refit"))
     return both[[name for c in columns for name in (c, f"{c}_refit")]]
 
 
