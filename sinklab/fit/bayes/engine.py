@@ -21,6 +21,9 @@ from sinklab.fit.start import start_values
 from sinklab.language import tr
 from sinklab.results import ResidualModel
 
+#: Acceptance rates at which a model is sampled again whose trajectories diverged.
+RAISED = (0.95, 0.99)
+
 
 def fit_bayes(
     prepared,
@@ -60,7 +63,8 @@ def fit_bayes(
     cores : int, optional
         Chains run at the same time; it does not change the draws.
     accept : float
-        Acceptance rate that the step size is tuned to; higher is slower and diverges less.
+        Acceptance rate that the step size is tuned to; higher is slower and diverges less. Draws with
+        divergences are thrown away and sampled again at 0.95 and, if need be, 0.99, with the same seed.
     level : float
         Level of the equal-tailed intervals.
     seed : int
@@ -76,11 +80,11 @@ def fit_bayes(
     _check_numbers(draws, tune, chains, accept)
     spec = read_spec(prepared, variance, pool, measurement_error, correlated)
     stated, near = _priors(spec, prepared.frame, priors, seed)
-    from sinklab.fit.bayes.sample import sample
-
     builder = Builder(spec, stated, near)
-    posterior, statistics = sample(builder, draws, tune, chains, cores, seed, accept)
+    posterior, statistics, told = _sample(builder, draws, tune, chains, cores, seed, accept)
     result = _result(prepared, builder, stated, posterior, statistics, level, seed)
+    result = replace(result, warnings=(*_told(told), *result.warnings))
+    result.certificate["sampled"] = told
     # What a later recomputation needs beside the priors; arrays of measurement errors stay with the data.
     named = {x: e for x, e in (measurement_error or {}).items() if isinstance(e, (int, float, str))}
     options = {"pool": pool, "correlated": correlated, "tune": tune, "accept": accept}
@@ -88,6 +92,34 @@ def fit_bayes(
         options["measurement_error"] = named or None
         result = replace(result, certificate=result.certificate | {"options": options})
     return result
+
+
+def _sample(builder, draws, tune, chains, cores, seed, accept):
+    """Sample, with smaller steps if a trajectory diverged; tells of every attempt."""
+    from sinklab.fit.bayes.sample import sample
+
+    told = []
+    for rate in (accept, *(r for r in RAISED if r > accept)):
+        posterior, statistics = sample(builder, draws, tune, chains, cores, seed, rate)
+        told.append({"accept": rate, "divergences": int(statistics["diverging"].sum())})
+        if not told[-1]["divergences"]:
+            break
+    return posterior, statistics, told
+
+
+def _told(attempts) -> tuple[str, ...]:
+    """Say that the draws are not those of the first attempt."""
+    if len(attempts) == 1:
+        return ()
+    before = "; ".join(f"{a['divergences']} ({a['accept']:g})" for a in attempts[:-1])
+    last = attempts[-1]
+    return (
+        tr(
+            f"divergences at an acceptance rate: {before}; sampled again at {last['accept']:g}, with "
+            f"{last['divergences'] or 'none'}",
+            f"各接受率下的发散次数：{before}；已按接受率 {last['accept']:g} 重新抽样，发散 {last['divergences']} 次",
+        ),
+    )
 
 
 def _check_numbers(draws, tune, chains, accept):

@@ -8,7 +8,7 @@ model serves every data set of the same structure.
 
 import numpy as np
 
-from sinklab.fit.bayes import latent, vines
+from sinklab.fit.bayes import backend, latent, vines
 from sinklab.fit.bayes.groups import group_values
 from sinklab.fit.bayes.held import Held
 from sinklab.fit.bayes.likelihood import Likelihood
@@ -34,6 +34,7 @@ class Builder:
         -------
         model : pymc.Model
         """
+        backend.load()
         import pymc as pm
 
         self.structure = [self.spec.system.text, self.spec.free, self.spec.common]

@@ -1,7 +1,6 @@
 """Compile once, sample often: the same draws for the same seed, whatever the cache and the cores.
 
-PyTensor's fast-math is off, because with it the code read back from a compile cache differs from the code
-just compiled, and so do the draws. A compiled model is kept for the life of the process under the
+Fast-math is off for that (:mod:`.backend`). A compiled model is kept for the life of the process under the
 structure of its equations, groups and patterns; other data of that structure are put into it.
 """
 
@@ -11,6 +10,7 @@ import os
 import numpy as np
 
 from sinklab.errors import ConvergenceError
+from sinklab.fit.bayes.backend import settings
 from sinklab.language import tr
 
 _compiled = {}
@@ -65,9 +65,7 @@ def sample(builder, draws: int, tune: int, chains: int, cores: int | None, seed:
 
 def _compile(builder):
     """Compiled model of the builder's structure, with the builder's data."""
-    import pytensor
-
-    with pytensor.config.change_flags(numba__fastmath=False):
+    with settings():
         model = builder.build()
         key = repr(builder.structure)
         if key not in _compiled:
@@ -90,13 +88,12 @@ def _verified(model):
         The code disagrees even so.
     """
     import nutpie
-    import pytensor
 
     expected = reference(model)
     compiled = nutpie.compile_pymc_model(model)
     if agrees(compiled, expected):
         return compiled
-    with pytensor.config.change_flags(numba__cache=False):
+    with settings(numba__cache=False):
         compiled = nutpie.compile_pymc_model(model)
     if not agrees(compiled, expected):
         raise ConvergenceError(
