@@ -1,6 +1,6 @@
 """A process that has imported the libraries of notebooks once, and forks a kernel for each that asks.
 
-Run as ``python -m sinklab.runs.preloaded SOCKET MODULE …``. A forked kernel begins with the environment,
+Run as ``python -m sinklab.runs.preloaded SOCKET MODULE …``; ``SOCKET.models`` may name models to compile. A forked kernel begins with the environment,
 folder and output files of an ordinary one, with libraries that have been imported and nothing else: no
 notebook ever runs in the parent, so that nothing passes from one job to the next. A parent in which an
 import has started threads does not fork at all, because a lock that another thread holds would stay
@@ -21,6 +21,8 @@ import sys
 import threading
 from importlib import import_module
 from pathlib import Path
+
+from sinklab.runs.rehearsal import rehearse
 
 #: What a kernel imports before its first cell.
 KERNEL = (
@@ -65,33 +67,6 @@ def _threads() -> int:
         return len(os.listdir("/proc/self/task"))
     except OSError:
         return threading.active_count()
-
-
-def rehearse() -> None:
-    """Draw a figure and forget it: kernels then begin with fonts, formulae and encoders at hand.
-
-    Nothing of it can be seen afterwards but time saved; numbers are never computed here.
-    """
-    if "matplotlib" not in sys.modules:
-        return
-    import io
-
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    style = {"mathtext.fontset": "stix"}
-    with contextlib.suppress(Exception):
-        from sinklab import fonts
-
-        style["font.family"] = [fonts.register(), "DejaVu Sans"]
-    with contextlib.suppress(Exception), rc_context(style):
-        figure = Figure(figsize=(2, 2), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        left.loglog([1, 20], [1, 300], "o", label="树 $10^{2}$")
-        left.legend()
-        right.errorbar([1, 2], [2, 3], yerr=1)
-        right.fill_between([1, 2], [1, 2], [2, 3])
-        figure.savefig(io.BytesIO(), format="png")
 
 
 def serve(listener: socket.socket) -> None:
@@ -241,11 +216,12 @@ def main(path: str, modules) -> int:
     """Import the modules and serve; 1 when this process must not fork."""
     if sys.path[0] in ("", os.getcwd()):
         del sys.path[0]  # as the launcher of ordinary kernels does
-    threads = not preload([*KERNEL, *modules])
-    if not threads:
-        rehearse()
-        threads = _threads() > 1
-    if threads:
+    forks = preload([*KERNEL, *modules])
+    if forks:
+        models = Path(f"{path}.models")
+        rehearse(json.loads(models.read_text(encoding="utf-8")) if models.exists() else [])
+        forks = _threads() == 1
+    if not forks:
         Path(f"{path}.refused").touch()
         return 1
     # What is here already is never garbage: kernels need not look through it, nor copy its pages.

@@ -7,10 +7,9 @@ import time
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-from sinklab.runs.starting import MEMORY, SOCKET, ForkedProcess
+from sinklab.runs.starting import MEMORY, SOCKET, ForkedProcess, alive
 
-#: Seconds to wait for a preloaded parent that is still importing.
-PATIENCE = 20.0
+#: Sockets of parents that ended or must not fork.
 _given_up: set[str] = set()
 
 
@@ -53,10 +52,9 @@ class Forked(Ordinary):
 
 
 async def _ready(path: str) -> bool:
-    """Wait for the parent to have imported its libraries, which an ordinary kernel would have to do as well."""
-    until = time.monotonic() + (0 if path in _given_up else PATIENCE)
+    """Wait for the parent to have imported and compiled what an ordinary kernel would have to do as well."""
     while not os.path.exists(path):
-        if time.monotonic() > until or os.path.exists(f"{path}.refused"):
+        if path in _given_up or not alive(path):
             _given_up.add(path)
             return False
         await asyncio.sleep(0.02)

@@ -76,17 +76,25 @@ class Preloaded:
             return {}
         self.folder = tempfile.mkdtemp(prefix="sinklab-")
         path = os.path.join(self.folder, "kernels")
-        from sinklab.runs import kernels
+        import fcntl
+
+        from sinklab.runs import kernels, rehearsal
 
         environment = dict(os.environ) | kernels.environment(paths.root()) | _QUIET
         environment["MPLBACKEND"] = kernels.INLINE
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "sinklab.runs.preloaded", path, *modules(self.tasks)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-        )
+        text = json.dumps(rehearsal.models(self.tasks))
+        Path(f"{path}.models").write_text(text, encoding="utf-8")
+        # Held as long as the parent lives, which is how workers know that waiting for it makes sense.
+        with open(f"{path}.alive", "wb") as alive:
+            fcntl.flock(alive, fcntl.LOCK_EX)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "sinklab.runs.preloaded", path, *modules(self.tasks)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                pass_fds=[alive.fileno()],
+            )
         return {SOCKET: path}
 
     def __exit__(self, kind, error, trace):
@@ -135,6 +143,20 @@ def _imported(code: str) -> list[str]:
         elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
             found.append(statement.module)
     return found
+
+
+def alive(path: str) -> bool:
+    """Whether the preloaded parent of a socket still lives."""
+    import fcntl
+
+    try:
+        with open(f"{path}.alive", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class ForkedProcess:

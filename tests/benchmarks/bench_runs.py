@@ -1,9 +1,10 @@
-"""Many small jobs: ``sinklab run`` beside a shell loop over the papermill command, and what a no-op costs.
+"""Many small jobs: ``sinklab run`` beside a shell loop over the papermill command, and what planning costs.
 
 Same notebooks, same machine, same run; written to a temporary workbench. The tables of both ways are
-compared byte by byte. Usage::
+compared byte by byte. Each row gives seconds on the clock and seconds of processor: on a machine that does
+other work as well, the second is the steadier of the two. Usage::
 
-    python tests/benchmarks/bench_runs.py [--jobs 40] [--workers 2] [--bayes]
+    python tests/benchmarks/bench_runs.py [--jobs 40] [--workers 2] [--loop 40] [--bayes | --planning]
 """
 
 import argparse
@@ -23,12 +24,17 @@ NSUR = {"method": "nsur", "equations": "stem = a1 * dbh**b1\nbranch = a2 * dbh**
 BAYES = {"method": "bayes", "equations": "stem = a1 * dbh**b1\n", "variance": "lognormal"}
 
 
-def workbench(folder: Path, jobs: int, bayes: bool) -> list[dict]:
-    """Write a batch of jobs on one simulated study, which differ in their smallest diameter."""
-    # The library too: an edit during the comparison would change what is compared.
+def template(folder: Path) -> Path:
+    """Copy the workbench once, the library too: an edit during the comparison would change what is compared."""
     for room in ("data", "notebooks", "sinklab"):
         shutil.copytree(REPOSITORY / room, folder / room)
     shutil.copy(REPOSITORY / "requirements.lock", folder)
+    return folder
+
+
+def workbench(folder: Path, jobs: int, bayes: bool, copied: Path) -> list[dict]:
+    """Write a batch of jobs on one simulated study, which differ in their smallest diameter."""
+    shutil.copytree(copied, folder)
     chosen = BAYES if bayes else NSUR
     entries = []
     for number in range(jobs):
@@ -80,16 +86,122 @@ def loop(folder: Path, entries, environment) -> float:
     return time.perf_counter() - started
 
 
-def sinklab(folder: Path, workers: int, environment) -> float:
-    """Seconds of a run of the batch."""
+def sinklab(folder: Path, workers: int, environment, told: str = "") -> float:
+    """Seconds of a run of the batch, whose output must hold ``told``."""
     command = [sys.executable, "-m", "sinklab", "run", "bench", "--workers", str(workers)]
     started = time.perf_counter()
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", check=False
     )
-    if done.returncode:
+    if done.returncode or told not in done.stdout:
         sys.exit(done.stdout + done.stderr)
     return time.perf_counter() - started
+
+
+def processor() -> float:
+    """Seconds of processor that the ended children of this process have used."""
+    used = os.times()
+    return used.children_user + used.children_system
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """Settings that both ways are given."""
+    environment = dict(os.environ) | dict.fromkeys(THREADS, "1") | {"PYTENSOR_FLAGS": "cxx=,mode=NUMBA"}
+    return environment | {"PYTHONPATH": str(folder), "SINKLAB_ROOT": str(folder), "PYTHONHASHSEED": "0"}
+
+
+def compare(place: Path, chosen) -> None:
+    """Print the loop and the run beside each other."""
+    ways, found = {}, {}
+    copied = template(place / "copy")
+    number = chosen.loop or chosen.jobs
+    for way in ("loop", "sinklab"):
+        folder = place / way
+        entries = workbench(folder, chosen.jobs, chosen.bayes, copied)
+        environment, before = environment_of(folder), processor()
+        if way == "loop":
+            clock = loop(folder, entries[:number], environment)
+            scale = chosen.jobs / number
+        else:
+            clock, scale = sinklab(folder, chosen.workers, environment), 1
+        ways[way] = clock * scale, (processor() - before) * scale
+        found[way] = tables(folder)
+    again = sinklab(place / "sinklab", chosen.workers, environment, f"{chosen.jobs} unchanged")
+    common = found["loop"].keys() & found["sinklab"].keys()
+    different = sorted(name for name in common if found["loop"][name] != found["sinklab"][name])
+    what = "posterior" if chosen.bayes else "least squares"
+    print(f"{chosen.jobs} jobs, {chosen.workers} workers, {what}; loop over {number} of them")
+    print("                      clock/s  processor/s")
+    for name, way in (("papermill in a loop", "loop"), ("sinklab run", "sinklab")):
+        print(f"{name:20s}{ways[way][0]:9.1f}{ways[way][1]:13.1f}")
+    faster, less = (first / second for first, second in zip(ways["loop"], ways["sinklab"], strict=True))
+    print(f"times less          {faster:9.1f}{less:13.1f}")
+    print(f"run again, no-op    {again:9.2f}")
+    print(f"{len(common)} files of tables compared, {len(different)} differ {', '.join(different[:5])}")
+    if different:
+        sys.exit(1)
+
+
+def planning(place: Path, chosen) -> None:
+    """Print what it costs to find that 500 jobs need not be executed, and to plan 10,000 jobs."""
+    folder = place / "planning"
+    workbench(folder, 500, False, template(place / "copy"))
+    shutil.copy(REPOSITORY / "tests" / "notebooks" / "behave.ipynb", folder / "notebooks")
+    text = """notebook: behave.ipynb
+defaults: {seed: 7}
+jobs:
+  - id: "job_{a}_{b}"
+    matrix: {a: [%s], b: [%s]}
+    parameters: {name: "job_{a}_{b}", where: {a: "{a}", b: "{b}"}}
+    outputs: ["params/job_{a}_{b}/0.1.0"]
+"""
+    path = folder / "notebooks" / "batches" / "many.yml"
+    os.environ.update(environment_of(folder))
+    _pretend("bench")
+    done = min(sinklab(folder, chosen.workers, os.environ, "500 unchanged") for _ in range(3))
+    print(f"no-op run of 500 jobs            {done:6.2f} s")
+    for jobs in (1000, 10000):
+        numbers = [", ".join(map(str, range(count))) for count in (jobs // 100, 100)]
+        path.write_text(text % tuple(numbers), encoding="utf-8")
+        command = [sys.executable, "-c", PLAN]
+        told = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=True).stdout
+        if f"{jobs} would run" not in told:
+            sys.exit(told)
+        seconds, megabytes = map(float, told.split()[-2:])
+        print(f"{jobs:6d} jobs planned              {seconds:6.2f} s, at most {megabytes:.0f} MB in memory")
+
+
+def _pretend(name: str) -> None:
+    """Write the ledger as if every job of a batch had been executed; the real results would take an hour."""
+    from sinklab import paths
+    from sinklab.runs import batch, keys, ledger
+    from sinklab.runs.reading import read_batch
+
+    lines = []
+    for step in batch.plan_jobs(read_batch(name).jobs, keys.Workbench(), {}, False):
+        folder = paths.root() / step.job.outputs[0]
+        folder.mkdir(parents=True)
+        written = [folder / f"{part}.csv" for part in ("coefficients", "covariance", "checks", "equations")]
+        for file in written:
+            file.write_text(f"{file.name} of {step.name}\n" * 50, encoding="utf-8")
+        record = {"job": step.name, "batch": name, "id": step.job.id, "kind": "notebook", "status": "ok"}
+        record |= {"parts": step.parts, "outputs": keys.seal(written)}
+        record |= {"title": step.job.title, "folder": step.job.folder, "seconds": 1.0, "why": [["new", ""]]}
+        lines.append(json.dumps(record | {"started": "2024-01-01T00:00:00+00:00", "finished": 0.0}))
+    ledger.ledger_path().parent.mkdir(parents=True)
+    ledger.ledger_path().write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+#: Plans a batch as ``run --dry-run`` does; tells the seconds and the highest memory of its process.
+PLAN = """
+import resource, sys, time
+started = time.perf_counter()
+from sinklab.cli import main
+code = main(["run", "many", "--dry-run"])
+assert code == 0, code
+size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+print(time.perf_counter() - started, size)
+"""
 
 
 def main() -> None:
@@ -97,38 +209,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=40)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--bayes", action="store_true")
+    parser.add_argument("--bayes", action="store_true", help="each job samples a posterior")
     parser.add_argument("--loop", type=int, help="jobs of the loop, if fewer; its time is scaled")
+    parser.add_argument("--planning", action="store_true", help="what planning costs, nothing else")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        ways, found = {}, {}
-        for way in ("loop", "sinklab"):
-            folder = Path(place).resolve() / way
-            folder.mkdir()
-            entries = workbench(folder, chosen.jobs, chosen.bayes)
-            environment = dict(os.environ) | dict.fromkeys(THREADS, "1")
-            environment |= {"PYTHONPATH": str(folder), "SINKLAB_ROOT": str(folder), "PYTHONHASHSEED": "0"}
-            environment |= {"PYTENSOR_FLAGS": "cxx=,mode=NUMBA"}
-            if way == "loop":
-                number = chosen.loop or chosen.jobs
-                ways[way] = loop(folder, entries[:number], environment) * chosen.jobs / number
-            else:
-                ways[way] = sinklab(folder, chosen.workers, environment)
-                again = sinklab(folder, chosen.workers, environment)
-            found[way] = tables(folder)
-        common = found["loop"].keys() & found["sinklab"].keys()
-        different = sorted(name for name in common if found["loop"][name] != found["sinklab"][name])
-        print(
-            f"{chosen.jobs} jobs, {chosen.workers} workers, {'posterior' if chosen.bayes else 'least squares'}"
-        )
-        print(f"papermill in a loop {ways['loop']:8.1f} s")
-        print(
-            f"sinklab run         {ways['sinklab']:8.1f} s   {ways['loop'] / ways['sinklab']:.1f} times faster"
-        )
-        print(f"run again, no-op    {again:8.2f} s")
-        print(f"{len(common)} files of tables compared, {len(different)} differ {', '.join(different[:5])}")
-        if different:
-            sys.exit(1)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder).resolve()
+        (planning if chosen.planning else compare)(place, chosen)
 
 
 if __name__ == "__main__":
