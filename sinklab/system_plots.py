@@ -45,6 +45,27 @@ def _words(lang, zh, en):
     return zh if (lang or language()) == "zh" else en
 
 
+def readable(values, lang=None) -> list[str]:
+    """Labels of values in words: the group, or the variable where there is none, and the number of units.
+
+    Parameters
+    ----------
+    values : DataFrame
+        Rows of ``values.csv``: ``group``, ``variable``, and ``n`` or ``n_study``.
+    """
+    labels = []
+    for row in values.to_dict("records"):
+        name = vocabulary.group_label(row["group"], lang) or vocabulary.label(row["variable"], lang)
+        n = row.get("n", np.nan)
+        labels.append(f"{name} (n = {n:g})" if n == n else name)
+    return labels
+
+
+def group_word(column, value, lang=None) -> str:
+    """One level of a column of groups in words, as ``mangrove`` of ``habitat``."""
+    return vocabulary.group_label(f"{column}={value}", lang)
+
+
 @_styled
 def depth_figure(layers, variable, by, lang=None):
     """Values of every layer against depth, with the median of 10 cm classes.
@@ -67,7 +88,7 @@ def depth_figure(layers, variable, by, lang=None):
         place = found.index.to_numpy(float) * 10 + 5
         axis.fill_betweenx(place, found[0.25], found[0.75], color=BAND, alpha=0.5, lw=0)
         axis.plot(found[0.5], place, "-o", ms=3, color=INK)
-        axis.set(xscale="log", ylim=(150, 0), title=f"{key} (n = {len(part)})")
+        axis.set(xscale="log", ylim=(150, 0), title=f"{group_word(by, key, lang)} (n = {len(part)})")
         axis.set_xlabel(vocabulary.label(variable, lang, True))
         axis.set_ylabel(_words(lang, "深度 / cm", "depth / cm"))
     return figure
@@ -209,4 +230,36 @@ def gain_figure(gain, lang=None):
     axis.set_xlabel(_words(lang, "样地内实测树高的株数", "heights measured on the plot"))
     axis.set_ylabel(_words(lang, "其余树木的均方根误差 / m", "RMSE of the other trees / m"))
     axis.grid(axis="y", color="#eeeeee")
+    return figure
+
+
+@_styled
+def factors_figure(stands, fits, lang=None):
+    """Expansion factors and root:shoot ratio of stands over age (left) and growing stock (right), with the best fit.
+
+    Parameters
+    ----------
+    stands : DataFrame
+    fits : dict of FitResult
+        By ``(response, predictor)``; missing where there were too few stands.
+    """
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    responses = list(dict.fromkeys(response for response, _ in fits))
+    figure = Figure(figsize=(7.6, 0.4 + 2.4 * len(responses)), layout="constrained")
+    axes = figure.subplots(len(responses), 2, squeeze=False)
+    for i, response in enumerate(responses):
+        for j, predictor in enumerate(("age", "growing_stock")):
+            axis = axes[i, j]
+            axis.plot(stands[predictor], stands[response], "o", ms=2.5, mfc="none", mec="#999999", mew=0.4)
+            if (response, predictor) in fits:
+                fit = fits[response, predictor]
+                grid = pd.DataFrame({predictor: np.linspace(*fit.ranges[predictor], 150)})
+                told = fit.predict(grid)
+                axis.plot(grid[predictor], told[response], color=INK, lw=1.6)
+            top = stands[response].quantile(0.98)
+            axis.set_ylim(0, 1.25 * top if np.isfinite(top) else 1)
+            axis.set_xlabel(vocabulary.label(predictor, lang, True))
+            axis.set_ylabel(vocabulary.label(response, lang, True))
     return figure

@@ -174,10 +174,18 @@ def group_label(group: str, lang: str | None = None) -> str:
             value = found.name_zh if chinese else found.name_latin
         elif column == "component" and value in components():
             value = components()[value].label_zh if chinese else components()[value].label_en
+        elif (column, value) in group_words():
+            value = group_words()[column, value][chinese]
         elif is_variable(column) and variable(column).numeric:
             value = f"{value.removesuffix('.0')} {units.symbol(variable(column).unit, lang)}".strip()
         words.append(value)
     return " ".join(words) if chinese else ", ".join(words)
+
+
+@lru_cache(maxsize=1)
+def group_words() -> dict[tuple[str, str], tuple[str, str]]:
+    """English and Chinese words of the groups of a column: habitats, soil types, grades, grassland types."""
+    return {(row["column"], row["value"]): (row["label_en"], row["label_zh"]) for row in _rows("groups.csv")}
 
 
 @lru_cache(maxsize=1)

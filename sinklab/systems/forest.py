@@ -1,4 +1,4 @@
-r"""Stand growth by age: six curves, the increment they imply with its uncertainty, and mass from volume.
+r"""Stand growth by age: six curves, sites that differ, and the increment they imply with its uncertainty.
 
 ============ ============================== ===============================
 form         curve                          increment at large age
@@ -22,22 +22,29 @@ import pandas as pd
 from sinklab.errors import DataError, SinklabError
 from sinklab.language import tr
 
-#: Parameters are logarithms of A, b, c and k, so that draws of them never turn a stand negative.
+#: Parameters are logarithms of A, b, c and k, so that draws of them never turn a stand negative; ``{g}`` is the place of
+#: a group, whose asymptote is then its own.
 GROWTH = {
-    "richards": "{y} = exp(a) * (1 - exp(-exp(k) * age))**exp(c)",
-    "logistic": "{y} = exp(a) / (1 + exp(b - exp(k) * age))",
-    "gompertz": "{y} = exp(a - exp(b - exp(k) * age))",
-    "mitscherlich": "{y} = exp(a) * (1 - exp(-exp(k) * age))",
-    "korf": "{y} = exp(a - exp(b) * age**(-exp(c)))",
-    "schumacher": "{y} = exp(a - exp(b) / age)",
+    "richards": "{y} = exp(a{g}) * (1 - exp(-exp(k) * age))**exp(c)",
+    "logistic": "{y} = exp(a{g}) / (1 + exp(b - exp(k) * age))",
+    "gompertz": "{y} = exp(a{g} - exp(b - exp(k) * age))",
+    "mitscherlich": "{y} = exp(a{g}) * (1 - exp(-exp(k) * age))",
+    "korf": "{y} = exp(a{g} - exp(b) * age**(-exp(c)))",
+    "schumacher": "{y} = exp(a{g} - exp(b) / age)",
 }
 #: An asymptote whose logarithm has a larger standard error than this is not determined by the stands.
 ASYMPTOTE_SE = 0.5
-#: Mass of a stand from its growing stock.
-CONVERSION = {
-    "line": "{y} = a * growing_stock + b",
-    "power": "{y} = a * growing_stock**b",
-}
+
+
+def growth_text(form: str, response: str, group: str = "") -> str:
+    """Equation of a growth curve; with ``group``, the logarithm of its asymptote is one of each level of that column.
+
+    Examples
+    --------
+    >>> growth_text("schumacher", "growing_stock", "study_id")
+    'growing_stock = exp(a[study_id] - exp(b) / age)'
+    """
+    return GROWTH[form].format(y=response, g=f"[{group}]" if group else "")
 
 
 def start_values(form: str, age, values) -> dict[str, float]:
@@ -60,7 +67,13 @@ def start_values(form: str, age, values) -> dict[str, float]:
 
 
 def fit_growth(
-    stands, response: str, seed: int = 0, level: float = 0.95, forms=tuple(GROWTH), name: str = "data"
+    stands,
+    response: str,
+    seed: int = 0,
+    level: float = 0.95,
+    forms=tuple(GROWTH),
+    name: str = "data",
+    group: str = "",
 ):
     """Fit the growth curves to stands of many ages and rank them.
 
@@ -74,6 +87,8 @@ def fit_growth(
     level : float
     forms : sequence of str
     name : str
+    group : str
+        Column of sites or studies whose asymptotes differ at random (mixed model); blank for one curve.
 
     Returns
     -------
@@ -88,22 +103,23 @@ def fit_growth(
         None converged, with the reasons.
     """
     import sinklab as sl
+    from sinklab import indices
 
     used = stands[(stands["age"] > 0) & (stands[response] > 0)]
     fits, failed = [], {}
     for form in forms:
-        start = start_values(form, used["age"], used[response])
         options = {
+            "method": "mixed" if group else "nsur",
             "variance": "power:mean",
-            "start": start,
+            "start": start_values(form, used["age"], used[response]),
             "seed": seed,
             "level": level,
-            "label": form,
+            "label": f"{form}, {group}" if group else form,
             "name": name,
         }
         try:
             # All stands are handed over: the fit counts those it cannot use.
-            found = sl.fit(stands, GROWTH[form].format(y=response), **options)
+            found = sl.fit(stands, growth_text(form, response, group), **options)
         except (SinklabError, np.linalg.LinAlgError) as error:
             failed[form] = str(error).splitlines()[0]
             continue
@@ -122,7 +138,37 @@ def fit_growth(
             tr("no growth curve converged: ", "没有生长曲线收敛：")
             + "; ".join(f"{k}: {v}" for k, v in failed.items())
         )
-    return sorted(fits, key=lambda fit: fit.indices()["AIC"].iloc[0]), failed
+    return sorted(fits, key=lambda f: indices.aic(f.loglik, len(f.parameters) + f.n_variance)), failed
+
+
+def site_dummies(stands, response: str, form: str, group: str, seed: int = 0, name: str = "data"):
+    """The same curve with an asymptote for every site (哑变量), from the sites with three stands or more.
+
+    Parameters
+    ----------
+    stands : DataFrame
+    response, form, group : str
+    seed : int
+    name : str
+
+    Returns
+    -------
+    fit : FitResult
+        Its parameters ``a`` have a group each: they answer for these sites and for no other.
+    """
+    import sinklab as sl
+
+    used = stands[(stands["age"] > 0) & (stands[response] > 0)]
+    many = used[used.groupby(group)[response].transform("size") >= 3]
+    options = {"variance": "power:mean", "start": start_values(form, many["age"], many[response])}
+    return sl.fit(
+        many,
+        growth_text(form, response, group),
+        seed=seed,
+        name=name,
+        label=f"{form}, each {group}",
+        **options,
+    )
 
 
 def increments(fit, ages, level: float = 0.95, n: int = 1000) -> pd.DataFrame:

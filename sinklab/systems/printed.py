@@ -98,3 +98,22 @@ def evaluate(equation_id: str, allow_recalled: bool = False, **columns) -> np.nd
     frame = pd.DataFrame(dict(zip(columns, values, strict=True)))
     system = System.parse(row.text).bind(frame.columns, responses_required=False)
     return np.asarray(system.mean({}, frame)[row.response], float)
+
+
+def title(equation_id: str) -> str:
+    """Label of a printed equation for a figure: species or genus, who printed it, and where it holds."""
+    from sinklab import literature, vocabulary
+
+    row = equations()[equation_id]
+    source = literature.sources().loc[row.source_id].fillna("").astype(str)
+    names = {s.name_latin: s for s in vocabulary.species_list()}
+    species = row.species
+    if species in names:
+        species = tr(names[species].name_latin, names[species].name_zh)
+    first = source["authors"].split(";")[0].strip()
+    year = source["year"].removesuffix(".0")
+    place = f", {row.region}" if row.region else ""
+    maker = " ".join(x for x in (first, year) if x)
+    if row.note.endswith(" as quoted"):
+        maker = row.note.removesuffix(" as quoted")
+    return f"{species} ({maker}{place})"

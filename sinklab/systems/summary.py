@@ -85,12 +85,11 @@ def spreads(values, sites, noise=None) -> tuple[float, float, float, float]:
         mu, se, tau, sigma = log.mean(), log.std(ddof=1) / np.sqrt(len(log)), 0.0, log.std(ddof=1)
     else:
         line = mixed_line(log, np.ones((len(log), 1)), number)
-        mu, se, tau, sigma = (
-            line.coefficients[0],
-            np.sqrt(line.covariance[0, 0]),
-            line.sd_group,
-            line.sd_residual,
-        )
+        mu, tau, sigma = line.coefficients[0], line.sd_group, line.sd_residual
+        # Where the search for the variances ends on a flat ridge, its covariance is no guide.
+        plain = tau**2 / len(set(number)) + sigma**2 / len(log)
+        found = line.covariance[0, 0]
+        se = np.sqrt(found if found > 0 else plain)
     if noise is not None:
         sigma = np.sqrt(max(sigma**2 - np.mean(np.asarray(noise) ** 2), 0.0))
     return float(mu), float(se), float(tau), float(sigma)
