@@ -36,13 +36,17 @@ def _borrowed(fit) -> str:
     if found is None or found.empty:
         return ""
     title = tr(
-        "Borrowed from the other groups (0 nothing, 1 everything)",
-        "由其他组借得的比例（0 为无，1 为全部）",
+        "Borrowed from the other groups (0 nothing, 1 everything), and the value if the prior of the spread had "
+        "half or twice its scale (ln: logarithms)",
+        "由其他组借得的比例（0 为无，1 为全部），以及组间标准差先验尺度减半、加倍时的取值（ln 为对数）",
     )
-    most = found.sort_values("borrowed", ascending=False, kind="stable")
-    header = [tr("group", "组"), tr("parameter", "参数"), "n", tr("borrowed", "借得")]
-    rows = most[["group", "name", "n", "borrowed"]].head(SHOWN).to_numpy().tolist()
-    rest = len(most) - SHOWN
+    most = found.sort_values("borrowed", ascending=False, kind="stable").head(SHOWN)
+    header = [tr("group", "组"), tr("parameter", "参数"), "n", tr("borrowed", "借得"), tr("value", "值")]
+    header += [tr("prior / 2", "先验 / 2"), tr("prior × 2", "先验 × 2")]
+    name = most["name"].where(~most["name"].isin(fit.positive), "ln " + most["name"])
+    shown = most.assign(name=name)[["group", "name", "n", "borrowed", "value", "narrower", "wider"]]
+    rows = shown.to_numpy().tolist()
+    rest = len(found) - SHOWN
     more = (
         "\n" + tr(f"  … and {rest} more that borrow less", f"  … 其余 {rest} 个借得更少") if rest > 0 else ""
     )

@@ -87,7 +87,7 @@ def energy_fraction(energy) -> float:
     return float((jumps / energy.var(axis=1)).min())
 
 
-def certificate(found, labels, statistics, loo) -> dict:
+def certificate(found, labels, statistics, loo, predictive=None) -> dict:
     """Every check with value, threshold and verdict.
 
     Parameters
@@ -100,6 +100,8 @@ def certificate(found, labels, statistics, loo) -> dict:
         ``diverging`` and ``energy``, shape (chain, draw).
     loo : dict or None
         See :func:`leave_one_out`; None where it does not exist.
+    predictive : DataFrame, optional
+        See :func:`.compare_data.compare_data`.
     """
     values = {
         "rhat": _worst(found["rhat"], labels, np.nanargmax),
@@ -110,6 +112,9 @@ def certificate(found, labels, statistics, loo) -> dict:
     }
     if loo is not None:
         values["pareto_k"] = (float(loo["k"].max()), "")
+    for kind, rows in () if predictive is None else predictive.groupby("kind"):
+        worst = rows.loc[rows["p"].idxmin()]
+        values[f"{kind}_predictive"] = (float(worst["p"]), f"{worst['response']}, {worst['summary']}")
     checks = {}
     for _, rule in read_csv(
         paths.data("rules", "bayes_checks.csv"), numeric={"threshold", "blocks"}
@@ -164,6 +169,14 @@ _ADVICE = {
         "请给出更窄的先验、改用独立汇集或简化模型",
     ),
     "e_bfmi": lambda: tr("draw more, or state narrower priors", "请增加抽样次数或给出更窄的先验"),
+    "posterior_predictive": lambda: tr(
+        "trees simulated from the fit are unlike those measured; try another variance function or form",
+        "由模型模拟的样木与实测不符；请尝试其他方差函数或方程形式",
+    ),
+    "prior_predictive": lambda: tr(
+        "the priors expect other trees than were measured; look at priors and units",
+        "先验预期与实测样木不符；请检查先验与单位",
+    ),
     "pareto_k": lambda: tr(
         "look at the trees that move the fit; LOO is unreliable there", "请检查影响拟合的样木；其 LOO 不可靠"
     ),

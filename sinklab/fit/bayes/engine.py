@@ -12,7 +12,9 @@ from sinklab.fit.assemble import _used, _with_indices
 from sinklab.fit.bayes import checks
 from sinklab.fit.bayes import priors as prior_rules
 from sinklab.fit.bayes.approximate import approximate
-from sinklab.fit.bayes.density import Draws, log_likelihood
+from sinklab.fit.bayes.compare_data import compare_data
+from sinklab.fit.bayes.density import log_likelihood
+from sinklab.fit.bayes.draws import coefficient_draws, flat, group_draws, members, other_draws, residual_draws
 from sinklab.fit.bayes.model import Builder
 from sinklab.fit.bayes.result import BayesResult, parameter_table, posterior_table, shrinkage_table
 from sinklab.fit.bayes.spec import read_spec
@@ -150,80 +152,13 @@ def _priors(spec, frame, stated, seed):
     return prior_rules.complete(stated, wanted_priors(spec, start, sizes)), near
 
 
-def _flat(values):
-    """Draws of all chains, one after another."""
-    return values.reshape(-1, *values.shape[2:])
-
-
-def group_draws(builder, posterior) -> list[np.ndarray]:
-    """Values of the groups on the sampled scale, (D, K, S) for each block, levels in their order."""
-    return [_flat(posterior[f"group_{c}"]) for c in range(len(builder.near.groups))]
-
-
-def coefficient_draws(builder, posterior) -> np.ndarray:
-    """Coefficients on their natural scale, (D, k), in the order of the layout."""
-    spec, t = builder.spec, _flat(posterior["t"])
-    groups = group_draws(builder, posterior)
-    found = {(n, g): t[:, i] for i, (n, g) in enumerate(spec.common)}
-    for block, theta in zip(spec.blocks, groups, strict=True):
-        for k, name in enumerate(block.parameters):
-            found |= {(name, level): theta[:, k, s] for s, level in enumerate(block.levels)}
-    labels = zip(spec.layout.names, spec.layout.groups, strict=True)
-    out = np.column_stack([found[label] for label in labels])
-    log = np.array([name in spec.positive for name in spec.layout.names])
-    out[:, log] = np.exp(out[:, log])
-    return out
-
-
-def _residual_draws(spec, near, scalars, t, values) -> Draws:
-    m = len(spec.free)
-    exponent = np.tile([float(spec.functions[r].start) for r in spec.free], (len(t), 1))
-    for j, response in enumerate(spec.free):
-        if spec.functions[response].estimated:
-            exponent[:, j] = scalars.take(t, "exponent", response)
-    sigma = np.column_stack([scalars.take(t, "sigma", r) for r in spec.free])
-    correlation = (
-        scalars.correlation(t, "correlation") if spec.correlated else np.tile(np.eye(m), (len(t), 1, 1))
-    )
-    return Draws(
-        spec.free, spec.functions, values, sigma * np.exp(-exponent * near.centre), exponent, correlation
-    )
-
-
-def _other_draws(spec, draws, scalars, t) -> pd.DataFrame:
-    """Everything beside the coefficients, natural scale and unit, one column each."""
-    columns = {f"sigma({r})": draws.sigma[:, j] for j, r in enumerate(spec.free)}
-    for j, r in enumerate(spec.free):
-        if spec.functions[r].estimated:
-            columns[f"exponent({r})"] = draws.exponent[:, j]
-    if spec.correlated:
-        columns |= _pairs(spec.free, draws.correlation)
-    for block in spec.blocks:
-        for kind in ("mean", "spread"):
-            columns |= {f"{kind}({p})": scalars.take(t, kind, p) for p in block.parameters}
-        if block.correlated:
-            columns |= _pairs(block.parameters, scalars.correlation(t, f"correlation({block.column})"))
-    return pd.DataFrame(columns)
-
-
-def _members(spec) -> dict[str, tuple[str, ...]]:
-    """Members of each correlation matrix, by the name of its prior."""
-    found = {f"correlation({b.column})": b.parameters for b in spec.blocks if b.correlated}
-    return found | ({"correlation": spec.free} if spec.correlated else {})
-
-
-def _pairs(names, matrices) -> dict:
-    below = zip(*np.tril_indices(len(names), -1), strict=True)
-    return {f"correlation({names[j]}, {names[i]})": matrices[:, i, j] for i, j in below}
-
-
 def _result(prepared, builder, stated, posterior, statistics, level, seed) -> BayesResult:
     spec, near, scalars = builder.spec, builder.near, builder.scalars
     system, frame = prepared.system, prepared.frame
-    t = _flat(posterior["t"])
+    t = flat(posterior["t"])
     values = coefficient_draws(builder, posterior)
-    draws = _residual_draws(spec, near, scalars, t, values)
-    other = _other_draws(spec, draws, scalars, t)
+    draws = residual_draws(spec, near, scalars, t, values)
+    other = other_draws(spec, draws, scalars, t)
     labels = [*spec.layout.labels, *other.columns]
     everything = np.column_stack([values, other.to_numpy()])
     shape = statistics["energy"].shape
@@ -231,14 +166,6 @@ def _result(prepared, builder, stated, posterior, statistics, level, seed) -> Ba
     # With unknown predictors a tree's density has no closed form.
     used = spec.used
     loo = None if spec.errors else checks.leave_one_out(log_likelihood(spec, frame, draws)[:, used])
-    certificate = checks.certificate(found, labels, statistics, loo)
-    warnings = [*prepared.warnings, *spec.notes, *checks.warnings(certificate["checks"])]
-    certificate |= {
-        "draws": shape[1],
-        "chains": shape[0],
-        "loo": None if loo is None else {k: loo[k] for k in ("elpd", "se", "p")},
-        "priors": {p.name: {"prior": p.text, "origin": p.origin} for p in stated.values()},
-    }
     free = list(system.free)
     order = [spec.free.index(r) for r in free]
     at_mean = draws.mean()
@@ -258,9 +185,9 @@ def _result(prepared, builder, stated, posterior, statistics, level, seed) -> Ba
         correction=dict.fromkeys(free, 1.0),
         correction_kind="none",
         index_table=pd.DataFrame(),
-        converged=certificate["converged"],
-        certificate=certificate,
-        warnings=tuple(warnings),
+        converged=False,
+        certificate={},
+        warnings=(*prepared.warnings, *spec.notes),
         versions=provenance.versions(),
         source={"fingerprint": provenance.fingerprint(_used(system, frame))},
         data=frame,
@@ -273,12 +200,33 @@ def _result(prepared, builder, stated, posterior, statistics, level, seed) -> Ba
         shrinkage=shrinkage_table(builder, t, group_draws(builder, posterior), stated),
         positive=spec.positive,
         centres={r: float(near.centre[j]) for j, r in enumerate(spec.free)},
-        correlated=_members(spec),
+        correlated=members(spec),
         loo=None
         if loo is None
         else pd.DataFrame({"elpd": loo["pointwise"], "k": loo["k"]}, index=frame.index[used]),
     )
-    return _with_indices(result, {})
+    if not spec.errors:
+        # With unknown predictors the trees to simulate are not known either.
+        result = replace(result, predictive_checks=compare_data(result, seed))
+    return _with_indices(_judged(result, found, labels, statistics, loo, stated), {})
+
+
+def _judged(result, found, labels, statistics, loo, stated) -> BayesResult:
+    """The result with its certificate and the warnings that come of it."""
+    certificate = checks.certificate(found, labels, statistics, loo, result.predictive_checks)
+    chains, draws = statistics["energy"].shape
+    certificate |= {
+        "draws": draws,
+        "chains": chains,
+        "loo": None if loo is None else {k: loo[k] for k in ("elpd", "se", "p")},
+        "priors": {p.name: {"prior": p.text, "origin": p.origin} for p in stated.values()},
+    }
+    return replace(
+        result,
+        converged=certificate["converged"],
+        certificate=certificate,
+        warnings=(*result.warnings, *checks.warnings(certificate["checks"])),
+    )
 
 
 def _residual_models(spec, at_mean, free) -> dict[str, ResidualModel]:

@@ -19,7 +19,7 @@ What is not stated takes the rule of ``data/rules/bayes_priors.csv``.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -108,6 +108,14 @@ def as_mapping(stated) -> dict:
     return dict(stated)
 
 
+def _origins(stated) -> dict:
+    """Where priors come from, of those that tell in a column ``source``."""
+    if not isinstance(stated, pd.DataFrame) or "source" not in stated:
+        return {}
+    known = stated.dropna(subset="source")
+    return dict(zip(known["name"].astype(str), known["source"].astype(str), strict=True))
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What a prior is needed for: a row of the rule, the families it may have, and its own size.
@@ -127,7 +135,8 @@ def complete(stated, wanted: dict[str, Wanted]) -> dict[str, Prior]:
 
     Parameters
     ----------
-    stated : mapping of str to str, or DataFrame with columns ``name, prior``, or None
+    stated : mapping of str to str, or DataFrame with columns ``name, prior`` and perhaps ``source``, or None
+        Such as the table that :meth:`sinklab.knowledge.PooledEquation.priors` makes of published equations.
     wanted : dict of Wanted
         By name of the quantity.
 
@@ -136,7 +145,7 @@ def complete(stated, wanted: dict[str, Wanted]) -> dict[str, Prior]:
     DataError
         Unknown names, texts that cannot be read, families that do not suit; all at once.
     """
-    stated, found, problems = as_mapping(stated), {}, []
+    origins, stated, found, problems = _origins(stated), as_mapping(stated), {}, []
     for name in stated:
         if name not in wanted:
             problems.append(
@@ -151,7 +160,7 @@ def complete(stated, wanted: dict[str, Wanted]) -> dict[str, Prior]:
             found[name] = _by_rule(name, need, rules.loc[need.role])
             continue
         try:
-            found[name] = parse(name, stated[name])
+            found[name] = replace(parse(name, stated[name]), origin=origins.get(name, "stated"))
             if found[name].family not in need.families:
                 raise ValueError(stated[name])
         except (ValueError, TypeError, IndexError):

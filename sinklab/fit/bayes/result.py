@@ -16,7 +16,8 @@ class BayesResult(FitResult):
     and spread of the groups, row for row with them; ``priors`` has columns ``name, prior, origin``;
     ``posterior`` a row for every quantity with ``mean, sd, lower, upper, rhat, ess_bulk, ess_tail``;
     ``shrinkage`` tells for each pooled value how much of it was borrowed from the other groups; ``loo`` has
-    Pareto ``k`` for each tree. ``positive`` names the coefficients sampled as logarithms, ``centres`` the
+    Pareto ``k`` for each tree; ``predictive_checks`` places the data among simulated ones, see
+    :mod:`.compare_data`. ``positive`` names the coefficients sampled as logarithms, ``centres`` the
     centres of variance functions by response, ``correlated`` the members of each correlation matrix.
     """
 
@@ -25,6 +26,7 @@ class BayesResult(FitResult):
     posterior: pd.DataFrame | None = None
     shrinkage: pd.DataFrame | None = None
     loo: pd.DataFrame | None = None
+    predictive_checks: pd.DataFrame | None = None
     positive: frozenset = frozenset()
     centres: dict = field(default_factory=dict)
     correlated: dict = field(default_factory=dict)
