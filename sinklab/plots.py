@@ -223,12 +223,14 @@ def values_figure(values, lang=None):
     shown = values
     if len(values) > MAX_VALUES:
         shown = values.sort_values("n_study", ascending=False, kind="stable").head(MAX_VALUES).sort_index()
+    shared, groups = _shared(shown["group"])
+    other = {"zh": "其他", "en": "any other"}[lang] if shared else None
     names = [
-        vocabulary.group_label(group, lang) or name
-        for group, name in zip(shown["group"], shown["name"], strict=True)
+        vocabulary.group_label(group, lang) or other or name
+        for group, name in zip(groups, shown["name"], strict=True)
     ]
     with _style():
-        figure, axes = _figure(7.6, 1.0 + 0.22 * len(shown))
+        figure, axes = _figure(7.6, 1.2 + 0.22 * len(shown))
         axis = axes[0, 0]
         place = np.arange(len(shown))[::-1]
         axis.hlines(place, shown["q025"], shown["q975"], color=BAND, lw=2.5)
@@ -242,8 +244,17 @@ def values_figure(values, lang=None):
             "zh": f"均值与 95 % 区间（括号内为研究数），{len(shown)}/{len(values)} 项",
             "en": f"mean and 95 % interval (number of studies), {len(shown)} of {len(values)}",
         }[lang]
-        axis.set_title(note, loc="left")
+        # Over the labels, which may leave the axis too narrow for a line of text.
+        about = vocabulary.group_label(shared, lang)
+        figure.suptitle(f"{about}\n{note}" if about else note, x=0.01, ha="left", fontsize="medium")
     return figure
+
+
+def _shared(groups) -> tuple[str, list[str]]:
+    """What all groups say alike, and what is left of each."""
+    told = [list(filter(None, group.split(";"))) for group in groups]
+    alike = [part for part in told[0] if all(part in others for others in told)] if len(told) > 1 else []
+    return ";".join(alike), [";".join(part for part in parts if part not in alike) for parts in told]
 
 
 def comparison_figure(told, lang=None):
