@@ -62,7 +62,10 @@ def summarise(
             )
         )
     parts = dict(list(used.groupby(list(by), sort=True))) if by else {(): used}
-    labels = {key: part[sites].astype(str).agg(" / ".join, axis=1) for key, part in parts.items()}
+    labels = {
+        key: part[sites].astype(object).fillna("–").astype(str).agg(" / ".join, axis=1)
+        for key, part in parts.items()
+    }
     found = {key: spreads(part[variable], labels[key], noise and part[noise]) for key, part in parts.items()}
     number = {key: int(label.nunique()) for key, label in labels.items()}
     freedom = sum(number.values()) - len(number)
