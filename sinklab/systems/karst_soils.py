@@ -1,4 +1,4 @@
-r"""A karst landscape of several soil types: draws of its carbon, and which input matters how much.
+r"""A karst landscape of several soil types: draws of its carbon, and its total.
 
 Carbon density follows the printed layers of a soil; below them it falls as the mean profile of the
 catchment does. Carbon content and bulk density vary as factors around the layers of their soil.
@@ -101,65 +101,6 @@ def stock_of(inputs, above):
     )
 
 
-def variance_shares(places, bins: int = 40) -> pd.DataFrame:
-    r"""Share of the variance over the landscape that knowing one input would take away.
-
-    .. math:: Var(E[S \mid X]) / Var(S)
-
-    by classes of equal count, each place weighted by the area of its soil. Inputs are correlated, so shares
-    overlap and need not add to one.
-
-    Returns
-    -------
-    shares : DataFrame
-        ``input`` and ``share``, the largest first.
-    """
-    weight = places["area"] / places.groupby("soil_type")["soc_stock"].transform("size")
-    weight = weight / weight.sum()
-    stock = places["soc_stock"]
-    mean = float(weight @ stock)
-    total = float(weight @ (stock - mean) ** 2)
-    rows = []
-    for name in karst.INPUTS:
-        rank = places[name].rank(method="average", pct=True)
-        label = np.minimum((rank * bins).astype(int), bins - 1)
-        groups = pd.DataFrame({"w": weight, "ws": weight * stock}).groupby(label).sum()
-        between = float((groups["w"] * (groups["ws"] / groups["w"] - mean) ** 2).sum())
-        rows.append((name, between / total))
-    found = pd.DataFrame(rows, columns=["input", "share"])
-    return found.sort_values("share", ascending=False, ignore_index=True)
-
-
-def left_out(soils, layers, profile, mean_density: float) -> pd.DataFrame:
-    """Change of the total when one input is not known by soil type.
-
-    Thickness is taken as one metre, exposure and gravel as zero, carbon content as the mean profile of the catchment, bulk
-    density as one number.
-
-    Parameters
-    ----------
-    soils, layers, profile : DataFrame
-        See :func:`draw_soils`; layers with ``bulk_density`` too.
-    mean_density : float
-        [g/cm3]
-
-    Returns
-    -------
-    effect : DataFrame
-        ``input``, ``total`` [t] without it, and ``change`` relative to the full account [1].
-    """
-    full = total(soils, layers, profile)
-    without = {
-        "soil_depth": total(soils.assign(soil_depth=LIMIT), layers, profile),
-        "bedrock_exposure": total(soils.assign(bedrock_exposure=0.0), layers, profile),
-        "gravel_fraction": total(soils.assign(gravel_fraction=0.0), layers, profile),
-        "soc": total(soils, _mean_carbon(layers, profile), profile),
-        "bulk_density": total(soils, _one_density(layers, mean_density), profile),
-    }
-    rows = [(name, amount, amount / full - 1) for name, amount in without.items()]
-    return pd.DataFrame(rows, columns=["input", "total", "change"])
-
-
 def total(soils, layers, profile) -> float:
     """Carbon of the landscape in t, every input at its mean; areas are printed in km2."""
     stock = [
@@ -169,15 +110,3 @@ def total(soils, layers, profile) -> float:
     return float(
         karst.soil_stock(stock, soils["area"] * 100, soils["bedrock_exposure"], soils["gravel_fraction"])
     )
-
-
-def _mean_carbon(layers, profile) -> pd.DataFrame:
-    soc = layers[["layer_bottom"]].merge(profile[["layer_bottom", "soc"]], on="layer_bottom", how="left")[
-        "soc"
-    ]
-    known = layers["carbon_density"].notna()
-    return layers.assign(carbon_density=(layers["bulk_density"] * soc.to_numpy()).where(known))
-
-
-def _one_density(layers, mean_density) -> pd.DataFrame:
-    return layers.assign(carbon_density=layers["carbon_density"] / layers["bulk_density"] * mean_density)

@@ -7,7 +7,7 @@ import pytest
 from sinklab import literature
 from sinklab.distributions import from_moments
 from sinklab.errors import DataError
-from sinklab.systems import karst, karst_soils, printed
+from sinklab.systems import karst, karst_importance, karst_soils, printed
 
 SOURCE = "Zhang et al. (2017), doi:10.5846/stxb201609141863"
 
@@ -47,10 +47,10 @@ def test_profile_of_a_soil_as_printed(houzhai):
 
 
 def test_thickness_and_exposure_come_before_gravel_and_density(houzhai):
-    effect = karst_soils.left_out(*houzhai, 1.20).set_index("input")["change"].abs()
+    effect = karst_importance.left_out(*houzhai, 1.20).set_index("input")["change"].abs()
     assert effect["soil_depth"] > effect["bedrock_exposure"] > effect["gravel_fraction"]
     places = karst_soils.draw_soils(*houzhai, 0.5556, 0.05, 2000, 1, karst.correlation())
-    shares = karst_soils.variance_shares(places).set_index("input")["share"]
+    shares = karst_importance.variance_shares(places).set_index("input")["share"]
     assert (
         shares.idxmin() == "bulk_density" and shares["soil_depth"] > 0.2 and shares["bedrock_exposure"] > 0.2
     )
@@ -65,7 +65,7 @@ def test_variance_shares_of_a_known_product():
     frame["soc"] = 1 + 0.1 * random.standard_normal(n)
     frame["soc_stock"] = frame["soil_depth"] + frame["soc"]
     frame["soil_type"], frame["area"] = "one", 1.0
-    shares = karst_soils.variance_shares(frame).set_index("input")["share"]
+    shares = karst_importance.variance_shares(frame).set_index("input")["share"]
     assert shares["soil_depth"] == pytest.approx(0.9, abs=0.02)
     assert shares["soc"] == pytest.approx(0.1, abs=0.02)
     assert shares["bulk_density"] == pytest.approx(0, abs=0.01)
@@ -141,3 +141,37 @@ def test_loropetalum_by_hand():
         for s in ("shrub_tree", "tree")
     ]
     assert 0.5 < made[0] / made[1] < 2
+
+
+def test_accounts_of_the_source_are_made_again(houzhai):
+    # Table 8: 9.37 without rock and gravel; 8.53 at a thickness of 64 cm, 9.28 at 1.20 g/cm3, 9.61 at one profile, 5.39 in all.
+    table = karst_importance.beside_print(*houzhai, 1.20).set_index("input")
+    assert table.loc["soil_depth", "printed"] == pytest.approx(8.53 / 9.37 - 1)
+    assert table.loc["bulk_density", "printed"] == pytest.approx(9.28 / 9.37 - 1)
+    assert table.loc["bedrock_exposure gravel_fraction", "printed"] == pytest.approx(5.39 / 9.37 - 1)
+    # Rock and gravel by the areas of table 1 take off less: a fifth of the ground is rock, not 36 %.
+    assert table.loc["bedrock_exposure gravel_fraction", "here"] == pytest.approx(-0.19, abs=0.01)
+    types = houzhai[0]
+    weight = types["area"] / types["area"].sum()
+    assert weight @ types["bedrock_exposure"] == pytest.approx(0.209, abs=1e-3)
+    # Table 6 prints a mean thickness of 64 cm: the mean over the areas of table 1.
+    assert weight @ types["soil_depth"] == pytest.approx(64, abs=0.5)
+
+
+def test_ranks_stand_beside_the_printed_order(houzhai):
+    order = karst_importance.printed_order()
+    assert order == ["soil_depth", "bedrock_exposure", "gravel_fraction", "soc", "bulk_density"]
+    effect = karst_importance.left_out(*houzhai, 1.20)[["input", "change"]]
+    ranks = karst_importance.ranked(effect, order)
+    assert ranks["printed"].tolist() == [1, 2, 3, 4, 5] and ranks.loc["soc", "change"] == 1
+    perfect = pd.DataFrame({"input": order, "size": [5.0, -4, 3, 2, 1]})
+    assert karst_importance.ranked(perfect, order).attrs["agreement"]["size"] == pytest.approx(1)
+
+
+def test_exposure_of_guilin_plots():
+    # Pan et al. (2018), table 1: 24 plots of 2 to 52 %.
+    shares = literature.load("karst_plots")["bedrock_exposure"]
+    found = karst.exposure(shares)
+    assert len(shares) == 24 and found.mean == pytest.approx(4.9 / 24, abs=0.01)
+    low, high = found.quantile([0.02, 0.98])
+    assert low < 0.03 and 0.45 < high < 0.65
