@@ -43,6 +43,39 @@ def read_inventory(folder) -> dict[str, pd.DataFrame]:
     return frames | {"strata": read_csv(strata) if strata.is_file() else None}
 
 
+def plots_of_one_size(trees, plot_area: float) -> dict:
+    """Make an inventory of a sample of trees whose plots have the same area.
+
+    Parameters
+    ----------
+    trees : DataFrame
+        ``plot_id`` and predictors; every plot has trees.
+    plot_area : float
+        Area of a plot [ha].
+
+    Returns
+    -------
+    frames : dict
+        As :func:`read_inventory`, in one stratum.
+
+    Raises
+    ------
+    DataError
+        No ``plot_id``, trees without one, or an area that is not above nought.
+    """
+    lost = len(trees) if "plot_id" not in trees else int(trees["plot_id"].isna().sum())
+    if lost or not plot_area > 0:
+        raise DataError(
+            tr(
+                f"{lost} of {len(trees)} trees have no plot_id, plot_area is {plot_area} ha; "
+                "every tree needs its plot, and the plots an area above 0",
+                f"{len(trees)} 株中有 {lost} 株没有 plot_id，plot_area 为 {plot_area} ha；每株须有样地号，样地面积须大于 0",
+            )
+        )
+    plots = pd.DataFrame({"plot_id": sorted(trees["plot_id"].unique()), "plot_area": float(plot_area)})
+    return {"trees": trees, "plots": plots, "strata": None}
+
+
 def simulated_inventory(sizes, n_plot=(12, 8), trees_per_plot: int = 40, seed: int = 1) -> dict:
     """Make up an inventory: trees drawn from a sample, on plots that differ.
 

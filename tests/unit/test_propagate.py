@@ -14,7 +14,7 @@ from sinklab.fit import fit
 from sinklab.propagate.approach1 import combine_product, combine_sum, variances
 from sinklab.propagate.budget import inventory_budget
 from sinklab.propagate.change import difference, paired_se
-from sinklab.propagate.inputs import read_inventory, simulated_inventory
+from sinklab.propagate.inputs import plots_of_one_size, read_inventory, simulated_inventory
 from sinklab.propagate.inventory import Inventory
 from sinklab.propagate.levels import Factor, Noise
 from sinklab.propagate.model import Model
@@ -548,6 +548,16 @@ def test_an_inventory_is_read_from_files(tmp_path):
     (tmp_path / "plots.csv").unlink()
     with pytest.raises(DataError, match="no plots.csv"):
         read_inventory(tmp_path)
+
+
+def test_trees_on_plots_of_one_size_are_an_inventory():
+    stems = pd.DataFrame({"plot_id": ["b", "a", "b"], "dbh": [10.0, 20.0, 30.0]})
+    found = Inventory(**plots_of_one_size(stems, 0.5), models=square()).plot_values
+    # agb = 0.1 dbh^2 kg on half a hectare.
+    np.testing.assert_allclose(found.to_numpy().ravel(), np.array([40.0, 100.0]) / 1000 / 0.5)
+    for trees_, area in ((stems[["dbh"]], 0.5), (stems.assign(plot_id=["a", None, "b"]), 0.5), (stems, 0.0)):
+        with pytest.raises(DataError, match="plot_id"):
+            plots_of_one_size(trees_, area)
 
 
 @pytest.mark.slow
