@@ -59,7 +59,7 @@ def place(value: float, se: float) -> tuple[int, int]:
     return decimals, magnitude(max(abs(value), se), PLAIN_DIGITS)
 
 
-def with_error(value, se, *others) -> list[str]:
+def with_error(value, se, *others, decimals: int | None = None) -> list[str]:
     """Print a value, its standard error and other numbers beside them, all to the place the error supports.
 
     Parameters
@@ -68,6 +68,9 @@ def with_error(value, se, *others) -> list[str]:
         ``se`` may be missing: the value then has six significant digits.
     *others : float
         Limits of intervals.
+    decimals : int, optional
+        Decimal places to print, where more are needed than the error supports; see
+        :func:`sinklab.tables.digits.guard`.
 
     Returns
     -------
@@ -81,5 +84,6 @@ def with_error(value, se, *others) -> list[str]:
     """
     if not exists(value):
         return ["—"] * (2 + len(others))
-    decimals, exponent = place(value, se)
+    supported, exponent = place(value, se)
+    decimals = supported if decimals is None else max(supported, decimals)
     return [beside(number, decimals, exponent) for number in (value, se, *others)]

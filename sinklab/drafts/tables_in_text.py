@@ -11,6 +11,7 @@ from sinklab.equations.render import parameter_symbol
 from sinklab.errors import DraftError
 from sinklab.indices import FORMULAS
 from sinklab.language import tr
+from sinklab.tables import digits
 
 #: The six indices of the Chinese standards.
 SIX = ("R2", "SEE", "TRE", "ASE", "MPE", "MPSE")
@@ -24,13 +25,19 @@ def _symbols(fit) -> list[str]:
 
 
 def parameters(cite, fit, lang, label, caption) -> str:
-    """Estimates with standard errors and limits, one row each."""
+    """Estimates with standard errors and limits, one row each.
+
+    The rounding guard sets the digits, so that predictions from the printed estimates stay what they were.
+    """
     level = f"{100 * fit.level:g}%" if lang == "zh" else f"{100 * fit.level:g} %"
     head = [words.header(w, lang) for w in ("equation", "parameter", "value", "se")]
     head += [words.header(w, lang, level=level) for w in ("lower", "upper")]
-    rows, before = [], None
-    for symbol, row in zip(_symbols(fit), fit.parameters.to_dict("records"), strict=True):
-        texts = numbers.with_error(row["value"], row["se"], row["lower"], row["upper"])
+    rows, before, places = [], None, digits.guard(fit).decimals
+    listed = zip(_symbols(fit), fit.labels, fit.parameters.to_dict("records"), strict=True)
+    for symbol, own, row in listed:
+        texts = numbers.with_error(
+            row["value"], row["se"], row["lower"], row["upper"], decimals=int(places[own])
+        )
         name = row["name"] + (f"[{row['group']}]" if row["group"] else "")
         for column, text in zip(("value", "se", "lower", "upper"), texts, strict=True):
             cite("coefficients", name, column, row[column], text)

@@ -65,6 +65,7 @@ def refit(frames, key: str, record: dict, inputs):
         method=record["method"],
         variance=variance if record["method"] != "ols-log" else "none",
         estimator=certificate.get("estimator") or "ml",
+        start=certificate.get("start"),
         bounds=certificate.get("bounds"),
         correction=record["correction"],
         level=record["level"],

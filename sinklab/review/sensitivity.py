@@ -57,7 +57,7 @@ def own_options(fit) -> dict:
     variance = {r: m.spec for r, m in fit.residual.items()}
     estimator = fit.certificate.get("estimator") or "ml"
     found = {"method": fit.method, "variance": variance, "estimator": estimator}
-    return found | ({"bounds": fit.certificate["bounds"]} if fit.certificate.get("bounds") else {})
+    return found | {k: fit.certificate[k] for k in ("bounds", "start") if fit.certificate.get(k)}
 
 
 def _choices(fit, trees, excluded):

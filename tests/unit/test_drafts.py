@@ -240,3 +240,36 @@ def test_command(workbench, capsys):
     assert "Traceback" not in said
     assert NAME in said
     assert io.StringIO(said).readline().startswith("sinklab: ")
+
+
+def test_printed_parameters_give_the_predictions_of_the_table(workbench):
+    # Coefficients known to a tenth whose products are known to a hundredth need more digits than their own error says.
+    import numpy as np
+
+    import sinklab as sl
+    from sinklab import datasets
+    from sinklab.drafts import tables_in_text
+    from sinklab.tables import digits
+
+    fit = sl.fit(
+        datasets.load("study:eucalypt_simulated"), "foliage = a * dbh**b * height**c", variance="power:mean"
+    )
+    told = {}
+
+    def cite(file, name, column, value, text):
+        told[name, column] = text
+        return text
+
+    tables_in_text.parameters(cite, fit, "en", "p", "Parameters")
+    places = digits.guard(fit).decimals
+    for label, value in zip(fit.labels, fit.values, strict=True):
+        printed = told[label, "value"].replace("\N{MINUS SIGN}", "-")
+        assert abs(float(printed) - value) <= 0.5 * 10.0 ** -places[label] + 1e-12
+        assert len(printed.partition(".")[2]) >= places[label]
+    read = np.array([float(told[label, "value"].replace("\N{MINUS SIGN}", "-")) for label in fit.labels])
+    grid = fit.data[["dbh", "height"]]
+    mean = fit.predict(grid)
+    moved = read[0] * grid["dbh"] ** read[1] * grid["height"] ** read[2] - mean["foliage"]
+    assert (moved.abs() / mean["foliage_se"]).max() <= 0.1
+    by_error = digits.guard(fit).unguarded
+    assert by_error > 0.1, "the digits of the errors alone would do here: the test shows nothing"
