@@ -4,6 +4,8 @@ import sys
 
 from sinklab.language import tr
 
+SHEETS = (".html", ".csv")
+
 
 def add_parser(subparsers) -> None:
     """Add the command to the parser."""
@@ -71,6 +73,7 @@ def run_trees(arguments) -> int:
     from sinklab.assess.plan import tree_plan
     from sinklab.tables import Table
 
+    _check_output(arguments.output)
     table = Table.read(arguments.table)
     options = {
         name: getattr(arguments, name) for name in ("target", "response", "design", "assurance", "seed")
@@ -87,6 +90,18 @@ def run_trees(arguments) -> int:
     if arguments.output:
         _write_sheet(plan, table, arguments.output)
     return 0 if plan.reached else 1
+
+
+def _check_output(output) -> None:
+    from pathlib import Path
+
+    from sinklab.errors import DataError
+
+    if output and Path(output).suffix.lower() not in SHEETS:
+        kinds = ", ".join(SHEETS)
+        raise DataError(
+            tr(f"--output {output}: the field sheet is {kinds}", f"--output {output}：外业表的扩展名应为 {kinds}")
+        )
 
 
 def _cost(text):

@@ -152,6 +152,8 @@ def test_command(pilot, tmp_path, capsys):
     assert "Precision of the planned sample" in capsys.readouterr().out
     assert sheet.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert main(["plan", "trees", str(folder), "--cost", "x"]) == 2
+    assert main(["plan", "trees", str(folder), "-o", str(tmp_path / "sheet.docx")]) == 2
+    assert ".html, .csv" in capsys.readouterr().err
     strata = tmp_path / "strata.csv"
     strata.write_text("stratum,area,mean,sd\na,100,50,20\nb,50,90,30\n", encoding="utf-8")
     assert main(["plan", "plots", str(strata)]) == 0
