@@ -263,3 +263,26 @@ def factors_figure(stands, fits, lang=None):
             axis.set_xlabel(vocabulary.label(predictor, lang, True))
             axis.set_ylabel(vocabulary.label(response, lang, True))
     return figure
+
+
+@_styled
+def equations_figure(trees, columns, lang=None):
+    """Masses by several equations over diameter, one panel for each species.
+
+    Parameters
+    ----------
+    trees : DataFrame
+        ``species``, ``dbh`` and the columns of masses [kg].
+    columns : dict of str
+        Column and its label.
+    """
+    groups = list(trees.groupby("species"))
+    figure, axes = _axes(3.2 * len(groups) + 0.4, 3.4, len(groups))
+    for axis, (species, part) in zip(axes, groups, strict=True):
+        for shade, (column, label) in zip((INK, PRINTED, "#3b7dbd"), columns.items(), strict=False):
+            axis.plot(part["dbh"], part[column], ".", ms=2, color=shade, label=label)
+        axis.set(xscale="log", yscale="log", title=f"{species} (n = {len(part)})")
+        axis.set_xlabel(vocabulary.label("dbh", lang, True))
+        axis.set_ylabel(vocabulary.label("agb", lang, True))
+    axes[0].legend(fontsize=7, markerscale=4)
+    return figure
