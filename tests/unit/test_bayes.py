@@ -9,6 +9,7 @@ from sinklab.equations import Compiled
 from sinklab.errors import DataError
 from sinklab.fit.bayes import engine, fit_bayes, predictive, vines
 from sinklab.fit.bayes.density import log_likelihood
+from sinklab.fit.bayes.draws import coefficient_draws, residual_draws
 from sinklab.fit.bayes.translate import Quantity, Translation
 from sinklab.fit.prepare import prepare
 
@@ -42,7 +43,8 @@ def test_posterior_with_weak_priors_agrees_with_maximum_likelihood(single):
 
 def test_certificate_holds_every_check_with_its_threshold(single):
     checks = single.certificate["checks"]
-    assert list(checks) == ["rhat", "ess_bulk", "ess_tail", "divergences", "e_bfmi", "pareto_k"]
+    of_sampling = ["rhat", "ess_bulk", "ess_tail", "divergences", "e_bfmi", "pareto_k"]
+    assert list(checks) == [*of_sampling, "posterior_predictive", "prior_predictive"]
     assert all(c["passed"] and c["source"] for c in checks.values())
     assert checks["rhat"]["threshold"] == 1.01 and 0.999 < checks["rhat"]["value"] < 1.01
     assert checks["ess_bulk"]["value"] > 1000 and checks["divergences"]["value"] == 0
@@ -152,8 +154,8 @@ def test_the_graph_and_numpy_give_the_same_likelihood(variance):
         point = [rng.standard_normal(v.type.shape) for v in model.value_vars]
         value, t, groups = function(*point)
         posterior = {"t": t[None, None], "group_0": groups[None, None]}
-        values = engine.coefficient_draws(builder, posterior)
-        draws = engine._residual_draws(spec, near, builder.scalars, t[None], values)
+        values = coefficient_draws(builder, posterior)
+        draws = residual_draws(spec, near, builder.scalars, t[None], values)
         assert log_likelihood(spec, prepared.frame, draws).sum() + logs == pytest.approx(value, rel=1e-10)
 
 

@@ -148,8 +148,15 @@ class Rounds:
             if self.spec.functions[response].estimated:
                 self.exponent[j] = self._exponent(j, mean)
         residual, _, _ = self.residuals(mean)
-        self.sigma = np.sqrt((residual**2).sum(axis=0) / self.seen.sum(axis=0))
-        self.sigma = np.maximum(self.sigma, 1e-8)
+        counts, variance = self.seen.sum(axis=0), np.empty(len(self.sigma))
+        for j in range(len(self.sigma)):
+            if self.spec.is_lognormal(j):
+                # Most likely variance when the mean of the logarithm lies half of it below ln f.
+                ratio = (residual[:, j] - self.sigma[j] ** 2 / 2)[self.seen[:, j]]
+                variance[j] = 2 * (np.sqrt(1 + np.mean(ratio**2)) - 1)
+            else:
+                variance[j] = (residual[:, j] ** 2).sum() / counts[j]
+        self.sigma = np.maximum(np.sqrt(variance), 1e-8)
 
     def _exponent(self, j, mean) -> float:
         """Most likely exponent for the present means, sigma at its best for each."""

@@ -1,0 +1,200 @@
+"""Pooled coefficients: their coordinates, spreads near 0, agreement with REML, and what is told of it all."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sinklab as sl
+from sinklab.cli.report_sampling import sampling_report
+from sinklab.fit.bayes import engine, fit_bayes, sample
+from sinklab.fit.bayes.backend import settings
+from sinklab.fit.bayes.groups import resolution
+from sinklab.fit.prepare import prepare
+
+EQUATION = "agb = a[species] * dbh**b[species]"
+
+
+def species(counts=(40, 30, 20, 12, 8, 5, 4, 3), spread=(0.1, 0.03), sigma=0.25, seed=4, at=1.0):
+    """Trees of a few species that hardly differ."""
+    rng = np.random.default_rng(seed)
+    of = np.repeat(np.arange(len(counts)), counts)
+    a = 0.09 * np.exp(spread[0] * rng.standard_normal(len(counts)))
+    b = 2.4 + spread[1] * rng.standard_normal(len(counts))
+    dbh = rng.uniform(5, 36, len(of))
+    agb = a[of] * (dbh / at) ** b[of] * np.exp(sigma * rng.standard_normal(len(of)) - sigma**2 / 2)
+    return pd.DataFrame({"species": [f"s{i:02d}" for i in of], "dbh": dbh, "agb": agb})
+
+
+@pytest.fixture(scope="module")
+def alike():
+    return fit_bayes(prepare(species(), EQUATION), "lognormal", seed=1)
+
+
+def test_species_that_hardly_differ_are_sampled_without_divergences(alike):
+    checks = alike.certificate["checks"]
+    assert alike.converged and checks["divergences"]["value"] == 0
+    assert checks["ess_bulk"]["value"] > 1000 and checks["ess_tail"]["value"] > 1000
+    attempts = alike.certificate["sampled"]
+    assert attempts[0]["accept"] == 0.8 and attempts[-1]["divergences"] == 0
+    assert (len(attempts) > 1) == any("sampled again" in w for w in alike.warnings)
+    assert (alike.other_draws[["spread(a)", "spread(b)"]] >= 0).all().all()
+    assert alike.other_draws["correlation(a, b)"].abs().max() < 1
+
+
+def test_divergences_are_answered_by_smaller_steps(alike, monkeypatch):
+    rates = []
+
+    def diverging(builder, draws, tune, chains, cores, seed, accept):
+        rates.append((accept, seed))
+        posterior, statistics = plain(builder, draws, tune, chains, cores, seed, accept)
+        statistics["diverging"] = np.zeros_like(statistics["diverging"])
+        statistics["diverging"][0, :3] = accept < 0.99
+        return posterior, statistics
+
+    plain = sample.sample
+    monkeypatch.setattr(sample, "sample", diverging)
+    options = {"draws": 100, "tune": 100, "chains": 2, "seed": 5}
+    result = fit_bayes(prepare(species(), EQUATION), "lognormal", **options)
+    assert rates == [(0.8, 5), (0.95, 5), (0.99, 5)]
+    told = [{"accept": 0.8, "divergences": 3}, {"accept": 0.95, "divergences": 3}]
+    assert result.certificate["sampled"] == [*told, {"accept": 0.99, "divergences": 0}]
+    assert any("3 (0.8); 3 (0.95); sampled again at 0.99, with none" in w for w in result.warnings)
+    monkeypatch.undo()
+    fixed = fit_bayes(prepare(species(), EQUATION), "lognormal", accept=0.99, **options)
+    assert fixed.stored_draws.equals(result.stored_draws)
+
+
+def reference_builder(frame, text, pool):
+    spec = engine.read_spec(prepare(frame, text), "lognormal", pool, None, True)
+    return engine.Builder(spec, *engine._priors(spec, frame, None, 0))
+
+
+@pytest.mark.parametrize(
+    ("text", "pool"),
+    [
+        (EQUATION, "correlated"),
+        (EQUATION, "independent"),
+        ("agb = a[species] * dbh**b", "correlated"),
+        ("agb = a[species] * (dbh / (dbh + c[species]))**b[species] * 20**b[species]", "correlated"),
+    ],
+    ids=["two", "independent", "one", "three"],
+)
+def test_coordinates_of_groups_do_not_change_the_density(text, pool):
+    """The density of z is that of the group values under their distribution, times the Jacobian."""
+    import pytensor
+
+    builder = reference_builder(species(), text, pool)
+    with settings():
+        model = builder.build()
+        term = next(p for p in model.potentials if p.name == "groups_0")
+        wanted = model.replace_rvs_by_values([term, model["group_0"], model["t"]])
+        z = model.rvs_to_values[model["z_0"]]
+        wanted.append(pytensor.gradient.jacobian(wanted[1].flatten(), z))
+        function = pytensor.function(model.value_vars, wanted, on_unused_input="ignore", mode="FAST_COMPILE")
+    block, scalars = builder.spec.blocks[0], builder.scalars
+    rng, constants = np.random.default_rng(1), []
+    for _ in range(3):
+        density, theta, t, slopes = function(*(rng.standard_normal(v.type.shape) for v in model.value_vars))
+        t = t[None]
+        mean = [scalars.take(t, "mean", p)[0] for p in block.parameters]
+        mean = [
+            np.log(m) if p in builder.spec.positive else m
+            for m, p in zip(mean, block.parameters, strict=True)
+        ]
+        spread = np.array([scalars.take(t, "spread", p)[0] for p in block.parameters])
+        matrix = scalars.correlation(t, "correlation(species)")[0] if block.correlated else np.eye(len(mean))
+        root = spread[:, None] * np.linalg.cholesky(matrix)
+        u = np.linalg.solve(root, theta - np.array(mean)[:, None])
+        prior = -0.5 * (u**2).sum() - len(theta.T) * np.log(np.diag(root)).sum()
+        constants.append(density - prior - np.linalg.slogdet(slopes)[1])
+    assert np.ptp(constants) < 1e-7
+
+
+def test_resolution_is_the_standard_error_of_a_spread_of_zero():
+    class Near:
+        information = np.full((8, 1, 1), 400.0)
+
+    # Group means with variance 1/400: the variance between them is known to 1/400 * sqrt(2/8).
+    assert resolution(Near)[0] == pytest.approx(np.sqrt(np.sqrt(2 / 8) / 400))
+
+
+def test_hierarchical_lognormal_agrees_with_reml():
+    """Against statsmodels' MixedLM on logarithms, where the model is linear.
+
+    Fixed effects within a quarter of their standard error and the residual SD within 3 %; SDs between groups,
+    whose posterior is skewed, by the posterior median within a third of a standard error, about SD / sqrt(2 S).
+    """
+    import statsmodels.api as sm
+
+    trees = species((25,) * 24, (0.3, 0.15), 0.2, seed=9, at=18.0)
+    # At the middle of the trees, so that level and exponent are nearly free of each other.
+    prepared = prepare(trees, "agb = a[species] * (dbh / 18)**b[species]")
+    result = fit_bayes(prepared, "lognormal", priors={"correlation(species)": "lkj(1)"}, seed=2)
+    design = sm.add_constant(np.log(trees["dbh"] / 18))
+    linear = sm.MixedLM(np.log(trees["agb"]), design, trees["species"], exog_re=design).fit(reml=True)
+    other, sigma = result.other_draws, np.sqrt(linear.scale)
+    level = np.log(other["mean(a)"]) - other["sigma(agb)"] ** 2 / 2
+    for drawn, value, se in zip((level, other["mean(b)"]), linear.fe_params, linear.bse_fe, strict=True):
+        assert drawn.mean() == pytest.approx(value, abs=0.25 * se)
+        assert drawn.std() == pytest.approx(se, rel=0.2)
+    assert other["sigma(agb)"].mean() == pytest.approx(sigma, rel=0.03)
+    between = np.asarray(linear.cov_re)
+    for k, name in enumerate("ab"):
+        sd = np.sqrt(between[k, k])
+        assert other[f"spread({name})"].median() == pytest.approx(sd, abs=sd / np.sqrt(48) / 3)
+    correlation = between[0, 1] / np.sqrt(between[0, 0] * between[1, 1])
+    assert other["correlation(a, b)"].mean() == pytest.approx(correlation, abs=0.1)
+    effects = pd.DataFrame(linear.random_effects).T.iloc[:, 0] + linear.fe_params.iloc[0]
+    drawn = np.log(result.stored_draws.filter(like="a[")).mean() - (other["sigma(agb)"] ** 2).mean() / 2
+    assert np.allclose(drawn, effects.sort_index(), atol=0.015)
+
+
+def test_predictive_checks_tell_a_wrong_variance_and_contradicting_priors(alike):
+    table = alike.predictive_checks
+    assert set(table["kind"]) == {"posterior", "prior"} and table["p"].between(0, 1).all()
+    inside = table.set_index(["kind", "summary"]).loc[("posterior", "inside_90")]
+    assert inside["lower"] < inside["observed"] < inside["upper"]
+    checks = alike.certificate["checks"]
+    assert checks["posterior_predictive"]["passed"] and checks["prior_predictive"]["passed"]
+    trees = species()
+    trees["agb"] *= np.where(np.arange(len(trees)) % 9 == 0, 4.0, 1.0)
+    options = {"draws": 500, "tune": 500, "seed": 1}
+    wrong = sl.fit(trees, "agb = a * dbh**b", method="bayes", variance="none", **options)
+    told = wrong.certificate["checks"]["posterior_predictive"]
+    assert not told["passed"] and not told["blocks"] and told["worst"].startswith("agb, ")
+    assert any("posterior_predictive" in w for w in wrong.warnings)
+    stated = pd.DataFrame(
+        {"name": ["b"], "prior": ["normal(0.5, 0.05)"], "source": ["a table of another world"]}
+    )
+    stated.loc[1] = ["a", "lognormal(0.09, 0.2)", None]
+    clash = sl.fit(trees, "agb = a * dbh**b", method="bayes", variance="lognormal", priors=stated, **options)
+    assert not clash.certificate["checks"]["prior_predictive"]["passed"]
+    origin = clash.priors.set_index("name")["origin"]
+    assert origin["b"] == "a table of another world" and origin["a"] == "stated"
+
+
+def test_the_report_tells_what_is_borrowed_and_how_it_moves_with_the_prior(alike):
+    text = sampling_report(alike)
+    assert "prior / 2" in text and "prior × 2" in text and "ln a" in text
+    row = alike.shrinkage.sort_values("borrowed").iloc[-1]
+    assert row["n"] <= 5 and f"{row['narrower']:.6g}" in text and f"{row['wider']:.6g}" in text
+    # The same as if the priors of the spreads had been stated with half their scale.
+    stated = {f"spread({p})": "halfnormal(0.25)" for p in "ab"}
+    again = fit_bayes(prepare(species(), EQUATION), "lognormal", priors=stated, seed=3)
+    assert np.allclose(alike.shrinkage["narrower"], again.shrinkage["value"], atol=0.012)
+    assert alike.shrinkage["borrowed"].mean() < again.shrinkage["borrowed"].mean()
+
+
+def test_remarks_on_compilers_and_blas_do_not_reach_users(tmp_path):
+    code = (
+        "import numpy as np, pandas as pd, sinklab as sl; d = np.linspace(5, 40, 20)\n"
+        "t = pd.DataFrame({'dbh': d, 'agb': 0.1 * d**2.4 * np.exp(0.2 * np.sin(9 * d))})\n"
+        "sl.fit(t, 'agb = a * dbh**b', method='bayes', variance='lognormal', draws=50, tune=50)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "BLAS" not in done.stderr and "g++" not in done.stderr
