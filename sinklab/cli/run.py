@@ -31,6 +31,16 @@ def add_parser(subparsers) -> None:
     parser.add_argument(
         "--scheduler", metavar="ADDR", help=tr("address of a Dask scheduler", "Dask 调度器地址")
     )
+    for name, english, chinese in (
+        ("ca", "authority", "颁发机构"),
+        ("cert", "certificate", "证书"),
+        ("key", "private key", "私钥"),
+    ):
+        parser.add_argument(
+            f"--tls-{name}",
+            metavar="FILE",
+            help=tr(f"{english} for a tls:// scheduler", f"tls:// 调度器所需的{chinese}文件"),
+        )
     parser.add_argument(
         "--sbatch",
         metavar="OPTIONS",
@@ -105,12 +115,17 @@ def _once(batch, arguments, workers: int, again: bool = False) -> int:
         options=arguments.sbatch,
         as_json=arguments.log_json,
         repeat_failed=not again,
+        tls={n: v for n in ("ca", "cert", "key") if (v := getattr(arguments, f"tls_{n}"))},
     )
     index = paths.reports("runs", "index.html")
     if outcome.records or not index.is_file():
         from sinklab.runs.index import write_index
 
-        write_index(index)
+        try:
+            write_index(index)
+        except OSError as error:
+            # Such as a full disk, which the failed jobs have told of already.
+            print(tr(f"no index: {error}", f"未写总览页：{error}"), file=sys.stderr, flush=True)
     summary.show(outcome, index, arguments.log_json)
     if outcome.interrupted:
         return 130

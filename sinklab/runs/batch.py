@@ -112,6 +112,7 @@ def run(
     options="",
     as_json=False,
     repeat_failed=True,
+    tls=None,
 ) -> Outcome:
     """Execute what changed in a batch, drafts last.
 
@@ -133,6 +134,8 @@ def run(
         Tell the progress in JSON lines.
     repeat_failed : bool
         Execute jobs again of which nothing changed since they failed.
+    tls : dict, optional
+        Files ``ca``, ``cert`` and ``key`` for a Dask scheduler at a ``tls://`` address.
 
     Returns
     -------
@@ -144,7 +147,7 @@ def run(
     merge_left()
     outcome.steps = plan_jobs(jobs, keys.Workbench(), ledger.read(), force)
     try:
-        with _Crew(as_json, engine, workers, scheduler, options) as crew:
+        with _Crew(as_json, engine, workers, scheduler, options, tls) as crew:
             crew.execute(outcome, _due(outcome.steps, repeat_failed))
             steps = plan_drafts(drafts, keys.Workbench(), ledger.read(), force)
             outcome.steps += steps
@@ -162,8 +165,8 @@ def _due(steps, repeat_failed: bool) -> list[Step]:
 class _Crew:
     """An engine that is opened when there is work for it, and stays open until the drafts are done."""
 
-    def __init__(self, as_json: bool, engine: str, workers: int, scheduler: str | None, options: str):
-        self.as_json, self.choice = as_json, (engine, workers, scheduler, options)
+    def __init__(self, as_json: bool, *choice):
+        self.as_json, self.choice = as_json, choice
         self.stack = ExitStack()
         self.engine = None
 

@@ -34,10 +34,13 @@ def worker_count(wanted: int | None) -> int:
     return len(usable(0)) if usable else os.cpu_count() or 1
 
 
-def open_engine(name: str, workers: int, scheduler: str | None = None, options: str = ""):
+def open_engine(
+    name: str, workers: int, scheduler: str | None = None, options: str = "", tls: dict | None = None
+):
     """Open an engine, to be used as a context manager: ``local``, ``dask`` or ``slurm-array``.
 
-    ``scheduler`` is the address of a Dask scheduler; ``options`` go to ``sbatch``.
+    ``scheduler`` is the address of a Dask scheduler, ``tls`` names the files it asks for (``ca``, ``cert``,
+    ``key``); ``options`` go to ``sbatch``.
     """
     if name == "slurm-array":
         from sinklab.runs.slurm import SlurmEngine
@@ -46,7 +49,7 @@ def open_engine(name: str, workers: int, scheduler: str | None = None, options: 
     if name == "dask":
         from sinklab.runs.cluster import DaskEngine
 
-        return DaskEngine(workers, scheduler)
+        return DaskEngine(workers, scheduler, tls)
     from sinklab.runs.local import LocalEngine
 
     return LocalEngine(workers)

@@ -2,9 +2,10 @@
 
 import os
 import sys
+import threading
 import time
 import traceback
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from sinklab import paths
 from sinklab.errors import SinklabError
 from sinklab.language import set_language, tr
 from sinklab.runs import kernels, keys, ledger
+
+_alone = threading.Lock()
 
 
 def task_of(job, key: str, parts: dict, why, language: str) -> dict:
@@ -45,7 +48,8 @@ def run_task(task: dict, own_process: bool = False) -> dict:
     """Execute a task and write its record to the ledger.
 
     A task that another process finished since this run was planned is not repeated: its record is
-    returned. That is also what happens when a scheduler hands a task out twice.
+    returned. That is also what happens when a scheduler hands a task out twice. One process executes one
+    notebook at a time, because kernels take their settings from its environment.
 
     Parameters
     ----------
@@ -59,6 +63,11 @@ def run_task(task: dict, own_process: bool = False) -> dict:
     -------
     record : dict
     """
+    with _alone:
+        return _run_alone(task, own_process)
+
+
+def _run_alone(task: dict, own_process: bool) -> dict:
     from filelock import FileLock, Timeout
 
     root = Path(task["root"])
@@ -72,6 +81,12 @@ def run_task(task: dict, own_process: bool = False) -> dict:
             known = ledger.read().get(task["job"])
             if known and _holds(known, task):
                 return known
+            if _cut_off(task):
+                line = tr(
+                    "the worker process ended while it executed this task (killed, or out of memory)",
+                    "工作进程在执行该任务时意外结束（被杀或内存不足）",
+                )
+                return lost_record(task, "lost", line, started)
             started = time.time()
             with _log(folder / "kernel.log") if own_process else nullcontext():
                 record = _attempt(task, folder, started)
@@ -135,6 +150,20 @@ def _holds(known: dict, task: dict) -> bool:
     )
 
 
+def _cut_off(task: dict) -> bool:
+    """Whether an attempt of this very run ended in the midst of a cell, as when a scheduler lost its worker.
+
+    It is not repeated unasked: the task might bring down one worker after another.
+    """
+    if task["kind"] != "notebook":
+        return False
+    part = kernels.part_of(Path(task["root"]) / task["folder"] / Path(task["notebook"]).name)
+    try:
+        return part.stat().st_mtime >= task["planned"] and kernels.begun(part) > 0
+    except OSError:
+        return False
+
+
 def _attempt(task: dict, folder: Path, started: float) -> dict:
     """Do the work; whatever goes wrong becomes a record and not an exception."""
     work = _draft if task["kind"] == "draft" else _notebook
@@ -160,7 +189,11 @@ def _kept(notebook: Path, title: dict) -> dict:
 
     if not notebook.is_file():
         return {}
-    return {"kept": paths.relative(notebook), "page": paths.relative(pages.write(notebook, title))}
+    found = {"kept": paths.relative(notebook)}
+    # A notebook that a full disk cut short is no reason to forget why the job failed.
+    with suppress(OSError, ValueError, KeyError):
+        found["page"] = paths.relative(pages.write(notebook, title))
+    return found
 
 
 def _notebook(task: dict, folder: Path, started: float) -> dict:

@@ -97,7 +97,7 @@ def execute(source: Path, target: Path, parameters: dict, limit: float, memory: 
                 part.unlink(missing_ok=True)
                 raise
             # Once a cell has been started, a second try could repeat what it did.
-            if attempt == 1 and failure.reason == "died" and not _started(part):
+            if attempt == 1 and failure.reason == "died" and not begun(part):
                 if time.monotonic() < deadline:
                     continue
                 failure = NotebookFailure("timeout", _too_late(limit))
@@ -182,7 +182,8 @@ def _explain(error, part, limit, memory) -> NotebookFailure | None:
 
 def _frame(text: str) -> str:
     """Last place in our own files that a traceback names, as ``, sinklab/fit/system.py:120``."""
-    root = re.escape(str(paths.root()))
+    roots = {str(paths.root()), str(Path(sinklab.__file__).resolve().parent.parent)}
+    root = f"(?:{'|'.join(map(re.escape, sorted(roots)))})"
     found = re.findall(rf"File {root}[/\\](\S+?\.py):(\d+)", text)
     found += re.findall(rf'File "{root}[/\\](\S+?\.py)", line (\d+)', text)
     return f", {found[-1][0]}:{found[-1][1]}".replace("\\", "/") if found else ""
@@ -197,14 +198,14 @@ def _cells(part: Path) -> list[dict]:
     return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
-def _started(part: Path) -> int:
+def begun(part: Path) -> int:
     """Count the code cells that were started; papermill's own status calls the later ones completed too."""
     return sum(bool(cell["metadata"].get("papermill", {}).get("start_time")) for cell in _cells(part))
 
 
 def _running(part: Path) -> str:
     """Name the cell that was being executed, as Jupyter would number it."""
-    started = _started(part)
+    started = begun(part)
     return f"In [{started}]" if started else ""
 
 
@@ -222,6 +223,9 @@ def keep(target: Path, failure: NotebookFailure) -> None:
     """Keep the notebook that stopped; a cell that was cut off gets the reason as its output."""
     part = part_of(target)
     if not part.is_file():
+        return
+    if not part.stat().st_size:
+        part.unlink()
         return
     if failure.reason != "error":
         try:

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.util import find_spec
 
 from sinklab.errors import RunError
 from sinklab.language import tr
@@ -43,6 +44,8 @@ class NotebookFile:
             content = json.loads(path.read_text(encoding="utf-8"))
             cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
             tagged = [c for c in cells if "parameters" in c.get("metadata", {}).get("tags", ())]
+            spec = content.get("metadata", {}).get("kernelspec", {})
+            self.language = str(spec.get("language") or "python")
             self.code = tuple("".join(cell["source"]) for cell in cells)
             found = ["".join(cell["source"]) for cell in tagged]
         except (ValueError, KeyError, TypeError) as error:
@@ -57,6 +60,15 @@ class NotebookFile:
                 tr(
                     f"{path}: {len(found)} cells are tagged 'parameters'; expected at most one",
                     f"{path}：有 {len(found)} 个单元格带 parameters 标签；最多一个",
+                )
+            )
+        if self.language.lower() != "python":
+            raise RunError(_other_kernel(path, spec.get("name"), self.language))
+        if find_spec("ipykernel") is None:
+            raise RunError(
+                tr(
+                    f"{path}: no Python kernel is installed here (package ipykernel); run: python run.py setup",
+                    f"{path}：此环境没有 Python 内核（ipykernel 包）；请执行：python run.py setup",
                 )
             )
         self.parameters = _declared(found[0], path) if found else {}
@@ -101,6 +113,15 @@ class NotebookFile:
             f"parameter {name!r} is not known to {self.path.name}; {hint or 'it knows: ' + known}",
             f"{self.path.name} 没有参数 {name!r}；{hint or '已有：' + known}",
         )
+
+
+def _other_kernel(path, name, language: str) -> str:
+    """Say that jobs are executed by the Python of this environment, whatever the kernel of it is called."""
+    return tr(
+        f"{path}: written for the kernel {name!r} ({language}), which is not one of this environment; "
+        "jobs are executed by its Python",
+        f"{path}：所用内核 {name!r}（{language}）不在此环境中；作业由本环境的 Python 执行",
+    )
 
 
 def accepts(kinds, value) -> bool:

@@ -91,6 +91,29 @@ def test_bootstrap_and_validation_from_the_command_line(run):
     assert "60 residual bootstrap refits" in out and "Validation (kfold:5)" in out
 
 
+def test_influence_names_the_record_and_rivals_are_ranked(run):
+    frame = trees()
+    frame.loc[17, "stem"] *= 2.5
+    lines = "stem = a*dbh^b; branch = 0.02*dbh^d; agb = stem + branch@power:dbh"
+    code, out, _, file = run(frame, "--influence", "--against", lines, "--bootstrap", "50", "--interval", "bca")
+    assert code == 0 and "bca intervals of 50 case bootstrap refits" in out
+    influence = out[out.index("Influence") :].splitlines()
+    assert influence[3].split()[0] == "18"
+    ranked = out[out.index("Candidates") :].splitlines()
+    assert [line.split()[0] for line in ranked[3:5]] == ["1", "2"] and "power:dbh" in out
+    assert "positive, growing, parts below wholes" in out
+    code, out, _, _ = run(frame, "--influence", "species")
+    assert code == 0 and {"杉木", "马尾松"} <= set(out[out.index("Influence") :].split())
+
+
+def test_a_curve_that_falls_is_reported_with_its_place(run):
+    frame = trees()
+    frame["stem"] = 30 + 20 * frame["dbh"] - 0.4 * frame["dbh"] ** 2
+    code, out, _, _ = run(frame, "--equations", "stem = a + b*dbh + c*dbh^2", "--variance", "none")
+    failing = [line for line in out.splitlines() if line.startswith("  stem: not growing")]
+    assert len(failing) == 1 and 24 < float(failing[0].rpartition("=")[2]) < 26
+
+
 def edit(column, row, value):
     frame = trees().astype(object)
     frame.loc[row, column] = value

@@ -204,3 +204,23 @@ def test_a_file_that_is_no_notebook(tmp_path, text):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match="not a Jupyter notebook"):
         NotebookFile(path)
+
+
+def test_a_kernel_that_is_not_here_is_a_problem_of_its_line(workbench, monkeypatch):
+    source = json.loads((workbench / "notebooks" / "behave.ipynb").read_text(encoding="utf-8"))
+    source["metadata"]["kernelspec"] = {"name": "ir", "display_name": "R", "language": "R"}
+    (workbench / "notebooks" / "other.ipynb").write_text(json.dumps(source), encoding="utf-8")
+    source["metadata"]["kernelspec"] = {"name": "forest-env", "display_name": "x", "language": "python"}
+    (workbench / "notebooks" / "named.ipynb").write_text(json.dumps(source), encoding="utf-8")
+    text = "defaults: {seed: 7}\njobs:\n  - {id: one, notebook: named.ipynb, parameters: {name: one}}\n"
+    write_batch(workbench, text)
+    assert [job.id for job in read_batch("trial").jobs] == ["one"], (
+        "an environment of another name is no fault"
+    )
+    write_batch(workbench, text + "  - {id: two, notebook: other.ipynb, parameters: {name: two}}\n")
+    with pytest.raises(RunError, match=r"trial.yml:4: .*other.ipynb: written for the kernel 'ir' \(R\)"):
+        read_batch("trial")
+    write_batch(workbench, text)
+    monkeypatch.setattr("sinklab.runs.notebook_file.find_spec", lambda name: None)
+    with pytest.raises(RunError, match="trial.yml:3: .*no Python kernel is installed"):
+        read_batch("trial")

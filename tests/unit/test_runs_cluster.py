@@ -1,0 +1,92 @@
+# ruff: noqa: F811  (a fixture that is imported bears the name of an argument)
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from runs_workbench import REPOSITORY, workbench, write_batch  # noqa: F401
+
+from sinklab.errors import RunError
+from sinklab.runs import ledger
+from sinklab.runs.batch import run
+from sinklab.runs.reading import read_batch
+
+BATCH = """\
+notebook: behave.ipynb
+defaults: {seed: 7}
+jobs:
+  - {id: lost, parameters: {name: lost, behaviour: kill_worker}}
+  - {id: good, parameters: {name: good, factor: 2}, outputs: [params/good/0.1.0]}
+  - {id: bad, parameters: {name: bad, behaviour: fail}, outputs: [params/bad/0.1.0]}
+  - {id: last, parameters: {name: last}, outputs: [params/last/0.1.0]}
+"""
+
+
+def test_a_dask_worker_killed_midway_costs_the_task_it_was_at(workbench):
+    write_batch(workbench, BATCH)
+    outcome = run(read_batch("trial"), workers=2, engine="dask")
+    found = {name: r.get("reason", "ok") for name, r in outcome.records.items()}
+    assert found == {"trial/lost": "lost", "trial/good": "ok", "trial/bad": "error", "trial/last": "ok"}
+    assert {name: r.get("reason", "ok") for name, r in ledger.read().items()} == found
+    lines = (workbench / "reports/runs/ledger.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 4, "nothing was executed twice"
+    assert (workbench / "reports/runs/trial/lost/behave.failed.ipynb").is_file()
+    write_batch(workbench, BATCH.replace("kill_worker", "ok").replace("fail}", "ok}"))
+    again = run(read_batch("trial"), workers=1, engine="local")
+    assert {name: r["status"] for name, r in again.records.items()} == {"trial/lost": "ok", "trial/bad": "ok"}
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A key and a certificate that vouches for itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl to make a certificate")
+    files = {"cert": tmp_path / "cert.pem", "key": tmp_path / "key.pem"}
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=trial"]
+    command += ["-keyout", str(files["key"]), "-out", str(files["cert"])]
+    subprocess.run(command, check=True, capture_output=True)
+    return {name: str(path) for name, path in files.items()} | {"ca": str(files["cert"])}
+
+
+def start(module, *arguments, tls):
+    command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
+    command += ["--tls-ca-file", tls["ca"], "--tls-cert", tls["cert"], "--tls-key", tls["key"]]
+    environment = dict(os.environ, PYTHONPATH=str(REPOSITORY))
+    return subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, encoding="utf-8"
+    )
+
+
+def address_of(scheduler):
+    until = time.monotonic() + 60
+    for line in scheduler.stderr:
+        if "Scheduler at:" in line:
+            threading.Thread(target=scheduler.stderr.read, daemon=True).start()
+            return line.split()[-1]
+        assert time.monotonic() < until, line
+    raise AssertionError("the scheduler did not start")
+
+
+def test_a_scheduler_elsewhere_asks_for_a_certificate(workbench, certificate, monkeypatch):
+    write_batch(workbench, BATCH.replace("kill_worker", "ok"))
+    scheduler = start(
+        "dask_scheduler", "--host", "tls://127.0.0.1", "--port", "0", "--no-dashboard", tls=certificate
+    )
+    worker = None
+    try:
+        address = address_of(scheduler)
+        options = ["--nthreads", "2", "--host", "127.0.0.1", "--no-dashboard"]
+        worker = start("dask_worker", address, *options, tls=certificate)
+        threading.Thread(target=worker.stderr.read, daemon=True).start()
+        with pytest.raises(RunError, match="no Dask scheduler answers"):
+            run(read_batch("trial"), engine="dask", scheduler=address)
+        outcome = run(read_batch("trial"), workers=2, engine="dask", scheduler=address, tls=certificate)
+    finally:
+        for process in filter(None, (worker, scheduler)):
+            process.terminate()
+            process.wait(20)
+    found = {name: r.get("reason", "ok") for name, r in outcome.records.items()}
+    assert found == {"trial/lost": "ok", "trial/good": "ok", "trial/bad": "error", "trial/last": "ok"}
