@@ -1,5 +1,6 @@
 """``sinklab fit``: one fit from a plain CSV, for people and as JSON."""
 
+import os
 from pathlib import Path
 
 from sinklab.cli.fit_options import add_sampling, equation_text, limits, sampling_options, start_values
@@ -37,8 +38,23 @@ def add_parser(subparsers) -> None:
         help=tr("uncertainty from N refits", "由 N 次重抽样估计不确定性"),
     )
     parser.add_argument("--resample", default="case", metavar="case|residual|group:COL", help="case")
+    parser.add_argument("--interval", default="percentile", metavar="percentile|bca", help="percentile")
     parser.add_argument(
         "--validate", metavar="SCHEME", help="loo | kfold:10 | groups:5:site | leave:site | blocks:1"
+    )
+    parser.add_argument(
+        "--influence",
+        nargs="?",
+        const="",
+        metavar="COL",
+        help=tr("refit without each record, or level of a column", "逐条（或逐组）剔除后重新拟合"),
+    )
+    parser.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="TEXT_OR_FILE[@VARIANCE]",
+        help=tr("another candidate, compared by AIC or leave-one-out", "候选方程，以 AIC 或留一法比较"),
     )
     add_sampling(parser)
     parser.add_argument(
@@ -58,21 +74,14 @@ def add_parser(subparsers) -> None:
 def run(arguments) -> int:
     """Fit, print, write; 1 when a fit did not converge."""
     from sinklab.cli.report import fit_report, validation_report
-    from sinklab.equations import System
     from sinklab.fit import fit, fit_by
-    from sinklab.tabular import read_csv, read_rows
 
     # The table reference is checked before the work, not after it.
     reference = _table_reference(arguments.save) if arguments.save else None
-    system = System.parse(equation_text(arguments.equations))
-    header, _ = read_rows(arguments.data)
-    system = system.bind(header)
-    needed = {*system.predictors, *(r for r in system.responses if r in header)}
-    needed |= {c for c in (f"{arguments.measurement_error}".replace(",", "=").split("=")) if c in header}
-    frame = read_csv(arguments.data, numeric=needed)
+    system, *rivals = _candidates(arguments)
+    frame = _read(arguments, [equations for equations, _ in (system, *rivals)])
     options = sampling_options(arguments) | {
         "method": arguments.method,
-        "variance": arguments.variance or "power:mean",
         "estimator": arguments.estimator,
         "correction": arguments.correction,
         "start": start_values(arguments.start),
@@ -82,16 +91,17 @@ def run(arguments) -> int:
         "name": Path(arguments.data).name,
     }
     if arguments.by:
-        results = fit_by(frame, system, arguments.by, **options)
+        results = fit_by(frame, system[0], arguments.by, variance=system[1], **options)
     else:
-        results = [fit(frame, system, **options)]
+        results = [fit(frame, system[0], variance=system[1], **options)]
     if arguments.bootstrap:
         results = [_bootstrapped(r, arguments) for r in results]
     validations = [_validated(r, arguments.validate) for r in results] if arguments.validate else []
     if arguments.json != "-":
-        reports = [fit_report(r) for r in results]
+        reports = [fit_report(r) + _influence(r, arguments) for r in results]
         for i, validation in enumerate(validations):
             reports[i] += "\n\n" + validation_report(validation)
+        reports += [_comparison(results[0], frame, rivals, options)] if rivals else []
         print("\n\n".join(reports))
     if arguments.json:
         _write_json(results, validations, arguments)
@@ -100,13 +110,70 @@ def run(arguments) -> int:
     return 0 if all(r.converged for r in results) else 1
 
 
-def _bootstrapped(result, arguments):
-    import os
+def _candidates(arguments) -> list[tuple]:
+    """The system that is wanted, then its rivals, each with its variance function."""
+    from sinklab.equations import System
+    from sinklab.errors import DataError
 
+    if arguments.against and arguments.by:
+        raise DataError(
+            tr(
+                "--against compares fits of all records; leave out --by",
+                "--against 用于全部记录；请去掉 --by",
+            )
+        )
+    usual = arguments.variance or "power:mean"
+    found = [(System.parse(equation_text(arguments.equations)), usual)]
+    for text in arguments.against:
+        equations, _, variance = text.partition("@")
+        found.append((System.parse(equation_text(equations)), variance or usual))
+    return found
+
+
+def _read(arguments, systems):
+    """Columns that the systems name, as numbers where they are compared as such."""
+    from sinklab.tabular import read_csv, read_rows
+
+    header, _ = read_rows(arguments.data)
+    needed = set()
+    for system in systems:
+        bound = system.bind(header)
+        needed |= {*bound.predictors, *(r for r in bound.responses if r in header)}
+    needed |= {c for c in (f"{arguments.measurement_error}".replace(",", "=").split("=")) if c in header}
+    return read_csv(arguments.data, numeric=needed)
+
+
+def _influence(result, arguments) -> str:
+    from sinklab.cli.report_scrutiny import influence_report
+
+    if arguments.influence is None:
+        return ""
+    return "\n\n" + influence_report(result, arguments.influence or None, _workers())
+
+
+def _comparison(result, frame, rivals, options) -> str:
+    from sinklab.cli.report_scrutiny import comparison_report
+    from sinklab.fit import fit
+
+    fits = {"1": result}
+    for number, (equations, variance) in enumerate(rivals, start=2):
+        # Parameters of rivals have names of their own.
+        own = options | {"start": {}, "bounds": {}}
+        fits[str(number)] = fit(frame, equations, variance=variance, **own)
+    return comparison_report(fits)
+
+
+def _bootstrapped(result, arguments):
     from sinklab.fit.bootstrap import bootstrap
 
     kind, _, column = arguments.resample.partition(":")
-    return bootstrap(result, arguments.bootstrap, kind, column or None, workers=min(os.cpu_count() or 1, 8))
+    return bootstrap(
+        result, arguments.bootstrap, kind, column or None, arguments.interval, workers=_workers()
+    )
+
+
+def _workers() -> int:
+    return min(os.cpu_count() or 1, 8)
 
 
 def _validated(result, scheme):

@@ -2,6 +2,7 @@
 
 from sinklab import indices
 from sinklab.cli.report_sampling import sampling_report
+from sinklab.cli.report_scrutiny import shape_report
 from sinklab.cli.text import number, table
 from sinklab.language import tr
 
@@ -18,7 +19,7 @@ def fit_report(fit) -> str:
         sampling_report(fit) if fit.method == "bayes" else "",
         _indices(fit),
     ]
-    blocks += [_ranges(fit), _warnings(fit)]
+    blocks += [_ranges(fit), shape_report(fit), _warnings(fit)]
     return "\n\n".join(block for block in blocks if block)
 
 

@@ -95,12 +95,16 @@ def test_influence_names_the_record_and_rivals_are_ranked(run):
     frame = trees()
     frame.loc[17, "stem"] *= 2.5
     lines = "stem = a*dbh^b; branch = 0.02*dbh^d; agb = stem + branch@power:dbh"
-    code, out, _, file = run(frame, "--influence", "--against", lines, "--bootstrap", "50", "--interval", "bca")
+    code, out, _, file = run(
+        frame, "--influence", "--against", lines, "--bootstrap", "50", "--interval", "bca"
+    )
     assert code == 0 and "bca intervals of 50 case bootstrap refits" in out
     influence = out[out.index("Influence") :].splitlines()
     assert influence[3].split()[0] == "18"
-    ranked = out[out.index("Candidates") :].splitlines()
-    assert [line.split()[0] for line in ranked[3:5]] == ["1", "2"] and "power:dbh" in out
+    ranked = [line.split() for line in out[out.index("Candidates") :].splitlines()[3:5]]
+    assert {row[0] for row in ranked} == {"1", "2"} and "nsur · power:dbh" in out
+    aic = [float(row[3]) for row in ranked]
+    assert aic[0] < aic[1] and float(ranked[1][4]) == pytest.approx(aic[1] - aic[0], abs=0.02)
     assert "positive, growing, parts below wholes" in out
     code, out, _, _ = run(frame, "--influence", "species")
     assert code == 0 and {"杉木", "马尾松"} <= set(out[out.index("Influence") :].split())
@@ -164,6 +168,9 @@ def test_the_message_is_in_the_readers_language(run, monkeypatch, lang):
         (["--by", "site"], "no column 'site'"),
         (["--level", "95"], "level must lie between 0 and 1"),
         (["--save", "../x"], "table"),
+        (["--bootstrap", "9", "--interval", "wide"], "interval 'wide' of"),
+        (["--by", "species", "--against", "stem = a*dbh^b"], "leave out --by"),
+        (["--against", "agb = a*dbh^b"], "agb"),
     ],
 )
 def test_bad_options_end_in_one_message(run, options, message):
