@@ -13,7 +13,7 @@ from sinklab.language import language
 INK, BAND, PRINTED, FAINT = "#1b4d3e", "#7fb69a", "#b5651d", "#cccccc"
 
 
-def _styled(draw):
+def styled(draw):
     """Draw with the fonts and lines of the house; texts keep the font that is set when they are made."""
 
     @wraps(draw)
@@ -34,14 +34,16 @@ def _styled(draw):
     return inside
 
 
-def _axes(width, height, columns=1):
+def axes_of(width, height, columns=1):
+    """Figure and its axes side by side."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(1, columns, squeeze=False)[0]
 
 
-def _words(lang, zh, en):
+def words(lang, zh, en):
+    """The text of the language."""
     return zh if (lang or language()) == "zh" else en
 
 
@@ -66,7 +68,7 @@ def group_word(column, value, lang=None) -> str:
     return vocabulary.group_label(f"{column}={value}", lang)
 
 
-@_styled
+@styled
 def depth_figure(layers, variable, by, lang=None):
     """Values of every layer against depth, with the median of 10 cm classes.
 
@@ -79,7 +81,7 @@ def depth_figure(layers, variable, by, lang=None):
         Column whose values get a panel each.
     """
     groups = [(k, g) for k, g in layers[layers[variable] > 0].groupby(by)]
-    figure, axes = _axes(3.4 * len(groups) + 0.6, 3.8, len(groups))
+    figure, axes = axes_of(3.4 * len(groups) + 0.6, 3.8, len(groups))
     for axis, (key, part) in zip(axes, groups, strict=True):
         middle = (part["layer_top"] + part["layer_bottom"]) / 2
         axis.plot(part[variable], middle, ".", ms=2, color=FAINT)
@@ -90,11 +92,11 @@ def depth_figure(layers, variable, by, lang=None):
         axis.plot(found[0.5], place, "-o", ms=3, color=INK)
         axis.set(xscale="log", ylim=(150, 0), title=f"{group_word(by, key, lang)} (n = {len(part)})")
         axis.set_xlabel(vocabulary.label(variable, lang, True))
-        axis.set_ylabel(_words(lang, "深度 / cm", "depth / cm"))
+        axis.set_ylabel(words(lang, "深度 / cm", "depth / cm"))
     return figure
 
 
-@_styled
+@styled
 def beside_figure(values, printed, variable, lang=None):
     """Our values with their intervals, and the printed ones of the same groups below.
 
@@ -106,7 +108,7 @@ def beside_figure(values, printed, variable, lang=None):
     """
     rows = [(row, INK, BAND) for row in values.to_dict("records")]
     rows += [(row, PRINTED, "#e8c9a0") for row in printed.to_dict("records")]
-    figure, (axis,) = _axes(7.4, 1.0 + 0.3 * len(rows))
+    figure, (axis,) = axes_of(7.4, 1.0 + 0.3 * len(rows))
     for place, (row, ink, band) in enumerate(reversed(rows)):
         if np.isfinite(row.get("q025", np.nan)):
             axis.hlines(place, row["q025"], row["q975"], color=band, lw=3)
@@ -116,7 +118,7 @@ def beside_figure(values, printed, variable, lang=None):
     axis.set_xlim(left=0)
     axis.set_xlabel(vocabulary.label(variable, lang, True))
     axis.set_title(
-        _words(
+        words(
             lang, "绿：本表（均值与区间）；棕：已发表", "green: this table (mean, interval); brown: printed"
         ),
         loc="left",
@@ -125,7 +127,7 @@ def beside_figure(values, printed, variable, lang=None):
     return figure
 
 
-@_styled
+@styled
 def importance_figure(table, lang=None):
     """Bars of the importance of each input.
 
@@ -135,7 +137,7 @@ def importance_figure(table, lang=None):
         ``input`` (a variable) and columns of shares, one panel each.
     """
     columns = [c for c in table.columns if c != "input"]
-    figure, axes = _axes(3.6 * len(columns), 0.8 + 0.4 * len(table), len(columns))
+    figure, axes = axes_of(3.6 * len(columns), 0.8 + 0.4 * len(table), len(columns))
     names = [vocabulary.label(x, lang) for x in table["input"]]
     for axis, column in zip(axes, columns, strict=True):
         axis.barh(range(len(table))[::-1], table[column], color=BAND)
@@ -144,7 +146,7 @@ def importance_figure(table, lang=None):
     return figure
 
 
-@_styled
+@styled
 def curves_figure(data, x, y, curves, lang=None, log=False):
     """Points with fitted and printed curves.
 
@@ -156,7 +158,7 @@ def curves_figure(data, x, y, curves, lang=None, log=False):
     curves : list of (label, x values, y values, kind)
         ``kind`` is ``ours`` or ``printed``.
     """
-    figure, (axis,) = _axes(5.6, 4.0)
+    figure, (axis,) = axes_of(5.6, 4.0)
     if data is not None:
         axis.plot(data[x], data[y], "o", ms=3, mfc="none", mec="#777777", mew=0.5)
     shades = iter(["#b5651d", "#8a6fb0", "#3b7dbd", "#c0504d", "#777733", "#d2a24c", "#5f9ea0"])
@@ -173,99 +175,7 @@ def curves_figure(data, x, y, curves, lang=None, log=False):
     return figure
 
 
-@_styled
-def heights_figure(trees, fits, group, lang=None):
-    """Heights over diameters with the typical curves (left), and the curve of every plot of the best one (right).
-
-    Parameters
-    ----------
-    trees : DataFrame
-        ``dbh``, ``height``.
-    fits : dict of FitResult
-        Mixed curves by form, the best first.
-    group : str
-        Column of the plots.
-    """
-    import pandas as pd
-
-    figure, axes = _axes(8.6, 3.9, 2)
-    grid = pd.DataFrame({"dbh": np.linspace(0.3, trees["dbh"].max(), 120)})
-    for axis in axes:
-        axis.plot(trees["dbh"], trees["height"], "o", ms=2.2, mfc="none", mec="#999999", mew=0.4)
-        axis.set(xlabel=vocabulary.label("dbh", lang, True), ylabel=vocabulary.label("height", lang, True))
-        axis.set_ylim(0, 1.05 * trees["height"].max())
-    shades = [INK, "#b5651d", "#3b7dbd", "#8a6fb0", "#c0504d", "#777733", "#d2a24c", "#5f9ea0", "#444444"]
-    for shade, (form, fit) in zip(shades, fits.items(), strict=False):
-        axes[0].plot(
-            grid["dbh"], fit.predict(grid)["height"], color=shade, lw=1.2, label=form.replace("_", " ")
-        )
-    axes[0].legend(fontsize=7, ncols=2)
-    form, best = next(iter(fits.items()))
-    for level, deviation in best.random.effects.iterrows():
-        part = trees.loc[trees[group].astype(str) == str(level), "dbh"]
-        own = pd.DataFrame({"dbh": np.linspace(part.min(), part.max(), 40)})
-        moved = dict(zip(best.labels, best.values, strict=True))
-        moved[best.random.names[0]] += float(deviation.iloc[0])
-        axes[1].plot(own["dbh"], best.system.mean(moved, own)["height"], color=BAND, lw=0.9)
-    axes[1].plot(grid["dbh"], best.predict(grid)["height"], color=INK, lw=1.8)
-    axes[0].set_title(_words(lang, "典型样地的各种曲线", "curves of the typical plot"), loc="left")
-    name = form.replace("_", " ")
-    axes[1].set_title(_words(lang, f"{name}：各样地的曲线", f"{name}: curve of each plot"), loc="left")
-    return figure
-
-
-@_styled
-def gain_figure(gain, lang=None):
-    """Error of heights on a plot against the heights measured there.
-
-    Parameters
-    ----------
-    gain : DataFrame
-        ``measured``, ``RMSE``.
-    """
-    figure, (axis,) = _axes(4.6, 3.2)
-    axis.plot(gain["measured"], gain["RMSE"], "-o", color=INK)
-    axis.set_ylim(0, 1.1 * gain["RMSE"].max())
-    axis.set_xticks(gain["measured"])
-    axis.set_xlabel(_words(lang, "样地内实测树高的株数", "heights measured on the plot"))
-    axis.set_ylabel(_words(lang, "其余树木的均方根误差 / m", "RMSE of the other trees / m"))
-    axis.grid(axis="y", color="#eeeeee")
-    return figure
-
-
-@_styled
-def factors_figure(stands, fits, lang=None):
-    """Expansion factors and root:shoot ratio of stands over age (left) and growing stock (right), with the best fit.
-
-    Parameters
-    ----------
-    stands : DataFrame
-    fits : dict of FitResult
-        By ``(response, predictor)``; missing where there were too few stands.
-    """
-    import pandas as pd
-    from matplotlib.figure import Figure
-
-    responses = list(dict.fromkeys(response for response, _ in fits))
-    figure = Figure(figsize=(7.6, 0.4 + 2.4 * len(responses)), layout="constrained")
-    axes = figure.subplots(len(responses), 2, squeeze=False)
-    for i, response in enumerate(responses):
-        for j, predictor in enumerate(("age", "growing_stock")):
-            axis = axes[i, j]
-            axis.plot(stands[predictor], stands[response], "o", ms=2.5, mfc="none", mec="#999999", mew=0.4)
-            if (response, predictor) in fits:
-                fit = fits[response, predictor]
-                grid = pd.DataFrame({predictor: np.linspace(*fit.ranges[predictor], 150)})
-                told = fit.predict(grid)
-                axis.plot(grid[predictor], told[response], color=INK, lw=1.6)
-            top = stands[response].quantile(0.98)
-            axis.set_ylim(0, 1.25 * top if np.isfinite(top) else 1)
-            axis.set_xlabel(vocabulary.label(predictor, lang, True))
-            axis.set_ylabel(vocabulary.label(response, lang, True))
-    return figure
-
-
-@_styled
+@styled
 def equations_figure(trees, columns, lang=None):
     """Masses by several equations over diameter, one panel for each species.
 
@@ -277,7 +187,7 @@ def equations_figure(trees, columns, lang=None):
         Column and its label.
     """
     groups = list(trees.groupby("species"))
-    figure, axes = _axes(3.2 * len(groups) + 0.4, 3.4, len(groups))
+    figure, axes = axes_of(3.2 * len(groups) + 0.4, 3.4, len(groups))
     for axis, (species, part) in zip(axes, groups, strict=True):
         for shade, (column, label) in zip((INK, PRINTED, "#3b7dbd"), columns.items(), strict=False):
             axis.plot(part["dbh"], part[column], ".", ms=2, color=shade, label=label)

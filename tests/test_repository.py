@@ -40,7 +40,7 @@ ROWS = (
     {"fit"},
     {"assess", "propagate", "knowledge"},
     {"systems"},
-    {"plots", "maps", "system_plots", "knowledge_plots", "fonts", "drafts", "review"},
+    {"plots", "maps", "system_plots", "stand_plots", "knowledge_plots", "fonts", "drafts", "review"},
     {"runs", "cli"},
 )
 

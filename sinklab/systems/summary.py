@@ -16,7 +16,7 @@ from sinklab import vocabulary
 from sinklab.distributions import Distribution
 from sinklab.errors import DataError
 from sinklab.language import tr
-from sinklab.systems.wetland_cores import mixed_line
+from sinklab.systems.wetland_layers import mixed_line
 
 #: Below so many sites a group borrows spread from the others.
 FEW_SITES = 5
