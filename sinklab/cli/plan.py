@@ -100,7 +100,10 @@ def _check_output(output) -> None:
     if output and Path(output).suffix.lower() not in SHEETS:
         kinds = ", ".join(SHEETS)
         raise DataError(
-            tr(f"--output {output}: the field sheet is {kinds}", f"--output {output}：外业表的扩展名应为 {kinds}")
+            tr(
+                f"--output {output}: the field sheet is {kinds}",
+                f"--output {output}：外业表的扩展名应为 {kinds}",
+            )
         )
 
 
