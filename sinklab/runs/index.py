@@ -4,11 +4,14 @@ import json
 import os
 from pathlib import Path
 
-from sinklab import language, paths
-from sinklab.errors import RunError
+from sinklab import language, paths, vocabulary
+from sinklab.errors import RunError, SinklabError
 from sinklab.runs import figures, keys, ledger
 from sinklab.runs.jobs import batch_path
 from sinklab.runs.reading import names
+
+#: Names of parameters, and of conditions on the data, that tell what a job is about.
+_ABOUT = {"species": ("species", "genus", "family"), "region": ("region", "country", "province", "ecoregion")}
 
 
 def write_index(path) -> Path:
@@ -36,7 +39,8 @@ def write_index(path) -> Path:
         "last": max((row["started"] for row in rows), default=""),
     }
     batches = list(dict.fromkeys(row["batch"] for row in rows))
-    text = page.render(rows=rows, totals=totals, batches=batches, language=language.language())
+    about = {name: _choices(row[name] for row in rows) for name in _ABOUT}
+    text = page.render(rows=rows, totals=totals, batches=batches, about=about, language=language.language())
     with paths.atomic_write(path) as stream:
         stream.write(text)
     return path
@@ -63,6 +67,7 @@ def _row(record: dict, here: Path) -> dict:
         for name in ("batch", "id", "kind", "title", "status", "seconds", "started")
     }
     row |= {name: record.get(name, "") for name in ("line", "place", "traceback")}
+    row |= {name: _about(record, _ABOUT[name]) for name in _ABOUT}
     row["why"] = _both(lambda: keys.wordings(record["why"]))
     row["page"] = _link(record.get("page"), here)
     row["notebook"] = _link(record.get("notebook") or record.get("kept"), here)
@@ -75,6 +80,33 @@ def _row(record: dict, here: Path) -> dict:
     row["pictures"] = [(name, uri, drawn.get(name) or row["page"]) for name, uri in small]
     row["figures"] = [(name, link) for name, link in drawn.items() if name not in dict(small)]
     return row
+
+
+def _about(record: dict, names) -> list[str]:
+    """Species or regions that a job names among its parameters or in the conditions on its data."""
+    parameters = record.get("parts", {}).get("parameters", {})
+    where = parameters.get("where") if isinstance(parameters.get("where"), dict) else {}
+    found = []
+    for name in names:
+        for values in (parameters.get(name), where.get(name)):
+            found += values if isinstance(values, list) else [values]
+    return list(dict.fromkeys(str(value) for value in found if isinstance(value, (str, int)) and value))
+
+
+def _choices(found) -> list[tuple[str, dict[str, str]]]:
+    """Values to choose from, with their names in both languages, sorted by name."""
+    values = dict.fromkeys(value for several in found for value in several)
+    pairs = [(value, {code: _name(value, code) for code in language.LANGUAGES}) for value in values]
+    return sorted(pairs, key=lambda pair: pair[1][language.language()].casefold())
+
+
+def _name(value: str, code: str) -> str:
+    """Name of a species of the vocabulary, else the value as it stands."""
+    try:
+        species = vocabulary.species(value)
+    except SinklabError:
+        return value
+    return species.name_zh if code == "zh" else species.name_latin
 
 
 def _table(name: str, here: Path) -> dict:

@@ -1,0 +1,66 @@
+# ruff: noqa: F811  (a fixture that is imported bears the name of an argument)
+import re
+import shutil
+import subprocess
+
+import pytest
+from runs_workbench import workbench  # noqa: F401
+
+from sinklab.runs import ledger
+from sinklab.runs.index import write_index
+
+
+def record(name, **parameters):
+    return {
+        "job": f"trial/{name}",
+        "batch": "trial",
+        "id": name,
+        "kind": "notebook",
+        "title": {"zh": f"作业 {name}", "en": f"Job {name}"},
+        "folder": f"reports/runs/trial/{name}",
+        "status": "ok",
+        "seconds": 1.0,
+        "started": "2024-06-11T00:00:00+00:00",
+        "finished": 1.0,
+        "why": [["new", ""]],
+        "parts": {"parameters": parameters},
+    }
+
+
+@pytest.fixture
+def page(workbench):
+    ledger.append(record("larch", where={"genus": "Larix", "country": ["RUS", "MNG"], "dbh": {"min": 2}}))
+    ledger.append(record("pine", where={"species": "pinus_massoniana", "country": "CHN"}))
+    ledger.append(record("other", species="pinus_massoniana"))
+    return write_index(workbench / "reports" / "runs" / "index.html")
+
+
+def test_jobs_are_found_by_species_and_region(page):
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(r'<tr class="ok" .*? data-species="(.*?)" data-region="(.*?)">', text)
+    assert found == [
+        ("Larix", "RUS|MNG"),
+        ("pinus_massoniana", "CHN"),
+        ("pinus_massoniana", ""),
+    ]
+    assert '<option value="pinus_massoniana" data-zh="马尾松" data-en="Pinus massoniana' in text
+    assert re.findall(r'<option value="([A-Z]{3})"', text) == ["CHN", "MNG", "RUS"]
+
+
+@pytest.mark.browser
+def test_a_choice_leaves_the_jobs_that_fit(page, tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("needs Chromium")
+    choose = (
+        "<script>var s = document.getElementById('region'); s.value = 'MNG';"
+        "s.dispatchEvent(new Event('change'));</script></body>"
+    )
+    chosen = page.with_name("chosen.html")
+    chosen.write_text(page.read_text(encoding="utf-8").replace("</body>", choose), encoding="utf-8")
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    command += [f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom", chosen.as_uri()]
+    text = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=60).stdout
+    rows = re.findall(r'<tr class="ok"([^>]*)>', text)
+    assert ["hidden" in row for row in rows] == [False, True, True]
