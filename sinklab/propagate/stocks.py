@@ -14,16 +14,16 @@ from sinklab.errors import DataError, listing
 from sinklab.language import tr
 from sinklab.propagate import choose
 from sinklab.propagate.approach1 import row_variances
-from sinklab.propagate.levels import Factor, Noise
+from sinklab.propagate.carbon import MEASURED, carbon_factor, pool_notes, standing_notes
 from sinklab.propagate.model import Model, notes_of
 from sinklab.propagate.monte_carlo import draw_totals
+from sinklab.propagate.stand_errors import columns, effects_of, noises, text_of
 from sinklab.propagate.stands import Stands
-from sinklab.propagate.totals import Stock, co2_per_carbon, defaults
+from sinklab.propagate.totals import Stock, co2_per_carbon
 from sinklab.propagate.units import arrange
 
 MISSING = ("list", "error")
 EVERYTHING = (-np.inf, np.inf)
-MEASURED = "measured"
 
 
 def stock(
@@ -102,7 +102,7 @@ def stock(
         labels = pd.Series(measured, index=frame.index)
         models, chosen = _as_measured(measured)
     else:
-        labels = _text(frame[species])
+        labels = text_of(frame[species])
         models, chosen = choose.models_for(sorted(set(labels) - {""}), tables, mapping, responses)
     reason, out = _usable(frame, labels, models)
     _report(stands, reason, out, missing)
@@ -114,8 +114,8 @@ def stock(
             + listing(dict.fromkeys(reason))
         )
     keys, group = _keys(frame, by)
-    factor, notes = _carbon_factor(carbon_fraction, models)
-    data = _columns(frame, used, labels, models, group, predictor_sd)
+    factor, notes = carbon_factor(carbon_fraction, models)
+    data = columns(frame, used, labels, models, group, predictor_sd)
     units = arrange(
         data,
         models,
@@ -123,8 +123,8 @@ def stock(
         group="_group",
         weight=frame["area_ha"].to_numpy(float)[used],
         noises=(
-            *_noises(data, frame, used, measured, predictor_sd, area_sd),
-            *_effects(data, frame, used, effects or {}),
+            *noises(data, frame, used, measured, predictor_sd, area_sd),
+            *effects_of(data, frame, used, effects or {}),
         ),
         factors=factor,
         residual=residual,
@@ -140,7 +140,7 @@ def stock(
         units=units,
         chosen=table,
         problems=stands.problems,
-        notes=(*_standing_notes(tables, chosen), *notes, *_pool_notes(chosen), *notes_of(models.values())),
+        notes=(*standing_notes(tables, chosen), *notes, *pool_notes(chosen), *notes_of(models.values())),
         level=level,
         seed=seed,
     )
@@ -187,90 +187,12 @@ def _keys(frame, by) -> tuple[pd.DataFrame, np.ndarray]:
     by = list(by)
     if not by:
         return pd.DataFrame(index=range(1)), np.zeros(len(frame), int)
-    cells = pd.DataFrame({c: _text(frame[c]).replace("", "–") for c in by})
+    cells = pd.DataFrame({c: text_of(frame[c]).replace("", "–") for c in by})
     for column in by:
         frame[column] = cells[column]
     group = cells.groupby(by, sort=True).ngroup().to_numpy()
     keys = cells.drop_duplicates().sort_values(by).reset_index(drop=True)
     return keys, group
-
-
-def _carbon_factor(given, models) -> tuple[tuple[Factor, ...], list[str]]:
-    if all(m.responses == ("soc_stock",) or m.name == MEASURED for m in models.values()):
-        return (), []
-    if isinstance(given, Factor):
-        return (given,), []
-    if given is not None:
-        if hasattr(given, "draw"):
-            return (Factor("carbon_fraction", {"": given}),), []
-        note = tr(
-            f"carbon fraction {given:g} for all stands, without an uncertainty",
-            f"含碳系数统一取 {given:g}，未计其不确定性",
-        )
-        return (Factor("carbon_fraction", {"": given}),), [note]
-    value = defaults()["carbon_fraction"]
-    note = tr(
-        f"carbon fraction {value:g} for all stands, without an uncertainty (default of stock_defaults.csv)",
-        f"含碳系数统一取 {value:g}，未计其不确定性（stock_defaults.csv 的缺省值）",
-    )
-    return (Factor("carbon_fraction", {"": value}),), [note]
-
-
-def _standing_notes(tables, chosen) -> list[str]:
-    """Tables that were used and are made of simulated data."""
-    shown = [t.ref for t in tables if t.status == "demonstration" and t.ref in set(chosen["table"])]
-    if not shown:
-        return []
-    names = ", ".join(shown)
-    return [
-        tr(
-            f"DEMONSTRATION: {names} made from simulated data; the stocks must not be used",
-            f"演示：{names} 由模拟数据得出，所得储量不得用于实际计量",
-        )
-    ]
-
-
-def _pool_notes(chosen) -> list[str]:
-    pools = sorted(set(chosen["pool"]) - {""})
-    if len(pools) < 2:
-        return []
-    text = ", ".join(pools)
-    return [tr(f"species differ in the pool that is counted: {text}", f"各树种计入的碳库不同：{text}")]
-
-
-def _columns(frame, used, labels, models, group, predictor_sd) -> dict:
-    needed = {x for model in models.values() for x in model.predictors}
-    data = {"_species": labels[used].to_numpy(), "_group": group[used].astype(str)}
-    data["species_id"] = labels[used].map({s: choose.species_key(s) for s in models}).to_numpy()
-    for x in needed:
-        values = pd.to_numeric(frame[x], errors="coerce") if x in frame else pd.Series(np.nan, frame.index)
-        data[x] = values.to_numpy(float)[used]
-    for g in {g for m in models.values() for g in m.system.groups.values()}:
-        data[g] = frame[g].to_numpy()[used]
-    unknown = sorted(set(predictor_sd or {}) - needed)
-    if unknown:
-        known = ", ".join(sorted(needed))
-        raise DataError(
-            tr(
-                f"no predictor {', '.join(unknown)}; there are {known}",
-                f"没有自变量 {'、'.join(unknown)}；现有 {known}",
-            )
-        )
-    return data
-
-
-def _noises(data, frame, used, measured, predictor_sd, area_sd) -> tuple[Noise, ...]:
-    noises = [Noise(x, sd, x, relative=True, low=0.0) for x, sd in (predictor_sd or {}).items() if sd]
-    if measured and f"{measured}_se" in frame:
-        data["_se"] = pd.to_numeric(frame[f"{measured}_se"], errors="coerce").to_numpy(float)[used]
-        noises.append(Noise(f"{measured}_se", "_se", measured))
-    return (*noises, Noise("area", area_sd)) if area_sd else tuple(noises)
-
-
-def _effects(data, frame, used, effects) -> list[Noise]:
-    for column in effects:
-        data[column] = _text(frame[column]).replace("", "–").to_numpy()[used]
-    return [Noise(f"effect of {column}", sd, by=column) for column, sd in effects.items() if sd]
 
 
 def _as_measured(column) -> tuple[dict[str, Model], pd.DataFrame]:
@@ -291,13 +213,6 @@ def _as_measured(column) -> tuple[dict[str, Model], pd.DataFrame]:
 def _no_column(absent, frame) -> str:
     known = ", ".join(map(str, frame.columns))
     return tr(f"no column {', '.join(absent)}; found {known}", f"没有列 {'、'.join(absent)}；现有 {known}")
-
-
-def _text(column) -> pd.Series:
-    """Text of a column, blanks as ""; 3 for 3.0."""
-    codes, found = pd.factorize(column)
-    words = [f"{x:g}" if isinstance(x, float) else str(x).strip() for x in found]
-    return pd.Series(np.array([*words, ""], dtype=object)[codes], index=column.index)
 
 
 def _per_stand(frame, units, used, reason, out, labels, models) -> pd.DataFrame:
