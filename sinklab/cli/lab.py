@@ -84,6 +84,9 @@ def command(arguments, workspaces) -> list[str]:
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={arguments.port}",
     ]
+    if getattr(os, "geteuid", lambda: 1)() == 0:
+        # As in a container; the server asks for its token and listens to this machine alone.
+        options.append("--allow-root")
     if arguments.no_browser:
         options.append("--no-browser")
     return [sys.executable, "-m", "jupyterlab", *options]
