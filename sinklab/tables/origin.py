@@ -123,8 +123,11 @@ def package_sources(origins, frames) -> list[dict]:
                 entry[theirs] = origin[ours]
         if title and entry not in found:
             found.append(entry)
+    # What a row calls its source may be the data that stand above with their citation.
+    told = {text(origin) for origin in origins} | {str(origin.get("spec")) for origin in origins}
     for cell in frames["values"]["sources"] if "values" in frames else ():
-        entries = [{"title": part.strip()} for part in str(cell).split(";") if part.strip()]
+        parts = [part.strip() for part in str(cell).split(";")]
+        entries = [{"title": part} for part in parts if part and part not in told]
         found += [e for e in entries if e["title"] not in {f["title"] for f in found}]
     return found
 

@@ -14,6 +14,9 @@ from sinklab.tables.schema import STATUSES, version_key
 from sinklab.tables.table import Table
 from sinklab.tables.validation import validate
 
+#: File beside the change log that keeps versions out of git until they are released.
+IGNORED = ".gitignore"
+
 
 @dataclass(frozen=True)
 class Released:
@@ -242,4 +245,15 @@ def _write(folder, table, about, difference, guards) -> Released:
             with paths.atomic_write(log, "wb") as stream:
                 stream.write(before)
         raise
+    _admit(log.parent / IGNORED, table)
     return Released(table.ref, table.status, folder, text)
+
+
+def _admit(ignored: Path, table) -> None:
+    """Let git take a released version, where the folder of the tables keeps unreleased ones out."""
+    if not ignored.is_file():
+        return
+    lines, own = ignored.read_text(encoding="utf-8").splitlines(), f"!/{table.table_id}/{table.version}/"
+    if own not in lines:
+        with paths.atomic_write(ignored) as stream:
+            stream.write("\n".join([*lines, own]) + "\n")

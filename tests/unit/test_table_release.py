@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -26,6 +29,7 @@ SOURCE = {
     "title": "Test trees",
     "citation": "Li A, Wu B (2020) Trees. doi:10.1234/trees.5",
 }
+REPOSITORY = Path(__file__).resolve().parents[2]
 DATE = "2026-03-01"
 
 
@@ -325,3 +329,32 @@ def test_references_that_are_refused(root, draft, ref, message, capsys):
     arguments = ["table", "release", ref, "--reviewer", "A", "--reason", "x", "--root", str(root)]
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git on this machine")
+def test_git_takes_released_versions_and_no_others(tmp_path):
+    root, data = tmp_path / "params", tmp_path / "trees.csv"
+    root.mkdir()
+    shutil.copy(REPOSITORY / "params" / ".gitignore", root)
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    ref = write_table(root, data)
+    shutil.copytree(root / "agb_forest_test", root / "agb_forest_draft")
+
+    def added():
+        subprocess.run(["git", "-C", str(tmp_path), "add", "params"], check=True)
+        told = subprocess.run(
+            ["git", "-C", str(tmp_path), "ls-files", "params"], check=True, capture_output=True, text=True
+        )
+        return set(told.stdout.split())
+
+    assert added() == {"params/.gitignore"}
+    accept = reasons(root, ref)
+    released = release(ref, verify(ref, root, [data]), "first", ["C"], accept=accept, date=DATE, root=root)
+    own = {f"params/agb_forest_test/1.0.0/{p.name}" for p in released.folder.iterdir()}
+    assert added() == own | {"params/.gitignore", "params/CHANGELOG.md"}
+    write_table(root, data, "1.0.1")
+    assert added() == own | {"params/.gitignore", "params/CHANGELOG.md"}
+    # What is sealed and then touched is told.
+    values = released.folder / "coefficients.csv"
+    values.write_bytes(values.read_bytes() + b"\n")
+    assert any("coefficients.csv" in problem for problem in validate(released.folder))
