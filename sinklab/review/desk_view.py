@@ -82,6 +82,7 @@ class DeskView:
         look = {
             "template": "simple_white",
             "height": 360,
+            "width": 550,
             "showlegend": False,
             "margin": {"l": 60, "r": 10, "t": 40, "b": 50},
         }
