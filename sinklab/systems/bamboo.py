@@ -74,7 +74,7 @@ def require_age_class(classes) -> None:
     old = classes[classes > 6]
     only_odd = len(whole) >= 2 and max(whole) >= 3 and all(v % 2 == 1 for v in whole)
     if len(old) or only_odd:
-        rows = old.index if len(old) else classes.index[classes >= 3]
+        rows = classes.index[classes >= 3] if only_odd else old.index
         records = ", ".join(str(i + 1) for i in rows[:20])
         found = ", ".join(f"{v:g}" for v in sorted(whole))
         problems.append(

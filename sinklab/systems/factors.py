@@ -64,7 +64,7 @@ def ratios(stands) -> pd.DataFrame:
     if "bef" in made:
         heavy = made.index[made["bef"] < 1 - 1e-9]
         if len(heavy):
-            records = ", ".join(str(i) for i in heavy[:20])
+            records = ", ".join(str(i + 1 if isinstance(i, (int, np.integer)) else i) for i in heavy[:20])
             raise DataError(
                 tr(
                     f"records {records}: the stem is heavier than the part above ground; look for columns exchanged, or for "

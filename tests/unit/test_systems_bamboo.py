@@ -99,3 +99,12 @@ def test_forms_fit_culms_of_known_coefficients():
     found = fit.parameters.set_index("name")
     for name, value in (("b", 1.8), ("c", 0.5)):
         assert abs(found.loc[name, "value"] - value) < 4 * found.loc[name, "se"]
+
+
+def test_zhejiang_model_beside_the_printed_culms_of_three_ages(culms):
+    # Table 1: sizes of culms of 1, 3 and 5 years in Taojiang; the model of another province lies within two SD of each.
+    stands = literature.load("bamboo_stands").dropna(subset=["dbh"])
+    stems = culms[culms["component"] == "culm"].set_index("age")
+    culm, _, _ = bamboo.zhejiang_moso(stands["dbh"], stands["height"], 5.0)
+    for age, made in zip(stands["age"], culm, strict=True):
+        assert abs(made - stems.loc[age, "mass"]) < 2.2 * stems.loc[age, "mass_spread"], age

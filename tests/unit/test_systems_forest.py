@@ -87,7 +87,7 @@ def test_factors_by_hand_and_heavier_stems_are_named():
     assert made["bef"].tolist()[:2] == pytest.approx([1.2, 1.25]) and np.isnan(made["bef"][2])
     assert made["bcef"].tolist()[::2] == pytest.approx([0.6, 0.5]) and np.isnan(made["bcef"][1])
     assert made["root_shoot_ratio"].tolist()[:2] == pytest.approx([0.2, 0.25])
-    with pytest.raises(DataError, match="records 1: the stem is heavier"):
+    with pytest.raises(DataError, match="records 2: the stem is heavier"):
         factors.ratios(stands_.assign(stem_biomass_density=[50.0, 120, 10]))
 
 
@@ -160,3 +160,31 @@ def test_expansion_factors_of_eucalypts_agree_with_print(open_data):
     row = literature.load("stand_factors").set_index("source_id").loc["ZHUWK2020"]
     assert stands_["bef"].mean() == pytest.approx(row["bef"], rel=0.03)
     assert stands_["bcef"].mean() == pytest.approx(row["bcef"], rel=0.12)
+
+
+def test_growth_of_printed_stands_of_two_rotations():
+    # Huitong, Chinese fir at 7, 11, 16, 20 and 25 years: 52.96 to 311.38 t/ha in the first, 40.06 to 210.24 in the second.
+    from sinklab import literature
+
+    rows = literature.load("stand_biomass")
+    huitong = rows[rows["source_id"] == "CX_HUITONG2018"]
+    tops = {}
+    for name in ("rotation 1", "rotation 2"):
+        part = huitong[huitong["note"].str.endswith(name)]
+        assert part["age"].tolist() == [7, 11, 16, 20, 25]
+        fits, _ = forest.fit_growth(part, "total_density", forms=("schumacher",))
+        told = fits[0].predict(part[["age"]])["total_density"].to_numpy()
+        # Two parameters do not follow the youngest stand as well.
+        assert told[1:] == pytest.approx(part["total_density"].to_numpy()[1:], rel=0.15)
+        gain = forest.increments(fits[0], [20.0, 21, 22, 23, 24], n=100)["cai"].sum()
+        printed_gain = part["total_density"].iloc[-1] - part["total_density"].iloc[-2]
+        assert gain == pytest.approx(printed_gain, rel=0.25)
+        tops[name] = told[-1]
+    assert tops["rotation 2"] / tops["rotation 1"] == pytest.approx(210.24 / 311.38, rel=0.1)
+
+
+def test_titles_of_printed_equations_say_who_and_where():
+    assert printed.title("fang_cunninghamia") == "Cunninghamia lanceolata (Fang et al. 2007, China)"
+    assert printed.title("larix_shandong").startswith("Larix (") and printed.title("larix_shandong").endswith(
+        "Shandong)"
+    )

@@ -100,3 +100,15 @@ def test_belize(open_data):
     assert len(every) == 3886 and (every["status"] == "dead").sum() == 378
     used = every[(every["status"] == "alive") & (every["dbh"] > 0) & (every["height"] > 0)]
     assert len(used) == 3505 and (used["height"] <= 1.3).sum() == pytest.approx(850, abs=5)
+
+
+def test_ratio_of_two_equations_by_hand(trees):
+    made, _ = trees
+    made = made.assign(other=made["common"] * [2.0, 1.0, 0.5])
+    table = mangrove_trees.between_equations(made, "other", "common")
+    first = made[made["species"] == "Rhizophora mangle"]
+    assert table.loc["Rhizophora mangle", "of_sums"] == pytest.approx(
+        first["other"].sum() / first["common"].sum()
+    )
+    assert table.loc["Rhizophora mangle", "geometric_mean"] == pytest.approx(np.sqrt(2))
+    assert table.loc["Avicennia germinans", "of_sums"] == pytest.approx(0.5)

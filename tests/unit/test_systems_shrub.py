@@ -45,3 +45,35 @@ def test_stand_by_cover():
     assert shrub.stand_by_cover(0.3, 0.5) == pytest.approx(1.5)
     with pytest.raises(DataError, match="30 % = 0.3"):
         shrub.stand_by_cover(30, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("height", "crown", "printed_volume"),
+    [(0.97, 1.261, 1.223), (1.85, 2.032, 3.759), (1.65, 2.348, 3.875), (0.50, 0.386, 0.193)],
+)
+def test_crown_volume_is_height_times_crown_as_printed(height, crown, printed_volume):
+    # Table of ranges: the largest height, crown and volume of Sarcozygium, Haloxylon, Rosa and Caragana brachypoda.
+    assert shrub.crown_volume(height, crown) == pytest.approx(printed_volume, rel=1.5e-3)
+
+
+def test_root_shoot_of_the_equations_is_near_the_printed_means():
+    # Text of the paper: desert shrubs 0.76, mountain shrubs 1.03; the middle of the sizes of each species here.
+    rows = [r for r in printed.equations().values() if r.system == "shrub" and r.response == "root"]
+    ratio = {"desert": [], "mountain": []}
+    for row in rows:
+        above = printed.equations().get(row.equation_id.replace("_root", "_agb"))
+        if (
+            above is None
+            or above.status != "read"
+            or row.region not in ratio
+            or row.predictor != above.predictor
+        ):
+            continue
+        size = {"height": 1.0, "crown_area": np.sqrt(float(row.minimum) * float(row.maximum))}
+        ratio[row.region].append(
+            float(
+                (printed.evaluate(row.equation_id, **size) / printed.evaluate(above.equation_id, **size))[0]
+            )
+        )
+    assert np.mean(ratio["desert"]) == pytest.approx(0.76, abs=0.3)
+    assert np.mean(ratio["mountain"]) == pytest.approx(1.03, abs=0.35)

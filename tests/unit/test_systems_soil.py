@@ -240,3 +240,29 @@ def test_readers_blank_what_the_checks_would_set_aside(open_data):
         frame = datasets.load(f"open:{name}")
         assert any(words in note for note in frame.attrs["notes"])
         assert soil_checks.set_aside(frame)[1] == []
+
+
+def test_three_ways_to_count_hainan_profiles():
+    # Yang et al. (2016), table 3: Jianfengling and Bawangling to one metre, 147.3 and 162.4 t/ha.
+    bounds, rows = [0, 10, 20, 30, 50, 100], []
+    for name, soc, density in (
+        ("Jianfengling", [30.35, 19.54, 12.72, 9.73, 6.72], [1.11, 1.24, 1.32, 1.37, 1.39]),
+        ("Bawangling", [34.71, 23.08, 16.37, 12.42, 7.87], [0.99, 1.10, 1.22, 1.27, 1.32]),
+    ):
+        rows.append(profile(bounds, density, soc).assign(site=name))
+    gapped = profile([0, 10], [1.0], [20.0]).assign(site="short")
+    found = soil.compare_methods(pd.concat([*rows, gapped], ignore_index=True), 100, ["site"])
+    assert len(found) == 2
+    found.index = [str(key).strip("(),'") for key in found.index]
+    assert found.loc["Jianfengling", "layers"] == pytest.approx(147.3, rel=0.03)
+    assert found.loc["Bawangling", "layers"] == pytest.approx(162.4, rel=0.03)
+    assert found["spline"].tolist() == pytest.approx(found["layers"].tolist(), rel=1e-9)
+    # Bawangling is the lighter soil: in equal mass it keeps nearly all its carbon, the other loses its deepest.
+    light, dense = found.loc["Bawangling"], found.loc["Jianfengling"]
+    assert light["mass"] < found.attrs["mass"] < dense["mass"]
+    assert np.isnan(light["equivalent"]) and dense["equivalent"] < dense["layers"]
+
+
+def test_mass_of_a_layer_by_hand():
+    assert soil.layer_mass(1.2, 20, 0.1) == pytest.approx(2160)
+    assert soil_checks.layer_faults(profile([0, 20, 40], 1.0, 10.0)).empty

@@ -1,0 +1,52 @@
+"""The page of every system: in both languages, and every function, variable, notebook and table it names exists."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sinklab import vocabulary
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted((ROOT / "reports" / "systems").glob("*.md"))
+SYSTEMS = {"forest", "economic_forest", "bamboo", "shrub", "grassland", "karst", "wetland"}
+
+
+def test_every_system_has_a_page():
+    assert {page.stem for page in PAGES} == SYSTEMS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_a_page_names_what_exists(page):
+    text = page.read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")][1:]
+    assert rows, "no table of quantities"
+    tables, notebooks = set(), set()
+    for path in (ROOT / "notebooks" / "batches").glob("systems*.yml"):
+        for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]:
+            tables.add(job["parameters"]["table_id"])
+    notebooks = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+    for quantity, variables, _, functions, notebook, made in rows:
+        assert " · " in quantity, quantity
+        assert all(vocabulary.is_variable(name) for name in re.findall(r"`(\w+)`", variables)), variables
+        for name in re.findall(r"`([\w.]+)`", functions):
+            module, _, function = name.rpartition(".")
+            assert callable(getattr(importlib.import_module(module), function)), name
+        assert set(re.findall(r"`([\w.]+)`", notebook)) <= notebooks, notebook
+        assert set(re.findall(r"`(\w+)`", made)) <= tables, made
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_a_page_speaks_both_languages(page):
+    text = page.read_text(encoding="utf-8")
+    for heading in (
+        "估计什么 · What is estimated",
+        "怎样判断 · How it is judged",
+        "不能回答什么 · What it cannot answer",
+    ):
+        assert f"## {heading}" in text
+    for part in text.split("\n## ")[2:]:
+        zh, _, en = part.partition("\n")[2].strip().partition(" · ")
+        assert re.search(r"[一-鿿]", zh) and len(re.findall(r"[A-Za-z]{3,}", en)) >= 4
