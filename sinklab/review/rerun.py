@@ -1,4 +1,4 @@
-"""Values that a notebook worked out: run the notebook again with the parameters that the table names.
+"""What a notebook worked out by itself: run it again with the parameters that the table names.
 
 The notebook is the one of the workbench, never one that a package brings; the package gives its name and
 values for parameters that the notebook declares. Its tables go to a folder that is thrown away.
@@ -22,8 +22,8 @@ TIME_LIMIT = 900
 _NOTEBOOK = re.compile(r"notebooks/[A-Za-z0-9_]+\.ipynb")
 
 
-def values_again(recipe: dict, table_id: str, version: str, inputs):
-    """Values that the notebook of a recipe gives today.
+def frames_again(recipe: dict, table_id: str, version: str, inputs):
+    """Files of a table as the notebook of a recipe gives them today.
 
     Parameters
     ----------
@@ -36,29 +36,27 @@ def values_again(recipe: dict, table_id: str, version: str, inputs):
 
     Returns
     -------
-    values : DataFrame or None
-        The file ``values.csv``; None when the notebook cannot be run, then ``inputs.missing`` says why.
+    frames : dict of DataFrame, or None
+        By name of the file; None when the notebook cannot be run, then ``inputs.missing`` says why.
     """
     name, parameters = str(recipe.get("notebook")), dict(recipe.get("parameters") or {})
     path = paths.root() / name
     if not _NOTEBOOK.fullmatch(name) or not path.is_file():
-        inputs.missing.append(
-            tr(f"values.csv: {name}: no such notebook here", f"values.csv：此处没有笔记本 {name}")
-        )
+        inputs.missing.append(tr(f"{name}: no such notebook here", f"此处没有笔记本 {name}"))
         return None
     try:
         given = {key: ast.literal_eval(text) for key, text in parameters.items()}
         code, declared = provenance.notebook_code(path)
     except (ValueError, SyntaxError, SinklabError) as error:
-        inputs.missing.append(f"values.csv: {name}: {error}")
+        inputs.missing.append(f"{name}: {error}")
         return None
     inputs.checked[name] = Input(name, str(recipe.get("code", "")), code)
     unknown = sorted({*parameters} - {*declared})
     if unknown:
         inputs.missing.append(
             tr(
-                f"values.csv: {name} no longer has the parameters {', '.join(unknown)}",
-                f"values.csv：{name} 已没有参数 {'、'.join(unknown)}",
+                f"{name} no longer has the parameters {', '.join(unknown)}",
+                f"{name} 已没有参数 {'、'.join(unknown)}",
             )
         )
         return None
@@ -66,18 +64,19 @@ def values_again(recipe: dict, table_id: str, version: str, inputs):
     with tempfile.TemporaryDirectory(prefix="sinklab-review-") as place:
         own["out_dir"] = str(Path(place) / "out")
         fault = _run(path, given | {k: own[k] for k in declared if k in own}, Path(place) / "params")
-        file = Path(place) / "params" / table_id / version / "values.csv"
-        if not fault and not file.is_file():
-            fault = tr("it wrote no values", "未写出取值")
+        folder = Path(place) / "params" / table_id / version
+        if not fault and not folder.is_dir():
+            fault = tr("it wrote no table", "未写出参数表")
         if fault:
             inputs.missing.append(
                 tr(
-                    f"values.csv: {name} cannot be run again: {fault}",
-                    f"values.csv：{name} 无法重新运行：{fault}",
+                    f"{name} cannot be run again: {fault}",
+                    f"{name} 无法重新运行：{fault}",
                 )
             )
             return None
-        return package.read_file("values", file.read_bytes())
+        listed = package.read_descriptor(folder)["resources"]
+        return {r["name"]: package.read_file(r["name"], (folder / r["path"]).read_bytes()) for r in listed}
 
 
 def _run(path, parameters, tables) -> str:

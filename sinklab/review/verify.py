@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 
 from sinklab.errors import SinklabError
+from sinklab.fit import METHODS
 from sinklab.language import tr
 from sinklab.review.compare import Comparison, compare_draws, compare_file
+from sinklab.review.differences import input_line, number_line
 from sinklab.review.inputs import Input, Inputs
 from sinklab.review.recompute import frames_of, noise_of, pool_again, refit
-from sinklab.review.rerun import values_again
+from sinklab.review.rerun import frames_again
 from sinklab.tables import acceptance, package, store, validation
 from sinklab.tables.schema import FILES
 
@@ -49,9 +51,9 @@ class Verification:
     def differences(self) -> list[str]:
         """One line for each input file and each number that differs."""
         # Absent files are named in ``missing``, with what to do.
-        lines = [_input_line(i) for i in self.inputs if not i.agreed and (i.found or not self.missing)]
+        lines = [input_line(i) for i in self.inputs if not i.agreed and (i.found or not self.missing)]
         worst = sorted((c for c in self.comparisons if not c.agreed), key=lambda c: -c.deviation)
-        return lines + [_number_line(c) for c in worst]
+        return lines + [number_line(c) for c in worst]
 
     def summary(self) -> pd.DataFrame:
         """Count of the numbers compared and agreed by file, and the largest deviation in tolerances."""
@@ -76,53 +78,6 @@ class Verification:
             "summary": self.summary().to_dict("records"),
             "comparisons": [asdict(c) | {"agreed": c.agreed} for c in self.comparisons],
         }
-
-
-def _input_line(item: Input) -> str:
-    if not item.found:
-        return tr(
-            f"input {item.name}: no longer read; its SHA-256 was {item.stored[:12]}",
-            f"输入 {item.name}：不再读取；原 SHA-256 为 {item.stored[:12]}",
-        )
-    if not item.stored:
-        return tr(
-            f"input {item.name}: read now, but the table does not name it",
-            f"输入 {item.name}：现已读取，但表中未列出",
-        )
-    return tr(
-        f"input {item.name}: SHA-256 {item.found[:12]}; the table was made from {item.stored[:12]}",
-        f"输入 {item.name}：SHA-256 为 {item.found[:12]}；制表时为 {item.stored[:12]}",
-    )
-
-
-def _number_line(c: Comparison) -> str:
-    where = f"{c.file}: {c.row}" + (f": {c.column}" if c.column else "")
-    if c.file == "draws" and c.column == "sign":
-        return tr(
-            f"{where}: a draw is {c.stored:.3g}; draws of this factor are positive",
-            f"{where}：有抽样值为 {c.stored:.3g}；该系数的抽样应为正数",
-        )
-    if c.file == "draws" and c.column:
-        return tr(
-            f"{where} of the draws is off by {c.stored:.3g} standard deviations; Monte Carlo error "
-            f"allows {c.tolerance:.3g}",
-            f"{where}：抽样偏离 {c.stored:.3g} 个标准差；蒙特卡洛误差允许 {c.tolerance:.3g}",
-        )
-    if not c.column:
-        return (
-            tr(f"{where}: the recomputation does not give it", f"{where}：重算未得到该行")
-            if c.recomputed is None
-            else tr(f"{where}: missing in the table", f"{where}：表中缺少该行")
-        )
-    allowed = tr(f"; tolerance {c.tolerance:.3g}", f"；容许 {c.tolerance:.3g}") if c.tolerance else ""
-    return tr(
-        f"{where} = {_shown(c.stored)}; recomputed {_shown(c.recomputed)}{allowed}",
-        f"{where} = {_shown(c.stored)}；重算得 {_shown(c.recomputed)}{allowed}",
-    )
-
-
-def _shown(value) -> str:
-    return f"{value:.8g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
 def verify(ref, root=None, data=()) -> Verification:
@@ -165,12 +120,13 @@ def verify(ref, root=None, data=()) -> Verification:
     about = frames.pop("provenance")
     recomputed = dict(frames)
     whole = True
+    again = _again(about, descriptor, inputs)
     if "models" in frames:
-        made = _models(frames, about, inputs, problems, comparisons)
+        made = _models(frames, about, inputs, problems, comparisons, again)
         whole = "models" in made and len(made["models"]) == len(frames["models"])
         recomputed |= made
     if "values" in frames:
-        pooled = _values(frames["values"], about, descriptor, inputs)
+        pooled = pool_again(frames["values"], about, inputs) if again == {} else (again or {}).get("values")
         if pooled is not None:
             full = pooled.reindex(columns=[f.name for f in FILES["values"]])
             comparisons += compare_file("values", frames["values"], full)
@@ -182,14 +138,13 @@ def verify(ref, root=None, data=()) -> Verification:
     )
 
 
-def _values(values, about, descriptor, inputs):
-    """Scalar values again: by the notebook that made them when it is recorded, else by pooling."""
+def _again(about, descriptor, inputs) -> dict | None:
+    """Files of the table by the notebook that made it; nothing when no notebook is recorded or can be run."""
     source = next((s for s in about["data"] if s.get("recipe")), None)
-    if source:
-        inputs.check(source)
-        recipe = source["recipe"]
-        return values_again(recipe, descriptor.get("name"), descriptor.get("version"), inputs)
-    return pool_again(values, about, inputs)
+    if source is None:
+        return {}
+    inputs.check(source)
+    return frames_again(source["recipe"], descriptor.get("name"), descriptor.get("version"), inputs)
 
 
 def _frames(folder, descriptor) -> dict | None:
@@ -204,13 +159,22 @@ def _frames(folder, descriptor) -> dict | None:
     return frames
 
 
-def _models(frames, about, inputs, problems, comparisons) -> dict:
+def _models(frames, about, inputs, problems, comparisons, again) -> dict:
     """Refit every model, compare it, and return the recomputed files of those that succeeded."""
     made = []
     for key in frames["models"]["model_id"]:
         record = about["models"].get(key)
         if record is None:
             problems.append(tr(f"{key}: no record of its origin", f"{key}：没有来历记录"))
+            continue
+        if record["source"].get("recipe") and record["method"] not in METHODS:
+            # No engine fits it: only its notebook knows how.
+            if again and key in set(again["models"]["model_id"]):
+                new = {name: f[f["model_id"] == key] for name, f in again.items() if name in _COMPARED}
+                rows = frames["coefficients"].query("model_id == @key").to_dict("records")
+                se = {r["name"] + (f"[{r['group']}]" if r["group"] else ""): float(r["se"]) for r in rows}
+                comparisons += _files(frames, new, key, se)
+                made.append(new)
             continue
         try:
             fit = refit(frames, key, record, inputs)
@@ -243,18 +207,22 @@ def _sample(key, source, fit) -> list[Comparison]:
 
 def _one_model(frames, new, key, record, fit) -> list[Comparison]:
     se = dict(zip(fit.labels, fit.parameters["se"].astype(float), strict=True))
-    noise = noise_of(record)
-    found = []
-    for name in _COMPARED:
-        if name in frames or name in new:
-            stored = frames[name][frames[name]["model_id"] == key] if name in frames else None
-            found += compare_file(name, stored, new.get(name), se, *noise)
+    found = _files(frames, new, key, se, *noise_of(record))
     drawn = frames["draws"][frames["draws"]["model_id"] == key]
     absent = [label for label in fit.labels if label not in drawn]
     if absent:
         lines = [Comparison("draws", f"{key}, {label}", "", None, "present", 0.0, np.inf) for label in absent]
         return found + lines
     return found + compare_draws(key, drawn, fit)
+
+
+def _files(frames, new, key, se, *noise) -> list[Comparison]:
+    found = []
+    for name in _COMPARED:
+        if name in frames or name in new:
+            stored = frames[name][frames[name]["model_id"] == key] if name in frames else None
+            found += compare_file(name, stored, new.get(name), se, *noise)
+    return found
 
 
 def _checks(frames, recomputed, table_id, about) -> list[Comparison]:
