@@ -1,15 +1,16 @@
 # ruff: noqa: F811  (a fixture that is imported bears the name of an argument)
 import json
 import os
+import shutil
 import signal
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from runs_workbench import workbench  # noqa: F401
+from runs_workbench import REPOSITORY, workbench  # noqa: F401
 
-from sinklab.runs import kernels, provisioners, starting
+from sinklab.runs import kernels, provisioners, rehearsal, starting
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot fork here")
 
@@ -213,3 +214,54 @@ def test_only_a_kernel_that_died_before_its_first_cell_is_started_again(home, mo
 def test_no_limit_where_none_is_asked_for(monkeypatch):
     monkeypatch.delenv(starting.MEMORY, raising=False)
     provisioners.limit_memory(-1)
+
+
+BAYES = {
+    "source": "study:chinese_fir_simulated",
+    "equations": "stem = a1 * dbh**b1",
+    "method": "bayes",
+    "variance": "lognormal",
+}
+
+
+def test_models_that_several_jobs_sample_are_named_once():
+    tasks = [
+        {"kind": "notebook", "notebook": "fit.ipynb", "parameters": BAYES | {"where": {"dbh": {"min": n}}}}
+        for n in range(3)
+    ]
+    single = {
+        "kind": "notebook",
+        "notebook": "fit.ipynb",
+        "parameters": BAYES | {"equations": "agb = a * dbh"},
+    }
+    other = {"kind": "notebook", "notebook": "fit.ipynb", "parameters": BAYES | {"method": "nsur"}}
+    grouped = {"kind": "notebook", "notebook": "fit.ipynb", "parameters": BAYES | {"by": "species"}}
+    found = rehearsal.models([*tasks, single, other, other, grouped, grouped, {"kind": "draft"}])
+    assert found == [BAYES | {"where": {"dbh": {"min": 0}}, "notebook": "fit.ipynb"}]
+
+
+@forks
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_kernel_finds_the_model_compiled(home):
+    shutil.copytree(REPOSITORY / "data" / "studies", home / "data" / "studies")
+    source = notebook(
+        home / "n.ipynb",
+        "import sinklab as sl\n"
+        "from sinklab import datasets\n"
+        "from sinklab.fit.bayes import sample\n"
+        "print(len(sample._compiled))",
+        "trees = datasets.load('study:chinese_fir_simulated', {'dbh': {'min': factor}})\n"
+        "fit = sl.fit(trees, 'stem = a1 * dbh**b1', method='bayes', variance='lognormal', seed=1, draws=50, tune=50)\n"
+        "print(len(sample._compiled), fit.values.tobytes().hex())",
+    )
+    tasks = [{"kind": "notebook", "notebook": str(source), "parameters": BAYES}] * 2
+    with starting.Preloaded(tasks) as environment:
+        os.environ.update(environment)
+        kernels.execute(source, home / "forked.ipynb", {"factor": 3}, 600)
+        assert Path(environment[starting.SOCKET]).exists()
+    os.environ.pop(starting.SOCKET)
+    kernels.execute(source, home / "ordinary.ipynb", {"factor": 3}, 600)
+    before, after, values = said(home / "forked.ipynb").split()
+    assert (before, after) == ("1", "1"), "compiled before the fork, by other data"
+    assert said(home / "ordinary.ipynb").split() == ["0", "1", values], "the same draws, bit for bit"
