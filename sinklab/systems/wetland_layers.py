@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sinklab.errors import DataError
+from sinklab.errors import ConvergenceError, DataError
 from sinklab.language import tr
 
 
@@ -56,11 +56,24 @@ def mixed_line(response, design, groups) -> MixedLine:
 
     from statsmodels.regression.mixed_linear_model import MixedLM
 
+    model = MixedLM(np.asarray(response, float), np.asarray(design, float), np.asarray(groups))
+    found = None
     with warnings.catch_warnings():
         # A variance of zero is a valid answer; statsmodels warns of the bound.
         warnings.simplefilter("ignore")
-        found = MixedLM(np.asarray(response, float), np.asarray(design, float), np.asarray(groups)).fit(
-            reml=True
+        for search in (None, "powell", "nm"):
+            # Where gradients fail on a flat ridge, a search without them still ends.
+            try:
+                found = model.fit(reml=True, method=search)
+                break
+            except np.linalg.LinAlgError:
+                continue
+    if found is None:
+        raise ConvergenceError(
+            tr(
+                f"no variances found for {len(np.asarray(response))} values of {len(set(groups))} groups",
+                f"{len(set(groups))} 组共 {len(np.asarray(response))} 个值未能求得方差",
+            )
         )
     k = np.asarray(design).shape[1]
     covariance = np.asarray(found.cov_params())[:k, :k]
