@@ -33,12 +33,12 @@ class Held:
         array = array.astype(np.int32) if array.dtype.kind in "iu" else array.astype(float)
         kind = "index" if array.dtype.kind == "i" else "number"
         if array.shape == (self.n_row,) and not name.startswith(_OF_A_SUBSET):
-            matrix = self._kept(f"{kind}_by_row", np.empty((1, 1), array.dtype))
+            matrix = self._kept(f"{kind}_by_row", np.zeros((1, 1), array.dtype))
             self.tensors[name] = matrix[len(self._matrices[kind])]
             self._matrices[kind].append(array)
             self._names_by_row.append(name)
         elif kind == "number" and not name.startswith(_OF_A_SUBSET):
-            held = self._kept("numbers", np.empty(1))[self._n_number : self._n_number + array.size]
+            held = self._kept("numbers", np.zeros(1))[self._n_number : self._n_number + array.size]
             self.tensors[name] = held if array.ndim == 1 else held.reshape(array.shape)
             self._numbers.append(array.ravel())
             self._n_number += array.size
