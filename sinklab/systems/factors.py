@@ -14,7 +14,7 @@ Fang J., Chen A., Peng C., Zhao S., Ci L. (2001) Changes in forest biomass carbo
 import numpy as np
 import pandas as pd
 
-from sinklab.errors import DataError
+from sinklab.errors import DataError, SinklabError
 from sinklab.language import tr
 from sinklab.systems import summary
 
@@ -137,24 +137,25 @@ def fit_factor(stands, response: str, predictor: str, level: float = 0.95, seed:
     Returns
     -------
     fits : list of FitResult
-        The smaller AIC first; empty for fewer than ten stands.
+        Those that converged, the smaller AIC first; empty for fewer than ten stands.
     """
     import sinklab as sl
 
     used = stands[(stands[response] > 0) & (stands[predictor] > 0)]
     if len(used) < FEW_STANDS:
         return []
-    fits = [
-        sl.fit(
-            used,
-            text.format(y=response, x=predictor),
-            level=level,
-            seed=seed,
-            label=f"{response} by {predictor}, {form}",
-            name=name,
-        )
-        for form, text in FORMS.items()
-    ]
+    fits = []
+    for form, text in FORMS.items():
+        label = f"{response} by {predictor}, {form}"
+        try:
+            found = sl.fit(
+                used, text.format(y=response, x=predictor), level=level, seed=seed, label=label, name=name
+            )
+        except (SinklabError, np.linalg.LinAlgError):
+            # A factor that does not depend on the predictor leaves a form without a maximum.
+            continue
+        if found.converged:
+            fits.append(found)
     return sorted(fits, key=lambda fit: fit.indices()["AIC"].iloc[0])
 
 
