@@ -95,7 +95,7 @@ def _table(arguments) -> int:
     from sinklab.cli.table import print_json
     from sinklab.cli.table_verify import report
     from sinklab.review.findings import examine
-    from sinklab.review.opinions import read_list
+    from sinklab.review.opinion_list import read_list
     from sinklab.review.report import render
 
     opinions = read_list(arguments.opinions) if arguments.opinions else None
@@ -122,7 +122,8 @@ def _draft(arguments) -> int:
     from sinklab.cli.table import print_json
     from sinklab.review.answers import follow
     from sinklab.review.draft_check import check_draft
-    from sinklab.review.opinions import read_list, read_opinions, write_list
+    from sinklab.review.opinion_list import read_list, write_list
+    from sinklab.review.opinions import read_opinions
 
     listed = None
     if arguments.answered:

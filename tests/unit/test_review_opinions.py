@@ -8,7 +8,8 @@ import pytest
 from sinklab import language
 from sinklab.errors import DataError, DraftError
 from sinklab.review.answers import follow
-from sinklab.review.opinions import COLUMNS, read_list, read_opinions, write_list
+from sinklab.review.opinion_list import read_list, write_list
+from sinklab.review.opinions import COLUMNS, read_opinions
 
 W = 'w:author="{}" w:date="2026-03-04T05:06:07Z"'
 

@@ -14,7 +14,8 @@ import pytest
 import sinklab as sl
 from sinklab import cli, datasets, language
 from sinklab.review import findings, published, report, scrutiny, sensitivity
-from sinklab.review.opinions import Opinion, Opinions, write_list
+from sinklab.review.opinion_list import write_list
+from sinklab.review.opinions import Opinion, Opinions
 from sinklab.review.word_file import WordFile
 from sinklab.review.word_text import pieces
 from sinklab.tables import Table, acceptance
