@@ -7,7 +7,7 @@ from sinklab.knowledge import catalogue
 from sinklab.knowledge.plausibility import log_values, rules, span
 from sinklab.knowledge.pooled import PooledEquation
 from sinklab.language import language
-from sinklab.system_plots import BAND, INK, PRINTED, _axes, _styled, _words
+from sinklab.system_plots import BAND, INK, PRINTED, axes_of, styled, words
 
 N_GRID = 120
 OTHERS = "#9a9a9a"
@@ -15,7 +15,7 @@ OTHERS = "#9a9a9a"
 MAX_NAMED = 6
 
 
-@_styled
+@styled
 def published_figure(rows, data=None, pooled: PooledEquation | None = None, fit=None, level=0.95, lang=None):
     """Published lines, each over its own range, with new trees, a new fit and the pooled equation.
 
@@ -40,12 +40,12 @@ def published_figure(rows, data=None, pooled: PooledEquation | None = None, fit=
     """
     lang = lang or language()
     limits = rules()
-    figure, (axis,) = _axes(5.4, 4.2)
+    figure, (axis,) = axes_of(5.4, 4.2)
     response = rows["response"].iloc[0]
     drawn, other = 0, 0
-    words = {
-        False: _words(lang, "已发表方程", "published equations"),
-        True: _words(lang, "检验判为不合理", "found implausible"),
+    said = {
+        False: words(lang, "已发表方程", "published equations"),
+        True: words(lang, "检验判为不合理", "found implausible"),
     }
     for row in rows.to_dict("records"):
         if not set(row["predictors"].split(";")) <= {"dbh", "height"} or row["group"] not in catalogue.TREES:
@@ -62,7 +62,7 @@ def published_figure(rows, data=None, pooled: PooledEquation | None = None, fit=
             linewidth=1.0,
             linestyle="--" if bad else "-",
             zorder=2 if named else 1,
-            label=words.pop(bad, "_"),
+            label=said.pop(bad, "_"),
         )
         drawn += 1
     if pooled is not None:
@@ -71,7 +71,7 @@ def published_figure(rows, data=None, pooled: PooledEquation | None = None, fit=
         _fitted(axis, fit, response, level, lang)
     if data is not None:
         both = data[["dbh", response]].dropna()
-        label = _words(lang, f"新样木 {len(both)} 株", f"{len(both)} new trees")
+        label = words(lang, f"新样木 {len(both)} 株", f"{len(both)} new trees")
         axis.plot(both["dbh"], both[response], "o", color=INK, markersize=3, alpha=0.5, zorder=3, label=label)
     axis.set(
         xscale="log",
@@ -79,9 +79,9 @@ def published_figure(rows, data=None, pooled: PooledEquation | None = None, fit=
         xlabel=vocabulary.label("dbh", lang, unit=True),
         ylabel=vocabulary.label(response, lang, unit=True),
     )
-    told = _words(lang, f"{drawn} 个方程", f"{drawn} equations")
+    told = words(lang, f"{drawn} 个方程", f"{drawn} equations")
     if other:
-        told += _words(
+        told += words(
             lang, f"；另有 {other} 个以其他量为自变量，未绘", f"; {other} over other predictors not drawn"
         )
     axis.set_title(told, fontsize=8, loc="left")
@@ -99,7 +99,7 @@ def _heights(pooled):
 def _band(axis, predict, ends, response, level, colour, more, lang) -> None:
     grid = np.geomspace(*ends, N_GRID)
     found = predict({"dbh": grid, **more(grid)}, level=level, kind="place")
-    label = _words(
+    label = words(
         lang, f"合并方程，新地点 {level:.0%} 预测区间", f"pooled, {level:.0%} interval of a new place"
     )
     axis.fill_between(
@@ -113,7 +113,7 @@ def _fitted(axis, fit, response, level, lang) -> None:
 
     grid = np.geomspace(*fit.ranges["dbh"], N_GRID)
     found = fit.predict(pd.DataFrame({"dbh": grid}), level=level)
-    label = _words(lang, f"新拟合，均值 {level:.0%} 置信区间", f"new fit, {level:.0%} interval of the mean")
+    label = words(lang, f"新拟合，均值 {level:.0%} 置信区间", f"new fit, {level:.0%} interval of the mean")
     low = found[f"{response}_lower"].clip(lower=found[response] / 1e3)
     axis.fill_between(grid, low, found[f"{response}_upper"], color=BAND, alpha=0.5, lw=0)
     axis.plot(grid, found[response], color=INK, linewidth=1.6, label=label, zorder=5)
