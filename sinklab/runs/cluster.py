@@ -87,7 +87,7 @@ class DaskEngine:
                 threads_per_worker=1,
                 processes=True,
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 env=kernels.environment(paths.root()) | preloaded,
             )
         self._connect(self._open.enter_context(cluster))

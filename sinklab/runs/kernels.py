@@ -89,7 +89,7 @@ def execute(source: Path, target: Path, parameters: dict, limit: float, memory: 
         try:
             with _quiet_home(memory):
                 # A kernel that died before its first cell gets a second try, then by a start of its own.
-                starting.install(ordinary=attempt == 2)
+                starting.install(attempt == 2, deadline)
                 _papermill(source, part, parameters, deadline)
         except BaseException as error:
             failure = _explain(error, part, limit, memory)

@@ -7,6 +7,7 @@ import time
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from sinklab.runs import starting
 from sinklab.runs.starting import MEMORY, SOCKET, ForkedProcess, alive
 
 #: Sockets of parents that ended or must not fork.
@@ -56,6 +57,8 @@ async def _ready(path: str) -> bool:
     while not os.path.exists(path):
         if path in _given_up or not alive(path):
             _given_up.add(path)
+            return False
+        if time.monotonic() > starting.deadline:
             return False
         await asyncio.sleep(0.02)
     return True

@@ -230,8 +230,22 @@ class ForkedProcess:
         self.send_signal(signal.SIGTERM)
 
 
-def install(ordinary: bool) -> None:
-    """Have the kernels of this process started here; ``ordinary``: never forked."""
+#: When the notebook that is being executed must be over, on the monotonic clock.
+deadline = float("inf")
+
+
+def install(ordinary: bool, until: float = float("inf")) -> None:
+    """Have the kernels of this process started here.
+
+    Parameters
+    ----------
+    ordinary : bool
+        Never forked.
+    until : float
+        Time of the monotonic clock beyond which nobody waits for the preloaded parent.
+    """
+    global deadline
+    deadline = until
     from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
     factory = KernelProvisionerFactory.instance()

@@ -77,7 +77,7 @@ def test_failures_stay_with_their_job(trial, capsys):
     kept = (folder / "bad" / "behave.failed.ipynb").read_text(encoding="utf-8")
     assert "record 41" in kept and not (folder / "bad" / "behave.ipynb").exists()
     assert "time limit of 6 s exceeded" in records["trial/late"]["line"]
-    assert 6 <= records["trial/late"]["seconds"] < 12
+    assert 6 <= records["trial/late"]["seconds"] < 60, "it would sleep for ten minutes"
     assert "exit code" in records["trial/lost"]["line"]
     assert (folder / "lost" / "behave.failed.ipynb").is_file()
     assert "params/promised/0.1.0" in records["trial/empty"]["line"]
