@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from sinklab.errors import SinklabError
-from sinklab.fit import METHODS
 from sinklab.language import tr
 from sinklab.review.compare import Comparison, compare_draws, compare_file
 from sinklab.review.differences import input_line, number_line
@@ -167,8 +166,8 @@ def _models(frames, about, inputs, problems, comparisons, again) -> dict:
         if record is None:
             problems.append(tr(f"{key}: no record of its origin", f"{key}：没有来历记录"))
             continue
-        if record["source"].get("recipe") and record["method"] not in METHODS:
-            # No engine fits it: only its notebook knows how.
+        if record["source"].get("recipe"):
+            # Its notebook pooled it, or chose its trees: no engine and no filter says how.
             if again and key in set(again["models"]["model_id"]):
                 new = {name: f[f["model_id"] == key] for name, f in again.items() if name in _COMPARED}
                 rows = frames["coefficients"].query("model_id == @key").to_dict("records")

@@ -132,7 +132,8 @@ def pack(fits, statuses, sources, group_column="", components=None, by_class=Non
         rows["equations"] += _equation_rows(key, fit, status, components)
         rows["coefficients"] += _coefficient_rows(key, fit)
         rows["covariance"] += _triangle(key, fit.covariance, fit.labels)
-        rows["residual_correlation"] += _triangle(key, fit.correlation, list(fit.residual))
+        # A perfect correlation may come out beyond one by a bit.
+        rows["residual_correlation"] += _triangle(key, fit.correlation.clip(-1.0, 1.0), list(fit.residual))
         rows["random_effects"] += _random_rows(key, fit)
         rows["ranges"] += [
             {"model_id": key, "predictor": x, "unit": _unit(x), "minimum": low, "maximum": high}
