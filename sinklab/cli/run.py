@@ -88,8 +88,9 @@ def run(arguments) -> int:
 def _plan(batch, arguments) -> int:
     """Show what would be executed, and why."""
     from sinklab.runs import batch as batches
-    from sinklab.runs import keys, ledger, summary
+    from sinklab.runs import keys, ledger, slurm, summary
 
+    slurm.merge_left()
     jobs, drafts = batches.select(batch, arguments.only)
     bench, records = keys.Workbench(), ledger.read()
     steps = batches.plan_jobs(jobs, bench, records, arguments.force)

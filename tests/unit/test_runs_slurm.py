@@ -9,8 +9,8 @@ from runs_workbench import workbench, write_batch  # noqa: F401
 
 from sinklab.cli import main
 from sinklab.errors import RunError
-from sinklab.runs import ledger, slurm
-from sinklab.runs.batch import run
+from sinklab.runs import keys, ledger, slurm
+from sinklab.runs.batch import plan_jobs, run
 from sinklab.runs.reading import read_batch
 
 needs_bash = pytest.mark.skipif(os.name == "nt", reason="SLURM does not run on Windows")
@@ -114,6 +114,20 @@ def test_records_that_nobody_waited_for_are_merged(workbench):
     assert slurm.merge_left() == 1
     assert {name: r["status"] for name, r in ledger.read().items()} == {"trial/old": "ok", "trial/good": "ok"}
     assert slurm.merge_left() == 0
+
+
+def test_a_plan_knows_what_arrays_did_meanwhile(workbench, capsys):
+    write_batch(workbench, BATCH)
+    place = slurm.folder() / "20240101-000000-1-0"
+    place.mkdir(parents=True)
+    (place / "tasks.jsonl").write_text("", encoding="utf-8")
+    step = plan_jobs(read_batch("trial").jobs, keys.Workbench(), {}, False)[0]
+    record = {"job": step.name, "status": "ok", "finished": 6, "parts": step.parts, "outputs": {}}
+    (place / "shard-0.jsonl").write_text(
+        json.dumps({"job": step.name, "record": record}) + "\n", encoding="utf-8"
+    )
+    assert main(["run", "trial", "--dry-run"]) == 0
+    assert "2 would run, 1 unchanged" in capsys.readouterr().out
 
 
 @needs_bash
