@@ -32,14 +32,15 @@ def load() -> None:
 
 
 @contextmanager
-def settings(**more):
+def settings():
     """PyTensor's flags while a model is built and compiled; others in the process keep theirs.
 
-    fast-math is off: with it the code read back from a compile cache differs from the code just compiled, and
-    so do the draws.
+    fast-math is off: with it code that is loaded differs from code just compiled, and so do the draws. PyTensor's
+    own cache is off too: it compiles every operation apart, which takes longer than the whole at once, and version
+    2.38 was seen to take a wrong function from it.
     """
     load()
     import pytensor
 
-    with pytensor.config.change_flags(numba__fastmath=False, **more):
+    with pytensor.config.change_flags(numba__fastmath=False, numba__cache=False):
         yield

@@ -1,15 +1,18 @@
 """Compile once, sample often: the same draws for the same seed, whatever the cache and the cores.
 
 Fast-math is off for that (:mod:`.backend`). A compiled model is kept for the life of the process under the
-structure of its equations, groups and patterns; other data of that structure are put into it.
+structure of its equations, groups and patterns, and its machine code beyond it (:mod:`.machine_code`); other data of
+that structure are put into it.
 """
 
 import ctypes
 import os
+from contextlib import suppress
 
 import numpy as np
 
 from sinklab.errors import ConvergenceError
+from sinklab.fit.bayes import machine_code
 from sinklab.fit.bayes.backend import settings
 from sinklab.language import tr
 
@@ -69,40 +72,42 @@ def _compile(builder):
         model = builder.build()
         key = repr(builder.structure)
         if key not in _compiled:
-            _compiled[key] = _verified(model)
+            _compiled[key] = _verified(model, machine_code.path_of(key))
             return _compiled[key]
     compiled = _compiled[key]
     used = {getattr(v, "name", v) for v in getattr(compiled, "shared_var_keys", compiled.shared_data)}
     return compiled.with_data(**{n: a for n, a in builder.arrays.items() if n in used})
 
 
-def _verified(model):
-    """Compile, and make sure that the machine code computes the model.
-
-    PyTensor 2.38 was seen to take a wrong function from its compile cache, depending on what the process
-    had compiled before. Code that disagrees with the graph is compiled again without the cache.
+def _verified(model, path):
+    """Load or compile machine code, and make sure that it computes the model.
 
     Raises
     ------
     ConvergenceError
-        The code disagrees even so.
+        Code that was just compiled disagrees with the graph of the model.
     """
     import nutpie
 
     expected = reference(model)
-    compiled = nutpie.compile_pymc_model(model)
-    if agrees(compiled, expected):
-        return compiled
-    with settings(numba__cache=False):
+    found = machine_code.load(path)
+    if found is not None:
+        with suppress(Exception), machine_code.kept(model, found):
+            compiled = nutpie.compile_pymc_model(model)
+            if agrees(compiled, expected):
+                return compiled
+    with machine_code.kept(model, None) as noted:
         compiled = nutpie.compile_pymc_model(model)
     if not agrees(compiled, expected):
         raise ConvergenceError(
             tr(
-                "the compiled model does not compute what its equations say; empty the compile cache of PyTensor "
-                "(pytensor-cache purge) and report the versions of pytensor, numba and nutpie",
-                "编译后的模型与方程不一致；请清空 PyTensor 编译缓存（pytensor-cache purge），并报告 pytensor、numba、nutpie 版本",
+                "the compiled model does not compute what its equations say; please report the versions of pytensor, "
+                "numba and nutpie",
+                "编译后的模型与方程不一致；请报告 pytensor、numba、nutpie 的版本",
             )
         )
+    if noted["complete"]:
+        machine_code.store(path, noted)
     return compiled
 
 
