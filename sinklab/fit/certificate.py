@@ -10,6 +10,7 @@ import numpy as np
 
 from sinklab.errors import ConvergenceError
 from sinklab.fit.search import decrement
+from sinklab.language import tr
 
 #: Gain in log-likelihood below which no estimate would move by a thousandth of its standard error.
 STILL = 1e-6
@@ -19,6 +20,8 @@ N_DISPLACED = 2
 DISPLACEMENT = 0.1
 
 
+# What overflows on the way is judged at the end, by the certificate.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def certified_maximum(engine, starts, seed: int = 0):
     """Maximise from every start and let a second optimiser try from displaced ones.
 
@@ -76,6 +79,7 @@ def _certificate(engine, state, steps, second, n_start) -> dict:
     # A parameter held by its limit is not searched for any more.
     held = np.flatnonzero(engine.bounds.on_limit(engine.estimates(state)[0]))
     score, information = np.delete(score, held), np.delete(np.delete(information, held, 0), held, 1)
+    _refuse_undetermined(engine, state, np.isfinite(information).all(axis=1), held)
     size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
     singular = np.linalg.svd(information / np.outer(size, size), compute_uv=False)
     rank = int((singular > 1e-10 * singular[0]).sum())
@@ -93,3 +97,18 @@ def _certificate(engine, state, steps, second, n_start) -> dict:
         "agree": second is None or bool(second > state.loglik - AGREE),
         "converged": bool(promised < STILL and rank == len(score)),
     }
+
+
+def _refuse_undetermined(engine, state, finite, held) -> None:
+    if finite.all():
+        return
+    labels = np.delete(np.array(engine.layout.labels), held)
+    values = np.delete(engine.estimates(state)[0], held)
+    shown = ", ".join(f"{p} = {v:.6g}" for p, v in zip(labels, values, strict=True))
+    raise ConvergenceError(
+        tr(
+            f"the data do not determine the parameters ({shown}): responses that hardly vary, or that the equation meets "
+            "exactly, leave no maximum; use a form with fewer parameters",
+            f"数据不能确定参数（{shown}）：因变量几乎不变，或方程与数据完全吻合，似然没有最大值；请改用参数较少的形式",
+        )
+    )

@@ -151,7 +151,7 @@ def fit_factor(stands, response: str, predictor: str, level: float = 0.95, seed:
             found = sl.fit(
                 used, text.format(y=response, x=predictor), level=level, seed=seed, label=label, name=name
             )
-        except (SinklabError, np.linalg.LinAlgError):
+        except SinklabError:
             # A factor that does not depend on the predictor leaves a form without a maximum.
             continue
         if found.converged:

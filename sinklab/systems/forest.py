@@ -120,7 +120,7 @@ def fit_growth(
         try:
             # All stands are handed over: the fit counts those it cannot use.
             found = sl.fit(stands, growth_text(form, response, group), **options)
-        except (SinklabError, np.linalg.LinAlgError) as error:
+        except SinklabError as error:
             failed[form] = str(error).splitlines()[0]
             continue
         se = found.parameters.set_index("name").loc["a", "se"]

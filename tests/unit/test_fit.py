@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 import sinklab as sl
-from sinklab.errors import DataError, EquationError
+from sinklab.errors import ConvergenceError, DataError, EquationError
 
 SYSTEM = """
 stem = a1 * dbh**b1 * height**c1
@@ -272,3 +272,16 @@ def test_indices_by_class():
         "AIC",
         "BIC",
     }
+
+
+@pytest.mark.parametrize("text", ["y = a*exp(b/x**c)", "y = a/(1 + b*exp(-c*x))", "y = a*x**b/(c + x**b)"])
+@pytest.mark.parametrize("spread", [0.0, 0.01])
+def test_what_the_data_do_not_determine_is_said_and_never_a_crash(text, spread):
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"x": rng.uniform(5, 40, 12), "y": 7 + spread * rng.normal(size=12)})
+    try:
+        found = sl.fit(frame, text)
+    except ConvergenceError as error:
+        assert "do not determine the parameters (a = " in str(error)
+    else:
+        assert not found.converged
