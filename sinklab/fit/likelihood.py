@@ -116,7 +116,7 @@ class SystemLikelihood:
             (np.abs(u) < HUGE).all() and np.isfinite(mean[used]).all() and np.isfinite(log_g[used]).all()
         ):
             return None
-        if not np.isfinite(jacobian[used]).all():
+        if not np.isfinite(jacobian).all() and not np.isfinite(jacobian[used]).all():
             return None
         if sigma is None:
             count = used.sum(axis=0)
@@ -207,27 +207,38 @@ class SystemLikelihood:
 
     def joint_score(self, origin: State, state: State, move) -> np.ndarray:
         """Gradient by all parameters at a displaced state."""
-        slope, spread = self.derivatives(state)
-        k = slope.shape[2]
-        keep = np.concatenate([np.ones(k, bool), self.scale.free])
-        score = np.zeros(spread.shape[2])
+        by_mean, by_log_g = np.zeros_like(state.u), np.zeros_like(state.u)
         by_sigma = np.zeros_like(state.sigma)
         for p in self.patterns:
             precision = np.linalg.inv(state.sigma[np.ix_(p.seen, p.seen)])
-            u = state.u[np.ix_(p.rows, p.seen)]
-            w = u @ precision
-            score[:k] += np.einsum("nq,nqk->k", w, slope[np.ix_(p.rows, p.seen)], optimize=True)
-            score += np.einsum("nq,nqk->k", w * u - 1, spread[np.ix_(p.rows, p.seen)], optimize=True)
+            here = np.ix_(p.rows, p.seen)
+            w = state.u[here] @ precision
+            by_mean[here], by_log_g[here] = w, w * state.u[here] - 1
             by_sigma[np.ix_(p.seen, p.seen)] += 0.5 * (w.T @ w - len(p.rows) * precision)
+        score = self._pulled_back(state, by_mean, by_log_g)
+        if self.combined:
+            _, spread = self.derivatives(state)
         for part in self.combined:
             told, by_covariance = totals.Terms.at(part, state, state.sigma).gradient(spread[part.rows])
             score += told
             by_sigma += by_covariance
+        keep = np.concatenate([np.ones(len(score) - self.n_equation, bool), self.scale.free])
         root = np.linalg.cholesky(origin.sigma)
         triangle = self._triangle(move[len(origin.theta) :])
         by_triangle = 2 * root.T @ by_sigma @ root @ triangle
         slopes = [by_triangle[t, s] * (triangle[s, s] if s == t else 1.0) for s, t in self.pairs]
         return np.concatenate([score[keep], slopes])
+
+    def _pulled_back(self, state, by_mean, by_log_g) -> np.ndarray:
+        """Derivatives by scaled means and by ln g (n, m), nought where nothing was measured, carried to the parameters."""
+        _, exponents = self.split(state.theta)
+        ratio, by_exponent = self.scale.pulled_back(exponents, state.mean, by_log_g)
+        weight = np.where(self.observed, by_mean * np.exp(-state.log_g) + ratio, 0.0)
+        jacobian = state.jacobian
+        if not np.isfinite(jacobian).all():
+            # Only where nothing was measured: a state is finite elsewhere.
+            jacobian = np.where(self.observed[:, :, None], jacobian, 0.0)
+        return np.concatenate([weight.ravel() @ jacobian.reshape(-1, jacobian.shape[2]), by_exponent])
 
     def _triangle(self, entries) -> np.ndarray:
         triangle = np.zeros((self.n_equation, self.n_equation))
@@ -259,8 +270,10 @@ class SystemLikelihood:
 
 def weighted_square(a, weight) -> np.ndarray:
     """Sum over trees of ``a' W a`` for a (n, q, k) and W (q, q)."""
-    weighted = np.einsum("qr,nrk->nqk", weight, a, optimize=True)
-    return a.reshape(-1, a.shape[2]).T @ weighted.reshape(-1, a.shape[2])
+    n, q, k = a.shape
+    by_equation = np.ascontiguousarray(a.transpose(1, 0, 2))
+    weighted = weight @ by_equation.reshape(q, n * k)
+    return by_equation.reshape(q * n, k).T @ weighted.reshape(q * n, k)
 
 
 def _add_covariance_terms(cross, inner, nuisance, pairs, pattern, precision, spread_total, w):

@@ -177,6 +177,20 @@ class Scale:
             by_coefficient[:, j] = exponents[j] * jacobian[:, j] / mean[:, j, None]
         return by_coefficient, by_exponent
 
+    def pulled_back(self, exponents, mean, by_log_g):
+        """Derivatives by ln g (n, m) carried to the means (n, m) and to the exponents (m,)."""
+        by_mean, by_exponent = np.zeros_like(mean), np.zeros(len(self.functions))
+        for j, function in enumerate(self.functions):
+            if function.kind in EVEN:
+                continue
+            weight, base = by_log_g[:, j], self.base[j]
+            if base is None:
+                seen = weight != 0
+                base = np.log(mean[:, j], out=np.zeros(len(mean)), where=seen)
+                np.divide(exponents[j] * weight, mean[:, j], out=by_mean[:, j], where=seen)
+            by_exponent[j] = weight @ base
+        return by_mean, by_exponent
+
     def natural_sigma(self, sigma, exponents):
         """Sigma for predictors in their own unit instead of divided by their centre."""
         return sigma * np.exp(-np.asarray(exponents) * np.array(self.shift))
