@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY))
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 NSUR = {"method": "nsur", "equations": "stem = a1 * dbh**b1\nbranch = a2 * dbh**b2\nagb = stem + branch\n"}
 BAYES = {"method": "bayes", "equations": "stem = a1 * dbh**b1\n", "variance": "lognormal"}
