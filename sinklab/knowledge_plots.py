@@ -7,7 +7,7 @@ from sinklab.knowledge import catalogue
 from sinklab.knowledge.plausibility import log_values, rules, span
 from sinklab.knowledge.pooled import PooledEquation
 from sinklab.language import language
-from sinklab.system_plots import BAND, INK, PRINTED, axes_of, styled, words
+from sinklab.plot_style import BAND, INK, PRINTED, axes_of, styled, words
 
 N_GRID = 120
 OTHERS = "#9a9a9a"

@@ -5,42 +5,18 @@ Chinese look the same on every system. :func:`save` writes a file whose bytes de
 alone.
 """
 
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from sinklab import fonts, paths, vocabulary
+from sinklab import paths, vocabulary
 from sinklab.equations.parts import complete
 from sinklab.language import language
+from sinklab.plot_style import BAND, FAINT, INK, figure_of, style
 
-INK, BAND, FAINT = "#1b4d3e", "#7fb69a", "#d7e8de"
 N_GRID = 200
 MAX_VALUES = 60
-
-
-@contextmanager
-def _style():
-    import matplotlib as mpl
-
-    rc = {
-        "font.family": [fonts.register(), "DejaVu Sans"],
-        "font.size": 9,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "legend.frameon": False,
-        "mathtext.fontset": "stix",
-    }
-    with mpl.rc_context(rc):
-        yield
-
-
-def _figure(width, height, rows=1, columns=1):
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, np.atleast_2d(figure.subplots(rows, columns, squeeze=False))
 
 
 def save(figure, path) -> Path:
@@ -52,7 +28,7 @@ def save(figure, path) -> Path:
         Where it was written; the old file stays until the new one is complete.
     """
     path = Path(path)
-    with _style(), paths.atomic_write(path, "wb") as stream:
+    with style(), paths.atomic_write(path, "wb") as stream:
         figure.savefig(stream, format="png", dpi=200, metadata={"Software": None})
     return path
 
@@ -135,8 +111,8 @@ def fit_figure(fit, response=None, data=None, lang=None):
         "zh": ("实测", "拟合", f"均值 {level} 区间", f"个体 {level} 区间"),
         "en": ("measured", "fitted", f"{level} interval of the mean", f"{level} interval of an individual"),
     }[lang]
-    with _style():
-        figure, axes = _figure(5.2, 3.8)
+    with style():
+        figure, axes = figure_of(5.2, 3.8)
         axis = axes[0, 0]
         band = single[f"{response}_lower"], single[f"{response}_upper"]
         axis.fill_between(grid[x], *band, color=FAINT, linewidth=0, label=words[3])
@@ -169,8 +145,8 @@ def residual_figure(fit, lang=None):
     }[lang]
     free = list(fit.residual)
     fitted = fit.fitted()
-    with _style():
-        figure, axes = _figure(7.2, 2.4 * len(free), len(free), 2)
+    with style():
+        figure, axes = figure_of(7.2, 2.4 * len(free), len(free), 2)
         for row, response in enumerate(free):
             part = fitted[fitted["response"] == response]
             rows = fit.data.loc[part.index]
@@ -229,8 +205,8 @@ def values_figure(values, lang=None):
         vocabulary.group_label(group, lang) or other or name
         for group, name in zip(groups, shown["name"], strict=True)
     ]
-    with _style():
-        figure, axes = _figure(7.6, 1.2 + 0.22 * len(shown))
+    with style():
+        figure, axes = figure_of(7.6, 1.2 + 0.22 * len(shown))
         axis = axes[0, 0]
         place = np.arange(len(shown))[::-1]
         axis.hlines(place, shown["q025"], shown["q975"], color=BAND, lw=2.5)
@@ -276,8 +252,8 @@ def comparison_figure(told, lang=None):
     methods = list(dict.fromkeys(told["method"]))
     sizes, responses = list(dict.fromkeys(told["size"])), list(dict.fromkeys(told["response"]))
     colours = ("#1b4d3e", "#7a5195", "#ef5675", "#ffa600", "#2f7fb8", "#777777", "#8c564b")
-    with _style():
-        figure, axes = _figure(2.6 * len(responses), 3.2, 1, len(responses))
+    with style():
+        figure, axes = figure_of(2.6 * len(responses), 3.2, 1, len(responses))
         for axis, response in zip(axes[0], responses, strict=True):
             for m, method in enumerate(methods):
                 part = told[(told["method"] == method) & (told["response"] == response)].set_index("size")
@@ -285,8 +261,8 @@ def comparison_figure(told, lang=None):
                 share = 100 / first.set_index("size")["value"].reindex(part.index)
                 place = np.array([sizes.index(s) for s in part.index]) + (m - len(methods) / 2) * 0.11
                 span = (part[["lower", "upper"]].sub(part["value"], axis=0)).mul(share, axis=0).abs().T
-                style = {"fmt": "o", "ms": 3.5, "lw": 1.2, "color": colours[m % len(colours)]}
-                axis.errorbar(place, part["value"] * share, yerr=span, label=method, **style)
+                line = {"fmt": "o", "ms": 3.5, "lw": 1.2, "color": colours[m % len(colours)]}
+                axis.errorbar(place, part["value"] * share, yerr=span, label=method, **line)
             axis.axhline(100, color="#cccccc", lw=0.8, zorder=0)
             axis.set_xticks(range(len(sizes)), sizes)
             axis.set_title(vocabulary.label(response, lang), loc="left")

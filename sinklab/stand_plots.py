@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab import vocabulary
-from sinklab.system_plots import BAND, INK, axes_of, styled, words
+from sinklab.plot_style import BAND, INK, axes_of, styled, words
 
 
 @styled

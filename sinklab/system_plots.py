@@ -3,48 +3,12 @@
 Every function returns a matplotlib ``Figure`` drawn with the bundled Chinese font; :func:`sinklab.plots.save` writes it.
 """
 
-from functools import wraps
-
 import numpy as np
 
-from sinklab import fonts, vocabulary
-from sinklab.language import language
+from sinklab import vocabulary
+from sinklab.plot_style import BAND, INK, PRINTED, axes_of, styled, words
 
-INK, BAND, PRINTED, FAINT = "#1b4d3e", "#7fb69a", "#b5651d", "#cccccc"
-
-
-def styled(draw):
-    """Draw with the fonts and lines of the house; texts keep the font that is set when they are made."""
-
-    @wraps(draw)
-    def inside(*arguments, **options):
-        import matplotlib as mpl
-
-        rc = {
-            "font.family": [fonts.register(), "DejaVu Sans"],
-            "font.size": 9,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "legend.frameon": False,
-            "mathtext.fontset": "stix",
-        }
-        with mpl.rc_context(rc):
-            return draw(*arguments, **options)
-
-    return inside
-
-
-def axes_of(width, height, columns=1):
-    """Figure and its axes side by side."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(1, columns, squeeze=False)[0]
-
-
-def words(lang, zh, en):
-    """The text of the language."""
-    return zh if (lang or language()) == "zh" else en
+SAMPLES = "#cccccc"
 
 
 def readable(values, lang=None) -> list[str]:
@@ -84,7 +48,7 @@ def depth_figure(layers, variable, by, lang=None):
     figure, axes = axes_of(3.4 * len(groups) + 0.6, 3.8, len(groups))
     for axis, (key, part) in zip(axes, groups, strict=True):
         middle = (part["layer_top"] + part["layer_bottom"]) / 2
-        axis.plot(part[variable], middle, ".", ms=2, color=FAINT)
+        axis.plot(part[variable], middle, ".", ms=2, color=SAMPLES)
         depth = np.minimum(middle // 10, 14)
         found = part.groupby(depth)[variable].quantile([0.25, 0.5, 0.75]).unstack()
         place = found.index.to_numpy(float) * 10 + 5

@@ -40,7 +40,10 @@ ROWS = (
     {"fit"},
     {"assess", "propagate", "knowledge"},
     {"systems"},
-    {"plots", "maps", "system_plots", "stand_plots", "knowledge_plots", "fonts", "drafts", "review"},
+    {
+        *("fonts", "plot_style", "plots", "maps", "system_plots", "stand_plots", "knowledge_plots"),
+        *("drafts", "review"),
+    },
     {"runs", "cli"},
 )
 
