@@ -7,7 +7,7 @@ import pytest
 import sinklab as sl
 from sinklab.calibration import calibrated
 from sinklab.cli import main
-from sinklab.errors import DataError, EquationError
+from sinklab.errors import ConvergenceError, DataError, EquationError
 
 ONE = "agb = a[site] * dbh**b"
 BOTH = "agb = a[site] * dbh**b[site]"
@@ -205,3 +205,15 @@ def test_command(tmp_path, capsys):
     said = capsys.readouterr().out
     assert code == 0
     assert "Between groups of site, 20 groups" in said
+
+
+def test_groups_that_determine_nothing_end_in_one_message():
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame({"x": rng.uniform(5, 40, 24), "site": np.repeat([*"abcdef"], 4)})
+    frame["y"] = 7 + 0.001 * rng.normal(size=24)
+    try:
+        found = sl.fit(frame, "y = a[site] * (1 - exp(-b*x))**c", method="mixed")
+    except ConvergenceError as error:
+        assert "do not determine the parameters" in str(error)
+    else:
+        assert not found.converged

@@ -68,12 +68,30 @@ def fit_mixed(prepared, functions, start=None, level=0.95, seed=0):
     starts = [start_values(model.system, prepared.frame, start or None, seed)]
     state, _ = certified_maximum(near, starts, seed)
     beta, exponents = near.estimates(state)
-    found, steps, settled = alternate(model, first_state(model, beta, state.sigma, exponents))
+    first = first_state(model, beta, state.sigma, exponents)
     displaced = first_state(model, beta, state.sigma * 0.5, exponents, 3 * FIRST_SPREAD)
-    second = alternate(model, displaced)[0]
-    if second.solution.loglik > found.solution.loglik + 1e-4:
+    reached = [end for end in (_reached(model, begin) for begin in (first, displaced)) if end is not None]
+    if not reached:
+        raise ConvergenceError(
+            tr(
+                "the data do not determine the parameters of the mixed model: its information is lost to rounding; let "
+                "fewer parameters vary between groups, or use a form with fewer parameters",
+                "数据不能确定混合模型的参数（信息矩阵奇异）；请减少组间变动的参数，或改用参数较少的形式",
+            )
+        )
+    found, steps, settled = reached[0]
+    second = reached[1][0] if len(reached) > 1 else None
+    if second is not None and second.solution.loglik > found.solution.loglik + 1e-4:
         found = second
     return from_mixed(prepared, model, found, _certificate(model, found, second, steps, settled), level, seed)
+
+
+def _reached(model, begin):
+    """End of the alternation from a start; None where the linear models become singular."""
+    try:
+        return alternate(model, begin)
+    except np.linalg.LinAlgError:
+        return None
 
 
 def first_state(model, beta, sigma, exponents, spread=FIRST_SPREAD) -> MixedState:
@@ -207,6 +225,7 @@ def _certificate(model, found, second, steps, settled) -> dict:
     singular = np.linalg.svd(found.solution.information / np.outer(size, size), compute_uv=False)
     rank = int((singular > 1e-10 * singular[0]).sum())
     k = len(found.beta)
+    other = None if second is None else second.solution.loglik
     return {
         "estimator": "ml",
         "approximation": "Lindstrom-Bates",
@@ -215,7 +234,7 @@ def _certificate(model, found, second, steps, settled) -> dict:
         "n_parameter": k,
         "condition": float(singular[0] / max(singular[-1], 1e-300)),
         "n_start": 2,
-        "loglik_second": second.solution.loglik,
-        "agree": bool(abs(second.solution.loglik - found.solution.loglik) < 1e-3),
+        "loglik_second": other,
+        "agree": other is not None and bool(abs(other - found.solution.loglik) < 1e-3),
         "converged": bool(settled and rank == k),
     }
