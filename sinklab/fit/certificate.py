@@ -16,7 +16,8 @@ from sinklab.language import tr
 STILL = 1e-6
 #: Difference in log-likelihood within which two optimisers agree.
 AGREE = 1e-4
-N_DISPLACED = 2
+#: Displaced starts of the second optimiser, and how many a fit with limits may have that has not converged.
+N_DISPLACED, MOST_DISPLACED = 2, 10
 DISPLACEMENT = 0.1
 
 
@@ -56,21 +57,27 @@ def certified_maximum(engine, starts, seed: int = 0):
     if not found:
         raise failure
     state, steps = max(found, key=lambda pair: pair[0].loglik)
-    second = None
-    # Iterated weights have no objective of their own that another optimiser could reach.
-    if not engine.hold_weights:
-        others = [o for o in _displaced(engine, starts[-1], seed) if o is not None]
-        second = max((o.loglik for o in others), default=None)
-        better = [o for o in others if o.loglik > state.loglik + AGREE]
-        if better:
-            state = max(better, key=lambda o: o.loglik)
-    return state, _certificate(engine, state, steps, second, len(starts))
+    if engine.hold_weights:
+        # Iterated weights have no objective of their own that another optimiser could reach.
+        return state, _certificate(engine, state, steps, None, len(starts))
+    n_start, second = len(starts), None
+    for other in _displaced(engine, starts[-1], seed):
+        n_start += 1
+        if other is not None:
+            second = other.loglik if second is None else max(second, other.loglik)
+            state = other if other.loglik > state.loglik + AGREE else state
+        if n_start - len(starts) >= N_DISPLACED:
+            certificate = _certificate(engine, state, steps, second, n_start)
+            # On the way to a limit the search is flat, and may end early from one start and not from another.
+            if certificate["converged"] or not engine.limits:
+                break
+    return state, certificate
 
 
 def _displaced(engine, start, seed):
     rng = np.random.default_rng(seed)
     theta = engine.searched(start)
-    for _ in range(N_DISPLACED):
+    for _ in range(MOST_DISPLACED):
         yield engine.second_opinion(theta * np.exp(rng.normal(0, DISPLACEMENT, len(theta))))
 
 
@@ -92,7 +99,7 @@ def _certificate(engine, state, steps, second, n_start) -> dict:
         "rank": rank,
         "n_parameter": len(score),
         "condition": float(singular[0] / max(singular[-1], 1e-300)),
-        "n_start": n_start + (0 if engine.hold_weights else N_DISPLACED),
+        "n_start": n_start,
         "loglik_second": None if second is None else second + float(engine.log_jacobian().sum()),
         "agree": second is None or bool(second > state.loglik - AGREE),
         "converged": bool(promised < STILL and rank == len(score)),
