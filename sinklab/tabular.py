@@ -203,3 +203,12 @@ def write_csv(frame: pd.DataFrame, path) -> None:
     with paths.atomic_write(path) as stream:
         stream.write("\ufeff")
         frame.to_csv(stream, index=False, lineterminator="\n")
+
+
+def is_number(text: str) -> bool:
+    """Whether a text reads as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

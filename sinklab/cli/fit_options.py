@@ -89,7 +89,7 @@ def sampling_options(arguments) -> dict:
     ------
     DataError
     """
-    from sinklab.tabular import read_csv
+    from sinklab.tabular import is_number, read_csv
 
     names = ("pool", "draws", "tune", "chains")
     found = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
@@ -106,13 +106,5 @@ def sampling_options(arguments) -> dict:
                         f"--measurement-error：{part!r} 不是“变量=标准差”的形式",
                     )
                 )
-            found["measurement_error"][name] = float(size) if _is_number(size) else size
+            found["measurement_error"][name] = float(size) if is_number(size) else size
     return found
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

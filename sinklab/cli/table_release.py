@@ -1,5 +1,6 @@
 """``sinklab table release``: recompute a version, refuse it or seal it."""
 
+from sinklab.cli.table_verify import add_data
 from sinklab.language import tr
 
 
@@ -43,13 +44,7 @@ def add_action(actions):
     parser.add_argument(
         "--date", metavar="YYYY-MM-DD", help=tr("date of the release (today)", "发布日期（默认当天）")
     )
-    parser.add_argument(
-        "--data",
-        metavar="FILE",
-        nargs="+",
-        default=[],
-        help=tr("own data files, for tables made from plain files", "由本地文件生成的表：所用数据文件"),
-    )
+    add_data(parser)
     parser.set_defaults(func=run)
     return parser
 

@@ -19,6 +19,13 @@ def add_action(actions):
         nargs="+",
         help=tr("folder, id or id@version", "参数表文件夹、id 或 id@version"),
     )
+    add_data(parser)
+    parser.set_defaults(func=run)
+    return parser
+
+
+def add_data(parser) -> None:
+    """Add ``--data``: the files that a table is computed from again."""
     parser.add_argument(
         "--data",
         metavar="FILE",
@@ -26,8 +33,6 @@ def add_action(actions):
         default=[],
         help=tr("own data files, for tables made from plain files", "由本地文件生成的表：所用数据文件"),
     )
-    parser.set_defaults(func=run)
-    return parser
 
 
 def run(arguments) -> int:

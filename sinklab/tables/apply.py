@@ -5,6 +5,7 @@ import pandas as pd
 
 from sinklab.errors import TableError
 from sinklab.language import tr
+from sinklab.tabular import is_number
 
 
 def choose_model(models, key, ref: str) -> int:
@@ -96,17 +97,9 @@ def _positions(levels, models) -> pd.Series:
     names = {name: i for i, name in enumerate(models["label_zh"])}
     names |= {name: i for i, name in enumerate(models["group_level"])}
     if pd.api.types.is_numeric_dtype(levels.dtype):
-        names = {float(name): i for name, i in names.items() if _is_number(name)}
+        names = {float(name): i for name, i in names.items() if is_number(name)}
         return levels.astype(float).map(names)
     return levels.astype(object).map(lambda level: names.get(str(level))).astype(float)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def find_number(frames, name, column, model, ref):
