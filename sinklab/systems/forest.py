@@ -19,8 +19,8 @@ Zeide B. (1993) Analysis of growth equations. Forest Science 39:594-616.
 import numpy as np
 import pandas as pd
 
-from sinklab.errors import DataError, SinklabError
 from sinklab.language import tr
+from sinklab.systems.candidates import fit_candidates
 
 #: Parameters are logarithms of A, b, c and k, so that draws of them never turn a stand negative; ``{g}`` is the place of
 #: a group, whose asymptote is then its own.
@@ -32,8 +32,6 @@ GROWTH = {
     "korf": "{y} = exp(a{g} - exp(b) * age**(-exp(c)))",
     "schumacher": "{y} = exp(a{g} - exp(b) / age)",
 }
-#: An asymptote whose logarithm has a larger standard error than this is not determined by the stands.
-ASYMPTOTE_SE = 0.5
 
 
 def growth_text(form: str, response: str, group: str = "") -> str:
@@ -74,6 +72,7 @@ def fit_growth(
     forms=tuple(GROWTH),
     name: str = "data",
     group: str = "",
+    variance: str = "power:mean",
 ):
     """Fit the growth curves to stands of many ages and rank them.
 
@@ -89,6 +88,8 @@ def fit_growth(
     name : str
     group : str
         Column of sites or studies whose asymptotes differ at random (mixed model); blank for one curve.
+    variance : str
+        Of a single stand, as :func:`sinklab.fit` takes it.
 
     Returns
     -------
@@ -102,43 +103,24 @@ def fit_growth(
     DataError
         None converged, with the reasons.
     """
-    import sinklab as sl
-    from sinklab import indices
-
     used = stands[(stands["age"] > 0) & (stands[response] > 0)]
-    fits, failed = [], {}
-    for form in forms:
-        options = {
-            "method": "mixed" if group else "nsur",
-            "variance": "power:mean",
-            "start": start_values(form, used["age"], used[response]),
-            "seed": seed,
-            "level": level,
-            "label": f"{form}, {group}" if group else form,
-            "name": name,
-        }
-        try:
-            # All stands are handed over: the fit counts those it cannot use.
-            found = sl.fit(stands, growth_text(form, response, group), **options)
-        except SinklabError as error:
-            failed[form] = str(error).splitlines()[0]
-            continue
-        se = found.parameters.set_index("name").loc["a", "se"]
-        if not found.converged:
-            failed[form] = tr("did not converge", "未收敛")
-        elif not se <= ASYMPTOTE_SE:
-            failed[form] = tr(
-                f"asymptote not determined (standard error of its logarithm {se:.2g}): no stands old enough",
-                f"渐近值无法确定（其对数的标准误 {se:.2g}）：缺少足够老的林分",
-            )
-        else:
-            fits.append(found)
-    if not fits:
-        raise DataError(
-            tr("no growth curve converged: ", "没有生长曲线收敛：")
-            + "; ".join(f"{k}: {v}" for k, v in failed.items())
-        )
-    return sorted(fits, key=lambda f: indices.aic(f.loglik, len(f.parameters) + f.n_variance)), failed
+    candidates = {
+        form: (growth_text(form, response, group), start_values(form, used["age"], used[response]), "a")
+        for form in forms
+    }
+    # All stands are handed over: the fit counts those it cannot use.
+    fits, failed = fit_candidates(
+        stands,
+        candidates,
+        tr("no growth curve converged: ", "没有生长曲线收敛："),
+        tr("no stands old enough", "缺少足够老的林分"),
+        group=group,
+        variance=variance,
+        seed=seed,
+        level=level,
+        name=name,
+    )
+    return list(fits.values()), failed
 
 
 def site_dummies(stands, response: str, form: str, group: str, seed: int = 0, name: str = "data"):

@@ -28,8 +28,9 @@ Mehtatalo L., de-Miguel S., Gregoire T.G. (2015) Modeling height-diameter curves
 import numpy as np
 import pandas as pd
 
-from sinklab.errors import DataError, SinklabError
+from sinklab.errors import DataError
 from sinklab.language import tr
+from sinklab.systems.candidates import fit_candidates
 
 #: Texts of the curves; coefficients are logarithms where they are positive, and ``{g}`` is the place of a group.
 HEIGHT = {
@@ -43,8 +44,6 @@ HEIGHT = {
     "michaelis_menten": "height = 1.3 + exp(a{g}) * dbh / (exp(b) + dbh)",
     "power": "height = 1.3 + exp(a{g}) * dbh**b",
 }
-#: A logarithm of the asymptote with a larger standard error is not determined by the trees.
-ASYMPTOTE_SE = 0.5
 #: Fewest groups that tell how groups differ.
 FEW_GROUPS = 5
 
@@ -96,6 +95,7 @@ def fit_heights(
     seed: int = 0,
     level: float = 0.95,
     name: str = "data",
+    variance: str = "power:mean",
 ):
     """Fit the curves to trees, one for all of them or with a coefficient that varies between groups.
 
@@ -109,6 +109,8 @@ def fit_heights(
     seed : int
     level : float
     name : str
+    variance : str
+        Of a single tree, as :func:`sinklab.fit` takes it.
 
     Returns
     -------
@@ -122,9 +124,6 @@ def fit_heights(
     DataError
         Too few groups, or no curve converged, with the reasons.
     """
-    import sinklab as sl
-    from sinklab import indices
-
     used = trees[(trees["dbh"] > 0) & (trees["height"] > 1.3)]
     if group and used[group].nunique() < FEW_GROUPS:
         raise DataError(
@@ -133,40 +132,25 @@ def fit_heights(
                 f"{group} 只有 {used[group].nunique()} 个水平；至少需要 {FEW_GROUPS} 个",
             )
         )
-    fits, failed = {}, {}
-    for form in forms:
-        options = {
-            "method": "mixed" if group else "nsur",
-            "variance": "power:mean",
-            "start": start_values(form, used["dbh"], used["height"]),
-            "label": f"{form}, {group}" if group else form,
-        }
-        try:
-            found = sl.fit(used, text(form, group), seed=seed, level=level, name=name, **options)
-        except SinklabError as error:
-            failed[form] = str(error).splitlines()[0]
-            continue
-        leading = "b" if form == "naslund" else "a"
-        se = found.parameters.set_index("name").loc[leading, "se"]
-        if not found.converged:
-            failed[form] = tr("did not converge", "未收敛")
-        elif not se <= ASYMPTOTE_SE:
-            failed[form] = tr(
-                f"asymptote not determined (standard error of its logarithm {se:.2g}): no trees large enough",
-                f"渐近值无法确定（其对数的标准误 {se:.2g}）：缺少足够大的树",
-            )
-        else:
-            fits[form] = found
-    if not fits:
-        raise DataError(
-            tr("no height curve converged: ", "没有树高曲线收敛：")
-            + "; ".join(f"{k}: {v}" for k, v in failed.items())
+    candidates = {
+        form: (
+            text(form, group),
+            start_values(form, used["dbh"], used["height"]),
+            "b" if form == "naslund" else "a",
         )
-
-    def aic(form):
-        return indices.aic(fits[form].loglik, len(fits[form].parameters) + fits[form].n_variance)
-
-    return {form: fits[form] for form in sorted(fits, key=aic)}, failed
+        for form in forms
+    }
+    return fit_candidates(
+        used,
+        candidates,
+        tr("no height curve converged: ", "没有树高曲线收敛："),
+        tr("no trees large enough", "缺少足够大的树"),
+        group=group,
+        variance=variance,
+        seed=seed,
+        level=level,
+        name=name,
+    )
 
 
 def ranking(fits, group: str, folds: int = 5, unseen: int = 4) -> pd.DataFrame:
