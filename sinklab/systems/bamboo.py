@@ -159,13 +159,13 @@ def stand_mass(counts, mass):
 def draw_mean_mass(culms, components, n: int, seed: int) -> np.ndarray:
     """Draws of the mean mass of a culm by age, from printed means and SD of its organs.
 
-    The organs of one culm are large or small together: the SD of a sum is taken as the sum of the SD, which the
-    printed SD of whole culms bears out.
+    The organs of one culm are large or small together, but not strictly: their correlation at an age is the one that
+    the SD of whole culms of that age implies, or one where whole culms were not printed.
 
     Parameters
     ----------
     culms : DataFrame
-        ``age, component, mass, mass_spread, n``.
+        ``age, component, mass, mass_spread, n``; with rows ``whole_plant`` where they are printed.
     components : sequence of str
     n, seed : int
 
@@ -175,10 +175,28 @@ def draw_mean_mass(culms, components, n: int, seed: int) -> np.ndarray:
         Ages ascending. [kg]
     """
     part = culms[culms["component"].isin(components)]
-    found = part.groupby("age").agg(mass=("mass", "sum"), sd=("mass_spread", "sum"), n=("n", "max"))
-    se = found["sd"] / np.sqrt(found["n"])
+    found = part.groupby("age").agg(mass=("mass", "sum"), n=("n", "max"))
+    square, together = _spread_of_sum(part)
+    sd = np.sqrt(square + _organs_together(culms) * (together - square))
+    se = sd / np.sqrt(found["n"])
     random = np.random.default_rng(seed)
     # Six culms an age: Student's t, and masses stay positive on the scale of logarithms.
     relative = (se / found["mass"]).to_numpy()
     t = random.standard_t((found["n"] - 1).to_numpy(), (n, len(found)))
     return found["mass"].to_numpy() * np.exp(relative * t)
+
+
+def _spread_of_sum(organs) -> tuple[pd.Series, pd.Series]:
+    """Variance of the sum of organs by age: of independent ones, and of ones that rise and fall together."""
+    spread = organs.groupby("age")["mass_spread"]
+    return spread.agg(lambda sd: (sd**2).sum()), spread.sum() ** 2
+
+
+def _organs_together(culms) -> pd.Series:
+    """Common correlation of the organs of a culm by age, between 0 and 1."""
+    organs = culms[culms["component"].isin((*ABOVE, *BELOW))]
+    square, together = _spread_of_sum(organs)
+    whole = culms[culms["component"] == "whole_plant"].groupby("age")["mass_spread"].max() ** 2
+    complete = organs.groupby("age")["component"].nunique() == len(ABOVE) + len(BELOW)
+    found = ((whole.reindex(square.index) - square) / (together - square)).clip(0, 1)
+    return found.where(complete).fillna(1.0)

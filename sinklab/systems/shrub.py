@@ -24,7 +24,10 @@ FORMS = {
 
 
 def crown_area(width, across):
-    r"""Crown projection as an ellipse, :math:`\pi d_1 d_2 / 4`. [m], [m] -> [m2]."""
+    r"""Crown projection as an ellipse, :math:`\pi d_1 d_2 / 4`. [m], [m] -> [m2].
+
+    Some sources print the product :math:`d_1 d_2` as crown area, 27 % more: their equations want that product.
+    """
     return np.pi * np.asarray(width, float) * np.asarray(across, float) / 4
 
 
@@ -65,6 +68,10 @@ def stand_by_cover(cover_fraction, mass_per_crown):
     ------
     DataError
         Cover in per cent, with its record.
+
+    Source
+    ------
+    Wang X. et al. (2017) Acta Ecologica Sinica 37(13):4384-4391, equations 3 and 4.
     """
     lines = suspect(pd.Series(np.atleast_1d(np.asarray(cover_fraction, float))), "cover_fraction")
     if lines:

@@ -66,7 +66,7 @@ def summarise(
         key: part[sites].astype(object).fillna("–").astype(str).agg(" / ".join, axis=1)
         for key, part in parts.items()
     }
-    found = {key: spreads(part[variable], labels[key], noise and part[noise]) for key, part in parts.items()}
+    found = {key: _spreads(part[variable], labels[key], noise and part[noise]) for key, part in parts.items()}
     number = {key: int(label.nunique()) for key, label in labels.items()}
     freedom = sum(number.values()) - len(number)
     squares = sum((number[k] - 1) * (tau**2 + sigma**2) for k, (_, _, tau, sigma) in found.items())
@@ -78,7 +78,7 @@ def summarise(
     return pd.DataFrame(rows)
 
 
-def spreads(values, sites, noise=None) -> tuple[float, float, float, float]:
+def _spreads(values, sites, noise=None) -> tuple[float, float, float, float]:
     """Mean of the logarithms with its standard error, sd between sites, sd within a site without ``noise``."""
     log = np.log(np.asarray(values, float))
     if len(log) < 2:
