@@ -56,16 +56,19 @@ def certified_maximum(engine, starts, seed: int = 0):
             failure = error
     if not found:
         raise failure
-    state, steps = max(found, key=lambda pair: pair[0].loglik)
+    state, steps = found[0]
+    for other, more in found[1:]:
+        state, steps = (other, more) if _better(engine, other, state) else (state, steps)
     if engine.hold_weights:
         # Iterated weights have no objective of their own that another optimiser could reach.
         return state, _certificate(engine, state, steps, None, len(starts))
     n_start, second = len(starts), None
     for other in _displaced(engine, starts[-1], seed):
         n_start += 1
-        if other is not None:
-            second = other.loglik if second is None else max(second, other.loglik)
-            state = other if other.loglik > state.loglik + AGREE else state
+        if other is not None and _better(engine, other, state):
+            state, second = other, other.loglik
+        elif other is not None:
+            second = max(-np.inf if second is None else second, min(other.loglik, state.loglik))
         if n_start - len(starts) >= N_DISPLACED:
             certificate = _certificate(engine, state, steps, second, n_start)
             # On the way to a limit the search is flat, and may end early from one start and not from another.
@@ -81,15 +84,48 @@ def _displaced(engine, start, seed):
         yield engine.second_opinion(theta * np.exp(rng.normal(0, DISPLACEMENT, len(theta))))
 
 
-def _certificate(engine, state, steps, second, n_start) -> dict:
+def _slope(engine, state):
+    """Score and information by the parameters that no limit holds, and the places of those held."""
     score, information = engine.likelihood.joint_score_and_information(state)
-    # A parameter held by its limit is not searched for any more.
     held = np.flatnonzero(engine.bounds.on_limit(engine.estimates(state)[0]))
-    score, information = np.delete(score, held), np.delete(np.delete(information, held, 0), held, 1)
-    _refuse_undetermined(engine, state, np.isfinite(information).all(axis=1), held)
+    return np.delete(score, held), np.delete(np.delete(information, held, 0), held, 1), held
+
+
+def _singular_values(information) -> np.ndarray:
     size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
-    singular = np.linalg.svd(information / np.outer(size, size), compute_uv=False)
-    rank = int((singular > 1e-10 * singular[0]).sum())
+    return np.linalg.svd(information / np.outer(size, size), compute_uv=False)
+
+
+def _rank(singular) -> int:
+    return int((singular > 1e-10 * singular[0]).sum())
+
+
+def _better(engine, other, state) -> bool:
+    """Whether a state beats another.
+
+    Where the spread follows the mean the likelihood can rise without end, onto points met exactly: such a climb never
+    stands against a maximum.
+    """
+    if abs(other.loglik - state.loglik) <= AGREE:
+        return False
+    if other.loglik > state.loglik:
+        return _still(engine, other) or not _still(engine, state)
+    return _still(engine, other) and not _still(engine, state)
+
+
+def _still(engine, state) -> bool:
+    """Whether a state is a maximum that the data determine."""
+    score, information, _ = _slope(engine, state)
+    if not np.isfinite(information).all():
+        return False
+    return bool(decrement(score, information) < STILL and _rank(_singular_values(information)) == len(score))
+
+
+def _certificate(engine, state, steps, second, n_start) -> dict:
+    score, information, held = _slope(engine, state)
+    _refuse_undetermined(engine, state, np.isfinite(information).all(axis=1), held)
+    singular = _singular_values(information)
+    rank = _rank(singular)
     promised = decrement(score, information)
     certificate = {"bounds": engine.limits} if engine.limits else {}
     return certificate | {
