@@ -5,7 +5,7 @@ Every function returns a matplotlib ``Figure`` drawn with the bundled Chinese fo
 
 import numpy as np
 
-from sinklab import vocabulary
+from sinklab import units, vocabulary
 from sinklab.plot_style import BAND, INK, PRINTED, axes_of, styled, words
 
 SAMPLES = "#cccccc"
@@ -135,6 +135,38 @@ def curves_figure(data, x, y, curves, lang=None, log=False):
     axis.set(xlabel=vocabulary.label(x, lang, True), ylabel=vocabulary.label(y, lang, True))
     if log:
         axis.set(xscale="log", yscale="log")
+    axis.legend(fontsize=8)
+    return figure
+
+
+@styled
+def increments_figure(increments, printed=None, lang=None):
+    """Current and mean annual increment over age, each with its band; printed current increments as points.
+
+    Parameters
+    ----------
+    increments : DataFrame
+        Of :func:`sinklab.systems.forest.increments` for growing stock, at many ages.
+    printed : DataFrame, optional
+        ``age``, ``stock_increment`` and ``site``.
+    """
+    figure, (axis,) = axes_of(5.6, 3.6)
+    names = {
+        "cai": (words(lang, "连年生长量", "current annual increment"), INK),
+        "mai": (words(lang, "平均生长量", "mean annual increment"), PRINTED),
+    }
+    for key, (name, ink) in names.items():
+        low, high = increments[f"{key}_lower"], increments[f"{key}_upper"]
+        axis.fill_between(increments["age"], low, high, color=ink, alpha=0.15, lw=0)
+        axis.plot(increments["age"], increments[key], color=ink, lw=1.8, label=name)
+    if printed is not None:
+        for site, part in printed.groupby("site"):
+            label = words(lang, f"已发表的连年生长量，{site}", f"printed current increment, {site}")
+            axis.plot(part["age"], part["stock_increment"], "D", ms=4, color="#3b7dbd", label=label)
+    unit = units.symbol(vocabulary.variables()["stock_increment"].unit, lang)
+    axis.set_xlabel(vocabulary.label("age", lang, True))
+    axis.set_ylabel(words(lang, f"生长量（{unit}）", f"increment ({unit})"))
+    axis.set_ylim(bottom=0)
     axis.legend(fontsize=8)
     return figure
 
