@@ -99,3 +99,20 @@ def test_plots_of_felled_larches_differ(open_data):
     assert single["michaelis_menten"].loglik + 100 < mixed["michaelis_menten"].loglik
     gain = heights.calibration_gain(mixed["michaelis_menten"], trees, (0, 1), 5)
     assert gain["RMSE"].tolist() == pytest.approx([2.30, 1.55], abs=0.15)
+
+
+@pytest.mark.printed(
+    "heights.fit_heights", source="BIOMASS 2.1 (Rejou-Mechain et al. 2017), modelHD on NouraguesHD", results=3
+)
+@pytest.mark.open_data
+def test_heights_of_nouragues_as_printed(open_data):
+    trees = pd.read_csv(open_data / "nouragues" / "height_diameter.csv")
+    trees = trees.rename(columns={"D": "dbh", "H": "height"}).dropna(subset=["dbh", "height"])
+    assert len(trees) == 888
+    fits, failed = heights.fit_heights(trees)
+    assert set(failed) <= {"korf"}
+    # Residual standard errors of a Weibull curve, Michaelis and Menten's, and a power; theirs start at the ground and
+    # weigh a tree by its volume, which costs them up to two per cent.
+    for form, told in (("weibull", 4.307951), ("michaelis_menten", 4.294488), ("power", 4.305060)):
+        assert fits[form].indices()["SEE"].item() == pytest.approx(told, rel=0.025)
+        assert fits[form].indices()["SEE"].item() < told
