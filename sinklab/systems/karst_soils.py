@@ -85,12 +85,12 @@ def draw_soils(soils, layers, profile, soc_cv, density_cv, n, seed, matrix=None)
         found = marginals(soil, soc_cv, density_cv)
         drawn = karst.draw_inputs({x: found[x] for x in karst.INPUTS}, n, seed + k, matrix)
         above = cumulative(layers[layers["soil_type"] == soil["soil_type"]], profile)
-        drawn["soc_stock"] = stock_of(drawn, above)
+        drawn["soc_stock"] = _stock_of(drawn, above)
         parts.append(drawn.assign(soil_type=soil["soil_type"], area=float(soil["area"])))
     return pd.concat(parts, ignore_index=True)
 
 
-def stock_of(inputs, above):
+def _stock_of(inputs, above):
     """Carbon in t per hectare of ground from the inputs of a place."""
     return (
         above(inputs["soil_depth"])

@@ -19,10 +19,47 @@ def houzhai():
     return literature.load("karst_soil_types"), literature.load("karst_soil_layers"), profile
 
 
+@pytest.mark.printed("karst.soil_stock", source="Zhang et al. (2017), table 8", results=2)
 def test_total_of_the_catchment_as_printed():
     # Table 6: 12.12 kg/m2, 74.17 km2, exposure 36.12 %, gravel 7.71 %; table 8 prints 5.39e5 t.
     total = karst.soil_stock([121.2], [7417.0], [0.3612], [0.0771])
     assert total == pytest.approx(5.39e5, rel=0.02)
+    # Without rock and gravel 9.37e5 t, 4 % above mean density times area: the paper adds up its points, table 6 is their mean.
+    assert karst.soil_stock([121.2], [7417.0], [0.0], [0.0]) == pytest.approx(9.37e5, rel=0.045)
+
+
+@pytest.mark.printed(
+    "karst.soil_stock", source="Ji et al. (2016), doi:10.17521/cjpe.2015.0147, table 4", results=1
+)
+def test_total_of_soils_without_rock_as_printed():
+    # 110.2 t/ha on 366.96e4 ha of forest are 404.4 Tg.
+    assert karst.soil_stock([110.2], [366.96e4], [0.0], [0.0]) == pytest.approx(404.4e6, rel=1e-3)
+
+
+@pytest.mark.printed("karst_soils.total", source="Zhang et al. (2017), tables 6 and 8", results=2)
+def test_accounts_of_one_mean_soil_as_printed():
+    one = pd.DataFrame(
+        {
+            "soil_type": ["all"],
+            "area": 74.17,
+            "soil_depth": 100.0,
+            "bedrock_exposure": 0.3612,
+            "gravel_fraction": 0.0771,
+        }
+    )
+    layers = pd.DataFrame(
+        {
+            "soil_type": ["all"],
+            "layer_top": 0.0,
+            "layer_bottom": 100.0,
+            "bulk_density": 1.2,
+            "carbon_density": 12.12,
+        }
+    )
+    profile = pd.DataFrame({"layer_top": [0.0], "layer_bottom": [100.0], "soc": [10.1]})
+    assert karst_soils.total(one, layers, profile) == pytest.approx(5.39e5, rel=0.02)
+    bare = one.assign(bedrock_exposure=0.0, gravel_fraction=0.0)
+    assert karst_soils.total(bare, layers, profile) == pytest.approx(9.37e5, rel=0.045)
 
 
 def test_sum_over_soil_types_is_near_the_printed_total(houzhai):
@@ -36,6 +73,7 @@ def test_sum_over_soil_types_is_near_the_printed_total(houzhai):
     assert total == pytest.approx(5.09e5, rel=2e-3)
 
 
+@pytest.mark.printed("karst_soils.cumulative", source="Zhang et al. (2017), table 7", results=9)
 def test_profile_of_a_soil_as_printed(houzhai):
     types, layers, profile = houzhai
     # Table 7: 4.44 kg/m2 in 20 cm of black limestone soil; deeper soil follows the profile of table 3.
@@ -44,8 +82,63 @@ def test_profile_of_a_soil_as_printed(houzhai):
     # 0.83 kg/m2 in the last 5 cm, times 14.60 / 18.84 below, over 10 cm.
     assert above(30) - above(20) == pytest.approx(8.3 * 2 * 14.60 / 18.84, rel=1e-6)
     assert above(250) == above(100)
+    totals = {
+        "yellow_clay": 8.54,
+        "black_limestone_soil": 4.44,
+        "yellow_limestone_soil": 6.33,
+        "large_loam": 9.56,
+        "small_loam": 7.34,
+        "white_large_loam": 7.18,
+        "white_sand_soil": 5.4,
+        "large_mud_paddy": 14.5,
+        "yellow_clay_paddy": 10.8,
+    }
+    for kind, total in totals.items():
+        part = layers[(layers["soil_type"] == kind) & layers["carbon_density"].notna()]
+        stock = karst_soils.cumulative(part, profile)(part["layer_bottom"].max())
+        assert stock == pytest.approx(10 * total, abs=0.05), kind
 
 
+@pytest.mark.printed("karst_soils.marginals", source="Zhang et al. (2017), table 3", results=5)
+def test_medians_follow_from_printed_means_and_variation():
+    # Mean, coefficient of variation and median of the layers and of both depths; the lognormal gives the median within 6 %.
+    soil = {
+        "soil_depth": 20.0,
+        "soil_depth_spread": 11.0,
+        "bedrock_exposure": 0.4334,
+        "bedrock_exposure_spread": 0.2362,
+    }
+    soil |= {"gravel_fraction": 0.2156, "gravel_fraction_spread": 0.1056}
+    rows = (
+        (29.66, 0.5363, 25.21),
+        (8.96, 0.6855, 7.69),
+        (5.25, 0.7523, 4.22),
+        (25.07, 0.5556, 21.40),
+        (20.71, 0.7196, 15.99),
+    )
+    for mean, cv, median in rows:
+        found = karst_soils.marginals(soil, cv, 0.05)["soc"]
+        assert mean * found.quantile(0.5) == pytest.approx(median, rel=0.06)
+    drawn = karst_soils.marginals(soil, 0.5556, 0.05)["soc"]
+    # The largest of 2755 profiles is printed as 119.11 g/kg.
+    assert 25.07 * drawn.quantile(1 - 1 / 2755) == pytest.approx(119.11, rel=0.07)
+
+
+@pytest.mark.printed("karst_soils.draw_soils", source="Zhang et al. (2017), table 1", results=18)
+def test_places_of_a_soil_have_its_printed_moments(houzhai):
+    types = houzhai[0]
+    drawn = karst_soils.draw_soils(*houzhai, 0.5556, 0.05, 6000, 3, karst.correlation()).groupby("soil_type")
+    rocky = types[types["bedrock_exposure"] > 0].set_index("soil_type")
+    for name, rel in (("bedrock_exposure", 0.03), ("gravel_fraction", 0.02), ("soil_depth", 0.03)):
+        assert drawn[name].mean()[rocky.index].to_numpy() == pytest.approx(rocky[name].to_numpy(), rel=rel)
+        assert drawn[name].std()[rocky.index].to_numpy() == pytest.approx(
+            rocky[f"{name}_spread"].to_numpy(), rel=0.05
+        )
+
+
+@pytest.mark.printed(
+    "karst_importance.left_out", source="Zhang et al. (2017), abstract, ranks 1 to 3", results=3
+)
 def test_thickness_and_exposure_come_before_gravel_and_density(houzhai):
     effect = karst_importance.left_out(*houzhai, 1.20).set_index("input")["change"].abs()
     assert effect["soil_depth"] > effect["bedrock_exposure"] > effect["gravel_fraction"]
@@ -55,6 +148,24 @@ def test_thickness_and_exposure_come_before_gravel_and_density(houzhai):
         shares.idxmin() == "bulk_density" and shares["soil_depth"] > 0.2 and shares["bedrock_exposure"] > 0.2
     )
     assert ((shares >= 0) & (shares <= 1)).all()
+
+
+@pytest.mark.printed(
+    "karst_importance.variance_shares",
+    source="Ishigami and Homma (1990), indices printed with scipy.stats.sobol_indices",
+    results=3,
+)
+def test_variance_shares_of_a_function_with_printed_indices():
+    # First-order indices 0.316, 0.438 and 0.003 (from 1024 draws; the third is zero in theory).
+    x = np.random.default_rng(1).uniform(-np.pi, np.pi, (60000, 3))
+    frame = pd.DataFrame(dict.fromkeys(karst.INPUTS, 1.0), index=range(len(x)))
+    frame[["soil_depth", "bedrock_exposure", "gravel_fraction"]] = x
+    frame["soc_stock"] = np.sin(x[:, 0]) + 7 * np.sin(x[:, 1]) ** 2 + 0.1 * x[:, 2] ** 4 * np.sin(x[:, 0])
+    frame["soil_type"], frame["area"] = "one", 1.0
+    shares = karst_importance.variance_shares(frame).set_index("input")["share"]
+    assert shares["soil_depth"] == pytest.approx(0.316, abs=0.01)
+    assert shares["bedrock_exposure"] == pytest.approx(0.438, abs=0.01)
+    assert shares["gravel_fraction"] == pytest.approx(0.003, abs=0.005)
 
 
 def test_variance_shares_of_a_known_product():
@@ -71,6 +182,18 @@ def test_variance_shares_of_a_known_product():
     assert shares["bulk_density"] == pytest.approx(0, abs=0.01)
 
 
+@pytest.mark.printed("karst.correlation", source="Zhang et al. (2017), table 5", results=3)
+@pytest.mark.printed("karst.draw_inputs", source="Zhang et al. (2017), table 5", results=1)
+def test_correlations_as_printed_where_they_can_hold_together():
+    matrix = karst.correlation(inputs=("soil_depth", "bedrock_exposure", "gravel_fraction"))
+    assert matrix[np.triu_indices(3, 1)] == pytest.approx([-0.816, -0.706, 0.643], abs=1e-12)
+    pair = karst.correlation(inputs=("soil_depth", "bedrock_exposure"))
+    normal = {"soil_depth": from_moments(0, 1, "normal"), "bedrock_exposure": from_moments(0, 1, "normal")}
+    drawn = karst.draw_inputs(normal, 20000, 1, pair)
+    assert drawn.corr().iloc[0, 1] == pytest.approx(-0.816, abs=0.01)
+
+
+@pytest.mark.printed("karst.draw_inputs", source="Zhang et al. (2017), table 1", results=4)
 def test_draws_keep_marginals_and_correlations():
     matrix = karst.correlation()
     assert np.linalg.eigvalsh(matrix)[0] > 0 and matrix == pytest.approx(matrix.T)
@@ -87,10 +210,30 @@ def test_draws_keep_marginals_and_correlations():
     assert drawn["soil_depth"].mean() == pytest.approx(32, rel=0.02)
     assert drawn["soil_depth"].std() == pytest.approx(16, rel=0.03)
     assert drawn["bedrock_exposure"].mean() == pytest.approx(0.3783, rel=0.02)
+    assert drawn["bedrock_exposure"].std() == pytest.approx(0.2151, rel=0.03)
     assert (drawn["gravel_fraction"] == 0).all()
     assert drawn.corr("spearman").loc["soil_depth", "bedrock_exposure"] == pytest.approx(
         matrix[0, 1], abs=0.06
     )
+
+
+@pytest.mark.printed("karst.probe_thickness", source="Zhang et al. (2017), table 6 from table 1", results=2)
+@pytest.mark.printed("karst.exposure", source="Zhang et al. (2017), table 6 from table 1", results=1)
+def test_means_of_the_catchment_follow_from_its_soils(houzhai):
+    # Table 6 prints means over soils of table 1: 36.12 % of rock in the six rocky ones, 64 cm in all nine.
+    types = houzhai[0]
+    rocky = types[types["bedrock_exposure"] > 0]
+    assert karst.exposure(rocky["bedrock_exposure"]).mean == pytest.approx(0.3612, abs=5e-5)
+    transects = [
+        (kind, 0.0 if k < round(1000 * share) else thick)
+        for kind, share, thick in rocky[["soil_type", "bedrock_exposure", "soil_depth"]].itertuples(
+            index=False
+        )
+        for k in range(1000)
+    ]
+    names, depth = zip(*transects, strict=True)
+    assert karst.probe_thickness(depth, names).zero == pytest.approx(0.3612, abs=5e-4)
+    assert karst.probe_thickness(types["soil_depth"], types["soil_type"]).mean == pytest.approx(64, abs=0.5)
 
 
 def test_probes_on_rock_are_a_point_mass():
@@ -109,12 +252,33 @@ def test_probes_on_rock_are_a_point_mass():
         karst.probe_thickness([0, np.nan, 4, 5, 6], [1, 1, 1, 2, 2])
 
 
+@pytest.mark.printed("karst.exposure", source="Ye et al. (2022), table 3", results=2)
 def test_exposure_is_a_beta_and_never_35():
     # Tianlong mountain: mean 44.7 %, SD 26.2 %.
     found = karst.exposure(np.random.default_rng(1).beta(1.16, 1.43, 400))
     assert found.mean == pytest.approx(0.447, abs=0.04) and found.sd == pytest.approx(0.262, abs=0.03)
+    # The plots run from 2 to 96 %: in the tails of the beta, not beyond them.
+    assert found.quantile(0.001) < 0.02 < found.quantile(0.05)
+    assert found.quantile(0.95) < 0.96 < found.quantile(0.999)
     with pytest.raises(DataError, match=r"record 3: bedrock_exposure = 35.*35 % = 0.35"):
         karst.exposure([0.2, 0.4, 35.0])
+
+
+@pytest.mark.printed(
+    "karst.vegetation_per_hectare",
+    source="Liu et al. (2020), doi:10.5846/stxb201906141259, abstract",
+    results=2,
+)
+@pytest.mark.printed("karst.vegetation_per_hectare", source="Zhang et al. (2017), tables 6 and 8", results=1)
+def test_masses_of_plots_add_up_and_those_of_patches_are_reduced():
+    # Harvested plots: stem, branch, bark and foliage of the trees are 120.00 t/ha, with thinner stems and herbs 122.81 t/ha.
+    trees = karst.vegetation_per_hectare([61.04, 40.56, 11.61, 6.80], "plot", 0.447).sum()
+    assert trees == pytest.approx(120.00, abs=0.02)
+    rest = karst.vegetation_per_hectare([2.56, 0.24], "plot", 0.447).sum()
+    assert trees + rest == pytest.approx(122.81, abs=0.02)
+    # A mass per area of soil: carbon of the fine earth, 12.12 kg/m2 with 7.71 % gravel, is 5.39e5 t on 7417 ha of ground.
+    ground = karst.vegetation_per_hectare(121.2 * (1 - 0.0771), "soil_patch", 0.3612)
+    assert ground == pytest.approx(5.39e5 / 7417, rel=0.02)
 
 
 def test_vegetation_takes_exposure_once_or_not_at_all():
