@@ -54,7 +54,7 @@ def wood_densities(species, records) -> pd.DataFrame:
 
 
 def tree_masses(trees, wood) -> pd.DataFrame:
-    """Mass of every plant by the common equation, with and without the rule for low plants.
+    """Mass of every plant by the common equations, with and without the rule for low plants.
 
     Parameters
     ----------
@@ -66,12 +66,15 @@ def tree_masses(trees, wood) -> pd.DataFrame:
     Returns
     -------
     trees : DataFrame
-        A copy with ``wood_density``, ``common`` [kg], ``low`` (no taller than breast height, so its diameter was taken below)
-        and ``by_height`` [kg]: the equation of low Kandelia for those, the common one for the rest.
+        A copy with ``wood_density``, ``common`` and ``root`` [kg] by the common equations, ``low`` (no taller than breast
+        height, so its diameter was taken below) and ``by_height`` [kg]: the equation of low Kandelia for those, the common
+        one for the rest.
     """
     made = trees.copy()
     made["wood_density"] = made["species"].map(wood["wood_density"])
-    made["common"] = wetland.mangrove_tree(made["dbh"].to_numpy(), made["wood_density"].to_numpy())[0]
+    made["common"], made["root"] = wetland.mangrove_tree(
+        made["dbh"].to_numpy(), made["wood_density"].to_numpy()
+    )
     made["low"] = made["height"] <= BREAST_HEIGHT
     short = wetland.shrubby_mangrove(made["dbh"].to_numpy(), made["height"].to_numpy())
     made["by_height"] = np.where(made["low"], short, made["common"])

@@ -92,7 +92,7 @@ def depth_design(middle):
     return np.column_stack([np.ones_like(middle), np.log1p(middle / 10)])
 
 
-def carbon_design(soc):
+def _carbon_design(soc):
     """Columns of bulk density from carbon content. [g/kg]."""
     log = np.log(soc)
     return np.column_stack([np.ones_like(log), log, log**2])
@@ -137,7 +137,7 @@ def fit_layers(layers, by) -> LayerModel:
     density = whole["bulk_density"].to_numpy(float)
     return LayerModel(
         carbon=mixed_line(np.log(soc * density), depth_design(middle), cores),
-        density=mixed_line(np.log(density), carbon_design(soc), cores),
+        density=mixed_line(np.log(density), _carbon_design(soc), cores),
         matter=_fit_matter(layers, by),
     )
 

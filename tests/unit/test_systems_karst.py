@@ -137,7 +137,7 @@ def test_places_of_a_soil_have_its_printed_moments(houzhai):
 
 
 @pytest.mark.printed(
-    "karst_importance.left_out", source="Zhang et al. (2017), abstract, ranks 1 to 3", results=3
+    "karst_importance.left_out", source="Zhang et al. (2017), section 3, order of influence", results=2
 )
 def test_thickness_and_exposure_come_before_gravel_and_density(houzhai):
     effect = karst_importance.left_out(*houzhai, 1.20).set_index("input")["change"].abs()

@@ -55,6 +55,26 @@ def test_masses_by_print_and_low_plants_by_height(trees):
     assert made["by_height"][0] == made["common"][0]
 
 
+@pytest.mark.printed(
+    "mangrove_trees.local_masses",
+    source="He et al. (2017) and Hu et al. (2019), table of equations in use in China",
+    results=6,
+)
+def test_local_equations_have_the_printed_coefficients():
+    # Two or three sizes give every coefficient back: slope and constant of a line, factor and exponent of a power.
+    dbh, height = np.array([10.0, 20.0]), np.array([5.0, 5.0])
+    masses = mangrove_trees.local_masses(dbh, height)
+    for name, x, printed in (
+        ("kandelia_obovata_agb", dbh**2, (0.05698, -0.295595)),
+        ("avicennia_marina_agb", dbh**2 * height, (0.076123, -0.222424)),
+    ):
+        slope = np.diff(masses[name])[0] / np.diff(x)[0]
+        assert (slope, masses[name][0] - slope * x[0]) == pytest.approx(printed, rel=1e-9), name
+    exponent = np.diff(np.log(masses["sonneratia_apetala_agb"]))[0] / np.diff(np.log(dbh**2 * height))[0]
+    assert exponent == pytest.approx(0.966, rel=1e-9)
+    assert masses["sonneratia_apetala_agb"][0] / 500**exponent == pytest.approx(0.034, rel=1e-9)
+
+
 def test_local_equations_by_hand():
     # Table of equations in use in China: Kandelia 0.05698 D2 - 0.295595, Sonneratia 0.034 (D2 H)^0.966 at 10 cm and 7 m.
     masses = mangrove_trees.local_masses(np.array([10.0, 1.0]), np.array([7.0, 1.0]))
@@ -100,6 +120,98 @@ def test_belize(open_data):
     assert len(every) == 3886 and (every["status"] == "dead").sum() == 378
     used = every[(every["status"] == "alive") & (every["dbh"] > 0) & (every["height"] > 0)]
     assert len(used) == 3505 and (used["height"] <= 1.3).sum() == pytest.approx(850, abs=5)
+
+
+#: Wood densities with which the authors of the Belize data computed roots. [g/cm3]
+BELIZE_WOOD = {"Rhizophora mangle": 0.87, "Avicennia germinans": 0.72, "Laguncularia racemosa": 0.60}
+
+
+@pytest.fixture(scope="module")
+def belize(request):
+    folder = request.getfixturevalue("open_data") / "mangrove_trees_belize"
+    plants = pd.read_csv(folder / "Morrissette_et_al_2023_plants.csv")
+    plots = pd.read_csv(folder / "Morrissette_et_al_2023_plots.csv")
+    renamed = {"site_id": "site", "plot_density": "stem_density", "diameter": "dbh"}
+    return plants.rename(columns=renamed).assign(height=plants["height"] / 100), plots
+
+
+@pytest.mark.open_data
+@pytest.mark.printed(
+    "wetland.mangrove_tree", source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plants", results=3
+)
+@pytest.mark.printed(
+    "mangrove_trees.tree_masses",
+    source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plants",
+    results=3500,
+)
+def test_roots_of_belize_as_its_authors_computed_them(belize):
+    plants, _ = belize
+    alive = plants[(plants["alive_or_dead"] == "alive") & (plants["dbh"] > 0)].dropna(
+        subset=["plant_belowground_mass"]
+    )
+    wood = pd.DataFrame({"wood_density": BELIZE_WOOD})
+    known = alive[alive["species"].isin(wood.index)]
+    assert len(known) > 3500
+    made = mangrove_trees.tree_masses(known, wood)
+    assert made["root"].to_numpy() == pytest.approx(known["plant_belowground_mass"].to_numpy(), rel=1e-6)
+    # 2 cm of Rhizophora: 0.8180 kg; of the other two, the first in the file.
+    for species, density in BELIZE_WOOD.items():
+        one = known[known["species"] == species].iloc[0]
+        _, root = wetland.mangrove_tree(one["dbh"], density)
+        assert root[0] == pytest.approx(one["plant_belowground_mass"], rel=1e-6)
+
+
+@pytest.mark.open_data
+@pytest.mark.printed(
+    "mangrove_trees.wood_densities",
+    source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plants",
+    results=3,
+)
+def test_wood_densities_agree_with_those_of_belize(open_data):
+    from sinklab import datasets
+
+    # The densities that reproduce the roots of Belize lie within two standard errors of the mean records.
+    wood = mangrove_trees.wood_densities(list(BELIZE_WOOD), datasets.load("open:wood_density"))
+    for species, printed in BELIZE_WOOD.items():
+        row = wood.loc[species]
+        assert abs(row["wood_density"] - printed) < 2 * row["sd"] < 0.1, species
+
+
+@pytest.mark.open_data
+@pytest.mark.printed(
+    "mangrove_trees.plot_density",
+    source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plots",
+    results=75,
+)
+def test_carbon_of_plots_in_belize_as_printed(belize):
+    plants, plots = belize
+    # Carbon of a plant is printed per hectare, above and below ground.
+    carbon = plants["plant_aboveground_carbon"].fillna(0) + plants["plant_belowground_carbon"].fillna(0)
+    plants = plants.assign(carbon=carbon / plants["stem_density"] * 1000)
+    made = mangrove_trees.plot_density(plants, "carbon").set_index("plot_id")["agb_density"]
+    both = plots.set_index("plot_id")["plot_plant_carbon"].to_frame("printed").join(made).dropna()
+    both = both[both["printed"] > 0]
+    away = (both["agb_density"] / both["printed"] - 1).abs()
+    # The rest differs by dead wood whose carbon is not printed plant by plant.
+    assert (away < 0.005).sum() >= 75 and (away < 0.02).sum() >= 95 and away.median() < 1e-4
+    assert (both["agb_density"] < 1.005 * both["printed"]).all()
+
+
+@pytest.mark.open_data
+@pytest.mark.printed(
+    "mangrove_trees.between_equations",
+    source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plants",
+    results=6,
+)
+def test_carbon_over_mass_as_printed_for_belize(belize):
+    plants, _ = belize
+    # Carbon is printed in t/ha, mass in kg: 0.48 and 0.39 of it, in every species.
+    for part, conversion in (("aboveground", 0.48), ("belowground", 0.39)):
+        pair = plants.assign(carbon=plants[f"plant_{part}_carbon"] / plants["stem_density"] * 1000)
+        pair = pair[pair["species"].isin(list(BELIZE_WOOD)) & (pair["alive_or_dead"] == "alive")]
+        table = mangrove_trees.between_equations(pair, "carbon", f"plant_{part}_mass")
+        assert table["of_sums"].to_numpy() == pytest.approx(conversion, rel=1e-4)
+        assert table["geometric_mean"].to_numpy() == pytest.approx(conversion, rel=1e-3)
 
 
 def test_ratio_of_two_equations_by_hand(trees):
