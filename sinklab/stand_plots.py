@@ -49,6 +49,31 @@ def heights_figure(trees, fits, group, lang=None):
 
 
 @styled
+def heights_beside_figure(fit, published, lang=None):
+    """Typical curve with the interval of one tree on a new plot, and published heights by their source.
+
+    Parameters
+    ----------
+    fit : FitResult
+        Mixed curve.
+    published : DataFrame
+        ``source, dbh, height``.
+    """
+    figure, (axis,) = axes_of(6.4, 4.0)
+    grid = pd.DataFrame({"dbh": np.linspace(0.5, published["dbh"].max(), 120)})
+    told = fit.predict(grid, kind="individual")
+    axis.fill_between(grid["dbh"], told["height_lower"], told["height_upper"], color=BAND, alpha=0.3, lw=0)
+    axis.plot(grid["dbh"], told["height"], color=INK, lw=1.8)
+    marks = "os^vD<>Pp*hXd"
+    for i, (source, part) in enumerate(published.groupby("source")):
+        axis.plot(part["dbh"], part["height"], marks[i % len(marks)], ms=4, mfc="none", mew=0.8, label=source)
+    axis.set(xlabel=vocabulary.label("dbh", lang, True), ylabel=vocabulary.label("height", lang, True))
+    axis.set_ylim(0, 1.1 * max(published["height"].max(), told["height_upper"].quantile(0.9)))
+    axis.legend(fontsize=7, ncols=2)
+    return figure
+
+
+@styled
 def gain_figure(gain, lang=None):
     """Error of heights on a plot against the heights measured there.
 
