@@ -141,7 +141,7 @@ def between_equations(trees, one: str, other: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("species")
 
 
-def site_draws(trees, wood, equation_sd, dbh_error: float, n: int, seed: int):
+def site_draws(trees, wood, equation_sd, dbh_error: float, n: int, seed: int, response: str = "agb"):
     """Draws of the mean mass per hectare of each site, with the errors of equation, wood density and diameter.
 
     Parameters
@@ -155,6 +155,8 @@ def site_draws(trees, wood, equation_sd, dbh_error: float, n: int, seed: int):
     dbh_error : float
         Relative standard deviation of a diameter.
     n, seed : int
+    response : "agb" or "root"
+        Which of the common equations.
 
     Returns
     -------
@@ -167,10 +169,10 @@ def site_draws(trees, wood, equation_sd, dbh_error: float, n: int, seed: int):
     from sinklab.equations import System
     from sinklab.propagate import Factor, Model, Noise, arrange, draw_totals
 
-    text = equations()["komiyama2005_agb"].text
+    text = equations()[f"komiyama2005_{response}"].text
     system = System.parse(text).bind(["dbh", "wood_density"], responses_required=False)
     # No covariance is printed: the doubt about the equation is that between equations, a factor by species.
-    model = Model("komiyama2005", system, ("agb",), np.empty(0), np.empty((0, 0)))
+    model = Model("komiyama2005", system, (response,), np.empty(0), np.empty((0, 0)))
     used = trees[trees["dbh"] > 0].reset_index(drop=True)
     used["wood_sd"] = used["species"].map(wood["sd"])
     plots = trees.groupby("site")["plot_id"].nunique()

@@ -214,6 +214,29 @@ def test_carbon_over_mass_as_printed_for_belize(belize):
         assert table["geometric_mean"].to_numpy() == pytest.approx(conversion, rel=1e-3)
 
 
+@pytest.mark.open_data
+@pytest.mark.printed(
+    "mangrove_trees.site_draws",
+    source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plants",
+    results=10,
+)
+def test_draws_of_roots_centre_on_those_of_the_authors(belize):
+    plants, _ = belize
+    known = plants[
+        (plants["alive_or_dead"] == "alive") & plants["species"].isin(list(BELIZE_WOOD)) & (plants["dbh"] > 0)
+    ]
+    wood = pd.DataFrame({"wood_density": BELIZE_WOOD, "sd": 0.02})
+    made = mangrove_trees.tree_masses(known, wood)
+    doubt = dict.fromkeys(BELIZE_WOOD, 0.05)
+    drawn, _ = mangrove_trees.site_draws(made, wood, doubt, 0.02, 2000, 1, "root")
+    plots = mangrove_trees.plot_density(known, "plant_belowground_mass")
+    printed = plots.groupby("site")["agb_density"].mean()
+    assert len(printed) == 10
+    assert drawn.mean()[printed.index].to_numpy() == pytest.approx(printed.to_numpy(), rel=0.01)
+    low, high = drawn.quantile(0.05), drawn.quantile(0.95)
+    assert ((low < printed) & (printed < high)).all()
+
+
 def test_ratio_of_two_equations_by_hand(trees):
     made, _ = trees
     made = made.assign(other=made["common"] * [2.0, 1.0, 0.5])
