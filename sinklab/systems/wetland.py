@@ -148,7 +148,7 @@ def shrubby_mangrove(basal_diameter, height):
 
 
 def stem_count_mass(stem_density, stem_mass, season: str):
-    r"""Aboveground mass of reed or cordgrass from the stems on a quadrat and the mass of a stem.
+    r"""Mass of reed or cordgrass, or of any stand of stems, from the stems on a quadrat and the mass of a stem.
 
     .. math:: B_A = N\, \bar w / 100
 

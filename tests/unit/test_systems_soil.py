@@ -386,6 +386,29 @@ def test_cores_of_belize_as_their_authors_counted_them(open_data):
 
 
 @pytest.mark.open_data
+def test_lower_halves_of_measured_cores_are_covered(open_data):
+    from sinklab import datasets
+
+    by = ["study_id", "site", "core_id"]
+    world = datasets.load("open:mangrove_soil_cores")
+    world = world[(world["bulk_density"] > 0) & (world["soc"] > 0)]
+    model = wetland_layers.fit_layers(world, by)
+    inside = []
+    for number, (_, core) in enumerate(world.groupby(by)):
+        core = core[core["layer_top"] < 100].sort_values("layer_top")
+        upper = core[core["layer_bottom"] <= 50]
+        whole = core["layer_bottom"].max() >= 100 and soil_checks.layer_faults(core).empty
+        if not whole or len(core) < 4 or upper["layer_bottom"].max() < 40:
+            continue
+        drawn, _ = wetland_cores.draw_stock(upper, 100, model, 300, 1, number)
+        low, high = np.quantile(drawn, [0.05, 0.95])
+        inside.append(low <= soil.stock_to_depth(core, 100) <= high)
+        if len(inside) == 150:
+            break
+    assert len(inside) == 150 and 0.85 <= np.mean(inside) <= 0.97
+
+
+@pytest.mark.open_data
 @pytest.mark.printed(
     "wetland_layers.fit_layers",
     source="Sanderman et al. (2018), doi:10.7910/DVN/OCYUIT, column BD_estimated",
