@@ -15,6 +15,15 @@ if os.environ.get("SINKLAB_DATA"):
     os.environ["SINKLAB_DATA"] = str(Path(os.environ["SINKLAB_DATA"]).expanduser().resolve())
 
 
+@pytest.fixture(autouse=True)
+def _language():
+    """A test that changes the reader's language leaves it as it was: English."""
+    from sinklab.language import set_language
+
+    yield
+    set_language(None)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """Root of the repository."""

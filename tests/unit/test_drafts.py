@@ -1,19 +1,16 @@
 """Drafts: every number from a table, references that lead somewhere, refusal of what may not be cited."""
 
 import io
-import os
 import re
-import shutil
 import zipfile
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from desk_workbench import copied, write_carbon_fractions, write_fir
 
-from sinklab import drafts, language, paths
+from sinklab import drafts, paths
 from sinklab.errors import DraftError
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 EQUATIONS = """
 stem = a1 * dbh**b1 * height**c1
@@ -27,28 +24,10 @@ NAME = "tree_biomass_cunninghamia"
 @pytest.fixture(scope="module")
 def workbench(tmp_path_factory):
     """Templates and one description of the repository, with tables made here."""
-    import sinklab as sl
-    from sinklab import datasets, pooling
-    from sinklab.tables import Table
-
-    root = tmp_path_factory.mktemp("desk") / "工作台"
-    shutil.copytree(REPOSITORY / "data", root / "data", ignore=shutil.ignore_patterns("open"))
-    shutil.copytree(REPOSITORY / "reports" / "templates", root / "reports" / "templates")
-    (root / "reports" / "drafts").mkdir()
-    shutil.copy(REPOSITORY / "reports" / "drafts" / f"{NAME}.yml", root / "reports" / "drafts")
-    before = dict(os.environ)
-    os.environ["SINKLAB_ROOT"] = str(root)
-    language.set_language("en")
-    fit = sl.fit(datasets.load("study:chinese_fir_simulated"), EQUATIONS)
-    Table.from_fits([fit], "agb_forest_cunninghamia", "0.1.0").write()
-    printed = datasets.load("literature:carbon_fraction", {"species_id": "cunninghamia_lanceolata"})
-    values = pooling.summarise(printed, "carbon_fraction", by=["species_id", "component"])
-    source = printed.attrs["source"]
-    Table.from_values(values, "carbon_fraction_forest_china", "0.1.0", source=source).write()
-    yield root.resolve()
-    language.set_language(None)
-    os.environ.clear()
-    os.environ.update(before)
+    with copied(tmp_path_factory.mktemp("desk"), f"{NAME}.yml") as root:
+        write_fir(EQUATIONS, "agb_forest_cunninghamia")
+        write_carbon_fractions({"species_id": "cunninghamia_lanceolata"})
+        yield root
 
 
 @pytest.fixture(scope="module", params=["zh", "en"])

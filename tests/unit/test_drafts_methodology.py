@@ -1,19 +1,16 @@
 """Methodologies and metering guides: numbers from tables, decisions and rules; recalled ones block; own documents."""
 
 import io
-import os
 import re
-import shutil
 import zipfile
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from desk_workbench import copied, write_carbon_fractions, write_fir
 
-from sinklab import drafts, language
+from sinklab import drafts
 from sinklab.errors import DraftError
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 ECONOMIC, ROTATION, GUIDE = (
     "methodology_economic_forest",
@@ -27,31 +24,16 @@ TREE = "stem = a1 * dbh**b1 * height**c1\nbranch = a2 * dbh**b2\nagb = stem + br
 def workbench(tmp_path_factory):
     """Descriptions and templates of the repository, with small tables made here."""
     import sinklab as sl
-    from sinklab import datasets, pooling
+    from sinklab import datasets
     from sinklab.tables import Table
 
-    root = tmp_path_factory.mktemp("methodology") / "工作台"
-    shutil.copytree(REPOSITORY / "data", root / "data", ignore=shutil.ignore_patterns("open"))
-    shutil.copytree(REPOSITORY / "reports" / "templates", root / "reports" / "templates")
-    (root / "reports" / "drafts").mkdir()
-    for path in (REPOSITORY / "reports" / "drafts").glob("*.yml"):
-        shutil.copy(path, root / "reports" / "drafts")
-    before = dict(os.environ)
-    os.environ["SINKLAB_ROOT"] = str(root)
-    language.set_language("en")
-    fit = sl.fit(datasets.load("study:chinese_fir_simulated"), TREE)
-    for table in ("agb_forest_eucalyptus", "agb_forest_cunninghamia", "agb_forest_pinus_massoniana"):
-        Table.from_fits([fit], table, "0.1.0").write()
-    stands = datasets.load("literature:stand_biomass", {"species_id": "eucalyptus"})
-    growth = sl.fit(stands, "agb_density = a * age**b")
-    Table.from_fits([growth], "agb_density_forest_eucalyptus", "0.1.0").write()
-    printed = datasets.load("literature:carbon_fraction")
-    values = pooling.summarise(printed, "carbon_fraction", by=["species_id", "component"])
-    Table.from_values(values, "carbon_fraction_forest_china", "0.1.0", source=printed.attrs["source"]).write()
-    yield root.resolve()
-    language.set_language(None)
-    os.environ.clear()
-    os.environ.update(before)
+    with copied(tmp_path_factory.mktemp("methodology"), "*.yml") as root:
+        write_fir(TREE, "agb_forest_eucalyptus", "agb_forest_cunninghamia", "agb_forest_pinus_massoniana")
+        stands = datasets.load("literature:stand_biomass", {"species_id": "eucalyptus"})
+        growth = sl.fit(stands, "agb_density = a * age**b")
+        Table.from_fits([growth], "agb_density_forest_eucalyptus", "0.1.0").write()
+        write_carbon_fractions()
+        yield root
 
 
 def changed(workbench, name, like, **changes):

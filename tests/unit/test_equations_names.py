@@ -8,7 +8,6 @@ import pytest
 from sinklab.equations import System
 from sinklab.equations.names import slips
 from sinklab.errors import EquationError
-from sinklab.language import set_language
 
 FOUR = """
 stem    = a1 * dbh**b1 * height**c1
@@ -18,13 +17,6 @@ agb     = stem + branch + foliage
 root    = agb * r0 * dbh**r1
 bcef    = agb / volume / 1000
 """
-
-
-@pytest.fixture(autouse=True)
-def english():
-    set_language("en")
-    yield
-    set_language(None)
 
 
 def refused(call, *arguments, **options):

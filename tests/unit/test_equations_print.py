@@ -13,13 +13,6 @@ from sinklab.errors import EquationError
 from sinklab.language import set_language
 
 
-@pytest.fixture(autouse=True)
-def english():
-    set_language("en")
-    yield
-    set_language(None)
-
-
 def latex_of(text, columns=("D", "H"), **options):
     system = System.parse(text).bind(columns, responses_required=False)
     return [line.split(" = ", 1)[1] for line in system.latex(**options)][-1]

@@ -9,13 +9,6 @@ from sinklab.errors import EquationError
 from sinklab.language import set_language
 
 
-@pytest.fixture(autouse=True)
-def english():
-    set_language("en")
-    yield
-    set_language(None)
-
-
 def refused(text):
     """Message of the error that ``text`` must end in, within a second."""
     begun = time.perf_counter()

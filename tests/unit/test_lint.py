@@ -1,16 +1,11 @@
 """The linter of drafts: each rule finds its fault, names the line, and leaves good text alone."""
 
-import os
-import shutil
-from pathlib import Path
-
 import pytest
+from desk_workbench import copied
 
-from sinklab import language
 from sinklab.drafts.lint import lint, rules
 from sinklab.drafts.structure import CHECKS
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 DECISION = {
     "value": 400,
     "unit": "m²",
@@ -23,17 +18,8 @@ DECISION = {
 @pytest.fixture(scope="module")
 def workbench(tmp_path_factory):
     """Rules and shared templates of the repository, without any table."""
-    root = tmp_path_factory.mktemp("lint") / "工作台"
-    shutil.copytree(REPOSITORY / "data", root / "data", ignore=shutil.ignore_patterns("open"))
-    shutil.copytree(REPOSITORY / "reports" / "templates", root / "reports" / "templates")
-    (root / "reports" / "drafts").mkdir()
-    before = dict(os.environ)
-    os.environ["SINKLAB_ROOT"] = str(root)
-    language.set_language("en")
-    yield root.resolve()
-    language.set_language(None)
-    os.environ.clear()
-    os.environ.update(before)
+    with copied(tmp_path_factory.mktemp("lint")) as root:
+        yield root
 
 
 def linted(workbench, template, lang="zh", **extra):

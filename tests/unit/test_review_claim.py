@@ -5,19 +5,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from sinklab import language
 from sinklab.errors import DataError
 from sinklab.review import claim
 from sinklab.review.classes import bias_by_class, size_classes
 
 EQUATION = "agb = 0.1 * dbh**2.4"
-
-
-@pytest.fixture(autouse=True)
-def english():
-    language.set_language("en")
-    yield
-    language.set_language(None)
 
 
 @pytest.fixture

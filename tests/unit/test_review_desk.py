@@ -1,13 +1,12 @@
 """The reviewer's desk: refits against refits made apart, clicks without a browser, verdicts in the report."""
 
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from desk_workbench import copied
 
 import sinklab as sl
 from sinklab import cli, datasets, language
@@ -21,7 +20,6 @@ from sinklab.review.word_file import WordFile
 from sinklab.review.word_text import pieces
 from sinklab.tables import Table
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 TABLE = "agb_forest_cunninghamia"
 EQUATIONS = "stem = a1 * dbh**b1 * height**c1\nfoliage = a2 * dbh**b2\nagb = stem + foliage"
 #: Tree CL073: foliage four standard deviations above its prediction.
@@ -30,15 +28,9 @@ ROW = 72
 
 @pytest.fixture(scope="module")
 def workbench(tmp_path_factory):
-    root = tmp_path_factory.mktemp("desk") / "审查"
-    shutil.copytree(REPOSITORY / "data", root / "data", ignore=shutil.ignore_patterns("open"))
-    shutil.copytree(REPOSITORY / "reports" / "templates", root / "reports" / "templates")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SINKLAB_ROOT", str(root))
-        language.set_language("en")
+    with copied(tmp_path_factory.mktemp("desk")) as root:
         Table.from_fits([sl.fit(trees(), EQUATIONS)], TABLE, "0.1.0").write()
         yield root
-    language.set_language(None)
 
 
 def trees():

@@ -1,15 +1,13 @@
 """Review of drafts: altered, stale and hand-typed numbers are caught; a faithful draft passes."""
 
-import os
 import shutil
 import zipfile
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from desk_workbench import copied, write_carbon_fractions, write_fir
 
-import sinklab as sl
-from sinklab import datasets, language, paths, pooling
+from sinklab import paths
 from sinklab.drafts import description
 from sinklab.drafts.convert import Look, convert
 from sinklab.errors import DraftError
@@ -18,7 +16,6 @@ from sinklab.review.expected import _written
 from sinklab.review.number_tokens import masked, numbers, plain
 from sinklab.tables import Table
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 NAME = "tree_biomass_cunninghamia"
 EQUATIONS = """
 stem = a1 * dbh**b1 * height**c1
@@ -34,23 +31,10 @@ TABLES = ("agb_forest_cunninghamia", "carbon_fraction_forest_china")
 @pytest.fixture(scope="module")
 def workbench(tmp_path_factory):
     """A copy of the workbench with two tables and one draft."""
-    root = tmp_path_factory.mktemp("review") / "工作台"
-    shutil.copytree(REPOSITORY / "data", root / "data", ignore=shutil.ignore_patterns("open"))
-    shutil.copytree(REPOSITORY / "reports" / "templates", root / "reports" / "templates")
-    (root / "reports" / "drafts").mkdir()
-    shutil.copy(REPOSITORY / "reports" / "drafts" / f"{NAME}.yml", root / "reports" / "drafts")
-    before = dict(os.environ)
-    os.environ["SINKLAB_ROOT"] = str(root)
-    language.set_language("en")
-    fit = sl.fit(datasets.load("study:chinese_fir_simulated"), EQUATIONS)
-    Table.from_fits([fit], TABLES[0], "0.1.0").write()
-    printed = datasets.load("literature:carbon_fraction", {"species_id": "cunninghamia_lanceolata"})
-    values = pooling.summarise(printed, "carbon_fraction", by=["species_id", "component"])
-    Table.from_values(values, TABLES[1], "0.1.0", source=printed.attrs["source"]).write()
-    yield root
-    language.set_language(None)
-    os.environ.clear()
-    os.environ.update(before)
+    with copied(tmp_path_factory.mktemp("review"), f"{NAME}.yml") as root:
+        write_fir(EQUATIONS, TABLES[0])
+        write_carbon_fractions({"species_id": "cunninghamia_lanceolata"})
+        yield root
 
 
 def render(folder, lang):

@@ -5,20 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from sinklab import language
 from sinklab.errors import DataError, DraftError
 from sinklab.review.answers import follow
 from sinklab.review.opinion_list import read_list, write_list
 from sinklab.review.opinions import COLUMNS, read_opinions
 
 W = 'w:author="{}" w:date="2026-03-04T05:06:07Z"'
-
-
-@pytest.fixture(autouse=True)
-def english():
-    language.set_language("en")
-    yield
-    language.set_language(None)
 
 
 def document(path, *, trees="150 trees", density=None, drop=False, comment=True):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,9 +9,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from desk_workbench import copied, write_fir
 
 import sinklab as sl
-from sinklab import cli, datasets, language
+from sinklab import cli, datasets
 from sinklab.review import findings, published, report, scrutiny, sensitivity
 from sinklab.review.opinion_list import write_list
 from sinklab.review.opinions import Opinion, Opinions
@@ -20,7 +20,6 @@ from sinklab.review.word_file import WordFile
 from sinklab.review.word_text import pieces
 from sinklab.tables import Table, acceptance
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 EQUATIONS = """
 stem = a1 * dbh**b1 * height**c1
 foliage = a2 * dbh**b2
@@ -30,16 +29,9 @@ agb = stem + foliage
 
 @pytest.fixture(scope="module")
 def workbench(tmp_path_factory):
-    root = tmp_path_factory.mktemp("report") / "工作台"
-    shutil.copytree(REPOSITORY / "data", root / "data", ignore=shutil.ignore_patterns("open"))
-    shutil.copytree(REPOSITORY / "reports" / "templates", root / "reports" / "templates")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SINKLAB_ROOT", str(root))
-        language.set_language("en")
-        fit = sl.fit(datasets.load("study:chinese_fir_simulated"), EQUATIONS)
-        Table.from_fits([fit], "agb_forest_cunninghamia", "0.1.0").write()
+    with copied(tmp_path_factory.mktemp("report")) as root:
+        write_fir(EQUATIONS, "agb_forest_cunninghamia")
         yield root
-        language.set_language(None)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import zipfile
 
 import pytest
 
-from sinklab import language
 from sinklab.errors import DraftError
 from sinklab.review import word_file
 from sinklab.review.word_file import DOCUMENT, WordFile, tag
@@ -17,13 +16,6 @@ BODY = (
     "</w:document>"
 )
 PLAIN = BODY.format("<w:p><w:r><w:t>one 1.5</w:t></w:r></w:p>")
-
-
-@pytest.fixture(autouse=True)
-def english():
-    language.set_language("en")
-    yield
-    language.set_language(None)
 
 
 def packed(parts, compression=zipfile.ZIP_DEFLATED):

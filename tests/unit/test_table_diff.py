@@ -13,13 +13,6 @@ from sinklab.tables.diff import diff, next_version
 from sinklab.tables.grid import along, corners_and_between
 
 
-@pytest.fixture(autouse=True)
-def english():
-    set_language("en")
-    yield
-    set_language(None)
-
-
 @pytest.fixture(scope="module")
 def old():
     return system_table()

@@ -8,16 +8,8 @@ from published_tables import log_table, site_table, system_table
 
 from sinklab.cli import main
 from sinklab.errors import TableError
-from sinklab.language import set_language
 from sinklab.tables.digits import guard, rounded, text
 from sinklab.tables.grid import corners_and_between
-
-
-@pytest.fixture(autouse=True)
-def english():
-    set_language("en")
-    yield
-    set_language(None)
 
 
 @pytest.fixture(scope="module", params=[system_table, log_table, site_table])

@@ -28,7 +28,6 @@ from sinklab.cli import main
 from sinklab.distributions import FAMILIES, Distribution
 from sinklab.errors import TableError
 from sinklab.fit import fit
-from sinklab.language import set_language
 from sinklab.tables import Table
 from sinklab.tables.digits import FRACTION, guard
 from sinklab.tables.export import export, latex
@@ -62,13 +61,6 @@ MAKERS = [
     odd_table,
     reserved_table,
 ]
-
-
-@pytest.fixture(autouse=True)
-def english():
-    set_language("en")
-    yield
-    set_language(None)
 
 
 @pytest.fixture(scope="module", params=MAKERS, ids=lambda f: f.__name__)

@@ -15,7 +15,6 @@ from sinklab import paths, provenance
 from sinklab.cli import main
 from sinklab.errors import TableError
 from sinklab.fit import fit
-from sinklab.language import set_language
 from sinklab.review import verify
 from sinklab.tables import Table, validate
 from sinklab.tables.changelog import inserted
@@ -31,13 +30,6 @@ SOURCE = {
 }
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATE = "2026-03-01"
-
-
-@pytest.fixture(autouse=True)
-def english():
-    set_language("en")
-    yield
-    set_language(None)
 
 
 def write_table(root, data, version="1.0.0", change=None, **source):

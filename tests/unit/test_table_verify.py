@@ -22,13 +22,6 @@ from sinklab.tables.package import to_json
 from sinklab.tabular import write_csv
 
 
-@pytest.fixture(autouse=True)
-def english():
-    set_language("en")
-    yield
-    set_language(None)
-
-
 @pytest.fixture(scope="module")
 def trees_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "trees.csv"

@@ -6,44 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from published_tables import EQUATIONS, SOURCE, make_trees
 
 from sinklab.errors import TableError
 from sinklab.fit import fit, fit_by
-from sinklab.language import set_language
 from sinklab.tables import Table, list_tables, package, resolve, validate
 from sinklab.tables.cells import from_csv, to_csv
-
-EQUATIONS = """stem = a1 * dbh**b1 * height**c1
-branch = a2 * dbh**b2
-agb = stem + branch
-root = agb * r0 * dbh**r1"""
-SOURCE = {"spec": "study:test_trees", "origin": "measured", "title": "Test trees", "licence": "CC0-1.0"}
-
-
-def make_trees(n=60, seed=1):
-    rng = np.random.default_rng(seed)
-    dbh = rng.uniform(5, 40, n)
-    height = 1.3 + 20 * (1 - np.exp(-0.06 * dbh)) * rng.lognormal(0, 0.08, n)
-    stem = 0.03 * dbh**1.9 * height**0.9 * rng.lognormal(0, 0.1, n)
-    branch = 0.02 * dbh**2.1 * rng.lognormal(0, 0.2, n)
-    root = (stem + branch) * 0.3 * dbh**-0.05 * rng.lognormal(0, 0.15, n)
-    root[n // 3 :] = np.nan
-    species = np.where(np.arange(n) % 2, "Pinus massoniana", "Cunninghamia lanceolata")
-    return pd.DataFrame(
-        {"dbh": dbh, "height": height, "stem": stem, "branch": branch, "root": root, "species": species}
-    )
-
-
-@pytest.fixture(autouse=True)
-def english():
-    set_language("en")
-    yield
-    set_language(None)
 
 
 @pytest.fixture(scope="module")
 def trees():
-    return make_trees()
+    latin = {"pinus_massoniana": "Pinus massoniana", "cunninghamia_lanceolata": "Cunninghamia lanceolata"}
+    made = make_trees()
+    return made.assign(species=made["species"].map(latin)).drop(columns="site")
 
 
 @pytest.fixture(scope="module")
@@ -333,7 +308,7 @@ def test_numbers_by_name(table, system_fit):
     assert table.value("a1") == first["value"]
     assert table.value("a1", "se") == first["se"]
     assert table.value("a1", model="model") == first["value"]
-    assert (table.value("a1", "status"), table.value("a1", "source")) == ("draft", "study:test_trees")
+    assert (table.value("a1", "status"), table.value("a1", "source")) == ("draft", SOURCE["spec"])
     with pytest.raises(TableError, match="no number 'zz'.*a1, b1"):
         table.value("zz")
     with pytest.raises(TableError, match="no column 'mass'"):

@@ -11,13 +11,6 @@ from sinklab.language import set_language
 from sinklab.tables import Table
 
 
-@pytest.fixture(autouse=True)
-def english():
-    set_language("en")
-    yield
-    set_language(None)
-
-
 @pytest.fixture
 def root(tmp_path):
     trees = pd.DataFrame({"dbh": [5.0, 10.0, 20.0, 30.0, 35.0], "agb": [5.0, 31.0, 170.0, 480.0, 690.0]})

@@ -10,18 +10,10 @@ import pytest
 
 from sinklab.errors import TableError
 from sinklab.fit import fit
-from sinklab.language import set_language
 from sinklab.tables import Table, package, validate
 from sinklab.tables.acceptance import rules
 
 SOURCE = {"spec": "study:test_trees", "origin": "measured"}
-
-
-@pytest.fixture(autouse=True)
-def english():
-    set_language("en")
-    yield
-    set_language(None)
 
 
 @pytest.fixture(scope="module")
