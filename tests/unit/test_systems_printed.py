@@ -1,0 +1,83 @@
+"""Every function of a system that makes a number reproduces two printed results or more, by tests that cite the table.
+
+A test says so with ``@pytest.mark.printed("module.function", source="who, which table", results=n)``.
+"""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from sinklab import systems
+
+FEWEST = 2
+#: Functions whose result no source can print, and why.
+NOT_PRINTED = {
+    "bamboo.age_class": "a way of counting years; no source read prints years beside classes",
+    "bamboo.require_age_class": "refuses input",
+    "grassland.require_season": "refuses input",
+    "soil_checks.describe_faults": "words for faults",
+    "soil_checks.layer_faults": "finds faults of input",
+    "soil_checks.require_profile": "refuses input",
+    "soil_checks.set_aside": "blanks values in doubt",
+    "soil_checks.suspect": "finds faults of input",
+    "soil_checks.unit_faults": "finds faults of input",
+    "shrub.crown_area": "area of an ellipse; sources print either its diameters or its area",
+    "forest.growth_text": "writes an equation",
+    "forest.start_values": "where a fit starts",
+    "heights.start_values": "where a fit starts",
+    "heights.text": "writes an equation",
+    "karst_importance.beside_print": "sets the printed changes beside its own, which differ as its test says",
+    "karst_importance.printed_order": "reads what is printed",
+    "karst_importance.ranked": "ranks of sizes",
+    "wetland.shrubby_mangrove": "its source, read as an abstract, prints the coefficient and no mass",
+    "wetland_layers.depth_design": "columns of a regression",
+    "wetland_layers.matter_design": "columns of a regression",
+    "printed.evaluate": "evaluates what is printed",
+    "printed.title": "label of a figure",
+    "heights.ranking": "judges fits of the reader's own trees",
+    "heights.calibration_gain": "judges fits of the reader's own trees",
+}
+
+
+def functions() -> set[str]:
+    found = set()
+    for module in pkgutil.iter_modules(systems.__path__):
+        inside = importlib.import_module(f"sinklab.systems.{module.name}")
+        for name, thing in inspect.getmembers(inside, inspect.isfunction):
+            if thing.__module__ == inside.__name__ and not name.startswith("_"):
+                found.add(f"{module.name}.{name}")
+    return found
+
+
+def claims() -> list[tuple[str, str, int]]:
+    """Marks of all tests of systems: function, source, results."""
+    found = []
+    for path in sorted(Path(__file__).parent.glob("test_systems_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.printed":
+                told = {k.arg: ast.literal_eval(k.value) for k in node.keywords}
+                found.append((ast.literal_eval(node.args[0]), told["source"], told["results"]))
+    return found
+
+
+def test_every_function_reproduces_printed_results():
+    counts = Counter()
+    for function, _, results in claims():
+        counts[function] += results
+    known = functions()
+    assert set(counts) <= known, "marks name functions that do not exist"
+    assert set(NOT_PRINTED) <= known and not set(NOT_PRINTED) & set(counts)
+    few = {name: counts[name] for name in sorted(known - set(NOT_PRINTED)) if counts[name] < FEWEST}
+    assert not few, f"fewer than {FEWEST} printed results: {few}"
+
+
+@pytest.mark.parametrize("claim", claims(), ids=lambda claim: f"{claim[0]}, {claim[1]}")
+def test_a_claim_cites_a_place(claim):
+    _, source, results = claim
+    # Who and when, and where in it.
+    assert results > 0 and any(c.isdigit() for c in source) and "," in source, source
