@@ -21,24 +21,30 @@ hierarchical models. Statistical Science 22:59-73.
 import numpy as np
 
 
-def group_values(builder, c: int, block) -> list:
-    """Add the values of one block to the model.
+def group_values(builder, c: int, block, z, library):
+    """Values of one block.
 
     Parameters
     ----------
-    builder : Builder
-        The model that is being built.
+    builder : Builder or Unknowns
+        Where scalar unknowns and data are found.
     c : int
         Number of the block.
     block : Block
+    z : tensor, shape (…, K S)
+        What the sampler moves.
+    library : module
+        PyTensor's tensors, or numpy.
 
     Returns
     -------
-    theta : list of tensor, shape (S,)
+    theta : list of tensor, shape (…, S)
         One for each coefficient, on the sampled scale.
+    u : list of tensor, shape (…, S)
+        Deviations in units of the spread between the groups.
+    log_size : tensor, shape (…, S)
+        Logarithm of their size per unit of z.
     """
-    import pytensor.tensor as pt
-
     near, size = builder.near.groups[c], len(block.parameters)
     root = _root(builder, block)
     mean = [builder.scalar("mean", p) for p in block.parameters]
@@ -46,13 +52,9 @@ def group_values(builder, c: int, block) -> list:
     held = {(i, j): builder.hold(f"information_{c}_{i}_{j}", own) for (i, j), own in pair.items()}
     own = [[held[max(i, j), min(i, j)] for j in range(size)] for i in range(size)]
     slope = _slope(builder, c, near, own, mean)
-    z = builder.pm.Flat(f"z_{c}", shape=len(block.levels) * size)
-    z = [z[i * len(block.levels) : (i + 1) * len(block.levels)] for i in range(size)]
-    u, log_size = _standardised(root, own, slope, z, pt)
-    builder.pm.Potential(f"groups_{c}", log_size - 0.5 * sum((x**2).sum() for x in u))
-    theta = [mean[i] + _product(root[i], u, range(i + 1)) for i in range(size)]
-    builder.pm.Deterministic(f"group_{c}", pt.stack(theta))
-    return theta
+    z = [z[..., i * len(block.levels) : (i + 1) * len(block.levels)] for i in range(size)]
+    u, log_size = _standardised(root, own, slope, z, library)
+    return [mean[i] + _product(root[i], u, range(i + 1)) for i in range(size)], u, log_size
 
 
 def _root(builder, block) -> list[list]:
@@ -83,7 +85,7 @@ def _product(left, right, over):
     return sum(left[k] * right[k] for k in over if left[k] is not None)
 
 
-def _standardised(root, own, slope, z, pt):
+def _standardised(root, own, slope, z, library):
     """Deviations u in units of the root, and the logarithm of their size per unit of z."""
     size = len(root)
     column = [[root[i][j] if i >= j else None for i in range(size)] for j in range(size)]
@@ -97,8 +99,8 @@ def _standardised(root, own, slope, z, pt):
             row.append((known - _product(row, lower[j], range(j))) / lower[j][j])
         known = _product(column[i], [times[k][i] for k in everything], everything)
         left = 1.0 + known - sum(x**2 for x in row)
-        lower.append([*row, pt.sqrt(left)])
-        log_size = log_size - 0.5 * pt.log(left).sum()
+        lower.append([*row, library.sqrt(left)])
+        log_size = log_size - 0.5 * library.log(left)
         half.append((_product(column[i], slope, everything) - _product(row, half, range(i))) / lower[i][i])
     u = [None] * size
     for i in reversed(everything):

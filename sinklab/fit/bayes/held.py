@@ -10,7 +10,8 @@ class Held:
     """Data that were taken into a model.
 
     What has a value for each row is kept as one matrix, what has a fixed size as one vector. ``tensors``
-    holds the tensor of each array by name, ``arrays`` the values of the model's data.
+    holds the tensor of each array by name, ``arrays`` the values of the model's data and ``sizes`` what their axes
+    are called; a number stands for an axis that is as long in every data set of the structure.
 
     Parameters
     ----------
@@ -21,12 +22,12 @@ class Held:
         import pymc as pm
 
         self.pm, self.n_row = pm, n_row
-        self.tensors, self.arrays = {}, {}
+        self.tensors, self.arrays, self.sizes = {}, {}, {}
         self._matrices, self._names_by_row = {"number": [], "index": []}, []
         self._numbers, self._n_number = [], 0
 
-    def take(self, name: str, array):
-        """Tensor of an array, which is taken in once."""
+    def take(self, name: str, array, along: str | None = None):
+        """Tensor of an array, which is taken in once; ``along`` names another that is as long."""
         if name in self.tensors:
             return self.tensors[name]
         array = np.asarray(array)
@@ -44,6 +45,7 @@ class Held:
             self._n_number += array.size
         else:
             self.arrays[name], self.tensors[name] = array, self.pm.Data(name, array)
+            self.sizes[name] = (along or name,)
         return self.tensors[name]
 
     def _kept(self, name, begin):
@@ -54,7 +56,11 @@ class Held:
     def fill(self, model) -> None:
         """Give the collected data their values."""
         self.arrays |= {f"{kind}_by_row": np.stack(rows) for kind, rows in self._matrices.items() if rows}
+        self.sizes |= {
+            name: (str(len(rows)), "rows") for name, rows in self.arrays.items() if name not in self.sizes
+        }
         self.arrays["numbers"] = np.concatenate(self._numbers)
+        self.sizes["numbers"] = (str(self._n_number),)
         for name, array in self.arrays.items():
             model[name].set_value(array)
 

@@ -126,9 +126,10 @@ class Likelihood:
                 row.append(covariance / rows[b][b] if b < a else self.pm.math.sqrt(covariance))
             rows.append(row)
             location = location + sum((row[b] * standard[b] for b in range(a)), 0.0)
-            y = self.builder.hold(f"y_combined_{i}_{a}", part.values[:, a])
-            self.pm.Normal(f"combined_{i}_{a}", location, row[a], observed=y)
+            y = self.builder.hold(f"y_combined_{i}_{a}", part.values[:, a], f"rows_combined_{i}")
             standard.append((y - location) / row[a])
+            density = self.pm.logp(self.pm.Normal.dist(0.0, 1.0), standard[a]) - self.pm.math.log(row[a])
+            self.pm.Potential(f"combined_{i}_{a}", density.sum())
 
 
 def _take(tensor, index):

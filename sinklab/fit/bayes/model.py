@@ -55,13 +55,18 @@ class Builder:
         return self.data.arrays
 
     @property
+    def sizes(self) -> dict:
+        """What the axes of the data are called, see :class:`.held.Held`."""
+        return self.data.sizes
+
+    @property
     def held(self) -> dict:
         """Tensors of the data by name."""
         return self.data.tensors
 
-    def hold(self, name, array):
+    def hold(self, name, array, along=None):
         """Take an array into the model as data, once."""
-        return self.data.take(name, array)
+        return self.data.take(name, array, along)
 
     def _unknowns(self):
         """The vector of scalar unknowns with its priors, and each of them by itself."""
@@ -81,7 +86,7 @@ class Builder:
         for name, (at, d, alpha, _) in s.vines.items():
             y = self.t[at : at + len(alpha)]
             # tanh(y) is Beta(alpha, alpha) on (-1, 1); log cosh, with its Jacobian, without overflow.
-            bend = pt.logaddexp(y, -y) - np.log(2.0)
+            bend = _log_two_cosh(y) - np.log(2.0)
             pm.Potential(f"prior_{name}", (-2 * self.hold(f"alpha_{name}", alpha) * bend).sum())
             partial = pt.tanh(y)
             rows = vines.cholesky([partial[i] for i in range(len(alpha))], d, pt.sqrt)
@@ -101,7 +106,7 @@ class Builder:
         if folded.any():
             inside = pt.switch(folded, t, 0.0)
             value = pt.switch(folded, self.hold("unit", s.unit[:n]) * pt.sinh(inside), value)
-            jacobian = jacobian + pt.logaddexp(inside, -inside)
+            jacobian = jacobian + _log_two_cosh(inside)
         return value, jacobian
 
     def scalar(self, kind, name, natural=False):
@@ -119,7 +124,12 @@ class Builder:
         return self.t[self.hold(f"level_{name}", place)] if np.ndim(place) else self.t[place]
 
     def _block(self, c, block):
-        theta = group_values(self, c, block)
+        import pytensor.tensor as pt
+
+        z = self.pm.Flat(f"z_{c}", shape=len(block.levels) * len(block.parameters))
+        theta, u, log_size = group_values(self, c, block, z, pt)
+        self.pm.Potential(f"groups_{c}", log_size.sum() - 0.5 * sum((x**2).sum() for x in u))
+        self.pm.Deterministic(f"group_{c}", pt.stack(theta))
         level = self.hold(f"group_{c}_of_row", block.rows)
         for name, values in zip(block.parameters, theta, strict=True):
             self.rows[name] = values[level]
@@ -135,3 +145,11 @@ class Builder:
             parameters[name] = Quantity(pt.exp(value), value) if positive else Quantity(value)
         translation = Translation(self.spec.compiled, columns, parameters, self.hold)
         self.structure.append(Likelihood(self, translation, self.conditionals.get("correlation")).add())
+
+
+def _log_two_cosh(x):
+    """Logarithm of ``2 cosh(x)``, smooth and without overflow."""
+    import pytensor.tensor as pt
+
+    size = pt.abs(x)
+    return size + pt.log1p(pt.exp(-2 * size))

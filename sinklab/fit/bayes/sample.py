@@ -1,22 +1,41 @@
 """Compile once, sample often: the same draws for the same seed, whatever the cache and the cores.
 
-Fast-math is off for that (:mod:`.backend`). A compiled model is kept for the life of the process under the
-structure of its equations, groups and patterns, and its machine code beyond it (:mod:`.machine_code`); other data of
-that structure are put into it.
+Fast-math is off for that (numba's default). The log-density and its slope are compiled from one text (:mod:`.source`),
+and kept for the life of the process under the structure of the model's equations, groups and patterns, and beyond it
+(:mod:`.machine_code`); the data of any model of that structure are put beside them. nutpie moves the standardised
+variables alone; the unknowns are worked out from its draws (:mod:`.unknowns`).
 """
 
 import ctypes
 import os
 from contextlib import suppress
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from sinklab.errors import ConvergenceError
-from sinklab.fit.bayes import machine_code
+from sinklab.fit.bayes import machine_code, source
 from sinklab.fit.bayes.backend import settings
+from sinklab.fit.bayes.unknowns import unknowns
 from sinklab.language import tr
 
 _compiled = {}
+
+
+@dataclass(frozen=True)
+class Functions:
+    """What nutpie calls: the log-density with its slope, and a copy of the point that is drawn."""
+
+    density: object
+    drawn: object
+
+    def at(self, data, point):
+        """Log-density and slope by the machine code."""
+        point, slope, value = np.ascontiguousarray(point), np.zeros(len(point)), np.zeros(1)
+        failed = self.density.ctypes(
+            len(point), _pointer(point), _pointer(slope), _pointer(value), data.ctypes.data
+        )
+        return (np.nan if failed else value[0]), slope
 
 
 def available_cores() -> int:
@@ -42,15 +61,16 @@ def sample(builder, draws: int, tune: int, chains: int, cores: int | None, seed:
     Returns
     -------
     posterior : dict of array, shape (chain, draw, …)
-        The deterministic quantities of the model by name.
+        See :func:`.unknowns.unknowns`.
     statistics : dict of array, shape (chain, draw)
         ``diverging, energy``.
     """
     import nutpie
 
-    compiled = _compile(builder)
+    model, functions = compiled(builder)
+    size = sum(v.type.shape[0] for v in model.value_vars)
     trace = nutpie.sample(
-        compiled,
+        _for_nutpie(functions, source.block(builder.arrays, builder.sizes), size),
         draws=draws,
         tune=tune,
         chains=chains,
@@ -60,45 +80,66 @@ def sample(builder, draws: int, tune: int, chains: int, cores: int | None, seed:
         save_warmup=False,
         progress_bar=False,
     )
-    posterior = {name: trace["posterior"][name].values for name in trace["posterior"].data_vars}
-    posterior = {n: v for n, v in posterior.items() if n == "t" or n.startswith("group_")}
-    found = trace["sample_stats"]
-    return posterior, {n: np.asarray(found[n].values) for n in ("diverging", "energy")}
+    z = trace["posterior"]["z"].values
+    found = unknowns(builder, z.reshape(-1, size))
+    posterior = {name: values.reshape(chains, draws, *values.shape[1:]) for name, values in found.items()}
+    statistics = trace["sample_stats"]
+    return posterior, {n: np.asarray(statistics[n].values) for n in ("diverging", "energy")}
 
 
-def _compile(builder):
-    """Compiled model of the builder's structure, with the builder's data."""
-    with settings():
-        model = builder.build()
-        key = repr(builder.structure)
-        if key not in _compiled:
-            _compiled[key] = _verified(model, machine_code.path_of(key))
-            return _compiled[key]
-    compiled = _compiled[key]
-    used = {getattr(v, "name", v) for v in getattr(compiled, "shared_var_keys", compiled.shared_data)}
-    return compiled.with_data(**{n: a for n, a in builder.arrays.items() if n in used})
+def _for_nutpie(functions, data, size):
+    """A model as nutpie samples it: one variable, which begins between -1 and 1."""
+    from nutpie.compile_pymc import CompiledPyMCModel
+
+    given = {
+        "dims": {},
+        "compiled_logp_func": functions.density,
+        "compiled_expand_func": functions.drawn,
+        "initial_point_func": lambda seed: np.random.default_rng(seed).uniform(-1, 1, size),
+        "shared_data": {},
+        "shared_var_keys": {},
+        "user_data": data,
+        "n_expanded": size,
+        "shape_info": (["z"], [slice(0, size)], [(size,)]),
+        "logp_func": None,
+        "expand_func": None,
+        "reparameterized_names": [],
+        "_n_dim": size,
+        "_shapes": {"z": (size,)},
+        "_coords": {"unconstrained_parameter": [f"z_{i}" for i in range(size)]},
+    }
+    # Which of them it has depends on the version.
+    return CompiledPyMCModel(**{f.name: given[f.name] for f in fields(CompiledPyMCModel) if f.name in given})
 
 
-def _verified(model, path):
-    """Load or compile machine code, and make sure that it computes the model.
+def compiled(builder):
+    """The model of a builder, and the functions of its structure.
 
     Raises
     ------
     ConvergenceError
         Code that was just compiled disagrees with the graph of the model.
     """
-    import nutpie
+    with settings():
+        model = builder.build()
+        key = repr(builder.structure)
+        if key not in _compiled:
+            _compiled[key] = _verified(model, builder, machine_code.path_of(key))
+    return model, _compiled[key]
 
+
+def _verified(model, builder, path) -> Functions:
+    """Load or compile machine code, and make sure that it computes the model."""
     expected = reference(model)
-    found = machine_code.load(path)
-    if found is not None:
-        with suppress(Exception), machine_code.kept(model, found):
-            compiled = nutpie.compile_pymc_model(model)
-            if agrees(compiled, expected):
-                return compiled
-    with machine_code.kept(model, None) as noted:
-        compiled = nutpie.compile_pymc_model(model)
-    if not agrees(compiled, expected):
+    kept = machine_code.load(path)
+    if kept is not None:
+        with suppress(Exception):
+            functions = _functions({name: machine_code.Code(kept[name]) for name in source.NAMES})
+            if agrees(functions, builder, expected):
+                return functions
+    codes = {name: machine_code.Code() for name in source.NAMES}
+    functions = _functions(codes, source.functions(*source.density(model, builder.arrays, builder.sizes)))
+    if not agrees(functions, builder, expected):
         raise ConvergenceError(
             tr(
                 "the compiled model does not compute what its equations say; please report the versions of pytensor, "
@@ -106,9 +147,22 @@ def _verified(model, path):
                 "编译后的模型与方程不一致；请报告 pytensor、numba、nutpie 的版本",
             )
         )
-    if noted["complete"]:
-        machine_code.store(path, noted)
-    return compiled
+    if all(code.content for code in codes.values()):
+        machine_code.store(path, {name: code.content for name, code in codes.items()})
+    return functions
+
+
+def _functions(codes, written=None) -> Functions:
+    """Machine code of what was written, or what is kept of it, in the form that nutpie calls it in."""
+    from numba.core.types import CPointer, double, int64, uint64, voidptr
+
+    numbers = CPointer(double)
+    signatures = {
+        "density": int64(uint64, numbers, numbers, numbers, voidptr),
+        "drawn": int64(uint64, uint64, numbers, numbers, voidptr),
+    }
+    written = written or dict.fromkeys(signatures, lambda: None)
+    return Functions(**{n: machine_code.callback(written[n], signatures[n], codes[n]) for n in signatures})
 
 
 def reference(model):
@@ -135,33 +189,29 @@ def reference(model):
     return np.concatenate(parts), float(logp), dict(zip(names, found, strict=True))
 
 
-def agrees(compiled, expected) -> bool:
-    """Whether machine code gives the reference, and a gradient that is the slope of its own log-density."""
+def agrees(functions, builder, expected) -> bool:
+    """Whether machine code gives the reference, and a slope that is the one of its own log-density.
+
+    Parameters
+    ----------
+    functions : Functions
+    builder : Builder
+        Of a model that has been built; its data are used.
+    expected : tuple
+        See :func:`reference`.
+    """
     point, logp, quantities = expected
-    value, slope = _native(compiled, point)
+    data = source.block(builder.arrays, builder.sizes)
+    value, slope = functions.at(data, point)
     step = 1e-5 * np.random.default_rng(1).standard_normal(len(point))
-    above, below = (_native(compiled, point + sign * step)[0] for sign in (1, -1))
+    above, below = (functions.at(data, point + sign * step)[0] for sign in (1, -1))
     directional = float(slope @ step)
     # The difference of two log-densities keeps about ten digits fewer than they have.
     tolerance = 1e-3 * abs(directional) + 1e-9 * (1 + abs(logp))
     if not np.isclose(value, logp, rtol=1e-8) or not abs(0.5 * (above - below) - directional) <= tolerance:
         return False
-    names, slices, shapes = compiled.shape_info
-    out = np.zeros(compiled.n_expanded)
-    compiled.compiled_expand_func.ctypes(
-        len(point), len(out), _pointer(point), _pointer(out), compiled.user_data.ctypes.data
-    )
-    found = {n: out[at].reshape(shape) for n, at, shape in zip(names, slices, shapes, strict=True)}
-    return all(np.allclose(found[n], q, rtol=1e-8, atol=1e-10) for n, q in quantities.items())
-
-
-def _native(compiled, point):
-    """Log-density and gradient by the machine code."""
-    point, slope, value = np.ascontiguousarray(point), np.zeros(len(point)), np.zeros(1)
-    failed = compiled.compiled_logp_func.ctypes(
-        len(point), _pointer(point), _pointer(slope), _pointer(value), compiled.user_data.ctypes.data
-    )
-    return (np.nan if failed else value[0]), slope
+    found = unknowns(builder, point[None])
+    return all(np.allclose(found[n][0], q, rtol=1e-8, atol=1e-10) for n, q in quantities.items())
 
 
 def _pointer(array):
