@@ -7,7 +7,7 @@ reports; what is changed is written into ``corrections.csv`` by a person.
 from pathlib import Path
 
 from sinklab import paths, vocabulary
-from sinklab.checks import outliers, values
+from sinklab.checks import culms, layers, likely_units, outliers, values
 from sinklab.checks.finder import Finder
 from sinklab.errors import DataError
 from sinklab.language import tr
@@ -86,7 +86,7 @@ def check_frame(frame, file: str, labels=None) -> list[Problem]:
     Returns
     -------
     problems : list of Problem
-        Ordered by kind: identifiers, limits, parts and wholes, fresh and dry, outliers.
+        Ordered by kind: identifiers, limits, parts and wholes, fresh and dry, layers, carbon, age classes, outliers.
     """
     found = Finder(frame, file, labels or {})
     values.identifiers(found)
@@ -94,6 +94,9 @@ def check_frame(frame, file: str, labels=None) -> list[Problem]:
     values.sums(found)
     values.parts(found)
     values.fresh(found)
+    layers.joins(found)
+    likely_units.carbon(found)
+    culms.age_classes(found)
     outliers.outliers(found)
     return found.problems
 

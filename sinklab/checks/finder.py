@@ -11,7 +11,14 @@ from sinklab.language import tr
 from sinklab.studies.problem import Problem
 
 #: Units in which the numbers of a field form are easily written by mistake.
-CONFUSED = {"cm": ("mm", "m"), "m": ("cm", "dm"), "kg": ("g", "t"), "m3": ("dm3",), "g/cm3": ("kg/m3",)}
+CONFUSED = {
+    "cm": ("mm", "m"),
+    "m": ("cm", "dm"),
+    "kg": ("g", "t"),
+    "m3": ("dm3",),
+    "g/cm3": ("kg/m3",),
+    "1": ("%", "g/kg"),
+}
 
 
 @lru_cache(maxsize=1)
@@ -41,6 +48,10 @@ class Finder:
         """Whether the frame holds numbers in all these columns."""
         return set(columns) <= set(self.numeric)
 
+    def has_any(self, *columns) -> bool:
+        """Whether the frame holds numbers in one of these columns."""
+        return any(column in self.numeric for column in columns)
+
     def inside(self, column):
         """Records whose value lies within the limits of the vocabulary."""
         known, values = vocabulary.variable(column), self.frame[column]
@@ -55,7 +66,7 @@ class Finder:
 
     def record(self, row) -> str:
         """Position in the file, with the id by which people know the record."""
-        key = next((self.frame[c][row] for c in ("tree_id", "plot_id") if c in self.frame), None)
+        key = next((self.frame[c][row] for c in ("tree_id", "core_id", "plot_id") if c in self.frame), None)
         if key is None or pd.isna(key):
             return f"#{row + 1}"
         return f"#{row + 1} ({plain(key)})"

@@ -26,8 +26,20 @@ PARTS = (
     ("stem_biomass_density", ("bark_density",)),
     ("total_density", ("agb_density", "bgb_density")),
 )
-#: Individuals are numbered within these.
-WITHIN = ("study_id", "source_id", "site", "plot_id")
+#: Variables of a stand that its trees and quadrats do not have.
+STAND = ("growing_stock", "stem_density", "basal_area")
+#: Individuals are numbered within these; a plot may stand once for each layer, core, date and component.
+WITHIN = (
+    "study_id",
+    "source_id",
+    "site",
+    "plot_id",
+    "core_id",
+    "layer_top",
+    "season",
+    "species",
+    "component",
+)
 
 
 def identifiers(found) -> None:
@@ -38,7 +50,8 @@ def identifiers(found) -> None:
             numbers = pd.to_numeric(frame[column], errors="coerce")
             for row, cell in frame[column][numbers.isna() & frame[column].notna()].items():
                 found.add(row, column, str(cell), tr("a number", "数值"), found.check_form(), "number")
-    name = "tree_id" if "tree_id" in frame else "plot_id"
+    # A plot is a record of its own where stands are described; trees and quadrats share theirs.
+    name = "tree_id" if "tree_id" in frame or not found.has_any(*STAND) else "plot_id"
     if name not in frame:
         return
     keys = [name, *(c for c in WITHIN if c in frame and c != name)]

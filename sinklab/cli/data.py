@@ -2,6 +2,9 @@
 
 from sinklab.language import language, tr
 
+#: Problems of one kind that are printed for people.
+MOST_ALIKE = 50
+
 
 def add_parser(subparsers) -> None:
     """Add the command to the parser."""
@@ -170,11 +173,29 @@ def run_check(arguments) -> int:
         count = len(problems)
         state = tr(f"{count} problems", f"{count} 个问题") if problems else tr("no problem", "没有问题")
         print(f"{name}: {state}")
-        for problem in problems:
-            print(f"  {problem}")
+        _print_problems(problems)
     if not found:
         print(tr("no studies in data/studies", "data/studies 中没有研究"))
     return 1 if any(found.values()) else 0
+
+
+def _print_problems(problems) -> None:
+    """Print the problems in their order; of many alike the first, with the count of the others."""
+    from collections import Counter
+
+    alike, shown = Counter(p.rule for p in problems), Counter()
+    for problem in problems:
+        shown[problem.rule] += 1
+        if shown[problem.rule] <= MOST_ALIKE:
+            print(f"  {problem}")
+        elif shown[problem.rule] == alike[problem.rule]:
+            more = alike[problem.rule] - MOST_ALIKE
+            print(
+                "  "
+                + tr(
+                    f"… and {more} more alike; --json lists all", f"……另有 {more} 处同类问题；--json 列出全部"
+                )
+            )
 
 
 def run_get(arguments) -> int:

@@ -13,6 +13,7 @@ Cao F. et al. (2017) Acta Ecologica Sinica 37(6):2005-2013, doi:10.5846/stxb2015
 import numpy as np
 import pandas as pd
 
+from sinklab.checks.culms import like_years, not_whole
 from sinklab.errors import DataError, listing
 from sinklab.language import tr
 from sinklab.systems.printed import evaluate
@@ -62,21 +63,17 @@ def require_age_class(classes) -> None:
         With the records and the likely unit.
     """
     classes = pd.Series(np.asarray(classes, float))
-    problems = []
-    for i, value in classes[(classes < 1) | (classes % 1 != 0)].items():
-        problems.append(
-            tr(
-                f"record {i + 1}: age_class = {value:g}; expected a whole class from 1 on; likely years",
-                f"第 {i + 1} 条记录：龄级 = {value:g}；应为自 1 起的整数；可能是年",
-            )
+    problems = [
+        tr(
+            f"record {i + 1}: age_class = {value:g}; expected a whole class from 1 on; likely years",
+            f"第 {i + 1} 条记录：龄级 = {value:g}；应为自 1 起的整数；可能是年",
         )
-    whole = set(classes.dropna())
-    old = classes[classes > 6]
-    only_odd = len(whole) >= 2 and max(whole) >= 3 and all(v % 2 == 1 for v in whole)
-    if len(old) or only_odd:
-        rows = classes.index[classes >= 3] if only_odd else old.index
+        for i, value in not_whole(classes).items()
+    ]
+    rows = like_years(classes)
+    if rows:
         records = ", ".join(str(i + 1) for i in rows[:20])
-        found = ", ".join(f"{v:g}" for v in sorted(whole))
+        found = ", ".join(f"{v:g}" for v in sorted(set(classes.dropna())))
         problems.append(
             tr(
                 f"records {records}: age_class holds {found}; likely years, for which 1, 3, 5, 7 are classes 1, 2, 3, 4: "

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
+from sinklab.checks.likely_units import suspect
 from sinklab.errors import DataError, listing
 from sinklab.language import tr
 from sinklab.systems.printed import evaluate
-from sinklab.systems.soil_checks import suspect
 
 #: Equations of aboveground mass that a fit takes, by what was measured.
 ABOVEGROUND = {

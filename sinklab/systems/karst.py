@@ -20,10 +20,10 @@ import pandas as pd
 from scipy import stats
 
 from sinklab import paths
+from sinklab.checks.likely_units import suspect
 from sinklab.distributions import Distribution, choose, from_moments
 from sinklab.errors import DataError
 from sinklab.language import tr
-from sinklab.systems.soil_checks import suspect
 
 #: Grades of rocky desertification, from none to the strongest.
 GRADES = ("none", "potential", "light", "moderate", "severe", "extreme")

@@ -9,10 +9,10 @@ Zhao M. et al. (2019) biomass models of 26 common temperate shrubs of Inner Mong
 import numpy as np
 import pandas as pd
 
+from sinklab.checks.likely_units import suspect
 from sinklab.errors import DataError, listing
 from sinklab.language import tr
 from sinklab.systems.printed import USABLE, equations, evaluate
-from sinklab.systems.soil_checks import suspect
 
 #: Texts that a fit takes, by what was measured.
 FORMS = {

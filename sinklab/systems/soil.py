@@ -2,7 +2,7 @@ r"""Carbon of a soil profile to a stated depth or to a stated soil mass.
 
 A profile is a frame of layers: ``layer_top``, ``layer_bottom`` [cm], ``bulk_density`` [g/cm3], ``soc``
 [g/kg], and ``gravel_fraction`` [1] where there is any. Layers join without gap from the surface down;
-:func:`sinklab.systems.soil_checks.require_profile` says where they do not. A layer that was not measured is never
+:func:`require_profile` says where they do not. A layer that was not measured is never
 counted as zero: these functions refuse it, and :mod:`sinklab.systems.wetland_cores` draws it.
 
 Source
@@ -16,9 +16,10 @@ Fritsch F.N., Carlson R.E. (1980) Monotone piecewise cubic interpolation. SIAM J
 import numpy as np
 import pandas as pd
 
-from sinklab.errors import DataError
+from sinklab.checks.layers import describe_faults, layer_faults, number, rules
+from sinklab.checks.likely_units import OF_STOCK, against_matter, suspect
+from sinklab.errors import DataError, listing
 from sinklab.language import tr
-from sinklab.systems.soil_checks import layer_faults, require_profile
 
 METHODS = ("layers", "spline")
 
@@ -194,3 +195,36 @@ def compare_methods(layers, depth: float, by) -> pd.DataFrame:
     found = pd.DataFrame.from_dict(rows, orient="index")[[*METHODS, "equivalent", "mass"]]
     found.attrs["mass"] = reference
     return found
+
+
+def require_profile(layers, depth: float, name: str = "profile") -> None:
+    """Refuse a profile whose stock to ``depth`` would be wrong.
+
+    Raises
+    ------
+    DataError
+        Layers out of order, overlapping or gapped, values missing or of another unit, an end above ``depth``; all at once.
+    """
+    used = layers[layers["layer_top"] < depth]
+    problems = describe_faults(used, layer_faults(used))
+    for column in OF_STOCK:
+        problems += suspect(used[column], column) if column in used else []
+    problems += against_matter(used).values()
+    for column in ("bulk_density", "soc"):
+        for i in used.index[used[column].isna()]:
+            problems.append(
+                tr(
+                    f"record {number(i)}: {column} is missing; impute it as a distribution, it is not zero",
+                    f"第 {number(i)} 条记录：缺 {column}；请按分布插补，不得视为零",
+                )
+            )
+    end = used["layer_bottom"].max() if len(used) else 0.0
+    if not end >= depth - rules()["layer_tolerance"]:
+        problems.append(
+            tr(
+                f"ends at {end:g} cm; expected {depth:g} cm: state a smaller depth, or impute the layers below",
+                f"止于 {end:g} cm；应达 {depth:g} cm：请采用较浅的深度，或插补下部土层",
+            )
+        )
+    if problems:
+        raise DataError(f"{name}: " + listing(problems))

@@ -8,9 +8,9 @@ once for its layers, the residual for every layer.
 import numpy as np
 import pandas as pd
 
+from sinklab.checks.layers import layer_faults, rules
 from sinklab.errors import DataError
 from sinklab.language import tr
-from sinklab.systems.soil_checks import layer_faults, rules
 from sinklab.systems.wetland_layers import LayerModel, MixedLine, depth_design, fit_layers, matter_design
 
 

@@ -1,6 +1,7 @@
 """Checks of data: one broken study shows every kind of problem, the studies of the repository none."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -123,3 +124,63 @@ def test_unknown_name_is_one_message(capsys):
         check("nowhere")
     assert main(["data", "check", "nowhere"]) == 2
     assert "nowhere" in capsys.readouterr().err
+
+
+SOIL = {"core_id": list("AABB"), "layer_top": [0, 15, 0, 10], "layer_bottom": [10, 30, 20, 40]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "record", "words"),
+    [
+        (SOIL, "#2 (A)", "15–30 cm; expected a layer that begins at 10 cm; leaves a gap"),
+        (SOIL, "#4 (B)", "10–40 cm; expected a layer that begins at 20 cm; overlaps"),
+        (SOIL | {"layer_bottom": [10, 30, 20, 5]}, "#4 (B)", "bottom lies above top"),
+        (
+            SOIL | {"bulk_density": [1.2, 1.2, 1250, 1.2]},
+            "#3 (B)",
+            "bulk_density = 1250.*likely written in kg/m3",
+        ),
+        (
+            SOIL | {"soc": [20.0, 2.0, 15, 10], "organic_matter": [0.04, 0.04, 0.03, 0.02]},
+            "#2 (A)",
+            "soc = 2 g/kg; expected .*likely unit: % .2 % = 20 g/kg",
+        ),
+        (
+            {"plot_id": [1, 2], "bedrock_exposure": [0.2, 35]},
+            "#2 (2)",
+            "bedrock_exposure = 35.*likely written in %",
+        ),
+        (
+            {"component": ["stem"] * 2, "carbon_fraction": [0.48, 47]},
+            "#2",
+            "carbon_fraction = 47.*written in %",
+        ),
+        ({"dbh": [9, 10, 11], "age_class": [1, 3, 5]}, "#2", "the column holds 1, 3, 5; likely years"),
+        ({"dbh": [9, 10], "age_class": [1, 2.5]}, "#2", "age_class = 2.5; expected a class"),
+    ],
+)
+def test_problems_of_soil_rock_and_bamboo(columns, record, words):
+    hits = [str(p) for p in check_frame(pd.DataFrame(columns), "field.csv") if p.record == record]
+    assert any(re.search(words, hit) for hit in hits), hits
+
+
+def test_sound_layers_classes_and_trees_that_share_a_plot_are_not_reported():
+    layers = SOIL | {
+        "layer_top": [0, 10, 0, 20],
+        "bulk_density": [1.2] * 4,
+        "soc": [20.0, 12, 15, 9],
+        "plot_id": ["p"] * 4,
+    }
+    assert check_frame(pd.DataFrame(layers), "layers.csv") == []
+    assert check_frame(pd.DataFrame({"age_class": [1, 2, 3, 3, 4]}), "culms.csv") == []
+    assert check_frame(pd.DataFrame({"plot_id": [1, 1, 2], "dbh": [10, 12, 14]}), "trees.csv") == []
+    (double,) = check_frame(pd.DataFrame({"plot_id": [1, 1], "growing_stock": [90.0, 120.0]}), "stands.csv")
+    assert double.rule == "duplicate"
+
+
+def test_many_problems_of_one_kind_are_counted(tmp_path, capsys):
+    rows = "\n".join(f"c{i},5,20" for i in range(60))
+    (tmp_path / "cores.csv").write_text(f"core_id,layer_top,layer_bottom\n{rows}\n", encoding="utf-8")
+    assert main(["data", "check", str(tmp_path / "cores.csv")]) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert "60 problems" in told[0] and len(told) == 52 and "and 10 more alike" in told[-1]

@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from sinklab import literature
+from sinklab.checks import likely_units
+from sinklab.checks.layers import layer_faults
 from sinklab.errors import DataError
-from sinklab.systems import soil, soil_checks, summary, wetland_cores, wetland_layers
+from sinklab.systems import soil, summary, wetland_cores, wetland_layers
 
 
 def profile(bounds, density, soc, **more):
@@ -155,7 +157,7 @@ def test_a_missing_layer_is_never_zero():
 )
 def test_likely_units_are_named(name, value, words):
     good = {"bulk_density": 1.2, "bedrock_exposure": 0.3, "carbon_fraction": 0.5, "soc": 20.0}[name]
-    (line,) = soil_checks.suspect(pd.Series([good, value]), name)
+    (line,) = likely_units.suspect(pd.Series([good, value]), name)
     import re
 
     assert re.search(words, line)
@@ -163,20 +165,20 @@ def test_likely_units_are_named(name, value, words):
 
 def test_carbon_in_per_cent_is_seen_beside_organic_matter_and_density():
     one = profile([0, 10, 20], [0.5, 0.6], [3.2, 41.0], organic_matter=[0.08, 0.10])
-    (line,) = soil_checks.unit_faults(one)
+    (line,) = likely_units.unit_faults(one)
     assert "record 1" in line and "3.2 % = 32 g/kg" in line
     with pytest.raises(DataError, match="3.2 % = 32 g/kg"):
         soil.stock_to_depth(one, 20)
     many = pd.concat([profile([0, 10, 20], [0.4, 0.5], [9.0, 7.0])] * 6, ignore_index=True)
-    (line,) = soil_checks.unit_faults(many)
+    (line,) = likely_units.unit_faults(many)
     assert "likely unit: %" in line
-    assert soil_checks.unit_faults(many.assign(soc=many["soc"] * 10)) == []
-    assert soil_checks.unit_faults(many.assign(bulk_density=1.4)) == []
+    assert likely_units.unit_faults(many.assign(soc=many["soc"] * 10)) == []
+    assert likely_units.unit_faults(many.assign(bulk_density=1.4)) == []
 
 
 def test_set_aside_blanks_and_counts():
     one = profile([0, 10, 20], [1200.0, 0.6], [32.0, 41.0], organic_matter=[0.08, 0.004])
-    kept, lines = soil_checks.set_aside(one)
+    kept, lines = likely_units.set_aside(one)
     assert len(lines) == 2 and kept["bulk_density"].isna().sum() == 1
     assert kept["soc"].isna().tolist() == [False, True] and one["soc"].notna().all()
 
@@ -298,7 +300,7 @@ def test_readers_blank_what_the_checks_would_set_aside(open_data):
     ):
         frame = datasets.load(f"open:{name}")
         assert any(words in note for note in frame.attrs["notes"])
-        assert soil_checks.set_aside(frame)[1] == []
+        assert likely_units.set_aside(frame)[1] == []
 
 
 @pytest.mark.printed("soil.compare_methods", source="Yang et al. (2016), table 3", results=2)
@@ -325,7 +327,7 @@ def test_three_ways_to_count_hainan_profiles():
 
 def test_mass_of_a_layer_by_hand():
     assert soil.layer_mass(1.2, 20, 0.1) == pytest.approx(2160)
-    assert soil_checks.layer_faults(profile([0, 20, 40], 1.0, 10.0)).empty
+    assert layer_faults(profile([0, 20, 40], 1.0, 10.0)).empty
 
 
 def belize_cores(folder) -> tuple[pd.DataFrame, pd.Series]:
@@ -397,7 +399,7 @@ def test_lower_halves_of_measured_cores_are_covered(open_data):
     for number, (_, core) in enumerate(world.groupby(by)):
         core = core[core["layer_top"] < 100].sort_values("layer_top")
         upper = core[core["layer_bottom"] <= 50]
-        whole = core["layer_bottom"].max() >= 100 and soil_checks.layer_faults(core).empty
+        whole = core["layer_bottom"].max() >= 100 and layer_faults(core).empty
         if not whole or len(core) < 4 or upper["layer_bottom"].max() < 40:
             continue
         drawn, _ = wetland_cores.draw_stock(upper, 100, model, 300, 1, number)

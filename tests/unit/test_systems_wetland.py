@@ -127,8 +127,8 @@ def test_stems_of_cordgrass_need_a_season():
     "wetland.peat_stock", source="Agus et al. (2012), 14th International Peat Congress, summary", results=3
 )
 def test_carbon_of_a_metre_of_peat_as_printed():
-    # Carbon (0.049 of sapric peat read as 0.49) and bulk density by maturity, and their product as measured: 0.048, 0.060 and 0.082 Mg/m3, that is t/ha over 1 m
-    # times 10000. The product of means is up to 8 % above the mean product, dense peat being the poorer in carbon.
+    # Carbon (0.049 of sapric peat read as 0.49) and bulk density by maturity, and their product as measured: 0.048, 0.060
+    # and 0.082 Mg/m3, that is t/ha over 1 m times 10000. The product of means is up to 8 % above the mean product, dense peat being the poorer in carbon.
     for carbon, density, product in ((0.52, 0.10, 0.048), (0.51, 0.12, 0.060), (0.49, 0.18, 0.082)):
         assert wetland.peat_stock(100, 1000 * carbon * density) == pytest.approx(1e4 * product, rel=0.085)
 
