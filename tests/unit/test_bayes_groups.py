@@ -10,7 +10,6 @@ import pytest
 import sinklab as sl
 from sinklab.cli.report_sampling import sampling_report
 from sinklab.fit.bayes import engine, fit_bayes, sample
-from sinklab.fit.bayes.backend import settings
 from sinklab.fit.bayes.groups import resolution
 from sinklab.fit.prepare import prepare
 
@@ -87,13 +86,12 @@ def test_coordinates_of_groups_do_not_change_the_density(text, pool):
     import pytensor
 
     builder = reference_builder(species(), text, pool)
-    with settings():
-        model = builder.build()
-        term = next(p for p in model.potentials if p.name == "groups_0")
-        wanted = model.replace_rvs_by_values([term, model["group_0"], model["t"]])
-        z = model.rvs_to_values[model["z_0"]]
-        wanted.append(pytensor.gradient.jacobian(wanted[1].flatten(), z))
-        function = pytensor.function(model.value_vars, wanted, on_unused_input="ignore", mode="FAST_COMPILE")
+    model = builder.build()
+    term = next(p for p in model.potentials if p.name == "groups_0")
+    wanted = model.replace_rvs_by_values([term, model["group_0"], model["t"]])
+    z = model.rvs_to_values[model["z_0"]]
+    wanted.append(pytensor.gradient.jacobian(wanted[1].flatten(), z))
+    function = pytensor.function(model.value_vars, wanted, on_unused_input="ignore", mode="FAST_COMPILE")
     block, scalars = builder.spec.blocks[0], builder.scalars
     rng, constants = np.random.default_rng(1), []
     for _ in range(3):

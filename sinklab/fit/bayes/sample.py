@@ -1,9 +1,9 @@
 """Compile once, sample often: the same draws for the same seed, whatever the cache and the cores.
 
-Fast-math is off for that (numba's default). The log-density and its slope are compiled from one text (:mod:`.source`),
-and kept for the life of the process under the structure of the model's equations, groups and patterns, and beyond it
-(:mod:`.machine_code`); the data of any model of that structure are put beside them. nutpie moves the standardised
-variables alone; the unknowns are worked out from its draws (:mod:`.unknowns`).
+The log-density and its slope are compiled from one text (:mod:`.source`), without fast-math, with which code that is
+loaded would differ from code just compiled. They are kept for the life of the process under the structure of the
+equations, groups and patterns, and beyond it (:mod:`.machine_code`); other data of that structure are put beside
+them. nutpie moves the standardised variables alone; the unknowns are worked out from its draws (:mod:`.unknowns`).
 """
 
 import ctypes
@@ -15,7 +15,6 @@ import numpy as np
 
 from sinklab.errors import ConvergenceError
 from sinklab.fit.bayes import machine_code, source
-from sinklab.fit.bayes.backend import settings
 from sinklab.fit.bayes.unknowns import unknowns
 from sinklab.language import tr
 
@@ -120,11 +119,10 @@ def compiled(builder):
     ConvergenceError
         Code that was just compiled disagrees with the graph of the model.
     """
-    with settings():
-        model = builder.build()
-        key = repr(builder.structure)
-        if key not in _compiled:
-            _compiled[key] = _verified(model, builder, machine_code.path_of(key))
+    model = builder.build()
+    key = repr(builder.structure)
+    if key not in _compiled:
+        _compiled[key] = _verified(model, builder, machine_code.path_of(key))
     return model, _compiled[key]
 
 

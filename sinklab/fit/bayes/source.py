@@ -10,7 +10,8 @@ import math
 
 import numpy as np
 
-from sinklab.fit.bayes.loops import Loops, Value, flat_place
+from sinklab.fit.bayes.loops import Value, flat
+from sinklab.fit.bayes.operations import Operations
 
 #: Simplifications; those that make one operation of many are left to :mod:`.loops`.
 REWRITES = ("canonicalize", "stabilize", "specialize", "local_remove_check_parameter")
@@ -77,21 +78,20 @@ def density(model, arrays, sizes):
     """
     graph = _graph(model)
     lines, known = _given(model, arrays, sizes)
-    loops = Loops({v: known[v.name] for v in graph.inputs if v.name in known})
-    loops.add(graph)
-    logp, *slopes = (loops.of(v) for v in graph.outputs)
+    made = Operations(graph, {v: known[v.name] for v in graph.inputs if v.name in known})
+    logp, *slopes = map(made.value, graph.outputs)
     at, n = 0, 0
     for slope, variable in zip(slopes, model.value_vars, strict=True):
-        loops.store(slope, lambda index, at=at: f"slope[{at} + {index[0]}]")
+        made.loops.store(slope, lambda index, at=at: f"slope[{at} + {index[0]}]")
         at += variable.type.shape[0]
-    loops.store(logp, lambda _: "value[0]")
-    inside = loops.lines()
-    for name, size in loops.work:
+    made.loops.store(logp, lambda _: "value[0]")
+    inside = made.loops.lines()
+    for name, size in made.loops.room:
         lines.append(f"{name} = {n}")
         n = f"{name} + {size}"
     lines += [f"w = np.empty({n})", *inside]
     text = _HEAD.format(n=at) + "".join(f"    {line}\n" for line in lines) + _TAIL.format(n=at)
-    return text, loops.constants
+    return text, made.constants
 
 
 def _graph(model):
@@ -122,9 +122,7 @@ def _given(model, arrays, sizes):
         lines.append(f"a{k} = whole[{k + 1}]")
         kind = "whole" if array.dtype.kind == "i" else "number"
         axes = tuple(named.get(axis, axis) for axis in sizes[name])
-        known[name] = Value(
-            axes, 0, lambda i, k=k, kind=kind, axes=axes: f"{kind}[a{k} + {flat_place(i, axes)}]"
-        )
+        known[name] = Value(axes, 0, lambda i, k=k, kind=kind, axes=axes: f"{kind}[a{k} + {flat(i, axes)}]")
     lines += [f"{short} = whole[{len(arrays) + 1 + k}]" for k, short in enumerate(named.values())]
     return lines, known
 
