@@ -200,7 +200,7 @@ def _write_json(results, validations, arguments) -> None:
 
 
 def _table_reference(text: str) -> tuple[str, str]:
-    from sinklab.tables.schema import check_table_id, check_version
+    from sinklab.tables.naming import check_table_id, check_version
 
     table_id, _, version = text.partition("@")
     return check_table_id(table_id), check_version(version or "0.1.0")

@@ -4,7 +4,7 @@ from dataclasses import astuple, dataclass, fields
 
 from sinklab.errors import DraftError, listing
 from sinklab.language import tr
-from sinklab.tables.schema import STATUSES
+from sinklab.tables.naming import STATUSES
 
 #: Status of a number that nobody read in print: weaker than all that tables know.
 RECALLED = "recalled"

@@ -7,7 +7,7 @@ from pathlib import Path
 from sinklab import paths
 from sinklab.errors import DraftError, listing
 from sinklab.language import LANGUAGES, tr
-from sinklab.tables.schema import STATUSES
+from sinklab.tables.naming import STATUSES
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _ALIAS = re.compile(r"[a-z][a-z0-9_]*")

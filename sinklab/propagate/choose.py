@@ -11,7 +11,7 @@ from sinklab.errors import DataError, TableError, listing
 from sinklab.language import tr
 from sinklab.propagate.levels import Factor
 from sinklab.propagate.model import Model
-from sinklab.tables.schema import system_of
+from sinklab.tables.naming import system_of
 
 #: Pools that a stand's model may give per area, the most complete first.
 POOLS = (("total_density",), ("agb_density", "bgb_density"), ("agb_density",), ("soc_stock",))

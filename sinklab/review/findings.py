@@ -12,7 +12,7 @@ from sinklab.review.recompute import refit
 from sinklab.review.verdicts import Verdict, file_of, read_verdicts
 from sinklab.review.verify import Verification, verify
 from sinklab.tables import Table, acceptance, store
-from sinklab.tables.schema import system_of
+from sinklab.tables.naming import system_of
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import pandas as pd
 
 from sinklab import paths
 from sinklab.language import tr
+from sinklab.tables.naming import system_of
 from sinklab.tables.pack import EIGENVALUE_FLOOR, smallest_eigenvalue
-from sinklab.tables.schema import FILES, system_of
+from sinklab.tables.schema import FILES
 from sinklab.tables.unpack import square
 
 _COMPARE = {

@@ -15,7 +15,8 @@ from scipy import stats
 from sinklab.errors import SinklabError
 from sinklab.tables.causes import Cause, causes
 from sinklab.tables.grid import along
-from sinklab.tables.schema import FILES, version_key
+from sinklab.tables.naming import version_key
+from sinklab.tables.schema import FILES
 
 PARTS = ("none", "patch", "minor", "major")
 #: Relative difference below which two numbers are the same up to the rounding of the computer.

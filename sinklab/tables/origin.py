@@ -6,7 +6,8 @@ import pandas as pd
 from sinklab import vocabulary
 from sinklab.errors import TableError
 from sinklab.language import tr
-from sinklab.tables.schema import FILES, check_status, weakest
+from sinklab.tables.naming import check_status, weakest
+from sinklab.tables.schema import FILES
 
 #: Origin of data that nobody measured.
 SIMULATED = "simulated"

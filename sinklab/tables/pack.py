@@ -9,7 +9,8 @@ from sinklab import vocabulary
 from sinklab.equations.tree import names
 from sinklab.errors import DataError, TableError, listing
 from sinklab.language import tr
-from sinklab.tables.schema import FILES, weakest
+from sinklab.tables.naming import weakest
+from sinklab.tables.schema import FILES
 
 #: Joint draws that a table stores for each model.
 N_DRAW = 1000

@@ -10,7 +10,7 @@ from sinklab.language import tr
 from sinklab.tables import changelog, metadata, package, seal, store
 from sinklab.tables.diff import diff
 from sinklab.tables.digits import guard
-from sinklab.tables.schema import STATUSES, version_key
+from sinklab.tables.naming import STATUSES, version_key
 from sinklab.tables.table import Table
 from sinklab.tables.validation import validate
 

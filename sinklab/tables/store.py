@@ -6,8 +6,8 @@ from pathlib import Path
 from sinklab import paths
 from sinklab.errors import TableError, listing
 from sinklab.language import tr
+from sinklab.tables.naming import check_table_id, check_version, version_key
 from sinklab.tables.package import DESCRIPTOR, read_descriptor
-from sinklab.tables.schema import check_table_id, check_version, version_key
 
 
 def table_ids(root=None) -> list[str]:

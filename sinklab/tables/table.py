@@ -12,15 +12,8 @@ from sinklab.language import tr
 from sinklab.results import FitResult
 from sinklab.tables import acceptance, origin, pack, package, store
 from sinklab.tables.apply import choose_model, find_number, predict_by_group
-from sinklab.tables.schema import (
-    FILES,
-    SCHEMA_VERSION,
-    SYSTEMS,
-    check_status,
-    check_table_id,
-    check_version,
-    system_of,
-)
+from sinklab.tables.naming import SYSTEMS, check_status, check_table_id, check_version, system_of
+from sinklab.tables.schema import FILES, SCHEMA_VERSION
 from sinklab.tables.unpack import unpack
 
 

@@ -8,8 +8,8 @@ from sinklab.errors import EquationError, TableError
 from sinklab.language import tr
 from sinklab.tables import package, seal
 from sinklab.tables.acceptance import definitions_failed
+from sinklab.tables.naming import check_table_id, check_version
 from sinklab.tables.pack import EIGENVALUE_FLOOR, smallest_eigenvalue, table_status
-from sinklab.tables.schema import check_table_id, check_version
 from sinklab.tables.unpack import unpack
 
 # Draws are samples: mean and spread may be off by this many of their own standard errors.

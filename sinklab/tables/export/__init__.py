@@ -21,7 +21,7 @@ from sinklab import paths
 from sinklab.errors import TableError
 from sinklab.language import tr
 from sinklab.prediction import KINDS
-from sinklab.tables.schema import check_table_id, check_version
+from sinklab.tables.naming import check_table_id, check_version
 
 #: Module and file ending of each target.
 TARGETS = {
