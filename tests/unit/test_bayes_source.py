@@ -7,8 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sinklab.errors import ConvergenceError
 from sinklab.fit.bayes import engine, sample, source
 from sinklab.fit.bayes.expressions import expression
+from sinklab.fit.bayes.loops import Value
+from sinklab.fit.bayes.operations import Operations
 from sinklab.fit.bayes.unknowns import unknowns
 from sinklab.fit.prepare import prepare
 
@@ -97,6 +100,28 @@ def test_one_text_serves_data_of_another_length():
     parts = [0.3 * np.random.default_rng(1).standard_normal(v.type.shape) for v in model_.value_vars]
     value, _ = functions.at(source.block(other.arrays, other.sizes), np.concatenate(parts))
     assert value == pytest.approx(float(by_pytensor(model_)(*parts)[0]), rel=1e-9)
+
+
+@pytest.mark.timeout(300)
+def test_a_point_of_another_length_is_not_touched():
+    builder, model, functions = built("straight")
+    n = model.value_vars[0].type.shape[0]
+    data, numbers = source.block(builder.arrays, builder.sizes), [np.full(n + 1, 7.0) for _ in range(3)]
+    point, out, value = (sample._pointer(a) for a in numbers)
+    assert functions.density.ctypes(n + 1, point, out, value, data.ctypes.data) == -1
+    assert functions.drawn.ctypes(n, n + 1, point, out, data.ctypes.data) == -1
+    assert all((a == 7.0).all() for a in numbers)
+
+
+def test_an_operation_that_is_not_known_is_refused_by_name():
+    import pytensor.tensor as pt
+    from pytensor.graph.fg import FunctionGraph
+
+    x = pt.vector("x", shape=(4,))
+    given = {x: Value(("4",), 0, lambda at: f"x[{at[0]}]")}
+    for made, told in ((pt.cumsum(x), "Cumsum"), (pt.gammaln(x), "gammaln"), (x[::-1].sum(), "Subtensor")):
+        with pytest.raises(ConvergenceError, match=f"(?i)not known here, {told}"):
+            Operations(FunctionGraph([x], [made], clone=False), given)
 
 
 def test_draws_are_worked_out_in_portions(monkeypatch):

@@ -23,6 +23,8 @@ NAMES = ("density", "drawn")
 
 _HEAD = """\
 def density(n, point_, slope_, value_, data_):
+    if n != {n}:
+        return -1
     words = carray(data_, (1,), int64)[0]
     whole, number = carray(data_, (words,), int64), carray(data_, (words,), float64)
     point, slope, value = carray(point_, ({n},)), carray(slope_, ({n},)), carray(value_, (1,))
@@ -35,6 +37,8 @@ _TAIL = """\
 
 
 def drawn(n, size, point_, out_, data_):
+    if n != {n} or size != {n}:
+        return -1
     point, out = carray(point_, ({n},)), carray(out_, ({n},))
     for i in range({n}):
         out[i] = point[i]
