@@ -62,7 +62,7 @@ def compile_model(given: dict) -> None:
     system = System.parse(given["equations"]).bind(data.columns)
     prepared = prepare(data, system, given["source"], totals=True)
     spec = read_spec(prepared, given.get("variance", "lognormal"), None, None, True)
-    sample._compile(Builder(spec, *engine._priors(spec, prepared.frame, None, 0)))
+    sample.compiled(Builder(spec, *engine._priors(spec, prepared.frame, None, 0)))
 
 
 def rehearse(wanted) -> None:
