@@ -203,3 +203,18 @@ def rotation(fit) -> float:
     values = fit.predict(pd.DataFrame({"age": ages}))[fit.system.responses[0]].to_numpy(float)
     best = int(np.argmax(values / ages))
     return float(ages[best]) if 0 < best < len(ages) - 1 else float("nan")
+
+
+def describe_rotation(fit) -> str:
+    """Say at what age the mean annual increment is largest, or that the ages of the fit do not hold it."""
+    peak = rotation(fit)
+    if np.isnan(peak):
+        low, high = fit.ranges["age"]
+        return tr(
+            f"{fit.label}: the mean annual increment has no maximum between {low:g} and {high:g} years",
+            f"{fit.label}：平均生长量在林龄 {low:g}～{high:g} 年内没有极大值",
+        )
+    return tr(
+        f"{fit.label}: the mean annual increment culminates at {peak:.1f} years",
+        f"{fit.label}：平均生长量在林龄 {peak:.1f} 年时最大",
+    )

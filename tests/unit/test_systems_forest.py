@@ -283,6 +283,7 @@ def test_rotation_of_larch_as_printed(larch):
     _, stock, fit = larch
     mean = stock[1:] / np.arange(1, 51)
     assert forest.rotation(fit) == pytest.approx(1 + np.argmax(mean), abs=1)
+    assert "culminates at 29" in forest.describe_rotation(fit)
 
 
 @pytest.mark.printed("forest.rotation", source="Zhou et al. (2018), table of stand biomass by age", results=2)
@@ -298,6 +299,8 @@ def test_rotation_is_not_reached_in_print():
         fits, _ = forest.fit_growth(part, "total_density")
         peak = forest.rotation(fits[0])
         assert np.isnan(peak) or peak > 23, which
+        told = "has no maximum between 7 and 25 years" if np.isnan(peak) else "culminates at"
+        assert told in forest.describe_rotation(fits[0])
 
 
 @pytest.mark.printed("factors.ratios", source="stands of Taiyue Mountains (2016), abstract", results=2)

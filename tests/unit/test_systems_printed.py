@@ -23,6 +23,7 @@ NOT_PRINTED = {
     "soil.require_profile": "refuses input",
     "shrub.crown_area": "area of an ellipse; sources print either its diameters or its area",
     "forest.growth_text": "writes an equation",
+    "forest.describe_rotation": "words for a rotation",
     "forest.start_values": "where a fit starts",
     "heights.start_values": "where a fit starts",
     "heights.text": "writes an equation",

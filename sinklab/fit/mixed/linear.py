@@ -27,6 +27,8 @@ class Solution:
     by_psi: np.ndarray
 
 
+# What overflows far from the maximum is judged there, by the information.
+@np.errstate(over="ignore", invalid="ignore")
 def solve(rows, psi) -> Solution:
     """Most likely parameters and effects for given covariances.
 
