@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sinklab import provenance
+from sinklab import paths, provenance
 from sinklab.errors import SinklabError
 from sinklab.language import tr
 
@@ -23,6 +23,13 @@ class Input:
     def agreed(self) -> bool:
         """Whether the file is the one the table was made from."""
         return self.stored == self.found
+
+
+def _beside(stored) -> list[Path]:
+    """Files of the workbench's data that a table names, such as further files of printed values."""
+    data = paths.data().resolve()
+    named = [(paths.root() / name).resolve() for name in stored]
+    return [path for path in named if path.is_relative_to(data) and path.is_file()]
 
 
 class Inputs:
@@ -71,7 +78,7 @@ class Inputs:
                     }
                     found = {name: provenance.file_sha256(f) for name, f in ends.items() if f}
                 else:
-                    found = provenance.files_sha256(files)
+                    found = provenance.files_sha256([*files, *_beside(stored)])
                 self._check(stored, found)
             except SinklabError as error:
                 self._check(stored, {})

@@ -67,9 +67,10 @@ def workbench(tmp_path, monkeypatch):
 
 
 def execute(root, name):
-    """Run the first job of a notebook; the tables that it wrote are sound."""
+    """Run the first job of a notebook; the tables that it wrote are sound, and are found again from what they state."""
     import papermill
 
+    from sinklab.review.verify import verify
     from sinklab.tables.validation import validate
 
     parameters, _ = JOBS[name]
@@ -87,6 +88,9 @@ def execute(root, name):
     )
     written = [path.parent for path in root.glob("params/*/*/datapackage.json")]
     assert {path.name: problems for path in written if (problems := validate(path))} == {}
+    for path in written:
+        found = verify(path)
+        assert found.agreed, [*found.problems, *found.missing, *found.differences()][:9]
 
 
 @pytest.mark.parametrize("name", [n for n, (_, is_open) in sorted(JOBS.items()) if not is_open])

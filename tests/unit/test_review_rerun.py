@@ -145,3 +145,13 @@ def test_every_notebook_of_the_repository_that_records_a_recipe_may(workbench):
             found += 1
             assert f'provenance.recipe(\\"{path.name}\\"' in path.read_text(encoding="utf-8")
     assert found >= 7
+
+
+def test_further_files_of_the_data_are_looked_at_and_others_never():
+    further = "data/vocabulary/units.csv"
+    inputs = Inputs()
+    stored = {further: "0" * 64, "../outside.csv": "0" * 64, "notebooks/own.ipynb": "0" * 64}
+    inputs.check({"spec": "literature:carbon_fraction", "files": stored})
+    assert inputs.checked[further].found == provenance.file_sha256(paths.data("vocabulary", "units.csv"))
+    assert not inputs.checked[further].agreed
+    assert inputs.checked["../outside.csv"].found == inputs.checked["notebooks/own.ipynb"].found == ""
