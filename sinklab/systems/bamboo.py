@@ -31,6 +31,9 @@ ABOVE = ("culm", "branch_unspecified", "foliage_unspecified")
 def age_class(years):
     """Age class (度) of a culm from its age: 1 for the first year, then two years each.
 
+    Some count two years from the first class on (1-2, 3-4, 5-6; Liu et al. 2010 in Cao et al. 2017): odd ages have the same
+    class by both, even ones do not.
+
     Parameters
     ----------
     years : array

@@ -92,6 +92,15 @@ def test_zhejiang_culm_is_below_the_printed_hunan_culms(culms):
     )
 
 
+@pytest.mark.printed(
+    "bamboo.age_class", source="Liu et al. (2010) as quoted by Cao et al. (2017), section 4.2", results=3
+)
+def test_classes_of_the_printed_culms():
+    # There class I is 1 to 2 years, II 3 to 4 and III 5 to 6, another way to count; the culms of 1, 3 and 5 years that
+    # were dug have the same class by both.
+    assert bamboo.age_class([1, 3, 5]).tolist() == [1, 2, 3]
+
+
 def test_age_classes_of_years():
     assert bamboo.age_class([0.5, 1, 2, 3, 4, 5, 6, 7, 8]).tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5]
     with pytest.raises(DataError):

@@ -17,11 +17,9 @@ from sinklab import systems
 FEWEST = 2
 #: Functions whose result no source can print, and why.
 NOT_PRINTED = {
-    "bamboo.age_class": "a way of counting years; no source read prints years beside classes",
     "bamboo.require_age_class": "refuses input",
     "grassland.require_season": "refuses input",
     "soil.require_profile": "refuses input",
-    "shrub.crown_area": "area of an ellipse; sources print either its diameters or its area",
     "forest.growth_text": "writes an equation",
     "forest.describe_rotation": "words for a rotation",
     "forest.start_values": "where a fit starts",
