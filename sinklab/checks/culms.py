@@ -21,22 +21,22 @@ def like_years(classes) -> list:
 
 
 def not_whole(classes) -> pd.Series:
-    """Values that are no class at all: below 1, or not whole."""
+    """Values that are no class at all: below 1, not whole, or missing."""
     classes = pd.Series(classes, dtype=float)
-    return classes[(classes < 1) | (classes % 1 != 0) & classes.notna()]
+    return classes[~((classes >= 1) & (classes % 1 == 0))]
 
 
 def age_classes(found) -> None:
     """Report age classes that are likely years."""
     if not found.has("age_class"):
         return
-    values = found.frame["age_class"]
+    values = found.frame["age_class"].dropna()
     expected = tr(
         "a class (度): 1 for the first year, then two years each", "龄级（度）：第一年为 1，以后每两年一级"
     )
     for i in not_whole(values).index:
         found.add(i, "age_class", f"{values[i]:g}", expected, found.check_form(), "age_class")
-    held = ", ".join(f"{v:g}" for v in sorted(set(values.dropna())))
+    held = ", ".join(f"{v:g}" for v in sorted(set(values)))
     advice = tr(
         f"the column holds {held}; likely years: declare it as age, or convert it to classes",
         f"该列取值为 {held}；可能是年：请改为 age 列，或换算为龄级",

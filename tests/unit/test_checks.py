@@ -172,7 +172,7 @@ def test_sound_layers_classes_and_trees_that_share_a_plot_are_not_reported():
         "plot_id": ["p"] * 4,
     }
     assert check_frame(pd.DataFrame(layers), "layers.csv") == []
-    assert check_frame(pd.DataFrame({"age_class": [1, 2, 3, 3, 4]}), "culms.csv") == []
+    assert check_frame(pd.DataFrame({"age_class": [1, 2, 3, 3, 4, np.nan]}), "culms.csv") == []
     assert check_frame(pd.DataFrame({"plot_id": [1, 1, 2], "dbh": [10, 12, 14]}), "trees.csv") == []
     (double,) = check_frame(pd.DataFrame({"plot_id": [1, 1], "growing_stock": [90.0, 120.0]}), "stands.csv")
     assert double.rule == "duplicate"

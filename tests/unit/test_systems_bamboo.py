@@ -113,6 +113,7 @@ def test_age_classes_of_years():
         ([1, 3, 5, 5, 3], "records 2, 3, 4, 5: age_class holds 1, 3, 5; likely years"),
         ([1, 2, 9], "records 3: age_class holds 1, 2, 9; likely years"),
         ([1, 2.5], "record 2: age_class = 2.5.*likely years"),
+        ([1, float("nan"), 2], "record 2: age_class = nan"),
     ],
 )
 def test_years_are_not_classes(column, words):
