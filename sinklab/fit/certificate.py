@@ -62,15 +62,15 @@ def certified_maximum(engine, starts, seed: int = 0):
     if engine.hold_weights:
         # Iterated weights have no objective of their own that another optimiser could reach.
         return state, _certificate(engine, state, steps, None, len(starts))
-    n_start, second = len(starts), None
-    for other in _displaced(engine, starts[-1], seed):
-        n_start += 1
-        if other is not None and _better(engine, other, state):
-            state, second = other, other.loglik
-        elif other is not None:
-            second = max(-np.inf if second is None else second, min(other.loglik, state.loglik))
-        if n_start - len(starts) >= N_DISPLACED:
-            certificate = _certificate(engine, state, steps, second, n_start)
+    ends = []
+    for tried, other in enumerate(_displaced(engine, starts[-1], seed), 1):
+        if other is not None:
+            ends.append(other.loglik)
+            state = other if _better(engine, other, state) else state
+        if tried >= N_DISPLACED:
+            # What climbed above the maximum climbs without end, and is no second opinion on it.
+            second = max((end for end in ends if end <= state.loglik + AGREE), default=None)
+            certificate = _certificate(engine, state, steps, second, len(starts) + tried)
             # On the way to a limit the search is flat, and may end early from one start and not from another.
             if certificate["converged"] or not engine.limits:
                 break
