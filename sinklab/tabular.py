@@ -2,6 +2,7 @@
 
 import csv
 import io
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -212,3 +213,10 @@ def is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+@lru_cache
+def rule_values(name: str) -> dict[str, float]:
+    """Numbers of ``data/rules/<name>.csv`` by ``rule_id``."""
+    with open(paths.data("rules", f"{name}.csv"), encoding="utf-8-sig", newline="") as stream:
+        return {row["rule_id"]: float(row["value"]) for row in csv.DictReader(stream)}

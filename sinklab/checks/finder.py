@@ -1,14 +1,12 @@
 """The collector of problems, the thresholds, and the advice that goes with a suspicious number."""
 
-import csv
-from functools import lru_cache
-
 import numpy as np
 import pandas as pd
 
-from sinklab import paths, units, vocabulary
+from sinklab import units, vocabulary
 from sinklab.language import tr
 from sinklab.studies.problem import Problem
+from sinklab.tabular import rule_values
 
 #: Units in which the numbers of a field form are easily written by mistake.
 CONFUSED = {
@@ -21,11 +19,9 @@ CONFUSED = {
 }
 
 
-@lru_cache(maxsize=1)
 def rules() -> dict[str, float]:
     """Thresholds of ``data/rules/data_checks.csv`` by name."""
-    with open(paths.data("rules", "data_checks.csv"), encoding="utf-8-sig", newline="") as stream:
-        return {row["rule_id"]: float(row["value"]) for row in csv.DictReader(stream)}
+    return rule_values("data_checks")
 
 
 class Finder:

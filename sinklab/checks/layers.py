@@ -1,23 +1,18 @@
 """Soil layers of a profile that do not join: upside down, overlapping, with a gap above them."""
 
-import csv
-from functools import lru_cache
-
 import numpy as np
 import pandas as pd
 
-from sinklab import paths
 from sinklab.language import tr
+from sinklab.tabular import rule_values
 
 #: Columns that name a profile, as far as they are there.
 PROFILE = ("study_id", "source_id", "site", "plot_id", "core_id", "soil_type")
 
 
-@lru_cache(maxsize=1)
 def rules() -> dict[str, float]:
     """Thresholds of ``data/rules/soil_checks.csv`` by their id."""
-    with open(paths.data("rules", "soil_checks.csv"), encoding="utf-8-sig", newline="") as stream:
-        return {row["rule_id"]: float(row["value"]) for row in csv.DictReader(stream)}
+    return rule_values("soil_checks")
 
 
 def layer_faults(layers, by=()) -> pd.DataFrame:

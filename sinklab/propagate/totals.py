@@ -1,24 +1,20 @@
 """Stocks with their draws: summed up by county, city, province or zone, with intervals and deductions."""
 
-import csv
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from sinklab import paths
 from sinklab.propagate.approach1 import variances
 from sinklab.propagate.deductions import deduct
+from sinklab.tabular import rule_values
 
 TOTAL = "total"
 
 
-@lru_cache(maxsize=1)
 def defaults() -> dict[str, float]:
     """Numbers of ``data/rules/stock_defaults.csv`` by name."""
-    with open(paths.data("rules", "stock_defaults.csv"), encoding="utf-8-sig", newline="") as stream:
-        return {row["rule_id"]: float(row["value"]) for row in csv.DictReader(stream)}
+    return rule_values("stock_defaults")
 
 
 def co2_per_carbon() -> float:

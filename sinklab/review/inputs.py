@@ -27,9 +27,8 @@ class Input:
 
 def _beside(stored) -> list[Path]:
     """Files of the workbench's data that a table names, such as further files of printed values."""
-    data = paths.data().resolve()
-    named = [(paths.root() / name).resolve() for name in stored]
-    return [path for path in named if path.is_relative_to(data) and path.is_file()]
+    data, named = paths.data().resolve(), [paths.root() / name for name in stored]
+    return [path for path in named if path.resolve().is_relative_to(data) and path.is_file()]
 
 
 class Inputs:
@@ -78,7 +77,7 @@ class Inputs:
                     }
                     found = {name: provenance.file_sha256(f) for name, f in ends.items() if f}
                 else:
-                    found = provenance.files_sha256([*files, *_beside(stored)])
+                    found = provenance.files_sha256(dict.fromkeys([*files, *_beside(stored)]))
                 self._check(stored, found)
             except SinklabError as error:
                 self._check(stored, {})

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from incomplete_trees import weighed
 
 import sinklab as sl
 from sinklab.equations import Compiled
@@ -115,14 +116,7 @@ def incomplete(n=40):
     dbh = rng.uniform(5, 40, n)
     species = rng.choice(list("ABCDEF"), n, p=[0.3, 0.3, 0.2, 0.1, 0.05, 0.05])
     frame = pd.DataFrame({"dbh": dbh, "species": species})
-    for name, a, b in (("stem", 0.05, 2.4), ("branch", 0.02, 2.2), ("root", 0.03, 2.1)):
-        frame[name] = a * dbh**b * np.exp(0.2 * rng.standard_normal(n))
-    frame.loc[frame.index % 3 != 0, "root"] = np.nan
-    frame.loc[5, "branch"] = frame.loc[7, "stem"] = np.nan
-    frame["agb"] = frame["stem"] + frame["branch"]
-    frame.loc[9, ["stem", "branch", "root"]] = np.nan
-    frame.loc[11, ["stem", "branch"]] = np.nan
-    return frame
+    return weighed(frame, rng)
 
 
 POOLED = """

@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from incomplete_trees import weighed
 
 from sinklab.errors import ConvergenceError
 from sinklab.fit.bayes import engine, sample, source
@@ -23,14 +24,7 @@ def trees(n=40):
     frame = pd.DataFrame({"dbh": dbh, "height": 1.3 + 0.7 * dbh * np.exp(0.1 * rng.standard_normal(n))})
     frame["species"] = rng.choice(list("ABCDEF"), n, p=[0.3, 0.3, 0.2, 0.1, 0.05, 0.05])
     frame["site"] = rng.choice(["north", "south", "west"], n)
-    for name, a, b in (("stem", 0.05, 2.4), ("branch", 0.02, 2.2), ("root", 0.03, 2.1)):
-        frame[name] = a * dbh**b * np.exp(0.2 * rng.standard_normal(n))
-    frame.loc[frame.index % 3 != 0, "root"] = np.nan
-    frame.loc[5, "branch"] = frame.loc[7, "stem"] = np.nan
-    frame["agb"] = frame["stem"] + frame["branch"]
-    frame.loc[9, ["stem", "branch", "root"]] = np.nan
-    frame.loc[11, ["stem", "branch"]] = np.nan
-    return frame
+    return weighed(frame, rng)
 
 
 PARTS = "stem = a1[species] * dbh**b1[species]\nbranch = a2 * dbh**b2\nagb = stem + branch\nroot = agb * r0 * dbh**r1"
