@@ -9,16 +9,16 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
-    "System": "sinklab.equations",
-    "fit": "sinklab.fit",
-    "FitResult": "sinklab.results",
-    "Table": "sinklab.tables",
-    "read_study": "sinklab.studies",
-    "list_studies": "sinklab.studies",
-    "read_csv": "sinklab.tabular",
-    "load": "sinklab.datasets",
-    "convert": "sinklab.units",
-    "SinklabError": "sinklab.errors",
+    "System": "sinklab.equations.system",
+    "fit": "sinklab.fitting",
+    "FitResult": "sinklab.results.fit_result",
+    "Table": "sinklab.tables.table",
+    "read_study": "sinklab.data.studies",
+    "list_studies": "sinklab.data.studies",
+    "read_csv": "sinklab.data.files",
+    "load": "sinklab.data.open_data",
+    "convert": "sinklab.data.vocabulary",
+    "SinklabError": "sinklab.language",
     "load_ipython_extension": "sinklab.runs.magic",  # %load_ext sinklab
 }
 

@@ -1,13 +1,22 @@
-"""The reader's language: every message exists in English and Chinese."""
+"""The reader's language: every message exists in English and Chinese.
+
+One family of errors: where, what was found, what was expected, what to do.
+
+Plain-text tables for a terminal, aligned for Latin and Chinese letters.
+"""
 
 import locale
+import math
 import os
+import unicodedata
+
+# --- The reader's language: every message exists in English and Chinese.
 
 LANGUAGES = ("zh", "en")
 _chosen: str | None = None
 
 
-def language() -> str:
+def reader_language() -> str:
     """Language of the reader, ``"zh"`` or ``"en"``.
 
     The order of preference is :func:`set_language`, the variable ``SINKLAB_LANG``, the variables
@@ -35,4 +44,97 @@ def set_language(code: str | None) -> None:
 
 def tr(en: str, zh: str) -> str:
     """Return the English or the Chinese wording, as the reader prefers."""
-    return zh if language() == "zh" else en
+    return zh if reader_language() == "zh" else en
+
+
+# --- One family of errors: where, what was found, what was expected, what to do.
+
+
+class SinklabError(Exception):
+    """Base of all errors that a user can mend; the command line ends with exit code 2."""
+
+
+class DataError(SinklabError):
+    """A value, record, column or file is not what it should be."""
+
+
+class UnitError(SinklabError):
+    """A unit is unknown, or cannot be converted to the one that is needed."""
+
+
+class EquationError(SinklabError):
+    """An equation text cannot be read, or does not fit its data."""
+
+
+class TableError(SinklabError):
+    """A parameter table cannot be written, read or used."""
+
+
+class ConvergenceError(SinklabError):
+    """A fit did not reach an optimum that may be published."""
+
+
+class RunError(SinklabError):
+    """A batch file or a job in it is not valid."""
+
+
+class DraftError(SinklabError):
+    """A draft cannot be rendered, or cites a number that may not be cited."""
+
+
+def listing(problems, limit: int = 20) -> str:
+    """Join problems into one message, one per line, counting those beyond ``limit``.
+
+    Parameters
+    ----------
+    problems : iterable of str
+    limit : int
+        Number of lines shown.
+
+    Returns
+    -------
+    text : str
+    """
+    lines = [str(p) for p in problems]
+    shown = lines[:limit]
+    rest = len(lines) - len(shown)
+    if rest:
+        shown.append(tr(f"… and {rest} more", f"……另有 {rest} 处"))
+    return "\n".join(shown)
+
+
+# --- Plain-text tables for a terminal, aligned for Latin and Chinese letters.
+
+
+def width(text: str) -> int:
+    """Columns that a text takes on a terminal; Chinese letters take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def number(value, digits: int = 6) -> str:
+    """A number for people; an en dash for one that does not exist."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    if isinstance(value, (bool, str)):
+        return str(value)
+    return f"{value:.{digits}g}"
+
+
+def table(header, rows) -> str:
+    """Lay out rows under a header, first column left, the others right.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequences
+        Cells; numbers are written by :func:`number`.
+    """
+    cells = [[str(h) for h in header], *([number(c) for c in row] for row in rows)]
+    widths = [max(width(row[i]) for row in cells) for i in range(len(header))]
+    lines = []
+    for row in cells:
+        gaps = [" " * (w - width(c)) for c, w in zip(row, widths, strict=True)]
+        padded = [gap + c if i else c + gap for i, (c, gap) in enumerate(zip(row, gaps, strict=True))]
+        lines.append("  ".join(padded).rstrip())
+    lines.insert(1, "  ".join("-" * w for w in widths))
+    return "\n".join(lines)

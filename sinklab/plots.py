@@ -3,19 +3,90 @@
 Every function returns a matplotlib ``Figure`` and draws with the bundled Chinese font, so labels in
 Chinese look the same on every system. :func:`save` writes a file whose bytes depend on the figure
 alone.
+
+Fonts, lines and colours that all figures of the house share.
+
+Figures of the systems: carbon by depth, importance of inputs, values beside printed ones, curves over data.
+
+Every function returns a matplotlib ``Figure`` drawn with the bundled Chinese font; :func:`sinklab.plots.save` writes it.
+
+Figures of forest stands: heights over diameters, what a few heights save, expansion factors.
+
+Figures of published knowledge: lines of other authors over new data.
+
+Maps of stocks: what there is, and how uncertain it is, side by side on a layer that the user brings.
 """
 
+import textwrap
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from sinklab import paths, vocabulary
-from sinklab.equations.parts import complete
-from sinklab.language import language
-from sinklab.plot_style import BAND, FAINT, INK, figure_of, style
+import sinklab.results.prediction
+from sinklab import paths
+from sinklab.data import vocabulary
+from sinklab.evidence import equations
+from sinklab.evidence.equations import log_values, rules, span
+from sinklab.evidence.pool_equations import PooledEquation
+from sinklab.language import reader_language
 
-N_GRID = 200
+# --- Fonts, lines and colours that all figures of the house share.
+
+INK, BAND, FAINT, PRINTED = "#1b4d3e", "#7fb69a", "#d7e8de", "#b5651d"
+
+
+@contextmanager
+def style():
+    """Fonts and lines of the house while figures are drawn; texts keep the font that is set when they are made."""
+    import matplotlib as mpl
+
+    rc = {
+        "font.family": [paths.register(), "DejaVu Sans"],
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+        "mathtext.fontset": "stix",
+    }
+    with mpl.rc_context(rc):
+        yield
+
+
+def styled(draw):
+    """Draw a whole figure in the style of the house."""
+
+    @wraps(draw)
+    def inside(*arguments, **options):
+        with style():
+            return draw(*arguments, **options)
+
+    return inside
+
+
+def figure_of(width, height, rows=1, columns=1):
+    """Figure and its axes, an array (rows, columns)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def axes_of(width, height, columns=1):
+    """Figure and its axes side by side."""
+    figure, axes = figure_of(width, height, 1, columns)
+    return figure, axes[0]
+
+
+def words(lang, zh, en):
+    """The text of the language."""
+    return zh if (lang or reader_language()) == "zh" else en
+
+
+# --- Figures: data with the fitted curve and its intervals, residuals, distributions of values.
+
 MAX_VALUES = 60
 
 
@@ -31,52 +102,6 @@ def save(figure, path) -> Path:
     with style(), paths.atomic_write(path, "wb") as stream:
         figure.savefig(stream, format="png", dpi=200, metadata={"Software": None})
     return path
-
-
-def main_predictor(fit) -> str:
-    """Predictor that figures are drawn against: the first of the equations."""
-    return fit.system.predictors[0]
-
-
-def curve_data(fit, data=None) -> pd.DataFrame:
-    """Predictors along the fitted span of the main one, the others following it.
-
-    Another predictor follows its line on the main one in logarithms, as in the data; without data it
-    runs from its smallest to its largest value.
-    """
-    x = main_predictor(fit)
-    low, high = fit.ranges[x]
-    grid = np.geomspace(low, high, N_GRID)
-    columns = {x: grid}
-    for other in fit.system.predictors[1:]:
-        bottom, top = fit.ranges[other]
-        if data is not None and other in data:
-            both = data[[x, other]].dropna().astype(float)
-            slope, intercept = np.polyfit(np.log(both[x]), np.log(both[other]), 1)
-        else:
-            slope = np.log(top / bottom) / np.log(high / low)
-            intercept = np.log(bottom) - slope * np.log(low)
-        columns[other] = np.clip(np.exp(intercept + slope * np.log(grid)), bottom, top)
-    return pd.DataFrame(columns)
-
-
-def observed(fit, response, data):
-    """Measured values of a response; those of a total that was not weighed are made of its parts.
-
-    Returns
-    -------
-    values : Series or array, shape (n,), or None
-        None when the data do not hold them.
-    """
-    if data is None or response in data:
-        return None if data is None else data[response]
-    if response not in fit.system.identities:
-        return None
-    blank = np.full(len(data), np.nan)
-    parts = {r: data[r].to_numpy(float) if r in data else blank for r in fit.system.free}
-    columns = {c: data[c].to_numpy(float) for c in fit.system.predictors}
-    made = complete(fit.system, parts, columns)[response]
-    return made if np.isfinite(made).any() else None
 
 
 def fit_figure(fit, response=None, data=None, lang=None):
@@ -96,11 +121,11 @@ def fit_figure(fit, response=None, data=None, lang=None):
     -------
     figure : matplotlib Figure
     """
-    lang = lang or language()
+    lang = lang or reader_language()
     response = response or fit.system.responses[-1]
     data = fit.data if data is None else data
-    x = main_predictor(fit)
-    grid = curve_data(fit, data)
+    x = sinklab.results.prediction.main_predictor(fit)
+    grid = sinklab.results.prediction.curve_data(fit, data)
     for parameter, column in fit.system.groups.items():
         grid[column] = next(
             g for n, g in zip(fit.layout.names, fit.layout.groups, strict=True) if n == parameter
@@ -118,7 +143,7 @@ def fit_figure(fit, response=None, data=None, lang=None):
         axis.fill_between(grid[x], *band, color=FAINT, linewidth=0, label=words[3])
         band = mean[f"{response}_lower"], mean[f"{response}_upper"]
         axis.fill_between(grid[x], *band, color=BAND, linewidth=0, label=words[2])
-        seen = observed(fit, response, data)
+        seen = sinklab.results.prediction.observed(fit, response, data)
         if seen is not None:
             axis.plot(data[x], seen, "o", ms=3, mfc="none", mec="#555555", mew=0.6, label=words[0])
         axis.plot(grid[x], mean[response], color=INK, lw=1.6, label=words[1])
@@ -137,8 +162,8 @@ def residual_figure(fit, lang=None):
     The classes are tenths of the sample along the main predictor; bars give the mean and its 95 %
     interval, which should hold zero.
     """
-    lang = lang or language()
-    x = main_predictor(fit)
+    lang = lang or reader_language()
+    x = sinklab.results.prediction.main_predictor(fit)
     words = {
         "zh": ("标准化残差", "预测值", "分级均值"),
         "en": ("standardised residual", "predicted", "class mean"),
@@ -195,7 +220,7 @@ def values_figure(values, lang=None):
     -------
     figure : matplotlib Figure
     """
-    lang = lang or language()
+    lang = lang or reader_language()
     shown = values
     if len(values) > MAX_VALUES:
         shown = values.sort_values("n_study", ascending=False, kind="stable").head(MAX_VALUES).sort_index()
@@ -248,7 +273,7 @@ def comparison_figure(told, lang=None):
         One panel for each response; every size is a cluster of intervals, in percent of the prediction
         of the first method.
     """
-    lang = lang or language()
+    lang = lang or reader_language()
     methods = list(dict.fromkeys(told["method"]))
     sizes, responses = list(dict.fromkeys(told["size"])), list(dict.fromkeys(told["response"]))
     colours = ("#1b4d3e", "#7a5195", "#ef5675", "#ffa600", "#2f7fb8", "#777777", "#8c564b")
@@ -271,3 +296,480 @@ def comparison_figure(told, lang=None):
         )
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(methods))
     return figure
+
+
+# --- Figures of the systems: carbon by depth, importance of inputs, values beside printed ones, curves over
+
+SAMPLES = "#cccccc"
+
+
+def readable(values, lang=None) -> list[str]:
+    """Labels of values in words: the group, or the variable where there is none, and the number of units.
+
+    Parameters
+    ----------
+    values : DataFrame
+        Rows of ``values.csv``: ``group``, ``variable``, and ``n`` or ``n_study``.
+    """
+    labels = []
+    for row in values.to_dict("records"):
+        name = vocabulary.group_label(row["group"], lang) or vocabulary.label(row["variable"], lang)
+        n = row.get("n", np.nan)
+        labels.append(f"{name} (n = {n:g})" if n == n else name)
+    return labels
+
+
+def group_word(column, value, lang=None) -> str:
+    """One level of a column of groups in words, as ``mangrove`` of ``habitat``."""
+    return vocabulary.group_label(f"{column}={value}", lang)
+
+
+@styled
+def depth_figure(layers, variable, by, lang=None):
+    """Values of every layer against depth, with the median of 10 cm classes.
+
+    Parameters
+    ----------
+    layers : DataFrame
+        ``layer_top``, ``layer_bottom`` [cm] and ``variable``.
+    variable : str
+    by : str
+        Column whose values get a panel each.
+    """
+    groups = [(k, g) for k, g in layers[layers[variable] > 0].groupby(by)]
+    figure, axes = axes_of(3.4 * len(groups) + 0.6, 3.8, len(groups))
+    for axis, (key, part) in zip(axes, groups, strict=True):
+        middle = (part["layer_top"] + part["layer_bottom"]) / 2
+        axis.plot(part[variable], middle, ".", ms=2, color=SAMPLES)
+        depth = np.minimum(middle // 10, 14)
+        found = part.groupby(depth)[variable].quantile([0.25, 0.5, 0.75]).unstack()
+        place = found.index.to_numpy(float) * 10 + 5
+        axis.fill_betweenx(place, found[0.25], found[0.75], color=BAND, alpha=0.5, lw=0)
+        axis.plot(found[0.5], place, "-o", ms=3, color=INK)
+        axis.set(xscale="log", ylim=(150, 0), title=f"{group_word(by, key, lang)} (n = {len(part)})")
+        axis.set_xlabel(vocabulary.label(variable, lang, True))
+        axis.set_ylabel(words(lang, "深度 / cm", "depth / cm"))
+    return figure
+
+
+@styled
+def beside_figure(values, printed, variable, lang=None):
+    """Our values with their intervals, and the printed ones of the same groups below.
+
+    Parameters
+    ----------
+    values, printed : DataFrame
+        ``label, mean, q025, q975``; limits may be missing.
+    variable : str
+    """
+    rows = [(row, INK, BAND) for row in values.to_dict("records")]
+    rows += [(row, PRINTED, "#e8c9a0") for row in printed.to_dict("records")]
+    figure, (axis,) = axes_of(7.4, 1.0 + 0.3 * len(rows))
+    for place, (row, ink, band) in enumerate(reversed(rows)):
+        if np.isfinite(row.get("q025", np.nan)):
+            axis.hlines(place, row["q025"], row["q975"], color=band, lw=3)
+        axis.plot(row["mean"], place, "o" if ink == INK else "D", ms=4.5, color=ink)
+    axis.set_yticks(range(len(rows)), [row["label"] for row, *_ in reversed(rows)])
+    axis.margins(y=0.6 / len(rows))
+    axis.set_xlim(left=0)
+    axis.set_xlabel(vocabulary.label(variable, lang, True))
+    axis.set_title(
+        words(
+            lang, "绿：本表（均值与区间）；棕：已发表", "green: this table (mean, interval); brown: printed"
+        ),
+        loc="left",
+    )
+    axis.grid(axis="x", color="#eeeeee")
+    return figure
+
+
+@styled
+def importance_figure(table, lang=None):
+    """Bars of the importance of each input.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``input`` (a variable) and columns of shares, one panel each.
+    """
+    columns = [c for c in table.columns if c != "input"]
+    figure, axes = axes_of(3.6 * len(columns), 0.8 + 0.4 * len(table), len(columns))
+    names = [vocabulary.label(x, lang) for x in table["input"]]
+    for axis, column in zip(axes, columns, strict=True):
+        axis.barh(range(len(table))[::-1], table[column], color=BAND)
+        axis.set_yticks(range(len(table))[::-1], names)
+        axis.set_xlabel(column)
+    return figure
+
+
+@styled
+def curves_figure(data, x, y, curves, lang=None, log=False):
+    """Points with fitted and printed curves.
+
+    Parameters
+    ----------
+    data : DataFrame or None
+    x, y : str
+        Variables of the vocabulary.
+    curves : list of (label, x values, y values, kind)
+        ``kind`` is ``ours`` or ``printed``.
+    """
+    figure, (axis,) = axes_of(5.6, 4.0)
+    if data is not None:
+        axis.plot(data[x], data[y], "o", ms=3, mfc="none", mec="#777777", mew=0.5)
+    shades = iter(["#b5651d", "#8a6fb0", "#3b7dbd", "#c0504d", "#777733", "#d2a24c", "#5f9ea0"])
+    inks = iter([INK, "#4f9a7a", "#86b59f", "#2f6f9f", "#7a4f9a", "#9a7a4f"])
+    for label, grid, line, kind in curves:
+        if kind == "ours":
+            axis.plot(grid, line, color=next(inks, INK), lw=1.8, label=label)
+        else:
+            axis.plot(grid, line, "--", color=next(shades, "#999999"), lw=1.2, label=label)
+    axis.set(xlabel=vocabulary.label(x, lang, True), ylabel=vocabulary.label(y, lang, True))
+    if log:
+        axis.set(xscale="log", yscale="log")
+    axis.legend(fontsize=8)
+    return figure
+
+
+@styled
+def increments_figure(increments, printed=None, lang=None):
+    """Current and mean annual increment over age, each with its band; printed current increments as points.
+
+    Parameters
+    ----------
+    increments : DataFrame
+        Of :func:`sinklab.systems.forest.increments` for growing stock, at many ages.
+    printed : DataFrame, optional
+        ``age``, ``stock_increment`` and ``site``.
+    """
+    figure, (axis,) = axes_of(5.6, 3.6)
+    names = {
+        "cai": (words(lang, "连年生长量", "current annual increment"), INK),
+        "mai": (words(lang, "平均生长量", "mean annual increment"), PRINTED),
+    }
+    for key, (name, ink) in names.items():
+        low, high = increments[f"{key}_lower"], increments[f"{key}_upper"]
+        axis.fill_between(increments["age"], low, high, color=ink, alpha=0.15, lw=0)
+        axis.plot(increments["age"], increments[key], color=ink, lw=1.8, label=name)
+    if printed is not None:
+        for site, part in printed.groupby("site"):
+            label = words(lang, f"已发表的连年生长量，{site}", f"printed current increment, {site}")
+            axis.plot(part["age"], part["stock_increment"], "D", ms=4, color="#3b7dbd", label=label)
+    unit = vocabulary.units_symbol(vocabulary.variables()["stock_increment"].unit, lang)
+    axis.set_xlabel(vocabulary.label("age", lang, True))
+    axis.set_ylabel(words(lang, f"生长量（{unit}）", f"increment ({unit})"))
+    axis.set_ylim(bottom=0)
+    axis.legend(fontsize=8)
+    return figure
+
+
+@styled
+def equations_figure(trees, columns, lang=None):
+    """Masses by several equations over diameter, one panel for each species.
+
+    Parameters
+    ----------
+    trees : DataFrame
+        ``species``, ``dbh`` and the columns of masses [kg].
+    columns : dict of str
+        Column and its label.
+    """
+    groups = list(trees.groupby("species"))
+    figure, axes = axes_of(3.2 * len(groups) + 0.4, 3.4, len(groups))
+    for axis, (species, part) in zip(axes, groups, strict=True):
+        for shade, (column, label) in zip((INK, PRINTED, "#3b7dbd"), columns.items(), strict=False):
+            axis.plot(part["dbh"], part[column], ".", ms=2, color=shade, label=label)
+        axis.set(xscale="log", yscale="log", title=f"{species} (n = {len(part)})")
+        axis.set_xlabel(vocabulary.label("dbh", lang, True))
+        axis.set_ylabel(vocabulary.label("agb", lang, True))
+    axes[0].legend(fontsize=7, markerscale=4)
+    return figure
+
+
+# --- Figures of forest stands: heights over diameters, what a few heights save, expansion factors.
+
+
+@styled
+def heights_figure(trees, fits, group, lang=None):
+    """Heights over diameters with the typical curves (left), and the curve of every plot of the best one (right).
+
+    Parameters
+    ----------
+    trees : DataFrame
+        ``dbh``, ``height``.
+    fits : dict of FitResult
+        Mixed curves by form, the best first.
+    group : str
+        Column of the plots.
+    """
+    figure, axes = axes_of(8.6, 3.9, 2)
+    grid = pd.DataFrame({"dbh": np.linspace(0.3, trees["dbh"].max(), 120)})
+    for axis in axes:
+        axis.plot(trees["dbh"], trees["height"], "o", ms=2.2, mfc="none", mec="#999999", mew=0.4)
+        axis.set(xlabel=vocabulary.label("dbh", lang, True), ylabel=vocabulary.label("height", lang, True))
+        axis.set_ylim(0, 1.05 * trees["height"].max())
+    shades = [INK, "#b5651d", "#3b7dbd", "#8a6fb0", "#c0504d", "#777733", "#d2a24c", "#5f9ea0", "#444444"]
+    for shade, (form, fit) in zip(shades, fits.items(), strict=False):
+        axes[0].plot(
+            grid["dbh"], fit.predict(grid)["height"], color=shade, lw=1.2, label=form.replace("_", " ")
+        )
+    axes[0].legend(fontsize=7, ncols=2)
+    form, best = next(iter(fits.items()))
+    for level, deviation in best.random.effects.iterrows():
+        part = trees.loc[trees[group].astype(str) == str(level), "dbh"]
+        own = pd.DataFrame({"dbh": np.linspace(part.min(), part.max(), 40)})
+        moved = dict(zip(best.labels, best.values, strict=True))
+        moved[best.random.names[0]] += float(deviation.iloc[0])
+        axes[1].plot(own["dbh"], best.system.mean(moved, own)["height"], color=BAND, lw=0.9)
+    axes[1].plot(grid["dbh"], best.predict(grid)["height"], color=INK, lw=1.8)
+    axes[0].set_title(words(lang, "典型样地的各种曲线", "curves of the typical plot"), loc="left")
+    name = form.replace("_", " ")
+    axes[1].set_title(words(lang, f"{name}：各样地的曲线", f"{name}: curve of each plot"), loc="left")
+    return figure
+
+
+@styled
+def heights_beside_figure(fit, published, lang=None):
+    """Typical curve with the interval of one tree on a new plot, and published heights by their source.
+
+    Parameters
+    ----------
+    fit : FitResult
+        Mixed curve.
+    published : DataFrame
+        ``source, dbh, height``.
+    """
+    figure, (axis,) = axes_of(6.4, 4.0)
+    grid = pd.DataFrame({"dbh": np.linspace(0.5, published["dbh"].max(), 120)})
+    told = fit.predict(grid, kind="individual")
+    axis.fill_between(grid["dbh"], told["height_lower"], told["height_upper"], color=BAND, alpha=0.3, lw=0)
+    axis.plot(grid["dbh"], told["height"], color=INK, lw=1.8)
+    marks = "os^vD<>Pp*hXd"
+    for i, (source, part) in enumerate(published.groupby("source")):
+        axis.plot(part["dbh"], part["height"], marks[i % len(marks)], ms=4, mfc="none", mew=0.8, label=source)
+    axis.set(xlabel=vocabulary.label("dbh", lang, True), ylabel=vocabulary.label("height", lang, True))
+    axis.set_ylim(0, 1.1 * max(published["height"].max(), told["height_upper"].quantile(0.9)))
+    axis.legend(fontsize=7, ncols=2)
+    return figure
+
+
+@styled
+def gain_figure(gain, lang=None):
+    """Error of heights on a plot against the heights measured there.
+
+    Parameters
+    ----------
+    gain : DataFrame
+        ``measured``, ``RMSE``.
+    """
+    figure, (axis,) = axes_of(4.6, 3.2)
+    axis.plot(gain["measured"], gain["RMSE"], "-o", color=INK)
+    axis.set_ylim(0, 1.1 * gain["RMSE"].max())
+    axis.set_xticks(gain["measured"])
+    axis.set_xlabel(words(lang, "样地内实测树高的株数", "heights measured on the plot"))
+    axis.set_ylabel(words(lang, "其余树木的均方根误差 / m", "RMSE of the other trees / m"))
+    axis.grid(axis="y", color="#eeeeee")
+    return figure
+
+
+@styled
+def factors_figure(stands, fits, lang=None):
+    """Expansion factors and root:shoot ratio of stands over age (left) and growing stock (right), with the best fit.
+
+    Parameters
+    ----------
+    stands : DataFrame
+    fits : dict of FitResult
+        By ``(response, predictor)``; missing where there were too few stands.
+    """
+    from matplotlib.figure import Figure
+
+    responses = list(dict.fromkeys(response for response, _ in fits))
+    figure = Figure(figsize=(7.6, 0.4 + 2.4 * len(responses)), layout="constrained")
+    axes = figure.subplots(len(responses), 2, squeeze=False)
+    for i, response in enumerate(responses):
+        for j, predictor in enumerate(("age", "growing_stock")):
+            axis = axes[i, j]
+            axis.plot(stands[predictor], stands[response], "o", ms=2.5, mfc="none", mec="#999999", mew=0.4)
+            if (response, predictor) in fits:
+                fit = fits[response, predictor]
+                grid = pd.DataFrame({predictor: np.linspace(*fit.ranges[predictor], 150)})
+                told = fit.predict(grid)
+                axis.plot(grid[predictor], told[response], color=INK, lw=1.6)
+            top = stands[response].quantile(0.98)
+            axis.set_ylim(0, 1.25 * top if np.isfinite(top) else 1)
+            axis.set_xlabel(vocabulary.label(predictor, lang, True))
+            axis.set_ylabel(textwrap.fill(vocabulary.label(response, lang, True), 26), fontsize=8)
+    return figure
+
+
+# --- Figures of published knowledge: lines of other authors over new data.
+
+PUBLISHED_GRID = 120
+OTHERS = "#9a9a9a"
+#: Lines that are named one by one; the others share one entry of the legend.
+MAX_NAMED = 6
+
+
+@styled
+def published_figure(rows, data=None, pooled: PooledEquation | None = None, fit=None, level=0.95, lang=None):
+    """Published lines, each over its own range, with new trees, a new fit and the pooled equation.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Equations of one response, as :func:`sinklab.knowledge.look_up` gives them, the nearest first.
+        Implausible ones are drawn dashed; those over other predictors than dbh and height are counted.
+    data : DataFrame, optional
+        New trees: ``dbh`` [cm] and the response.
+    pooled : PooledEquation, optional
+        Drawn with the interval of a new place.
+    fit : FitResult, optional
+        A new fit over ``dbh`` alone, drawn with the interval of its mean.
+    level : float
+        Level of the intervals.
+    lang : "zh" or "en", optional
+
+    Returns
+    -------
+    figure : matplotlib Figure, logarithmic axes
+    """
+    lang = lang or reader_language()
+    limits = rules()
+    figure, (axis,) = axes_of(5.4, 4.2)
+    response = rows["response"].iloc[0]
+    drawn, other = 0, 0
+    said = {
+        False: words(lang, "已发表方程", "published equations"),
+        True: words(lang, "检验判为不合理", "found implausible"),
+    }
+    for row in rows.to_dict("records"):
+        if not set(row["predictors"].split(";")) <= {"dbh", "height"} or row["group"] not in equations.TREES:
+            other += 1
+            continue
+        grid = np.geomspace(*span(row, limits), PUBLISHED_GRID)
+        named = drawn < MAX_NAMED
+        bad = row["check"] == "implausible"
+        axis.plot(
+            grid,
+            np.exp(log_values(row, grid)),
+            color=PRINTED if named else OTHERS,
+            alpha=0.9 if named else 0.8,
+            linewidth=1.0,
+            linestyle="--" if bad else "-",
+            zorder=2 if named else 1,
+            label=said.pop(bad, "_"),
+        )
+        drawn += 1
+    if pooled is not None:
+        _band(axis, pooled.predict, pooled.ranges["dbh"], response, level, PRINTED, _heights(pooled), lang)
+    if fit is not None:
+        _fitted(axis, fit, response, level, lang)
+    if data is not None:
+        both = data[["dbh", response]].dropna()
+        label = words(lang, f"新样木 {len(both)} 株", f"{len(both)} new trees")
+        axis.plot(both["dbh"], both[response], "o", color=INK, markersize=3, alpha=0.5, zorder=3, label=label)
+    axis.set(
+        xscale="log",
+        yscale="log",
+        xlabel=vocabulary.label("dbh", lang, unit=True),
+        ylabel=vocabulary.label(response, lang, unit=True),
+    )
+    told = words(lang, f"{drawn} 个方程", f"{drawn} equations")
+    if other:
+        told += words(
+            lang, f"；另有 {other} 个以其他量为自变量，未绘", f"; {other} over other predictors not drawn"
+        )
+    axis.set_title(told, fontsize=8, loc="left")
+    axis.legend(fontsize=8)
+    return figure
+
+
+def _heights(pooled):
+    """Columns that a pooled equation needs beside the diameter."""
+    if "height" not in pooled.predictors:
+        return lambda grid: {}
+    return lambda grid: {"height": equations.height_of(grid, "tree")}
+
+
+def _band(axis, predict, ends, response, level, colour, more, lang) -> None:
+    grid = np.geomspace(*ends, PUBLISHED_GRID)
+    found = predict({"dbh": grid, **more(grid)}, level=level, kind="place")
+    label = words(
+        lang, f"合并方程，新地点 {level:.0%} 预测区间", f"pooled, {level:.0%} interval of a new place"
+    )
+    axis.fill_between(
+        grid, found[f"{response}_lower"], found[f"{response}_upper"], color=colour, alpha=0.15, lw=0
+    )
+    axis.plot(grid, found[response], color=colour, linewidth=2.2, label=label, zorder=4)
+
+
+def _fitted(axis, fit, response, level, lang) -> None:
+    import pandas as pd
+
+    grid = np.geomspace(*fit.ranges["dbh"], PUBLISHED_GRID)
+    found = fit.predict(pd.DataFrame({"dbh": grid}), level=level)
+    label = words(lang, f"新拟合，均值 {level:.0%} 置信区间", f"new fit, {level:.0%} interval of the mean")
+    low = found[f"{response}_lower"].clip(lower=found[response] / 1e3)
+    axis.fill_between(grid, low, found[f"{response}_upper"], color=BAND, alpha=0.5, lw=0)
+    axis.plot(grid, found[response], color=INK, linewidth=1.6, label=label, zorder=5)
+
+
+# --- Maps of stocks: what there is, and how uncertain it is, side by side on a layer that the user brings.
+
+NOTHING = "#eeeeee"
+
+
+def stock_map(layer, value: str, uncertainty: str, label=None, lang=None):
+    """Two choropleths of one layer: a value, and its relative uncertainty.
+
+    Parameters
+    ----------
+    layer : GeoDataFrame
+        Polygons with the two columns; rows without a number are drawn grey.
+    value : str
+        Column of the stock per hectare of carbon [t/ha].
+    uncertainty : str
+        Column of its relative half-width [-].
+    label : str, optional
+        Column whose text is written on the polygons.
+    lang : "zh" or "en", optional
+
+    Returns
+    -------
+    figure : matplotlib Figure
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    chinese = (lang or reader_language()) == "zh"
+    titles = (
+        ("单位面积碳储量 (t/hm²)", "相对不确定性（半宽/估计值，%）")
+        if chinese
+        else ("carbon per area (t/ha)", "relative uncertainty (half-width / estimate, %)")
+    )
+    frame = layer.assign(_value=layer[value], _spread=100 * layer[uncertainty])
+    with mpl.rc_context({"font.family": [paths.register(), "DejaVu Sans"], "font.size": 9}):
+        figure = Figure(figsize=(10, 4.8), layout="constrained")
+        axes = figure.subplots(1, 2)
+        for axis, column, title, colours in zip(
+            axes, ("_value", "_spread"), titles, ("YlGn", "OrRd"), strict=True
+        ):
+            _draw(axis, frame, column, title, colours)
+        if label is not None and len(frame) <= 60:
+            inside = frame.geometry.representative_point()
+            for name, point in zip(frame[label].astype(str), inside, strict=True):
+                axes[0].annotate(name, (point.x, point.y), ha="center", va="center", fontsize=6)
+    return figure
+
+
+def _draw(axis, frame, column, title, colours) -> None:
+    known = np.isfinite(frame[column].to_numpy(float))
+    if (~known).any():
+        frame[~known].plot(ax=axis, color=NOTHING, edgecolor="#999999", linewidth=0.3, hatch="///")
+    if known.any():
+        frame[known].plot(
+            ax=axis, column=column, cmap=colours, edgecolor="#666666", linewidth=0.2, legend=True
+        )
+    axis.set_title(title, loc="left")
+    axis.set_axis_off()

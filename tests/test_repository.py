@@ -31,20 +31,13 @@ TEXT = {
     ".j2",
     "",
 }
-#: Rows of the design: a module imports only from rows above its own, or from its own room.
-ROWS = (
-    {"language", "errors", "paths", "units", "vocabulary", "tabular"},
-    {"equations", "distributions", "provenance"},
-    {"studies", "literature", "datasets", "checks", "curves", "regions", "pooling", "hierarchy", "families"},
-    {"indices", "results", "prediction", "calibration", "tables"},
-    {"fit"},
-    {"assess", "propagate", "knowledge"},
-    {"systems"},
-    {
-        *("fonts", "plot_style", "plots", "maps", "system_plots", "stand_plots", "knowledge_plots"),
-        *("drafts", "review"),
-    },
-    {"runs", "cli"},
+#: The five layers of the design: a module imports from layers above its own, or from rooms of its own layer.
+LAYERS = (
+    {"language", "paths"},
+    {"data"},
+    {"equations", "results"},
+    {"fitting", "evidence", "assess", "plots", "tables"},
+    {"systems", "propagate", "account", "drafts", "review", "runs", "cli"},
 )
 
 
@@ -157,20 +150,20 @@ def circle(graph):
     return None
 
 
-def test_rooms_import_only_from_rows_above():
-    row = {name: i for i, names in enumerate(ROWS) for name in names}
+def test_rooms_import_only_from_layers_above_or_their_own():
+    layer = {name: i for i, names in enumerate(LAYERS) for name in names}
     rooms = {module: room(module) for module in MODULES if room(module)}
-    assert set(rooms.values()) - set(row) == set(), "rooms that stand in no row"
+    assert set(rooms.values()) - set(layer) == set(), "rooms that stand in no layer"
     wrong = [
         f"{module} imports {other}"
         for module in rooms
         for other in imported(ast.walk(MODULES[module]))
-        if room(other) and row.get(room(other), len(ROWS)) > row[room(module)]
+        if room(other) and layer.get(room(other), len(LAYERS)) > layer[room(module)]
     ]
     assert wrong == []
 
 
-def test_rooms_of_one_row_do_not_import_in_circles():
+def test_rooms_of_one_layer_do_not_import_in_circles():
     graph = {}
     for module, tree in MODULES.items():
         if room(module):

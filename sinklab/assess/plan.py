@@ -20,16 +20,217 @@ Source
 ------
 Pukelsheim F. (2006) Optimal Design of Experiments. SIAM, chapter 9. The class lists and their status
 are in ``data/rules/sampling_design.csv``.
+
+Samples of a design drawn from a pilot fit, and fitted again.
+
+How many plots in each stratum for a stated precision of the total.
+
+With areas as shares :math:`W_h`, standard deviations :math:`s_h` and :math:`n_h` of the :math:`N_h`
+plots that fit into a stratum, the half-width of the interval of the mean is
+
+.. math:: t_{n - L} \sqrt{\sum W_h^2 \frac{s_h^2}{n_h} \left(1 - \frac{n_h}{N_h}\right)} .
+
+Plots are divided among the strata in proportion to :math:`W_h s_h / \sqrt{c_h}` with costs :math:`c_h`
+(Neyman's allocation when they are equal), and the total is the smallest that keeps the half-width;
+Student's :math:`t` depends on it, so it is found by bisection.
+
+Source
+------
+Cochran W.G. (1977) Sampling Techniques, 3rd edition, sections 5.5 and 5.9. Wiley.
+
+A field sheet to print: one line for each tree to be felled.
 """
 
+import html
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from sinklab.assess.sampler import Sampler
-from sinklab.errors import DataError
-from sinklab.language import tr
+from sinklab.equations.compile import complete, parameters_of
+from sinklab.fitting.likelihood import mean_information
+from sinklab.fitting.system import SystemFit
+from sinklab.fitting.variance import parse_variance
+from sinklab.language import DataError, listing, tr
+from sinklab.results import indices
+
+# --- Samples of a design drawn from a pilot fit, and fitted again.
+
+#: Trees of a class from which its expected information is worked out.
+N_SAMPLE = 60
+#: Scatter of the logarithm of height about its curve when the pilot has no trees.
+HEIGHT_SCATTER = 0.1
+
+
+class Sampler:
+    """Draws samples of a design from a pilot fit and fits them again.
+
+    Parameters
+    ----------
+    fit : FitResult
+        Of ``nsur`` or ``wls``; with its trees, or read from a table.
+    design : str
+        Id in ``data/rules/sampling_design.csv``.
+    dug : sequence of str
+        Responses measured on some of the trees only.
+    """
+
+    def __init__(self, fit, design: str = "ten_classes", dug=("root", "bgb")):
+        _check_pilot(fit)
+        classes = design(design)
+        if classes.empty:
+            raise DataError(
+                tr(f"no design {design!r} in data/rules/sampling_design.csv", f"抽样设计中没有 {design!r}")
+            )
+        low, high = fit.ranges["dbh"]
+        inside = (classes["dbh_max"] > low) & (classes["dbh_min"] < high)
+        self.outside = int((~inside).sum())
+        self.classes = classes[inside].reset_index(drop=True)
+        self.fit, self.dug = fit, [r for r in fit.system.free if r in dug]
+        spec = {r: m.spec for r, m in fit.residual.items()}
+        self.functions = parse_variance(spec, fit.system.free, fit.system.predictors)
+        exponents = [m.exponent for m in fit.residual.values() if not m.fixed]
+        self.theta = np.concatenate([fit.values, exponents])
+        self.height = _height_curve(fit)
+
+    @property
+    def middles(self) -> pd.DataFrame:
+        """Tree in the middle of each class."""
+        dbh = self.classes[["dbh_min", "dbh_max"]].mean(axis=1).to_numpy()
+        return self._predictors(dbh, np.zeros(len(dbh)))
+
+    def _predictors(self, dbh, normal) -> pd.DataFrame:
+        frame = pd.DataFrame({"dbh": dbh})
+        if "height" in self.fit.system.predictors:
+            slope, intercept, scatter = self.height
+            frame["height"] = np.exp(intercept + slope * np.log(dbh) + scatter * normal)
+        return frame
+
+    def draw(self, counts, roots, rng) -> pd.DataFrame:
+        """Sample with ``counts`` trees in each class, the dug components on ``roots`` of them."""
+        rows = np.repeat(np.arange(len(counts)), counts)
+        low, high = (self.classes[c].to_numpy()[rows] for c in ("dbh_min", "dbh_max"))
+        frame = self._predictors(
+            low + (high - low) * rng.uniform(size=len(rows)), rng.standard_normal(len(rows))
+        )
+        frame["class"] = rows
+        names = list(self.fit.system.free)
+        means = self.fit.layout.at(frame, tuple(names), len(frame)).mean(self.fit.values)
+        normal = rng.multivariate_normal(
+            np.zeros(len(names)), self.fit.correlation.loc[names, names], len(rows)
+        )
+        for j, name in enumerate(names):
+            model, mean = self.fit.residual[name], means[:, j]
+            if model.kind == "lognormal":
+                frame[name] = mean * np.exp(model.sigma * normal[:, j] - model.sigma**2 / 2)
+            else:
+                # A mass is never negative; the rare draw below zero becomes a small one.
+                frame[name] = np.maximum(mean + model.sd(mean, frame) * normal[:, j], 0.01 * mean)
+        within = frame.groupby("class").cumcount().to_numpy()
+        frame.loc[within >= np.asarray(roots)[rows], self.dug] = np.nan
+        return frame
+
+    def _engine(self, frame):
+        correlated = self.fit.method == "nsur"
+        return SystemFit(self.fit.system, frame, self.functions, correlated)
+
+    def refit(self, frame) -> np.ndarray | None:
+        """Coefficients of a drawn sample; None where the refit fails."""
+        engine = self._engine(frame)
+        try:
+            state = engine.resume(self.theta)
+        except np.linalg.LinAlgError:
+            return None
+        return None if state is None else engine.estimates(state)[0]
+
+    def judge(self, counts, roots, n_sim: int, seed: int):
+        """Mean prediction errors (n_sim, m) and relative errors of the curve (n_sim, m, n_class), percent.
+
+        Rows of samples that could not be fitted are NaN.
+        """
+        responses = list(self.fit.system.responses)
+        truth = self._means(self.fit.values, self.middles)
+        mpe = np.full((n_sim, len(responses)), np.nan)
+        error = np.full((n_sim, len(responses), len(self.classes)), np.nan)
+        for i in range(n_sim):
+            # The same seed for every size of the sample: sizes are compared on like trees.
+            frame = self.draw(counts, roots, np.random.default_rng([seed, i]))
+            values = self.refit(frame)
+            if values is None:
+                continue
+            found = self._means(values, self.middles)
+            seen = complete(self.fit.system, {r: frame[r].to_numpy() for r in self.fit.system.free}, frame)
+            told = self._means(values, frame)
+            for j, response in enumerate(responses):
+                error[i, j] = 100 * (found[response] / truth[response] - 1)
+                known = np.isfinite(seen[response])
+                p = self.fit.layout.count(parameters_of(self.fit.system, response))
+                mpe[i, j] = indices.evaluate(seen[response][known], told[response][known], p)["MPE"]
+        return mpe, error
+
+    def _means(self, values, frame) -> dict[str, np.ndarray]:
+        names = tuple(self.fit.system.responses)
+        mean = self.fit.layout.at(frame, names, len(frame)).mean(values)
+        return dict(zip(names, mean.T, strict=True))
+
+    def class_information(self, share: float) -> np.ndarray:
+        """Expected information about the coefficients from one tree of each class, (n_class, k, k).
+
+        ``share`` of the trees have their roots dug.
+        """
+        found = []
+        for c in range(len(self.classes)):
+            counts = np.zeros(len(self.classes), int)
+            counts[c] = N_SAMPLE
+            roots = np.full(len(self.classes), round(share * N_SAMPLE))
+            frame = self.draw(counts, roots, np.random.default_rng([c, N_SAMPLE]))
+            engine = self._engine(frame)
+            names = list(self.fit.system.free)
+            sigma = np.array([self.fit.residual[r].sigma for r in names])
+            exponents = np.array([m.exponent for m in self.fit.residual.values()])
+            size = sigma / engine.scale.natural_sigma(np.ones(len(names)), exponents)
+            joint = self.fit.correlation.loc[names, names].to_numpy() * np.outer(size, size)
+            state = engine.likelihood.state(self.theta, joint)
+            found.append(mean_information(engine.likelihood, state, joint) / N_SAMPLE)
+        return np.array(found)
+
+
+def _check_pilot(fit) -> None:
+    problems = []
+    if fit.method not in ("nsur", "wls"):
+        problems.append(
+            tr(f"method {fit.method!r}; expected nsur or wls", f"方法 {fit.method!r}；应为 nsur 或 wls")
+        )
+    other = [x for x in fit.system.predictors if x not in ("dbh", "height")]
+    if other or "dbh" not in fit.system.predictors:
+        found = ", ".join(fit.system.predictors)
+        problems.append(
+            tr(
+                f"predictors {found}; expected dbh, or dbh and height",
+                f"自变量 {found}；应为 dbh，或 dbh 与 height",
+            )
+        )
+    if fit.system.groups:
+        problems.append(tr("parameters vary by group", "参数随组变化"))
+    if problems:
+        raise DataError(tr("pilot fit: ", "预备模型：") + listing(problems))
+
+
+def _height_curve(fit):
+    """Slope, intercept and scatter of ln(height) on ln(dbh), from the trees or from the ends of the range."""
+    if "height" not in fit.system.predictors:
+        return None
+    if fit.data is not None:
+        x, y = np.log(fit.data["dbh"].to_numpy(float)), np.log(fit.data["height"].to_numpy(float))
+        slope, intercept = np.polyfit(x, y, 1)
+        return slope, intercept, float(np.std(y - intercept - slope * x, ddof=2))
+    (low, high), (bottom, top) = fit.ranges["dbh"], fit.ranges["height"]
+    slope = np.log(top / bottom) / np.log(high / low)
+    return slope, np.log(bottom) - slope * np.log(low), HEIGHT_SCATTER
+
+
+# --- How many trees to fell, in which diameter classes, and how many roots to dig.
 
 #: Fewest trees that the optimal allocation leaves in a class.
 FEWEST = 3
@@ -275,3 +476,188 @@ def _tables(sampler, mpe, error, assurance):
     worst = np.nanquantile(np.abs(error), 0.95, axis=0)
     labels = sampler.classes["class_label"].astype(str)
     return precision, pd.DataFrame(worst, index=precision.index, columns=labels)
+
+
+# --- How many plots in each stratum for a stated precision of the total.
+
+#: Fewest plots of a stratum: one gives no variance.
+FEWEST_DRAWN = 2
+NEEDED = ("stratum", "area", "mean", "sd")
+
+
+def plot_plan(strata, error: float = 10.0, level: float = 0.9, plot_area: float = 0.06) -> pd.DataFrame:
+    """Plan plots.
+
+    Parameters
+    ----------
+    strata : DataFrame
+        ``stratum``, ``area`` (ha), ``mean`` and ``sd`` of a plot in any one unit per hectare, from a pilot
+        or from a table; ``cost`` of a plot when it differs between strata.
+    error : float
+        Half-width of the interval of the mean over all strata, percent of that mean.
+    level : float
+        Level of the interval.
+    plot_area : float
+        Area of a plot, ha.
+
+    Returns
+    -------
+    plan : DataFrame
+        The strata with ``n_plot``, and ``n_plot_proportional``: plots for the same precision when divided
+        by area alone. ``attrs["half_width"]`` is what the plan reaches, percent.
+
+    Raises
+    ------
+    DataError
+        Missing columns, values that are not positive, repeated strata; all at once.
+    """
+    frame = _checked(strata, error, level, plot_area)
+    weight = (frame["area"] / frame["area"].sum()).to_numpy()
+    sd = frame["sd"].to_numpy(float)
+    room = np.maximum(np.floor(frame["area"].to_numpy() / plot_area), FEWEST_DRAWN)
+    cost = frame["cost"].to_numpy(float) if "cost" in frame else np.ones(len(frame))
+    allowed = error / 100 * float(weight @ frame["mean"])
+    best = _numbers(weight * sd / np.sqrt(cost), weight, sd, room, allowed, level)
+    even = _numbers(weight, weight, sd, room, allowed, level)
+    frame["n_plot"], frame["n_plot_proportional"] = best, even
+    frame.attrs["half_width"] = (
+        100 * _half_width(best, weight, sd, room, level) / float(weight @ frame["mean"])
+    )
+    return frame
+
+
+def _half_width(counts, weight, sd, room, level) -> float:
+    variance = (weight**2 * sd**2 / counts * (1 - counts / room)).sum()
+    freedom = max(counts.sum() - len(counts), 1)
+    return float(stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(max(variance, 0.0)))
+
+
+def _numbers(share, weight, sd, room, allowed, level) -> np.ndarray:
+    """Plots by stratum in proportion to ``share``: the smallest total that keeps the half-width."""
+    share = share / share.sum()
+
+    def divided(total):
+        return np.clip(np.ceil(total * share - 1e-9), FEWEST_DRAWN, room).astype(int)
+
+    low, high = FEWEST_DRAWN * len(share), FEWEST_DRAWN * len(share)
+    while _half_width(divided(high), weight, sd, room, level) > allowed and (divided(high) < room).any():
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _half_width(divided(middle), weight, sd, room, level) > allowed:
+            low = middle
+        else:
+            high = middle
+    return divided(high)
+
+
+def _checked(strata, error, level, plot_area) -> pd.DataFrame:
+    frame = pd.DataFrame(strata).reset_index(drop=True)
+    missing = [c for c in NEEDED if c not in frame]
+    if missing:
+        found = ", ".join(map(str, frame.columns))
+        raise DataError(
+            tr(
+                f"strata: no column {', '.join(missing)}; found {found}",
+                f"分层：缺少列 {'、'.join(missing)}；现有 {found}",
+            )
+        )
+    problems = []
+    for column in [c for c in ("area", "mean", "sd", "cost") if c in frame]:
+        values = pd.to_numeric(frame[column], errors="coerce")
+        for i in np.flatnonzero(~(values > 0)):
+            problems.append(
+                tr(
+                    f"record {i + 1}: {column} = {frame[column][i]}; expected a number above 0",
+                    f"第 {i + 1} 条记录：{column} = {frame[column][i]}；应为大于 0 的数",
+                )
+            )
+        frame[column] = values
+    for name in frame["stratum"][frame["stratum"].duplicated()].unique():
+        problems.append(tr(f"stratum {name} stands twice", f"层 {name} 重复"))
+    if not (error > 0 and 0 < level < 1 and plot_area > 0):
+        problems.append(
+            tr(
+                f"error {error:g} %, level {level:g}, plot {plot_area:g} ha; expected numbers above 0, level below 1",
+                f"误差 {error:g} %、置信水平 {level:g}、样地 {plot_area:g} 公顷；应为正数，置信水平小于 1",
+            )
+        )
+    if problems:
+        raise DataError(listing(problems))
+    return frame
+
+
+# --- A field sheet to print: one line for each tree to be felled.
+
+STYLE = """
+@page { size: A4 landscape; margin: 12mm }
+body { font-family: "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", sans-serif; font-size: 11px }
+h1 { font-size: 16px; margin: 0 0 4px } p { margin: 0 0 8px }
+table { border-collapse: collapse; width: 100% } thead { display: table-header-group }
+th, td { border: 1px solid #444; padding: 3px 4px; text-align: center } td.blank { min-width: 46px; height: 18px }
+tr { break-inside: avoid } tr.root td.mark { font-weight: bold }
+"""
+
+
+def tree_list(plan) -> pd.DataFrame:
+    """One row for each tree of a plan: number, class, limits of dbh, height grade, whether roots are dug.
+
+    Height grades are spread evenly over the trees of a class, and roots over the grades.
+    """
+    grades = (tr("low", "低"), tr("middle", "中"), tr("high", "高"))
+    rows = []
+    for _, row in plan.classes.iterrows():
+        count, dug = int(row["n_tree"]), int(row["n_root"])
+        for i in range(count):
+            # The i-th tree has roots when the running share of dug trees passes a whole number.
+            rooted = (i + 1) * dug // count > i * dug // count
+            low_high = f"{row['dbh_min']:g}–{row['dbh_max']:g}"
+            rows.append((row["class_label"], low_high, grades[i % 3], rooted))
+    frame = pd.DataFrame(rows, columns=["class", "dbh_range", "height_grade", "root"])
+    frame.insert(0, "number", range(1, len(frame) + 1))
+    return frame
+
+
+def field_sheet(plan, title: str, measured) -> str:
+    """HTML page to print.
+
+    Parameters
+    ----------
+    plan : TreePlan
+    title : str
+    measured : sequence of str
+        Headers of the columns to fill in.
+    """
+    fixed = [
+        tr("no.", "编号"),
+        tr("class", "径阶"),
+        tr("dbh/cm", "胸径范围/cm"),
+        tr("height grade", "树高级"),
+        tr("roots", "挖根"),
+    ]
+    blanks = [
+        tr("plot", "样地"),
+        tr("dbh/cm", "实测胸径/cm"),
+        tr("height/m", "树高/m"),
+        *measured,
+        tr("remarks", "备注"),
+    ]
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in (*fixed, *blanks))
+    body = []
+    for row in tree_list(plan).itertuples(index=False):
+        mark = "●" if row.root else ""
+        cells = [row.number, row[1], row.dbh_range, row.height_grade]
+        line = (
+            "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + f'<td class="mark">{mark}</td>'
+        )
+        line += '<td class="blank"></td>' * len(blanks)
+        body.append(f"<tr{' class=root' if row.root else ''}>{line}</tr>")
+    note = tr(
+        f"{plan.n_tree} trees, roots of {int(plan.classes['n_root'].sum())} (●)",
+        f"共 {plan.n_tree} 株，挖根 {int(plan.classes['n_root'].sum())} 株（●）",
+    )
+    return (
+        f'<!doctype html><html lang="{tr("en", "zh")}"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<style>{STYLE}</style></head><body><h1>{html.escape(title)}</h1><p>{note}</p>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></body></html>\n"
+    )

@@ -1,4 +1,4 @@
-"""Validation by refitting without the trees that are predicted.
+r"""Validation by refitting without the trees that are predicted.
 
 =============== =============================================================================
 scheme          folds
@@ -19,19 +19,92 @@ Source
 Zeng W., Tang S. (2011) Scientia Silvae Sinicae 47(11):106-113. Roberts D.R. et al. (2017)
 Cross-validation strategies for data with temporal, spatial, hierarchical, or phylogenetic structure.
 Ecography 40:913-929.
+
+May a published equation be used here? A test on local trees, with a verdict.
+
+The claimed equation predicts trees it was not fitted on. It is judged by the total relative error, the
+average systematic error, the ellipse test of bias and the equivalence test, against the thresholds of
+``data/rules/transfer.csv``, each of which says where it comes from and whether it was read in print.
+
+How much each tree, or each site, pulls on a fit, and whether the fit is biased.
+
+*Influence* comes from the jackknife: with :math:`d_i = \hat\beta - \hat\beta_{(i)}` Cook's distance is
+:math:`d_i^T C^{-1} d_i / k` and DFBETAS is :math:`d_i` over the standard errors. Trees above
+:math:`4 / n` deserve a look at their field form.
+
+*Bias* is tested as Chinese practice does: observed = a + b · predicted, with a = 0 and b = 1 tested
+together (the ellipse test, an F test), weighted by the residual variance of the fit, beside the
+paired t test of the mean relative error. *Equivalence* turns the question round (two one-sided tests,
+Schuirmann 1987): is the mean relative error proven to lie within a stated margin?
+
+Source
+------
+Cook R.D. (1977) Detection of influential observation in linear regression. Technometrics 19:15-18.
+Schuirmann D.J. (1987) A comparison of the two one-sided tests procedure and the power approach for
+assessing the equivalence of average bioavailability. J. Pharmacokinet. Biopharm. 15:657-680.
+
+Check that a fitted system behaves like plants over the range it was fitted on.
+
+Positive everywhere, growing with each predictor of size, and no part larger than its whole. The check
+runs on a grid of the main predictor with the others following it, as in the figures of a fit, and
+names where it fails. Branches and foliage may shrink with height at a given diameter, so growth is
+asked along the path of the data, not of each predictor alone.
 """
 
+import csv
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from sinklab import indices
-from sinklab.equations.parts import complete, parameters_of
-from sinklab.errors import DataError, SinklabError
-from sinklab.fit import fit as fit_again
-from sinklab.fit.refit import Refitter
-from sinklab.language import tr
+from sinklab import paths
+from sinklab.equations.compile import complete, parameters_of
+from sinklab.equations.system import System
+from sinklab.fitting import fit
+from sinklab.fitting.resample import Refitter, jackknife
+from sinklab.language import DataError, SinklabError, number, table, tr
+from sinklab.results import indices
+from sinklab.results.summary import SCRUTINY_SHOWN
+
+
+def validation_report(validation) -> str:
+    """Indices of the trees that each fold had not seen."""
+    frame = validation.indices()
+    rows = [
+        [r, *(number(v, 5) for v in values)] for r, values in zip(frame.index, frame.to_numpy(), strict=True)
+    ]
+    head = tr(f"Validation ({validation.scheme})", f"交叉验证（{validation.scheme}）")
+    failed = ""
+    if validation.n_failed:
+        count = validation.n_failed
+        failed = tr(f"\n{count} folds could not be refitted", f"\n有 {count} 折无法重新拟合")
+    return f"{head}\n{table([tr('response', '因变量'), *frame.columns], rows)}{failed}"
+
+
+def influence_report(fit, group: str | None, workers: int) -> str:
+    """Trees, or levels of a column, without which the estimates move most."""
+    from sinklab.assess.validation import influence
+
+    found = influence(fit, group, workers)
+    most = found.sort_values("cook", ascending=False, na_position="first").head(SCRUTINY_SHOWN)
+    unit = group or tr("record", "记录")
+    # Records are counted from 1, as in every message about a file.
+    names = [str(i) if group else str(int(i) + 1) for i in most.index]
+    header = [unit, tr("Cook's distance", "Cook 距离"), *(f"DFBETAS {p}" for p in fit.labels)]
+    rows = [
+        [name, *(number(v, 3) for v in row)]
+        for name, row in zip(names, most.drop(columns="flag").to_numpy(), strict=True)
+    ]
+    flagged = int(found["flag"].sum())
+    title = tr(
+        f"Influence: {flagged} of {len(found)} above 4 / n = {4 / len(found):.3g}",
+        f"影响诊断：{len(found)} 个中有 {flagged} 个超过 4 / n = {4 / len(found):.3g}",
+    )
+    return f"{title}\n{table(header, rows)}"
+
+
+# --- Validation by refitting without the trees that are predicted.
 
 SCHEMES = "loo, kfold:K, groups:K:COL, leave:COL, blocks:DEG"
 
@@ -172,7 +245,7 @@ class _MixedRefits:
         """Estimates of the typical group, and the factor of each free response; NaN where it fails."""
         free = self.fit.system.free
         try:
-            again = fit_again(self.fit.data.iloc[rows], self.system, "mixed", self.variance)
+            again = fit(self.fit.data.iloc[rows], self.system, "mixed", self.variance)
         except SinklabError:
             return np.full(len(self.fit.values), np.nan), np.ones(len(free))
         return again.values, np.array([again.correction[r] for r in free])
@@ -192,3 +265,195 @@ def _predicted(fit, values, factors, rows, fold) -> list[pd.DataFrame]:
             )
             found.append(part[observed.notna()])
     return found
+
+
+# --- How much each tree, or each site, pulls on a fit, and whether the fit is biased.
+
+
+def influence(fit, group: str | None = None, workers: int = 1) -> pd.DataFrame:
+    """Cook's distance and DFBETAS of each tree, or of each level of a column.
+
+    Returns
+    -------
+    influence : DataFrame
+        Indexed by the row of the data, or the level: ``cook``, then one column of DFBETAS for each
+        parameter, ``flag`` above 4 / n. A tree without which the fit fails has NaN and is flagged.
+    """
+    away = fit.values - jackknife(fit, group, workers)
+    inverse = np.linalg.pinv(fit.covariance.to_numpy(), hermitian=True)
+    cook = np.einsum("ij,jk,ik->i", away.to_numpy(), inverse, away.to_numpy()) / len(fit.values)
+    table = away / fit.parameters["se"].to_numpy()
+    table.insert(0, "cook", cook)
+    table["flag"] = ~(cook <= 4 / len(table))
+    return table
+
+
+def bias_test(observed, predicted, weights=None) -> dict[str, float]:
+    """Test whether observations scatter around the predictions without bias.
+
+    Parameters
+    ----------
+    observed, predicted : array, shape (n,)
+    weights : array, shape (n,), optional
+        Inverse residual variances; equal when left out.
+
+    Returns
+    -------
+    test : dict
+        ``intercept, slope``, ``F`` and ``p_ellipse`` of both together (2 and n - 2 d.f.),
+        ``mean_relative_error`` [%], ``t`` and ``p_paired``.
+    """
+    y, f = np.asarray(observed, float), np.asarray(predicted, float)
+    w = np.ones_like(y) if weights is None else np.asarray(weights, float)
+    root = np.sqrt(w)
+    design = np.column_stack([root, root * f])
+    line, *_ = np.linalg.lstsq(design, root * y, rcond=None)
+    free = np.sum(w * (y - line[0] - line[1] * f) ** 2)
+    n = len(y)
+    ratio = (np.sum(w * (y - f) ** 2) - free) / 2 / (free / (n - 2))
+    paired = stats.ttest_1samp((y - f) / f, 0.0)
+    return {
+        "intercept": float(line[0]),
+        "slope": float(line[1]),
+        "F": float(ratio),
+        "p_ellipse": float(stats.f.sf(ratio, 2, n - 2)),
+        "mean_relative_error": float(100 * np.mean((y - f) / f)),
+        "t": float(paired.statistic),
+        "p_paired": float(paired.pvalue),
+    }
+
+
+def equivalence_test(observed, predicted, margin: float = 10.0) -> dict[str, float]:
+    """Two one-sided t tests that the mean relative error lies within ± ``margin`` per cent.
+
+    Returns
+    -------
+    test : dict
+        ``mean_relative_error`` [%], ``lower`` and ``upper`` of its 90 % interval [%], ``margin`` [%],
+        ``p`` (the larger of the two), ``equivalent`` at 5 %.
+    """
+    y, f = np.asarray(observed, float), np.asarray(predicted, float)
+    relative = 100 * (y - f) / f
+    n, mean = len(relative), relative.mean()
+    se = relative.std(ddof=1) / np.sqrt(n)
+    p = max(stats.t.sf((mean + margin) / se, n - 1), stats.t.cdf((mean - margin) / se, n - 1))
+    half = stats.t.ppf(0.95, n - 1) * se
+    return {
+        "mean_relative_error": float(mean),
+        "lower": float(mean - half),
+        "upper": float(mean + half),
+        "margin": float(margin),
+        "p": float(p),
+        "equivalent": bool(p < 0.05),
+    }
+
+
+# --- May a published equation be used here? A test on local trees, with a verdict.
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Verdict ``accept``, ``calibrate`` or ``reject`` with the checks it rests on.
+
+    ``ratio`` is the sum of the observations over that of the predictions: what a calibrated equation
+    would be multiplied by. ``outside`` counts trees beyond the range the equation claims.
+    """
+
+    verdict: str
+    checks: pd.DataFrame
+    ratio: float
+    n: int
+    outside: int
+
+    @property
+    def text(self) -> str:
+        """The verdict in words."""
+        words = {
+            "accept": tr("may be used here", "可在本区域使用"),
+            "calibrate": tr(
+                f"biased by a constant share; usable when multiplied by {self.ratio:.4g}",
+                f"存在固定比例偏差；乘以 {self.ratio:.4g} 后可用",
+            ),
+            "reject": tr("must not be used here without refitting", "不宜在本区域直接使用，应重新拟合"),
+        }
+        return words[self.verdict]
+
+
+def thresholds() -> dict[str, dict[str, str]]:
+    """Rows of ``data/rules/transfer.csv`` by check."""
+    with open(paths.data("rules", "transfer.csv"), encoding="utf-8-sig", newline="") as stream:
+        return {row["check"]: row for row in csv.DictReader(stream)}
+
+
+def transfer_test(data, equation: str, values, response: str, ranges=None) -> Transfer:
+    """Test an equation with given coefficients on measured trees.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Predictors and the measured response.
+    equation : str
+        Such as ``"agb = a * dbh**b"``.
+    values : mapping of str to float
+        Its coefficients.
+    response : str
+    ranges : mapping of str to (low, high), optional
+        Range that the equation claims for its predictors.
+
+    Returns
+    -------
+    transfer : Transfer
+        ``calibrate`` when the equation passes once multiplied by one constant.
+
+    Raises
+    ------
+    DataError
+        Fewer trees than the rule asks for.
+    """
+    system = System.parse(equation).bind(data.columns)
+    used = data[[*system.predictors, response]].dropna()
+    rules = thresholds()
+    least = int(float(rules["n"]["threshold"]))
+    if len(used) < least:
+        raise DataError(
+            tr(
+                f"transfer test: {len(used)} trees with {response}; the rule asks for {least}",
+                f"移植检验：有 {response} 的样木 {len(used)} 株；规则要求 {least} 株",
+            )
+        )
+    observed = used[response].to_numpy(float)
+    predicted = system.mean(values, used)[response]
+    checks = _checks(observed, predicted, rules)
+    ratio = float(observed.sum() / predicted.sum())
+    verdict = "accept"
+    if not checks["passed"].all():
+        verdict = "calibrate" if _checks(observed, predicted * ratio, rules)["passed"].all() else "reject"
+    outside = np.zeros(len(used), bool)
+    for name, (low, high) in (ranges or {}).items():
+        outside |= ~used[name].between(low, high).to_numpy()
+    return Transfer(verdict, checks, ratio, len(used), int(outside.sum()))
+
+
+def _checks(observed, predicted, rules) -> pd.DataFrame:
+    bias = bias_test(observed, predicted, weights=1 / predicted**2)
+    margin = float(rules["equivalence"]["margin"])
+    equal = equivalence_test(observed, predicted, margin)
+    found = {
+        "TRE": (abs(indices.total_relative_error(observed, predicted)), "<="),
+        "ASE": (abs(indices.average_systematic_error(observed, predicted)), "<="),
+        "ellipse": (bias["p_ellipse"], ">="),
+        "equivalence": (equal["p"], "<="),
+    }
+    rows = []
+    for check, (value, comparison) in found.items():
+        limit = float(rules[check]["threshold"])
+        passed = value <= limit if comparison == "<=" else value >= limit
+        rows.append(
+            (check, value, comparison, limit, bool(passed), rules[check]["status"], rules[check]["source"])
+        )
+    return pd.DataFrame(
+        rows, columns=["check", "value", "comparison", "threshold", "passed", "status", "source"]
+    )
+
+
+# --- Check that a fitted system behaves like plants over the range it was fitted on.

@@ -1,4 +1,4 @@
-"""The command line: one thin module for each command, one place for errors and exit codes.
+"""The command line: a chapter for each kind of command, one place for errors and exit codes.
 
 Exit codes: 0 done; 1 done, but something failed or was found wrong; 2 the input cannot be used;
 130 interrupted.
@@ -10,14 +10,13 @@ import sys
 from importlib import import_module
 
 from sinklab import __version__
-from sinklab.errors import SinklabError
-from sinklab.language import tr
+from sinklab.language import SinklabError, tr
 
-COMMANDS = ("run", "fit", "predict", "stock", "plan", "table", "draft", "review", "data", "new", "lab")
+CHAPTERS = ("run", "fit", "stock", "table", "review", "data")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of all commands; each module adds its own part."""
+    """Parser of all commands; each chapter adds its commands."""
     parser = argparse.ArgumentParser(
         prog="sinklab",
         description=tr(
@@ -27,8 +26,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"sinklab {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar=tr("COMMAND", "命令"), required=True)
-    for name in COMMANDS:
-        import_module(f"sinklab.cli.{name}").add_parser(subparsers)
+    for name in CHAPTERS:
+        import_module(f"sinklab.cli.{name}").add_parsers(subparsers)
     return parser
 
 

@@ -1,12 +1,27 @@
-"""``sinklab data``: what data there are, what is wrong with them, and how to get open data sets."""
+"""``sinklab data``: what data there are, what is wrong with them, and how to get open data sets.
 
-from sinklab.language import language, tr
+``sinklab new``: scaffolds of a study.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+from sinklab.language import DataError, reader_language, tr
+
+# --- ``sinklab data``: what data there are, what is wrong with them, and how to get open data sets.
 
 #: Problems of one kind that are printed for people.
 MOST_ALIKE = 50
 
 
-def add_parser(subparsers) -> None:
+def add_parsers(subparsers) -> None:
+    """Add the commands of this chapter."""
+    _add_data(subparsers)
+    _add_new(subparsers)
+
+
+def _add_data(subparsers) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser("data", help=tr("list, check and get data", "列出、检查、获取数据"))
     actions = parser.add_subparsers(dest="action", metavar=tr("ACTION", "操作"), required=True)
@@ -52,7 +67,7 @@ def _print_json(content) -> None:
 
 def run_list(arguments) -> int:
     """Print the studies and the open data sets."""
-    from sinklab.cli.text import table
+    from sinklab.language import table
 
     found = {"studies": _studies(), "open": _open()}
     if arguments.json:
@@ -66,7 +81,7 @@ def run_list(arguments) -> int:
         tr("title", "标题"),
     ]
     origins = {"measured": tr("measured", "实测"), "simulated": tr("simulated", "模拟")}
-    title = "title_zh" if language() == "zh" else "title"
+    title = "title_zh" if reader_language() == "zh" else "title"
     rows = [
         [row["name"], origins.get(row["origin"], row["origin"]), row["records"], row["licence"], row[title]]
         for row in found["studies"]
@@ -100,9 +115,9 @@ def _short(licence) -> str:
 def _studies() -> list[dict]:
     import yaml
 
-    from sinklab.errors import DataError
-    from sinklab.studies import list_studies, study_folder
-    from sinklab.tabular import read_rows
+    from sinklab.data.files import read_rows
+    from sinklab.data.studies import list_studies, study_folder
+    from sinklab.language import DataError
 
     rows = []
     for study_id in list_studies():
@@ -134,14 +149,14 @@ def _studies() -> list[dict]:
 def _open() -> list[dict]:
     import csv
 
-    from sinklab.datasets import catalog
+    from sinklab.data import catalogue
 
     rows = []
-    for name, entry in catalog.entries().items():
-        present = catalog.present(name)
+    for name, entry in catalogue.entries().items():
+        present = catalogue.present(name)
         count = None
         if present:
-            with open(catalog.files(name)[0], encoding="utf-8-sig", newline="") as stream:
+            with open(catalogue.entry_files(name)[0], encoding="utf-8-sig", newline="") as stream:
                 count = sum(1 for _ in csv.reader(stream)) - 1
         rows.append(
             {
@@ -162,8 +177,8 @@ def run_check(arguments) -> int:
     """Print every problem; 1 when there is any."""
     from dataclasses import asdict
 
-    from sinklab.checks import check
-    from sinklab.studies import list_studies
+    from sinklab.data.checks import check
+    from sinklab.data.studies import list_studies
 
     found = {name: check(name) for name in arguments.names or list_studies()}
     if arguments.json:
@@ -200,7 +215,7 @@ def _print_problems(problems) -> None:
 
 def run_get(arguments) -> int:
     """Make the files of an open data set available and say where they are."""
-    from sinklab.datasets.fetch import get
+    from sinklab.data.catalogue import get
 
     how = {
         "present": tr("already here", "已在本机"),
@@ -210,3 +225,134 @@ def run_get(arguments) -> int:
     for path, way in get(arguments.name, arguments.mirror):
         print(f"{path}: {how[way]}")
     return 0
+
+
+# --- ``sinklab new``: scaffolds of a study.
+
+STUDY = """\
+title:
+  en:
+  zh:
+species: {species}
+region:
+method:
+origin: measured
+licence:
+contacts: []
+citation:
+"""
+FORM = ("树号", "样点", "胸径/cm", "树高/m", "树干/kg", "树枝/kg", "树叶/kg", "树根/kg", "备注")
+
+
+def _add_new(subparsers) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser("new", help=tr("scaffold of a study", "新建研究"))
+    actions = parser.add_subparsers(dest="action", metavar=tr("ACTION", "操作"), required=True)
+    study = actions.add_parser("study", help=tr("the four files of a study", "研究的四个文件"))
+    study.add_argument("id", metavar="ID", help=tr("small letters, digits and _", "小写字母、数字与 _"))
+    study.add_argument(
+        "--data", metavar="FILE", help=tr("raw CSV to copy, kept as it is", "原始 CSV，原样复制")
+    )
+    study.add_argument(
+        "--species", default="", help=tr("Latin, Chinese or English name", "拉丁、中文或英文名")
+    )
+    study.set_defaults(func=run_study)
+
+
+def run_study(arguments) -> int:
+    """Create the folder of a study and say what is still to be filled in."""
+    from sinklab import paths
+    from sinklab.data import vocabulary as data_vocabulary
+    from sinklab.data.files import read_rows
+
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", arguments.id):
+        raise DataError(
+            tr(
+                f"study id {arguments.id!r}: expected small letters, digits and _, such as chinese_fir_guangxi",
+                f"研究编号 {arguments.id!r}：应为小写字母、数字与 _，例如 chinese_fir_guangxi",
+            )
+        )
+    folder = paths.data("studies", arguments.id)
+    if folder.exists():
+        raise DataError(
+            tr(
+                f"{paths.relative(folder)} exists already; nothing was changed",
+                f"{paths.relative(folder)} 已存在；未作改动",
+            )
+        )
+    species = data_vocabulary.species(arguments.species).species_id if arguments.species else ""
+    header = read_rows(arguments.data)[0] if arguments.data else list(FORM)
+    with paths.atomic_folder(folder) as work:
+        if arguments.data:
+            shutil.copyfile(arguments.data, work / "data.csv")
+        else:
+            _write_rows(work / "data.csv", [header])
+        _write_rows(
+            work / "columns.csv", [("column", "variable", "unit_in", "component", "note"), *_columns(header)]
+        )
+        _write_rows(work / "corrections.csv", [("record", "column", "old", "new", "reason", "who")])
+        (work / "study.yml").write_text(STUDY.format(species=species), encoding="utf-8", newline="\n")
+    print(paths.relative(folder))
+    print(
+        tr(
+            f"fill in study.yml and columns.csv (variable, unit_in, component), then: sinklab data check {arguments.id}",
+            f"请填写 study.yml 与 columns.csv（variable、unit_in、component），然后运行：sinklab data check {arguments.id}",
+        )
+    )
+    return 0
+
+
+def _write_rows(path: Path, rows) -> None:
+    import csv
+
+    with open(path, "w", encoding="utf-8-sig", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows(rows)
+
+
+def _columns(header) -> list[tuple]:
+    """Guess variable and unit of each raw column; a component is never guessed."""
+    taken, rows = set(), []
+    for column in filter(None, header):
+        name = _variable(column)
+        name = "" if name in taken else name
+        taken.add(name)
+        rows.append((column, name, _unit(column, name), "", ""))
+    return rows
+
+
+def _variable(column) -> str:
+    from sinklab.data import vocabulary as data_vocabulary
+
+    if data_vocabulary.is_variable(column):
+        return column
+    bare = re.split(r"[/(（\[]", column)[0].strip()
+    for variable in data_vocabulary.variables().values():
+        if bare in (variable.label_zh, variable.label_en):
+            return variable.name
+    return next((name for word, name in _words() if word in column), "")
+
+
+def _words() -> list[tuple[str, str]]:
+    """Words of field forms beside the labels of the vocabulary, in the order they are tried."""
+    from sinklab import paths
+    from sinklab.data.files import read_rows
+
+    return [tuple(row) for row in read_rows(paths.data("vocabulary", "header_words.csv"))[1]]
+
+
+def _unit(column, name) -> str:
+    """Unit written in a header such as ``树干/kg`` or ``H(m)``, if it measures what the variable does."""
+    from sinklab.data import vocabulary as data_vocabulary
+    from sinklab.language import UnitError
+
+    if not name or not data_vocabulary.variable(name).numeric:
+        return ""
+    written = re.findall(r"[/(（\[\s]\s*([A-Za-z³0-9/%]+)\s*[)）\]]?\s*$", column)
+    if not written:
+        return ""
+    unit = written[0].replace("³", "3").replace("²", "2")
+    try:
+        data_vocabulary.convert(1.0, unit, data_vocabulary.variable(name).unit)
+    except UnitError:
+        return ""
+    return unit

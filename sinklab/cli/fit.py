@@ -1,13 +1,137 @@
-"""``sinklab fit``: one fit from a plain CSV, for people and as JSON."""
+"""``sinklab fit``: one fit from a plain CSV, for people and as JSON.
+
+Options of ``sinklab fit`` that are more than a word or a number.
+
+``sinklab predict``: apply a table to data, with intervals and a flag outside the fitted range.
+"""
 
 import os
+import sys
 from pathlib import Path
 
-from sinklab.cli.fit_options import add_sampling, equation_text, limits, sampling_options, start_values
-from sinklab.language import tr
+import sinklab.assess.comparison
+import sinklab.assess.validation
+from sinklab.language import DataError, tr
+
+# --- Options of ``sinklab fit`` that are more than a word or a number.
 
 
-def add_parser(subparsers) -> None:
+def equation_text(text_or_file: str) -> str:
+    """Equations from a file, or from the text itself with ``;`` between them."""
+    from sinklab.data.files import read_text
+
+    looks_like_file = "=" not in text_or_file or text_or_file.endswith((".txt", ".eq"))
+    if looks_like_file:
+        return read_text(text_or_file)
+    return text_or_file.replace("\\n", "\n").replace(";", "\n")
+
+
+def start_values(text: str) -> dict[str, float]:
+    """Read ``a=0.1,b=2``.
+
+    Raises
+    ------
+    DataError
+    """
+    start = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, _, number = part.partition("=")
+        try:
+            start[name.strip()] = float(number)
+        except ValueError:
+            raise DataError(
+                tr(
+                    f"--start: {part!r} is not of the form name=number",
+                    f"--start：{part!r} 不是“参数=数值”的形式",
+                )
+            ) from None
+    return start
+
+
+def limits(text: str) -> dict[str, tuple[float | None, float | None]]:
+    """Read ``b=0:4,c=0:``.
+
+    Raises
+    ------
+    DataError
+    """
+    found = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, _, span = part.partition("=")
+        low, colon, high = (word.strip() for word in span.partition(":"))
+        try:
+            if not colon or not (low or high):
+                raise ValueError(part)
+            found[name.strip()] = (float(low) if low else None, float(high) if high else None)
+        except ValueError:
+            raise DataError(
+                tr(
+                    f"--bounds: {part!r} is not of the form name=low:high (either may be left out)",
+                    f"--bounds：{part!r} 不是“参数=下限:上限”的形式（可省略其一）",
+                )
+            ) from None
+    return found
+
+
+def add_sampling(parser) -> None:
+    """Add the options of method ``bayes`` to the parser."""
+    group = parser.add_argument_group(tr("method bayes", "bayes 方法"))
+    group.add_argument(
+        "--priors",
+        metavar="FILE",
+        help=tr(
+            'CSV with columns name,prior such as b,"normal(2.4, 0.5)"',
+            '列为 name,prior 的 CSV，如 b,"normal(2.4, 0.5)"',
+        ),
+    )
+    group.add_argument("--pool", metavar="correlated|independent|none", help="correlated")
+    group.add_argument(
+        "--measurement-error",
+        metavar="dbh=0.2,height=height_sd",
+        help=tr("sd of measurement: a number or a column", "测量误差标准差：数值或列名"),
+    )
+    for name in ("draws", "tune", "chains"):
+        group.add_argument(f"--{name}", type=int, metavar="N")
+
+
+def sampling_options(arguments) -> dict:
+    """Options of method ``bayes`` that were given.
+
+    Raises
+    ------
+    DataError
+    """
+    from sinklab.data.files import is_number, read_csv
+
+    names = ("pool", "draws", "tune", "chains")
+    found = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    if arguments.priors:
+        found["priors"] = read_csv(arguments.priors)
+    if arguments.measurement_error:
+        found["measurement_error"] = {}
+        for part in filter(None, (p.strip() for p in arguments.measurement_error.split(","))):
+            name, _, size = (word.strip() for word in part.partition("="))
+            if not size:
+                raise DataError(
+                    tr(
+                        f"--measurement-error: {part!r} is not of the form name=sd",
+                        f"--measurement-error：{part!r} 不是“变量=标准差”的形式",
+                    )
+                )
+            found["measurement_error"][name] = float(size) if is_number(size) else size
+    return found
+
+
+# --- ``sinklab fit``: one fit from a plain CSV, for people and as JSON.
+
+
+def add_parsers(subparsers) -> None:
+    """Add the commands of this chapter."""
+    _add_fit(subparsers)
+    _add_predict(subparsers)
+
+
+def _add_fit(subparsers) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser("fit", help=tr("fit equations to a CSV file", "用 CSV 数据拟合方程"))
     parser.add_argument(
@@ -73,8 +197,8 @@ def add_parser(subparsers) -> None:
 
 def run(arguments) -> int:
     """Fit, print, write; 1 when a fit did not converge."""
-    from sinklab.cli.report import fit_report, validation_report
-    from sinklab.fit import fit, fit_by
+    from sinklab.fitting import fit, fit_by
+    from sinklab.results.summary import fit_report
 
     # The table reference is checked before the work, not after it.
     reference = _table_reference(arguments.save) if arguments.save else None
@@ -100,7 +224,7 @@ def run(arguments) -> int:
     if arguments.json != "-":
         reports = [fit_report(r) + _influence(r, arguments) for r in results]
         for i, validation in enumerate(validations):
-            reports[i] += "\n\n" + validation_report(validation)
+            reports[i] += "\n\n" + sinklab.assess.validation.validation_report(validation)
         reports += [_comparison(results[0], frame, rivals, options)] if rivals else []
         print("\n\n".join(reports))
     if arguments.json:
@@ -112,8 +236,8 @@ def run(arguments) -> int:
 
 def _candidates(arguments) -> list[tuple]:
     """The system that is wanted, then its rivals, each with its variance function."""
-    from sinklab.equations import System
-    from sinklab.errors import DataError
+    from sinklab.equations.system import System
+    from sinklab.language import DataError
 
     if arguments.against and arguments.by:
         raise DataError(
@@ -132,7 +256,7 @@ def _candidates(arguments) -> list[tuple]:
 
 def _read(arguments, systems):
     """Columns that the systems name, as numbers where they are compared as such."""
-    from sinklab.tabular import read_csv, read_rows
+    from sinklab.data.files import read_csv, read_rows
 
     header, _ = read_rows(arguments.data)
     needed = set()
@@ -144,27 +268,27 @@ def _read(arguments, systems):
 
 
 def _influence(result, arguments) -> str:
-    from sinklab.cli.report_scrutiny import influence_report
 
     if arguments.influence is None:
         return ""
-    return "\n\n" + influence_report(result, arguments.influence or None, _workers())
+    return "\n\n" + sinklab.assess.validation.influence_report(
+        result, arguments.influence or None, _workers()
+    )
 
 
 def _comparison(result, frame, rivals, options) -> str:
-    from sinklab.cli.report_scrutiny import comparison_report
-    from sinklab.fit import fit
+    from sinklab.fitting import fit
 
     fits = {"1": result}
     for number, (equations, variance) in enumerate(rivals, start=2):
         # Parameters of rivals have names of their own.
         own = options | {"start": {}, "bounds": {}}
         fits[str(number)] = fit(frame, equations, variance=variance, **own)
-    return comparison_report(fits)
+    return sinklab.assess.comparison.comparison_report(fits)
 
 
 def _bootstrapped(result, arguments):
-    from sinklab.fit.bootstrap import bootstrap
+    from sinklab.fitting.resample import bootstrap
 
     kind, _, column = arguments.resample.partition(":")
     return bootstrap(
@@ -185,7 +309,7 @@ def _validated(result, scheme):
 def _write_json(results, validations, arguments) -> None:
     import json
 
-    from sinklab import paths
+    from sinklab import paths as sinklab_paths
 
     contents = [r.to_json() for r in results]
     for content, validation in zip(contents, validations, strict=False):
@@ -195,25 +319,111 @@ def _write_json(results, validations, arguments) -> None:
     if arguments.json == "-":
         print(text, end="")
         return
-    with paths.atomic_write(arguments.json) as stream:
+    with sinklab_paths.atomic_write(arguments.json) as stream:
         stream.write(text)
 
 
 def _table_reference(text: str) -> tuple[str, str]:
-    from sinklab.tables.naming import check_table_id, check_version
+    from sinklab.tables.schema import check_table_id, check_version
 
     table_id, _, version = text.partition("@")
     return check_table_id(table_id), check_version(version or "0.1.0")
 
 
 def _save(results, reference, arguments) -> None:
-    from sinklab import paths, provenance
-    from sinklab.tables import Table
+    from sinklab import paths as sinklab_paths
+    from sinklab.tables.table import Table
 
     source = {
         "spec": f"file:{Path(arguments.data).name}",
-        "files": {Path(arguments.data).name: provenance.file_sha256(arguments.data)},
+        "files": {Path(arguments.data).name: sinklab_paths.file_sha256(arguments.data)},
         "origin": "measured",
     }
     folder = Table.from_fits(results, *reference, source=source).write()
-    print(tr(f"saved: {paths.relative(folder)}", f"已保存：{paths.relative(folder)}"))
+    print(tr(f"saved: {sinklab_paths.relative(folder)}", f"已保存：{sinklab_paths.relative(folder)}"))
+
+
+# --- ``sinklab predict``: apply a table to data, with intervals and a flag outside the fitted range.
+
+
+def _add_predict(subparsers) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser("predict", help=tr("apply a parameter table to data", "用参数表进行预测"))
+    parser.add_argument(
+        "table", metavar="TABLE", help=tr("folder, id or id@version", "参数表文件夹、id 或 id@version")
+    )
+    parser.add_argument(
+        "data", metavar="DATA", help=tr("CSV file with the predictors", "含自变量的 CSV 文件")
+    )
+    parser.add_argument("--level", type=float, default=0.95, help=tr("level of the intervals", "置信水平"))
+    parser.add_argument(
+        "--kind",
+        choices=("mean", "individual"),
+        default="mean",
+        help=tr("what the interval is of", "区间类型"),
+    )
+    parser.add_argument(
+        "--intervals",
+        choices=("delta", "draws"),
+        help=tr(
+            "by linearisation or by joint draws of the parameters", "线性化（delta）或参数联合抽样（draws）"
+        ),
+    )
+    parser.add_argument(
+        "--calibrate",
+        metavar="TREES",
+        help=tr(
+            "CSV file of weighed trees of one group, for a table of a mixed model",
+            "同一组已测样木的 CSV 文件（混合模型参数表）",
+        ),
+    )
+    parser.add_argument("-o", "--output", metavar="OUT", help=tr("CSV file to write", "输出 CSV 文件"))
+    parser.set_defaults(func=run_predict)
+
+
+def _calibrated(table, file):
+    """The model of a table, moved to the group whose trees lie in a file."""
+    from sinklab.data.files import read_csv
+    from sinklab.results.prediction import calibrated
+
+    model = table.model()
+    needed = {*model.system.predictors, *model.system.free}
+    trees = read_csv(file, numeric=needed)
+    message = tr(
+        f"calibrated with {len(trees)} trees of {file}",
+        f"已用 {file} 的 {len(trees)} 株样木校准",
+    )
+    print(message, file=sys.stderr)
+    return calibrated(model, trees)
+
+
+def run_predict(arguments) -> int:
+    """Predict and write the data with the predictions beside them."""
+    import pandas as pd
+
+    from sinklab.data.files import read_csv, write_csv
+    from sinklab.tables.table import Table
+
+    table = Table.read(arguments.table)
+    needed = {x for model in table.models for x in model.system.predictors}
+    frame = read_csv(arguments.data, numeric=needed)
+    options = {"level": arguments.level, "kind": arguments.kind, "intervals": arguments.intervals}
+    if arguments.calibrate:
+        prediction = _calibrated(table, arguments.calibrate).predict(frame, **options)
+    else:
+        prediction = table.predict(frame, **options)
+    # Measured columns of the same name are kept apart from what the table says.
+    measured = frame.rename(columns={c: f"{c}_measured" for c in frame.columns if c in prediction.columns})
+    out = pd.concat([measured, prediction], axis=1)
+    outside = int(prediction["out_of_range"].sum())
+    if outside:
+        message = tr(
+            f"{outside} of {len(out)} records lie outside the fitted range (column range_note)",
+            f"{len(out)} 条记录中有 {outside} 条超出适用范围（见 range_note 列）",
+        )
+        print(message, file=sys.stderr)
+    if arguments.output:
+        write_csv(out, arguments.output)
+    else:
+        out.to_csv(sys.stdout, index=False, lineterminator="\n")
+    return 0

@@ -1,11 +1,23 @@
-"""``sinklab review``: a table, a draft that came back, or a claimed equation."""
+"""``sinklab review``: a table, a draft that came back, or a claimed equation.
 
+``sinklab draft``: render a draft to Word, HTML and PDF, check its wording, or list the drafts there are.
+"""
+
+import sys
 from pathlib import Path
 
-from sinklab.language import LANGUAGES, language, tr
+from sinklab.language import LANGUAGES, DraftError, reader_language, tr
+
+# --- ``sinklab review``: a table, a draft that came back, or a claimed equation.
 
 
-def add_parser(subparsers) -> None:
+def add_parsers(subparsers) -> None:
+    """Add the commands of this chapter."""
+    _add_review(subparsers)
+    _add_draft(subparsers)
+
+
+def _add_review(subparsers) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "review",
@@ -92,20 +104,19 @@ def run(arguments) -> int:
 
 def _table(arguments) -> int:
     from sinklab import paths
-    from sinklab.cli.table import print_json
-    from sinklab.cli.table_verify import report
+    from sinklab.cli.table import print_json, report_verify
     from sinklab.review.findings import examine
-    from sinklab.review.opinion_list import read_list
+    from sinklab.review.opinions import read_list
     from sinklab.review.report import render
 
     opinions = read_list(arguments.opinions) if arguments.opinions else None
     found = examine(arguments.subject, arguments.root, arguments.data, arguments.site, arguments.verdicts)
     formats = tuple(word.strip() for word in arguments.to.split(",") if word.strip())
-    written = render(found, arguments.lang or language(), formats, opinions, arguments.output)
+    written = render(found, arguments.lang or reader_language(), formats, opinions, arguments.output)
     if arguments.json:
         print_json(found.to_json() | {"files": {k: str(v) for k, v in written.items()}})
     else:
-        print(report(found.verification))
+        print(report_verify(found.verification))
         missed = found.thresholds[found.thresholds["result"] == "fail"]
         for row in missed.to_dict("records"):
             label = tr(row["label_en"], row["label_zh"])
@@ -120,10 +131,8 @@ def _table(arguments) -> int:
 
 def _draft(arguments) -> int:
     from sinklab.cli.table import print_json
-    from sinklab.review.answers import follow
-    from sinklab.review.draft_check import check_draft
-    from sinklab.review.opinion_list import read_list, write_list
-    from sinklab.review.opinions import read_opinions
+    from sinklab.review.draft import check_draft
+    from sinklab.review.opinions import follow, read_list, read_opinions, write_list
 
     listed = None
     if arguments.answered:
@@ -141,7 +150,7 @@ def _draft(arguments) -> int:
 
 
 def _draft_report(check, listed, path) -> str:
-    from sinklab.errors import listing
+    from sinklab.language import listing
 
     lines = [
         tr(
@@ -171,12 +180,13 @@ def _draft_report(check, listed, path) -> str:
 
 
 def _claim(arguments) -> int:
-    from sinklab.cli.fit_options import limits, start_values
+    from sinklab.cli.fit import limits, start_values
     from sinklab.cli.table import print_json
-    from sinklab.errors import DataError
+    from sinklab.data.files import read_csv
+    from sinklab.language import DataError
     from sinklab.review import claim
-    from sinklab.tables import Table, store
-    from sinklab.tabular import read_csv
+    from sinklab.tables import table as tables_table
+    from sinklab.tables.table import Table
 
     files = [*([arguments.on] if arguments.on else []), *arguments.data]
     if len(files) != 1:
@@ -194,7 +204,7 @@ def _claim(arguments) -> int:
             arguments.level,
         )
     else:
-        table = Table.read(store.resolve(arguments.subject, arguments.root))
+        table = Table.read(tables_table.resolve(arguments.subject, arguments.root))
         found = claim.test_table(data, table, arguments.response, level=arguments.level)
     if arguments.json:
         print_json(found.to_json())
@@ -204,7 +214,7 @@ def _claim(arguments) -> int:
 
 
 def _claim_report(found) -> str:
-    from sinklab.cli.text import number, table
+    from sinklab.language import number, table
 
     bias, equal, covered = found.bias, found.equivalence, found.coverage
     lines = [
@@ -267,3 +277,112 @@ def _claim_report(found) -> str:
         for r in found.classes.to_dict("records")
     ]
     return "\n".join([*lines, "", table(head, rows), "", table(head_size, sizes)])
+
+
+# --- ``sinklab draft``: render a draft to Word, HTML and PDF, check its wording, or list the drafts there a
+
+FORMATS = "docx,html,pdf"
+
+
+def _add_draft(subparsers) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "draft",
+        help=tr("render a draft to Word, HTML and PDF", "生成文稿（Word、HTML、PDF）"),
+        description=tr(
+            "Render a draft described in reports/drafts/NAME.yml; without a name, list the drafts.",
+            "按 reports/drafts/NAME.yml 生成文稿；省略名称时列出全部文稿。",
+        ),
+    )
+    parser.add_argument("name", metavar="NAME", nargs="?", help=tr("name of the draft", "文稿名称"))
+    parser.add_argument(
+        "--lang",
+        choices=LANGUAGES,
+        default=reader_language(),
+        help=tr("language of the draft", "文稿语言"),
+    )
+    parser.add_argument(
+        "--to",
+        metavar="FORMATS",
+        default=FORMATS,
+        help=tr(f"formats with commas between them ({FORMATS})", f"格式，以逗号分隔（{FORMATS}）"),
+    )
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--preview",
+        action="store_true",
+        default=None,
+        help=tr("with a watermark, whatever the status of the numbers", "带水印的预览稿，不论数值状态"),
+    )
+    kind.add_argument(
+        "--final",
+        dest="preview",
+        action="store_false",
+        help=tr("without one; refused when a number is not good enough", "正式稿；数值状态不足时拒绝生成"),
+    )
+    kind.add_argument(
+        "--lint",
+        action="store_true",
+        help=tr(
+            "check wording, numbering, units and typed numbers instead; exit code 1 with findings",
+            "改为检查用词、编号、单位和手写数值；有问题时返回 1",
+        ),
+    )
+    parser.set_defaults(func=run_draft)
+
+
+def run_draft(arguments) -> int:
+    """Render and say which files were written."""
+    from sinklab import paths
+    from sinklab.drafts import rendering
+
+    if not arguments.name:
+        return _list()
+    if arguments.lint:
+        return _lint(arguments.name, arguments.lang)
+    formats = [word.strip() for word in arguments.to.split(",") if word.strip()]
+    print(
+        tr(
+            f"rendering {arguments.name} ({arguments.lang}) …",
+            f"正在生成 {arguments.name}（{arguments.lang}）…",
+        ),
+        flush=True,
+    )
+    written = rendering.render(arguments.name, arguments.lang, formats, arguments.preview)
+    for path in written.values():
+        print(paths.relative(path))
+    return 0
+
+
+def _lint(name: str, lang: str) -> int:
+    from sinklab.drafts.linting import lint
+
+    found = lint(name, lang)
+    for finding in found:
+        print(finding)
+    places = tr(f"{len(found)} findings", f"{len(found)} 处问题") if found else tr("no finding", "未发现问题")
+    print(tr(f"{name} ({lang}): {places}", f"{name}（{lang}）：{places}"))
+    return 1 if found else 0
+
+
+def _list() -> int:
+    from sinklab.drafts import description as drafts_description
+    from sinklab.language import table
+
+    names = drafts_description.names()
+    if not names:
+        print(tr("no draft in reports/drafts", "reports/drafts 中没有文稿"))
+        return 0
+    rows, faults = [], []
+    for name in names:
+        try:
+            drawn = drafts_description.read(name)
+        except DraftError as error:
+            faults.append(str(error))
+            continue
+        rows.append([name, drawn.localised(reader_language())["title"], ", ".join(drawn.tables.values())])
+    head = [tr("draft", "文稿"), tr("title", "标题"), tr("tables", "参数表")]
+    print(table(head, rows))
+    for fault in faults:
+        print(f"sinklab: {fault}", file=sys.stderr)
+    return 1 if faults else 0

@@ -1,12 +1,26 @@
-"""``sinklab run``: execute the jobs of a batch that changed."""
+"""``sinklab run``: execute the jobs of a batch that changed.
 
+``sinklab lab``: JupyterLab in the workbench.
+"""
+
+import json
+import os
 import signal
+import subprocess
 import sys
 
-from sinklab.language import tr
+from sinklab.language import RunError, tr
+
+# --- ``sinklab run``: execute the jobs of a batch that changed.
 
 
-def add_parser(subparsers) -> None:
+def add_parsers(subparsers) -> None:
+    """Add the commands of this chapter."""
+    _add_run(subparsers)
+    _add_lab(subparsers)
+
+
+def _add_run(subparsers) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "run",
@@ -66,10 +80,10 @@ def add_parser(subparsers) -> None:
         action="store_true",
         help=tr("tell the progress in JSON lines", "以 JSON 行输出进度"),
     )
-    parser.set_defaults(func=run)
+    parser.set_defaults(func=run_command)
 
 
-def run(arguments) -> int:
+def run_command(arguments) -> int:
     """Run the command; 1 when a job failed."""
     from sinklab.runs.engines import worker_count
     from sinklab.runs.reading import read_batch
@@ -87,26 +101,29 @@ def run(arguments) -> int:
 
 def _plan(batch, arguments) -> int:
     """Show what would be executed, and why."""
-    from sinklab.runs import batch as batches
-    from sinklab.runs import keys, ledger, slurm, summary
+    from sinklab.runs import batch as runs_batch
+    from sinklab.runs import engines
+    from sinklab.runs import index as runs_index
+    from sinklab.runs import ledger as runs_ledger
 
-    slurm.merge_left()
-    jobs, drafts = batches.select(batch, arguments.only)
-    bench, records = keys.Workbench(), ledger.read()
-    steps = batches.plan_jobs(jobs, bench, records, arguments.force)
+    engines.merge_left()
+    jobs, drafts = runs_batch.select(batch, arguments.only)
+    bench, records = runs_ledger.Workbench(), runs_ledger.read()
+    steps = runs_batch.plan_jobs(jobs, bench, records, arguments.force)
     due = [step for step in steps if step.why]
-    steps += batches.plan_drafts(drafts, bench, records, arguments.force, due)
-    summary.show_plan(steps, arguments.log_json)
+    steps += runs_batch.plan_drafts(drafts, bench, records, arguments.force, due)
+    runs_index.show_plan(steps, arguments.log_json)
     return 0
 
 
 def _once(batch, arguments, workers: int, again: bool = False) -> int:
     """Execute what changed, write the index and tell what happened; ``again`` for a batch that is watched."""
     from sinklab import paths
-    from sinklab.runs import batch as batches
-    from sinklab.runs import summary
+    from sinklab.runs import batch as runs_batch
+    from sinklab.runs import index as runs_index
+    from sinklab.runs.index import write_index
 
-    outcome = batches.run(
+    outcome = runs_batch.run(
         batch,
         arguments.only,
         workers,
@@ -120,14 +137,12 @@ def _once(batch, arguments, workers: int, again: bool = False) -> int:
     )
     index = paths.reports("runs", "index.html")
     if outcome.records or not index.is_file():
-        from sinklab.runs.index import write_index
-
         try:
             write_index(index)
         except OSError as error:
             # Such as a full disk, which the failed jobs have told of already.
             print(tr(f"no index: {error}", f"未写总览页：{error}"), file=sys.stderr, flush=True)
-    summary.show(outcome, index, arguments.log_json)
+    runs_index.show(outcome, index, arguments.log_json)
     if outcome.interrupted:
         return 130
     return 1 if outcome.failed else 0
@@ -136,27 +151,138 @@ def _once(batch, arguments, workers: int, again: bool = False) -> int:
 def _watch(batch, arguments, workers: int) -> int:
     """Execute again whatever changes while somebody edits; ends with Ctrl-C."""
     from sinklab import paths
-    from sinklab.errors import SinklabError
-    from sinklab.runs import watch
+    from sinklab.language import SinklabError
+    from sinklab.runs import batch as runs_batch
     from sinklab.runs.reading import read_batch
 
     again = False
     try:
         while True:
-            files = watch.watched(batch)
-            before = watch.snapshot(files)  # what is edited during the run counts as a change after it
+            files = runs_batch.watched(batch)
+            before = runs_batch.snapshot(files)  # what is edited during the run counts as a change after it
             if _once(batch, arguments, workers, again) == 130:
                 return 130
             print(tr("watching; Ctrl-C ends", "正在监视改动；按 Ctrl-C 结束"), file=sys.stderr, flush=True)
             again, batch = True, None
             while batch is None:
-                changed = watch.wait_for_change(files, before)
+                changed = runs_batch.wait_for_change(files, before)
                 names = ", ".join(paths.relative(path) for path in changed[:3])
                 print(tr(f"changed: {names}", f"有改动：{names}"), file=sys.stderr, flush=True)
-                before = watch.snapshot(files)
+                before = runs_batch.snapshot(files)
                 try:
                     batch = read_batch(arguments.batch)
                 except SinklabError as error:
                     print(f"sinklab: {error}", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         return 130
+
+
+# --- ``sinklab lab``: JupyterLab in the workbench.
+
+#: What a workspace opens beside each other: notebooks, and the batch that runs them.
+SYSTEMS = {
+    "forest": ("fit_allometry.ipynb", "stand_growth.ipynb", "batches/open_data.yml"),
+    "bamboo": ("bamboo.ipynb", "batches/systems.yml"),
+    "shrub": ("shrub.ipynb", "batches/systems.yml"),
+    "grassland": ("grassland.ipynb", "batches/systems_open.yml"),
+    "karst": ("karst_soil.ipynb", "batches/systems.yml"),
+    "wetland": ("soil_cores.ipynb", "batches/systems_open.yml"),
+}
+
+
+def _add_lab(subparsers) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "lab", help=tr("open the workbench in JupyterLab", "在 JupyterLab 中打开工作台")
+    )
+    parser.add_argument(
+        "system",
+        nargs="?",
+        choices=tuple(SYSTEMS),
+        help=tr("system whose notebooks are opened", "打开哪个系统的笔记本"),
+    )
+    parser.add_argument("--port", type=int, default=8888, help=tr("port to begin with", "起始端口"))
+    parser.add_argument("--no-browser", action="store_true", help=tr("open no browser", "不打开浏览器"))
+    parser.set_defaults(func=run_lab)
+
+
+def run_lab(arguments) -> int:
+    """Start the server on this machine only, and wait until it ends."""
+    from importlib.util import find_spec
+
+    from sinklab import paths
+    from sinklab.runs import kernels
+
+    if find_spec("jupyterlab") is None:
+        raise RunError(
+            tr(
+                "JupyterLab is not installed here; run: python run.py setup",
+                "此环境没有 JupyterLab；请执行：python run.py setup",
+            )
+        )
+    place = paths.reports("runs", "workspaces")
+    for system in SYSTEMS:
+        write_workspace(place, system)
+    chosen = kernels.kernels_environment(paths.root())
+    # The people at a notebook may use all processors; the library and its settings are those of the runs.
+    passed = {name: chosen[name] for name in chosen if not name.endswith("_NUM_THREADS")}
+    passed.pop("MPLBACKEND", None)
+    environment = dict(os.environ) | passed
+    print(
+        tr(
+            "In a notebook: %load_ext sinklab, then %sinklab run BATCH",
+            "笔记本中：%load_ext sinklab，再用 %sinklab run 批次",
+        )
+    )
+    process = subprocess.Popen(command(arguments, place), env=environment, cwd=paths.root())
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # The server has heard it too, and asks its user or ends.
+            continue
+
+
+def command(arguments, workspaces) -> list[str]:
+    """Command that starts the server."""
+    from sinklab import paths
+
+    address = f"/lab/workspaces/{arguments.system}" if arguments.system else "/lab/tree/notebooks"
+    options = [
+        f"--ServerApp.root_dir={paths.root()}",
+        f"--LabApp.workspaces_dir={workspaces}",
+        f"--LabApp.default_url={address}",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={arguments.port}",
+    ]
+    if getattr(os, "geteuid", lambda: 1)() == 0:
+        # As in a container; the server asks for its token and listens to this machine alone.
+        options.append("--allow-root")
+    if arguments.no_browser:
+        options.append("--no-browser")
+    return [sys.executable, "-m", "jupyterlab", *options]
+
+
+def write_workspace(place, system: str):
+    """Write the workspace of a system, unless its user has arranged it already.
+
+    Returns
+    -------
+    path : Path
+    """
+    from jupyterlab_server.workspaces_handler import WORKSPACE_EXTENSION, WorkspacesManager, slugify
+
+    path = place / (slugify(system) + WORKSPACE_EXTENSION)
+    if path.exists():
+        return path
+    widgets, data = [], {}
+    for name in SYSTEMS[system]:
+        kind = "notebook" if name.endswith(".ipynb") else "editor"
+        key = f"{kind}:notebooks/{name}"
+        widgets.append(key)
+        factory = "Notebook" if kind == "notebook" else "Editor"
+        data[key] = {"data": {"path": f"notebooks/{name}", "factory": factory}}
+    tabs = {"type": "tab-area", "currentIndex": 0, "widgets": widgets}
+    data["layout-restorer:data"] = {"main": {"dock": tabs, "current": widgets[0]}}
+    content = {"data": data, "metadata": {"id": system}}
+    return WorkspacesManager(str(place)).save(system, json.dumps(content, ensure_ascii=False, indent=1))

@@ -1,12 +1,24 @@
-"""``sinklab stock``: carbon of stands and of their counties, cities, provinces and zones, with uncertainty."""
+"""``sinklab stock``: carbon of stands and of their counties, cities, provinces and zones, with uncertainty.
+
+What ``sinklab stock`` prints and writes.
+
+``sinklab plan``: trees to fell by diameter class, or plots by stratum, for a stated precision.
+"""
 
 import sys
 
-from sinklab.errors import DataError, listing
-from sinklab.language import tr
+from sinklab.language import DataError, listing, tr
+
+# --- ``sinklab stock``: carbon of stands and of their counties, cities, provinces and zones, with uncertain
 
 
-def add_parser(subparsers) -> None:
+def add_parsers(subparsers) -> None:
+    """Add the commands of this chapter."""
+    _add_stock(subparsers)
+    _add_plan(subparsers)
+
+
+def _add_stock(subparsers) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "stock", help=tr("carbon stocks of stands and regions", "小班与区域碳储量")
@@ -129,7 +141,6 @@ def add_parser(subparsers) -> None:
 
 def run(arguments) -> int:
     """Compute, print a summary, and write all files."""
-    from sinklab.cli.stock_output import problem_report, report, write
     from sinklab.propagate.deductions import rule
 
     if arguments.rule:
@@ -147,10 +158,10 @@ def run(arguments) -> int:
 
 
 def _compute(arguments):
+    from sinklab.data.regions import add_regions, read_layer
     from sinklab.propagate.stands import prepare
     from sinklab.propagate.stocks import stock
-    from sinklab.regions import add_regions, read_layer
-    from sinklab.tables import Table
+    from sinklab.tables.table import Table
 
     if not arguments.table and not arguments.measured:
         raise DataError(tr("give --table, or --measured", "请给出 --table 或 --measured"))
@@ -224,7 +235,7 @@ def _renamed(frame, arguments):
 
 
 def _mapping(arguments) -> dict[str, str]:
-    from sinklab.tabular import read_csv
+    from sinklab.data.files import read_csv
 
     found = {}
     if arguments.mapping:
@@ -261,9 +272,9 @@ def _carbon_fraction(arguments, frame):
     try:
         value = float(given)
     except ValueError:
-        from sinklab.propagate.choose import carbon_fractions, species_key
-        from sinklab.propagate.totals import defaults
-        from sinklab.tables import Table
+        from sinklab.propagate.stands import carbon_fractions, species_key
+        from sinklab.propagate.stocks import defaults
+        from sinklab.tables.table import Table
 
         if arguments.species not in frame:
             return None, []
@@ -278,3 +289,365 @@ def _carbon_fraction(arguments, frame):
             )
         )
     return value, []
+
+
+# --- What ``sinklab stock`` prints and writes.
+
+FILES = ("stocks.csv", "stands.csv", "stands.gpkg", "problems.csv", "parameters.csv", "map.png")
+
+
+def report(result, summary, arguments) -> str:
+    """Stocks of all units as a table for a terminal, and the species without a parameter."""
+    from sinklab.language import number, table
+
+    columns = list(result.keys.columns)
+    level = f"{100 * result.level:g} %"
+    header = [
+        tr("unit", "单位"),
+        tr("stands", "小班"),
+        tr("area ha", "面积 hm²"),
+        tr("counted ha", "计入 hm²"),
+        tr("carbon t", "碳 t"),
+        tr(f"lower {level}", f"{level} 下限"),
+        tr(f"upper {level}", f"{level} 上限"),
+        tr("± %", "± %"),
+        "CO2e t",
+    ]
+    if arguments.rule:
+        header.append(tr(f"after {arguments.rule} t", f"{arguments.rule} 扣减后 t"))
+    rows = []
+    for row in summary.to_dict("records"):
+        name = " / ".join(str(row[c]) for c in columns if row[c]) or tr("total", "合计")
+        cells = [name, number(row["n_stand"])]
+        cells += [number(row[c], 5) for c in ("area_ha", "area_used_ha", "carbon_t", "lower_t", "upper_t")]
+        cells += [number(100 * row["relative"], 3), number(row["co2e_t"], 5)]
+        if arguments.rule:
+            cells.append(number(row["carbon_after_deduction_t"], 5))
+        rows.append(cells)
+    lines = [table(header, rows)]
+    if arguments.rule and "recalled" in set(summary["rule_status"]):
+        lines.append(
+            tr("This rule is recalled, not verified: for study only.", "该规则凭记忆、未核对：仅供研究。")
+        )
+    lost = result.chosen[result.chosen["table"].eq("") & result.chosen["how"].eq("")]
+    for row in lost.to_dict("records"):
+        lines.append(
+            tr(
+                f"no parameter for {row['species']}: {row['n_stand']} stands, {row['area_ha']:.5g} ha not counted",
+                f"{row['species']} 没有参数：{row['n_stand']} 个小班、{row['area_ha']:.5g} hm² 未计入",
+            )
+        )
+    return "\n".join(lines)
+
+
+def problem_report(problems) -> str:
+    """Problems by kind, with the number of stands, their area and what was done."""
+    from sinklab.propagate.stands import in_words
+
+    counts = problems.groupby(["problem", "action"], sort=False).agg(
+        n=("record", "size"), area=("area_ha", "sum")
+    )
+    lines = [
+        f"{in_words(problem)}: {int(row['n'])} ({row['area']:.5g} {tr('ha', 'hm²')}) → {in_words(action)}"
+        for (problem, action), row in counts.iterrows()
+    ]
+    return tr("Problems (problems.csv lists every one):\n", "问题（逐条见 problems.csv）：\n") + listing(
+        lines
+    )
+
+
+def write(result, summary, arguments) -> None:
+    """Write all files into a folder of their own, or leave it as it was.
+
+    Raises
+    ------
+    DataError
+        The folder holds files that are not from this command, or the map cannot be drawn.
+    """
+    from pathlib import Path
+
+    from sinklab import paths
+    from sinklab.data.files import write_csv
+
+    folder = Path(arguments.output)
+    if folder.exists():
+        strange = (
+            [p.name for p in folder.iterdir() if p.name not in FILES] if folder.is_dir() else [folder.name]
+        )
+        if strange:
+            raise DataError(
+                tr(
+                    f"{folder} holds other files ({listing(strange, 3)}); name a folder of its own",
+                    f"{folder} 中有其他文件（{listing(strange, 3)}）；请另指定文件夹",
+                )
+            )
+    with paths.atomic_folder(folder) as work:
+        write_csv(summary, work / "stocks.csv")
+        flat = result.stands.drop(columns="geometry", errors="ignore")
+        write_csv(flat, work / "stands.csv")
+        write_csv(result.problems, work / "problems.csv")
+        write_csv(result.chosen, work / "parameters.csv")
+        if hasattr(result.stands, "to_file"):
+            result.stands.to_file(work / "stands.gpkg", driver="GPKG")
+        _map(result, summary, arguments, work / "map.png")
+
+
+def _map(result, summary, arguments, path) -> None:
+    """Map of the finest units on the layer that was given, or of the stands themselves."""
+    from sinklab import plots
+    from sinklab.data.regions import read_layer
+    from sinklab.plots import stock_map
+
+    if not arguments.boundaries:
+        if hasattr(result.stands, "crs"):
+            stands = result.stands
+            density = stands["carbon_t"] / stands["area_ha"]
+            spread = stands["carbon_se_t"] * _quantile(result.level) / stands["carbon_t"]
+            shown = stands.assign(density=density, spread=spread)
+            plots.save(stock_map(shown, "density", "spread"), path)
+        return
+    boundaries = read_layer(arguments.boundaries, crs=arguments.crs)
+    level = result.levels[-2] if len(result.levels) > 1 else None
+    name = arguments.boundary_name or level
+    if level is None or name not in boundaries:
+        known = ", ".join(map(str, boundaries.columns))
+        raise DataError(
+            tr(
+                f"{arguments.boundaries}: a map needs --by and a column of names (--boundary-name); found {known}",
+                f"{arguments.boundaries}：制图需要 --by 和名称列（--boundary-name）；现有 {known}",
+            )
+        )
+    rows = summary[summary["level"] == level].drop_duplicates(level).set_index(level)
+    names = boundaries[name].astype(str)
+    lost = sorted(set(rows.index) - set(names))
+    if lost:
+        print(tr(f"not on the map: {', '.join(lost)}", f"底图上没有：{'、'.join(lost)}"), file=sys.stderr)
+    shown = boundaries.assign(
+        density=names.map(rows["carbon_t_ha"]), spread=names.map(rows["relative"]), label=names
+    )
+    plots.save(stock_map(shown, "density", "spread", "label"), path)
+
+
+def _quantile(level) -> float:
+    from scipy import stats
+
+    return float(stats.norm.ppf(0.5 + level / 2))
+
+
+# --- ``sinklab plan``: trees to fell by diameter class, or plots by stratum, for a stated precision.
+
+SHEETS = (".html", ".csv")
+
+
+def _add_plan(subparsers) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "plan", help=tr("plan a sample of trees or plots", "制定样木或样地抽样方案")
+    )
+    actions = parser.add_subparsers(dest="action", metavar=tr("ACTION", "操作"), required=True)
+    trees = actions.add_parser(
+        "trees", help=tr("trees by diameter class, from a pilot table", "按径阶确定样木数（依据已有参数表）")
+    )
+    trees.add_argument(
+        "table", metavar="TABLE", help=tr("folder, id or id@version", "参数表文件夹、id 或 id@version")
+    )
+    trees.add_argument("--response", metavar="NAME", help="agb")
+    trees.add_argument(
+        "--target", type=float, default=5.0, help=tr("MPE to be met, %% (5)", "平均预估误差目标，%%（5）")
+    )
+    trees.add_argument(
+        "--root-target", type=float, metavar="X", help=tr("MPE of the roots, %%", "根系 MPE 目标，%%")
+    )
+    trees.add_argument(
+        "--assurance",
+        type=float,
+        default=0.9,
+        help=tr("share of samples that meet it (0.9)", "保证率（0.9）"),
+    )
+    trees.add_argument("--design", default="ten_classes", metavar="ID", help="ten_classes")
+    trees.add_argument(
+        "--cost",
+        default="1:0:0",
+        metavar="TREE:PER_CM:ROOT",
+        help=tr("of a tree, of each cm, of roots", "每株、每厘米、挖根的费用"),
+    )
+    trees.add_argument(
+        "--samples",
+        type=int,
+        default=100,
+        metavar="N",
+        help=tr("simulated samples (100)", "模拟样本数（100）"),
+    )
+    trees.add_argument("--seed", type=int, default=0)
+    trees.add_argument(
+        "-o", "--output", metavar="FILE", help=tr("field sheet: .html or .csv", "外业表：.html 或 .csv")
+    )
+    trees.set_defaults(func=run_trees)
+    plots = actions.add_parser("plots", help=tr("plots by stratum, from a CSV", "按层确定样地数（依据 CSV）"))
+    plots.add_argument(
+        "strata",
+        metavar="STRATA",
+        help=tr("CSV: stratum, area (ha), mean, sd, cost", "CSV：stratum、area（公顷）、mean、sd、cost"),
+    )
+    plots.add_argument(
+        "--error", type=float, default=10.0, help=tr("half-width, %% of the mean (10)", "允许误差，%%（10）")
+    )
+    plots.add_argument(
+        "--level", type=float, default=0.9, help=tr("level of the interval (0.9)", "置信水平（0.9）")
+    )
+    plots.add_argument("--plot-area", type=float, default=0.06, metavar="HA", help="0.06")
+    plots.add_argument("-o", "--output", metavar="FILE", help="CSV")
+    plots.set_defaults(func=run_plots)
+
+
+def run_trees(arguments) -> int:
+    """Plan, print, write the field sheet; 1 when the target is not met within the largest sample."""
+    from sinklab.assess.plan import tree_plan
+    from sinklab.tables.table import Table
+
+    _check_output(arguments.output)
+    table = Table.read(arguments.table)
+    options = {
+        name: getattr(arguments, name) for name in ("target", "response", "design", "assurance", "seed")
+    }
+    plan = tree_plan(
+        table.model(),
+        root_target=arguments.root_target,
+        cost=_cost(arguments.cost),
+        n_sim=arguments.samples,
+        tell=lambda line: print(line, file=sys.stderr, flush=True),
+        **options,
+    )
+    print(_report(plan))
+    if arguments.output:
+        _write_sheet(plan, table, arguments.output)
+    return 0 if plan.reached else 1
+
+
+def _check_output(output) -> None:
+    from pathlib import Path
+
+    from sinklab.language import DataError
+
+    if output and Path(output).suffix.lower() not in SHEETS:
+        kinds = ", ".join(SHEETS)
+        raise DataError(
+            tr(
+                f"--output {output}: the field sheet is {kinds}",
+                f"--output {output}：外业表的扩展名应为 {kinds}",
+            )
+        )
+
+
+def _cost(text):
+    from sinklab.assess.plan import Cost
+    from sinklab.language import DataError
+
+    try:
+        numbers = [float(part) for part in text.split(":")]
+        if len(numbers) != 3 or numbers[0] <= 0 or min(numbers) < 0:
+            raise ValueError(text)
+    except ValueError:
+        raise DataError(
+            tr(
+                f"--cost {text!r}; expected TREE:PER_CM:ROOT such as 300:20:400",
+                f"--cost {text!r}；应为 每株:每厘米:挖根，例如 300:20:400",
+            )
+        ) from None
+    return Cost(*numbers)
+
+
+def _report(plan) -> str:
+    from sinklab.language import number, table
+
+    classes = plan.classes
+    header = [tr("class", "径阶"), "dbh/cm", tr("trees", "株数"), tr("roots", "挖根"), tr("cost", "费用")]
+    header += [tr("optimal", "最优株数"), tr("cost", "费用")]
+    rows = [
+        [
+            str(r.class_label),
+            f"{r.dbh_min:g}–{r.dbh_max:g}",
+            r.n_tree,
+            r.n_root,
+            r.cost,
+            r.n_optimal,
+            r.cost_optimal,
+        ]
+        for r in classes.itertuples()
+    ]
+    total = [tr("all", "合计"), "", plan.n_tree, int(classes["n_root"].sum()), plan.cost]
+    rows.append([*total, int(classes["n_optimal"].sum()), float(classes["cost_optimal"].sum())])
+    share = f"{100 * plan.assurance:g} %"
+    precise = [
+        [name, row["mpe_median"], row["mpe_assured"], *plan.error.loc[name]]
+        for name, row in plan.precision.iterrows()
+    ]
+    head = [
+        tr("response", "因变量"),
+        tr("MPE %, median", "MPE %，中位数"),
+        tr(f"in {share}", f"{share} 保证"),
+    ]
+    head += [tr(f"error {c}", f"误差 {c}") for c in plan.error.columns]
+    lines = [
+        table(header, rows),
+        tr(
+            "optimal: the same average precision over the classes at the lowest cost, if the form of the equation is right",
+            "最优：在方程形式正确的前提下，以最低费用达到相同的各径阶平均精度",
+        ),
+        "",
+        tr("Precision of the planned sample", "方案的精度"),
+        table(head, [[r[0], *(number(v, 3) for v in r[1:])] for r in precise]),
+        tr(
+            "MPE = 100 t(0.05) (SEE / ȳ) / √n;  error: 95 % quantile of the relative error of the curve in the class, %",
+            "MPE = 100 t(0.05) (SEE / ȳ) / √n；误差：该径阶预测值相对误差的 95 % 分位数，%",
+        ),
+    ]
+    if not plan.reached:
+        lines.append(tr("the target is NOT met by the largest sample tried", "所试最大样本仍未达到目标"))
+    return "\n".join(lines)
+
+
+def _write_sheet(plan, table, output) -> None:
+    from pathlib import Path
+
+    from sinklab import paths
+    from sinklab.assess.plan import field_sheet, tree_list
+    from sinklab.data import vocabulary
+    from sinklab.data.files import write_csv
+    from sinklab.language import reader_language
+
+    if Path(output).suffix.lower() == ".csv":
+        write_csv(tree_list(plan), output)
+    else:
+        fit = table.model()
+        measured = [f"{vocabulary.label(r)}/kg" for r in fit.system.free if r != "volume"]
+        title = table.title_zh if reader_language() == "zh" else table.title
+        with paths.atomic_write(output) as stream:
+            stream.write(field_sheet(plan, title, measured))
+    print(tr(f"field sheet: {output}", f"外业表：{output}"))
+
+
+def run_plots(arguments) -> int:
+    """Plan plots and print them."""
+    from sinklab.assess.plan import plot_plan
+    from sinklab.data.files import read_csv, write_csv
+    from sinklab.language import table
+
+    frame = read_csv(arguments.strata, numeric={"area", "mean", "sd", "cost"})
+    plan = plot_plan(frame, arguments.error, arguments.level, arguments.plot_area)
+    header = [tr("stratum", "层"), tr("area/ha", "面积/公顷"), tr("mean", "均值"), tr("sd", "标准差")]
+    header += [tr("plots", "样地数"), tr("by area alone", "按面积分配")]
+    columns = ["stratum", "area", "mean", "sd", "n_plot", "n_plot_proportional"]
+    rows = plan[columns].to_numpy().tolist()
+    total = [tr("all", "合计"), float(plan["area"].sum()), "", "", int(plan["n_plot"].sum())]
+    print(table(header, [*rows, [*total, int(plan["n_plot_proportional"].sum())]]))
+    reached, level = plan.attrs["half_width"], f"{100 * arguments.level:g} %"
+    print(
+        tr(
+            f"half-width reached: {reached:.2f} % at {level}",
+            f"可达误差：{reached:.2f} %（置信水平 {level}）",
+        )
+    )
+    if arguments.output:
+        write_csv(plan, arguments.output)
+    return 0

@@ -1,15 +1,22 @@
-"""``sinklab table``: list parameter tables, show one, validate packages; and the way to publication."""
+"""``sinklab table``: list parameter tables, show one, validate packages; and the way to publication.
 
-from importlib import import_module
+``sinklab table diff``: which numbers of a table moved, why, and which version that needs.
 
-from sinklab.errors import listing
-from sinklab.language import language, tr
+``sinklab table digits``: how many decimal places a table must be printed with.
 
-#: Actions with a module of their own.
-PUBLISHING = ("diff", "verify", "digits", "export", "release")
+``sinklab table export``: a table for a workbook, R, Python, a database or a text.
+
+``sinklab table release``: recompute a version, refuse it or seal it.
+
+``sinklab table verify``: recompute a table and say what agreed and what differs.
+"""
+
+from sinklab.language import listing, reader_language, tr
+
+# --- ``sinklab table``: list parameter tables, show one, validate packages; and the way to publication.
 
 
-def add_parser(subparsers) -> None:
+def add_parsers(subparsers) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "table", help=tr("list, show, check and publish parameter tables", "列出、查看、校验和发布参数表")
@@ -31,7 +38,7 @@ def add_parser(subparsers) -> None:
     )
     check.set_defaults(func=run_validate)
 
-    published = [import_module(f"sinklab.cli.table_{name}").add_action(actions) for name in PUBLISHING]
+    published = [add(actions) for add in PUBLISHING]
     for action in (overview, show, check, *published):
         action.add_argument("--json", action="store_true", help=tr("print JSON", "输出 JSON"))
         action.add_argument(
@@ -49,7 +56,7 @@ def print_json(content) -> None:
     """Print plain types as JSON; numbers that do not exist are null."""
     import json
 
-    from sinklab.tables.origin import plain
+    from sinklab.tables.pack import plain
 
     print(json.dumps(plain(content), ensure_ascii=False, indent=2))
 
@@ -57,8 +64,8 @@ def print_json(content) -> None:
 def run_list(arguments) -> int:
     """Print one line for each version of each table."""
     from sinklab import paths
-    from sinklab.cli.text import table
-    from sinklab.tables.store import list_tables
+    from sinklab.language import table
+    from sinklab.tables.table import list_tables
 
     found = list_tables(arguments.root)
     if arguments.json:
@@ -78,7 +85,7 @@ def run_list(arguments) -> int:
         tr("title", "名称"),
     ]
     columns = ("table_id", "version", "status", "n_model", "n_equation", "n_value")
-    title = "title_zh" if language() == "zh" else "title"
+    title = "title_zh" if reader_language() == "zh" else "title"
     rows = [[row[c] for c in columns] + [row[title]] for row in found]
     for row in rows:
         row[2] = status_label(row[2])
@@ -94,8 +101,8 @@ def status_label(status: str) -> str:
 
 def run_show(arguments) -> int:
     """Print one table: equations, coefficients, indices, ranges, values, failed checks, origin."""
-    from sinklab.cli.report import fit_report
-    from sinklab.tables import Table
+    from sinklab.results.summary import fit_report
+    from sinklab.tables.table import Table
 
     table = Table.read(arguments.table, root=arguments.root)
     if arguments.json:
@@ -143,9 +150,8 @@ def _note(table) -> str:
 
 
 def _values(table) -> str:
-    from sinklab import vocabulary
-    from sinklab.cli.text import number
-    from sinklab.cli.text import table as layout
+    from sinklab.data import vocabulary
+    from sinklab.language import number, table
 
     frame = table.values
     if frame.empty:
@@ -178,11 +184,11 @@ def _values(table) -> str:
                 status_label(row["status"]),
             ]
         )
-    return f"{tr('Values (2.5 % and 97.5 % quantiles)', '标量参数（2.5% 与 97.5% 分位数）')}\n{layout(header, rows)}"
+    return f"{tr('Values (2.5 % and 97.5 % quantiles)', '标量参数（2.5% 与 97.5% 分位数）')}\n{table(header, rows)}"
 
 
 def _checks(table) -> str:
-    from sinklab.cli.text import number
+    from sinklab.language import number
 
     checks = table.checks
     failed = checks[~checks["passed"].astype(bool)]
@@ -202,16 +208,16 @@ def _checks(table) -> str:
 
 
 def _origin(table) -> str:
-    from sinklab.tables import origin
+    from sinklab.tables import pack
 
     lines = [tr("Origin", "来历")]
     for data in table.provenance["data"]:
-        name = origin.text(data)
+        name = pack.text(data)
         kind = data.get("origin", "")
         digest = str(data.get("fingerprint", ""))[:12]
         parts = [name, kind, f"{tr('data', '数据')} {digest}" if digest else "", data.get("citation", "")]
         lines.append("  " + " · ".join(str(part) for part in parts if part))
-    shown = {data.get("title") or origin.text(data) for data in table.provenance["data"]}
+    shown = {data.get("title") or pack.text(data) for data in table.provenance["data"]}
     others = [source["title"] for source in table.sources if source["title"] not in shown]
     lines += [f"  {line}" for line in listing(others, limit=10).splitlines()]
     software = table.provenance["sinklab"]
@@ -221,7 +227,7 @@ def _origin(table) -> str:
 
 def run_validate(arguments) -> int:
     """Validate packages; 1 when any has a problem."""
-    from sinklab.tables.store import list_tables, resolve
+    from sinklab.tables.table import list_tables, resolve
     from sinklab.tables.validation import validate
 
     refs = arguments.tables or [f"{row['table_id']}@{row['version']}" for row in list_tables(arguments.root)]
@@ -242,3 +248,519 @@ def run_validate(arguments) -> int:
         if not found:
             print(tr("no tables", "没有参数表"))
     return 1 if any(found.values()) else 0
+
+
+# --- ``sinklab table diff``: which numbers of a table moved, why, and which version that needs.
+
+#: Rows of each part of the report, unless all are asked for.
+SHOWN = 20
+
+
+def add_diff_action(actions) -> None:
+    """Add the action to the parser of ``sinklab table``; returns its parser for common options."""
+    parser = actions.add_parser(
+        "diff", help=tr("compare two versions and propose a version number", "比较两个版本并建议版本号")
+    )
+    reference = tr("folder, id or id@version", "参数表文件夹、id 或 id@version")
+    parser.add_argument("old", metavar="A", help=tr("the earlier table: ", "较早的表：") + reference)
+    parser.add_argument("new", metavar="B", help=tr("the later table: ", "较新的表：") + reference)
+    parser.add_argument("--all", action="store_true", help=tr("list every cell", "逐格列出全部变化"))
+    parser.set_defaults(func=run_diff)
+    return parser
+
+
+def run_diff(arguments) -> int:
+    """Print what changed."""
+    from sinklab.tables.comparison import diff
+    from sinklab.tables.table import Table
+
+    found = diff(
+        Table.read(arguments.old, root=arguments.root), Table.read(arguments.new, root=arguments.root)
+    )
+    if arguments.json:
+        print_json(found.to_json())
+    else:
+        print(report_diff(found, None if arguments.all else SHOWN))
+    return 0
+
+
+def report_diff(found, limit: int | None = SHOWN) -> str:
+    """Differences for a person; ``limit`` rows of each part."""
+    head = f"{found.old} → {found.new}"
+    parts = [_causes(found), _estimates(found, limit), _moves(found), _others(found, limit), _verdict(found)]
+    return "\n\n".join([head, *(part for part in parts if part)])
+
+
+def _causes(found) -> str:
+    if not found.causes:
+        return tr("Origin: the same data, method and software", "来历：数据、方法、软件均相同")
+    kinds = {"data": tr("data", "数据"), "method": tr("method", "方法"), "software": tr("software", "软件")}
+    lines = [tr("Origin", "来历")]
+    for cause in found.causes:
+        old, new = (_short(text) for text in (cause.old, cause.new))
+        lines.append(f"  {kinds[cause.kind]} · {cause.name}: {old} → {new}")
+    return "\n".join(lines)
+
+
+def _short(text: str) -> str:
+    if not text:
+        return "–"
+    digest = len(text) == 64 and not set(text) - set("0123456789abcdef")
+    return text[:12] if digest else text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _estimates(found, limit) -> str:
+    from sinklab.language import number, table
+
+    changes = sorted(found.estimates, key=lambda c: -abs(c.in_se if c.in_se is not None else float("inf")))
+    if not changes:
+        return tr("Estimates: none moved", "估计值：没有变动")
+    beyond = sum(bool(c.beyond) for c in changes)
+    title = tr(
+        f"Estimates: {len(changes)} moved, {beyond} beyond the old interval",
+        f"估计值：{len(changes)} 个变动，其中 {beyond} 个超出旧区间",
+    )
+    header = [
+        tr("estimate", "参数"),
+        tr("old", "旧值"),
+        tr("new", "新值"),
+        tr("change %", "变化/%"),
+        tr("in old se", "以旧标准误计"),
+        tr("old interval", "旧区间"),
+        tr("beyond", "超出"),
+    ]
+    rows = [
+        [
+            c.row,
+            number(c.old),
+            number(c.new),
+            number(100 * (c.new / c.old - 1) if c.old else None, 3),
+            number(c.in_se, 3),
+            f"{number(c.lower, 5)} … {number(c.upper, 5)}",
+            tr("yes", "是") if c.beyond else tr("no", "否"),
+        ]
+        for c in changes[:limit]
+    ]
+    return f"{title}\n{table(header, rows)}{_rest(changes, limit)}"
+
+
+def _rest(items, limit) -> str:
+    left = len(items) - len(items[:limit])
+    return tr(f"\n… and {left} more (--all)", f"\n……另有 {left} 处（--all 全部列出）") if left else ""
+
+
+def _moves(found) -> str:
+    from sinklab.language import number, table
+
+    lines = [f"  {text}" for text in found.not_compared]
+    if lines:
+        lines.insert(0, tr("Predictions that cannot be compared", "无法比较的预测值"))
+    if not found.moves:
+        return "\n".join(lines)
+    title = tr(
+        "Predictions along the old validity range, where they moved most",
+        "沿旧适用范围的预测值：变动最大处",
+    )
+    header = [
+        tr("model", "模型"),
+        tr("response", "因变量"),
+        tr("change %", "变化/%"),
+        tr("in old se", "以旧标准误计"),
+        tr("points beyond the old interval", "超出旧区间的点数"),
+        tr("at", "位置"),
+    ]
+    rows = [
+        [
+            m.model_id,
+            m.response,
+            number(100 * m.relative, 3),
+            number(m.in_se, 3),
+            f"{m.n_beyond}/{m.n_point}",
+            m.at,
+        ]
+        for m in found.moves
+    ]
+    return "\n".join([title, table(header, rows), *lines])
+
+
+def _others(found, limit) -> str:
+    from sinklab.language import number
+
+    changes = [c for c in found.changes if c.beyond is None]
+    lines = []
+    for file in dict.fromkeys(c.file for c in changes):
+        here = [c for c in changes if c.file == file]
+        columns = dict.fromkeys(c.column or tr("rows", "行") for c in here)
+        lines.append(f"  {file}: {len(here)} ({', '.join(columns)})")
+    if not lines:
+        return _rounding(found)
+    lines.insert(0, tr("Other cells", "其他单元格"))
+    plain = [c for c in changes if c.part == "major" or not c.column or limit is None]
+    for c in plain[:limit]:
+        if not c.column:
+            gone = c.new is None
+            lines.append(
+                f"    {c.file}: {c.row} " + (tr("is gone", "已删除") if gone else tr("is new", "为新增"))
+            )
+        else:
+            lines.append(f"    {c.file}: {c.row}: {c.column}: {number(c.old)} → {number(c.new)}")
+    return "\n".join(lines) + _rest(plain, limit) + (f"\n{_rounding(found)}" if found.n_rounding else "")
+
+
+def _rounding(found) -> str:
+    if not found.n_rounding:
+        return ""
+    return tr(
+        f"{found.n_rounding} further numbers differ by rounding only",
+        f"另有 {found.n_rounding} 个数仅有舍入差异",
+    )
+
+
+def _verdict(found) -> str:
+    if found.part == "none":
+        return tr("No difference: the version stays.", "没有差异：版本号不变。")
+    word = {
+        "patch": tr("patch: only words changed", "修订号：只有文字变化"),
+        "minor": tr("minor: rows added or numbers moved inside", "次版本：有新增行，或数值在原区间内移动"),
+        "major": tr(
+            "major: a value changed its meaning, went away or left its old interval",
+            "主版本：有数值改变含义、被删除或移出原区间",
+        ),
+    }[found.part]
+    line = tr(f"Proposed version: {found.proposed} ({word})", f"建议版本号：{found.proposed}（{word}）")
+    if not found.enough:
+        new = found.new.partition("@")[2]
+        line += tr(f"; {new} is not enough", f"；{new} 不够")
+    return line
+
+
+# --- ``sinklab table digits``: how many decimal places a table must be printed with.
+
+
+def add_digits_action(actions):
+    """Add the action to the parser of ``sinklab table``; returns its parser for common options."""
+    parser = actions.add_parser(
+        "digits",
+        help=tr(
+            "decimal places to print, so that predictions stay what they are",
+            "列出应印的小数位数，使预测值保持不变",
+        ),
+    )
+    parser.add_argument(
+        "table", metavar="TABLE", help=tr("folder, id or id@version", "参数表文件夹、id 或 id@version")
+    )
+    parser.add_argument(
+        "--fraction",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help=tr(
+            "largest move of a prediction, in its standard errors (0.1)",
+            "预测值的最大偏移，以其标准误计（默认 0.1）",
+        ),
+    )
+    parser.set_defaults(func=run_digits)
+    return parser
+
+
+def run_digits(arguments) -> int:
+    """Print value, standard error and printed text of each coefficient."""
+    from dataclasses import asdict
+
+    from sinklab.tables.checks import guard
+    from sinklab.tables.table import Table
+
+    table = Table.read(arguments.table, root=arguments.root)
+    keys = table.frames["models"]["model_id"] if table.models else []
+    found = {key: guard(model, arguments.fraction) for key, model in zip(keys, table.models, strict=True)}
+    if arguments.json:
+        print_json({k: asdict(p) | {"numbers": p.numbers.to_dict("records")} for k, p in found.items()})
+        return 0
+    if not found:
+        print(tr(f"{table.ref}: no model", f"{table.ref}：没有模型"))
+    for key, printed in found.items():
+        print(report_digits(f"{table.ref}, {key}", printed))
+    return 0
+
+
+def report_digits(name: str, printed) -> str:
+    """Decimal places of one model for a person."""
+    from sinklab.language import number, table
+    from sinklab.tables.checks import text
+
+    header = [
+        tr("number", "参数"),
+        tr("to print", "应印"),
+        tr("by its error alone", "仅按标准误"),
+        tr("value", "值"),
+        tr("se", "标准误"),
+    ]
+    rows = [
+        [
+            row["label"],
+            text(row["value"], row["decimals"]),
+            text(row["value"], row["by_error"]),
+            number(row["value"], 10),
+            number(row["se"], 4),
+        ]
+        for row in printed.numbers.to_dict("records")
+    ]
+    line = tr(
+        f"Rounding moves no prediction by more than {printed.worst:.3f} of its standard error "
+        f"({printed.response} at {printed.at}); digits by the errors alone: {printed.unguarded:.3f}",
+        f"舍入引起的预测值偏移不超过其标准误的 {printed.worst:.3f} 倍（{printed.response}，{printed.at}）；"
+        f"仅按各自标准误取位则为 {printed.unguarded:.3f} 倍",
+    )
+    return f"{name}\n{table(header, rows)}\n{line}"
+
+
+# --- ``sinklab table export``: a table for a workbook, R, Python, a database or a text.
+
+#: The targets of :mod:`sinklab.tables.export`, here so that the parser loads nothing heavy.
+TARGETS = ("xlsx", "r", "python", "sql", "latex")
+
+
+def add_export_action(actions):
+    """Add the action to the parser of ``sinklab table``; returns its parser for common options."""
+    parser = actions.add_parser(
+        "export",
+        help=tr(
+            "write a table as workbook with live formulas, R, Python, SQL or LaTeX",
+            "导出为带公式的工作簿，或 R、Python、SQL、LaTeX",
+        ),
+    )
+    parser.add_argument(
+        "table", metavar="TABLE", help=tr("folder, id or id@version", "参数表文件夹、id 或 id@version")
+    )
+    parser.add_argument("--to", choices=TARGETS, required=True, help=tr("what to write", "导出格式"))
+    parser.add_argument("-o", "--output", metavar="FILE", help=tr("file to write", "输出文件"))
+    parser.add_argument(
+        "--level", type=float, help=tr("level of the intervals (0.95)", "置信水平（默认 0.95）")
+    )
+    parser.add_argument(
+        "--kind",
+        choices=("mean", "individual"),
+        help=tr("what the interval is of (mean)", "区间类型（默认 mean）"),
+    )
+    parser.set_defaults(func=run_export)
+    return parser
+
+
+def run_export(arguments) -> int:
+    """Write the file and name it."""
+    from sinklab.tables.export import export_table
+    from sinklab.tables.table import Table
+
+    table = Table.read(arguments.table, root=arguments.root)
+    path = export_table(table, arguments.to, arguments.output, arguments.level, arguments.kind)
+    if arguments.json:
+        print_json({"table": table.ref, "to": arguments.to, "file": str(path)})
+    else:
+        print(tr(f"{table.ref} written to {path}", f"已将 {table.ref} 写入 {path}"))
+    return 0
+
+
+# --- ``sinklab table verify``: recompute a table and say what agreed and what differs.
+
+
+def add_verify_action(actions):
+    """Add the action to the parser of ``sinklab table``; returns its parser for common options."""
+    parser = actions.add_parser(
+        "verify",
+        help=tr(
+            "recompute a table from its stated inputs; exit code 1 when anything differs",
+            "按表中所述输入重新计算；有任何不符时退出码为 1",
+        ),
+    )
+    parser.add_argument(
+        "tables",
+        metavar="TABLE",
+        nargs="+",
+        help=tr("folder, id or id@version", "参数表文件夹、id 或 id@version"),
+    )
+    add_data(parser)
+    parser.set_defaults(func=run_verify)
+    return parser
+
+
+def add_data(parser) -> None:
+    """Add ``--data``: the files that a table is computed from again."""
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        nargs="+",
+        default=[],
+        help=tr("own data files, for tables made from plain files", "由本地文件生成的表：所用数据文件"),
+    )
+
+
+def run_verify(arguments) -> int:
+    """Print what was recomputed; 1 when anything differs or could not be recomputed."""
+    from sinklab.review.verification import verify
+
+    found = [verify(ref, arguments.root, arguments.data) for ref in arguments.tables]
+    if arguments.json:
+        print_json([v.to_json() for v in found])
+    else:
+        print("\n\n".join(map(report_verify, found)))
+    return 0 if all(v.agreed for v in found) else 1
+
+
+def report_verify(found, limit: int = 30) -> str:
+    """Say for a person what a recomputation found."""
+    from sinklab.language import number, table
+
+    lines = [f"{found.ref}: " + (tr("agreed", "相符") if found.agreed else tr("NOT agreed", "不符"))]
+    same = sum(i.agreed for i in found.inputs)
+    if found.inputs:
+        lines.append(
+            tr(
+                f"  inputs: {same} of {len(found.inputs)} files have the stated SHA-256",
+                f"  输入：{len(found.inputs)} 个文件中 {same} 个的 SHA-256 与表中一致",
+            )
+        )
+    if found.comparisons:
+        header = [
+            tr("file", "文件"),
+            tr("compared", "比较数"),
+            tr("agreed", "相符数"),
+            tr("largest deviation / tolerance", "最大偏差/容许值"),
+        ]
+        rows = [
+            [row["file"], row["n"], row["n_agreed"], _ratio(row["largest"], number)]
+            for row in found.summary().to_dict("records")
+        ]
+        lines += [f"  {line}" for line in table(header, rows).splitlines()]
+    for title, items in (
+        (tr("the package itself", "参数表本身"), found.problems),
+        (tr("could not be recomputed", "无法重算"), found.missing),
+        (tr("differences", "差异"), found.differences()),
+    ):
+        if items:
+            lines.append(f"  {title}:")
+            lines += [f"    {line}" for line in listing(items, limit).splitlines()]
+    return "\n".join(lines)
+
+
+def _ratio(value, number) -> str:
+    return "∞" if value == float("inf") else number(value, 2)
+
+
+# --- ``sinklab table release``: recompute a version, refuse it or seal it.
+
+
+def add_release_action(actions):
+    """Add the action to the parser of ``sinklab table``; returns its parser for common options."""
+    parser = actions.add_parser(
+        "release",
+        help=tr(
+            "give a version the status reviewed or published, and seal it",
+            "将一个版本定为已评审或已发布，并封存",
+        ),
+    )
+    parser.add_argument(
+        "table", metavar="TABLE@VERSION", help=tr("id@version, or its folder", "id@version 或其文件夹")
+    )
+    parser.add_argument(
+        "--status", choices=("reviewed", "published"), default="reviewed", help=tr("new status", "新状态")
+    )
+    parser.add_argument("--reason", required=True, help=tr("why there is this version", "发布该版本的原因"))
+    parser.add_argument(
+        "--reviewer",
+        action="append",
+        required=True,
+        metavar="NAME",
+        help=tr("who reviewed it; repeat", "评审人，可重复"),
+    )
+    parser.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        metavar="CHECK[:RESPONSE]=REASON",
+        help=tr("why a failed check is accepted; repeat", "接受某项未通过检查的理由，可重复"),
+    )
+    parser.add_argument(
+        "--author",
+        action="append",
+        metavar="NAME",
+        help=tr("author of the table; repeat", "表的作者，可重复"),
+    )
+    parser.add_argument("--doi", default="", help=tr("DOI of this version", "该版本的 DOI"))
+    parser.add_argument(
+        "--date", metavar="YYYY-MM-DD", help=tr("date of the release (today)", "发布日期（默认当天）")
+    )
+    add_data(parser)
+    parser.set_defaults(func=run_release)
+    return parser
+
+
+def run_release(arguments) -> int:
+    """Recompute and release; an error names every reason against it."""
+    from pathlib import Path
+
+    from sinklab import paths
+    from sinklab.language import TableError
+    from sinklab.review.verification import verify
+    from sinklab.tables.release import release_table
+
+    reference = arguments.table
+    if "@" not in reference and not (Path(reference) / "datapackage.json").is_file():
+        raise TableError(
+            tr(
+                f"{reference}: name the version to release, as in {reference}@1.0.0",
+                f"{reference}：请写明要发布的版本，例如 {reference}@1.0.0",
+            )
+        )
+    done = release_table(
+        reference,
+        verify(reference, arguments.root, arguments.data),
+        arguments.reason,
+        arguments.reviewer,
+        arguments.status,
+        accepted(arguments.accept),
+        arguments.date,
+        arguments.author,
+        arguments.doi,
+        arguments.root,
+    )
+    if arguments.json:
+        print_json(
+            {"table": done.ref, "status": done.status, "folder": str(done.folder), "entry": done.entry}
+        )
+    else:
+        inside = done.folder.resolve().is_relative_to(paths.root())
+        where = paths.relative(done.folder) if inside else done.folder
+        print(
+            tr(
+                f"{done.ref}: released as {done.status} in {where}",
+                f"{done.ref}：已定为 {done.status}，位于 {where}",
+            )
+        )
+        print(f"\n{done.entry}", end="")
+    return 0
+
+
+def accepted(texts) -> dict[str, str]:
+    """Read ``check:response=reason``.
+
+    Raises
+    ------
+    TableError
+    """
+    from sinklab.language import TableError
+
+    found = {}
+    for text in texts:
+        key, sign, reason = text.partition("=")
+        if not sign or not reason.strip():
+            raise TableError(
+                tr(
+                    f"--accept {text!r}; expected CHECK[:RESPONSE]=REASON",
+                    f"--accept {text!r} 无效；应为 检查项[:因变量]=理由",
+                )
+            )
+        found[key.strip()] = reason.strip()
+    return found
+
+
+PUBLISHING = (add_diff_action, add_verify_action, add_digits_action, add_export_action, add_release_action)

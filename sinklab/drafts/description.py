@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sinklab import paths
-from sinklab.errors import DraftError, listing
-from sinklab.language import LANGUAGES, tr
-from sinklab.tables.naming import STATUSES
+from sinklab.language import LANGUAGES, DraftError, listing, tr
+from sinklab.tables.schema import STATUSES
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _ALIAS = re.compile(r"[a-z][a-z0-9_]*")

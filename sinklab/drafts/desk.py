@@ -1,16 +1,320 @@
-"""What a template can ask for: numbers, equations, tables and figures, all fetched from parameter tables."""
+"""What a template can ask for: numbers, equations, tables and figures, all fetched from parameter tables.
 
+Numbers that are not estimates: what the drafters decided, defaults of rules, constants of a definition.
+
+Which numbers a draft prints, from which table, and whether they are good enough to be printed.
+
+The observations behind a table, for the figures of a draft.
+"""
+
+import csv
+import re
+from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
 
-from sinklab import vocabulary
-from sinklab.drafts import equations_in_text, markdown, numbers, tables_in_text, trees, words
-from sinklab.drafts.citations import Citations
-from sinklab.drafts.decided import Decided
+from sinklab import paths
+from sinklab.data import open_data, vocabulary
+from sinklab.drafts import blocks
 from sinklab.drafts.description import Description
-from sinklab.errors import DraftError, TableError, listing
-from sinklab.language import tr
-from sinklab.tables import Table
+from sinklab.language import DraftError, SinklabError, TableError, listing, tr
+from sinklab.tables.schema import STATUSES
+from sinklab.tables.table import Table
+
+# --- Which numbers a draft prints, from which table, and whether they are good enough to be printed.
+
+#: Status of a number that nobody read in print: weaker than all that tables know.
+RECALLED = "recalled"
+_ORDER = (RECALLED, *STATUSES)
+
+
+@dataclass(frozen=True)
+class Citation:
+    """One printed number: the table, the file and name in it, the number, how it was printed, its status."""
+
+    table: str
+    file: str
+    name: str
+    column: str
+    value: float | str
+    printed: str
+    status: str
+
+
+class Citations:
+    """All numbers that a draft prints, in the order of the text."""
+
+    def __init__(self):
+        self.entries: list[Citation] = []
+
+    def add(self, table: str, file: str, name: str, column: str, value, printed: str, status: str) -> str:
+        """Note a number and return how it is printed."""
+        self.entries.append(Citation(table, file, name, column, value, printed, status))
+        return printed
+
+    def frame(self):
+        """One row for each printed number, repetitions left out."""
+        import pandas as pd
+
+        rows = [astuple(entry) for entry in dict.fromkeys(self.entries)]
+        return pd.DataFrame(rows, columns=[field.name for field in fields(Citation)])
+
+    def weaker_than(self, minimum: str) -> list[str]:
+        """One line for each table with numbers whose status is below ``minimum``: which numbers they are."""
+        found: dict[tuple, list] = {}
+        for entry in self.entries:
+            if _ORDER.index(entry.status) < _ORDER.index(minimum):
+                names = found.setdefault((entry.table, entry.status), [])
+                label = f"{entry.file}:{entry.name}"
+                if label not in names:
+                    names.append(label)
+        return [f"{table} ({status}): {_shortened(names)}" for (table, status), names in found.items()]
+
+    def statuses(self) -> set[str]:
+        """Statuses of all printed numbers."""
+        return {entry.status for entry in self.entries}
+
+    def require(self, minimum: str, name: str) -> None:
+        """Refuse a final rendering that prints numbers whose status is not good enough.
+
+        Raises
+        ------
+        DraftError
+            Lists them by table.
+        """
+        weak = self.weaker_than(minimum)
+        if weak:
+            raise DraftError(
+                tr(
+                    f"draft {name}: a final rendering needs numbers of status {minimum} or better; these are not:\n"
+                    f"{listing(weak)}\nRender with --preview (watermarked), or name tables that may be cited.",
+                    f"文稿 {name}：正式稿所引数值的状态不得低于 {minimum}；以下数值不符合：\n"
+                    f"{listing(weak)}\n请用 --preview 生成带水印的示范稿，或改引符合要求的参数表。",
+                )
+            )
+
+
+def _shortened(names, limit: int = 40) -> str:
+    rest = len(names) - limit
+    return ", ".join(names[:limit]) + (f" … +{rest}" if rest > 0 else "")
+
+
+# --- Numbers that are not estimates: what the drafters decided, defaults of rules, constants of a definitio
+
+#: Grounds of a decision, with the status that its number has in the list of numbers.
+BASES = {"verified": "draft", "proposed": "draft", "recalled": RECALLED}
+_WORDS = {
+    "verified": {"zh": "已核对", "en": "checked in print"},
+    "proposed": {"zh": "起草组建议", "en": "proposed by the drafters"},
+    "recalled": {"zh": "凭记忆，待核实", "en": "recalled, unverified"},
+}
+_HEADS = {
+    "decisions": {"zh": ["事项", "取值", "依据", "核对情况"], "en": ["Item", "Value", "Source", "Checked"]},
+    "deductions": {
+        "zh": ["相对不确定性 $u$", "扣减比例（占半宽）"],
+        "en": ["Relative uncertainty $u$", "Share of the half-width deducted"],
+    },
+}
+_SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+class Decided:
+    """Functions of a template for numbers of the description and of ``data/rules``.
+
+    Parameters
+    ----------
+    description : Description
+        Its ``decisions`` map names to ``value`` (a number or ``[low, high]``), ``unit``, ``label``,
+        ``source`` and ``basis`` (verified, proposed or recalled).
+    lang : "zh" or "en"
+    citations : Citations
+        Every number is noted there; recalled ones block a final rendering.
+
+    Raises
+    ------
+    DraftError
+        A decision lacks something; all faults at once.
+    """
+
+    def __init__(self, description, lang: str, citations: Citations):
+        self._file = f"reports/drafts/{description.name}.yml"
+        self._lang, self._citations = lang, citations
+        self._decisions = description.localised(lang).get("decisions") or {}
+        problems = list(_problems(self._decisions))
+        if problems:
+            raise DraftError(f"{self._file}:\n{listing(problems)}")
+
+    def names(self) -> dict:
+        """Names that a template may use."""
+        offered = "stated decision decision_table default deduction_table fill".split()
+        return {name: getattr(self, name) for name in offered}
+
+    def stated(self, text: str, reason: str) -> str:
+        """A number that belongs to a definition or rule, as it is typed; the reason is noted beside it."""
+        return self._citations.add("template", "stated", reason, "value", None, text, "draft")
+
+    def decision(self, name: str) -> str:
+        """Value of a decision with its unit; a recalled one says so."""
+        found = self._named(name)
+        text = self._value(name)
+        if found["basis"] != "recalled":
+            return text
+        said = _WORDS["recalled"][self._lang]
+        return f"{text}（{said}）" if self._lang == "zh" else f"{text} ({said})"
+
+    def decision_table(self, label: str, caption: str) -> str:
+        """All decisions with source and ground."""
+        rows = []
+        for name, found in self._decisions.items():
+            source, basis = blocks.escape(found["source"]), _WORDS[found["basis"]][self._lang]
+            rows.append([blocks.escape(found["label"]), self._value(name), source, basis])
+        return blocks.table(label, caption, _HEADS["decisions"][self._lang], rows, "lcll")
+
+    def fill(self, text: str) -> str:
+        """Text of the description whose ``{name}`` are decisions."""
+        return _SLOT.sub(lambda slot: self.decision(slot[1]), text)
+
+    def default(self, rule: str) -> str:
+        """One default of ``data/rules/stock_defaults.csv``."""
+        row = next((r for r in _rows("stock_defaults.csv") if r["rule_id"] == rule), None)
+        if row is None:
+            raise DraftError(
+                tr(
+                    f"no default {rule!r} in data/rules/stock_defaults.csv",
+                    f"stock_defaults.csv 中没有 {rule!r}",
+                )
+            )
+        return self._rule("stock_defaults.csv", row, "value", blocks.measured(float(row["value"])))
+
+    def deduction_table(self, rule: str, label: str, caption: str) -> str:
+        """Steps of a deduction that takes a share of the half-width, from ``data/rules/deductions.csv``."""
+        steps = [
+            r for r in _rows("deductions.csv") if r["rule_id"] == rule and r["form"] == "share_of_half_width"
+        ]
+        if not steps:
+            raise DraftError(
+                tr(
+                    f"no stepped deduction {rule!r} in data/rules/deductions.csv",
+                    f"deductions.csv 中没有分级扣减规则 {rule!r}",
+                )
+            )
+        rows = [[self._step(row), self._percent(row, "amount")] for row in steps]
+        return blocks.table(label, caption, _HEADS["deductions"][self._lang], rows, "cc")
+
+    def _step(self, row) -> str:
+        above, upto = self._percent(row, "above"), row["up_to"] and self._percent(row, "up_to")
+        if not upto:
+            return f"$u$＞{above}" if self._lang == "zh" else f"$u$ > {above}"
+        if not float(row["above"]):
+            return f"$u$≤{upto}" if self._lang == "zh" else f"$u$ ≤ {upto}"
+        return f"{above}＜$u$≤{upto}" if self._lang == "zh" else f"{above} < $u$ ≤ {upto}"
+
+    def _percent(self, row, column: str) -> str:
+        text = _with_unit(f"{100 * float(row[column]):g}", "%", self._lang)
+        return self._rule("deductions.csv", row, column, text)
+
+    def _rule(self, file: str, row, column: str, text: str) -> str:
+        status = RECALLED if row["status"] == "recalled" else "draft"
+        name = row["rule_id"] + (f" {row['step']}" if "step" in row else "")
+        return self._citations.add(
+            f"data/rules/{file}", "rules", name, column, float(row[column]), text, status
+        )
+
+    def _named(self, name: str) -> dict:
+        if name not in self._decisions:
+            known = ", ".join(self._decisions) or "–"
+            raise DraftError(
+                tr(
+                    f"{self._file}: no decision {name!r}; there are: {known}",
+                    f"{self._file}：decisions 中没有 {name!r}；现有：{known}",
+                )
+            )
+        return self._decisions[name]
+
+    def _value(self, name: str) -> str:
+        found = self._named(name)
+        ends = found["value"] if isinstance(found["value"], list) else [found["value"]]
+        shown = []
+        for end in ends:
+            text = _with_unit(blocks.measured(end), found.get("unit", ""), self._lang)
+            status = BASES[found["basis"]]
+            shown.append(self._citations.add(self._file, "decisions", name, "value", end, text, status))
+        return ("～" if self._lang == "zh" else " to ").join(shown)
+
+
+def _problems(decisions):
+    if not isinstance(decisions, dict):
+        yield tr(
+            "decisions: expected names with value, unit, label, source, basis", "decisions：应为名称及其内容"
+        )
+        return
+    for name, found in decisions.items():
+        lacking = [key for key in ("value", "label", "source", "basis") if key not in (found or {})]
+        if lacking:
+            yield tr(
+                f"decisions: {name}: no {', '.join(lacking)}", f"decisions：{name} 缺少 {'、'.join(lacking)}"
+            )
+        elif found["basis"] not in BASES:
+            known = ", ".join(BASES)
+            yield tr(
+                f"decisions: {name}: basis {found['basis']!r}; expected one of {known}",
+                f"decisions：{name} 的 basis 为 {found['basis']!r}；应为 {known} 之一",
+            )
+        elif not _is_value(found["value"]):
+            yield tr(
+                f"decisions: {name}: value {found['value']!r}; expected a number or [low, high]",
+                f"decisions：{name} 的 value 为 {found['value']!r}；应为数值或 [下限, 上限]",
+            )
+
+
+def _is_value(value) -> bool:
+    ends = value if isinstance(value, list) else [value]
+    numeric = all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in ends)
+    return numeric and len(ends) in (1, 2) and (len(ends) == 1 or ends[0] < ends[1])
+
+
+def _with_unit(text: str, unit: str, lang: str) -> str:
+    if not unit:
+        return text
+    gap = "" if unit == "%" and lang == "zh" else "\N{NO-BREAK SPACE}"
+    return f"{text}{gap}{unit}"
+
+
+def _rows(file: str) -> list[dict]:
+    with open(paths.data("rules", file), encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+# --- The observations behind a table, for the figures of a draft.
+
+
+def of_fit(fit):
+    """Observations that a model was fitted to, if they are at hand and still the same files.
+
+    Parameters
+    ----------
+    fit : FitResult
+        Read from a table; ``source`` says where its data are and what they hashed to.
+
+    Returns
+    -------
+    data : DataFrame or None
+        None without them: a base without the open data can render every draft.
+    """
+    if fit.data is not None:
+        return fit.data
+    spec = fit.source.get("spec")
+    if not spec:
+        return None
+    try:
+        data = open_data.load(spec, fit.source.get("where") or {})
+    except SinklabError:
+        return None
+    same = data.attrs["source"].get("files") == fit.source.get("files")
+    return data if same else None
+
+
+# --- What a template can ask for: numbers, equations, tables and figures, all fetched from parameter tables
 
 #: Names of the desk that templates may use.
 OFFERED = (
@@ -63,8 +367,8 @@ class Desk:
     def parts(self, alias: str, response: str) -> list[str]:
         """Left sides that an equation is made of, such as the components of a total."""
         system = self._fit(alias).system
-        at = equations_in_text.line(system, response, self._tables[alias].ref)
-        inside = equations_in_text.inside(system.equations[at])
+        at = blocks.line(system, response, self._tables[alias].ref)
+        inside = blocks.inside(system.equations[at])
         return [r for r in system.responses if r in inside]
 
     # Numbers
@@ -84,8 +388,8 @@ class Desk:
         table = self._tables.get(ref) or Table.read(ref)
         number, status = table.value(name, column), table.value(name, "status")
         if isinstance(number, str):
-            return markdown.escape(number)
-        text = numbers.with_error(table.value(name), table.value(name, "se"), number)[2]
+            return blocks.escape(number)
+        text = blocks.with_error(table.value(name), table.value(name, "se"), number)[2]
         file = "coefficients" if "coefficients" in table.frames else "values"
         return self.citations.add(table.ref, file, name, column, number, text, status)
 
@@ -100,7 +404,7 @@ class Desk:
                 )
             )
         value = table.loc[response, index]
-        text = f"{int(value)}" if index == "n" else tables_in_text.index_text(index, value)
+        text = f"{int(value)}" if index == "n" else blocks.index_text(index, value)
         return self._cite(alias)("indices", response, index, value, text)
 
     def n(self, alias: str, response: str | None = None) -> str:
@@ -111,10 +415,10 @@ class Desk:
 
     def limits(self, alias: str, predictor: str) -> str:
         """Fitted span of a predictor with its unit: ``1.5 cm～41.2 cm``."""
-        cite, unit = self._cite(alias), words.unit_symbol(vocabulary.variable(predictor).unit)
+        cite, unit = self._cite(alias), blocks.unit_symbol(vocabulary.variable(predictor).unit)
         bounds = zip(("minimum", "maximum"), self._fit(alias).ranges[predictor], strict=True)
         said = [
-            cite("ranges", predictor, column, bound, numbers.measured(bound)) + f"\N{NO-BREAK SPACE}{unit}"
+            cite("ranges", predictor, column, bound, blocks.measured(bound)) + f"\N{NO-BREAK SPACE}{unit}"
             for column, bound in bounds
         ]
         return ("～" if self._lang == "zh" else " to ").join(said)
@@ -126,9 +430,9 @@ class Desk:
             for predictor, (low, high) in spans.items():
                 smallest, largest = self._fit(alias).ranges[predictor]
                 if low < smallest or high > largest:
-                    wanted = words.span(predictor, low, high, self._lang)
-                    about = words.title(predictor, self._lang), wanted, self.limits(alias, predictor)
-                    found.append(words.outside_note(*about, f"`{self._tables[alias].ref}`", self._lang))
+                    wanted = blocks.span(predictor, low, high, self._lang)
+                    about = blocks.title(predictor, self._lang), wanted, self.limits(alias, predictor)
+                    found.append(blocks.outside_note(*about, f"`{self._tables[alias].ref}`", self._lang))
         return found
 
     # Equations
@@ -136,7 +440,7 @@ class Desk:
     def equation(self, alias: str, response: str) -> str:
         """One numbered equation, cited as ``[@eq:alias-response]``."""
         ref = self._named(alias).ref
-        return equations_in_text.numbered(self._fit(alias).system, alias, response, ref, self._lang)
+        return blocks.numbered(self._fit(alias).system, alias, response, ref, self._lang)
 
     def equations(self, alias: str, responses=None) -> str:
         """Several numbered equations, all by default."""
@@ -145,42 +449,42 @@ class Desk:
     def legend(self, alias: str, responses=None, skip=(), parameters: str | None = None) -> str:
         """Explain the symbols of equations; see :func:`~sinklab.drafts.equations_in_text.legend`."""
         system = self._fit(alias).system
-        return equations_in_text.legend(system, responses or system.responses, skip, parameters, self._lang)
+        return blocks.legend(system, responses or system.responses, skip, parameters, self._lang)
 
     # Tables
 
     def parameter_table(self, alias: str, label: str, caption: str) -> str:
         """Estimates with standard errors and confidence limits."""
-        return self._table(tables_in_text.parameters, alias, label, caption)
+        return self._table(blocks.parameters, alias, label, caption)
 
     def index_table(self, alias: str, label: str, caption: str) -> str:
         """The six indices of each response."""
-        return self._table(tables_in_text.indices, alias, label, caption)
+        return self._table(blocks.indices, alias, label, caption)
 
     def index_formulas(self) -> list:
         """Name, LaTeX, meaning and symbol of the six indices."""
-        return tables_in_text.index_formulas(self._lang)
+        return blocks.index_formulas(self._lang)
 
     def range_table(self, alias: str, label: str, caption: str) -> str:
         """Fitted span of each predictor."""
-        return self._table(tables_in_text.ranges, alias, label, caption)
+        return self._table(blocks.ranges, alias, label, caption)
 
     def residual_table(self, alias: str, label: str, caption: str) -> str:
         """Standard deviation of the residuals of each equation."""
-        return self._table(tables_in_text.residuals, alias, label, caption)
+        return self._table(blocks.residuals, alias, label, caption)
 
     def correlation_tables(self, alias: str, label: str, caption: str) -> str:
         """Standard errors and correlations of the estimates, in as many parts as the page asks for."""
-        return self._table(tables_in_text.correlations, alias, label, caption)
+        return self._table(blocks.correlations, alias, label, caption)
 
     def correlation_refs(self, alias: str, label: str) -> str:
         """References to all parts of :meth:`correlation_tables`."""
-        count = len(tables_in_text.matrix_parts(len(self._fit(alias).parameters)))
+        count = len(blocks.matrix_parts(len(self._fit(alias).parameters)))
         return "[" + "; ".join(f"@tbl:{label}-{i + 1}" for i in range(count)) + "]"
 
     def sample_table(self, alias: str, label: str, caption: str) -> str:
         """Trees behind each response, and what was weighed."""
-        return self._table(tables_in_text.samples, alias, label, caption)
+        return self._table(blocks.samples, alias, label, caption)
 
     def values_table(self, alias: str, label: str, caption: str, name: str = "", group: str = "") -> str:
         """Scalar values: those of a name, and those whose group contains ``group``."""
@@ -191,7 +495,7 @@ class Desk:
         printed = [part.strip() for cell in frame["sources"] for part in str(cell).split(";")]
         self._printed_in.setdefault(table.ref, []).extend(printed)
         labels = self._description.localised(self._lang).get("labels")
-        return tables_in_text.values(self._cite(alias), frame, self._lang, label, caption, table.ref, labels)
+        return blocks.values(self._cite(alias), frame, self._lang, label, caption, table.ref, labels)
 
     # Figures
 
@@ -200,8 +504,8 @@ class Desk:
         from sinklab import plots
 
         fit = self._fit(alias)
-        data = trees.of_fit(fit)
-        file = f"{markdown.identifier(label)}.png"
+        data = of_fit(fit)
+        file = f"{blocks.identifier(label)}.png"
         plots.save(plots.fit_figure(fit, response, data, self._lang), self._folder / file)
         if data is None:
             caption += "（未绘样木）" if self._lang == "zh" else " (trees not drawn)"
@@ -211,7 +515,7 @@ class Desk:
 
     def species(self, key: str) -> str:
         """Name of a species with its Latin name."""
-        return words.species(key, self._lang)
+        return blocks.species(key, self._lang)
 
     def label(self, name: str) -> str:
         """Label of a variable."""
@@ -224,20 +528,20 @@ class Desk:
             used = self._printed_in.get(table.ref)
             wanted = [s for s in table.sources if used is None or s["title"] in used]
             cited += [s.get("citation") or s["title"] for s in wanted]
-        return list(dict.fromkeys(map(markdown.escape, cited)))
+        return list(dict.fromkeys(map(blocks.escape, cited)))
 
     def table_list(self) -> list[dict]:
         """Reference, title and status of every table."""
         title = "title_zh" if self._lang == "zh" else "title"
         return [
-            {"ref": t.ref, "title": markdown.escape(getattr(t, title)), "status": t.status}
+            {"ref": t.ref, "title": blocks.escape(getattr(t, title)), "status": t.status}
             for t in self._tables.values()
         ]
 
     def status_note(self) -> str:
         """Warning of a preview: the tables whose numbers are simulated; nothing when none are."""
         refs = [f"`{t.ref}`" for t in self._tables.values() if t.status == "demonstration"]
-        text = words.demonstration_note(refs, self._lang)
+        text = blocks.demonstration_note(refs, self._lang)
         return f"\n::: statusnote\n{text}\n:::\n" if refs else ""
 
     # Behind the functions

@@ -1,12 +1,256 @@
-"""Numpy functions of a system: means and exact Jacobians, vectorised over trees and draws."""
+"""Numpy functions of a system: means and exact Jacobians, vectorised over trees and draws.
+
+Expressions as a graph in which equal parts exist once, and their exact derivatives.
+
+A system becomes one graph: a left side that a later equation uses is the same node, and a power that
+occurs in the mean and in its derivative is computed once. Derivatives are taken forward, node by
+node, so that a branch not taken never reaches the result.
+
+Parts of a system: what one equation brings by itself, and what identities make of the others.
+
+Parameter values and data as arrays, checked, however the caller holds them.
+
+Parameters that vary by group: one value for each level, looked up for every row.
+
+A parameter written ``a[site]`` becomes as many values as there are sites. A :class:`Layout` says
+where each value stands in the long vector, and evaluates means and derivatives with it.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from sinklab.equations.graph import Graph
-from sinklab.equations.tree import names
+from sinklab.equations.functions import (
+    Call,
+    Comparison,
+    Logic,
+    Name,
+    Negative,
+    Number,
+    Power,
+    Product,
+    Sum,
+    Where,
+    names,
+)
+from sinklab.equations.names import require
+from sinklab.language import DataError, EquationError, tr
+
+# --- Expressions as a graph in which equal parts exist once, and their exact derivatives.
+
+_COMPARE = {
+    "<": "less",
+    "<=": "less_equal",
+    ">": "greater",
+    ">=": "greater_equal",
+    "==": "equal",
+    "!=": "not_equal",
+}
+_LOGIC = {"and": "logical_and", "or": "logical_or", "not": "logical_not"}
+_FOLDED = (
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "power",
+    "negative",
+    "exp",
+    "log",
+    "sqrt",
+    "minimum",
+    "maximum",
+)
+
+
+class Graph:
+    """Nodes ``(operation, arguments)``; arguments are node numbers, always smaller than the node's own.
+
+    Operations bear numpy's names, besides ``constant`` (its value), ``column`` and ``parameter``
+    (their names) and ``log0``: the logarithm in the derivative of a power, 0 where its argument is 0,
+    because x^b log(x) tends to 0 with x when b > 0.
+    """
+
+    def __init__(self):
+        self.nodes = []
+        self._numbers = {}
+
+    def add_node(self, operation, *arguments) -> int:
+        """Return the number of the node, a new one only if there is none like it."""
+        key = (operation, arguments)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.nodes)
+            self.nodes.append(key)
+        return self._numbers[key]
+
+    def constant(self, value) -> int:
+        """Node of a constant."""
+        return self.add_node("constant", float(value))
+
+    def value(self, node):
+        """Value of a constant node, else None."""
+        operation, arguments = self.nodes[node]
+        return arguments[0] if operation == "constant" else None
+
+    def apply(self, operation, *arguments) -> int:
+        """Node of an operation, after folding constants and what adds 0 or multiplies by 1."""
+        values = [self.value(a) for a in arguments]
+        if operation in _FOLDED and None not in values:
+            with np.errstate(all="ignore"):
+                return self.constant(getattr(np, operation)(*values))
+        match operation, values:
+            case ("add", [0.0, _]) | ("multiply", [1.0, _]):
+                return arguments[1]
+            case ("add" | "subtract", [_, 0.0]) | ("multiply" | "divide" | "power", [_, 1.0]):
+                return arguments[0]
+            case ("multiply", [0.0, _]) | ("multiply", [_, 0.0]) | ("divide", [0.0, _]):
+                return self.constant(0)
+            case ("subtract", [0.0, _]) | ("multiply", [-1.0, _]):
+                return self.apply("negative", arguments[1])
+            case ("power", [_, 0.0]):
+                return self.constant(1)
+            case ("power", [_, 2.0]):
+                return self.add_node("square", arguments[0])
+            case ("power", [_, 0.5]):
+                return self.add_node("sqrt", arguments[0])
+            case ("power", [_, -1.0]):
+                return self.apply("divide", self.constant(1), arguments[0])
+        if operation == "where" and arguments[1] == arguments[2]:
+            return arguments[1]
+        if operation == "log" and self.nodes[arguments[0]][0] == "exp":
+            return self.arguments(arguments[0])[0]
+        floated = self._floated(operation, arguments)
+        return self.add_node(operation, *arguments) if floated is None else floated
+
+    def _floated(self, operation, arguments):
+        """Move the logarithm of a power's derivative outwards, so that it multiplies the mean itself.
+
+        (a x^b log x) h^c becomes (a x^b h^c) log x, whose first factor is computed anyway.
+        """
+        if operation not in ("multiply", "divide"):
+            return None
+        for here, other in ((0, 1), (1, 0)) if operation == "multiply" else ((0, 1),):
+            inner, parts = self.nodes[arguments[here]]
+            if inner == "multiply" and self.nodes[parts[1]][0] == "log0":
+                pair = [None, None]
+                pair[here], pair[other] = parts[0], arguments[other]
+                return self.add_node("multiply", self.apply(operation, *pair), parts[1])
+        return None
+
+    def build(self, tree, known) -> int:
+        """Node of an equation's tree; ``known`` gives the node of every name."""
+        match tree:
+            case Number():
+                return self.constant(tree.value)
+            case Name():
+                return known[tree.name]
+            case Sum():
+                return self._chain(tree.terms, "add", "subtract", known)
+            case Product():
+                return self._chain(tree.factors, "multiply", "divide", known)
+            case Negative():
+                return self.apply("negative", self.build(tree.operand, known))
+            case Power():
+                return self.apply("power", self.build(tree.base, known), self.build(tree.exponent, known))
+            case Call(function="min" | "max"):
+                nodes = [self.build(a, known) for a in tree.arguments]
+                node = nodes[0]
+                for other in nodes[1:]:
+                    node = self.apply("minimum" if tree.function == "min" else "maximum", node, other)
+                return node
+            case Call():
+                return self.apply(tree.function, self.build(tree.arguments[0], known))
+            case Where():
+                parts = (self.build(part, known) for part in (tree.condition, tree.yes, tree.no))
+                return self.apply("where", *parts)
+            case Comparison():
+                sides = (self.build(side, known) for side in (tree.left, tree.right))
+                return self.apply(_COMPARE[tree.operator], *sides)
+            case Logic():
+                nodes = [self.build(part, known) for part in tree.operands]
+                node = nodes[0] if len(nodes) > 1 else self.apply("logical_not", nodes[0])
+                for other in nodes[1:]:
+                    node = self.apply(_LOGIC[tree.operator], node, other)
+                return node
+        raise TypeError(f"not a node of an equation: {tree!r}")
+
+    def _chain(self, parts, plus, minus, known):
+        node = self.build(parts[0][1], known)
+        for sign, part in parts[1:]:
+            node = self.apply(plus if sign > 0 else minus, node, self.build(part, known))
+        return node
+
+    def reached(self, roots) -> list:
+        """Numbers of all nodes that ``roots`` need, themselves included, ascending."""
+        needed = set(roots)
+        for node in range(max(needed, default=-1), -1, -1):
+            if node in needed:
+                needed.update(self.arguments(node))
+        return sorted(needed)
+
+    def arguments(self, node) -> tuple:
+        """Numbers of the nodes that ``node`` is computed from."""
+        operation, arguments = self.nodes[node]
+        return () if operation in ("constant", "column", "parameter") else arguments
+
+    def derivatives(self, roots) -> list:
+        """For each root the derivatives ``{parameter: node}``; a parameter left out has derivative 0."""
+        slopes = {}
+        for node in self.reached(roots):
+            operation, arguments = self.nodes[node]
+            if operation == "parameter":
+                slopes[node] = {arguments[0]: self.constant(1)}
+                continue
+            found = {}
+            for name in dict.fromkeys(n for a in self.arguments(node) for n in slopes[a]):
+                inner = [slopes[a].get(name) for a in self.arguments(node)]
+                slope = self._slope(node, operation, arguments, inner)
+                if self.value(slope) != 0:
+                    found[name] = slope
+            slopes[node] = found
+        return [slopes[root] for root in roots]
+
+    def _slope(self, node, operation, arguments, inner):
+        """Differentiate one node, from the derivatives of its arguments (None for 0)."""
+        zero = self.constant(0)
+        d = [zero if i is None else i for i in inner]
+        a, b = (*arguments, None)[:2]
+        apply = self.apply
+        match operation:
+            case "add" | "subtract":
+                return apply(operation, *d)
+            case "negative":
+                return apply("negative", d[0])
+            case "multiply":
+                return apply("add", apply("multiply", d[0], b), apply("multiply", a, d[1]))
+            case "divide":
+                return apply("divide", apply("subtract", d[0], apply("multiply", node, d[1])), b)
+            case "square":
+                return apply("multiply", apply("multiply", self.constant(2), a), d[0])
+            case "sqrt":
+                return apply("divide", d[0], apply("multiply", self.constant(2), node))
+            case "exp":
+                return apply("multiply", node, d[0])
+            case "log":
+                return apply("divide", d[0], a)
+            case "power":
+                lower = apply("power", a, apply("subtract", b, self.constant(1)))
+                by_base = (
+                    apply("multiply", apply("multiply", b, lower), d[0]) if inner[0] is not None else zero
+                )
+                by_exponent = zero
+                if inner[1] is not None:
+                    by_exponent = apply("multiply", apply("multiply", node, apply("log0", a)), d[1])
+                return apply("add", by_base, by_exponent)
+            case "where":
+                return apply("where", a, d[1], d[2])
+            case "minimum" | "maximum":
+                first = apply("less_equal" if operation == "minimum" else "greater_equal", a, b)
+                return apply("where", first, *d)
+        return zero  # conditions are constant on either side of their boundary
+
+
+# --- Numpy functions of a system: means and exact Jacobians, vectorised over trees and draws.
 
 
 def _log0(x):
@@ -225,3 +469,324 @@ class Evaluator:
     def jacobian(self, theta) -> np.ndarray:
         """Return the derivatives of the means, shape (n, m, k), at ``theta`` of shape (k,)."""
         return self.mean_and_jacobian(theta)[1]
+
+
+# --- Parts of a system: what one equation brings by itself, and what identities make of the others.
+
+
+def _line(system, response):
+    return next(e for e in system.equations if e.response == response)
+
+
+def parameters_of(system, response) -> tuple[str, ...]:
+    """Parameters of a response once earlier left sides are substituted, in the order of the system."""
+    lines = {e.response: e for e in system.equations}
+    waiting, seen = [response], set()
+    while waiting:
+        found = {n.name for n in names(lines[waiting.pop()].right)} - seen
+        seen |= found
+        waiting += [name for name in found if name in lines]
+    return tuple(p for p in system.parameters if p in seen)
+
+
+def own_parameters(system, response) -> tuple[str, ...]:
+    """Parameters that appear first in this equation."""
+    earlier = set()
+    for equation in system.equations:
+        here = dict.fromkeys(n.name for n in names(equation.right))
+        if equation.response == response:
+            return tuple(p for p in here if p in system.parameters and p not in earlier)
+        earlier |= set(here)
+    return ()
+
+
+def inputs_of(system, response) -> tuple[str, ...]:
+    """Predictors and earlier left sides that stand in an equation as written."""
+    found = dict.fromkeys(n.name for n in names(_line(system, response).right))
+    return tuple(name for name in found if name not in system.parameters)
+
+
+def written_mean(system, response, values, known) -> np.ndarray:
+    """Mean of one equation as written, earlier left sides taken from ``known``.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        The parameters that stand in the equation; others are ignored.
+    known : mapping of str to array, shape (n,)
+        Predictors and earlier left sides.
+    """
+    present = [p for p in system.parameters if p in {n.name for n in names(_line(system, response).right)}]
+    compiled = Compiled((_line(system, response),), (response,), present)
+    n = len(next(iter(known.values())))
+    return compiled.mean_matrix(np.array([values[p] for p in present]), known, n)[:, 0]
+
+
+def complete(system, means, columns) -> dict[str, np.ndarray]:
+    """Add the identities to given means of the free responses.
+
+    Parameters
+    ----------
+    means : mapping of str to array, shape (n,)
+    columns : mapping of str to array, shape (n,)
+        The predictors.
+
+    Returns
+    -------
+    means : dict
+        All responses, in the order of the system.
+    """
+    out = dict(means)
+    if system.identities:
+        values, _ = _identities(system, means, columns)
+        out |= values
+    return {r: out[r] for r in system.responses}
+
+
+def slopes(system, means, columns) -> dict[str, dict[str, np.ndarray]]:
+    """Derivative of each identity by each free response that it is made of.
+
+    Returns
+    -------
+    slopes : dict of dict of array, shape (n,)
+        ``slopes[identity][free response]``; for ``agb = stem + branch`` both are 1.
+    """
+    return _identities(system, means, columns)[1] if system.identities else {}
+
+
+def _identities(system, means, columns):
+    lines = tuple(_line(system, r) for r in system.identities)
+    compiled = Compiled(lines, system.identities, system.free)
+    n = len(next(iter(means.values())))
+    evaluator = compiled.at({c: columns[c] for c in compiled.columns}, n)
+    # Every free response takes the place of a parameter, with one value for each row.
+    theta = np.empty(len(system.free), dtype=object)
+    for i, response in enumerate(system.free):
+        theta[i] = np.asarray(means[response], dtype=float)
+    found = compiled._full_program.run(evaluator._full_start, theta)
+    m = len(system.identities)
+    values = {r: np.broadcast_to(found[i], (n,)) for i, r in enumerate(system.identities)}
+    derivatives = {r: {} for r in system.identities}
+    for (i, j, _), slope in zip(compiled._jacobian_cells, found[m:], strict=True):
+        derivatives[system.identities[i]][system.free[j]] = np.broadcast_to(slope, (n,))
+    return values, derivatives
+
+
+# --- Parameter values and data as arrays, checked, however the caller holds them.
+
+
+def parameter_array(values, parameters) -> np.ndarray:
+    """Parameter values in the order of ``parameters``.
+
+    Parameters
+    ----------
+    values : mapping of str to float or array (n_draw,), or array of shape (k,) or (n_draw, k)
+        Further names in a mapping are ignored.
+    parameters : tuple of str
+
+    Returns
+    -------
+    theta : array, shape (k,) or (n_draw, k)
+    """
+    k = len(parameters)
+    if hasattr(values, "keys"):
+        missing = [name for name in parameters if name not in values.keys()]
+        if missing:
+            raise EquationError(
+                tr(
+                    f"no value for the parameters {', '.join(missing)}.",
+                    f"参数 {'、'.join(missing)} 没有值。",
+                )
+            )
+        parts = [np.asarray(values[name], dtype=float) for name in parameters]
+        return np.stack(np.broadcast_arrays(*parts), axis=-1) if parts else np.empty(0)
+    theta = np.asarray(values, dtype=float)
+    if theta.ndim not in (1, 2) or theta.shape[-1] != k:
+        order = ", ".join(parameters)
+        raise EquationError(
+            tr(
+                f"parameter values of shape {theta.shape}; expected ({k},) or (n_draw, {k}), ordered {order}.",
+                f"参数值的形状为 {theta.shape}；应为 ({k},) 或 (n_draw, {k})，顺序为 {order}。",
+            )
+        )
+    return theta
+
+
+def column_arrays(data, predictors) -> tuple[dict[str, np.ndarray], int]:
+    """Predictors as float arrays of one length, and that length.
+
+    Parameters
+    ----------
+    data : DataFrame or mapping of str to array, shape (n,), or float
+    predictors : tuple of str
+
+    Raises
+    ------
+    EquationError
+        A predictor is absent, holds text, or has another length than the others.
+    """
+    require(predictors, list(data.keys()))
+    held, wrong = {}, []
+    for name in predictors:
+        try:
+            held[name] = np.atleast_1d(np.asarray(data[name], dtype=float))
+        except (TypeError, ValueError):
+            wrong.append(name)
+    if wrong:
+        raise EquationError(
+            tr(
+                f"these columns hold something other than numbers: {', '.join(wrong)}.",
+                f"以下列含有非数值：{'、'.join(wrong)}。",
+            )
+        )
+    shapes = {name: column.shape for name, column in held.items()}
+    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
+        shown = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise EquationError(tr(f"columns of different shape: {shown}.", f"各列的形状不一致：{shown}。"))
+    if held:
+        return held, len(next(iter(held.values())))
+    return held, len(data) if hasattr(data, "columns") else 1
+
+
+# --- Parameters that vary by group: one value for each level, looked up for every row.
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Places of the parameters of a system: ``names`` and ``groups`` are parallel, one per value.
+
+    ``groups`` holds the level of a parameter that varies, and ``""`` for the others.
+    """
+
+    system: object
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+
+    @classmethod
+    def of(cls, system, frame) -> "Layout":
+        """Layout of a system on data: a value for each level found there, levels sorted."""
+        names, groups = [], []
+        for name in system.parameters:
+            levels = [""]
+            if name in system.groups:
+                levels = sorted(frame[system.groups[name]].astype(str).unique())
+            names += [name] * len(levels)
+            groups += levels
+        return cls(system, tuple(names), tuple(groups))
+
+    @property
+    def labels(self) -> list[str]:
+        """Name of each value, with its level in brackets when it has one."""
+        return [f"{n}[{g}]" if g else n for n, g in zip(self.names, self.groups, strict=True)]
+
+    @property
+    def grouped(self) -> bool:
+        """Whether any parameter varies by group."""
+        return bool(self.system.groups)
+
+    def spread(self, values) -> np.ndarray:
+        """Give every level of a parameter the same value, from a mapping by parameter name."""
+        return np.array([values[name] for name in self.names], dtype=float)
+
+    def count(self, names) -> int:
+        """Number of values that belong to some parameters."""
+        return sum(name in set(names) for name in self.names)
+
+    @cached_property
+    def _places(self) -> dict[str, dict[str, int]]:
+        places = {}
+        for index, (name, group) in enumerate(zip(self.names, self.groups, strict=True)):
+            places.setdefault(name, {})[group] = index
+        return places
+
+    def rows(self, frame, n) -> list[np.ndarray | int]:
+        """Position of each parameter in the long vector: one number, or one for each row.
+
+        Raises
+        ------
+        DataError
+            The data lack a group column, or have levels that were not fitted, all at once.
+        """
+        found, unknown = [], {}
+        for name in self.system.parameters:
+            if name not in self.system.groups:
+                found.append(self._places[name][""])
+                continue
+            column = self.system.groups[name]
+            if column not in frame:
+                raise DataError(
+                    tr(
+                        f"the data have no column {column!r}, by which {name} varies",
+                        f"数据中没有列 {column!r}（{name} 按其变化）",
+                    )
+                )
+            levels = [str(level) for level in frame[column]]
+            missing = sorted(set(levels) - set(self._places[name]))
+            if missing:
+                unknown[column] = (missing, sorted(self._places[name]))
+                continue
+            found.append(np.array([self._places[name][level] for level in levels], dtype=int))
+        if unknown:
+            raise DataError("\n".join(_unknown(column, *levels) for column, levels in unknown.items()))
+        return found
+
+    def at(self, frame, responses, n) -> "GroupedEvaluator":
+        """Bind to data; see :class:`GroupedEvaluator`.
+
+        Parameters
+        ----------
+        frame : mapping of str to array, shape (n,)
+            Predictors as floats, and the group columns.
+        responses : tuple of str
+        n : int
+        """
+        if not self.grouped:
+            compiled = self.system.compiled(responses)
+            return compiled.at({c: np.asarray(frame[c], dtype=float) for c in compiled.columns}, n)
+        compiled = Compiled(self.system.equations, tuple(responses), self.system.parameters)
+        columns = {c: np.asarray(frame[c], dtype=float) for c in compiled.columns}
+        return GroupedEvaluator(compiled.at(columns, n), self.rows(frame, n), len(self.names))
+
+
+def _unknown(column, missing, known) -> str:
+    return tr(
+        f"{column}: levels that were not fitted: {', '.join(missing)}; fitted: {', '.join(known)}",
+        f"{column}：未参与拟合的水平：{'、'.join(missing)}；已拟合：{'、'.join(known)}",
+    )
+
+
+@dataclass
+class GroupedEvaluator:
+    """Means and derivatives when parameters vary by group; called like an ordinary evaluator."""
+
+    evaluator: object
+    places: list
+    k: int
+
+    def mean_and_jacobian(self, theta) -> tuple[np.ndarray, np.ndarray]:
+        """Means (n, m) and their derivatives (n, m, k) by every value of the long vector."""
+        compiled, n = self.evaluator.compiled, self.evaluator.n
+        m = len(compiled.responses)
+        found = compiled._full_program.run(self.evaluator._full_start, self._by_row(theta))
+        mean = np.empty((n, m))
+        for i in range(m):
+            mean[:, i] = found[i]
+        slopes = np.zeros((n, m, self.k))
+        everyone = np.arange(n)
+        for (i, j, _), slope in zip(compiled._jacobian_cells, found[m:], strict=True):
+            slopes[everyone, i, self.places[j]] = slope
+        return mean, slopes
+
+    def mean(self, theta) -> np.ndarray:
+        """Means (n, m)."""
+        return self.mean_and_jacobian(theta)[0]
+
+    def jacobian(self, theta) -> np.ndarray:
+        """Derivatives (n, m, k)."""
+        return self.mean_and_jacobian(theta)[1]
+
+    def _by_row(self, theta) -> np.ndarray:
+        rows = np.empty(len(self.places), dtype=object)
+        for j, place in enumerate(self.places):
+            rows[j] = np.asarray(theta, dtype=float)[place]
+        return rows

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from sinklab import vocabulary
-from sinklab.equations.tree import Equation, names
-from sinklab.errors import EquationError, listing
-from sinklab.language import tr
+from sinklab.data import vocabulary
+from sinklab.equations.functions import Equation, names
+from sinklab.language import EquationError, listing, tr
 
 
 def check_structure(equations, source) -> None:

@@ -6,7 +6,7 @@ automatic evaluation never meets an unbounded integer.
 
 import sympy
 
-from sinklab.equations.tree import (
+from sinklab.equations.functions import (
     Call,
     Comparison,
     Logic,
@@ -20,8 +20,7 @@ from sinklab.equations.tree import (
     children,
     walk,
 )
-from sinklab.errors import EquationError
-from sinklab.language import tr
+from sinklab.language import EquationError, tr
 
 MAX_NODES = 20_000
 _COMPARE = {"<": sympy.Lt, "<=": sympy.Le, ">": sympy.Gt, ">=": sympy.Ge, "==": sympy.Eq, "!=": sympy.Ne}

@@ -7,14 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
-from sinklab.equations import names as naming
-from sinklab.equations.arguments import column_arrays, parameter_array
-from sinklab.equations.compile import Compiled
-from sinklab.equations.source import Source
-from sinklab.equations.text import read
-from sinklab.equations.tree import Equation, names
-from sinklab.errors import EquationError
-from sinklab.language import tr
+from sinklab.equations import names as equations_names
+from sinklab.equations.compile import Compiled, column_arrays, parameter_array
+from sinklab.equations.functions import Equation, names
+from sinklab.equations.parse import Source, read
+from sinklab.language import EquationError, tr
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +67,8 @@ class System:
             With line and column of what cannot be read, or of all names that contradict each other.
         """
         equations, source = read(text)
-        naming.check_structure(equations, source)
-        system = cls(equations, naming.known_to_vocabulary(equations), False, source)
+        equations_names.check_structure(equations, source)
+        system = cls(equations, equations_names.known_to_vocabulary(equations), False, source)
         return system if columns is None else system.bind(columns, responses_required=responses_required)
 
     def bind(self, columns: Iterable[str], *, responses_required: bool = True) -> "System":
@@ -93,13 +90,13 @@ class System:
         """
         columns = [str(column) for column in columns]
         if self.bound:
-            naming.require(self.predictors, columns)
+            equations_names.require(self.predictors, columns)
             system = self
         else:
-            predictors = naming.among_columns(self.equations, columns, self.source)
+            predictors = equations_names.among_columns(self.equations, columns, self.source)
             system = System(self.equations, predictors, True, self.source)
         if responses_required:
-            naming.require(system.free, columns)
+            equations_names.require(system.free, columns)
         return system
 
     @cached_property
@@ -116,12 +113,12 @@ class System:
     def parameters(self) -> tuple[str, ...]:
         """Right-hand names that are neither predictors nor left sides, in the order of first appearance."""
         known = set(self.predictors)
-        return tuple(n.name for n in naming.right_names(self.equations) if n.name not in known)
+        return tuple(n.name for n in equations_names.right_names(self.equations) if n.name not in known)
 
     @cached_property
     def groups(self) -> dict[str, str]:
         """Group column of each parameter written ``a[group]``."""
-        return {n.name: n.group for n in naming.right_names(self.equations) if n.group}
+        return {n.name: n.group for n in equations_names.right_names(self.equations) if n.group}
 
     def ungrouped(self) -> "System":
         """The same equations with one value for each parameter: ``a[site]`` becomes ``a``."""
@@ -205,9 +202,9 @@ class System:
         number : callable, optional
             Makes text of a float; significant digits by default.
         """
-        from sinklab.equations.render import latex
+        from sinklab.equations.latex import to_latex
 
-        return [latex(equation, self, lang, values or {}, number) for equation in self.equations]
+        return [to_latex(equation, self, lang, values or {}, number) for equation in self.equations]
 
     def power_product(self, response: str):
         """Read the equation as a coefficient times powers; see :func:`~sinklab.equations.forms.power_product`."""

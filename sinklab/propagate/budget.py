@@ -13,10 +13,8 @@ import numpy as np
 import pandas as pd
 
 from sinklab.language import tr
-from sinklab.propagate.approach1 import variances
-from sinklab.propagate.inventory import Inventory
-from sinklab.propagate.monte_carlo import draw_totals
-from sinklab.propagate.strata import AREA, SAMPLING, propagate
+from sinklab.propagate.inventory import AREA, SAMPLING, Inventory, propagate
+from sinklab.propagate.monte_carlo import draw_totals, variances
 
 WHOLE, SUM, REST = "whole", "sum of the sources", "interaction"
 

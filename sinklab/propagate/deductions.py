@@ -22,8 +22,7 @@ from functools import lru_cache
 import numpy as np
 
 from sinklab import paths
-from sinklab.errors import DataError
-from sinklab.language import tr
+from sinklab.language import DataError, tr
 
 ROLES = ("project", "baseline")
 

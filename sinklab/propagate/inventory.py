@@ -1,18 +1,49 @@
-"""Trees on plots in strata: what a propagation starts from, checked as a whole."""
+r"""Trees on plots in strata: what a propagation starts from, checked as a whole.
+
+From trees to plots, strata and a region, each error at the level where it is shared.
+
+The mean of a stratum is the mean of its plots' densities. Its error has two parts that are drawn
+apart: what the trees say (parameters, measurement, residuals: see :mod:`sinklab.propagate.levels`),
+and that other plots could have been drawn: Student's t on :math:`n_h - 1` degrees of freedom with
+standard error :math:`s_h/\sqrt{n_h}`, where :math:`s_h` is the spread of the plots at the estimates.
+The region is the mean of the strata weighted by area; areas can be uncertain.
+
+Inventories from files, and a simulated one for trying things out.
+
+Difference of two inventories of one region: what they share cancels.
+
+Parameters of a model, factors of a species and areas of a stratum are the same numbers in both, draw
+by draw: their error in the difference is that of the difference alone. Measurement errors and
+residuals are new at each occasion, which is on the safe side where the same trees stand in both.
+
+Plots may be permanent, new, or some of each. With :math:`n_c` plots in both,
+
+.. math:: \operatorname{var}(\bar y_2 - \bar y_1) =
+   \frac{s_1^2}{n_1} + \frac{s_2^2}{n_2} - \frac{2\, n_c\, s_{12}}{n_1 n_2},
+
+which is the variance of plot differences over :math:`n` when all are permanent, and the sum of two
+variances when none is.
+
+Source
+------
+UNFCCC CDM A/R tool 14 v04.2, Eq. 1-8, read in a transcription (all plots new; all permanent).
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from sinklab import units as unit_names
-from sinklab import vocabulary
-from sinklab.errors import DataError, listing
-from sinklab.language import tr
-from sinklab.propagate.levels import Factor, Noise
-from sinklab.propagate.model import Model
-from sinklab.propagate.units import Units, arrange
+from sinklab.data import vocabulary
+from sinklab.data.files import read_csv
+from sinklab.language import DataError, listing, tr
+from sinklab.propagate import model
+from sinklab.propagate.model import Factor, Model, Noise, Units, arrange, notes_of
+from sinklab.propagate.monte_carlo import draw_totals, variances
+
+# --- Trees on plots in strata: what a propagation starts from, checked as a whole.
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +121,7 @@ class Inventory:
         first = next(iter(self.models.values())) if isinstance(self.models, dict) else self.models
         known = vocabulary.variables().get(first.responses[0])
         unit = known.unit if known else "kg"
-        return float(unit_names.convert(1.0, unit, "t"))
+        return float(vocabulary.convert(1.0, unit, "t"))
 
     def units(self, by: str = "stratum") -> Units:
         """Trees weighted to the mean of their stratum, or (``by="plot"``) to the density of their plot."""
@@ -198,6 +229,445 @@ def _check(inventory) -> None:
             tr(
                 f"one plot only, so no sampling error: {', '.join(single)}; merge strata, or say sampling=False",
                 f"仅有一个样地，无法估计抽样误差：{'、'.join(single)}；请合并层，或设 sampling=False",
+            )
+        )
+    if problems:
+        raise DataError(listing(problems))
+
+
+# --- From trees to plots, strata and a region, each error at the level where it is shared.
+
+SAMPLING, AREA = "sampling", "area"
+
+
+@dataclass(frozen=True, eq=False)
+class Propagated:
+    """Draws of the means of strata and of their region, with the parts of the error.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Strata, then ``total`` (the region).
+    estimate : array, shape (n,)
+        At the estimates. [t/ha, after the factors]
+    model_draws, draws : array, shape (n, n_draw)
+        Without, and with the errors of sampling and area.
+    sampling_se : array, shape (n,)
+    freedom : array, shape (n,)
+        Degrees of freedom of the sampling error.
+    area, area_draws : array, shape (n,) and (n, n_draw)
+        Areas [ha], NaN when they were not given.
+    notes : tuple of str
+        What the draws leave out.
+    approach1 : DataFrame
+        Standard error by source (rows) and name (columns), to the first order.
+    """
+
+    names: tuple[str, ...]
+    estimate: np.ndarray
+    model_draws: np.ndarray
+    draws: np.ndarray
+    sampling_se: np.ndarray
+    freedom: np.ndarray
+    area: np.ndarray
+    area_draws: np.ndarray
+    approach1: pd.DataFrame
+    n_plot: np.ndarray
+    seed: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def se(self) -> np.ndarray:
+        """Standard error: spread of the draws without sampling, and the sampling error of the plots."""
+        return np.hypot(self.model_draws.std(axis=1, ddof=1), self.sampling_se)
+
+    def interval(self, level: float = 0.95) -> np.ndarray:
+        """Percentile interval of the draws, shape (n, 2)."""
+        return np.quantile(self.draws, [0.5 - level / 2, 0.5 + level / 2], axis=1).T
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """One row for each stratum and the region.
+
+        Columns ``estimate, mean, se, se_model, se_sampling, se_approach1, lower, upper, relative``
+        (half-width over estimate), ``level, n_plot, freedom, area``; densities in t/ha.
+        """
+        bounds = self.interval(level)
+        half = (bounds[:, 1] - bounds[:, 0]) / 2
+        frame = {
+            "estimate": self.estimate,
+            "mean": self.draws.mean(axis=1),
+            "se": self.se,
+            "se_model": self.model_draws.std(axis=1, ddof=1),
+            "se_sampling": self.sampling_se,
+            "se_approach1": self.approach1.loc["total"].to_numpy(),
+            "lower": bounds[:, 0],
+            "upper": bounds[:, 1],
+            "relative": np.divide(
+                half, np.abs(self.estimate), where=self.estimate != 0, out=np.full(len(half), np.nan)
+            ),
+            "level": level,
+            "n_plot": self.n_plot,
+            "freedom": self.freedom,
+            "area": self.area,
+        }
+        return pd.DataFrame(frame, index=pd.Index(self.names, name="stratum"))
+
+    def totals(self, level: float = 0.95) -> pd.DataFrame:
+        """Stocks of the strata and the region [t]: ``estimate, mean, se, lower, upper, level``.
+
+        The error of an area is part of its stock, where it does not touch the mean of its stratum.
+        """
+        stock = self.draws * self.area_draws
+        stock[-1] = stock[:-1].sum(axis=0)
+        model = self.model_draws * self.area_draws
+        model[-1] = model[:-1].sum(axis=0)
+        lower, upper = np.quantile(stock, [0.5 - level / 2, 0.5 + level / 2], axis=1)
+        frame = {
+            "estimate": self.estimate * self.area,
+            "mean": stock.mean(axis=1),
+            "se": np.hypot(model.std(axis=1, ddof=1), self.sampling_se * self.area),
+            "lower": lower,
+            "upper": upper,
+            "level": level,
+        }
+        return pd.DataFrame(frame, index=pd.Index(self.names, name="stratum"))
+
+
+def propagate(inventory: Inventory, n_draw: int = 1000, seed: int = 1, workers=1, only=None) -> Propagated:
+    """Propagate all errors of an inventory to its strata and its region.
+
+    Parameters
+    ----------
+    inventory : Inventory
+    n_draw, seed : int
+    workers : int or Executor
+        See :func:`sinklab.propagate.monte_carlo.draw_totals`.
+    only : collection of str, optional
+        Names of the sources that vary, ``sampling`` and ``area`` among them; all when left out.
+
+    Returns
+    -------
+    result : Propagated
+    """
+    units = inventory.units()
+    known = (*units.sources, SAMPLING, AREA)
+    active = set(known) if only is None else set(only)
+    unknown = sorted(active - set(known))
+    if unknown:
+        raise DataError(
+            tr(
+                f"no source {', '.join(unknown)}; there are: {', '.join(known)}",
+                f"没有来源 {'、'.join(unknown)}；现有：{'、'.join(known)}",
+            )
+        )
+    trees = draw_totals(units, n_draw, seed, workers, only=active - {SAMPLING, AREA})
+    se = inventory.sampling_se * (SAMPLING in active)
+    freedom = np.maximum(inventory.n_plot - 1, 1)
+    sampled = trees + se[:, None] * sampling_draws(inventory, freedom, n_draw, seed)
+    area_of = area_draws(inventory, n_draw, seed, AREA in active)
+    shares, weights = area_of / area_of.sum(axis=0), inventory.shares
+    total_se = float(np.sqrt(np.sum((weights * se) ** 2)))
+    known = np.nan if inventory.strata is None else 1.0
+    estimate = units.totals()
+    return Propagated(
+        names=(*units.groups, "total"),
+        estimate=np.append(estimate, weights @ estimate),
+        model_draws=np.vstack([trees, (shares * trees).sum(axis=0)]),
+        draws=np.vstack([sampled, (shares * sampled).sum(axis=0)]),
+        sampling_se=np.append(se, total_se),
+        freedom=np.append(freedom, inventory.n_plot.sum() - len(se)),
+        area=known * np.append(inventory.areas, inventory.areas.sum()),
+        area_draws=known * np.vstack([area_of, area_of.sum(axis=0)]),
+        approach1=first_order(inventory, units, active),
+        n_plot=np.append(inventory.n_plot, inventory.n_plot.sum()),
+        seed=seed,
+        notes=tuple(notes_of(units.models)),
+    )
+
+
+def sampling_draws(inventory, freedom, n_draw, seed) -> np.ndarray:
+    """Student t draws of every stratum, shape (n_stratum, n_draw)."""
+    out = np.empty((len(freedom), n_draw))
+    for row, name, df in zip(out, inventory.stratum_names, freedom, strict=True):
+        row[:] = model.stream(seed, SAMPLING, inventory.name, name).standard_t(df, n_draw)
+    return out
+
+
+def area_draws(inventory, n_draw, seed, active=True) -> np.ndarray:
+    """Area of every stratum with its error, shape (n_stratum, n_draw); an error is cut at no area."""
+    drawn = np.repeat(inventory.areas[:, None], n_draw, axis=1)
+    if active and inventory.area_se.any():
+        # The address has no name of an inventory: two inventories of one map share its errors.
+        normals = model.shared_normals(seed, AREA, inventory.stratum_names, n_draw)
+        drawn *= np.clip(1 + inventory.area_se[:, None] * normals, 0, None)
+    return drawn
+
+
+def first_order(inventory, units, active) -> pd.DataFrame:
+    """Standard errors by source to the first order; the last row ``total`` is their root sum of squares."""
+    weights = inventory.shares
+    mix = np.vstack([np.eye(len(weights)), weights])
+    found = {n: v for n, v in variances(units, mix).items() if n in active}
+    se = inventory.sampling_se
+    if SAMPLING in active:
+        found[SAMPLING] = mix**2 @ se**2
+    if AREA in active:
+        means = units.totals()
+        slope = weights * (means - weights @ means)
+        found[AREA] = np.append(np.zeros(len(weights)), np.sum((slope * inventory.area_se) ** 2))
+    frame = pd.DataFrame(found, index=[*units.groups, "total"]).T
+    frame.loc["total"] = frame.sum()
+    return np.sqrt(frame)
+
+
+# --- Inventories from files, and a simulated one for trying things out.
+
+
+def read_inventory(folder) -> dict[str, pd.DataFrame]:
+    """Read the files of an inventory.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``trees.csv`` (``plot_id`` and predictors), ``plots.csv`` (``plot_id, plot_area`` [ha],
+        ``stratum``) and, for several strata, ``strata.csv`` (``stratum, area`` [ha], ``area_se``).
+
+    Returns
+    -------
+    frames : dict
+        ``trees``, ``plots``, ``strata`` (None without a file): arguments of
+        :class:`~sinklab.propagate.inventory.Inventory`.
+
+    Raises
+    ------
+    DataError
+        A file or one of its columns is missing.
+    """
+    folder = Path(folder)
+    missing = [name for name in ("trees.csv", "plots.csv") if not (folder / name).is_file()]
+    if missing:
+        raise DataError(tr(f"{folder}: no {', '.join(missing)}", f"{folder}：缺少 {'、'.join(missing)}"))
+    strata = folder / "strata.csv"
+    frames = {name: read_csv(folder / f"{name}.csv") for name in ("trees", "plots")}
+    for frame in frames.values():
+        if "plot_id" in frame and pd.api.types.is_float_dtype(frame["plot_id"]):
+            # Plot numbers are names: 12, not 12.0.
+            frame["plot_id"] = frame["plot_id"].map("{:g}".format)
+    return frames | {"strata": read_csv(strata) if strata.is_file() else None}
+
+
+def plots_of_one_size(trees, plot_area: float) -> dict:
+    """Make an inventory of a sample of trees whose plots have the same area.
+
+    Parameters
+    ----------
+    trees : DataFrame
+        ``plot_id`` and predictors; every plot has trees.
+    plot_area : float
+        Area of a plot [ha].
+
+    Returns
+    -------
+    frames : dict
+        As :func:`read_inventory`, in one stratum.
+
+    Raises
+    ------
+    DataError
+        No ``plot_id``, trees without one, or an area that is not above nought.
+    """
+    lost = len(trees) if "plot_id" not in trees else int(trees["plot_id"].isna().sum())
+    if lost or not plot_area > 0:
+        raise DataError(
+            tr(
+                f"{lost} of {len(trees)} trees have no plot_id, plot_area is {plot_area} ha; "
+                "every tree needs its plot, and the plots an area above 0",
+                f"{len(trees)} 株中有 {lost} 株没有 plot_id，plot_area 为 {plot_area} ha；每株须有样地号，样地面积须大于 0",
+            )
+        )
+    plots = pd.DataFrame({"plot_id": sorted(trees["plot_id"].unique()), "plot_area": float(plot_area)})
+    return {"trees": trees, "plots": plots, "strata": None}
+
+
+def simulated_inventory(sizes, n_plot=(12, 8), trees_per_plot: int = 40, seed: int = 1) -> dict:
+    """Make up an inventory: trees drawn from a sample, on plots that differ.
+
+    Parameters
+    ----------
+    sizes : DataFrame
+        Predictors of trees, such as the sample that a model was fitted to.
+    n_plot : sequence of int
+        Plots of each stratum.
+    trees_per_plot : int
+        Expected number; it varies as a Poisson variable, and by a quarter between plots.
+    seed : int
+
+    Returns
+    -------
+    frames : dict
+        As :func:`read_inventory`. Nobody measured it: numbers from it are demonstrations.
+    """
+    rng = np.random.default_rng(seed)
+    trees, plots, strata = [], [], []
+    for h, count in enumerate(n_plot, start=1):
+        name = f"stratum {h}"
+        strata.append({"stratum": name, "area": 1000.0 / h, "area_se": 20.0 / h})
+        for p in range(1, count + 1):
+            plot = f"{h}-{p:02d}"
+            n = rng.poisson(trees_per_plot * rng.lognormal(-0.03, 0.25))
+            rows = sizes.iloc[rng.integers(0, len(sizes), n)].reset_index(drop=True)
+            trees.append(rows.assign(plot_id=plot))
+            plots.append({"plot_id": plot, "plot_area": 0.06, "stratum": name})
+    return {
+        "trees": pd.concat(trees, ignore_index=True),
+        "plots": pd.DataFrame(plots),
+        "strata": pd.DataFrame(strata),
+    }
+
+
+# --- Difference of two inventories of one region: what they share cancels.
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """Difference of the means of strata and region, second minus first [t/ha].
+
+    ``names`` are the strata, then ``total``; arrays have one entry, or one row of draws, for each.
+    ``se_independent`` is what the error would be if the two inventories shared nothing.
+    """
+
+    names: tuple[str, ...]
+    estimate: np.ndarray
+    model_draws: np.ndarray
+    draws: np.ndarray
+    sampling_se: np.ndarray
+    freedom: np.ndarray
+    n_common: np.ndarray
+    se_independent: np.ndarray
+
+    @property
+    def se(self) -> np.ndarray:
+        """Standard error of the difference."""
+        return np.hypot(self.model_draws.std(axis=1, ddof=1), self.sampling_se)
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """One row for each stratum and the region, with the percentile interval of the draws."""
+        lower, upper = np.quantile(self.draws, [0.5 - level / 2, 0.5 + level / 2], axis=1)
+        frame = {
+            "estimate": self.estimate,
+            "mean": self.draws.mean(axis=1),
+            "se": self.se,
+            "se_model": self.model_draws.std(axis=1, ddof=1),
+            "se_sampling": self.sampling_se,
+            "se_independent": self.se_independent,
+            "lower": lower,
+            "upper": upper,
+            "level": level,
+            "n_common": self.n_common,
+            "freedom": self.freedom,
+        }
+        return pd.DataFrame(frame, index=pd.Index(self.names, name="stratum"))
+
+
+def difference(first: Inventory, second: Inventory, n_draw: int = 1000, seed: int = 1, workers=1) -> Change:
+    """Change between two inventories of the same strata.
+
+    Parameters
+    ----------
+    first, second : Inventory
+        With different names, and the same strata with the same areas. Plots of one ``plot_id`` are
+        one permanent plot.
+    n_draw, seed, workers
+        See :func:`sinklab.propagate.strata.propagate`.
+
+    Returns
+    -------
+    change : Change
+
+    Raises
+    ------
+    DataError
+        Names that are equal, strata or areas that differ, permanent plots that changed stratum.
+    """
+    _check_change(first, second)
+    trees = [draw_totals(i.units(), n_draw, seed, workers) for i in (first, second)]
+    moved = trees[1] - trees[0]
+    se, freedom, common = paired_se(first, second)
+    drawn = np.array(
+        [
+            model.stream(seed, SAMPLING, first.name, second.name, name).standard_t(df, n_draw)
+            for name, df in zip(first.stratum_names, freedom, strict=True)
+        ]
+    )
+    sampled = moved + se[:, None] * drawn
+    area = area_draws(first, n_draw, seed)
+    shares, weights = area / area.sum(axis=0), first.shares
+    estimate = second.units().totals() - first.units().totals()
+    apart = [
+        np.hypot(t.std(axis=1, ddof=1), i.sampling_se) for t, i in zip(trees, (first, second), strict=True)
+    ]
+    region = [(shares * t).sum(axis=0).std(ddof=1) for t in trees]
+    whole = [np.sqrt(np.sum((weights * i.sampling_se) ** 2)) for i in (first, second)]
+    return Change(
+        names=(*first.stratum_names, "total"),
+        estimate=np.append(estimate, weights @ estimate),
+        model_draws=np.vstack([moved, (shares * moved).sum(axis=0)]),
+        draws=np.vstack([sampled, (shares * sampled).sum(axis=0)]),
+        sampling_se=np.append(se, np.sqrt(np.sum((weights * se) ** 2))),
+        freedom=np.append(freedom, freedom.sum()),
+        n_common=np.append(common, common.sum()),
+        se_independent=np.append(np.hypot(*apart), np.hypot(np.hypot(*region), np.hypot(*whole))),
+    )
+
+
+def paired_se(first: Inventory, second: Inventory) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Standard error of the change of each stratum for sampling, its degrees of freedom, common plots.
+
+    The degrees of freedom are those of the pairs when all plots are permanent, else of the smaller
+    inventory.
+    """
+    se, freedom, common = [], [], []
+    for name in first.stratum_names:
+        one, two = (i.plot_values[i.plot_values.index.isin(_plots_of(i, name))] for i in (first, second))
+        shared = one.index.intersection(two.index)
+        variance = one.var(ddof=1) / len(one) * first.sampling + two.var(ddof=1) / len(two) * second.sampling
+        if len(shared) > 1 and first.sampling and second.sampling:
+            covariance = np.cov(one[shared], two[shared], ddof=1)[0, 1]
+            variance -= 2 * len(shared) * covariance / (len(one) * len(two))
+        # Few pairs may have a covariance that the two variances do not allow.
+        se.append(np.sqrt(max(float(variance), 0.0)))
+        freedom.append(max(min(len(one), len(two)) - 1, 1))
+        common.append(len(shared))
+    return np.array(se), np.array(freedom), np.array(common)
+
+
+def _plots_of(inventory, stratum) -> pd.Index:
+    where = inventory._plot_stratum
+    return where.index[where == stratum]
+
+
+def _check_change(first, second) -> None:
+    problems = []
+    if first.name == second.name:
+        problems.append(
+            tr(
+                f"both inventories are called {first.name!r}; their measurement errors need two names",
+                f"两次清查同名 {first.name!r}；请使用不同的名称以区分量测误差",
+            )
+        )
+    if first.stratum_names != second.stratum_names:
+        names = f"{', '.join(first.stratum_names)} ≠ {', '.join(second.stratum_names)}"
+        problems.append(tr(f"strata differ: {names}", f"层不一致：{names}"))
+    elif not np.allclose(first.areas, second.areas):
+        problems.append(tr("areas of the strata differ", "各层面积不一致"))
+    one, two = first._plot_stratum, second._plot_stratum
+    both = one.index.intersection(two.index)
+    moved = sorted(both[(one[both] != two[both]).to_numpy()])
+    if moved:
+        problems.append(
+            tr(
+                f"permanent plots in another stratum: {', '.join(moved)}",
+                f"固定样地改变了层：{'、'.join(moved)}",
             )
         )
     if problems:

@@ -1,17 +1,204 @@
-"""A fitted equation made ready for propagation: draws of its parameters, means, residuals, slopes."""
+"""A fitted equation made ready for propagation: draws of its parameters, means, residuals, slopes.
 
+What is uncertain, and at which level it is shared.
+
+========================= ============================================ =======================
+error                     shared by                                    said with
+========================= ============================================ =======================
+parameters                all individuals of a model                   :class:`~sinklab.propagate.model.Model`
+residual                  nobody: one draw per individual              :class:`~sinklab.propagate.model.Model`
+predictor, measured       nobody, or the rows of a level               :class:`Noise`
+species mean density      the individuals of a species                 :class:`Noise` with ``by``
+plot or site effect       the individuals of a plot                    :class:`Noise` of the mass
+carbon fraction, 1 + R …  the individuals of a species, or all         :class:`Factor`
+========================= ============================================ =======================
+
+Sampling and area belong to strata; see :mod:`sinklab.propagate.strata`.
+
+Individuals, or stands, made ready: sorted by model and group, cut into tiles of fixed size.
+
+A *unit* is whatever has a mass of its own: a tree of a plot, a stand of a map. The total of a group
+is the sum of ``weight * mass`` over its units; 1 / plot area gives a density, the area of a stand
+its stock.
+
+Random numbers addressed by what they are for, so that the order of work does not matter.
+
+Every error has a name, every draw of it an address: the label of the level that shares it (a model, a
+species, a plot), or the tile of rows that it belongs to. A generator is made from seed, name and
+address alone. The same address gives the same numbers in another process, another run, and another
+inventory, which is how two inventories share an error.
+"""
+
+import hashlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from sinklab.equations import System
-from sinklab.equations.compile import Compiled
-from sinklab.equations.groups import Layout
-from sinklab.errors import DataError
-from sinklab.language import tr
-from sinklab.propagate import streams
-from sinklab.propagate.levels import PARAMETERS
+from sinklab.equations.compile import Compiled, Layout
+from sinklab.equations.system import System
+from sinklab.language import DataError, listing, tr
+
+# --- Random numbers addressed by what they are for, so that the order of work does not matter.
+
+#: Rows and draws that are computed at once; part of the address, so changing them changes digits.
+ROWS, DRAWS = 1024, 64
+
+
+def key(seed: int, *address) -> int:
+    """A number of 64 bits made of the seed and an address."""
+    text = "\x1f".join(map(str, (seed, *address)))
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8"), digest_size=8).digest(), "little")
+
+
+def stream(seed: int, *address) -> np.random.Generator:
+    """Generator of one address."""
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(key(seed, *address))))
+
+
+def shared_normals(seed: int, name: str, levels, n_draw: int) -> np.ndarray:
+    """Standard normal draws of levels that share an error, shape (n_level, n_draw).
+
+    The first draws of a level do not depend on how many follow, nor on the other levels.
+    """
+    out = np.empty((len(levels), n_draw))
+    for row, level in zip(out, levels, strict=True):
+        stream(seed, name, level).standard_normal(out=row)
+    return out
+
+
+def inside(generator, centre, sd, low, high, normal) -> np.ndarray:
+    """``centre + sd * normal``, with values outside the limits drawn again.
+
+    Parameters
+    ----------
+    generator : Generator or None
+        Without one, as where many rows share a draw, values are cut at the limits.
+    centre, sd : array, shape (n,)
+    low, high : float
+        A centre outside the limits is not drawn for ever: after 100 rounds the limit is taken.
+    normal : array, shape (n_draw, n)
+        Standard normal numbers; overwritten.
+    """
+    value = np.multiply(normal, sd, out=normal)
+    value += centre
+    # Least and greatest first: they make no mask of the whole array.
+    if value.min() >= low and value.max() <= high:
+        return value
+    if generator is not None:
+        draw, row = np.nonzero((value < low) | (value > high))
+        for _ in range(100):
+            again = centre[row] + sd[row] * generator.standard_normal(len(row))
+            value[draw, row] = again
+            out = (again < low) | (again > high)
+            draw, row = draw[out], row[out]
+            if not len(row):
+                return value
+    return np.clip(value, low, high, out=value)
+
+
+# --- What is uncertain, and at which level it is shared.
+
+PARAMETERS, RESIDUAL = "parameters", "residual"
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Normal error of a predictor, or of the mass itself.
+
+    Attributes
+    ----------
+    name : str
+        Name of the source in budgets.
+    sd : float or str
+        Standard deviation in the unit of the column, or the column that holds it row by row.
+    column : str
+        Predictor that is disturbed; "" for a relative error of the mass (a plot effect, a stand's area).
+    by : str
+        Column whose levels share one draw; "" when every row has its own.
+    relative : bool
+        The standard deviation is a share of the value; always so for the mass.
+    low, high : float
+        Values of the predictor outside are drawn again (cut, where the draw is shared).
+    gross_share, gross_sd : float
+        Share of the rows with a gross error, and its standard deviation; only for rows.
+    """
+
+    name: str
+    sd: float | str
+    column: str = ""
+    by: str = ""
+    relative: bool = False
+    low: float = -np.inf
+    high: float = np.inf
+    gross_share: float = 0.0
+    gross_sd: float = 0.0
+
+    def spread(self, data, n) -> np.ndarray:
+        """Standard deviation of every row, shape (n,), in the unit of the column; relative for the mass."""
+        sd = np.asarray(data[self.sd], float) if isinstance(self.sd, str) else np.full(n, float(self.sd))
+        if self.relative and self.column:
+            sd = sd * np.asarray(data[self.column], float)
+        return sd
+
+    def total_sd(self, spread) -> np.ndarray:
+        """Standard deviation with gross errors."""
+        return np.sqrt((1 - self.gross_share) * spread**2 + self.gross_share * self.gross_sd**2)
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A scalar that multiplies the mass and is shared by the rows of a level.
+
+    Attributes
+    ----------
+    name : str
+        Such as ``carbon_fraction``.
+    values : mapping of str to (Distribution or float)
+        By level of ``by``; under ``""`` what all rows share, or the levels that are not named. A plain
+        number has no uncertainty.
+    by : str
+        Column of the levels; "" for one draw for all rows.
+    """
+
+    name: str
+    values: dict
+    by: str = ""
+
+    def of(self, level: str):
+        """Distribution or number of a level, None when there is none."""
+        return self.values.get(level, self.values.get(""))
+
+    def draws(self, levels, n_draw: int, seed: int) -> np.ndarray:
+        """Draws of some levels, shape (n_level, n_draw)."""
+        out = np.empty((len(levels), n_draw))
+        for row, level in zip(out, levels, strict=True):
+            value = self.of(level)
+            # One draw for everything that has no value of its own.
+            own = level if level in self.values else ""
+            row[:] = value.draw(n_draw, key(seed, self.name, own)) if hasattr(value, "draw") else value
+        return out
+
+    def moments(self, levels) -> tuple[np.ndarray, np.ndarray]:
+        """Means and standard deviations of some levels, shape (n_level,)."""
+        found = [self.of(level) for level in levels]
+        mean = np.array([getattr(v, "mean", v) for v in found], float)
+        return mean, np.array([getattr(v, "sd", 0.0) for v in found], float)
+
+
+def check_levels(factor: Factor, levels) -> None:
+    """Refuse levels that a factor has no value for, all at once."""
+    absent = [level for level in levels if factor.of(level) is None]
+    if absent:
+        raise DataError(
+            tr(
+                f"{factor.name}: no value for {factor.by} =\n{listing(absent)}",
+                f"{factor.name}：{factor.by} 的下列水平没有取值：\n{listing(absent)}",
+            )
+        )
+
+
+# --- A fitted equation made ready for propagation: draws of its parameters, means, residuals, slopes.
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,14 +293,14 @@ class Model:
         if self.pool is not None:
             size = len(self.pool)
             rounds = range(-(-n // size))
-            order = [streams.stream(seed, PARAMETERS, self.name, r).permutation(size) for r in rounds]
+            order = [stream(seed, PARAMETERS, self.name, r).permutation(size) for r in rounds]
             return self.pool[np.concatenate(order)[:n]]
         on_log = np.zeros(len(self.values), bool) if self.on_log is None else self.on_log
         centre, scale = self.values.copy(), np.ones(len(self.values))
         centre[on_log], scale[on_log] = np.log(self.values[on_log]), 1 / self.values[on_log]
         # Eigenvalues instead of Cholesky: a covariance may be singular to rounding.
         roots, vectors = np.linalg.eigh(self.covariance * np.outer(scale, scale))
-        normal = streams.stream(seed, PARAMETERS, self.name).standard_normal((n, len(centre)))
+        normal = stream(seed, PARAMETERS, self.name).standard_normal((n, len(centre)))
         drawn = centre + normal @ (vectors * np.sqrt(np.clip(roots, 0, None))).T
         drawn[:, on_log] = np.exp(drawn[:, on_log])
         return drawn
@@ -183,7 +370,7 @@ class Model:
             return self.centre(frame, places, n) * np.sqrt(np.expm1(self.sigma**2))
         import pandas as pd
 
-        from sinklab.prediction import residual_variance
+        from sinklab.results.prediction import residual_variance
 
         free = dict(zip(self.system.free, self._free(self.values[None], frame, places), strict=True))
         free = {r: np.broadcast_to(value[0], (n,)) for r, value in free.items()}
@@ -199,7 +386,7 @@ class Model:
 
     def _outer(self, free, frame, n) -> dict[str, np.ndarray]:
         """Derivative of the sum of the responses by each free response that it is made of."""
-        from sinklab.equations.parts import slopes
+        from sinklab.equations.compile import slopes
 
         inner = slopes(self.system, free, frame)
         total: dict[str, np.ndarray] = {}
@@ -259,3 +446,266 @@ def leading_coefficients(fit) -> np.ndarray:
 def _by_place(theta, places) -> list[np.ndarray]:
     """Each parameter as (n_draw, 1), or as (n_draw, n) where it varies by row."""
     return [theta[:, p, None] if np.ndim(p) == 0 else theta[:, p] for p in places]
+
+
+# --- Individuals, or stands, made ready: sorted by model and group, cut into tiles of fixed size.
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Rows in the order of work; made with :func:`arrange`.
+
+    Attributes
+    ----------
+    data : mapping of str to array, shape (n,)
+    models : tuple of Model
+    model, group : array of int, shape (n,)
+        Position of the model and of the group of each row; both ascending.
+    weight : array, shape (n,)
+    groups : tuple of str
+    centre : array, shape (n,)
+        Mass at the estimates, with the means of all factors.
+    order : array of int, shape (n,)
+        Position of each row in the data that were given.
+    """
+
+    data: dict
+    models: tuple[Model, ...]
+    model: np.ndarray
+    group: np.ndarray
+    weight: np.ndarray
+    groups: tuple[str, ...]
+    noises: tuple[Noise, ...]
+    factors: tuple[Factor, ...]
+    residual: bool
+    order: np.ndarray
+    occasion: str = ""
+    spread: dict = field(default_factory=dict)
+    levels: dict = field(default_factory=dict)
+    level: dict = field(default_factory=dict)
+    places: list = field(default_factory=list)
+    factor_mean: np.ndarray | None = None
+    bare: np.ndarray | None = None
+    residual_sd: np.ndarray | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.order)
+
+    @property
+    def centre(self) -> np.ndarray:
+        """Mass of every row at the estimates, with the means of its factors."""
+        return self.bare * self.factor_mean
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources of error."""
+        residual = (RESIDUAL,) if self.residual else ()
+        return (PARAMETERS, *(f.name for f in self.factors), *(x.name for x in self.noises), *residual)
+
+    def totals(self) -> np.ndarray:
+        """Totals of the groups at the estimates, shape (n_group,)."""
+        return np.bincount(self.group, self.weight * self.centre, len(self.groups))
+
+    def spans(self) -> list[tuple[int, int, int]]:
+        """Model, first and last row + 1 of each model's rows."""
+        cuts = np.flatnonzero(np.diff(self.model)) + 1
+        starts, stops = [0, *cuts], [*cuts, self.n]
+        return [(int(self.model[a]), int(a), int(b)) for a, b in zip(starts, stops, strict=True) if b > a]
+
+
+def arrange(
+    data,
+    models,
+    model=None,
+    group=None,
+    weight=None,
+    noises=(),
+    factors=(),
+    residual: bool = True,
+    occasion: str = "",
+    groups=None,
+) -> Units:
+    """Sort and check rows.
+
+    Parameters
+    ----------
+    data : DataFrame or mapping of arrays, shape (n,)
+        Predictors in the units of the models; the columns that noises and factors name.
+    models : Model or mapping of str to Model
+        The mapping is looked up by the column ``model``.
+    model, group : str, optional
+        Columns; one model, one group "" when left out.
+    weight : array, shape (n,), optional
+        1 when left out.
+    noises, factors : sequences
+    residual : bool
+        Whether individuals scatter about the equation.
+    occasion : str
+        Sets the errors of single rows apart from those of another inventory with the same seed.
+    groups : sequence of str, optional
+        Names of the groups in the order wanted; those that occur, sorted, when left out.
+
+    Raises
+    ------
+    DataError
+        Columns that are missing, values that are not finite, rows without a model; all at once.
+    """
+    n = len(next(iter(data.values()))) if isinstance(data, dict) else len(data)
+    by_key = models if isinstance(models, dict) else {"": models}
+    _check_columns(data, {c for c in (model, group) if c is not None})
+    found, which = levels_of(data, model, n)
+    labels, label_of = levels_of(data, group, n)
+    _check_models(by_key, found, which, model)
+    _check_sources(noises, factors)
+    # Keys that mean the same model are one model.
+    distinct = tuple({by_key[k].name: by_key[k] for k in found}.values())
+    position = np.array([[m.name for m in distinct].index(by_key[k].name) for k in found], dtype=np.int64)
+    wanted = labels if groups is None else tuple(groups)
+    group_of = _positions(labels, wanted)[label_of]
+    model_of = position[which] if n else np.zeros(0, np.int64)
+    order = np.lexsort((group_of, model_of))
+    needed = {c for m in distinct for c in (*m.predictors, *_grouping(m))}
+    needed |= {c for x in noises for c in (x.column, x.by, x.sd) if isinstance(c, str) and c}
+    needed |= {f.by for f in factors if f.by}
+    _check_columns(data, needed)
+    held = {c: np.asarray(data[c])[order] for c in needed}
+    coded = {c: levels_of(data, c, n) for c in {x.by for x in (*noises, *factors) if x.by}}
+    units = Units(
+        held,
+        distinct,
+        model_of[order],
+        group_of[order],
+        np.ones(n) if weight is None else np.asarray(weight, float)[order],
+        wanted,
+        tuple(noises),
+        tuple(factors),
+        residual,
+        order,
+        occasion,
+        levels={"": ("",)} | {c: labels for c, (labels, _) in coded.items()},
+        level={"": np.zeros(n, np.int32)} | {c: index[order] for c, (_, index) in coded.items()},
+    )
+    _prepare(units)
+    return units
+
+
+def _prepare(units) -> None:
+    """Fill in what follows from the rows: levels, standard deviations, masses at the estimates."""
+    data, n = units.data, units.n
+    for factor in units.factors:
+        check_levels(factor, units.levels[factor.by])
+    for noise in units.noises:
+        units.spread[noise.name] = noise.spread(data, n)
+    mean = np.ones(n)
+    for factor in units.factors:
+        mean = mean * factor.moments(units.levels[factor.by])[0][units.level[factor.by]]
+    bare, sd = np.empty(n), np.zeros(n)
+    units.places.extend([None] * len(units.models))
+    for m, start, stop in units.spans():
+        model, rows = units.models[m], slice(start, stop)
+        part = {c: np.asarray(data[c][rows]) for c in (*model.predictors, *_grouping(model))}
+        columns = {c: part[c].astype(float) for c in model.predictors}
+        places = model.places(part, stop - start)
+        units.places[m] = places
+        bare[rows] = model.centre(columns, places, stop - start)
+        if units.residual:
+            sd[rows] = model.residual_sd(part, stop - start)
+    _check_finite(units, bare, mean)
+    for name, value in (("factor_mean", mean), ("bare", bare), ("residual_sd", sd)):
+        object.__setattr__(units, name, value)
+
+
+def _grouping(model) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(model.system.groups.values()))
+
+
+def levels_of(data, column, n) -> tuple[tuple[str, ...], np.ndarray]:
+    """Distinct labels of a column, sorted, and the position of each row's label.
+
+    Numbers are written shortest, ``3`` for 3.0; without a column all rows have the label "".
+
+    Raises
+    ------
+    DataError
+        Blank cells, with their records.
+    """
+    if column is None:
+        return ("",), np.zeros(n, np.int32)
+    import pandas as pd
+
+    codes, found = pd.factorize(pd.Series(data[column]).reset_index(drop=True), sort=True)
+    blank = np.flatnonzero(codes < 0) + 1
+    if len(blank):
+        shown = ", ".join(map(str, blank[:20])) + (" …" if len(blank) > 20 else "")
+        raise DataError(
+            tr(
+                f"{column}: blank in {len(blank)} records: {shown}",
+                f"{column}：{len(blank)} 条记录空缺：{shown}",
+            )
+        )
+    labels = tuple(f"{x:g}" if isinstance(x, (float, np.floating)) else str(x) for x in found)
+    return labels, codes.astype(np.int32)
+
+
+def _positions(labels, wanted) -> np.ndarray:
+    place = {str(name): i for i, name in enumerate(wanted)}
+    unknown = [name for name in labels if name not in place]
+    if unknown:
+        raise DataError(
+            tr(f"groups that are not expected:\n{listing(unknown)}", f"未列入的分组：\n{listing(unknown)}")
+        )
+    return np.array([place[name] for name in labels], dtype=np.int64)
+
+
+def _check_models(by_key, found, which, column) -> None:
+    counts = np.bincount(which, minlength=len(found))
+    absent = [f"{k} ({c})" for k, c in zip(found, counts, strict=True) if k not in by_key]
+    if absent:
+        raise DataError(
+            tr(
+                f"no model for {column} (rows):\n{listing(absent)}\nmodels for: {', '.join(by_key)}",
+                f"{column} 的下列取值没有模型（括号内为行数）：\n{listing(absent)}\n已有模型：{'、'.join(by_key)}",
+            )
+        )
+
+
+def _check_sources(noises, factors) -> None:
+    titles = [PARAMETERS, RESIDUAL, *(x.name for x in (*noises, *factors))]
+    twice = sorted({t for t in titles if titles.count(t) > 1})
+    if twice:
+        raise DataError(
+            tr(
+                f"two sources of error are called {', '.join(twice)}; give each its own name",
+                f"误差来源重名：{'、'.join(twice)}；请使用不同的名称",
+            )
+        )
+
+
+def _check_columns(data, needed) -> None:
+    known = list(data.keys() if isinstance(data, dict) else data.columns)
+    missing = sorted(c for c in needed if c not in known)
+    if missing:
+        raise DataError(
+            tr(
+                f"columns missing: {', '.join(missing)}; found: {', '.join(map(str, known))}",
+                f"缺少列：{'、'.join(missing)}；现有：{'、'.join(map(str, known))}",
+            )
+        )
+
+
+def _check_finite(units, bare, mean) -> None:
+    ok = np.isfinite(bare) & np.isfinite(mean) & np.isfinite(units.weight)
+    for spread in units.spread.values():
+        ok &= np.isfinite(spread) & (spread >= 0)
+    if not ok.all():
+        rows = np.sort(units.order[~ok]) + 1
+        shown = ", ".join(map(str, rows[:20])) + (" …" if len(rows) > 20 else "")
+        raise DataError(
+            tr(
+                f"{len(rows)} records have no finite mass, weight or standard deviation (blank or impossible "
+                f"predictors?): records {shown}",
+                f"{len(rows)} 条记录的质量、权重或标准差不是有限数（自变量空缺或不可能？）：第 {shown} 条",
+            )
+        )

@@ -4,23 +4,226 @@ The stock of a stand is :math:`A \cdot f(x, \theta) \cdot CF`. All stands of a m
 parameters, all stands of a species its carbon fraction; the residual, the error of the predictors and
 of the area are each stand's own. Totals are drawn together once, for the smallest units asked for,
 and added up draw by draw, so that a province is as uncertain as its parts together make it.
+
+Stocks with their draws: summed up by county, city, province or zone, with intervals and deductions.
+
+From biomass to carbon in stocks, and what has to be said of tables and pools that were counted.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from sinklab.equations import System
-from sinklab.errors import DataError, listing
-from sinklab.language import tr
-from sinklab.propagate import choose
-from sinklab.propagate.approach1 import row_variances
-from sinklab.propagate.carbon import MEASURED, carbon_factor, pool_notes, standing_notes
-from sinklab.propagate.model import Model, notes_of
-from sinklab.propagate.monte_carlo import draw_totals
-from sinklab.propagate.stand_errors import columns, effects_of, noises, text_of
-from sinklab.propagate.stands import Stands
-from sinklab.propagate.totals import Stock, co2_per_carbon
-from sinklab.propagate.units import arrange
+from sinklab.data.files import rule_values
+from sinklab.equations.system import System
+from sinklab.language import DataError, listing, tr
+from sinklab.propagate import stands as propagate_stands
+from sinklab.propagate.deductions import deduct
+from sinklab.propagate.model import Factor, Model, arrange, notes_of
+from sinklab.propagate.monte_carlo import draw_totals, row_variances, variances
+from sinklab.propagate.stands import Stands, columns, effects_of, noises, text_of
+
+# --- Stocks with their draws: summed up by county, city, province or zone, with intervals and deductions.
+
+TOTAL = "total"
+
+
+def defaults() -> dict[str, float]:
+    """Numbers of ``data/rules/stock_defaults.csv`` by name."""
+    return rule_values("stock_defaults")
+
+
+def co2_per_carbon() -> float:
+    """Mass of carbon dioxide for each mass of carbon."""
+    return defaults()["co2_numerator"] / defaults()["co2_denominator"]
+
+
+@dataclass(frozen=True, eq=False)
+class Stock:
+    """Carbon stocks with their draws.
+
+    Attributes
+    ----------
+    stands : DataFrame or GeoDataFrame
+        The stands with ``carbon_t, carbon_se, co2e_t, used, reason, model, out_of_range``.
+    keys : DataFrame
+        Names of the smallest units, one column per level asked for, coarsest first. A unit is known by
+        its whole path: counties of one name in two cities are two.
+    draws : array, shape (n_unit, n_draw)
+        Carbon of each [t].
+    estimate : array, shape (n_unit,)
+    units : Units
+        The stands that were used, in the order of work; their groups are the rows of ``keys``.
+    chosen : DataFrame
+        Model of each species, with the stands and the area it stands for.
+    problems : DataFrame
+    level : float
+    """
+
+    stands: pd.DataFrame
+    keys: pd.DataFrame
+    draws: np.ndarray
+    estimate: np.ndarray
+    units: object
+    chosen: pd.DataFrame
+    problems: pd.DataFrame
+    notes: tuple[str, ...]
+    level: float
+    seed: int
+
+    @property
+    def levels(self) -> list[str]:
+        """Levels that can be summed up, and ``total``."""
+        return [*self.keys.columns, TOTAL]
+
+    def path(self, level: str) -> list[str]:
+        """Columns that name a unit of a level: itself and the levels before it."""
+        columns = list(self.keys.columns)
+        return [] if level == TOTAL else columns[: columns.index(level) + 1]
+
+    def members(self, level: str) -> tuple[pd.DataFrame, np.ndarray]:
+        """Units of a level by the columns of their path, and the matrix that sums the smallest ones up."""
+        path = self.path(level)
+        if not path:
+            return pd.DataFrame(index=range(1)), np.ones((1, len(self.keys)))
+        index = self.keys.groupby(path, sort=True).ngroup().to_numpy()
+        units = self.keys[path].drop_duplicates().sort_values(path).reset_index(drop=True)
+        matrix = np.zeros((len(units), len(self.keys)))
+        matrix[index, np.arange(len(self.keys))] = 1
+        return units, matrix
+
+    def summary(self, rule: str | None = None) -> pd.DataFrame:
+        """Stocks of all levels in one long table.
+
+        Parameters
+        ----------
+        rule : str, optional
+            Deduction rule, applied to every row.
+
+        Returns
+        -------
+        summary : DataFrame
+            ``level``, one column per level, ``n_stand, n_used, area_ha, area_used_ha, area_out_of_range_ha, carbon_t, mean_t,
+            se_t, se_approach1_t, lower_t, upper_t, interval_level, relative, carbon_t_ha, co2e_t,
+            co2e_lower_t, co2e_upper_t``, and with a rule ``rule, uncertainty_percent, deduction_t,
+            carbon_after_deduction_t, rule_status``.
+        """
+        parts = [self._level(level, rule) for level in self.levels]
+        return pd.concat(parts, ignore_index=True)
+
+    def _level(self, level, rule) -> pd.DataFrame:
+        units, matrix = self.members(level)
+        draws, estimate = matrix @ self.draws, matrix @ self.estimate
+        first = np.sqrt(sum(variances(self.units, matrix).values()))
+        lower, upper = np.quantile(draws, [0.5 - self.level / 2, 0.5 + self.level / 2], axis=1)
+        covered = self._areas(level)
+        factor = co2_per_carbon()
+        names = {c: units[c] if c in units else "" for c in self.keys}
+        frame = pd.DataFrame(
+            {
+                "level": level,
+                **names,
+                **{c: covered[c].to_numpy() for c in covered},
+                "carbon_t": estimate,
+                "mean_t": draws.mean(axis=1),
+                "se_t": draws.std(axis=1, ddof=1),
+                "se_approach1_t": first,
+                "lower_t": lower,
+                "upper_t": upper,
+                "interval_level": self.level,
+                "relative": _ratio((upper - lower) / 2, np.abs(estimate)),
+                "carbon_t_ha": _ratio(estimate, covered["area_used_ha"].to_numpy()),
+                "co2e_t": factor * estimate,
+                "co2e_lower_t": factor * lower,
+                "co2e_upper_t": factor * upper,
+            }
+        )
+        if rule:
+            found = [
+                deduct(rule, e, draws=d) if e > 0 else None for e, d in zip(estimate, draws, strict=True)
+            ]
+            frame["rule"] = rule
+            for column, name in (
+                ("uncertainty_percent", "uncertainty"),
+                ("deduction_t", "deduction"),
+                ("carbon_after_deduction_t", "result"),
+            ):
+                frame[column] = [getattr(d, name) if d else np.nan for d in found]
+            frame["rule_status"] = [d.status if d else "" for d in found]
+        return frame
+
+    def _areas(self, level) -> pd.DataFrame:
+        area, used = self.stands["area_ha"].fillna(0), self.stands["used"]
+        frame = pd.DataFrame(
+            {
+                "n_stand": 1,
+                "n_used": used.astype(int),
+                "area_ha": area,
+                "area_used_ha": area * used,
+                "area_out_of_range_ha": area * (used & self.stands["out_of_range"]),
+            }
+        )
+        path = self.path(level)
+        return frame.groupby([self.stands[c] for c in path] or np.zeros(len(frame), int), sort=True).sum()
+
+
+def _ratio(a, b):
+    return np.divide(a, b, out=np.full(len(a), np.nan), where=np.asarray(b) > 0)
+
+
+# --- From biomass to carbon in stocks, and what has to be said of tables and pools that were counted.
+
+#: Name of the model of stands whose carbon was measured.
+MEASURED = "measured"
+
+
+def carbon_factor(given, models) -> tuple[tuple[Factor, ...], list[str]]:
+    """Carbon fraction of all stands as a factor, and what is to be said of it; none where carbon was measured."""
+    if all(m.responses == ("soc_stock",) or m.name == MEASURED for m in models.values()):
+        return (), []
+    if isinstance(given, Factor):
+        return (given,), []
+    if given is not None:
+        if hasattr(given, "draw"):
+            return (Factor("carbon_fraction", {"": given}),), []
+        note = tr(
+            f"carbon fraction {given:g} for all stands, without an uncertainty",
+            f"含碳系数统一取 {given:g}，未计其不确定性",
+        )
+        return (Factor("carbon_fraction", {"": given}),), [note]
+    value = defaults()["carbon_fraction"]
+    note = tr(
+        f"carbon fraction {value:g} for all stands, without an uncertainty (default of stock_defaults.csv)",
+        f"含碳系数统一取 {value:g}，未计其不确定性（stock_defaults.csv 的缺省值）",
+    )
+    return (Factor("carbon_fraction", {"": value}),), [note]
+
+
+def standing_notes(tables, chosen) -> list[str]:
+    """Tables that were used and are made of simulated data."""
+    shown = [t.ref for t in tables if t.status == "demonstration" and t.ref in set(chosen["table"])]
+    if not shown:
+        return []
+    names = ", ".join(shown)
+    return [
+        tr(
+            f"DEMONSTRATION: {names} made from simulated data; the stocks must not be used",
+            f"演示：{names} 由模拟数据得出，所得储量不得用于实际计量",
+        )
+    ]
+
+
+def pool_notes(chosen) -> list[str]:
+    """Species of which other pools are counted than of the rest."""
+    pools = sorted(set(chosen["pool"]) - {""})
+    if len(pools) < 2:
+        return []
+    text = ", ".join(pools)
+    return [tr(f"species differ in the pool that is counted: {text}", f"各树种计入的碳库不同：{text}")]
+
+
+# --- Carbon of stands, and of the counties, cities, provinces and zones that they make up.
 
 MISSING = ("list", "error")
 EVERYTHING = (-np.inf, np.inf)
@@ -103,7 +306,7 @@ def stock(
         models, chosen = _as_measured(measured)
     else:
         labels = text_of(frame[species])
-        models, chosen = choose.models_for(sorted(set(labels) - {""}), tables, mapping, responses)
+        models, chosen = propagate_stands.models_for(sorted(set(labels) - {""}), tables, mapping, responses)
     reason, out = _usable(frame, labels, models)
     _report(stands, reason, out, missing)
     used = reason == ""
@@ -131,7 +334,7 @@ def stock(
         groups=[str(i) for i in range(len(keys))],
     )
     per_stand = _per_stand(frame, units, used, reason, out, labels, models)
-    table = chosen.merge(choose.counts(labels, frame["area_ha"]), on="species", how="left")
+    table = chosen.merge(propagate_stands.counts(labels, frame["area_ha"]), on="species", how="left")
     return Stock(
         stands=per_stand,
         keys=keys,

@@ -1,18 +1,163 @@
-"""The one result that every engine returns: estimates with all that is uncertain about them."""
+"""The one result that every engine returns: estimates with all that is uncertain about them.
+
+Values as JSON knows them.
+
+What one equation leaves unexplained.
+
+How parameters vary between groups.
+"""
 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from sinklab import indices as index_formulas
-from sinklab.equations import System
-from sinklab.equations.groups import Layout
-from sinklab.errors import DataError
-from sinklab.language import tr
-from sinklab.results.plain import plain
-from sinklab.results.random import RandomEffects
-from sinklab.results.residual import ResidualModel
+from sinklab.equations.compile import Layout
+from sinklab.equations.system import System
+from sinklab.language import DataError, tr
+from sinklab.results import indices
+
+# --- Values as JSON knows them.
+
+
+def plain(value):
+    """Numpy and container types to what JSON knows; NaN and infinity become None."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return value
+
+
+# --- What one equation leaves unexplained.
+
+
+@dataclass(frozen=True)
+class ResidualModel:
+    r"""Standard deviation of what one equation leaves unexplained.
+
+    ========= ==================================================
+    kind      standard deviation of the residual
+    ========= ==================================================
+    constant  sigma
+    power     sigma · x^exponent, x a predictor or the mean
+    exp       sigma · exp(exponent · x)
+    lognormal sigma on the scale of ln(response)
+    ========= ==================================================
+
+    ``by`` is the predictor, or ``"mean"`` for the prediction itself; ``fixed`` tells an exponent that
+    was given from one that was estimated; ``freedom`` is n - p of the equation.
+    """
+
+    response: str
+    kind: str
+    sigma: float
+    by: str = ""
+    exponent: float = 0.0
+    fixed: bool = True
+    freedom: float = np.inf
+
+    def sd(self, mean, data) -> np.ndarray:
+        """Residual standard deviation on the natural scale, in the unit of the response."""
+        if self.kind == "constant":
+            return np.full(np.shape(mean), self.sigma)
+        if self.kind == "lognormal":
+            return np.asarray(mean) * np.sqrt(np.expm1(self.sigma**2))
+        x = np.asarray(mean) if self.by == "mean" else np.asarray(data[self.by], float)
+        if self.kind == "power":
+            return self.sigma * np.abs(x) ** self.exponent
+        return self.sigma * np.exp(self.exponent * x)
+
+    @property
+    def text(self) -> str:
+        """The variance function as a formula."""
+        if self.kind == "constant":
+            return f"sd = {self.sigma:.6g}"
+        if self.kind == "lognormal":
+            return f"sd(ln {self.response}) = {self.sigma:.6g}"
+        x = self.response if self.by == "mean" else self.by
+        if self.kind == "power":
+            return f"sd = {self.sigma:.6g} * {x}^{self.exponent:.6g}"
+        return f"sd = {self.sigma:.6g} * exp({self.exponent:.6g} * {x})"
+
+    @property
+    def spec(self) -> str:
+        """The variance function as the option ``variance`` takes it."""
+        if self.kind in ("constant", "lognormal"):
+            return {"constant": "none"}.get(self.kind, self.kind)
+        return f"{self.kind}:{self.by}" + (f"={self.exponent:.12g}" if self.fixed else "")
+
+    def to_json(self) -> dict:
+        """Plain types; what does not exist is null."""
+        return {
+            "variance": self.spec,
+            "kind": self.kind,
+            "by": self.by or None,
+            "exponent": plain(self.exponent),
+            "exponent_fixed": bool(self.fixed),
+            "sigma": plain(self.sigma),
+            "function": self.text,
+            "df": plain(self.freedom),
+        }
+
+
+# --- How parameters vary between groups.
+
+
+@dataclass(frozen=True)
+class RandomEffects:
+    """How parameters vary between groups: normal deviations with mean zero.
+
+    ``column`` is the data column of the groups; ``covariance`` (q, q) is labelled by the parameters
+    that vary; ``multiplies`` names those whose deviation ``u`` multiplies by ``exp(u)`` instead of being
+    added; ``effects`` holds the deviations of the groups seen, one row each, or None when the result
+    was read from a table.
+    """
+
+    column: str
+    covariance: pd.DataFrame
+    multiplies: tuple[str, ...] = ()
+    effects: pd.DataFrame | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Parameters that vary."""
+        return list(self.covariance.index)
+
+    def drawn(self, values, labels, rng) -> np.ndarray:
+        """Parameters (k,) of a group drawn at random."""
+        roots, vectors = np.linalg.eigh(self.covariance.to_numpy())
+        deviation = vectors @ (np.sqrt(np.clip(roots, 0, None)) * rng.standard_normal(len(roots)))
+        moved = np.array(values, float)
+        for name, u in zip(self.names, deviation, strict=True):
+            place = labels.index(name)
+            moved[place] = moved[place] * np.exp(u) if name in self.multiplies else moved[place] + u
+        return moved
+
+    def slopes(self, gradient, labels, values) -> np.ndarray:
+        """Derivatives by the deviations (n, q), from those by the parameters (n, k), at no deviation."""
+        places = [labels.index(name) for name in self.names]
+        factor = [values[i] if n in self.multiplies else 1.0 for i, n in zip(places, self.names, strict=True)]
+        return gradient[:, places] * np.array(factor)
+
+    def to_json(self) -> dict:
+        """Plain types; what does not exist is null."""
+        return {
+            "column": self.column,
+            "names": self.names,
+            "covariance": plain(self.covariance.to_numpy().tolist()),
+            "multiplies": list(self.multiplies),
+            "effects": None if self.effects is None else plain(self.effects.to_dict("index")),
+        }
+
+
+# --- The one result that every engine returns: estimates with all that is uncertain about them.
 
 
 @dataclass(frozen=True)
@@ -128,7 +273,7 @@ class FitResult:
 
     def predict(self, data, level: float = 0.95, kind: str = "mean", intervals=None) -> pd.DataFrame:
         """Predict every response with an interval; see :func:`sinklab.prediction.predict`."""
-        from sinklab.prediction import predict
+        from sinklab.results.prediction import predict
 
         return predict(self, data, level=level, kind=kind, intervals=intervals)
 
@@ -174,7 +319,7 @@ class FitResult:
         rows = {}
         for key, part in groups:
             # Within a class the model was not refitted, so no parameter is counted against it.
-            rows[key] = index_formulas.evaluate(part["observed"], part["predicted"], p=0)
+            rows[key] = indices.evaluate(part["observed"], part["predicted"], p=0)
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["response", by])
 
     def with_label(self, label: str) -> "FitResult":
@@ -203,8 +348,8 @@ class FitResult:
             },
             "correction": {"kind": self.correction_kind, "factor": plain(self.correction)},
             "loglik": plain(self.loglik),
-            "aic": plain(index_formulas.aic(self.loglik, k)),
-            "bic": plain(index_formulas.bic(self.loglik, k, max(self.n.values()))),
+            "aic": plain(indices.aic(self.loglik, k)),
+            "bic": plain(indices.bic(self.loglik, k, max(self.n.values()))),
             "n": {r: int(c) for r, c in self.n.items()},
             "random": None if self.random is None else self.random.to_json(),
             "indices": {r: plain(row.to_dict()) for r, row in self.index_table.iterrows()},

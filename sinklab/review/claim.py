@@ -16,13 +16,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sinklab import indices
-from sinklab.assess.diagnostics import bias_test, equivalence_test
-from sinklab.assess.transfer import Transfer, thresholds, transfer_test
-from sinklab.equations import System
-from sinklab.errors import DataError
-from sinklab.language import tr
-from sinklab.review.classes import bias_by_class
+from sinklab.assess.validation import Transfer, bias_test, equivalence_test, thresholds, transfer_test
+from sinklab.equations.system import System
+from sinklab.language import DataError, tr
+from sinklab.results import indices
+from sinklab.review.scrutiny import bias_by_class
 
 #: What a claimed deviation is of: a share of the prediction, or the standard deviation of logarithms
 #: around an equation that gives medians.

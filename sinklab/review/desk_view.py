@@ -2,6 +2,8 @@
 
 Made of ipywidgets and plotly, whose scripts come with their packages, so a notebook needs no network.
 Everything that is computed comes from :class:`sinklab.review.desk.Desk`.
+
+Pieces of HTML for the desk of a reviewer: the record of a tree, and the refit beside the table.
 """
 
 from datetime import date
@@ -11,11 +13,109 @@ import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
 
-from sinklab import paths, vocabulary
-from sinklab.errors import SinklabError
-from sinklab.language import language, tr
-from sinklab.review import desk_pages
-from sinklab.review.verdicts import ON_TABLES
+from sinklab import paths
+from sinklab.data import vocabulary
+from sinklab.language import SinklabError, reader_language, tr
+from sinklab.review.desk import ON_TABLES
+
+# --- Pieces of HTML for the desk of a reviewer: the record of a tree, and the refit beside the table.
+
+DESK_PAGES_RED = "#b5362a"
+SHOWN_BETAS = 4
+_TABLE = "border-collapse:collapse;font-size:13px;line-height:1.35"
+_CELL = "padding:2px 10px 2px 0;text-align:left;border-bottom:1px solid #e0e0e0"
+
+
+def record(desk, row: int) -> str:
+    """Record, residuals and influence of a tree."""
+    parts = [f"<b>{tr('Tree', '样木')} {escape(desk.name(row))}</b> ({tr('record', '记录')} {row + 1})"]
+    said = desk.excluded.get(row) or desk.kept.get(row)
+    if said:
+        word = tr("excluded", "已剔除") if row in desk.excluded else tr("kept", "保留")
+        parts.append(f'<span style="color:{DESK_PAGES_RED}">{word}: {escape(said)}</span>')
+    cells = desk.record(row).to_dict("records")
+    parts.append(table([], [[cell["label"], number(cell["value"])] for cell in cells]))
+    head = [
+        tr("Response", "因变量"),
+        tr("measured", "实测"),
+        tr("predicted", "预测"),
+        tr("standardised residual", "标准化残差"),
+    ]
+    rows = [[vocabulary.label(r), *map(number, own)] for r, own in desk.residuals(row).iterrows()]
+    return "<br>".join([*parts, table(head, rows), *_influence(desk, row)])
+
+
+def _influence(desk, row):
+    found = desk.influence(row)
+    if found is None:
+        return
+    betas = found.drop("cook")
+    most = betas.reindex(betas.abs().sort_values(ascending=False).index).head(SHOWN_BETAS)
+    yield (
+        f"{tr('Cook distance', 'Cook 距离')} {number(found['cook'])} "
+        f"({tr('limit', '界限')} 4/n = {number(desk.limit)}); DFBETAS: "
+        + ", ".join(f"{escape(name)} {number(value)}" for name, value in most.items())
+    )
+
+
+def refit(desk) -> str:
+    """Table and refit side by side."""
+    if not desk.excluded:
+        return tr("No tree is set aside.", "尚未剔除样木。")
+    names = tr(", ", "、").join(escape(desk.name(row)) for row in desk.excluded)
+    count = len(desk.excluded)
+    title = tr(f"Set aside ({count}): {names}", f"剔除 {count} 株：{names}")
+    indices = desk.indices()
+    head = [
+        tr("Response", "因变量"),
+        "R²",
+        tr("refit", "重新拟合"),
+        tr("change of the sum, %", "合计变化/%"),
+        tr("largest change / SE", "最大变化/标准误"),
+    ]
+    rows = []
+    for response, own in desk.effect().iterrows():
+        both = [indices[c].get(response, np.nan) for c in ("R2", "R2_refit")]
+        rows.append(
+            [vocabulary.label(response), *map(number, both), f"{own['change']:+.2f}", f"{own['largest']:.2f}"]
+        )
+    head_parameters = [
+        tr("Parameter", "参数"),
+        tr("table", "参数表"),
+        tr("SE", "标准误"),
+        tr("refit", "重新拟合"),
+        tr("SE", "标准误"),
+        tr("shift / SE", "变化/标准误"),
+    ]
+    columns = ["value", "se", "value_refit", "se_refit"]
+    lines = [
+        [label, *map(number, own[columns]), f"{own['shift']:+.2f}"]
+        for label, own in desk.parameters().iterrows()
+    ]
+    return f"<b>{title}</b>" + table(head, rows) + "<br>" + table(head_parameters, lines)
+
+
+def number(value) -> str:
+    """A cell as a person wants it."""
+    if isinstance(value, str) or value is None:
+        return str(value or "")
+    if not isinstance(value, (int, float, np.number)):
+        return str(value)
+    return "–" if not np.isfinite(value) else f"{value:.4g}"
+
+
+def table(head, rows) -> str:
+    """A small table; every cell is escaped."""
+
+    def line(cells, kind):
+        inner = "".join(f'<{kind} style="{_CELL}">{escape(str(cell))}</{kind}>' for cell in cells)
+        return f"<tr>{inner}</tr>"
+
+    body = "".join(line(row, "td") for row in rows)
+    return f'<table style="{_TABLE}">{line(head, "th") if head else ""}{body}</table>'
+
+
+# --- The desk of a reviewer on a screen: figures to click, the record of a tree, the refit beside the table
 
 GREEN, GREY, RED, PALE = "#1b4d3e", "#8a8a8a", "#b5362a", "rgba(127,182,154,0.35)"
 
@@ -67,7 +167,7 @@ class DeskView:
         self.undo = widgets.Button(description=tr("Take back", "撤销"))
         self.reviewer = widgets.Text(description=tr("Reviewer", "审查人"))
         self.date = widgets.DatePicker(description=tr("Date", "日期"), value=date.today())
-        own = 1 if language() == "zh" else 0
+        own = 1 if reader_language() == "zh" else 0
         self.decision = widgets.Dropdown(
             options=[(words[own], key) for key, words in ON_TABLES.items()],
             value="change",
@@ -241,8 +341,8 @@ class DeskView:
 
     def show_record(self, row) -> None:
         """Write the record, the residuals and the influence of a tree."""
-        self.record.value = desk_pages.record(self.desk, row)
+        self.record.value = record(self.desk, row)
 
     def show_refit(self) -> None:
         """Write table and refit side by side."""
-        self.refit.value = desk_pages.refit(self.desk)
+        self.refit.value = refit(self.desk)

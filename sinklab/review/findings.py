@@ -1,18 +1,24 @@
-"""Everything a reviewer's report says of a table, worked out once for both languages."""
+"""Everything a reviewer's report says of a table, worked out once for both languages.
+
+What a reviewer should look at first: sentences from what was found.
+"""
 
 from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
 
-from sinklab.errors import SinklabError
-from sinklab.language import tr
-from sinklab.review import published, scrutiny, sensitivity
-from sinklab.review.inputs import Inputs
-from sinklab.review.recompute import refit
-from sinklab.review.verdicts import Verdict, file_of, read_verdicts
-from sinklab.review.verify import Verification, verify
-from sinklab.tables import Table, acceptance, store
-from sinklab.tables.naming import system_of
+from sinklab.drafts import blocks
+from sinklab.language import SinklabError, tr
+from sinklab.review import scrutiny
+from sinklab.review.desk import Verdict, file_of, read_verdicts
+from sinklab.review.recompute import Inputs, refit
+from sinklab.review.verification import Verification, verify
+from sinklab.tables import checks
+from sinklab.tables import table as tables_table
+from sinklab.tables.schema import system_of
+from sinklab.tables.table import Table
+
+# --- Everything a reviewer's report says of a table, worked out once for both languages.
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,7 @@ def examine(ref, root=None, data=(), site: str | None = None, verdicts=None) -> 
         The file of verdicts cannot be read.
     """
     verification = verify(ref, root, data)
-    table = Table.read(store.resolve(ref, root))
+    table = Table.read(tables_table.resolve(ref, root))
     inputs = Inputs(data)
     own = file_of(table.table_id, table.version)
     signed = read_verdicts(verdicts or own) if verdicts or own.is_file() else []
@@ -145,7 +151,7 @@ def thresholds(table: Table) -> pd.DataFrame:
     rows = []
     indices = table.frames.get("indices", pd.DataFrame(columns=["class_column"]))
     whole = indices[indices["class_column"] == ""].to_dict("records")
-    for rule in acceptance.rules():
+    for rule in checks.rules():
         common = {
             "rule": rule.rule_id,
             "label_en": rule.label_en,
@@ -217,13 +223,13 @@ def _model(table: Table, key: str, inputs: Inputs, site: str | None, verdicts) -
     else:
         sites, said = scrutiny.by_site(fit, column)
         notes += [(f"Leave-one-site-out: {said[0]}", f"逐点剔除检验：{said[1]}")] if said[0] else []
-    beside, said = published.beside_published(fit, table.table_id)
+    beside, said = scrutiny.beside_published(fit, table.table_id)
     notes += [(f"Published equations: {said[0]}", f"已发表方程：{said[1]}")] if said[0] else []
     choices = None
     if fit.method == "mixed":
         notes.append(("Sensitivity: not worked out for mixed models", "敏感性分析：混合模型未计算"))
     else:
-        choices = sensitivity.sensitivity(fit, None if trees is None else trees.index, excluded(verdicts))
+        choices = scrutiny.sensitivity(fit, None if trees is None else trees.index, excluded(verdicts))
     return ModelFindings(
         key,
         fit,
@@ -239,3 +245,112 @@ def _model(table: Table, key: str, inputs: Inputs, site: str | None, verdicts) -
         choices,
         tuple(notes),
     )
+
+
+# --- What a reviewer should look at first: sentences from what was found.
+
+#: Probability below which a test is called significant here.
+SMALL = 0.01
+
+
+def shape(model, writer) -> str:
+    """Whether the model behaves like plants over its range."""
+    say = writer.say
+    if model.shape is None:
+        return ""
+    failed = model.shape[~model.shape["passed"]]
+    if not len(failed):
+        return say(
+            f"All {len(model.shape)} checks of shape hold over the fitted range: positive, growing with size, no part larger than its whole.",
+            f"在拟合范围内，{len(model.shape)} 项形状检查（取值为正、随大小递增、分量不大于总量）全部通过。",
+        )
+    told = [
+        f"{writer.name(r['response'])} ({blocks.escape(r['check'])}, {r['first_failure']:.3g})"
+        for r in failed.to_dict("records")
+    ]
+    return say(f"Checks of shape that fail: {', '.join(told)}.", f"未通过的形状检查：{'、'.join(told)}。")
+
+
+def summary(found, writer) -> list[str]:
+    """What a reviewer should look at first."""
+    say, told = writer.say, []
+    check = found.verification
+    compared = len(check.comparisons)
+    same = sum(c.agreed for c in check.comparisons)
+    told.append(
+        say(
+            f"Recomputation: {same} of {compared} numbers agree.",
+            f"重算：{compared} 个数值中 {same} 个相符。",
+        )
+    )
+    if check.missing:
+        told.append(
+            say(
+                f"{len(check.missing)} things could not be recomputed.",
+                f"{len(check.missing)} 项无法重算。",
+            )
+        )
+    told += _verdict_lines(found, writer)
+    results = found.thresholds["result"].value_counts()
+    kept, missed = int(results.get("pass", 0)), int(results.get("fail", 0))
+    told.append(
+        say(
+            f"Thresholds: {kept} kept, {missed} missed, {int(results.get('none', 0))} rules do not apply.",
+            f"限值：{kept} 项通过，{missed} 项未通过，{int(results.get('none', 0))} 条规则不适用。",
+        )
+    )
+    for model in found.models:
+        named = blocks.escape(model.key) + say(": ", "：") if len(found.models) > 1 else ""
+        told += [named + line for line in _model_lines(model, writer)]
+    return told
+
+
+def _verdict_lines(found, writer):
+    say, signed = writer.say, found.verdicts
+    if not signed:
+        return
+    people = list(dict.fromkeys(v.reviewer for v in signed))
+    trees = sum(v.decision == "exclude" for v in signed)
+    yield say(
+        f"Verdicts: signed by {', '.join(map(blocks.escape, people))}; {trees} trees set aside.",
+        f"审查结论：{'、'.join(map(blocks.escape, people))}已签署；剔除样木 {trees} 株。",
+    )
+    if found.stale:
+        yield say(
+            f"{len(found.stale)} verdicts were given on other data than the table is made from now.",
+            f"有 {len(found.stale)} 条结论针对的不是本表现用数据。",
+        )
+
+
+def _model_lines(model, writer):
+    say = writer.say
+    if model.fit is None:
+        yield say("not refitted; see its notes.", "未重新拟合，见说明。")
+        return
+    biased = int(model.by_size["biased"].sum())
+    yield say(
+        f"{biased} of {len(model.by_size)} classes of size are biased at 5 %.",
+        f"{len(model.by_size)} 个径级中 {biased} 个在 5% 水平上有偏。",
+    )
+    ellipse = [r for r, row in model.bias.iterrows() if row["p_ellipse"] < SMALL]
+    if ellipse:
+        yield say("the ellipse test rejects: ", "椭圆检验不通过：") + _named(ellipse, writer)
+    uneven = [r for r, row in model.residuals.iterrows() if row["p_spread"] < SMALL]
+    if uneven:
+        yield say("the variance function does not fit: ", "方差函数不合适：") + _named(uneven, writer)
+    if model.by_site is not None:
+        row = model.by_site.loc[model.by_site["worst_TRE"].abs().idxmax()]
+        yield say(
+            f"left out, site {blocks.escape(row['worst'])} has a total relative error of {row['worst_TRE']:.1f} %.",
+            f"剔除后预测，地点{blocks.escape(row['worst'])}的总相对误差为 {row['worst_TRE']:.1f}%。",
+        )
+    if model.published is not None and len(model.published):
+        outside = int((model.published["inside"] < 0.5).sum())
+        yield say(
+            f"{outside} of {len(model.published)} published equations lie outside the interval of a tree over half of the shared range.",
+            f"{len(model.published)} 个已发表方程中，{outside} 个在一半以上共同范围内落在单株区间之外。",
+        )
+
+
+def _named(responses, writer) -> str:
+    return writer.say(", ", "、").join(writer.name(r) for r in responses)

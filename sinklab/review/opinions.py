@@ -3,13 +3,34 @@
 Each opinion has an anchor (clause, paragraph, table and row, the words it speaks of) and room for the
 answer. :mod:`sinklab.review.opinion_list` writes the list and reads it back; in the next version of the
 draft :mod:`sinklab.review.answers` finds what was done about each.
+
+Lists of opinions as files: CSV for a workbook, YAML for a person, the same content in both.
+
+What became of each opinion in the next version of a draft.
+
+========== ==============================================================================
+status     meaning
+========== ==============================================================================
+answered   an answer is written in the list, or the comment was resolved or replied to
+changed    the piece that a comment speaks of reads otherwise now
+removed    that piece is no longer there
+adopted    an insertion is in the text, a deletion is out of it
+declined   the text stands as it was before the tracked change
+pending    the tracked change is still tracked
+open       nothing happened
+========== ==============================================================================
 """
 
 import hashlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from difflib import SequenceMatcher
+from pathlib import Path
 
-from sinklab.review.word_file import DOCUMENT, WordFile, tag
-from sinklab.review.word_text import Piece, pieces
+from sinklab import paths
+from sinklab.language import DataError, DraftError, listing, tr
+from sinklab.review.word import DOCUMENT, Piece, WordFile, pieces, tag
+
+# --- Reviewers' comments and tracked changes of a Word file, as a list to answer.
 
 KINDS = ("comment", "reply", "insertion", "deletion")
 _TRACKED = {
@@ -225,3 +246,191 @@ def _without_changes(piece: Piece) -> str:
                 parts.append(element.text or "")
         parts.append(" ")
     return " ".join("".join(parts).split())
+
+
+# --- Lists of opinions as files: CSV for a workbook, YAML for a person, the same content in both.
+
+#: Text cells that begin with one of these would be run by a workbook; they get an apostrophe.
+_FORMULA = ("=", "+", "-", "@", "'")
+
+
+def write_list(found: Opinions, path) -> Path:
+    """Write a list of opinions as ``.csv`` or ``.yml``; the same list gives the same file.
+
+    Raises
+    ------
+    DraftError
+        Another kind of file.
+    """
+    path = Path(path)
+    rows = [asdict(entry) for entry in found.entries]
+    if path.suffix in (".yml", ".yaml"):
+        import yaml
+
+        with paths.atomic_write(path) as stream:
+            head = {"document": found.document, "n_formatting": found.n_formatting, "opinions": rows}
+            yaml.safe_dump(head, stream, allow_unicode=True, sort_keys=False, width=1000)
+    elif path.suffix == ".csv":
+        import pandas as pd
+
+        from sinklab.data.files import write_csv
+
+        cells = [{k: _guarded(v) for k, v in row.items()} for row in rows]
+        write_csv(pd.DataFrame(cells, columns=list(COLUMNS)), path)
+    else:
+        raise DraftError(tr(f"{path}: expected .csv or .yml", f"{path}：应为 .csv 或 .yml"))
+    return path
+
+
+def read_list(path) -> Opinions:
+    """Read a list that :func:`write_list` wrote and someone filled in.
+
+    Raises
+    ------
+    DataError
+        Columns are missing, or cells are not what they should be.
+    """
+    path = Path(path)
+    head: dict = {}
+    if path.suffix in (".yml", ".yaml"):
+        head, rows = _yaml(path)
+    else:
+        from sinklab.data.files import read_rows
+
+        header, records = read_rows(path)
+        rows = [{k: _unguarded(v) for k, v in zip(header, record, strict=True)} for record in records]
+    entries, problems = [], []
+    for number, row in enumerate(rows, start=1):
+        missing = [c for c in COLUMNS if c not in row]
+        try:
+            if missing or row["kind"] not in KINDS:
+                raise ValueError(", ".join(missing) or f"kind = {row['kind']!r}")
+            counts = {k: int(row[k]) for k in ("paragraph", "row")}
+            resolved = str(row["resolved"]).casefold() == "true"
+            entries.append(
+                Opinion(**({k: str(row[k] or "") for k in COLUMNS} | counts | {"resolved": resolved}))
+            )
+        except ValueError as error:
+            problems.append(tr(f"record {number}: {error}", f"第 {number} 条记录：{error}"))
+    if problems:
+        raise DataError(
+            tr(f"{path}: not a list of opinions:", f"{path}：不是意见清单：") + "\n" + listing(problems)
+        )
+    return Opinions(str(head.get("document", path.name)), tuple(entries), int(head.get("n_formatting", 0)))
+
+
+def _yaml(path):
+    import yaml
+
+    try:
+        head = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        rows = list(head["opinions"])
+        if not all(isinstance(row, dict) for row in rows):
+            raise TypeError("opinions")
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
+        raise DataError(
+            tr(f"{path}: not a list of opinions ({error})", f"{path}：不是意见清单（{error}）")
+        ) from error
+    return head, rows
+
+
+def _guarded(cell):
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+
+
+# --- What became of each opinion in the next version of a draft.
+
+STATUSES = ("answered", "changed", "removed", "adopted", "declined", "pending", "open")
+#: Pieces less alike than this are not the same piece in another version.
+ALIKE = 0.6
+
+
+def follow(earlier: Opinions, document) -> Opinions:
+    """Mark which opinions were answered in a version of the draft.
+
+    Parameters
+    ----------
+    earlier : Opinions
+        Read from a document, or a list that was filled in.
+    document : path
+        The next version, a DOCX.
+
+    Returns
+    -------
+    opinions : Opinions
+        The same entries with their ``status``; answers that were written stay, and opinions that only
+        the next version has come behind them.
+    """
+    file = WordFile(document)
+    there = [p for p in pieces(file) if p.shown]
+    now = read_opinions(file)
+    by_key = {entry.key: entry for entry in now.entries}
+    replied = {entry.parent for entry in now.entries if entry.parent}
+    old_replies = {entry.parent for entry in earlier.entries if entry.parent}
+    followed = [
+        replace(entry, status=_status(entry, there, by_key, replied | old_replies))
+        for entry in earlier.entries
+    ]
+    known = {entry.key for entry in earlier.entries}
+    new = [entry for entry in now.entries if entry.key not in known]
+    return Opinions(earlier.document, (*followed, *new), earlier.n_formatting)
+
+
+def _status(entry: Opinion, there, by_key, replied) -> str:
+    if entry.answer or entry.adopted:
+        return "answered"
+    same = by_key.get(entry.key)
+    if entry.kind in ("insertion", "deletion"):
+        return "pending" if same else _change(entry, _nearest(entry, there))
+    if entry.resolved or (same and same.resolved) or entry.key in replied:
+        return "answered"
+    if entry.kind == "reply":
+        return "open"
+    piece = _nearest(entry, there)
+    if not entry.current:
+        return "open"
+    if piece is None:
+        return "removed"
+    return (
+        "open" if _letters(piece.shown) in (_letters(entry.current), _letters(entry.original)) else "changed"
+    )
+
+
+def _change(entry: Opinion, piece: Piece | None) -> str:
+    """Whether a tracked change that is tracked no more was taken or thrown away."""
+    if piece is None:
+        return "adopted" if entry.kind == "deletion" else "removed"
+    words = _letters(entry.words)
+    before, after, now = (_letters(t).count(words) for t in (entry.original, entry.current, piece.shown))
+    if before == after:
+        # The words stood there twice, or moved within the piece: the nearer reading decides.
+        to_new, to_old = (_alike(t, piece.shown) for t in (entry.current, entry.original))
+        return "adopted" if to_new > to_old else "declined"
+    return "adopted" if abs(now - after) < abs(now - before) else "declined"
+
+
+def _nearest(entry: Opinion, there) -> Piece | None:
+    """Piece of the next version that an opinion speaks of."""
+    wanted = {_letters(entry.current), _letters(entry.original)} - {""}
+    exact = [p for p in there if _letters(p.shown) in wanted]
+    if exact:
+        return min(exact, key=lambda p: abs(p.number - entry.paragraph))
+    found = [(max(_alike(t, p.shown) for t in (entry.current, entry.original)), p) for p in there]
+    best = max(found, key=lambda pair: pair[0], default=(0.0, None))
+    return best[1] if best[0] >= ALIKE else None
+
+
+def _alike(a: str, b: str) -> float:
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    if not a or matcher.real_quick_ratio() < ALIKE or matcher.quick_ratio() < ALIKE:
+        return 0.0
+    return matcher.ratio()
+
+
+def _letters(text: str) -> str:
+    """Text without spaces and marks of cells, which move between programs."""
+    return "".join(letter for letter in text if not letter.isspace() and letter != "|")

@@ -1,16 +1,91 @@
-"""What a reviewer looks at in a fitted model: residuals, influence, sites, classes of size, the ends of its range."""
+"""What a reviewer looks at in a fitted model: residuals, influence, sites, classes of size, the ends of its range.
+
+Bias of predictions by class of size.
+
+What the predictions would be with other choices: correction of bias, weights, outliers, influential trees.
+
+Each choice is a fit of its own to the same trees. Its effect is told as the change of the sum over the
+sample, and as the largest change along the fitted range in standard errors of the table's own mean.
+
+A model beside the published equations of its species, where their ranges overlap.
+
+Two fits of the same model side by side: a table's own, and one without some of its trees.
+"""
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sinklab import plots
-from sinklab.assess.diagnostics import bias_test, equivalence_test, influence
-from sinklab.assess.shape import shape_checks
-from sinklab.assess.transfer import thresholds
-from sinklab.assess.validation import validate
-from sinklab.errors import SinklabError
-from sinklab.review.classes import bias_by_class
+from sinklab.assess.validation import bias_test, equivalence_test, influence, thresholds, validate
+from sinklab.data import vocabulary
+from sinklab.equations.compile import complete
+from sinklab.language import SinklabError
+from sinklab.results import indices as results_indices
+from sinklab.results import prediction, summary
+
+# --- Bias of predictions by class of size.
+
+#: Classes hold equal numbers of trees; fewer classes when a class would hold less than this.
+LEAST = 10
+MOST_CLASSES = 6
+
+
+def size_classes(size) -> pd.Series:
+    """Class of each tree, as its limits: ``5–9.8``; classes hold about the same number of trees.
+
+    Parameters
+    ----------
+    size : Series, shape (n_tree,)
+        Diameter or another measure of size, without missing values.
+    """
+    count = int(np.clip(len(size) // LEAST, 1, MOST_CLASSES))
+    limits = np.unique(np.quantile(size, np.linspace(0, 1, count + 1)))
+    if len(limits) < 3:
+        return pd.Series(f"{size.min():.4g}–{size.max():.4g}", index=size.index)
+    names = [f"{a:.4g}–{b:.4g}" for a, b in zip(limits, limits[1:], strict=False)]
+    place = np.clip(np.searchsorted(limits, size, side="right") - 1, 0, len(names) - 1)
+    return pd.Series(np.array(names)[place], index=size.index)
+
+
+def bias_by_class(observed, predicted, size) -> pd.DataFrame:
+    """Bias in each class of size, with a test of its own.
+
+    Parameters
+    ----------
+    observed, predicted, size : Series, shape (n_tree,)
+        On one index.
+
+    Returns
+    -------
+    classes : DataFrame
+        In the order of size: ``size, n, TRE, ASE`` [%], ``lower, upper`` of the 95 % interval of the
+        mean relative error [%], ``biased`` when it does not hold zero. A class of one tree has no
+        interval and no verdict.
+    """
+    named = size_classes(size)
+    rows = []
+    for name in dict.fromkeys(named.loc[size.sort_values(kind="stable").index]):
+        y, f = observed[named == name].to_numpy(float), predicted[named == name].to_numpy(float)
+        relative = 100 * (y - f) / f
+        half = np.nan
+        if len(y) > 1:
+            half = stats.t.ppf(0.975, len(y) - 1) * relative.std(ddof=1) / np.sqrt(len(y))
+        mean = relative.mean()
+        rows.append(
+            {
+                "size": name,
+                "n": len(y),
+                "TRE": results_indices.total_relative_error(y, f),
+                "ASE": mean,
+                "lower": mean - half,
+                "upper": mean + half,
+                "biased": bool(abs(mean) > half),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+# --- What a reviewer looks at in a fitted model: residuals, influence, sites, classes of size, the ends of
 
 #: Columns of data that may name the places that trees come from, the first that fits is taken.
 SITE_COLUMNS = ("site", "site_id", "place", "location", "county", "study_id", "province", "plot", "plot_id")
@@ -167,7 +242,7 @@ def by_site(fit, column: str) -> tuple[pd.DataFrame | None, tuple[str, str]]:
 
 def by_size(fit) -> pd.DataFrame:
     """Bias of each measured response by class of the main predictor; column ``response`` first."""
-    size = plots.main_predictor(fit)
+    size = prediction.main_predictor(fit)
     parts = []
     for response, part in fit.fitted().groupby("response", sort=False):
         classes = bias_by_class(
@@ -187,8 +262,8 @@ def beyond(fit) -> pd.DataFrame:
         ``response, multiple`` (of the largest main predictor), ``size, predicted, error`` (standard
         error of the mean, as a share of it [%]).
     """
-    path = plots.curve_data(fit, fit.data)
-    end, x = path.iloc[[-1]], plots.main_predictor(fit)
+    path = prediction.curve_data(fit, fit.data)
+    end, x = path.iloc[[-1]], prediction.main_predictor(fit)
     far = pd.concat([end] * len(BEYOND), ignore_index=True)
     step = max(len(path) // 4, 1)
     for column in path:
@@ -213,4 +288,270 @@ def beyond(fit) -> pd.DataFrame:
 
 def shape(fit) -> pd.DataFrame:
     """Positivity, growth and parts against wholes over the fitted range."""
-    return shape_checks(fit, plots.curve_data(fit, fit.data))
+    return summary.shape_checks(fit, prediction.curve_data(fit, fit.data))
+
+
+# --- What the predictions would be with other choices: correction of bias, weights, outliers, influential t
+
+#: Errors of logarithms: an equation of means, and one of medians whose correction was forgotten.
+LOGNORMAL, MEDIANS = "lognormal", "lognormal, medians"
+COLUMNS = ("topic", "choice", "response", "change", "largest", "note")
+
+
+def sensitivity(fit, trees=None, excluded=None) -> pd.DataFrame:
+    """Refit with other choices.
+
+    Parameters
+    ----------
+    fit : FitResult
+        Of ``ols-log``, ``wls`` or ``nsur``, with its data.
+    trees : Index, optional
+        Rows of influential trees, to be left out together.
+    excluded : dict, optional
+        Rows that each reviewer sets aside, by name.
+
+    Returns
+    -------
+    sensitivity : DataFrame
+        ``topic`` (correction, weights, outliers, influence, verdict), ``choice`` (number of trees left out
+        for outliers and influence, the reviewer for verdict), ``response, change`` [%],
+        ``largest`` (in standard errors); a choice that could not be fitted has a ``note``.
+    """
+    rows = []
+    for topic, choice, options, kept in _choices(fit, trees, excluded or {}):
+        data = fit.data if kept is None else fit.data.loc[kept]
+        try:
+            other = fit(data, fit.system, **(own_options(fit) | options), level=fit.level, seed=fit.seed)
+            rows += [(topic, choice, *told, "") for told in effect_of(fit, other, choice == MEDIANS)]
+        except SinklabError as error:
+            rows.append((topic, choice, "", np.nan, np.nan, " ".join(str(error).split())[:200]))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def own_options(fit) -> dict:
+    """Options of :func:`sinklab.fit.fit` that a result was made with."""
+    if fit.method == "ols-log":
+        return {"method": "ols-log", "correction": fit.correction_kind}
+    variance = {r: m.spec for r, m in fit.residual.items()}
+    estimator = fit.certificate.get("estimator") or "ml"
+    found = {"method": fit.method, "variance": variance, "estimator": estimator}
+    return found | {k: fit.certificate[k] for k in ("bounds", "start") if fit.certificate.get(k)}
+
+
+def _choices(fit, trees, excluded):
+    """Topic, name, options and rows kept of every choice that differs from the table's own."""
+    now = {r: m.spec for r, m in fit.residual.items()}
+    if fit.method == "ols-log":
+        for kind in ("none", "baskerville", "snowdon"):
+            if kind != fit.correction_kind:
+                yield "correction", kind, {"correction": kind}, None
+        yield (
+            "weights",
+            "wls, power:mean",
+            {"method": "wls", "variance": "power:mean", "correction": "baskerville"},
+            None,
+        )
+    else:
+        x = prediction.main_predictor(fit)
+        for spec in ("power:mean=1", f"power:{x}", "none"):
+            if any(s != spec for s in now.values()):
+                yield "weights", spec, {"variance": spec}, None
+        yield "correction", LOGNORMAL, {"variance": "lognormal"}, None
+        yield "correction", MEDIANS, {"variance": "lognormal"}, None
+    far = pd.concat([standardised(fit, r) for r in fit.residual])
+    out = far.index[far.abs() > OUTLIER].unique()
+    if len(out):
+        yield "outliers", f"{len(out)}", {}, fit.data.index.difference(out)
+    if trees is not None and len(trees):
+        yield "influence", f"{len(trees)}", {}, fit.data.index.difference(trees)
+    for reviewer, rows in excluded.items():
+        yield "verdict", f"{reviewer} ({len(rows)})", {}, fit.data.index.difference(rows)
+
+
+def effect_of(fit, other, medians: bool = False):
+    """Response, change of the sum over the sample [%], and the largest along the range [standard errors]."""
+    path = prediction.curve_data(fit, fit.data)
+    here, there = fit.predict(fit.data), _predicted(other, fit.data, medians)
+    along, anew = fit.predict(path), _predicted(other, path, medians)
+    for response in fit.system.responses:
+        change = 100 * (np.sum(there[response]) / here[response].sum() - 1)
+        moved = np.abs(anew[response] - along[response]) / along[f"{response}_se"]
+        yield response, float(change), float(np.max(moved))
+
+
+def _predicted(fit, data, medians: bool) -> dict:
+    """Predictions of every response; the medians of a lognormal model when asked for."""
+    mean = fit.predict(data)
+    if not medians:
+        return {r: mean[r].to_numpy(float) for r in fit.system.responses}
+    parts = {r: mean[r].to_numpy(float) * np.exp(-(fit.residual[r].sigma ** 2) / 2) for r in fit.system.free}
+    return complete(fit.system, parts, {x: data[x].to_numpy(float) for x in fit.system.predictors})
+
+
+# --- A model beside the published equations of its species, where their ranges overlap.
+
+#: Sizes at which two equations are compared.
+N_GRID = 60
+PUBLISHED_COLUMNS = (
+    "response",
+    "equation",
+    "source",
+    "level",
+    "low",
+    "high",
+    "mean",
+    "least",
+    "most",
+    "inside",
+)
+
+
+def species_of(table_id: str, fit) -> str | None:
+    """Species that a table speaks of: by its id, else by its data when they are of one species."""
+    parts = table_id.split("_")
+    for start in range(1, len(parts)):
+        try:
+            return vocabulary.species("_".join(parts[start:])).species_id
+        except SinklabError:
+            continue
+    for column in ("species_id", "species"):
+        if fit.data is not None and column in fit.data and fit.data[column].nunique() == 1:
+            try:
+                return vocabulary.species(str(fit.data[column].iloc[0])).species_id
+            except SinklabError:
+                return None
+    return None
+
+
+def beside_published(fit, table_id: str, level: float = 0.95) -> tuple[pd.DataFrame, tuple[str, str]]:
+    """Compare each response with every published equation whose range overlaps the fitted one.
+
+    Parameters
+    ----------
+    fit : FitResult
+    table_id : str
+        Tells the species.
+    level : float
+        Of the interval of a single tree.
+
+    Returns
+    -------
+    compared : DataFrame
+        ``response, equation, source, level`` (species, genus …), ``low`` and ``high`` of the shared range
+        of the main predictor, the ``mean``, ``least`` and ``most`` of published over fitted, and
+        ``inside``: the share of the range where the published value lies in the interval of a tree.
+    note : (str, str)
+        Why there is nothing, when there is nothing; in English and Chinese.
+    """
+    try:
+        from sinklab.evidence import equations
+    except ImportError:
+        return pd.DataFrame(columns=list(PUBLISHED_COLUMNS)), (
+            "the collection of published equations is not part of this installation",
+            "此安装中没有已发表方程库",
+        )
+    key = species_of(table_id, fit)
+    if key is None:
+        return pd.DataFrame(columns=list(PUBLISHED_COLUMNS)), (
+            "the table speaks of no species of the vocabulary",
+            "该表未对应到词表中的树种",
+        )
+    rows = []
+    for response in fit.system.responses:
+        found = equations.look_up(response, key)
+        found = found[found["level"].isin(("species", "genus"))]
+        for name, row in found.iterrows():
+            told = _compare(equations, fit, response, row, level)
+            if told is not None:
+                rows.append((response, str(name), str(row["source_id"]), row["level"], *told))
+    note = (
+        ("", "")
+        if rows
+        else ("no published equation of the species is in range", "没有适用范围重叠的同树种已发表方程")
+    )
+    return pd.DataFrame(rows, columns=list(PUBLISHED_COLUMNS)), note
+
+
+def _compare(knowledge, fit, response, row, level):
+    """Shared range and ratios; None when the equation asks for what the model does not, or is out of range."""
+    x = prediction.main_predictor(fit)
+    if not set(row["predictors"].split(";")) <= set(fit.system.predictors):
+        return None
+    path = prediction.curve_data(fit, fit.data)
+    low, high = (row.get(f"{x}_{end}", np.nan) for end in ("min", "max"))
+    low = max(path[x].min(), low if np.isfinite(low) else -np.inf)
+    high = min(path[x].max(), high if np.isfinite(high) else np.inf)
+    path = path[path[x].between(low, high)]
+    if len(path) < 2:
+        return None
+    path = path.iloc[np.unique(np.linspace(0, len(path) - 1, N_GRID).astype(int))]
+    told = fit.predict(path, level=level, kind="individual")
+    value = knowledge.evaluate(row, path)
+    ratio = value / told[response].to_numpy(float)
+    inside = (value >= told[f"{response}_lower"]) & (value <= told[f"{response}_upper"])
+    return (
+        float(low),
+        float(high),
+        float(ratio.mean()),
+        float(ratio.min()),
+        float(ratio.max()),
+        float(inside.mean()),
+    )
+
+
+# --- Two fits of the same model side by side: a table's own, and one without some of its trees.
+
+INDICES = ("n", "R2", "SEE", "TRE", "ASE", "MPE", "MPSE")
+
+
+def parameters(fit, other) -> pd.DataFrame:
+    """Estimates of both, indexed by label.
+
+    Returns
+    -------
+    parameters : DataFrame
+        ``value, se, value_refit, se_refit`` and ``shift``, their difference in standard errors of the table.
+    """
+    columns = ["value", "se"]
+    own = fit.parameters.set_axis(fit.labels)[columns]
+    both = own.join(other.parameters.set_axis(other.labels)[columns].add_suffix("_refit"))
+    return both.assign(shift=(both["value_refit"] - both["value"]) / both["se"])
+
+
+def indices(fit, other) -> pd.DataFrame:
+    """Indices of both, each on its own trees, by response: columns such as ``R2`` and ``R2_refit``."""
+    columns = [c for c in INDICES if c in fit.index_table]
+    both = fit.index_table[columns].join(other.index_table[columns].add_suffix("_refit"))
+    return both[[name for c in columns for name in (c, f"{c}_refit")]]
+
+
+def effect(fit, other) -> pd.DataFrame:
+    """How far predictions move, by response.
+
+    Returns
+    -------
+    effect : DataFrame
+        ``change`` of the sum over the trees of ``fit`` [%], ``largest`` change along its range [standard
+        errors of its mean].
+    """
+    rows = list(effect_of(fit, other))
+    return pd.DataFrame(rows, columns=["response", "change", "largest"]).set_index("response")
+
+
+def curves(fit, other, response: str) -> pd.DataFrame:
+    """Lines of a response along the fitted range: main predictor, ``mean, lower, upper``, ``refit``."""
+    path = prediction.curve_data(fit, fit.data)
+    for parameter, column in fit.system.groups.items():
+        # Curves of grouped parameters are those of the first group.
+        pairs = zip(fit.layout.names, fit.layout.groups, strict=True)
+        path[column] = next(group for name, group in pairs if name == parameter)
+    x, told = prediction.main_predictor(fit), fit.predict(path, fit.level)
+    return pd.DataFrame(
+        {
+            x: path[x],
+            "mean": told[response],
+            "lower": told[f"{response}_lower"],
+            "upper": told[f"{response}_upper"],
+            "refit": other.predict(path)[response],
+        }
+    )

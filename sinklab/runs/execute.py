@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sinklab import paths
-from sinklab.errors import SinklabError
-from sinklab.language import set_language, tr
-from sinklab.runs import kernels, keys, ledger
+from sinklab.language import SinklabError, set_language, tr
+from sinklab.runs import kernels, ledger
 
 _alone = threading.Lock()
 
@@ -71,7 +70,7 @@ def _run_alone(task: dict, own_process: bool) -> dict:
     from filelock import FileLock, Timeout
 
     root = Path(task["root"])
-    os.environ.update(kernels.environment(root) | {"SINKLAB_WORKER": str(os.getpid())})
+    os.environ.update(kernels.kernels_environment(root) | {"SINKLAB_WORKER": str(os.getpid())})
     set_language(task["language"])
     folder = root / task["folder"]
     folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +145,7 @@ def _holds(known: dict, task: dict) -> bool:
         known["status"] == "ok"
         and known["key"] == task["key"]
         and known["finished"] >= task["planned"]
-        and not keys.broken_seals(known["outputs"])
+        and not ledger.broken_seals(known["outputs"])
     )
 
 
@@ -185,20 +184,20 @@ def _attempt(task: dict, folder: Path, started: float) -> dict:
 
 def _kept(notebook: Path, title: dict) -> dict:
     """Make a page of the notebook that was kept, so that it can be read without Jupyter."""
-    from sinklab.runs import pages
+    from sinklab.runs import pages as runs_pages
 
     if not notebook.is_file():
         return {}
     found = {"kept": paths.relative(notebook)}
     # A notebook that a full disk cut short is no reason to forget why the job failed.
     with suppress(OSError, ValueError, KeyError):
-        found["page"] = paths.relative(pages.write(notebook, title))
+        found["page"] = paths.relative(runs_pages.write(notebook, title))
     return found
 
 
 def _notebook(task: dict, folder: Path, started: float) -> dict:
     """Execute a notebook, check that it wrote what it promised, and prepare what the index shows."""
-    from sinklab.runs import figures, pages
+    from sinklab.runs import pages as runs_pages
 
     target = folder / Path(task["notebook"]).name
     kernels.execute(Path(task["notebook"]), target, task["parameters"], task["timeout"], task["memory"])
@@ -207,28 +206,28 @@ def _notebook(task: dict, folder: Path, started: float) -> dict:
         names = ", ".join(missing)
         line = tr(f"the notebook did not write {names}", f"笔记本没有写出 {names}")
         raise kernels.NotebookFailure("output", line)
-    figures.forget_older(folder, started)
-    page = pages.write(target, task["title"])
-    drawn = figures.collect(folder)
-    figures.write_thumbnails(drawn, target)
+    runs_pages.forget_older(folder, started)
+    page = runs_pages.write(target, task["title"])
+    drawn = runs_pages.collect(folder)
+    runs_pages.write_thumbnails(drawn, target)
     written = [file for name in task["outputs"] for file in _files(paths.root() / name)]
     return {
         "notebook": paths.relative(target),
         "page": paths.relative(page),
         "tables": task["outputs"],
         "figures": [paths.relative(figure) for figure in drawn],
-        "outputs": keys.seal([target, page, *drawn, *written]),
+        "outputs": ledger.seal([target, page, *drawn, *written]),
     }
 
 
 def _draft(task: dict, folder: Path, started: float) -> dict:
     """Render a draft in every language and format that the batch asks for."""
-    from sinklab import drafts
+    from sinklab.drafts import rendering
 
     written = []
     for language in task["languages"]:
-        written += drafts.render(task["id"], language, task["formats"]).values()
-    return {"documents": [paths.relative(path) for path in written], "outputs": keys.seal(written)}
+        written += rendering.render(task["id"], language, task["formats"]).values()
+    return {"documents": [paths.relative(path) for path in written], "outputs": ledger.seal(written)}
 
 
 def _files(place: Path) -> list[Path]:

@@ -1,9 +1,17 @@
-"""The ledger of runs: one JSON line for each job that was executed; the last line of a job counts."""
+"""The ledger of runs: one JSON line for each job that was executed; the last line of a job counts.
 
+Content keys: what a job is made from, and which part of it changed since it was last executed.
+"""
+
+import hashlib
 import json
+import os
 from pathlib import Path
 
 from sinklab import paths
+from sinklab.language import tr
+
+# --- The ledger of runs: one JSON line for each job that was executed; the last line of a job counts.
 
 
 def ledger_path() -> Path:
@@ -58,3 +66,152 @@ def append(record: dict, path=None) -> None:
                 stream.write(b"\n")
         stream.write(line + b"\n")
         stream.flush()
+
+
+# --- Content keys: what a job is made from, and which part of it changed since it was last executed.
+
+
+class Workbench:
+    """What all jobs of a run share, hashed once: source, lock, stack, vocabulary, rules; and a memo of files."""
+
+    def __init__(self):
+        self.source = paths.source_sha256()
+        self.lock = paths.lock_sha256()
+        self.stack = paths.versions()
+        self._memo: dict[Path, str] = {}
+        shared = [
+            p for room in ("vocabulary", "rules") for p in sorted(paths.data(room).glob("*")) if p.is_file()
+        ]
+        self.shared = self.hashes(shared)
+
+    def hashes(self, files) -> dict[str, str]:
+        """SHA-256 of files by name: relative to the workbench, absolute for files outside it."""
+        found = {}
+        for path in files:
+            path = Path(path)
+            if path not in self._memo:
+                self._memo[path] = paths.file_sha256(path) if path.is_file() else ""
+            found[place_of(path)] = self._memo[path]
+        return found
+
+    def parts(self, job) -> dict:
+        """Everything that a notebook job is made from, part by part."""
+        return {
+            "notebook": _sha256("\x00".join(job.notebook.code)),
+            "parameters": job.parameters,
+            "inputs": self.hashes(job.inputs) | self.shared,
+            "source": self.source,
+            "lock": self.lock,
+            "stack": self.stack,
+        }
+
+    def draft_parts(self, draft, files) -> dict:
+        """Everything that a draft is made from; ``files`` are its description, templates and tables."""
+        return {
+            "parameters": {"lang": list(draft.languages), "to": list(draft.formats)},
+            "inputs": self.hashes(files) | self.shared,
+            "source": self.source,
+            "lock": self.lock,
+            "stack": self.stack,
+        }
+
+
+def key_of(parts: dict) -> str:
+    """Content key: SHA-256 of the parts, whatever the order of names in them."""
+    return _sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def place_of(path) -> str:
+    """Name of a file in the ledger: relative to the workbench or to ``SINKLAB_DATA``, so that folders may move."""
+    path = Path(os.path.abspath(path))
+    for folder, prefix in ((paths.root(), ""), (paths.open_data(), "SINKLAB_DATA/")):
+        if folder and path.is_relative_to(folder):
+            return prefix + path.relative_to(folder).as_posix()
+    return path.as_posix()
+
+
+def seal(files) -> dict[str, list]:
+    """Size, time and hash of written files, so that a later run can tell whether they are still there."""
+    found = {}
+    for path in files:
+        state = path.stat()
+        found[place_of(path)] = [state.st_size, state.st_mtime_ns, paths.file_sha256(path)]
+    return found
+
+
+def broken_seals(sealed: dict[str, list]) -> list[str]:
+    """Files that are missing or no longer as they were written; size and time spare most of the hashing."""
+    changed = []
+    for name, (size, modified, digest) in sealed.items():
+        path = paths.root() / name
+        try:
+            state = os.stat(path)
+        except OSError:
+            changed.append(name)
+            continue
+        if state.st_size == size and (state.st_mtime_ns == modified or paths.file_sha256(path) == digest):
+            continue
+        changed.append(name)
+    return changed
+
+
+def reasons(record: dict | None, parts: dict) -> list[list[str]]:
+    """Why a job must be executed: pairs of a code and a detail; none when its last result still holds.
+
+    Parameters
+    ----------
+    record : dict or None
+        Last record of the job in the ledger.
+    parts : dict
+        What the job would be made from now.
+    """
+    if record is None:
+        return [["new", ""]]
+    found = [["failed", ""]] if record["status"] != "ok" else []
+    before = record.get("parts", {})
+    for part in ("notebook", "source", "lock"):
+        if before.get(part) != parts.get(part):
+            found.append([part, ""])
+    for part in ("parameters", "inputs", "stack"):
+        old, new = before.get(part, {}), parts.get(part, {})
+        for name in sorted(old.keys() | new.keys()):
+            if old.get(name) != new.get(name):
+                detail = name if part == "inputs" else f"{name}: {_short(old, name)} → {_short(new, name)}"
+                found.append([part, detail])
+    found += [["output", name] for name in broken_seals(record.get("outputs", {}))]
+    return found
+
+
+def _short(values: dict, name: str) -> str:
+    text = " ".join(str(values[name]).split()) if name in values else "–"
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def wording(reason) -> str:
+    """Say a reason in the reader's language."""
+    code, detail = reason
+    text = {
+        "new": tr("first run", "首次运行"),
+        "failed": tr("failed last time", "上次失败"),
+        "forced": tr("forced", "强制重跑"),
+        "notebook": tr("notebook code changed", "笔记本代码有变"),
+        "source": tr("sinklab source changed", "sinklab 源码有变"),
+        "lock": tr("requirements.lock changed", "requirements.lock 有变"),
+        "parameters": tr("parameter", "参数"),
+        "inputs": tr("input changed:", "输入文件有变："),
+        "stack": tr("version", "版本"),
+        "output": tr("output missing or changed:", "结果文件缺失或被改动："),
+        "upstream": tr("after", "随上游作业："),
+    }[code]
+    return f"{text} {detail}".strip()
+
+
+def wordings(found, limit: int = 2) -> str:
+    """Say the first reasons in one line, and count the rest."""
+    shown = "; ".join(wording(reason) for reason in found[:limit])
+    rest = len(found) - limit
+    return shown + (tr(f"; {rest} more", f"；另有 {rest} 项") if rest > 0 else "")

@@ -20,7 +20,7 @@ def main(place: str, number: int, size: int) -> int:
     code : int
         1 when a task failed; SLURM then shows the shard as failed.
     """
-    from sinklab.runs.local import LocalEngine
+    from sinklab.runs.engines import LocalEngine
 
     folder, failed = Path(place), False
     lines = (folder / "tasks.jsonl").read_text(encoding="utf-8").splitlines()

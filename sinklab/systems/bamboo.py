@@ -13,10 +13,9 @@ Cao F. et al. (2017) Acta Ecologica Sinica 37(6):2005-2013, doi:10.5846/stxb2015
 import numpy as np
 import pandas as pd
 
-from sinklab.checks.culms import like_years, not_whole
-from sinklab.errors import DataError, listing
-from sinklab.language import tr
-from sinklab.systems.printed import evaluate
+from sinklab.data.checks import like_years, not_whole
+from sinklab.evidence.equations import evaluate_printed
+from sinklab.language import DataError, listing, tr
 
 #: Texts that a fit takes: age class as a saturating factor, or with a coefficient for each class.
 FORMS = {
@@ -111,9 +110,9 @@ def zhejiang_moso(dbh, height, crown_length):
     """
     columns = {"dbh": dbh, "height": height}
     return (
-        evaluate("moso_zhejiang_culm", **columns),
-        evaluate("moso_zhejiang_crown", dbh=dbh, crown_length=crown_length),
-        evaluate("moso_zhejiang_root", **columns),
+        evaluate_printed("moso_zhejiang_culm", **columns),
+        evaluate_printed("moso_zhejiang_crown", dbh=dbh, crown_length=crown_length),
+        evaluate_printed("moso_zhejiang_root", **columns),
     )
 
 

@@ -14,13 +14,308 @@ schumacher   A exp(-b / t)                  falls as t^(-2)
 Source
 ------
 Zeide B. (1993) Analysis of growth equations. Forest Science 39:594-616.
+
+Height of a tree from its diameter: nine curves, plots that differ, and a plot of which a few heights are known.
+
+================ ============================================ =================
+form             height above 1.3 m                           asymptote
+================ ============================================ =================
+naslund          d^2 / (a + b d)^2                            1 / b^2
+chapman_richards A (1 - exp(-k d))^c                          A
+weibull          A (1 - exp(-k d^c))                          A
+michailoff       A exp(-b / d)  (Schumacher)                  A
+curtis           A (d / (1 + d))^b                            A
+korf             A exp(-b d^(-c))                             A
+logistic         A / (1 + exp(b - k d))                       A
+michaelis_menten A d / (b + d)                                A
+power            a d^b                                        none
+================ ============================================ =================
+
+Height at the same diameter differs between plots with site, age and density. One coefficient of each curve, its
+asymptote (or the factor of the power), varies at random between plots; a new plot is then predicted with that spread,
+or is moved to its own curve by the heights measured there.
+
+Source
+------
+Mehtatalo L., de-Miguel S., Gregoire T.G. (2015) Modeling height-diameter curves for prediction. Can. J. For. Res.
+45:826-837. Lappi J. (1991) Calibration of height and volume equations with random parameters. Forest Science
+37:781-801.
+
+Mass of a stand from its growing stock: lines by age group, expansion factors, and roots to shoots.
+
+.. math:: BEF = B_A / B_{stem}, \quad BCEF = B_A / V, \quad R = B_B / B_A
+
+A line :math:`B = a V + b` makes the factor a hyperbola, :math:`B / V = a + b / V`: young stands of little stock have
+the largest factors. Factors by age class are summarised over studies, because plots of one study are alike.
+
+Source
+------
+Fang J., Chen A., Peng C., Zhao S., Ci L. (2001) Changes in forest biomass carbon storage in China between 1949 and
+1998. Science 292:2320-2322 (lines as quoted in ``data/literature/equations/systems.csv``).
+
+Candidate curves for the same data: each is fitted, judged and ranked, and the reason is kept when one is lost.
+
+Growth of stands and heights of trees both try several curves with an asymptote, for all data or with an asymptote for
+every group; what they share stands here.
 """
 
 import numpy as np
 import pandas as pd
 
-from sinklab.language import tr
-from sinklab.systems.candidates import fit_candidates
+from sinklab.language import DataError, SinklabError, tr
+from sinklab.systems import soil
+
+# --- Mass of a stand from its growing stock: lines by age group, expansion factors, and roots to shoots.
+
+#: Mass of a stand from its growing stock.
+CONVERSION = {
+    "line": "{y} = a * growing_stock + b",
+    "power": "{y} = a * growing_stock**b",
+}
+#: A factor against the growing stock or the age of the stand.
+FORMS = {
+    "hyperbola": "{y} = a + b / {x}",
+    "power": "{y} = a * {x}**b",
+}
+#: Ratios of a stand, each from two of its columns.
+RATIOS = {
+    "bef": ("agb_density", "stem_biomass_density"),
+    "bcef": ("agb_density", "growing_stock"),
+    "root_shoot_ratio": ("bgb_density", "agb_density"),
+}
+#: Stands that a fit or a class needs, and studies that a class needs.
+FEW_STANDS = 10
+FEW_STUDIES = 3
+
+
+def ratios(stands) -> pd.DataFrame:
+    """Expansion factors and root:shoot ratio of every stand.
+
+    Parameters
+    ----------
+    stands : DataFrame
+        Any of ``agb_density``, ``bgb_density``, ``stem_biomass_density`` [t/ha] and ``growing_stock`` [m3/ha].
+
+    Returns
+    -------
+    stands : DataFrame
+        A copy with ``bef`` [1], ``bcef`` [t/m3] and ``root_shoot_ratio`` [1]; missing where a part is missing or zero.
+
+    Raises
+    ------
+    DataError
+        Stands whose stem is heavier than all that is above ground, each with its record.
+    """
+    made = stands.copy()
+    for name, (over, under) in RATIOS.items():
+        if over in stands and under in stands:
+            made[name] = (stands[over] / stands[under].where(stands[under] > 0)).where(stands[over] > 0)
+    if "bef" in made:
+        heavy = made.index[made["bef"] < 1 - 1e-9]
+        if len(heavy):
+            records = ", ".join(str(i + 1 if isinstance(i, (int, np.integer)) else i) for i in heavy[:20])
+            raise DataError(
+                tr(
+                    f"records {records}: the stem is heavier than the part above ground; look for columns exchanged, or for "
+                    "carbon beside dry mass",
+                    f"第 {records} 条记录：树干大于地上生物量；请检查列是否互换、碳与干物质是否混用",
+                )
+            )
+    return made
+
+
+def by_class(stands, column: str, bounds, site: str = "study_id", level: float = 0.95) -> pd.DataFrame:
+    """Factors by class of age or growing stock, with studies and stands as two levels.
+
+    Parameters
+    ----------
+    stands : DataFrame
+        Of :func:`ratios`.
+    column : str
+        ``age`` or ``growing_stock``.
+    bounds : sequence of float
+        Values at which a class ends; the last is open.
+    site : str
+        Column of the studies.
+    level : float
+
+    Returns
+    -------
+    values : DataFrame
+        Rows of ``values.csv``, the interval for one stand of a new study; ``attrs["small"]`` says how many stands of how many
+        studies the classes have that are left out: fewer than ten stands, or than three studies.
+    """
+    edges = [-np.inf, *map(float, bounds), np.inf]
+    names = [f"<= {edges[1]:g}"] + [f"{a:g}-{b:g}" for a, b in zip(edges[1:-2], edges[2:-1], strict=True)]
+    names.append(f"> {edges[-2]:g}")
+    label = pd.cut(stands[column], edges, labels=names)
+    used = stands.assign(**{f"{column}_range": label.astype("object")})
+    tables, small = [], {}
+    for name in RATIOS:
+        if name not in used:
+            continue
+        known = used[used[name].notna() & used[f"{column}_range"].notna()]
+        group = known.groupby(f"{column}_range")[site].agg(["size", "nunique"])
+        enough = (group["size"] >= FEW_STANDS) & (group["nunique"] >= FEW_STUDIES)
+        small |= {f"{name}, {column} {k}": tuple(map(int, group.loc[k])) for k in group.index[~enough]}
+        if enough.any():
+            kept = known[known[f"{column}_range"].isin(group.index[enough])]
+            tables.append(soil.summarise(kept, name, site, [f"{column}_range"], level))
+    if not tables:
+        raise DataError(
+            tr(
+                f"no class of {column} has {FEW_STANDS} stands of {FEW_STUDIES} studies; choose wider classes",
+                f"{column} 各级均不足 {FEW_STUDIES} 项研究的 {FEW_STANDS} 块样地；请合并分级",
+            )
+        )
+    found = pd.concat(tables, ignore_index=True)
+    # By ratio, then from the smallest class on.
+    place = found["group"].str.partition("=")[2].map({k: i for i, k in enumerate(names)})
+    found = found.assign(ratio=found["variable"].map(list(RATIOS).index), place=place)
+    found = found.sort_values(["ratio", "place"], ignore_index=True).drop(columns=["ratio", "place"])
+    ranges = found["group"].str.partition("=")[2]
+    found["name"] = [f"{v}[{column} {k}]" for v, k in zip(found["variable"], ranges, strict=True)]
+    found["note"] = found["note"].str.replace("one unit on a new site", "one stand of a new study")
+    found.attrs["small"] = small
+    return found
+
+
+def fit_factor(stands, response: str, predictor: str, level: float = 0.95, seed: int = 0, name: str = "data"):
+    """Fit a factor against age or growing stock, by both forms.
+
+    Returns
+    -------
+    fits : list of FitResult
+        Those that converged, the smaller AIC first; empty for fewer than ten stands.
+    """
+    import sinklab as sl
+
+    used = stands[(stands[response] > 0) & (stands[predictor] > 0)]
+    if len(used) < FEW_STANDS:
+        return []
+    fits = []
+    for form, text in FORMS.items():
+        label = f"{response} by {predictor}, {form}"
+        try:
+            found = sl.fit(
+                used, text.format(y=response, x=predictor), level=level, seed=seed, label=label, name=name
+            )
+        except SinklabError:
+            # A factor that does not depend on the predictor leaves a form without a maximum.
+            continue
+        if found.converged:
+            fits.append(found)
+    return sorted(fits, key=lambda fit: fit.indices()["AIC"].iloc[0])
+
+
+def by_age(stands, mass: str, bounds, level: float = 0.95, seed: int = 0, name: str = "data"):
+    """Lines from growing stock to mass, one for each age group.
+
+    Parameters
+    ----------
+    stands : DataFrame
+        ``age``, ``growing_stock`` and ``mass``.
+    mass : str
+    bounds : sequence of float
+        Ages at which a group ends. [year]
+    level, seed, name
+
+    Returns
+    -------
+    fits : list of FitResult
+        Labelled ``line, age 10-20``; groups of fewer than ten stands are left out and counted.
+    small : dict of int
+        Stands of the groups that were left out.
+    """
+    import sinklab as sl
+
+    used = stands[(stands["age"] > 0) & (stands["growing_stock"] > 0) & (stands[mass] > 0)]
+    edges, fits, small = [0.0, *map(float, bounds), np.inf], [], {}
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        part = used[(used["age"] > low) & (used["age"] <= high)]
+        label = f"line, age {low:g}-{high:g}" if np.isfinite(high) else f"line, age > {low:g}"
+        if len(part) < FEW_STANDS:
+            small[label] = len(part)
+            continue
+        text = CONVERSION["line"].format(y=mass)
+        fits.append(sl.fit(part, text, level=level, seed=seed, label=label, name=name))
+    return fits, small
+
+
+# --- Candidate curves for the same data: each is fitted, judged and ranked, and the reason is kept when one
+
+#: A logarithm of the asymptote with a larger standard error is not determined by the data.
+ASYMPTOTE_SE = 0.5
+
+
+def fit_candidates(data, candidates, nothing: str, large_enough: str, **options):
+    """Fit curves and keep those that converged to a determined asymptote.
+
+    Parameters
+    ----------
+    data : DataFrame
+    candidates : dict
+        By form: text of the curve, start values, and the name of the parameter that stands for the asymptote.
+    nothing : str
+        First words of the error when no curve is left.
+    large_enough : str
+        What the data lack where an asymptote is not determined, as ``no stands old enough``.
+    **options
+        Of :func:`sinklab.fit`; ``group`` fits mixed curves and is part of their label.
+
+    Returns
+    -------
+    fits : dict of FitResult
+        By form, the smallest AIC first.
+    failed : dict of str
+        Reason by form.
+
+    Raises
+    ------
+    DataError
+        No curve is left, with the reasons.
+    """
+    import sinklab as sl
+    from sinklab.results import indices
+
+    group = options.pop("group", "")
+    fits, failed = {}, {}
+    for form, (text, start, leading) in candidates.items():
+        try:
+            found = sl.fit(
+                data,
+                text,
+                method="mixed" if group else "nsur",
+                start=start,
+                label=f"{form}, {group}" if group else form,
+                **options,
+            )
+        except SinklabError as error:
+            failed[form] = str(error).splitlines()[0]
+            continue
+        se = found.parameters.set_index("name").loc[leading, "se"]
+        if not found.converged:
+            failed[form] = tr("did not converge", "未收敛")
+        elif not se <= ASYMPTOTE_SE:
+            failed[form] = (
+                tr(
+                    f"asymptote not determined (standard error of its logarithm {se:.2g}): ",
+                    f"渐近值无法确定（其对数的标准误 {se:.2g}）：",
+                )
+                + large_enough
+            )
+        else:
+            fits[form] = found
+    if not fits:
+        raise DataError(nothing + "; ".join(f"{form}: {reason}" for form, reason in failed.items()))
+
+    def aic(form):
+        return indices.aic(fits[form].loglik, len(fits[form].parameters) + fits[form].n_variance)
+
+    return {form: fits[form] for form in sorted(fits, key=aic)}, failed
+
+
+# --- Stand growth by age: six curves, sites that differ, and the increment they imply with its uncertainty.
 
 #: Parameters are logarithms of A, b, c and k, so that draws of them never turn a stand negative; ``{g}`` is the place of
 #: a group, whose asymptote is then its own.
@@ -218,3 +513,204 @@ def describe_rotation(fit) -> str:
         f"{fit.label}: the mean annual increment culminates at {peak:.1f} years",
         f"{fit.label}：平均生长量在林龄 {peak:.1f} 年时最大",
     )
+
+
+# --- Height of a tree from its diameter: nine curves, plots that differ, and a plot of which a few heights
+
+#: Texts of the curves; coefficients are logarithms where they are positive, and ``{g}`` is the place of a group.
+HEIGHT = {
+    "naslund": "height = 1.3 + dbh**2 / (exp(a) + exp(b{g}) * dbh)**2",
+    "chapman_richards": "height = 1.3 + exp(a{g}) * (1 - exp(-exp(k) * dbh))**exp(c)",
+    "weibull": "height = 1.3 + exp(a{g}) * (1 - exp(-exp(k) * dbh**exp(c)))",
+    "michailoff": "height = 1.3 + exp(a{g} - exp(b) / dbh)",
+    "curtis": "height = 1.3 + exp(a{g}) * (dbh / (1 + dbh))**exp(b)",
+    "korf": "height = 1.3 + exp(a{g} - exp(b) * dbh**(-exp(c)))",
+    "logistic": "height = 1.3 + exp(a{g}) / (1 + exp(b - exp(k) * dbh))",
+    "michaelis_menten": "height = 1.3 + exp(a{g}) * dbh / (exp(b) + dbh)",
+    "power": "height = 1.3 + exp(a{g}) * dbh**b",
+}
+#: Fewest groups that tell how groups differ.
+FEW_GROUPS = 5
+
+
+def text(form: str, group: str = "") -> str:
+    """Equation of a form; with ``group``, its leading coefficient is one of each level of that column.
+
+    Examples
+    --------
+    >>> text("power", "plot_id")
+    'height = 1.3 + exp(a[plot_id]) * dbh**b'
+    """
+    if form not in HEIGHT:
+        raise DataError(
+            tr(
+                f"no height curve {form!r}; there are: {', '.join(HEIGHT)}",
+                f"没有树高曲线 {form!r}；现有：{'、'.join(HEIGHT)}",
+            )
+        )
+    return HEIGHT[form].format(g=f"[{group}]" if group else "")
+
+
+def height_starts(form: str, dbh, height) -> dict[str, float]:
+    """Start values: the asymptote above the tall trees, the rate from the diameter at half of it."""
+    dbh, above = np.asarray(dbh, float), np.asarray(height, float) - 1.3
+    slope, level = np.polyfit(np.log(dbh), np.log(above), 1)
+    top = 1.2 * float(np.quantile(above, 0.9))
+    half = float(np.exp((np.log(top / 2) - level) / slope)) if slope > 0 else float(np.median(dbh))
+    half = float(np.clip(half, np.quantile(dbh, 0.05), 2 * dbh.max()))
+    a, k = np.log(top), np.log(np.log(2) / half)
+    found = {
+        "naslund": {"a": np.log(half * 0.414 / np.sqrt(top)), "b": -a / 2},
+        "chapman_richards": {"a": a, "k": k, "c": 0.0},
+        "weibull": {"a": a, "k": k, "c": 0.0},
+        "michailoff": {"a": a, "b": np.log(half * np.log(2))},
+        "curtis": {"a": a, "b": np.log(half * np.log(2))},
+        "korf": {"a": a + 0.7, "b": np.log(1.4 * half**0.5), "c": np.log(0.5)},
+        "logistic": {"a": a, "b": 2.0, "k": np.log(2.0 / half)},
+        "michaelis_menten": {"a": a + 0.4, "b": np.log(1.5 * half)},
+        "power": {"a": level, "b": slope},
+    }
+    return {name: float(value) for name, value in found[form].items()}
+
+
+def fit_heights(
+    trees,
+    group: str = "",
+    forms=tuple(HEIGHT),
+    seed: int = 0,
+    level: float = 0.95,
+    name: str = "data",
+    variance: str = "power:mean",
+):
+    """Fit the curves to trees, one for all of them or with a coefficient that varies between groups.
+
+    Parameters
+    ----------
+    trees : DataFrame
+        ``dbh`` [cm], ``height`` [m], and the column of ``group``.
+    group : str
+        Plot or site; blank for one curve.
+    forms : sequence of str
+    seed : int
+    level : float
+    name : str
+    variance : str
+        Of a single tree, as :func:`sinklab.fit` takes it.
+
+    Returns
+    -------
+    fits : dict of FitResult
+        By form; those that converged to a determined asymptote, the smallest AIC first.
+    failed : dict of str
+        Reason by form.
+
+    Raises
+    ------
+    DataError
+        Too few groups, or no curve converged, with the reasons.
+    """
+    used = trees[(trees["dbh"] > 0) & (trees["height"] > 1.3)]
+    if group and used[group].nunique() < FEW_GROUPS:
+        raise DataError(
+            tr(
+                f"{used[group].nunique()} levels of {group}; expected at least {FEW_GROUPS} to tell how they differ",
+                f"{group} 只有 {used[group].nunique()} 个水平；至少需要 {FEW_GROUPS} 个",
+            )
+        )
+    candidates = {
+        form: (
+            text(form, group),
+            height_starts(form, used["dbh"], used["height"]),
+            "b" if form == "naslund" else "a",
+        )
+        for form in forms
+    }
+    return fit_candidates(
+        used,
+        candidates,
+        tr("no height curve converged: ", "没有树高曲线收敛："),
+        tr("no trees large enough", "缺少足够大的树"),
+        group=group,
+        variance=variance,
+        seed=seed,
+        level=level,
+        name=name,
+    )
+
+
+def ranking(fits, group: str, folds: int = 5, unseen: int = 4) -> pd.DataFrame:
+    """AIC of the curves, and what the best of them are worth on plots that they have not seen.
+
+    Parameters
+    ----------
+    fits : dict of FitResult
+        Of :func:`fit_heights`, with their trees.
+    group : str
+        Column whose levels stay together when trees are left out.
+    folds : int
+        Parts into which the groups are dealt; each is predicted by a fit to the others.
+    unseen : int
+        Curves that are refitted, from the smallest AIC on.
+
+    Returns
+    -------
+    table : DataFrame
+        Indexed by form, smallest AIC first: ``k, AIC, delta, weight, R2, RMSE`` and ``RMSE_left_out``, ``bias_left_out`` [m]
+        over the trees of groups left out.
+    """
+    from sinklab.assess.comparison import compare
+    from sinklab.assess.validation import validate
+
+    table = compare(fits)[["k", "AIC", "delta", "weight"]]
+    rows = {}
+    for rank, (form, fit) in enumerate(fits.items()):
+        own = fit.indices().iloc[0]
+        rows[form] = {"R2": own["R2"], "RMSE": own["RMSE"]}
+        if rank < unseen:
+            told = validate(fit, f"groups:{folds}:{group}").predictions
+            error = told["predicted"] - told["observed"]
+            rows[form]["RMSE_left_out"] = float(np.sqrt((error**2).mean()))
+            rows[form]["bias_left_out"] = float(error.mean())
+    return table.join(pd.DataFrame.from_dict(rows, orient="index"))
+
+
+def calibration_gain(fit, trees, counts=(0, 1, 2, 4), choices: int = 20, seed: int = 0) -> pd.DataFrame:
+    """Error of heights on plots of which a few trees were measured.
+
+    The coefficients come from all plots; each plot lends some of its trees, drawn at random, to find its own curve, and is
+    judged on the others.
+
+    Parameters
+    ----------
+    fit : FitResult
+        Mixed curve.
+    trees : DataFrame
+    counts : sequence of int
+        Heights measured on a plot.
+    choices : int
+        Random choices of them for each plot.
+    seed : int
+
+    Returns
+    -------
+    table : DataFrame
+        ``measured``, ``RMSE`` [m], ``n_tree`` judged, ``n_group``.
+    """
+    from sinklab.results.prediction import calibrated
+
+    column, random = fit.random.column, np.random.default_rng(seed)
+    used = trees[(trees["dbh"] > 0) & (trees["height"] > 1.3) & trees[column].notna()]
+    plots = [part for _, part in used.groupby(column) if len(part) >= max(counts) + 2]
+    rows = []
+    for count in counts:
+        errors = []
+        for part in plots:
+            for _ in range(choices if count else 1):
+                chosen = random.permutation(len(part))
+                known, rest = part.iloc[chosen[:count]], part.iloc[chosen[count:]]
+                curve = calibrated(fit, known) if count else fit
+                told = curve.predict(rest[["dbh"]])["height"].to_numpy(float)
+                errors.append(told - rest["height"].to_numpy(float))
+        error = np.concatenate(errors)
+        rows.append((count, float(np.sqrt((error**2).mean())), len(error), len(plots)))
+    return pd.DataFrame(rows, columns=["measured", "RMSE", "n_tree", "n_group"])

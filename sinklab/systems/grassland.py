@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from sinklab.checks.likely_units import suspect
-from sinklab.errors import DataError, listing
-from sinklab.language import tr
-from sinklab.systems.printed import evaluate
+from sinklab.data.likely_units import suspect
+from sinklab.evidence.equations import evaluate_printed
+from sinklab.language import DataError, listing, tr
 
 #: Equations of aboveground mass that a fit takes, by what was measured.
 ABOVEGROUND = {
@@ -98,7 +97,9 @@ def yunnan_aboveground(ndvi, canopy_height, cover_fraction):
     lines += suspect(pd.Series(np.atleast_1d(np.asarray(ndvi, float))), "ndvi")
     if lines:
         raise DataError(listing(lines))
-    return evaluate("grass_yunnan_agb", ndvi=ndvi, canopy_height=canopy_height, cover_fraction=cover_fraction)
+    return evaluate_printed(
+        "grass_yunnan_agb", ndvi=ndvi, canopy_height=canopy_height, cover_fraction=cover_fraction
+    )
 
 
 def split_total(total, share_below):

@@ -10,6 +10,17 @@ Source
 ------
 Zhang Z., Zhou Y., Tian X., Huang X. (2017) Acta Ecologica Sinica 37(22):7647-7659,
 doi:10.5846/stxb201609141863: 2755 profiles of the Houzhai catchment, Puding.
+
+A karst landscape of several soil types: draws of its carbon, and its total.
+
+Carbon density follows the printed layers of a soil; below them it falls as the mean profile of the
+catchment does. Carbon content and bulk density vary as factors around the layers of their soil.
+
+Which input of a karst stock matters how much: shares of variance, totals without it, and the printed order.
+
+Three questions look alike and have different answers: which input varies most over the landscape, which changes the
+total when it is ignored, and which changes it when its mean stands for all soils. The order that the literature prints
+belongs to its own accounts; they are made again here from its tables.
 """
 
 import csv
@@ -20,10 +31,12 @@ import pandas as pd
 from scipy import stats
 
 from sinklab import paths
-from sinklab.checks.likely_units import suspect
-from sinklab.distributions import Distribution, choose, from_moments
-from sinklab.errors import DataError
-from sinklab.language import tr
+from sinklab.data.files import read_csv
+from sinklab.data.likely_units import suspect
+from sinklab.evidence.distributions import Distribution, choose, from_moments
+from sinklab.language import DataError, tr
+
+# --- Karst: soil is thin, broken by rock and full of stones, and every one of these enters the stock.
 
 #: Grades of rocky desertification, from none to the strongest.
 GRADES = ("none", "potential", "light", "moderate", "severe", "extreme")
@@ -230,3 +243,251 @@ def draw_inputs(marginals: dict, n: int, seed: int, matrix=None) -> pd.DataFrame
             found.quantile(share[:, j]) if isinstance(found, Distribution) else np.full(n, float(found))
         )
     return pd.DataFrame(columns)
+
+
+# --- A karst landscape of several soil types: draws of its carbon, and its total.
+
+#: Depth to which soil is counted. [cm]
+LIMIT = 100.0
+
+
+def marginals(soil, soc_cv: float, density_cv: float) -> dict:
+    """Distributions of the inputs of one soil type; a spread that is not printed is a number.
+
+    Parameters
+    ----------
+    soil : mapping
+        Printed means and SD: ``soil_depth``, ``bedrock_exposure``, ``gravel_fraction`` and their ``_spread``.
+    soc_cv, density_cv : float
+        Coefficients of variation of carbon content and bulk density within a soil.
+    """
+    found = {}
+    for name, family in (("soil_depth", "gamma"), ("bedrock_exposure", "beta"), ("gravel_fraction", "beta")):
+        mean, sd = float(soil[name]), float(soil[f"{name}_spread"])
+        varies = np.isfinite(sd) and sd > 0 and mean > 0
+        found[name] = from_moments(mean, sd, family) if varies else mean
+    found["soc"] = from_moments(1.0, soc_cv, "lognormal")
+    found["bulk_density"] = from_moments(1.0, density_cv, "gamma")
+    return found
+
+
+def cumulative(layers, profile):
+    """Carbon above a depth, for one soil type.
+
+    Parameters
+    ----------
+    layers : DataFrame
+        ``layer_bottom`` [cm] and ``carbon_density`` [kg/m3] of the printed layers, from the surface.
+    profile : DataFrame
+        ``layer_top``, ``layer_bottom``, ``soc`` of the mean profile, which continues below them.
+
+    Returns
+    -------
+    stock : function
+        Depth [cm] to carbon per area of soil [t/ha].
+    """
+    layers = layers[layers["carbon_density"].notna()].sort_values("layer_top")
+    profile = profile.sort_values("layer_top")
+    last = layers.iloc[-1]
+    here = profile.loc[profile["layer_bottom"] == last["layer_bottom"], "soc"].item()
+    below = profile[profile["layer_top"] >= last["layer_bottom"]]
+    bounds = np.r_[0.0, layers["layer_bottom"], below["layer_bottom"]]
+    density = np.r_[layers["carbon_density"], last["carbon_density"] * below["soc"] / here]
+    stock = np.r_[0.0, np.cumsum(density * np.diff(bounds) / 10)]
+    return lambda depth: np.interp(np.minimum(depth, LIMIT), bounds, stock)
+
+
+def draw_soils(soils, layers, profile, soc_cv, density_cv, n, seed, matrix=None) -> pd.DataFrame:
+    """Places of every soil type with their inputs and their carbon per hectare of ground.
+
+    Parameters
+    ----------
+    soils : DataFrame
+        One row per type: ``soil_type``, ``area`` and the columns of :func:`marginals`.
+    layers, profile : DataFrame
+        See :func:`cumulative`.
+    soc_cv, density_cv : float
+    n, seed : int
+        Places per type.
+    matrix : array, optional
+        Correlations within a soil type, in the order of :data:`sinklab.systems.karst.INPUTS`.
+
+    Returns
+    -------
+    places : DataFrame
+        ``soil_type``, ``area``, the inputs and ``soc_stock`` [t/ha of ground].
+    """
+    parts = []
+    for k, (_, soil) in enumerate(soils.iterrows()):
+        found = marginals(soil, soc_cv, density_cv)
+        drawn = draw_inputs({x: found[x] for x in INPUTS}, n, seed + k, matrix)
+        above = cumulative(layers[layers["soil_type"] == soil["soil_type"]], profile)
+        drawn["soc_stock"] = _stock_of(drawn, above)
+        parts.append(drawn.assign(soil_type=soil["soil_type"], area=float(soil["area"])))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _stock_of(inputs, above):
+    """Carbon in t per hectare of ground from the inputs of a place."""
+    return (
+        above(inputs["soil_depth"])
+        * inputs["soc"]
+        * inputs["bulk_density"]
+        * (1 - inputs["bedrock_exposure"])
+        * (1 - inputs["gravel_fraction"])
+    )
+
+
+def total(soils, layers, profile) -> float:
+    """Carbon of the landscape in t, every input at its mean; areas are printed in km2."""
+    stock = [
+        float(cumulative(layers[layers["soil_type"] == kind], profile)(depth))
+        for kind, depth in zip(soils["soil_type"], soils["soil_depth"], strict=True)
+    ]
+    return float(soil_stock(stock, soils["area"] * 100, soils["bedrock_exposure"], soils["gravel_fraction"]))
+
+
+# --- Which input of a karst stock matters how much: shares of variance, totals without it, and the printed
+
+
+def variance_shares(places, bins: int = 40) -> pd.DataFrame:
+    r"""Share of the variance over the landscape that knowing one input would take away.
+
+    .. math:: Var(E[S \mid X]) / Var(S)
+
+    by classes of equal count, each place weighted by the area of its soil. Inputs are correlated, so shares
+    overlap and need not add to one.
+
+    Returns
+    -------
+    shares : DataFrame
+        ``input`` and ``share``, the largest first.
+    """
+    weight = places["area"] / places.groupby("soil_type")["soc_stock"].transform("size")
+    weight = weight / weight.sum()
+    stock = places["soc_stock"]
+    mean = float(weight @ stock)
+    total = float(weight @ (stock - mean) ** 2)
+    rows = []
+    for name in INPUTS:
+        rank = places[name].rank(method="average", pct=True)
+        label = np.minimum((rank * bins).astype(int), bins - 1)
+        groups = pd.DataFrame({"w": weight, "ws": weight * stock}).groupby(label).sum()
+        between = float((groups["w"] * (groups["ws"] / groups["w"] - mean) ** 2).sum())
+        rows.append((name, between / total))
+    found = pd.DataFrame(rows, columns=["input", "share"])
+    return found.sort_values("share", ascending=False, ignore_index=True)
+
+
+def left_out(soils, layers, profile, mean_density: float) -> pd.DataFrame:
+    """Change of the total when one input is not known by soil type.
+
+    Thickness is taken as one metre, exposure and gravel as zero, carbon content as the mean profile of the catchment, bulk
+    density as one number.
+
+    Parameters
+    ----------
+    soils, layers, profile : DataFrame
+        See :func:`draw_soils`; layers with ``bulk_density`` too.
+    mean_density : float
+        [g/cm3]
+
+    Returns
+    -------
+    effect : DataFrame
+        ``input``, ``total`` [t] without it, and ``change`` relative to the full account [1].
+    """
+    full = total(soils, layers, profile)
+    without = {
+        "soil_depth": total(soils.assign(soil_depth=LIMIT), layers, profile),
+        "bedrock_exposure": total(soils.assign(bedrock_exposure=0.0), layers, profile),
+        "gravel_fraction": total(soils.assign(gravel_fraction=0.0), layers, profile),
+        "soc": total(soils, _mean_carbon(layers, profile), profile),
+        "bulk_density": total(soils, _one_density(layers, mean_density), profile),
+    }
+    rows = [(name, amount, amount / full - 1) for name, amount in without.items()]
+    return pd.DataFrame(rows, columns=["input", "total", "change"])
+
+
+def _mean_carbon(layers, profile) -> pd.DataFrame:
+    soc = layers[["layer_bottom"]].merge(profile[["layer_bottom", "soc"]], on="layer_bottom", how="left")[
+        "soc"
+    ]
+    known = layers["carbon_density"].notna()
+    return layers.assign(carbon_density=(layers["bulk_density"] * soc.to_numpy()).where(known))
+
+
+def _one_density(layers, mean_density) -> pd.DataFrame:
+    return layers.assign(carbon_density=layers["carbon_density"] / layers["bulk_density"] * mean_density)
+
+
+def printed_order(name: str = "karst_houzhai") -> list[str]:
+    """Inputs in the order of influence that the source prints, the largest first."""
+    rows = read_csv(paths.data("literature", "matrices", f"{name}_order.csv"))
+    return rows.sort_values("rank")["input"].tolist()
+
+
+def beside_print(soils, layers, profile, mean_density: float, name: str = "karst_houzhai") -> pd.DataFrame:
+    """Changes of the total when an input is held at its mean, as printed and as the printed tables give them here.
+
+    The source begins with an account of carbon, density and thickness by soil, without rock and gravel; one input is then
+    held at its mean over the catchment, and at last rock and gravel are taken off.
+
+    Parameters
+    ----------
+    soils, layers, profile : DataFrame
+        See :func:`draw_soils`.
+    mean_density : float
+        [g/cm3]
+    name : str
+        Schemes in ``data/literature/matrices``.
+
+    Returns
+    -------
+    table : DataFrame
+        ``input``, ``printed`` and ``here``: change relative to the account without rock and gravel [1].
+    """
+    schemes = read_csv(paths.data("literature", "matrices", f"{name}_schemes.csv")).fillna("")
+    bare = soils.assign(bedrock_exposure=0.0, gravel_fraction=0.0)
+    weight = soils["area"] / soils["area"].sum()
+    mean_depth = float(weight @ soils["soil_depth"])
+    made = {
+        "soil_depth": total(bare.assign(soil_depth=mean_depth), layers, profile),
+        "soc": total(bare, _mean_carbon(layers, profile), profile),
+        "bulk_density": total(bare, _one_density(layers, mean_density), profile),
+        "bedrock_exposure gravel_fraction": total(soils, layers, profile),
+    }
+    base = total(bare, layers, profile)
+    by_text = schemes.set_index(["varies", "held"])["total"]
+    every = "soc bulk_density soil_depth"
+    printed = {
+        "soil_depth": by_text["soc bulk_density", "soil_depth"],
+        "soc": by_text["bulk_density soil_depth", "soc"],
+        "bulk_density": by_text["soc soil_depth", "bulk_density"],
+        "bedrock_exposure gravel_fraction": by_text[f"{every} bedrock_exposure gravel_fraction", ""],
+    }
+    rows = [(k, printed[k] / by_text[every, ""] - 1, made[k] / base - 1) for k in made]
+    return pd.DataFrame(rows, columns=["input", "printed", "here"])
+
+
+def ranked(importance, order) -> pd.DataFrame:
+    """Ranks of the inputs by every measure beside the printed order.
+
+    Parameters
+    ----------
+    importance : DataFrame
+        ``input`` and one column of sizes for each measure (signs are left aside).
+    order : sequence of str
+        Inputs, the most important first.
+
+    Returns
+    -------
+    ranks : DataFrame
+        Indexed by input in the printed order; ``attrs["agreement"]`` holds Spearman's correlation of each measure with it.
+    """
+    table = importance.set_index("input").abs().rank(ascending=False).astype(int).loc[list(order)]
+    table.insert(0, "printed", range(1, len(table) + 1))
+    table.attrs["agreement"] = {
+        c: float(table["printed"].corr(table[c], method="spearman")) for c in table.columns[1:]
+    }
+    return table

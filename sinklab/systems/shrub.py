@@ -9,10 +9,9 @@ Zhao M. et al. (2019) biomass models of 26 common temperate shrubs of Inner Mong
 import numpy as np
 import pandas as pd
 
-from sinklab.checks.likely_units import suspect
-from sinklab.errors import DataError, listing
-from sinklab.language import tr
-from sinklab.systems.printed import USABLE, equations, evaluate
+from sinklab.data.likely_units import suspect
+from sinklab.evidence.equations import USABLE, evaluate_printed, printed_equations
+from sinklab.language import DataError, listing, tr
 
 #: Texts that a fit takes, by what was measured.
 FORMS = {
@@ -93,7 +92,7 @@ def densities(heights: dict[str, float]) -> pd.DataFrame:
         ``species, habitat, crown_volume, agb, crown_mass_density, n``.
     """
     rows = []
-    for row in equations().values():
+    for row in printed_equations().values():
         if row.system != "shrub" or row.response != "agb" or row.status not in USABLE:
             continue
         middle = float(np.sqrt(float(row.minimum) * float(row.maximum)))
@@ -102,10 +101,10 @@ def densities(heights: dict[str, float]) -> pd.DataFrame:
             if height is None:
                 continue
             area, volume = middle, middle * height
-            agb = float(evaluate(row.equation_id, crown_area=area)[0])
+            agb = float(evaluate_printed(row.equation_id, crown_area=area)[0])
         else:
             volume = middle
-            agb = float(evaluate(row.equation_id, height=1.0, crown_area=volume)[0])
+            agb = float(evaluate_printed(row.equation_id, height=1.0, crown_area=volume)[0])
         rows.append((row.species, row.region, volume, agb, agb / volume, int(row.n)))
     columns = ["species", "habitat", "crown_volume", "agb", "crown_mass_density", "n"]
     return pd.DataFrame(rows, columns=columns)

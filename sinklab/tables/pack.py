@@ -1,16 +1,23 @@
-"""Fitted models to the frames of a table package."""
+"""Fitted models to the frames of a table package.
+
+The frames of a table package back to fitted models.
+
+Where the numbers of a table come from, and what that allows them to be called.
+"""
 
 import re
 
 import numpy as np
 import pandas as pd
 
-from sinklab import vocabulary
-from sinklab.equations.tree import names
-from sinklab.errors import DataError, TableError, listing
-from sinklab.language import tr
-from sinklab.tables.naming import weakest
-from sinklab.tables.schema import FILES
+from sinklab.data import vocabulary
+from sinklab.equations.functions import names
+from sinklab.equations.system import System
+from sinklab.language import DataError, EquationError, TableError, listing, tr
+from sinklab.results.fit_result import FitResult, RandomEffects, ResidualModel
+from sinklab.tables.schema import FILES, check_status, weakest
+
+# --- Fitted models to the frames of a table package.
 
 #: Joint draws that a table stores for each model.
 N_DRAW = 1000
@@ -100,7 +107,9 @@ def model_ids(fits) -> list[str]:
     return found
 
 
-def pack(fits, statuses, sources, group_column="", components=None, by_class=None) -> dict[str, pd.DataFrame]:
+def pack_table(
+    fits, statuses, sources, group_column="", components=None, by_class=None
+) -> dict[str, pd.DataFrame]:
     """Lay fitted models out as the frames of a package.
 
     Parameters
@@ -270,3 +279,352 @@ def row_statuses(frames) -> list[str]:
 def table_status(frames) -> str:
     """Status of a package: that of its weakest row."""
     return weakest(row_statuses(frames))
+
+
+# --- The frames of a table package back to fitted models.
+
+_PARAMETERS = ["name", "group", "value", "se", "lower", "upper"]
+
+
+def unpack(frames, provenance) -> tuple[FitResult, ...]:
+    """Rebuild the fitted models of a package.
+
+    Parameters
+    ----------
+    frames : dict of DataFrame
+        As :func:`sinklab.tables.pack.pack` makes them, ``draws`` included.
+    provenance : dict
+        The content of ``provenance.json``.
+
+    Returns
+    -------
+    models : tuple of FitResult
+        In the order of ``models.csv``; ``data`` is None.
+
+    Raises
+    ------
+    TableError
+        Equations that cannot be read, or coefficients, covariance and equations that do not belong
+        together; of all models at once.
+    """
+    models, problems = [], []
+    for row in frames["models"].to_dict("records"):
+        part = {name: _of_model(frame, row["model_id"]) for name, frame in frames.items()}
+        try:
+            models.append(_model(row, part, provenance["models"][row["model_id"]]))
+        except (EquationError, TableError) as error:
+            problems.append(f"{row['model_id']}: {error}")
+        except KeyError as error:
+            problems.append(
+                tr(
+                    f"{row['model_id']}: {error} is missing in the package",
+                    f"{row['model_id']}：参数表中缺少 {error}",
+                )
+            )
+    if problems:
+        raise TableError(listing(problems))
+    return tuple(models)
+
+
+def _of_model(frame, model_id) -> pd.DataFrame:
+    if "model_id" not in frame:
+        return frame
+    return frame[frame["model_id"] == model_id].reset_index(drop=True)
+
+
+def _model(row, part, origin) -> FitResult:
+    equations = part["equations"].sort_values("equation_order")
+    system = parse(equations["equation"], part["ranges"]["predictor"])
+    parameters = part["coefficients"][_PARAMETERS].copy()
+    labels = [f"{n}[{g}]" if g else n for n, g in zip(parameters["name"], parameters["group"], strict=True)]
+    _check_names(system, set(parameters["name"]))
+    # Blank cells are empty text once read from a file, and missing in a table just made.
+    free = equations[equations["variance_kind"].fillna("") != ""].to_dict("records")
+    responses = [r["response"] for r in free]
+    measured = equations[equations["n"].notna()]
+    corrected = equations[equations["correction_factor"].notna()]
+    return FitResult(
+        system=system,
+        method=row["method"],
+        parameters=parameters,
+        covariance=square(part["covariance"], labels),
+        residual={r["response"]: _residual(r) for r in free},
+        correlation=square(part["residual_correlation"], responses),
+        loglik=row["loglik"],
+        n={r: int(n) for r, n in zip(measured["response"], measured["n"], strict=True)},
+        ranges={r["predictor"]: (r["minimum"], r["maximum"]) for r in part["ranges"].to_dict("records")},
+        correction=dict(zip(corrected["response"], corrected["correction_factor"], strict=True)),
+        correction_kind=row["correction_kind"],
+        index_table=_index_table(part["indices"]),
+        converged=True,
+        certificate=origin["certificate"],
+        warnings=tuple(origin["warnings"]),
+        versions=origin["versions"],
+        source=origin["source"],
+        label=row["label"],
+        level=row["level"],
+        seed=int(row["seed"]),
+        stored_draws=part["draws"][labels] if "draws" in part else None,
+        random=_random(part.get("random_effects")),
+    )
+
+
+def parse(lines, predictors) -> System:
+    """Read the equations of one model; predictors are the columns named in ``ranges.csv``."""
+    system = System.parse("\n".join(lines))
+    return system.bind([*predictors, *system.groups.values()], responses_required=False)
+
+
+def _check_names(system, names) -> None:
+    absent = [p for p in system.parameters if p not in names]
+    surplus = sorted(names - set(system.parameters))
+    if absent or surplus:
+        raise TableError(
+            tr(
+                f"coefficients and equations differ; without a value: {', '.join(absent) or '–'}; "
+                f"not in any equation: {', '.join(surplus) or '–'}",
+                f"系数与方程不一致；缺少取值：{'、'.join(absent) or '无'}；方程中没有：{'、'.join(surplus) or '无'}",
+            )
+        )
+
+
+def _random(frame) -> RandomEffects | None:
+    if frame is None or frame.empty:
+        return None
+    names = list(dict.fromkeys(frame["row"]))
+    multiplies = tuple(n for n in names if n in set(frame["multiplies"].fillna("")))
+    return RandomEffects(str(frame["group_column"].iloc[0]), square(frame, names), multiplies)
+
+
+def _residual(row) -> ResidualModel:
+    return ResidualModel(
+        response=row["response"],
+        kind=row["variance_kind"],
+        sigma=row["sigma"],
+        by=row["variance_by"],
+        exponent=row["variance_exponent"],
+        fixed=bool(row["exponent_fixed"]),
+        freedom=row["residual_df"],
+    )
+
+
+def square(triangle, labels) -> pd.DataFrame:
+    """Symmetric matrix from its lower triangle in long form.
+
+    Parameters
+    ----------
+    triangle : DataFrame
+        Columns ``row, column, value``.
+    labels : sequence of str
+        Names of rows and columns of the matrix, in order.
+
+    Raises
+    ------
+    TableError
+        Entries that are missing, given twice, or of unknown names.
+    """
+    at = {label: i for i, label in enumerate(labels)}
+    matrix = np.full((len(labels), len(labels)), np.nan)
+    problems = []
+    for row, column, value in zip(triangle["row"], triangle["column"], triangle["value"], strict=True):
+        if row not in at or column not in at:
+            problems.append(
+                tr(f"{row}, {column}: not among the coefficients", f"{row}, {column}：不在系数表中")
+            )
+            continue
+        i, j = at[row], at[column]
+        if not np.isnan(matrix[i, j]):
+            problems.append(tr(f"{row}, {column}: given twice", f"{row}, {column}：重复"))
+        matrix[i, j] = matrix[j, i] = value
+    for i, j in zip(*np.nonzero(np.isnan(np.tril(matrix))), strict=True):
+        problems.append(tr(f"{labels[i]}, {labels[j]}: missing", f"{labels[i]}, {labels[j]}：缺失"))
+    if problems:
+        raise TableError(listing(problems))
+    return pd.DataFrame(matrix, index=labels, columns=labels)
+
+
+def _index_table(indices) -> pd.DataFrame:
+    whole = indices[indices["class_column"] == ""]
+    table = whole.drop(columns=["model_id", "class_column", "class_label"]).set_index("response")
+    return table.astype({"n": int}) if table["n"].notna().all() else table
+
+
+# --- Where the numbers of a table come from, and what that allows them to be called.
+
+#: Origin of data that nobody measured.
+SIMULATED = "simulated"
+_DEFAULTS = {"group": "", "family": "", "spread_read": "", "note": "", "interval_kind": "distribution"}
+
+
+def of_fit(fit, source=None) -> dict:
+    """Describe the data of a fit: what the data frame says of itself, the fit, and ``source``.
+
+    Raises
+    ------
+    TableError
+        None of them names the data.
+    """
+    carried = fit.data.attrs.get("source") if fit.data is not None else None
+    found = dict(carried or {}) | {k: v for k, v in fit.source.items() if v is not None} | (source or {})
+    if not text(found):
+        raise TableError(
+            tr(
+                f"{fit.label or fit.system.responses[0]}: nothing says where the data come from; "
+                'give source={"name": …, "origin": …}',
+                f"{fit.label or fit.system.responses[0]}：没有说明数据来源；请给出 source={{'name': …, 'origin': …}}",
+            )
+        )
+    return found
+
+
+def text(origin) -> str:
+    """One line that names the data: ``study:chinese_fir_guangxi`` or a file name, and what was selected."""
+    name = str(origin.get("spec") or origin.get("name") or "")
+    where = origin.get("where") or {}
+    picked = "; ".join(f"{k} = {_listed(v)}" for k, v in where.items())
+    return f"{name} ({picked})" if name and picked else name
+
+
+def _listed(value) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def is_simulated(origin) -> bool:
+    """Whether any of the data were simulated."""
+    kinds = origin.get("origin", "")
+    return SIMULATED in ([kinds] if isinstance(kinds, str) else list(kinds))
+
+
+def status_for(origin, wanted: str) -> str:
+    """Status that numbers of this origin may have: simulated data never exceed ``demonstration``."""
+    return "demonstration" if is_simulated(origin) else wanted
+
+
+def group_column(fits) -> str:
+    """Column the fits were grouped by, as they say themselves; "" for a single model."""
+    columns = {fit.source.get("by") or "" for fit in fits}
+    return columns.pop() if len(columns) == 1 else ""
+
+
+def model_record(fit, origin) -> dict:
+    """Return what ``provenance.json`` keeps of one model; no times, and nothing of the machine but versions."""
+    return {
+        "source": plain(origin),
+        "method": fit.method,
+        "variance": {r: m.spec for r, m in fit.residual.items()},
+        "correction": fit.correction_kind,
+        "level": float(fit.level),
+        "seed": int(fit.seed),
+        "certificate": plain(fit.certificate),
+        "warnings": list(fit.warnings),
+        "versions": dict(fit.versions),
+    }
+
+
+def plain(value):
+    """Numpy and container types to those of JSON; numbers that do not exist become null."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, np.ndarray, pd.Index)):
+        return [plain(v) for v in (sorted(value) if isinstance(value, set) else value)]
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return str(value)
+
+
+def distinct(origins) -> list[dict]:
+    """Origins without empty ones and repetitions, in order."""
+    found: list[dict] = []
+    for origin in map(plain, origins):
+        if origin and origin not in found:
+            found.append(origin)
+    return found
+
+
+def package_sources(origins, frames) -> list[dict]:
+    """List the sources for ``datapackage.json``: title, and citation, licence, address where known."""
+    found: list[dict] = []
+    for origin in distinct(origins):
+        if origin.get("references"):
+            found += [{"title": t, "citation": c} for t, c in origin["references"].items()]
+            continue
+        title = str(origin.get("title") or text(origin))
+        entry = {"title": title}
+        for ours, theirs in (
+            ("citation", "citation"),
+            ("licence", "licence"),
+            ("url", "path"),
+            ("doi", "doi"),
+        ):
+            if origin.get(ours):
+                entry[theirs] = origin[ours]
+        if title and entry not in found:
+            found.append(entry)
+    # What a row calls its source may be the data that stand above with their citation.
+    told = {text(origin) for origin in origins} | {str(origin.get("spec")) for origin in origins}
+    for cell in frames["values"]["sources"] if "values" in frames else ():
+        parts = [part.strip() for part in str(cell).split(";")]
+        entries = [{"title": part} for part in parts if part and part not in told]
+        found += [e for e in entries if e["title"] not in {f["title"] for f in found}]
+    return found
+
+
+def complete_values(values: pd.DataFrame, wanted: str, source: dict) -> pd.DataFrame:
+    """Scalar distributions with every column of ``values.csv``, their status settled.
+
+    Raises
+    ------
+    TableError
+        Columns that the schema does not know, no row, or rows without name, mean, unit or source.
+    """
+    names = [f.name for f in FILES["values"]]
+    unknown = [c for c in values.columns if c not in names]
+    problems = []
+    if unknown:
+        problems.append(
+            tr(
+                f"columns {', '.join(map(str, unknown))} are not part of values.csv ({', '.join(names)})",
+                f"列 {'、'.join(map(str, unknown))} 不属于 values.csv（{'、'.join(names)}）",
+            )
+        )
+    if not len(values):
+        problems.append(tr("there is no row", "没有任何行"))
+    for needed in ("name", "mean"):
+        if needed not in values or values[needed].isna().any():
+            problems.append(tr(f"every row needs {needed}", f"每一行都需要 {needed}"))
+    if problems:
+        raise TableError(tr("values: ", "values：") + "; ".join(problems))
+    frame = values.reset_index(drop=True).reindex(columns=names)
+    for column, default in _DEFAULTS.items():
+        frame[column] = _filled(frame[column], default)
+    frame["variable"] = _filled(frame["variable"], "")
+    units = [_unit_of(v, n) for v, n in zip(frame["variable"], frame["name"], strict=True)]
+    frame["unit"] = _filled(frame["unit"], pd.Series(units, index=frame.index))
+    frame["sources"] = _filled(frame["sources"], text(source))
+    asked = [check_status(s) for s in _filled(frame["status"], wanted)]
+    frame["status"] = [weakest((wanted, own, status_for(source, own))) for own in asked]
+    for column in ("unit", "sources"):
+        rows = frame.index[frame[column] == ""] + 1
+        if len(rows):
+            where = ", ".join(map(str, rows))
+            raise TableError(
+                tr(f"values: rows {where} have no {column}", f"values：第 {where} 行缺少 {column}")
+            )
+    return frame
+
+
+def _filled(column, default):
+    """Replace missing and empty cells, as text."""
+    text_column = column.astype(object)
+    return text_column.where(text_column.notna() & (text_column != ""), default)
+
+
+def _unit_of(*names) -> str:
+    known = vocabulary.variables()
+    return next((known[n].unit for n in names if n in known), "")

@@ -1,18 +1,312 @@
-"""The folder of a table: its files, their hashes, and the Frictionless description."""
+"""The folder of a table: its files, their hashes, and the Frictionless description.
 
+Frames to CSV text and back: shortest digits that give the same number, no cell a workbook would run.
+
+The seal of a released table: checksums of every file, and their digest in the change log.
+
+``SHA256SUMS`` lists the SHA-256 of all files of the folder, in the form of ``sha256sum``. Its own
+SHA-256 stands in ``CHANGELOG.md`` beside the tables, so that someone who alters a number and mends all
+the hashes in the folder is still found out.
+"""
+
+import csv
 import hashlib
 import io
 import json
+import math
+import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+import numpy as np
 import pandas as pd
 
-from sinklab import paths, provenance
-from sinklab.errors import TableError, listing
-from sinklab.language import tr
-from sinklab.tables import cells
+from sinklab import paths
+from sinklab.language import TableError, listing, tr
 from sinklab.tables.schema import FILES, MODEL_FILES, SCHEMA_VERSION, TITLES
-from sinklab.tables.seal import RELEASE_FILES
+
+# --- Frames to CSV text and back: shortest digits that give the same number, no cell a workbook would run.
+
+# Excel and WPS evaluate text cells that begin with one of these.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_TRUE, _FALSE = "true", "false"
+
+
+def to_csv(name: str, frame: pd.DataFrame) -> bytes:
+    r"""Write a frame as one CSV file of a package.
+
+    Parameters
+    ----------
+    name : str
+        Key of :data:`sinklab.tables.schema.FILES`; its columns are written, in its order.
+    frame : DataFrame
+        Columns that are absent are left blank; columns unknown to the schema are an error.
+
+    Returns
+    -------
+    content : bytes
+        UTF-8 with BOM, ``\n``; numbers in the shortest form that reads back unchanged.
+
+    Raises
+    ------
+    TableError
+        Unknown columns, wrong types, words that a column does not know, or text that a workbook would
+        run as a formula; all at once.
+    """
+    fields = FILES[name]
+    unknown = [str(c) for c in frame.columns if c not in {f.name for f in fields}]
+    if unknown:
+        expected = ", ".join(f.name for f in fields)
+        raise TableError(
+            tr(
+                f"{name}.csv: unknown columns {', '.join(unknown)}; expected {expected}",
+                f"{name}.csv：未知的列 {'、'.join(unknown)}；应为 {expected}",
+            )
+        )
+    problems: list[str] = []
+    columns = []
+    for field in fields:
+        cells = frame[field.name] if field.name in frame.columns else [None] * len(frame)
+        columns.append([_cell_out(field, cell, name, i, problems) for i, cell in enumerate(cells, start=1)])
+    if problems:
+        raise TableError(listing(problems))
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([f.name for f in fields])
+    writer.writerows(zip(*columns, strict=True))
+    return stream.getvalue().encode("utf-8-sig")
+
+
+def _cell_out(field, cell, name, record, problems) -> str:
+    where = f"{name}.csv, record {record}: {field.name} = {cell!r}"
+    if cell is None or cell is pd.NA or cell is pd.NaT or (isinstance(cell, float) and math.isnan(cell)):
+        return ""
+    if field.enum and cell not in ("", *field.enum):
+        known = ", ".join(field.enum)
+        problems.append(tr(f"{where}; expected one of {known}", f"{where}：应为 {known} 之一"))
+        return ""
+    if field.type == "string":
+        text = str(cell)
+        if text.startswith(_FORMULA):
+            problems.append(
+                tr(
+                    f"{where}; a workbook would run text that begins with = + - @; reword it",
+                    f"{where}：以 = + - @ 开头的文本会被电子表格当作公式执行；请改写",
+                )
+            )
+        return text
+    try:
+        return _WRITERS[field.type](cell)
+    except (TypeError, ValueError, OverflowError):
+        problems.append(tr(f"{where}; expected {field.type}", f"{where}：应为 {field.type} 类型"))
+        return ""
+
+
+def _write_boolean(cell) -> str:
+    if not isinstance(cell, (bool, np.bool_)):
+        raise TypeError(cell)
+    return _TRUE if cell else _FALSE
+
+
+def _write_integer(cell) -> str:
+    if int(cell) != cell:
+        raise ValueError(cell)
+    return str(int(cell))
+
+
+def _write_number(cell) -> str:
+    number = float(cell)
+    if math.isinf(number):
+        return "INF" if number > 0 else "-INF"
+    # Whole numbers as 12, not 12.0; the negative zero keeps its sign.
+    if number == int(number) and abs(number) < 1e15 and not (number == 0 and math.copysign(1, number) < 0):
+        return str(int(number))
+    return repr(number)
+
+
+_WRITERS = {"boolean": _write_boolean, "integer": _write_integer, "number": _write_number}
+
+
+def from_csv(name: str, content: bytes) -> pd.DataFrame:
+    """Read one CSV file of a package.
+
+    Parameters
+    ----------
+    name : str
+        Key of :data:`sinklab.tables.schema.FILES`.
+    content : bytes
+        As written by :func:`to_csv`.
+
+    Returns
+    -------
+    frame : DataFrame
+        Text as str ("" when blank), flags as bool (None when blank), numbers as float64 (NaN when
+        blank); counts as int64, or as float64 when some are blank.
+
+    Raises
+    ------
+    TableError
+        Other columns than the schema has, or cells of the wrong type; all at once.
+    """
+    fields = FILES[name]
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    header = rows[0] if rows else []
+    if header != [f.name for f in fields]:
+        raise TableError(
+            tr(
+                f"{name}.csv: columns {', '.join(header)}; expected {', '.join(f.name for f in fields)}",
+                f"{name}.csv：列为 {'、'.join(header)}；应为 {'、'.join(f.name for f in fields)}",
+            )
+        )
+    problems = [
+        tr(
+            f"{name}.csv, record {i}: {len(row)} cells; expected {len(fields)}",
+            f"{name}.csv 第 {i} 条记录：{len(row)} 个单元格；应为 {len(fields)} 个",
+        )
+        for i, row in enumerate(rows[1:], start=1)
+        if len(row) != len(fields)
+    ]
+    if problems:
+        raise TableError(listing(problems))
+    columns = {}
+    for position, field in enumerate(fields):
+        cells = [row[position] for row in rows[1:]]
+        columns[field.name] = _column_in(field, cells, name, problems)
+    if problems:
+        raise TableError(listing(problems))
+    return pd.DataFrame(columns)
+
+
+def _column_in(field, cells, name, problems):
+    if field.type == "string":
+        return pd.array(cells, dtype="str")
+    read = _read_boolean if field.type == "boolean" else _read_number
+    values = []
+    for i, cell in enumerate(cells, start=1):
+        try:
+            values.append(read(cell))
+        except ValueError:
+            values.append(read(""))
+            problems.append(
+                tr(
+                    f"{name}.csv, record {i}: {field.name} = {cell!r}; expected {field.type}",
+                    f"{name}.csv 第 {i} 条记录：{field.name} = {cell!r}；应为 {field.type} 类型",
+                )
+            )
+    if field.type == "boolean":
+        return np.array(values, dtype=object if None in values else bool)
+    numbers = np.array(values, dtype=float)
+    whole = field.type == "integer" and len(numbers) and np.isfinite(numbers).all()
+    return numbers.astype(np.int64) if whole else numbers
+
+
+def _read_boolean(cell: str) -> bool | None:
+    if cell not in (_TRUE, _FALSE, ""):
+        raise ValueError(cell)
+    return cell == _TRUE if cell else None
+
+
+def _read_number(cell: str) -> float:
+    return float(cell) if cell else math.nan
+
+
+# --- The seal of a released table: checksums of every file, and their digest in the change log.
+
+SUMS = "SHA256SUMS"
+#: Files that a release adds to a package.
+RELEASE_FILES = ("CITATION.cff", "datacite.json", "ro-crate-metadata.json", SUMS)
+CHANGELOG = "CHANGELOG.md"
+_LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
+
+
+def sums(files: dict[str, bytes]) -> bytes:
+    """Content of ``SHA256SUMS`` for some files."""
+    lines = (f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
+    return "".join(lines).encode("ascii")
+
+
+def heading(table_id: str, version: str) -> str:
+    """Beginning of the headings of a version in the change log."""
+    return f"## {table_id} {version} ·"
+
+
+def digest_line(content: bytes) -> str:
+    """Line of the change log that holds the digest of ``SHA256SUMS``."""
+    return f"- 封存 sealed: {SUMS} sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def logged_digest(log: str, table_id: str, version: str) -> str:
+    """Digest in the latest entry of a version, "" when there is none; the latest entry stands first."""
+    here = False
+    for line in log.splitlines():
+        if line.startswith("## "):
+            here = line.startswith(heading(table_id, version))
+        elif here and (found := re.search(rf"{SUMS} sha256:([0-9a-f]{{64}})", line)):
+            return found[1]
+    return ""
+
+
+def problems(folder: Path, table_id: str, version: str) -> list[str]:
+    """Every way in which a released folder is not what was released.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of a version whose status is reviewed or published.
+
+    Returns
+    -------
+    problems : list of str
+    """
+    path = folder / SUMS
+    if not path.is_file():
+        return [
+            tr(
+                f"{SUMS}: absent; a version is reviewed or published by `sinklab table release` only",
+                f"缺少 {SUMS}；只能用 sinklab table release 将版本定为已评审或已发布",
+            )
+        ]
+    content = path.read_bytes()
+    listed = {}
+    for line in content.decode("utf-8", errors="replace").splitlines():
+        found = _LINE.fullmatch(line)
+        if not found:
+            return [tr(f"{SUMS}: cannot be read: {line[:80]!r}", f"{SUMS}：无法读取：{line[:80]!r}")]
+        listed[found[2]] = found[1]
+    faults = []
+    for name in sorted({p.name for p in folder.iterdir()} - {SUMS} | set(listed)):
+        here = (folder / name).is_file() if Path(name).name == name else False
+        if name not in listed:
+            faults.append(tr(f"{name}: added after the release", f"{name}：发布之后加入"))
+        elif not here:
+            faults.append(tr(f"{name}: gone since the release", f"{name}：发布之后缺失"))
+        elif paths.file_sha256(folder / name) != listed[name]:
+            faults.append(tr(f"{name}: changed since the release", f"{name}：发布之后被改动"))
+    return faults + _against_log(folder, content, table_id, version)
+
+
+def _against_log(folder, content, table_id, version) -> list[str]:
+    log = folder.resolve().parent.parent / CHANGELOG
+    if not log.is_file():
+        return []  # A folder that was handed on alone has nothing to be compared with.
+    stored = logged_digest(log.read_text(encoding="utf-8"), table_id, version)
+    if stored == hashlib.sha256(content).hexdigest():
+        return []
+    if not stored:
+        return [
+            tr(
+                f"{CHANGELOG} has no entry for {table_id} {version}",
+                f"{CHANGELOG} 中没有 {table_id} {version} 的条目",
+            )
+        ]
+    return [
+        tr(
+            f"{SUMS}: not the one that {CHANGELOG} names ({stored[:12]}); the folder was altered and sealed anew",
+            f"{SUMS}：与 {CHANGELOG} 所记（{stored[:12]}）不符；文件夹被改动后重新封存",
+        )
+    ]
+
+
+# --- The folder of a table: its files, their hashes, and the Frictionless description.
 
 DESCRIPTOR = "datapackage.json"
 LICENCE = {"name": "Apache-2.0", "title": "Apache License 2.0"}
@@ -77,7 +371,7 @@ def contents(frames, origin) -> dict[str, bytes]:
         if name not in frames:
             continue
         try:
-            files[f"{name}.csv"] = cells.to_csv(name, frames[name])
+            files[f"{name}.csv"] = to_csv(name, frames[name])
         except TableError as error:
             problems.append(str(error))
     if problems:
@@ -255,7 +549,7 @@ def read_file(name: str, content: bytes):
     """Read one file of a package: a frame, or the dict of ``provenance.json``."""
     if name == "provenance":
         return json.loads(content.decode("utf-8"))
-    return read_draws(content) if name == "draws" else cells.from_csv(name, content)
+    return read_draws(content) if name == "draws" else from_csv(name, content)
 
 
 def changed_files(folder: Path, descriptor) -> list[str]:
@@ -265,7 +559,7 @@ def changed_files(folder: Path, descriptor) -> list[str]:
         path = folder / resource["path"]
         if not path.is_file():
             problems.append(tr(f"{resource['path']}: missing", f"{resource['path']}：缺失"))
-        elif f"sha256:{provenance.file_sha256(path)}" != resource.get("hash"):
+        elif f"sha256:{paths.file_sha256(path)}" != resource.get("hash"):
             problems.append(
                 tr(
                     f"{resource['path']}: changed since it was written; restore it, or write the table anew",

@@ -1,20 +1,303 @@
-"""A parameter table: models and scalar values with their joint uncertainty, written as a folder."""
+"""A parameter table: models and scalar values with their joint uncertainty, written as a folder.
+
+Using a table: which model applies to which row, and which number bears a name.
+
+Finding tables: by folder, by ``id@version``, by id (the latest version), or all of them.
+"""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from sinklab import paths, provenance, vocabulary
-from sinklab.errors import DataError, TableError
-from sinklab.language import tr
-from sinklab.results import FitResult
-from sinklab.tables import acceptance, origin, pack, package, store
-from sinklab.tables.apply import choose_model, find_number, predict_by_group
-from sinklab.tables.naming import SYSTEMS, check_status, check_table_id, check_version, system_of
-from sinklab.tables.schema import FILES, SCHEMA_VERSION
-from sinklab.tables.unpack import unpack
+from sinklab import paths
+from sinklab.data import vocabulary
+from sinklab.data.files import is_number
+from sinklab.language import DataError, TableError, listing, tr
+from sinklab.results.fit_result import FitResult
+from sinklab.tables import checks, pack, package
+from sinklab.tables.pack import unpack
+from sinklab.tables.package import DESCRIPTOR, read_descriptor
+from sinklab.tables.schema import (
+    FILES,
+    SCHEMA_VERSION,
+    SYSTEMS,
+    check_status,
+    check_table_id,
+    check_version,
+    system_of,
+    version_key,
+)
+
+# --- Using a table: which model applies to which row, and which number bears a name.
+
+
+def choose_model(models, key, ref: str) -> int:
+    """Position of the model with an id or label; of the only model when ``key`` is None.
+
+    Raises
+    ------
+    TableError
+        No such model, none at all, or several and no key.
+    """
+    if models is None:
+        raise TableError(
+            tr(
+                f"{ref}: the table holds values but no model; use values.csv",
+                f"{ref}：该表只有标量参数，没有模型；请使用 values.csv",
+            )
+        )
+    labels = ", ".join(_name(row) for row in models.to_dict("records"))
+    if key is None:
+        if len(models) == 1:
+            return 0
+        raise TableError(
+            tr(
+                f"{ref}: {len(models)} models; choose one with model=: {labels}",
+                f"{ref}：有 {len(models)} 个模型；请用 model= 选择：{labels}",
+            )
+        )
+    for column in ("model_id", "label", "label_zh"):
+        hits = [i for i, name in enumerate(models[column]) if name == key]
+        if hits:
+            return hits[0]
+    raise TableError(
+        tr(f"{ref}: no model {key!r}; there are: {labels}", f"{ref}：没有模型 {key!r}；现有：{labels}")
+    )
+
+
+def _name(row) -> str:
+    return row["model_id"] if row["label"] in ("", row["model_id"]) else f"{row['model_id']} ({row['label']})"
+
+
+def predict_by_group(fits, models, column, data, ref, **options) -> pd.DataFrame:
+    """Predict each row with the model of its group.
+
+    Parameters
+    ----------
+    fits : sequence of FitResult
+    models : DataFrame
+        ``models.csv``, rows in the order of ``fits``.
+    column : str
+        Column of ``data`` that holds the group levels.
+    **options
+        See :func:`sinklab.prediction.predict`.
+
+    Raises
+    ------
+    TableError
+        The column is absent, or holds levels without a model; all levels at once.
+    """
+    if column not in data:
+        raise TableError(
+            tr(
+                f"{ref} has one model per {column}; the data have no such column (or choose one with model=)",
+                f"{ref} 按 {column} 分别建模；数据中没有该列（也可用 model= 指定模型）",
+            )
+        )
+    chosen = _positions(data[column], models)
+    if chosen.isna().any():
+        unknown = ", ".join(sorted({str(level) for level in data[column][chosen.isna().to_numpy()]}))
+        known = ", ".join(models["group_level"])
+        raise TableError(
+            tr(
+                f"{ref}: no model for {column} = {unknown}; there are: {known}",
+                f"{ref}：没有适用于 {column} = {unknown} 的模型；现有：{known}",
+            )
+        )
+    row = np.arange(len(data))
+    parts = []
+    for position, fit in enumerate(fits):
+        mine = (chosen == position).to_numpy()
+        if mine.any():
+            parts.append(fit.predict(data[mine], **options).set_index(row[mine]))
+    joined = pd.concat(parts).sort_index() if parts else fits[0].predict(data, **options)
+    joined.index = data.index
+    return joined
+
+
+def _positions(levels, models) -> pd.Series:
+    """Position of the model of each row, NaN without one; Chinese names and 1 for 1.0 are understood."""
+    names = {name: i for i, name in enumerate(models["label_zh"])}
+    names |= {name: i for i, name in enumerate(models["group_level"])}
+    if pd.api.types.is_numeric_dtype(levels.dtype):
+        names = {float(name): i for name, i in names.items() if is_number(name)}
+        return levels.astype(float).map(names)
+    return levels.astype(object).map(lambda level: names.get(str(level))).astype(float)
+
+
+def find_number(frames, name, column, model, ref):
+    """One cell of ``coefficients.csv`` or ``values.csv``; see :meth:`sinklab.tables.Table.value`."""
+    candidates = []
+    if "coefficients" in frames:
+        frame = frames["coefficients"]
+        if model is not None:
+            key = frames["models"]["model_id"].iloc[choose_model(frames["models"], model, ref)]
+            frame = frame[frame["model_id"] == key]
+        standing = frames["models"][["model_id", "status", "source"]]
+        candidates.append((_named(frame, name).merge(standing, on="model_id"), column))
+    if "values" in frames and model is None:
+        frame = frames["values"]
+        wanted = {"value": "mean", "source": "sources"}.get(column, column)
+        candidates.append((_named(frame, name), wanted))
+    hits = [(row, wanted) for frame, wanted in candidates for row in frame.to_dict("records")]
+    if len(hits) != 1:
+        raise TableError(_not_one(frames, name, hits, ref))
+    row, wanted = hits[0]
+    if wanted not in row:
+        raise TableError(
+            tr(
+                f"{ref}: {name} has no column {column!r}; there are: {', '.join(row)}",
+                f"{ref}：{name} 没有列 {column!r}；现有：{'、'.join(row)}",
+            )
+        )
+    return row[wanted]
+
+
+def _labels(frame) -> pd.Series:
+    grouped = frame["name"] + "[" + frame["group"] + "]"
+    return frame["name"].where(frame["group"] == "", grouped)
+
+
+def _named(frame, name) -> pd.DataFrame:
+    exact = frame[_labels(frame) == name]
+    # A bare name is enough when only one row has it.
+    return exact if len(exact) else frame[frame["name"] == name]
+
+
+def _not_one(frames, name, hits, ref) -> str:
+    if hits:
+        found = ", ".join(
+            f"{row['name']}[{row['group']}]"
+            if row["group"]
+            else f"{row['name']} ({row.get('model_id', 'values')})"
+            for row, _ in hits
+        )
+        return tr(
+            f"{ref}: {len(hits)} numbers are called {name!r}: {found}; name the group or the model",
+            f"{ref}：有 {len(hits)} 个数名为 {name!r}：{found}；请指明分组或模型",
+        )
+    there = [_labels(frames[f]) for f in ("coefficients", "values") if f in frames]
+    known = ", ".join(dict.fromkeys(pd.concat(there))) if there else "–"
+    return tr(
+        f"{ref}: no number {name!r}; there are: {known}", f"{ref}：没有名为 {name!r} 的数；现有：{known}"
+    )
+
+
+# --- Finding tables: by folder, by ``id@version``, by id (the latest version), or all of them.
+
+
+def table_ids(root=None) -> list[str]:
+    """Ids of the tables below ``root`` (``params/`` of the workbench when left out), sorted."""
+    folder = Path(root) if root is not None else paths.params()
+    if not folder.is_dir():
+        return []
+    return sorted(
+        p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".") and versions(p)
+    )
+
+
+def versions(folder) -> list[str]:
+    """Versions of one table, the folder ``params/<table_id>``, from the oldest to the latest."""
+    found = []
+    for path in Path(folder).iterdir():
+        if not (path / DESCRIPTOR).is_file() or path.name.startswith("."):
+            continue
+        try:
+            found.append(check_version(path.name))
+        except TableError:
+            continue
+    return sorted(found, key=version_key)
+
+
+def resolve(ref, root=None) -> Path:
+    """Folder of a table.
+
+    Parameters
+    ----------
+    ref : path or str
+        The folder of a version, the folder of a table (its latest version), ``id@version``, or ``id``
+        (the latest version below ``root``).
+    root : path, optional
+        Folder that holds the tables; ``params/`` of the workbench when left out.
+
+    Raises
+    ------
+    TableError
+        Nothing there; with the nearest ids, or the versions that exist.
+    """
+    path = Path(ref)
+    if (path / DESCRIPTOR).is_file():
+        return path
+    if path.is_dir() and versions(path):
+        return path / versions(path)[-1]
+    table_id, _, version = str(ref).partition("@")
+    check_table_id(table_id)
+    if version:
+        check_version(version)
+    base = Path(root) if root is not None else paths.params()
+    folder = base / table_id
+    known = versions(folder) if folder.is_dir() else []
+    if not known:
+        ids = table_ids(base)
+        shown = paths.relative(base) if base.is_relative_to(paths.root()) else base
+        near = ", ".join(get_close_matches(table_id, ids, n=3) or ids[:10]) or "–"
+        raise TableError(
+            tr(
+                f"{shown}: no table {table_id}; there are: {near}",
+                f"{shown}：没有参数表 {table_id}；现有：{near}",
+            )
+        )
+    if version and version not in known:
+        there = ", ".join(known)
+        raise TableError(
+            tr(
+                f"{table_id}: no version {version}; there are: {there}",
+                f"{table_id}：没有版本 {version}；现有：{there}",
+            )
+        )
+    return folder / (version or known[-1])
+
+
+def list_tables(root=None) -> list[dict]:
+    """Describe the versions of all tables, without reading their numbers.
+
+    Returns
+    -------
+    tables : list of dict
+        ``table_id, version, status, title, title_zh, n_model, n_equation, n_value, folder``.
+
+    Raises
+    ------
+    TableError
+        Descriptions that cannot be read, all at once.
+    """
+    base = Path(root) if root is not None else paths.params()
+    found, problems = [], []
+    for table_id in table_ids(base):
+        for version in versions(base / table_id):
+            folder = base / table_id / version
+            try:
+                head = read_descriptor(folder)
+            except TableError as error:
+                problems.append(str(error))
+                continue
+            own = head["sinklab"]
+            found.append(
+                {"table_id": table_id, "version": version, "status": own.get("status", "")}
+                | {key: head.get(key, "") for key in ("title", "title_zh")}
+                | {key: own.get(key, 0) for key in ("n_model", "n_equation", "n_value")}
+                | {"folder": paths.relative(folder)}
+            )
+    if problems:
+        raise TableError(listing(problems))
+    return found
+
+
+# --- A parameter table: models and scalar values with their joint uncertainty, written as a folder.
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,18 +367,18 @@ class Table:
         check_version(version)
         wanted = check_status(status or "draft")
         pack.check_fits(fits)
-        origins = [origin.of_fit(fit, source) for fit in fits]
-        statuses = [origin.status_for(o, wanted) for o in origins]
-        group = by if by is not None else origin.group_column(fits)
-        names = [origin.text(o) for o in origins]
-        frames = pack.pack(fits, statuses, names, group, components, by_class)
+        origins = [pack.of_fit(fit, source) for fit in fits]
+        statuses = [pack.status_for(o, wanted) for o in origins]
+        group = by if by is not None else pack.group_column(fits)
+        names = [pack.text(o) for o in origins]
+        frames = pack.pack_table(fits, statuses, names, group, components, by_class)
         record = {
-            key: origin.model_record(fit, o)
+            key: pack.model_record(fit, o)
             for key, fit, o in zip(frames["models"]["model_id"], fits, origins, strict=True)
         }
         if values is not None:
             beside = dict(values.attrs.get("source") or {}) | (source or {})
-            frames["values"] = origin.complete_values(values, wanted, beside)
+            frames["values"] = pack.complete_values(values, wanted, beside)
             origins.append(beside)
         return cls._assemble(table_id, version, frames, record, title, origins)
 
@@ -125,18 +408,18 @@ class Table:
         check_version(version)
         wanted = check_status(status or "draft")
         source = dict(values.attrs.get("source") or {}) | (source or {})
-        frames = {"values": origin.complete_values(values, wanted, source)}
+        frames = {"values": pack.complete_values(values, wanted, source)}
         return cls._assemble(table_id, version, frames, {}, title, [source])
 
     @classmethod
     def _assemble(cls, table_id, version, frames, record, title, origins) -> "Table":
-        frames["checks"] = acceptance.checks(frames, table_id)
-        about = {"schema_version": SCHEMA_VERSION} | provenance.software()
-        about |= {"data": origin.distinct(origins), "models": record}
+        frames["checks"] = checks.run_checks(frames, table_id)
+        about = {"schema_version": SCHEMA_VERSION} | paths.software()
+        about |= {"data": pack.distinct(origins), "models": record}
         if title is None:
             title = _default_title(table_id, "en"), _default_title(table_id, "zh")
         title_en, title_zh = (title, title) if isinstance(title, str) else title
-        sources = origin.package_sources(origins, frames)
+        sources = pack.package_sources(origins, frames)
         return cls(table_id, version, frames, package.portable(about), title_en, title_zh, tuple(sources))
 
     @classmethod
@@ -155,7 +438,7 @@ class Table:
         TableError
             There is none, or its files are not the ones that were written.
         """
-        folder = store.resolve(ref, root)
+        folder = resolve(ref, root)
         frames, about, head = package.read_folder(folder)
         table_id, version = check_table_id(head.get("name")), check_version(head.get("version"))
         titles = head.get("title", table_id), head.get("title_zh", table_id)

@@ -4,13 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sinklab.errors import EquationError, TableError
-from sinklab.language import tr
-from sinklab.tables import package, seal
-from sinklab.tables.acceptance import definitions_failed
-from sinklab.tables.naming import check_table_id, check_version
-from sinklab.tables.pack import EIGENVALUE_FLOOR, smallest_eigenvalue, table_status
-from sinklab.tables.unpack import unpack
+from sinklab.language import EquationError, TableError, tr
+from sinklab.tables import package
+from sinklab.tables.checks import definitions_failed
+from sinklab.tables.pack import EIGENVALUE_FLOOR, smallest_eigenvalue, table_status, unpack
+from sinklab.tables.schema import check_table_id, check_version
 
 # Draws are samples: mean and spread may be off by this many of their own standard errors.
 _DRAW_Z = 6.0
@@ -74,8 +72,8 @@ def _place(folder, descriptor) -> list[str]:
         )
     listed = {resource["path"] for resource in descriptor["resources"]} | {package.DESCRIPTOR}
     if descriptor["sinklab"].get("status") in package.FROZEN:
-        listed |= set(seal.RELEASE_FILES)
-        problems += seal.problems(folder, table_id, version)
+        listed |= set(package.RELEASE_FILES)
+        problems += package.problems(folder, table_id, version)
     for extra in sorted(p.name for p in folder.iterdir() if p.name not in listed):
         problems.append(
             tr(f"{extra}: not listed in {package.DESCRIPTOR}", f"{extra}：未列入 {package.DESCRIPTOR}")

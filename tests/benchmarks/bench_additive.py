@@ -16,11 +16,10 @@ import numpy as np
 import pandas as pd
 
 import sinklab as sl
-from sinklab.fit.bootstrap import bootstrap
-from sinklab.fit.prepare import prepare
-from sinklab.fit.start import start_values
-from sinklab.fit.system import SystemFit
-from sinklab.fit.variance import parse_variance
+from sinklab.fitting.data import prepare, start_values
+from sinklab.fitting.resample import bootstrap
+from sinklab.fitting.system import SystemFit
+from sinklab.fitting.variance import parse_variance
 
 DATA = Path(os.environ["SINKLAB_DATA"]) / ".." / "bench" / "data" / "additive4_300.csv"
 PARTS = ("stem", "bark", "branch", "foliage")

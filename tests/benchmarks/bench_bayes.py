@@ -32,11 +32,12 @@ def ours(seed):
     import numpy as np
     import pandas as pd
 
-    from sinklab.fit.bayes import fit_bayes, sample
-    from sinklab.fit.prepare import prepare
+    from sinklab.fitting.bayes import sample
+    from sinklab.fitting.bayes.engine import fit_bayes
+    from sinklab.fitting.data import prepare
 
     spans = []
-    untimed = sample.sample
+    untimed = sample.sample_posterior
 
     def timed(*arguments):
         begin = time.perf_counter()
@@ -44,7 +45,7 @@ def ours(seed):
         spans.append(time.perf_counter() - begin)
         return out
 
-    sample.sample = timed
+    sample.sample_posterior = timed
     try:
         begin = time.perf_counter()
         trees = pd.read_csv(DATA).assign(agb=lambda d: np.exp(d["lnAGB"]))
@@ -53,7 +54,7 @@ def ours(seed):
         result = fit_bayes(prepared, **options, **DRAWS, seed=seed)
         whole = time.perf_counter() - begin
     finally:
-        sample.sample = untimed
+        sample.sample_posterior = untimed
     assert len(result.posterior) == 65
     return float(result.posterior["ess_bulk"].min()), spans[0], whole
 
@@ -64,7 +65,7 @@ def theirs(seed):
     import pandas as pd
     import pymc as pm
 
-    from sinklab.fit.bayes.checks import diagnostics
+    from sinklab.fitting.bayes.result import diagnostics
 
     trees = pd.read_csv(DATA)
     species, x, y = pd.factorize(trees["species"])[0], trees["lnD15"].to_numpy(), trees["lnAGB"].to_numpy()

@@ -45,11 +45,9 @@ def trees(n_draw, workers):
     """The case of BIOMASS: errors of diameter, height, wood density, parameters and residual."""
     import numpy as np
 
-    from sinklab.equations import System
-    from sinklab.propagate.levels import Noise
-    from sinklab.propagate.model import Model
+    from sinklab.equations.system import System
+    from sinklab.propagate.model import Model, Noise, arrange
     from sinklab.propagate.monte_carlo import draw_totals
-    from sinklab.propagate.units import arrange
 
     with open(BENCH / "data" / "mc_5000.csv", encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -82,10 +80,10 @@ def stands(n, workers):
     import numpy as np
     import pandas as pd
 
-    from sinklab.fit import fit_by
+    from sinklab.fitting import fit_by
     from sinklab.propagate.stands import prepare
     from sinklab.propagate.stocks import stock
-    from sinklab.tables import Table
+    from sinklab.tables.table import Table
 
     rng = np.random.default_rng(1)
     kinds = np.array([f"kind {i:02d}" for i in range(SPECIES)])

@@ -175,22 +175,23 @@ jobs:
 def _pretend(name: str) -> None:
     """Write the ledger as if every job of a batch had been executed; the real results would take an hour."""
     from sinklab import paths
-    from sinklab.runs import batch, keys, ledger
+    from sinklab.runs import batch
+    from sinklab.runs import ledger as runs_ledger
     from sinklab.runs.reading import read_batch
 
     lines = []
-    for step in batch.plan_jobs(read_batch(name).jobs, keys.Workbench(), {}, False):
+    for step in batch.plan_jobs(read_batch(name).jobs, runs_ledger.Workbench(), {}, False):
         folder = paths.root() / step.job.outputs[0]
         folder.mkdir(parents=True)
         written = [folder / f"{part}.csv" for part in ("coefficients", "covariance", "checks", "equations")]
         for file in written:
             file.write_text(f"{file.name} of {step.name}\n" * 50, encoding="utf-8")
         record = {"job": step.name, "batch": name, "id": step.job.id, "kind": "notebook", "status": "ok"}
-        record |= {"parts": step.parts, "outputs": keys.seal(written)}
+        record |= {"parts": step.parts, "outputs": runs_ledger.seal(written)}
         record |= {"title": step.job.title, "folder": step.job.folder, "seconds": 1.0, "why": [["new", ""]]}
         lines.append(json.dumps(record | {"started": "2024-01-01T00:00:00+00:00", "finished": 0.0}))
-    ledger.ledger_path().parent.mkdir(parents=True)
-    ledger.ledger_path().write_text("\n".join(lines) + "\n", encoding="utf-8")
+    runs_ledger.ledger_path().parent.mkdir(parents=True)
+    runs_ledger.ledger_path().write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 #: Plans a batch as ``run --dry-run`` does; tells the seconds and the highest memory of its process.

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import sinklab as sl
-from sinklab import datasets
-from sinklab.review.verdicts import read_verdicts
-from sinklab.tables import Table
+from sinklab.data import open_data
+from sinklab.review.desk import read_verdicts
+from sinklab.tables.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent))
 import chromium  # noqa: E402
@@ -39,7 +39,7 @@ def lab(tmp_path, monkeypatch):
     (root / "notebooks").mkdir()
     shutil.copy(REPOSITORY / "notebooks" / "review_table.ipynb", root / "notebooks")
     monkeypatch.setenv("SINKLAB_ROOT", str(root))
-    fit = sl.fit(datasets.load("study:chinese_fir_simulated"), EQUATIONS)
+    fit = sl.fit(open_data.load("study:chinese_fir_simulated"), EQUATIONS)
     Table.from_fits([fit], "agb_forest_cunninghamia", "0.1.0").write()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -70,7 +70,7 @@ def execute(root, name):
     """Run the first job of a notebook; the tables that it wrote are sound, and are found again from what they state."""
     import papermill
 
-    from sinklab.review.verify import verify
+    from sinklab.review.verification import verify
     from sinklab.tables.validation import validate
 
     parameters, _ = JOBS[name]

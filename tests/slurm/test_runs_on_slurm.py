@@ -8,7 +8,7 @@ import time
 import pytest
 from runs_workbench import REPOSITORY, workbench, write_batch  # noqa: F401
 
-from sinklab.runs import ledger, slurm
+from sinklab.runs import engines, ledger
 from sinklab.runs.batch import run
 from sinklab.runs.reading import read_batch
 
@@ -39,7 +39,7 @@ def test_an_array_of_shards(slurm_here, workbench):
     }
     assert {name: r.get("reason", "ok") for name, r in ledger.read().items()} == found
     assert (workbench / "params/last/0.1.0/values.csv").read_text(encoding="utf-8").endswith("last,2.0\n")
-    assert not list(slurm.folder().iterdir()), "merged arrays leave nothing"
+    assert not list(engines.folder().iterdir()), "merged arrays leave nothing"
     again = run(read_batch("trial"), workers=2, engine="slurm-array")
     assert set(again.records) == {"trial/bad", "trial/dead", "trial/late"}
 
@@ -62,7 +62,7 @@ def queued():
 def running(job, workbench):
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        for path in slurm.folder().glob("*/shard-*.jsonl"):
+        for path in engines.folder().glob("*/shard-*.jsonl"):
             if f'"trial/{job}", "begun"' in path.read_text(encoding="utf-8"):
                 return
         time.sleep(0.1)
@@ -73,7 +73,7 @@ def test_a_cancelled_shard_costs_the_task_it_was_at(slurm_here, workbench):
     write_batch(workbench, SLOW)
     events = run_in_background("trial", "--workers", "1")
     running("one", workbench)
-    number = next(slurm.folder().glob("*/number")).read_text(encoding="utf-8")
+    number = next(engines.folder().glob("*/number")).read_text(encoding="utf-8")
     subprocess.run(["scancel", f"{number}_0"], check=True)
     assert events.wait(90) == 1
     found = {name: r.get("reason", "ok") for name, r in ledger.read().items()}

@@ -31,19 +31,20 @@ def copied(folder: Path, drafts: str = ""):
 def write_fir(equations: str, *table_ids: str):
     """Write tables of simulated Chinese fir."""
     import sinklab as sl
-    from sinklab import datasets
-    from sinklab.tables import Table
+    from sinklab.data import open_data
+    from sinklab.tables.table import Table
 
-    fit = sl.fit(datasets.load("study:chinese_fir_simulated"), equations)
+    fit = sl.fit(open_data.load("study:chinese_fir_simulated"), equations)
     for table_id in table_ids:
         Table.from_fits([fit], table_id, "0.1.0").write()
 
 
 def write_carbon_fractions(where=None):
     """Write the table of carbon fractions in print."""
-    from sinklab import datasets, pooling
-    from sinklab.tables import Table
+    from sinklab.data import open_data
+    from sinklab.evidence import pooling
+    from sinklab.tables.table import Table
 
-    printed = datasets.load("literature:carbon_fraction", where)
+    printed = open_data.load("literature:carbon_fraction", where)
     values = pooling.summarise(printed, "carbon_fraction", by=["species_id", "component"])
     Table.from_values(values, "carbon_fraction_forest_china", "0.1.0", source=printed.attrs["source"]).write()

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from sinklab.fit import fit, fit_by
-from sinklab.tables import Table
+from sinklab.fitting import fit, fit_by
+from sinklab.tables.table import Table
 
 EQUATIONS = """stem = a1 * dbh**b1 * height**c1
 branch = a2 * dbh**b2

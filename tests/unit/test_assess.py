@@ -5,13 +5,11 @@ import pandas as pd
 import pytest
 
 import sinklab as sl
-from sinklab.assess.compare import average, compare
-from sinklab.assess.diagnostics import bias_test, equivalence_test, influence
-from sinklab.assess.shape import shape_checks, wholes
-from sinklab.assess.transfer import transfer_test
-from sinklab.assess.validation import folds, validate
-from sinklab.errors import DataError
-from sinklab.plots import curve_data
+import sinklab.results.prediction
+import sinklab.results.summary
+from sinklab.assess.comparison import average, compare
+from sinklab.assess.validation import bias_test, equivalence_test, folds, influence, transfer_test, validate
+from sinklab.language import DataError
 
 SYSTEM = "stem = a1*dbh**b1\nbranch = a2*dbh**b2\nagb = stem + branch"
 
@@ -117,10 +115,12 @@ def test_the_true_form_wins_by_aic_and_averages_lie_between():
 def test_shape_names_where_a_system_fails():
     trees = simulated()
     fit = sl.fit(trees, SYSTEM)
-    good = shape_checks(fit, curve_data(fit))
-    assert good["passed"].all() and wholes(fit.system) == {"agb": ["stem", "branch"]}
+    good = sinklab.results.summary.shape_checks(fit, sinklab.results.prediction.curve_data(fit))
+    assert good["passed"].all() and sinklab.results.summary.wholes(fit.system) == {"agb": ["stem", "branch"]}
     bent = sl.fit(trees, "stem = a*dbh + b*dbh**2 + c", method="wls", variance="power:dbh=2")
-    bad = shape_checks(bent, pd.DataFrame({"dbh": np.linspace(0.1, 40, 100)})).set_index("check")
+    bad = sinklab.results.summary.shape_checks(
+        bent, pd.DataFrame({"dbh": np.linspace(0.1, 40, 100)})
+    ).set_index("check")
     assert not bad.loc["positive", "passed"] or not bad.loc["growing", "passed"]
     assert bad["first_failure"].min() == pytest.approx(0.1, abs=2)
 
@@ -142,7 +142,7 @@ def test_transfer_verdicts():
 def test_leave_one_out_ranks_bayesian_fits_by_tree():
     from types import SimpleNamespace
 
-    from sinklab.assess.compare import compare_loo
+    from sinklab.assess.comparison import compare_loo
 
     trees = pd.DataFrame({"dbh": np.arange(1.0, 41), "agb": np.arange(1.0, 41) ** 2})
     rng = np.random.default_rng(0)

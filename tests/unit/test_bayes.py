@@ -6,13 +6,14 @@ import pytest
 from incomplete_trees import weighed
 
 import sinklab as sl
-from sinklab.equations import Compiled
-from sinklab.errors import DataError
-from sinklab.fit.bayes import engine, fit_bayes, predictive, vines
-from sinklab.fit.bayes.density import log_likelihood
-from sinklab.fit.bayes.draws import coefficient_draws, residual_draws
-from sinklab.fit.bayes.translate import Quantity, Translation
-from sinklab.fit.prepare import prepare
+from sinklab.equations.compile import Compiled
+from sinklab.fitting.bayes import engine
+from sinklab.fitting.bayes import model as bayes_model
+from sinklab.fitting.bayes.engine import fit_bayes
+from sinklab.fitting.bayes.model import Quantity, Translation
+from sinklab.fitting.bayes.result import coefficient_draws, log_likelihood, predictive, residual_draws
+from sinklab.fitting.data import prepare
+from sinklab.language import DataError
 
 TRUTH = {"a": 0.08, "b": 2.4, "sigma": 0.2}
 
@@ -59,7 +60,7 @@ def test_certificate_holds_every_check_with_its_threshold(single):
 
 
 def test_the_seed_alone_decides_and_one_compilation_serves_other_data(single):
-    from sinklab.fit.bayes import sample
+    from sinklab.fitting.bayes import sample
 
     before = len(sample._compiled)
     options = {"variance": "lognormal", "draws": 500, "tune": 300, "chains": 4, "seed": 1}
@@ -80,10 +81,10 @@ def test_the_seed_alone_decides_and_one_compilation_serves_other_data(single):
 
 
 def test_machine_code_that_computes_something_else_is_noticed(single):
-    from sinklab.fit.bayes import sample
+    from sinklab.fitting.bayes import sample
 
     spec = engine.read_spec(prepare(trees(), "agb = a * dbh**b"), "lognormal", None, None, True)
-    builder = engine.Builder(spec, *engine._priors(spec, trees(), None, 0))
+    builder = bayes_model.Builder(spec, *engine._priors(spec, trees(), None, 0))
     model, functions = sample.compiled(builder)
     expected = sample.reference(model)
     assert sample.agrees(functions, builder, expected)
@@ -136,7 +137,7 @@ def test_the_graph_and_numpy_give_the_same_likelihood(variance):
     assert sorted(len(p.rows) for p in spec.patterns) == [1, 1, 13, 23]
     assert sum(len(c.rows) for c in spec.combined) == (2 if variance == "power:mean" else 0)
     stated, near = engine._priors(spec, prepared.frame, None, 0)
-    builder = engine.Builder(spec, stated, near)
+    builder = bayes_model.Builder(spec, stated, near)
     model = builder.build()
     of_trees = (*spec.free, "combined")
     likelihood = sum(p for p in model.potentials if p.name.split("_given_")[0].startswith(of_trees))
@@ -198,16 +199,16 @@ def test_vines_give_correlations_and_the_marginals_of_lkj():
     rng = np.random.default_rng(0)
     root = rng.standard_normal((4, 6))
     matrix = np.corrcoef(root)
-    partial = np.tanh(vines.from_correlation(matrix))
-    rows = vines.cholesky(partial, 4, np.sqrt)
-    assert np.allclose(vines.correlation(rows), matrix, atol=1e-12)
-    conditionals = vines.Conditionals(rows, np.sqrt)
+    partial = np.tanh(bayes_model.from_correlation(matrix))
+    rows = bayes_model.cholesky(partial, 4, np.sqrt)
+    assert np.allclose(bayes_model.correlation(rows), matrix, atol=1e-12)
+    conditionals = bayes_model.Conditionals(rows, np.sqrt)
     own = np.linalg.cholesky(matrix[np.ix_([0, 2, 3], [0, 2, 3])])
     assert np.allclose(conditionals.row((0, 2), 3), own[2])
     assert np.allclose(conditionals.row((0,), 2), own[1][:2])
-    alpha = vines.shapes(4, 2.0)
+    alpha = bayes_model.shapes(4, 2.0)
     draws = 2 * rng.beta(alpha, alpha, (20_000, 6)).T - 1
-    found = vines.correlation(vines.cholesky(draws, 4, np.sqrt))
+    found = bayes_model.correlation(bayes_model.cholesky(draws, 4, np.sqrt))
     # Every correlation is marginally Beta(eta - 1 + d / 2) on (-1, 1): variance 1 / (2 alpha + 1).
     for i, j in ((1, 0), (2, 1), (3, 2), (3, 0)):
         assert found[i][j].var() == pytest.approx(1 / (2 * 3 + 1), rel=0.05)

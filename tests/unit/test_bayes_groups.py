@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 import sinklab as sl
-from sinklab.cli.report_sampling import sampling_report
-from sinklab.fit.bayes import engine, fit_bayes, sample
-from sinklab.fit.bayes.groups import resolution
-from sinklab.fit.prepare import prepare
+from sinklab.fitting.bayes import engine, model, sample
+from sinklab.fitting.bayes.engine import fit_bayes
+from sinklab.fitting.bayes.model import resolution
+from sinklab.fitting.data import prepare
+from sinklab.results.summary import sampling_report
 
 EQUATION = "agb = a[species] * dbh**b[species]"
 
@@ -53,8 +54,8 @@ def test_divergences_are_answered_by_smaller_steps(alike, monkeypatch):
         statistics["diverging"][0, :3] = accept < 0.99
         return posterior, statistics
 
-    plain = sample.sample
-    monkeypatch.setattr(sample, "sample", diverging)
+    plain = sample.sample_posterior
+    monkeypatch.setattr(sample, "sample_posterior", diverging)
     options = {"draws": 100, "tune": 100, "chains": 2, "seed": 5}
     result = fit_bayes(prepare(species(), EQUATION), "lognormal", **options)
     assert rates == [(0.8, 5), (0.95, 5), (0.99, 5)]
@@ -68,7 +69,7 @@ def test_divergences_are_answered_by_smaller_steps(alike, monkeypatch):
 
 def reference_builder(frame, text, pool):
     spec = engine.read_spec(prepare(frame, text), "lognormal", pool, None, True)
-    return engine.Builder(spec, *engine._priors(spec, frame, None, 0))
+    return model.Builder(spec, *engine._priors(spec, frame, None, 0))
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab.fit.bayes import fit_bayes, machine_code, sample
-from sinklab.fit.prepare import prepare
+from sinklab.fitting.bayes import sample, writer
+from sinklab.fitting.bayes.engine import fit_bayes
+from sinklab.fitting.data import prepare
 
 OPTIONS = {"draws": 60, "tune": 60, "chains": 2, "seed": 5}
 
@@ -24,7 +25,7 @@ def compilations(tmp_path, monkeypatch):
 
     counted, compile_ = [], CFunc._compile_uncached
     monkeypatch.setattr(CFunc, "_compile_uncached", lambda f: counted.append(f) or compile_(f))
-    monkeypatch.setattr(machine_code, "path_of", lambda structure: tmp_path / "kept" / "code.pickle")
+    monkeypatch.setattr(writer, "path_of", lambda structure: tmp_path / "kept" / "code.pickle")
     return counted
 
 
@@ -52,13 +53,13 @@ def test_code_is_kept_and_what_is_wrong_or_broken_is_replaced(compilations, tmp_
 
 
 def test_the_key_is_the_structure_and_the_versions(monkeypatch):
-    one = machine_code.path_of("a")
-    assert one == machine_code.path_of("a") != machine_code.path_of("b")
-    monkeypatch.setattr(machine_code, "version", lambda part: "0")
-    assert machine_code.path_of("a") != one
+    one = writer.path_of("a")
+    assert one == writer.path_of("a") != writer.path_of("b")
+    monkeypatch.setattr(writer, "version", lambda part: "0")
+    assert writer.path_of("a") != one
 
 
 def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    machine_code.store(tmp_path / "file" / "x.pickle", {"codes": []})
-    assert machine_code.load(tmp_path / "file" / "x.pickle") is None
+    writer.store(tmp_path / "file" / "x.pickle", {"codes": []})
+    assert writer.load(tmp_path / "file" / "x.pickle") is None

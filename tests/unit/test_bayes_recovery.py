@@ -6,8 +6,9 @@ import pytest
 from scipy import stats
 
 import sinklab as sl
-from sinklab.fit.bayes import fit_bayes, sample
-from sinklab.fit.prepare import prepare
+from sinklab.fitting.bayes import sample
+from sinklab.fitting.bayes.engine import fit_bayes
+from sinklab.fitting.data import prepare
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 

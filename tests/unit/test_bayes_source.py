@@ -8,13 +8,10 @@ import pandas as pd
 import pytest
 from incomplete_trees import weighed
 
-from sinklab.errors import ConvergenceError
-from sinklab.fit.bayes import engine, sample, source
-from sinklab.fit.bayes.expressions import expression
-from sinklab.fit.bayes.loops import Value
-from sinklab.fit.bayes.operations import Operations
-from sinklab.fit.bayes.unknowns import unknowns
-from sinklab.fit.prepare import prepare
+from sinklab.fitting.bayes import engine, model, sample, writer
+from sinklab.fitting.bayes.writer import Operations, Value, expression, unknowns
+from sinklab.fitting.data import prepare
+from sinklab.language import ConvergenceError
 
 
 def trees(n=40):
@@ -48,7 +45,7 @@ def built(name, n=40):
     prepared = prepare(trees(n) if totals else trees(n).dropna(subset="stem"), text, totals=totals)
     options = {"pool": None, "measurement_error": None, "correlated": True} | options
     spec = engine.read_spec(prepared, variance, **options)
-    builder = engine.Builder(spec, *engine._priors(spec, prepared.frame, None, 0))
+    builder = model.Builder(spec, *engine._priors(spec, prepared.frame, None, 0))
     return builder, *sample.compiled(builder)
 
 
@@ -68,7 +65,7 @@ def by_pytensor(model):
 @pytest.mark.parametrize("name", MODELS)
 def test_compiled_density_slope_and_unknowns_are_those_of_the_graph(name):
     builder, model, functions = built(name)
-    graph, data = by_pytensor(model), source.block(builder.arrays, builder.sizes)
+    graph, data = by_pytensor(model), writer.block(builder.arrays, builder.sizes)
     k = len(model.value_vars)
     rng = np.random.default_rng(5)
     for size in (0.1, 0.5, 1.0):
@@ -92,7 +89,7 @@ def test_one_text_serves_data_of_another_length():
     other, model_, functions_ = built("parts", 70)
     assert functions_ is functions and len(other.spec.y) > len(builder.spec.y)
     parts = [0.3 * np.random.default_rng(1).standard_normal(v.type.shape) for v in model_.value_vars]
-    value, _ = functions.at(source.block(other.arrays, other.sizes), np.concatenate(parts))
+    value, _ = functions.at(writer.block(other.arrays, other.sizes), np.concatenate(parts))
     assert value == pytest.approx(float(by_pytensor(model_)(*parts)[0]), rel=1e-9)
 
 
@@ -100,7 +97,7 @@ def test_one_text_serves_data_of_another_length():
 def test_a_point_of_another_length_is_not_touched():
     builder, model, functions = built("straight")
     n = model.value_vars[0].type.shape[0]
-    data, numbers = source.block(builder.arrays, builder.sizes), [np.full(n + 1, 7.0) for _ in range(3)]
+    data, numbers = writer.block(builder.arrays, builder.sizes), [np.full(n + 1, 7.0) for _ in range(3)]
     point, out, value = (sample._pointer(a) for a in numbers)
     assert functions.density.ctypes(n + 1, point, out, value, data.ctypes.data) == -1
     assert functions.drawn.ctypes(n, n + 1, point, out, data.ctypes.data) == -1
@@ -119,12 +116,12 @@ def test_an_operation_that_is_not_known_is_refused_by_name():
 
 
 def test_draws_are_worked_out_in_portions(monkeypatch):
-    from sinklab.fit.bayes import unknowns as room
+    from sinklab.fitting.bayes import writer
 
     builder, model, _ = built("parts")
     z = np.random.default_rng(3).standard_normal((50, sum(v.type.shape[0] for v in model.value_vars)))
     whole = unknowns(builder, z)
-    monkeypatch.setattr(room, "PORTION", 200)
+    monkeypatch.setattr(writer, "PORTION", 200)
     apart = unknowns(builder, z)
     assert whole["t"].shape == (50, len(builder.scalars.keys)) and whole["group_0"].shape == (50, 2, 6)
     assert all(np.allclose(whole[n], apart[n], rtol=1e-12) for n in whole)
@@ -133,7 +130,7 @@ def test_draws_are_worked_out_in_portions(monkeypatch):
 @pytest.mark.timeout(300)
 def test_what_is_no_number_is_told_and_not_sampled():
     builder, model, functions = built("straight")
-    data, graph = source.block(builder.arrays, builder.sizes), by_pytensor(model)
+    data, graph = writer.block(builder.arrays, builder.sizes), by_pytensor(model)
     point = np.zeros(model.value_vars[0].type.shape)
     begin = builder.scalars.place("common", "a[]")
     told = []

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import sinklab as sl
-from sinklab.errors import DataError
-from sinklab.fit.bootstrap import bootstrap, jackknife
+from sinklab.fitting.resample import bootstrap, jackknife
+from sinklab.language import DataError
 
 
 @pytest.fixture(scope="module")

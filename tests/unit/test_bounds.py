@@ -6,8 +6,8 @@ import pytest
 
 import sinklab as sl
 from sinklab.cli import main
-from sinklab.errors import DataError
-from sinklab.fit.bootstrap import bootstrap
+from sinklab.fitting.resample import bootstrap
+from sinklab.language import DataError
 
 SYSTEM = "stem = a1 * dbh**b1\nbranch = a2 * dbh**b2\nagb = stem + branch"
 

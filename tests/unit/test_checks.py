@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab.checks import check, check_frame
-from sinklab.checks.outliers import height_curve
 from sinklab.cli import main
-from sinklab.errors import DataError
-from sinklab.studies import list_studies
+from sinklab.data.checks import check, check_frame, height_curve
+from sinklab.data.studies import list_studies
+from sinklab.language import DataError
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from sinklab import paths
-from sinklab.checks import check
 from sinklab.cli import main
+from sinklab.data.checks import check
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab import datasets, paths, vocabulary
-from sinklab.datasets import catalog, fetch, names, reader
-from sinklab.datasets.where import select
-from sinklab.errors import DataError
+from sinklab import paths
+from sinklab.data import catalogue, open_data, vocabulary
+from sinklab.data.catalogue import select
+from sinklab.language import DataError
 
 STUDY = "study:chinese_fir_simulated"
 
@@ -50,12 +50,12 @@ STUDY = "study:chinese_fir_simulated"
     ],
 )
 def test_clean_names(label, species, genus, taxa):
-    assert names.clean(label) == (species, genus, taxa)
+    assert open_data.clean(label) == (species, genus, taxa)
 
 
 def test_variants_lead_to_names_that_stay():
-    for used in names._variants().values():
-        assert names._variants().get(used, used) == used
+    for used in open_data._variants().values():
+        assert open_data._variants().get(used, used) == used
 
 
 # Selection ---------------------------------------------------------------------------------------
@@ -108,13 +108,13 @@ def test_select_says_what_exists(frame, where, message):
 
 
 def test_load_study_keeps_record_numbers_and_says_what_was_chosen():
-    frame = datasets.load(STUDY, {"dbh": {"min": 30}})
+    frame = open_data.load(STUDY, {"dbh": {"min": 30}})
     assert frame.index.min() > 100 and (frame["dbh"] >= 30).all()
     assert frame.attrs["source"]["where"] == {"dbh": {"min": 30}}
     assert frame.attrs["source"]["origin"] == "simulated"
     assert frame.attrs["notes"][-1] == f"where: {len(frame)} of 150 records kept"
     # Selecting does not change what another caller reads.
-    assert datasets.load(STUDY).attrs["source"]["where"] == {}
+    assert open_data.load(STUDY).attrs["source"]["where"] == {}
 
 
 @pytest.mark.parametrize(
@@ -122,13 +122,13 @@ def test_load_study_keeps_record_numbers_and_says_what_was_chosen():
 )
 def test_unknown_sources_are_refused_alike(spec):
     with pytest.raises(DataError):
-        datasets.load(spec)
+        open_data.load(spec)
     with pytest.raises(DataError):
-        datasets.files(spec)
+        open_data.files(spec)
 
 
 def test_files_needs_no_pandas(repository):
-    code = f"from sinklab import datasets; import sys; datasets.files('{STUDY}'); assert 'pandas' not in sys.modules"
+    code = f"from sinklab.data import open_data; import sys; open_data.files('{STUDY}'); assert 'pandas' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=repository, check=True)
 
 
@@ -136,7 +136,7 @@ def test_files_needs_no_pandas(repository):
 
 
 def test_catalogue_speaks_the_vocabulary():
-    for name, entry in catalog.entries().items():
+    for name, entry in catalogue.entries().items():
         assert entry["licence"] and entry["citation"] and entry["doi"], name
         assert all(len(item["sha256"]) == 64 for item in entry["files"])
         for variable, item in entry["columns"].items():
@@ -162,21 +162,21 @@ def shelf(tmp_path, monkeypatch):
     (mirror / "set" / "a.csv").write_text(TEXT, encoding="utf-8")
     digest = hashlib.sha256((mirror / "set" / "a.csv").read_bytes()).hexdigest()
     item = {"path": "set/a.csv", "sha256": digest}
-    monkeypatch.setattr(catalog, "entries", lambda: {"x": {"doi": "10.1/x", "files": [item]}})
+    monkeypatch.setattr(catalogue, "entries", lambda: {"x": {"doi": "10.1/x", "files": [item]}})
     monkeypatch.setenv("SINKLAB_DATA", str(tmp_path / "here"))
     return mirror, item, tmp_path / "here" / "set" / "a.csv"
 
 
 def test_get_from_a_mirror_then_present(shelf):
     mirror, _, target = shelf
-    assert fetch.get("x", mirror) == [(target, "mirror")]
+    assert catalogue.get("x", mirror) == [(target, "mirror")]
     assert target.read_text(encoding="utf-8") == TEXT
-    assert fetch.get("x") == [(target, "present")]
+    assert catalogue.get("x") == [(target, "present")]
 
 
 def test_get_takes_a_bare_name_too(shelf):
     mirror, _, target = shelf
-    assert fetch.get("x", mirror / "set") == [(target, "mirror")]
+    assert catalogue.get("x", mirror / "set") == [(target, "mirror")]
 
 
 def test_get_downloads_and_verifies(shelf):
@@ -185,14 +185,14 @@ def test_get_downloads_and_verifies(shelf):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         item["address"] = f"http://127.0.0.1:{server.server_port}/set/a.csv"
-        assert fetch.get("x") == [(target, "download")]
+        assert catalogue.get("x") == [(target, "download")]
         target.unlink()
         item["address"] += "x"
         with pytest.raises(DataError, match=r"cannot be reached.*https://doi\.org/10\.1/x"):
-            fetch.get("x")
+            catalogue.get("x")
         server.shutdown()
     with pytest.raises(DataError, match="cannot be reached"):
-        fetch.get("x")
+        catalogue.get("x")
     assert not target.exists()
 
 
@@ -200,7 +200,7 @@ def test_get_refuses_a_file_that_is_another(shelf):
     mirror, item, target = shelf
     item["sha256"] = "0" * 64
     with pytest.raises(DataError, match="SHA-256"):
-        fetch.get("x", mirror)
+        catalogue.get("x", mirror)
     assert not target.exists() and list(target.parent.iterdir()) == []
 
 
@@ -208,14 +208,14 @@ def test_get_without_address_says_where(shelf):
     with pytest.raises(
         DataError, match=r"no direct address is known; obtain it from https://doi\.org/10\.1/x"
     ):
-        fetch.get("x")
+        catalogue.get("x")
     with pytest.raises(DataError, match="no such folder"):
-        fetch.get("x", "/nowhere/at/all")
+        catalogue.get("x", "/nowhere/at/all")
 
 
 def test_absent_data_say_what_to_do(shelf):
     with pytest.raises(DataError, match=r"set/a\.csv not found in .*data get x --mirror"):
-        datasets.files("open:x")
+        open_data.files("open:x")
 
 
 # Reading, on a small file with every trap --------------------------------------------------------
@@ -258,9 +258,9 @@ def small(tmp_path, monkeypatch):
     }
     # study_id is used to say whose differences are not positive.
     entry["columns"]["study_id"] = {"column": "ID"}
-    monkeypatch.setattr(catalog, "entries", lambda: {"x": entry})
+    monkeypatch.setattr(catalogue, "entries", lambda: {"x": entry})
     monkeypatch.setenv("SINKLAB_DATA", str(tmp_path))
-    return reader.read_open("x")
+    return open_data.read_open("x")
 
 
 def test_small_values(small):
@@ -299,17 +299,17 @@ def test_small_notes_count_everything(small):
 
 @pytest.fixture(scope="module")
 def trees(open_data):
-    return datasets.load("open:eurasia_trees")
+    return open_data.load("open:eurasia_trees")
 
 
 @pytest.fixture(scope="module")
 def plots(open_data):
-    return datasets.load("open:eurasia_plots")
+    return open_data.load("open:eurasia_plots")
 
 
 @pytest.fixture(scope="module")
 def baad(open_data):
-    return datasets.load("open:baad")
+    return open_data.load("open:baad")
 
 
 @pytest.mark.open_data
@@ -371,7 +371,7 @@ def test_baad(baad):
     ],
 )
 def test_enough_trees(open_data, spec, where, n, complete, roots):
-    frame = datasets.load(f"open:{spec}", where)
+    frame = open_data.load(f"open:{spec}", where)
     whole = frame[["dbh", "height", "stem", "branch", "foliage"]].notna().all(axis=1)
     assert len(frame) == n
     assert whole.sum() == pytest.approx(complete, abs=5)
@@ -389,7 +389,7 @@ def test_enough_trees(open_data, spec, where, n, complete, roots):
     ],
 )
 def test_enough_chinese_plots(open_data, where, n, stock, roots):
-    frame = datasets.load("open:eurasia_plots", where | {"country": "CHN"})
+    frame = open_data.load("open:eurasia_plots", where | {"country": "CHN"})
     counts = (len(frame), frame["growing_stock"].notna().sum(), frame["bgb_density"].notna().sum())
     assert counts == (n, stock, roots)
     assert 0.25 < frame["bcef"].median() < 1.2 and 0.12 < frame["root_shoot_ratio"].median() < 0.4
@@ -397,11 +397,11 @@ def test_enough_chinese_plots(open_data, where, n, stock, roots):
 
 @pytest.mark.open_data
 def test_files_of_open_data_are_the_ones_described(open_data):
-    assert [p.name for p in datasets.files("open:baad")] == ["baad_data.csv", "open.yml"]
-    assert datasets.files("open:baad")[1] == paths.data("open.yml")
-    for name in catalog.entries():
-        frame = datasets.load(f"open:{name}")
+    assert [p.name for p in open_data.files("open:baad")] == ["baad_data.csv", "open.yml"]
+    assert open_data.files("open:baad")[1] == paths.data("open.yml")
+    for name in catalogue.entries():
+        frame = open_data.load(f"open:{name}")
         assert not any("differs from the file" in note for note in frame.attrs["notes"])
         assert frame.attrs["source"]["files"] == {
-            i["path"]: i["sha256"] for i in catalog.entry(name)["files"]
+            i["path"]: i["sha256"] for i in catalogue.entry(name)["files"]
         }

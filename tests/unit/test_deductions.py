@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sinklab.errors import DataError
-from sinklab.propagate.approach1 import stratified_mean
+from sinklab.language import DataError
 from sinklab.propagate.deductions import deduct, rule, rules
+from sinklab.propagate.monte_carlo import stratified_mean
 
 
 def test_ar_tool14_prints_sixty_plus_minus_nine():

@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 import pytest
 from desk_workbench import copied, write_carbon_fractions, write_fir
 
-from sinklab import drafts, paths
-from sinklab.errors import DraftError
+from sinklab import paths
+from sinklab.drafts import rendering
+from sinklab.language import DraftError
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 EQUATIONS = """
@@ -32,7 +33,7 @@ def workbench(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["zh", "en"])
 def rendered(workbench, request):
-    return request.param, drafts.render(NAME, request.param)
+    return request.param, rendering.render(NAME, request.param)
 
 
 def describe(workbench, name, template=None, **changes):
@@ -97,8 +98,8 @@ def test_equations_are_live_in_word(rendered):
 
 
 def test_every_number_is_listed_with_its_table(rendered, workbench):
-    from sinklab.tables import Table
-    from sinklab.tabular import read_csv
+    from sinklab.data.files import read_csv
+    from sinklab.tables.table import Table
 
     lang, files = rendered
     listed = read_csv(files["docx"].with_name(f"{NAME}.{lang}.numbers.csv"))
@@ -119,18 +120,18 @@ def test_values_are_named_in_words_with_their_sources(rendered):
 
 
 def test_rendering_again_gives_equal_files(workbench):
-    first = {to: path.read_bytes() for to, path in drafts.render(NAME, "zh").items()}
-    again = {to: path.read_bytes() for to, path in drafts.render(NAME, "zh").items()}
+    first = {to: path.read_bytes() for to, path in rendering.render(NAME, "zh").items()}
+    again = {to: path.read_bytes() for to, path in rendering.render(NAME, "zh").items()}
     assert first == again
 
 
 def test_final_rendering_refuses_simulated_numbers_and_keeps_files(workbench):
-    files = drafts.render(NAME, "en", "html")
+    files = rendering.render(NAME, "en", "html")
     before = files["html"].read_bytes()
     with pytest.raises(
         DraftError, match=r"agb_forest_cunninghamia@0\.1\.0 \(demonstration\).*coefficients:a1"
     ) as caught:
-        drafts.render(NAME, "en", preview=False)
+        rendering.render(NAME, "en", preview=False)
     assert "carbon_fraction_forest_china" not in str(caught.value)
     assert files["html"].read_bytes() == before
 
@@ -138,7 +139,7 @@ def test_final_rendering_refuses_simulated_numbers_and_keeps_files(workbench):
 def test_printed_values_may_be_cited_in_a_final_rendering(workbench):
     template = '# Scope {#sec:a}\n\nSee [@tbl:c].\n\n{{ values_table("carbon", "c", "Carbon") }}\n'
     name = describe(workbench, "carbon_only", template, preview=False)
-    page = drafts.render(name, "en", "html")["html"].read_text(encoding="utf-8")
+    page = rendering.render(name, "en", "html")["html"].read_text(encoding="utf-8")
     assert "DEMONSTRATION" not in page
     assert "PREVIEW" not in page
 
@@ -165,7 +166,7 @@ def test_printed_values_may_be_cited_in_a_final_rendering(workbench):
 def test_faults_of_a_template(workbench, template, message):
     name = describe(workbench, "faulty", template)
     with pytest.raises(DraftError, match=f"(?s){message}"):
-        drafts.render(name, "en", "html")
+        rendering.render(name, "en", "html")
     assert (
         not list(paths.reports("drafts", name).glob("*")) if paths.reports("drafts", name).exists() else True
     )
@@ -174,20 +175,20 @@ def test_faults_of_a_template(workbench, template, message):
 def test_all_faults_of_a_description_at_once(workbench):
     name = describe(workbench, "wrong", template=None, preview="yes", title="x", minimum_status="good")
     with pytest.raises(DraftError) as caught:
-        drafts.render(name)
+        rendering.render(name)
     assert all(word in str(caught.value) for word in ("preview", "title", "minimum_status"))
 
 
 def test_missing_tables_are_all_named(workbench):
     name = describe(workbench, "absent", tables={"main": "agb_forest_none@0.1.0", "carbon": "none@9.9.9"})
     with pytest.raises(DraftError, match=r"(?s)carbon: .*none.*main: params: no table agb_forest_none"):
-        drafts.render(name)
+        rendering.render(name)
 
 
 def test_text_of_a_description_is_not_code(workbench):
     template = "{{ draft.region }}\n"
     name = describe(workbench, "hostile", template, region="<script>alert(1)</script> {{ 7 * 7 }}")
-    page = drafts.render(name, "en", "html")["html"].read_text(encoding="utf-8")
+    page = rendering.render(name, "en", "html")["html"].read_text(encoding="utf-8")
     assert "<script>alert" not in page
     assert "{{ 7 * 7 }}" in page.replace("&#123;", "{")
 
@@ -201,7 +202,7 @@ def test_text_of_a_description_is_not_code(workbench):
     (2.5, float("nan"), ("2.50000", "—")),
 ])  # fmt: skip
 def test_digits_follow_the_standard_error(value, se, printed):
-    from sinklab.drafts.numbers import with_error
+    from sinklab.drafts.blocks import with_error
 
     assert tuple(with_error(value, se)) == printed
 
@@ -226,12 +227,12 @@ def test_printed_parameters_give_the_predictions_of_the_table(workbench):
     import numpy as np
 
     import sinklab as sl
-    from sinklab import datasets
-    from sinklab.drafts import tables_in_text
-    from sinklab.tables import digits
+    from sinklab.data import open_data
+    from sinklab.drafts import blocks
+    from sinklab.tables import checks
 
     fit = sl.fit(
-        datasets.load("study:eucalypt_simulated"), "foliage = a * dbh**b * height**c", variance="power:mean"
+        open_data.load("study:eucalypt_simulated"), "foliage = a * dbh**b * height**c", variance="power:mean"
     )
     told = {}
 
@@ -239,8 +240,8 @@ def test_printed_parameters_give_the_predictions_of_the_table(workbench):
         told[name, column] = text
         return text
 
-    tables_in_text.parameters(cite, fit, "en", "p", "Parameters")
-    places = digits.guard(fit).decimals
+    blocks.parameters(cite, fit, "en", "p", "Parameters")
+    places = checks.guard(fit).decimals
     for label, value in zip(fit.labels, fit.values, strict=True):
         printed = told[label, "value"].replace("\N{MINUS SIGN}", "-")
         assert abs(float(printed) - value) <= 0.5 * 10.0 ** -places[label] + 1e-12
@@ -250,5 +251,5 @@ def test_printed_parameters_give_the_predictions_of_the_table(workbench):
     mean = fit.predict(grid)
     moved = read[0] * grid["dbh"] ** read[1] * grid["height"] ** read[2] - mean["foliage"]
     assert (moved.abs() / mean["foliage_se"]).max() <= 0.1
-    by_error = digits.guard(fit).unguarded
+    by_error = checks.guard(fit).unguarded
     assert by_error > 0.1, "the digits of the errors alone would do here: the test shows nothing"

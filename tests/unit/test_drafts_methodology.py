@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import pytest
 from desk_workbench import copied, write_carbon_fractions, write_fir
 
-from sinklab import drafts
-from sinklab.errors import DraftError
+from sinklab.drafts import rendering
+from sinklab.language import DraftError
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 ECONOMIC, ROTATION, GUIDE = (
@@ -24,12 +24,12 @@ TREE = "stem = a1 * dbh**b1 * height**c1\nbranch = a2 * dbh**b2\nagb = stem + br
 def workbench(tmp_path_factory):
     """Descriptions and templates of the repository, with small tables made here."""
     import sinklab as sl
-    from sinklab import datasets
-    from sinklab.tables import Table
+    from sinklab.data import open_data
+    from sinklab.tables.table import Table
 
     with copied(tmp_path_factory.mktemp("methodology"), "*.yml") as root:
         write_fir(TREE, "agb_forest_eucalyptus", "agb_forest_cunninghamia", "agb_forest_pinus_massoniana")
-        stands = datasets.load("literature:stand_biomass", {"species_id": "eucalyptus"})
+        stands = open_data.load("literature:stand_biomass", {"species_id": "eucalyptus"})
         growth = sl.fit(stands, "agb_density = a * age**b")
         Table.from_fits([growth], "agb_density_forest_eucalyptus", "0.1.0").write()
         write_carbon_fractions()
@@ -54,7 +54,7 @@ def words(path):
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_order_of_a_methodology(workbench, lang):
-    page = drafts.render(ROTATION, lang, "html")["html"].read_text(encoding="utf-8")
+    page = rendering.render(ROTATION, lang, "html")["html"].read_text(encoding="utf-8")
     order = re.findall(r'<h1[^>]* id="sec:([a-z]+)"', page) or re.findall(r'<h1[^>]*id="sec:([a-z-]+)"', page)
     chapters = "introduction scope references terms boundary baseline project leakage reductions monitoring verification"
     assert [name for name in order if not name.startswith("annex")] == chapters.split()
@@ -63,16 +63,16 @@ def test_order_of_a_methodology(workbench, lang):
 @pytest.mark.parametrize("name", [ECONOMIC, ROTATION, GUIDE])
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_drafts_of_the_repository_have_no_finding(workbench, name, lang):
-    from sinklab.drafts.lint import lint
+    from sinklab.drafts.linting import lint
 
     assert [str(finding) for finding in lint(name, lang)] == []
 
 
 def test_numbers_come_from_tables_rules_and_decisions(workbench):
-    from sinklab.tables import Table
-    from sinklab.tabular import read_csv
+    from sinklab.data.files import read_csv
+    from sinklab.tables.table import Table
 
-    files = drafts.render(ROTATION, "en", "docx")
+    files = rendering.render(ROTATION, "en", "docx")
     listed = read_csv(files["docx"].with_name(f"{ROTATION}.en.numbers.csv"))
 
     def row(table, name, column):
@@ -90,32 +90,32 @@ def test_numbers_come_from_tables_rules_and_decisions(workbench):
 
 
 def test_recalled_numbers_say_so_and_block_the_final_rendering(workbench):
-    assert "10%（凭记忆，待核实）" in words(drafts.render(ECONOMIC, "zh", "docx")["docx"])
+    assert "10%（凭记忆，待核实）" in words(rendering.render(ECONOMIC, "zh", "docx")["docx"])
     with pytest.raises(
         DraftError, match=r"\(recalled\): .*decisions:crediting_period.*non_permanence"
     ) as caught:
-        drafts.render(ECONOMIC, "zh", "html", preview=False)
+        rendering.render(ECONOMIC, "zh", "html", preview=False)
     assert "plot_area" not in str(caught.value)
     checked = {"label": "x", "source": "y", "basis": "verified"}
     settled = {"crediting_period": {"value": [20, 40]} | checked, "non_permanence": {"value": 10} | checked}
     name = changed(workbench, "settled", ECONOMIC, decisions=settled, preview=False)
-    page = words(drafts.render(name, "zh", "html")["html"])
+    page = words(rendering.render(name, "zh", "html")["html"])
     assert "预览稿" not in page
     assert "待核实）" not in page
 
 
 def test_use_outside_the_fitted_range_is_said(workbench):
-    from sinklab.tables import Table
+    from sinklab.tables.table import Table
 
     low, high = Table.read("agb_forest_eucalyptus@0.1.0").model().ranges["dbh"]
     name = changed(workbench, "wide", ROTATION, use={"tree": {"dbh": [low - 1, high + 10]}})
-    text = words(drafts.render(name, "en", "docx")["docx"])
+    text = words(rendering.render(name, "en", "docx")["docx"])
     assert (
         f"goes beyond the fitted range of agb_forest_eucalyptus@0.1.0, {low:g}\xa0cm to {high:g}\xa0cm"
         in text
     )
     name = changed(workbench, "narrow", ROTATION, use={"tree": {"dbh": [low, high]}})
-    assert "goes beyond" not in words(drafts.render(name, "en", "docx")["docx"])
+    assert "goes beyond" not in words(rendering.render(name, "en", "docx")["docx"])
 
 
 def test_what_a_description_leaves_out_comes_from_the_one_it_is_like(workbench):
@@ -150,7 +150,7 @@ def test_what_a_description_leaves_out_comes_from_the_one_it_is_like(workbench):
 def test_faults_of_a_description(workbench, changes, message):
     name = changed(workbench, "faulty", ECONOMIC, **changes)
     with pytest.raises(DraftError, match=message):
-        drafts.render(name, "en", "html")
+        rendering.render(name, "en", "html")
 
 
 def test_document_of_the_drafters_gives_page_and_styles(workbench):
@@ -162,7 +162,7 @@ def test_document_of_the_drafters_gives_page_and_styles(workbench):
     own.styles["Heading 1"].font.size = Pt(19)
     own.save(workbench / "reports" / "own.docx")
     name = changed(workbench, "own_pages", ECONOMIC, reference="reports/own.docx")
-    made = docx.Document(io.BytesIO(drafts.render(name, "zh", "docx")["docx"].read_bytes()))
+    made = docx.Document(io.BytesIO(rendering.render(name, "zh", "docx")["docx"].read_bytes()))
     assert {round(section.page_width.mm) for section in made.sections} == {180}
     assert made.styles["Heading 1"].font.size == Pt(19)
     assert made.styles["Annex"].font.size == Pt(10.5)
@@ -176,15 +176,15 @@ def test_document_of_the_drafters_that_is_none(workbench):
     path.write_text("not a document", encoding="utf-8")
     name = changed(workbench, "own_text", ECONOMIC, reference="reports/own_text.docx")
     with pytest.raises(DraftError, match="not a Word document"):
-        drafts.render(name, "zh", "docx")
+        rendering.render(name, "zh", "docx")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("word/document.xml", b" " * 60_000_000)
     with pytest.raises(DraftError, match="60000000 bytes"):
-        drafts.render(name, "zh", "docx")
+        rendering.render(name, "zh", "docx")
 
 
 def test_metering_guide_says_what_must_be_accounted_for(workbench):
-    text = words(drafts.render(GUIDE, "zh", "docx")["docx"])
+    text = words(rendering.render(GUIDE, "zh", "docx")["docx"])
     assert text.count("应计量") == 4
     assert "本文件按照GB/T 1.1—2020" in text
     assert "V" not in re.findall(r"式中：.*?。", text)[-1]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sinklab.equations import System
-from sinklab.errors import EquationError
+from sinklab.equations.system import System
+from sinklab.language import EquationError
 
 FOUR = """
 stem    = a1 * dbh**b1 * height**c1

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import sinklab as sl
-from sinklab.errors import EquationError
+from sinklab.language import EquationError
 
 
 def trees(text, values):

@@ -5,9 +5,9 @@ import pickle
 
 import pytest
 
-from sinklab.equations import System
 from sinklab.equations.names import slips
-from sinklab.errors import EquationError
+from sinklab.equations.system import System
+from sinklab.language import EquationError
 
 FOUR = """
 stem    = a1 * dbh**b1 * height**c1

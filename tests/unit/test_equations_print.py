@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import sympy
 
-from sinklab.equations import System
-from sinklab.equations.render import parameter_symbol
-from sinklab.errors import EquationError
-from sinklab.language import set_language
+from sinklab.equations.latex import parameter_symbol
+from sinklab.equations.system import System
+from sinklab.language import EquationError, set_language
 
 
 def latex_of(text, columns=("D", "H"), **options):

@@ -4,9 +4,8 @@ import time
 
 import pytest
 
-from sinklab.equations import System
-from sinklab.errors import EquationError
-from sinklab.language import set_language
+from sinklab.equations.system import System
+from sinklab.language import EquationError, set_language
 
 
 def refused(text):

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 import sinklab as sl
-from sinklab.errors import ConvergenceError, DataError, EquationError
+from sinklab.language import ConvergenceError, DataError, EquationError
 
 SYSTEM = """
 stem = a1 * dbh**b1 * height**c1

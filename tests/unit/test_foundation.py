@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab import language, paths, tabular, units, vocabulary
-from sinklab.errors import DataError, UnitError, listing
+from sinklab import language, paths
+from sinklab.data import files, vocabulary
+from sinklab.language import DataError, UnitError, listing
 
 
 def test_tr_follows_the_reader(monkeypatch):
@@ -17,7 +18,7 @@ def test_tr_follows_the_reader(monkeypatch):
     assert language.tr("tree", "树") == "tree"
     monkeypatch.delenv("SINKLAB_LANG")
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-    assert language.language() == "zh"
+    assert language.reader_language() == "zh"
 
 
 def test_listing_counts_what_it_does_not_show():
@@ -29,25 +30,25 @@ def test_units_survive_a_round_trip_and_keep_printed_values():
     for one in rows:
         for other in rows:
             if one["dimension"] == other["dimension"]:
-                back = units.convert(
-                    units.convert(7.25, one["unit"], other["unit"]), other["unit"], one["unit"]
+                back = vocabulary.convert(
+                    vocabulary.convert(7.25, one["unit"], other["unit"]), other["unit"], one["unit"]
                 )
                 assert back == pytest.approx(7.25, rel=1e-12)
-    assert units.convert(1.0, "g/m2", "t/ha") == pytest.approx(0.01)
-    assert units.convert(1.0, "kg/m3", "g/cm3") == pytest.approx(0.001)
-    assert units.convert(np.array([47.0]), "%", "1")[0] == 0.47
-    assert units.convert(548.1, "g/kg", "1") == pytest.approx(0.5481)
+    assert vocabulary.convert(1.0, "g/m2", "t/ha") == pytest.approx(0.01)
+    assert vocabulary.convert(1.0, "kg/m3", "g/cm3") == pytest.approx(0.001)
+    assert vocabulary.convert(np.array([47.0]), "%", "1")[0] == 0.47
+    assert vocabulary.convert(548.1, "g/kg", "1") == pytest.approx(0.5481)
     with pytest.raises(UnitError, match="cannot convert"):
-        units.convert(1.0, "kg", "m")
+        vocabulary.convert(1.0, "kg", "m")
     with pytest.raises(UnitError, match="not known"):
-        units.convert(1.0, "stone", "kg")
+        vocabulary.convert(1.0, "stone", "kg")
 
 
 def test_vocabulary_is_consistent():
     for v in vocabulary.variables().values():
         assert v.label_en and v.label_zh and v.meaning_en and v.meaning_zh
         if v.numeric:
-            units.check(v.unit)
+            vocabulary.check(v.unit)
             assert v.minimum < v.maximum
     for c in vocabulary.components().values():
         assert vocabulary.is_variable(c.variable)
@@ -67,7 +68,7 @@ def test_vocabulary_is_consistent():
 def test_read_csv_in_the_encodings_of_field_books(tmp_path, encoding):
     file = tmp_path / "树.csv"
     file.write_bytes("树号,胸径,备注\n1,10.5,好\n2,NA,\n".encode(encoding))
-    frame = tabular.read_csv(file)
+    frame = files.read_csv(file)
     assert list(frame.columns) == ["树号", "胸径", "备注"]
     assert frame["胸径"][0] == 10.5 and np.isnan(frame["胸径"][1])
 
@@ -89,19 +90,19 @@ def test_read_csv_names_what_is_wrong(tmp_path, content, message):
     file = tmp_path / "bad.csv"
     file.write_bytes(content)
     with pytest.raises(DataError, match=message):
-        tabular.read_csv(file)
+        files.read_csv(file)
 
 
 def test_numeric_columns_name_every_text_cell(tmp_path):
     file = tmp_path / "bad.csv"
     file.write_text("dbh,stem\n1,x\n2,y\n3,4\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"record 1: stem = 'x'\nrecord 2: stem = 'y'"):
-        tabular.read_csv(file, numeric=["stem"])
+        files.read_csv(file, numeric=["stem"])
 
 
 def test_atomic_write_leaves_the_old_file_when_the_block_fails(tmp_path):
     file = tmp_path / "table.csv"
-    tabular.write_csv(pd.DataFrame({"a": [1.5]}), file)
+    files.write_csv(pd.DataFrame({"a": [1.5]}), file)
     assert file.read_bytes() == b"\xef\xbb\xbfa\n1.5\n"
     with pytest.raises(RuntimeError), paths.atomic_write(file) as stream:
         stream.write("half")

@@ -8,10 +8,11 @@ import pytest
 from scipy import stats
 
 import sinklab as sl
-from sinklab import datasets, families, hierarchy, literature
-from sinklab.distributions import Distribution
-from sinklab.errors import DataError
-from sinklab.hierarchy.scale import Scale, moments, quantiles
+from sinklab.data import literature, open_data
+from sinklab.evidence import distributions, pooling
+from sinklab.evidence.distributions import Distribution
+from sinklab.evidence.pooling import Scale, moments, quantiles
+from sinklab.language import DataError
 
 SPREADS = {"family": 0.15, "genus": 0.1, "species_id": 0.2, "study": 1e-6, "stand": 0.1}
 
@@ -36,13 +37,13 @@ def world(seed, families=6, genera=3, species=3, stands=4):
 @pytest.fixture(scope="module")
 def fitted():
     rows, truth = world(1)
-    return hierarchy.fit(rows, "wood_density", seed=1), rows, truth
+    return pooling.fit(rows, "wood_density", seed=1), rows, truth
 
 
 def test_spreads_are_recovered(fitted):
     inside = []
     for seed in range(10):
-        table = hierarchy.fit(world(200 + seed)[0], "wood_density", n_draw=100, seed=seed).spread_table()
+        table = pooling.fit(world(200 + seed)[0], "wood_density", n_draw=100, seed=seed).spread_table()
         inside += [
             table.at[k, "lower"] < SPREADS[k] < table.at[k, "upper"]
             for k in ("family", "genus", "species_id")
@@ -57,7 +58,7 @@ def test_spreads_are_recovered(fitted):
 
 def test_with_known_spreads_the_mean_of_a_species_is_shrunk_as_the_formula_says():
     rows, _ = world(2, families=1, genera=1, species=5, stands=4)
-    found = hierarchy.fit(rows, "wood_density", n_draw=20)
+    found = pooling.fit(rows, "wood_density", n_draw=20)
     sd = pd.DataFrame([[1e-6, 1e-6, 0.2, 1e-6, 0.1]], columns=found.spreads.columns)
     exact = replace(found, spreads=sd)
     target = pd.DataFrame({"species_id": ["s000", "none of them"], "component": "stem"})
@@ -103,10 +104,10 @@ def test_fewer_values_widen():
     for kept in (1, 3, 8):
         own = rows["species_id"] != "s000"
         part = pd.concat([rows[own], rows[~own].head(kept)], ignore_index=True)
-        width[kept] = hierarchy.fit(part, "wood_density", seed=2).predict(target, "mean")["spread"].iloc[0]
+        width[kept] = pooling.fit(part, "wood_density", seed=2).predict(target, "mean")["spread"].iloc[0]
     assert width[1] > 1.2 * width[3] and width[3] > 1.1 * width[8]
-    few = hierarchy.fit(rows.head(2), "wood_density", seed=2).predict(target)["spread"].iloc[0]
-    assert few > 2 * hierarchy.fit(rows, "wood_density", seed=2).predict(target)["spread"].iloc[0]
+    few = pooling.fit(rows.head(2), "wood_density", seed=2).predict(target)["spread"].iloc[0]
+    assert few > 2 * pooling.fit(rows, "wood_density", seed=2).predict(target)["spread"].iloc[0]
 
 
 @pytest.mark.parametrize("missing", ["species_id", "family"])
@@ -114,7 +115,7 @@ def test_intervals_hold_for_new_stands(missing):
     inside = []
     for seed in range(12):
         rows, truth = world(100 + seed, stands=2)
-        found = hierarchy.fit(rows, "wood_density", n_draw=60, seed=seed)
+        found = pooling.fit(rows, "wood_density", n_draw=60, seed=seed)
         targets = rows.drop_duplicates("species_id")[["family", "genus", "species_id", "component"]]
         rng = np.random.default_rng(seed)
         if missing == "species_id":
@@ -135,8 +136,8 @@ def test_a_printed_standard_error_is_believed_only_as_far_as_it_goes():
     vague = rows.copy()
     vague.loc[vague["species_id"] == "s000", "wood_density_spread"] = 0.2
     target = pd.DataFrame({"species_id": ["s000"], "component": ["stem"]})
-    sd = pd.DataFrame([[1e-6, 1e-6, 0.2, 1e-6, 0.05]], columns=[*hierarchy.LEVELS, "study", "stand"])
-    fits = (hierarchy.fit(r, "wood_density", n_draw=10) for r in (rows, vague))
+    sd = pd.DataFrame([[1e-6, 1e-6, 0.2, 1e-6, 0.05]], columns=[*pooling.LEVELS, "study", "stand"])
+    fits = (pooling.fit(r, "wood_density", n_draw=10) for r in (rows, vague))
     sharp, blunt = (replace(found, spreads=sd).predict(target, "mean") for found in fits)
     assert blunt["spread"].iloc[0] > 1.2 * sharp["spread"].iloc[0]
     others = np.log(rows["wood_density"][rows["species_id"] != "s000"]).mean()
@@ -148,7 +149,7 @@ def test_a_region_shifts_all_species_alike():
     rows, truth = world(8)
     rows["region"] = rng.choice(list(shift), len(rows))
     rows["wood_density"] *= np.exp(rows["region"].map(shift))
-    found = hierarchy.fit(rows, "wood_density", crossed=["region"], n_draw=100, seed=8)
+    found = pooling.fit(rows, "wood_density", crossed=["region"], n_draw=100, seed=8)
     assert found.spread_table().loc["region", "lower"] < 0.2 < found.spread_table().loc["region", "upper"]
     targets = pd.DataFrame({"species_id": "s000", "component": "stem", "region": [*shift, None]})
     told = found.predict(targets, "mean")
@@ -158,14 +159,14 @@ def test_a_region_shifts_all_species_alike():
     # The region is known to less than its spread; a new one has all of it.
     assert told["spread"].iloc[:-1].max() < 0.12 and told["spread"].iloc[-1] > 0.15
     # Who leaves regions out believes that stands of a species differ by them.
-    plain = hierarchy.fit(rows, "wood_density", n_draw=100, seed=8)
+    plain = pooling.fit(rows, "wood_density", n_draw=100, seed=8)
     assert plain.predict(targets)["spread"].iloc[0] > 1.3 * found.predict(targets)["spread"].iloc[0]
-    values = hierarchy.values(found, at={"region": "r6"})
+    values = pooling.values(found, at={"region": "r6"})
     assert values["group"].str.startswith("region=r6;").all()
-    assert values.loc[0, "mean"] > hierarchy.values(found, at={"region": "r0"}).loc[0, "mean"] * 1.5
+    assert values.loc[0, "mean"] > pooling.values(found, at={"region": "r0"}).loc[0, "mean"] * 1.5
     for at in ({"region": "r9"}, {"county": "x"}):
         with pytest.raises(DataError, match="crossed"):
-            hierarchy.values(found, at=at)
+            pooling.values(found, at=at)
 
 
 def test_a_mixture_has_the_quantiles_and_moments_of_its_parts():
@@ -179,8 +180,8 @@ def test_a_mixture_has_the_quantiles_and_moments_of_its_parts():
 
 def test_printed_carbon_fractions_become_rows_of_a_table(tmp_path):
     rows = literature.load("carbon_fraction")
-    found = hierarchy.fit(rows, "carbon_fraction", seed=1)
-    values = hierarchy.values(found)
+    found = pooling.fit(rows, "carbon_fraction", seed=1)
+    values = pooling.values(found)
     assert values["name"].is_unique and values["family"].eq("logitnormal").all()
     assert ((values["q025"] < values["mean"]) & (values["mean"] < values["q975"])).all()
     own = values[values["name"] == "carbon_fraction[cunninghamia_lanceolata,root_unspecified]"].iloc[0]
@@ -195,10 +196,10 @@ def test_printed_carbon_fractions_become_rows_of_a_table(tmp_path):
 
 @pytest.mark.open_data
 def test_wood_densities_of_the_pine_family():
-    rows = datasets.load("open:wood_density", {"region": "China", "family": "Pinaceae"})
+    rows = open_data.load("open:wood_density", {"region": "China", "family": "Pinaceae"})
     assert len(rows) > 80 and rows["wood_density"].between(0.2, 0.9).all()
     levels = ("family", "genus", "species")
-    found = hierarchy.fit(rows, "wood_density", levels=levels, study="study_id", n_draw=60, seed=1)
+    found = pooling.fit(rows, "wood_density", levels=levels, study="study_id", n_draw=60, seed=1)
     targets = pd.DataFrame(
         {
             "genus": ["Pinus", "Pinus"],
@@ -212,24 +213,24 @@ def test_wood_densities_of_the_pine_family():
     own = rows[(rows["genus"] == "Pinus") & (rows["species"] == "massoniana")]["wood_density"]
     assert got["mean"].iloc[0] == pytest.approx(own.mean(), rel=0.03)
     assert got["spread"].iloc[1] > 1.3 * got["spread"].iloc[0]
-    values = hierarchy.values(found)
+    values = pooling.values(found)
     assert values["name"].is_unique and (values["sources"] == "").all()
 
 
 def test_values_outside_the_scale_and_missing_columns_are_refused():
     rows, _ = world(5, families=1, genera=1, species=2)
     with pytest.raises(DataError, match="1 of 8 values"):
-        hierarchy.fit(rows.assign(wood_density=[0.0] + [0.5] * 7), "wood_density")
+        pooling.fit(rows.assign(wood_density=[0.0] + [0.5] * 7), "wood_density")
     with pytest.raises(DataError, match="no column component"):
-        hierarchy.fit(rows.drop(columns="component"), "wood_density")
-    found = hierarchy.fit(rows, "wood_density", n_draw=10)
+        pooling.fit(rows.drop(columns="component"), "wood_density")
+    found = pooling.fit(rows, "wood_density", n_draw=10)
     with pytest.raises(DataError, match="stand"):
         found.predict(rows, "tree")
 
 
 def test_leaving_one_out_is_what_refitting_gives():
     x = np.array([1.0, 2.0, 4.0, 3.0, 2.5])
-    table = families.compare(x, ["normal", "lognormal"], method="exact")
+    table = distributions.compare(x, ["normal", "lognormal"], method="exact")
     by_hand = 0.0
     for i in range(5):
         rest = np.delete(x, i)
@@ -251,7 +252,7 @@ def test_leaving_one_out_is_what_refitting_gives():
 )
 def test_the_family_that_made_the_values_is_never_far_behind(family, p1, p2):
     x = Distribution(family, p1, p2).draw(150, seed=4)
-    table = families.compare(x)
+    table = distributions.compare(x)
     row = table.loc[family]
     assert row["difference"] >= -2 * max(row["difference_se"], 0.5)
     assert table["method"].eq("exact").all()
@@ -262,9 +263,9 @@ def test_the_family_that_made_the_values_is_never_far_behind(family, p1, p2):
 def test_importance_sampling_agrees_with_refitting():
     x = Distribution("gamma", 4.0, 0.2).draw(120, seed=5)
     exact, psis = (
-        families.compare(x, ["gamma", "lognormal", "weibull"], method=m) for m in ("exact", "psis")
+        distributions.compare(x, ["gamma", "lognormal", "weibull"], method=m) for m in ("exact", "psis")
     )
-    assert (psis["k"] < families.K_LIMIT).all()
+    assert (psis["k"] < distributions.K_LIMIT).all()
     for family in exact.index:
         assert psis.at[family, "elpd"] == pytest.approx(exact.at[family, "elpd"], abs=0.5)
     assert list(psis.index) == list(exact.index)
@@ -272,9 +273,9 @@ def test_importance_sampling_agrees_with_refitting():
 
 @pytest.mark.parametrize("method", ["exact", "psis"])
 def test_values_with_noughts_have_a_point_mass(method):
-    made = families.ZeroInflated(0.3, Distribution("gamma", 2.0, 1.5))
+    made = distributions.ZeroInflated(0.3, Distribution("gamma", 2.0, 1.5))
     x = made.draw(150, seed=6)
-    table = families.compare(x, method=method)
+    table = distributions.compare(x, method=method)
     assert set(table.index) <= {"zero_gamma", "zero_lognormal", "zero_weibull"}
     assert table["zero"].iloc[0] == pytest.approx((np.sum(x == 0) + 0.5) / 151)
     assert table.loc["zero_gamma", "difference"] > -2 * max(table.loc["zero_gamma", "difference_se"], 0.5)
@@ -282,22 +283,22 @@ def test_values_with_noughts_have_a_point_mass(method):
     # Noughts alone cost what a coin with that share costs.
     share = np.mean(x == 0)
     entropy = 150 * (share * np.log(share) + (1 - share) * np.log(1 - share))
-    above = families.compare(x[x > 0], ["gamma"], method=method).at["gamma", "elpd"]
+    above = distributions.compare(x[x > 0], ["gamma"], method=method).at["gamma", "elpd"]
     assert table.at["zero_gamma", "elpd"] == pytest.approx(entropy + above, abs=1.5)
 
 
 def test_a_point_mass_counts_in_quantiles_and_mean():
-    found = families.ZeroInflated(0.4, Distribution("lognormal", 0.0, 0.5))
+    found = distributions.ZeroInflated(0.4, Distribution("lognormal", 0.0, 0.5))
     assert found.quantile([0.1, 0.4, 0.7]) == pytest.approx([0, 0, 1.0])
     assert found.mean == pytest.approx(0.6 * np.exp(0.125))
     assert np.mean(found.draw(4000, seed=1) == 0) == pytest.approx(0.4, abs=0.03)
 
 
 def test_families_that_cannot_hold_the_values_say_why():
-    table = families.compare([-1.0, 0.5, 2.0, 1.0, 0.3])
+    table = distributions.compare([-1.0, 0.5, 2.0, 1.0, 0.3])
     assert list(table.index) == ["normal"]
-    assert set(table.attrs["left_out"]) == set(families.CANDIDATES) - {"normal"}
+    assert set(table.attrs["left_out"]) == set(distributions.CANDIDATES) - {"normal"}
     with pytest.raises(DataError, match="at least 4"):
-        families.compare([1.0, 2.0, np.nan])
+        distributions.compare([1.0, 2.0, np.nan])
     with pytest.raises(DataError, match="no family"):
-        families.compare([-1.0, 0.5, 2.0, 1.0], ["gamma"])
+        distributions.compare([-1.0, 0.5, 2.0, 1.0], ["gamma"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sinklab import indices
+from sinklab.results import indices
 
 Y = np.array([10.0, 20.0, 30.0, 40.0, 50.0])
 F = np.array([11.0, 19.0, 31.0, 38.0, 52.0])

@@ -4,14 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab import vocabulary
-from sinklab.errors import DataError
-from sinklab.knowledge import catalogue, look_up, plausibility
+from sinklab.data import vocabulary
+from sinklab.evidence import equations
+from sinklab.evidence.equations import look_up
+from sinklab.language import DataError
 
 
 @pytest.fixture(scope="module")
 def every():
-    return catalogue.equations(plausible=False)
+    return equations.published(plausible=False)
 
 
 def changed(every, name, **cells):
@@ -23,14 +24,14 @@ def changed(every, name, **cells):
 
 
 def test_the_file_is_complete_and_says_what_was_left_out(every):
-    folder = catalogue.paths.data("literature")
+    folder = equations.paths.data("literature")
     left = pd.read_csv(folder / "equations" / "left_out.csv")
     own = pd.read_csv(folder / "equations.csv")
     assert len(own) == 230 and left["n_row"].sum() == 144
     assert set(own["unit"]) == {"kg"} and set(own["printed_unit"]) == {"kg", "g"}
     assert (every["reason"] != "").sum() == (every["check"] != "ok").sum()
     used = {p for cell in every["predictors"] for p in cell.split(";")}
-    assert all(vocabulary.is_variable(p) or p in catalogue.OTHER_PREDICTORS for p in used)
+    assert all(vocabulary.is_variable(p) or p in equations.OTHER_PREDICTORS for p in used)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_the_file_is_complete_and_says_what_was_left_out(every):
     ],
 )
 def test_an_equation_gives_what_can_be_computed_by_hand(every, name, data, value):
-    assert catalogue.evaluate(every.loc[name], data)[0] == pytest.approx(value, rel=2e-3)
+    assert equations.evaluate(every.loc[name], data)[0] == pytest.approx(value, rel=2e-3)
 
 
 def test_looking_up_widens_only_as_far_as_needed():
@@ -80,7 +81,7 @@ def test_shrubs_never_stand_in_for_trees():
 
 
 def test_the_checks_of_the_file_are_those_that_are_computed(every):
-    table = plausibility.check()
+    table = equations.check()
     assert (table["check"] == every["check"]).all()
     assert (table["reason"] == every["reason"]).all()
     flagged = set(table.index[table["check"] == "implausible"])
@@ -88,7 +89,7 @@ def test_the_checks_of_the_file_are_those_that_are_computed(every):
     # Printed in g, a thousand times too small; and a root with an exponent of 2.86 on D2H.
     assert elms | {"cx_hsdk2016_populus_simonii_inner_mongolia_root_1"} <= flagged
     assert len(flagged) < 0.1 * (table["check"] == "ok").sum()
-    left_out = catalogue.equations()
+    left_out = equations.published()
     assert not flagged & set(left_out.index) and f"{len(flagged)} " in left_out.attrs["notes"][0]
 
 
@@ -108,19 +109,19 @@ def test_the_checks_of_the_file_are_those_that_are_computed(every):
     ],
 )
 def test_slips_of_print_are_found_and_named(every, name, text, slip):
-    row = plausibility.check(changed(every, name, text=text), every).iloc[0]
+    row = equations.check(changed(every, name, text=text), every).iloc[0]
     assert row["check"] == "implausible"
     assert slip in row["reason"]
-    assert plausibility.check(every.loc[[name]], every)["check"].iloc[0] == "ok"
+    assert equations.check(every.loc[[name]], every)["check"].iloc[0] == "ok"
 
 
 def test_a_bad_peer_does_not_move_the_pooled_curve(every):
-    row, limits = every.loc["luo2018_pinus_massoniana_guangxi_agb_2"], plausibility.rules()
-    at = plausibility.sizes(row, limits)
-    clean = plausibility.pooled_curve(row, at, every, limits)[0]
+    row, limits = every.loc["luo2018_pinus_massoniana_guangxi_agb_2"], equations.rules()
+    at = equations.sizes(row, limits)
+    clean = equations.pooled_curve(row, at, every, limits)[0]
     spoiled = every.copy()
     spoiled.loc["luo2018_pinus_massoniana_hubei_agb_1", "text"] = "agb = 227.6 * dbh**2.1224"
-    assert np.abs(plausibility.pooled_curve(row, at, spoiled, limits)[0] - clean).max() < 0.1
+    assert np.abs(equations.pooled_curve(row, at, spoiled, limits)[0] - clean).max() < 0.1
 
 
 def test_what_cannot_be_compared_is_unchecked_and_says_why(every):
@@ -133,7 +134,7 @@ def test_what_cannot_be_compared_is_unchecked_and_says_why(every):
 def test_bamboo_and_mangroves_are_known_and_recalled_equations_are_not(every):
     culms = look_up("culm", "phyllostachys_edulis", region="zhejiang")
     assert list(culms["equation_id"]) == ["moso_zhejiang_culm"] and culms["near"].iloc[0] == "region"
-    assert catalogue.evaluate(culms.iloc[0], {"dbh": [10.0], "height": [13.0]})[0] == pytest.approx(
+    assert equations.evaluate(culms.iloc[0], {"dbh": [10.0], "height": [13.0]})[0] == pytest.approx(
         12.52, rel=1e-3
     )
     assert "moso_linan_agb" not in every.index

@@ -7,18 +7,26 @@ from scipy import stats
 from statsmodels.stats.meta_analysis import combine_effects
 
 import sinklab as sl
-from sinklab import datasets
-from sinklab.errors import DataError
-from sinklab.fit.bayes import priors as bayes_priors
-from sinklab.knowledge import as_result, catalogue, default_equation, look_up, pool
-from sinklab.knowledge.plausibility import rules
-from sinklab.knowledge.pool import between_places, restricted_likelihood
-from sinklab.knowledge.pseudo import centre_of, lines, usable
+from sinklab.data import open_data
+from sinklab.evidence import equations
+from sinklab.evidence.equations import look_up, rules
+from sinklab.evidence.pool_equations import (
+    as_result,
+    between_places,
+    centre_of,
+    default_equation,
+    lines,
+    pool,
+    restricted_likelihood,
+    usable,
+)
+from sinklab.fitting.bayes import priors
+from sinklab.language import DataError
 
 
 def made(factors, exponents, n=20, r2=0.95, low=5, high=30):
     """Power equations of pines as rows of the catalogue."""
-    base = catalogue.equations().loc["luo2018_pinus_massoniana_guangxi_agb_2"]
+    base = equations.published().loc["luo2018_pinus_massoniana_guangxi_agb_2"]
     rows = []
     for i, (a, b) in enumerate(zip(factors, exponents, strict=True)):
         row = base.copy()
@@ -136,16 +144,16 @@ def test_priors_are_read_by_the_bayesian_engine_and_hold_the_equations():
     found = default_equation("agb", "pinus_tabuliformis")
     stated = found.priors()
     wanted = {
-        "a": bayes_priors.Wanted("coefficient", ("lognormal",), 0.1),
-        "b": bayes_priors.Wanted("exponent", ("normal",), 2.4),
+        "a": priors.Wanted("coefficient", ("lognormal",), 0.1),
+        "b": priors.Wanted("exponent", ("normal",), 2.4),
     }
-    read = bayes_priors.complete(stated, wanted)
+    read = priors.complete(stated, wanted)
     assert read["b"].origin.endswith("published equations: LUO2018")
     assert read["a"].centre == pytest.approx(found.values()["a"], rel=1e-5)
     away = found.lines.values[:, 1] - read["b"].centre
     assert (np.abs(away) < 3 * np.sqrt(read["b"].scale ** 2 + found.lines.covariances[:, 1, 1])).all()
     # Away from a size of 1 the factor is known far better.
-    here = bayes_priors.complete(found.priors({"dbh": 15.0}), wanted)
+    here = priors.complete(found.priors({"dbh": 15.0}), wanted)
     assert here["a"].scale < 0.5 * read["a"].scale and here["b"].scale == pytest.approx(read["b"].scale)
     assert found.equation({"dbh": 15.0}) == "agb = a * (dbh / 15)**b"
 
@@ -168,7 +176,7 @@ def test_what_cannot_be_pooled_is_refused():
     with pytest.raises(DataError, match="none of"):
         usable(shrubs, ("dbh",))
     with pytest.raises(DataError, match="one response"):
-        pool(catalogue.equations())
+        pool(equations.published())
     with pytest.raises(DataError, match="expected dbh"):
         pool(shrubs, predictors=("crown_area",))
     with pytest.raises(DataError, match="no published equation"):
@@ -177,7 +185,7 @@ def test_what_cannot_be_pooled_is_refused():
 
 def test_published_lines_are_drawn_over_new_trees(tmp_path):
     from sinklab import plots
-    from sinklab.knowledge_plots import published_figure
+    from sinklab.plots import published_figure
 
     rows = look_up("agb", "pinus_massoniana", least=8, plausible=False)
     trees = pd.DataFrame({"dbh": [8.0, 12.0, 20.0], "agb": [14.0, 38.0, np.nan]})
@@ -203,7 +211,7 @@ def test_published_lines_are_drawn_over_new_trees(tmp_path):
     ("species", "genus"), [("larix", "Larix"), ("picea", "Picea"), ("populus", "Populus")]
 )
 def test_default_equations_meet_trees_they_never_saw(species, genus):
-    trees = datasets.load("open:eurasia_trees", {"genus": genus, "dbh": {"min": 5, "max": 40}})
+    trees = open_data.load("open:eurasia_trees", {"genus": genus, "dbh": {"min": 5, "max": 40}})
     trees = trees.dropna(subset=["dbh", "agb"])
     found = default_equation("agb", species, least=5)
     place, tree = found.predict(trees), found.predict(trees, kind="individual")

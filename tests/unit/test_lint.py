@@ -3,8 +3,7 @@
 import pytest
 from desk_workbench import copied
 
-from sinklab.drafts.lint import lint, rules
-from sinklab.drafts.structure import CHECKS
+from sinklab.drafts.linting import CHECKS, lint, rules
 
 DECISION = {
     "value": 400,

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import sinklab as sl
-from sinklab.errors import DataError, EquationError
+from sinklab.language import DataError, EquationError
 
 SYSTEM = """
 stem = a1 * dbh**b1 * height**c1

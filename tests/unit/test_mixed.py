@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 import sinklab as sl
-from sinklab.calibration import calibrated
 from sinklab.cli import main
-from sinklab.errors import ConvergenceError, DataError, EquationError
+from sinklab.language import ConvergenceError, DataError, EquationError
+from sinklab.results.prediction import calibrated
 
 ONE = "agb = a[site] * dbh**b"
 BOTH = "agb = a[site] * dbh**b[site]"
@@ -209,9 +209,9 @@ def test_command(tmp_path, capsys):
 
 @pytest.mark.parametrize("starts_lost", [1, 2])
 def test_linear_models_that_become_singular_cost_a_start_and_never_crash(monkeypatch, starts_lost):
-    from sinklab.fit.mixed import engine
+    from sinklab.fitting import mixed
 
-    rng, alternate, calls = np.random.default_rng(2), engine.alternate, []
+    rng, alternate, calls = np.random.default_rng(2), mixed.alternate, []
     frame = pd.DataFrame({"x": rng.uniform(5, 40, 48), "site": np.repeat([*"abcdef"], 8)})
     frame["y"] = 3 * frame["x"] * (1 + 0.1 * rng.normal(size=48))
 
@@ -221,7 +221,7 @@ def test_linear_models_that_become_singular_cost_a_start_and_never_crash(monkeyp
             raise np.linalg.LinAlgError("Singular matrix")
         return alternate(model, begin)
 
-    monkeypatch.setattr(engine, "alternate", sometimes)
+    monkeypatch.setattr(mixed, "alternate", sometimes)
     if starts_lost == 2:
         with pytest.raises(ConvergenceError, match="do not determine the parameters"):
             sl.fit(frame, "y = a[site] * x**b", method="mixed")

@@ -5,12 +5,17 @@ import pandas as pd
 import pytest
 
 import sinklab as sl
-from sinklab.assess.field_sheet import field_sheet, tree_list
-from sinklab.assess.plan import Cost, optimal_allocation, tree_plan
-from sinklab.assess.plan_plots import plot_plan
-from sinklab.assess.sampler import Sampler
+from sinklab.assess.plan import (
+    Cost,
+    Sampler,
+    field_sheet,
+    optimal_allocation,
+    plot_plan,
+    tree_list,
+    tree_plan,
+)
 from sinklab.cli import main
-from sinklab.errors import DataError
+from sinklab.language import DataError
 
 SYSTEM = "stem = a1 * dbh**b1 * height**c1\nbranch = a2 * dbh**b2\nagb = stem + branch\nroot = agb * r0"
 

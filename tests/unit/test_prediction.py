@@ -6,7 +6,7 @@ import pytest
 
 import sinklab as sl
 from sinklab.cli import main
-from sinklab.errors import DataError
+from sinklab.language import DataError
 
 SYSTEM = """
 stem = a1 * dbh**b1 * height**c1

@@ -7,21 +7,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab.distributions import Distribution
-from sinklab.equations import System
-from sinklab.errors import DataError
-from sinklab.fit import fit
-from sinklab.propagate.approach1 import combine_product, combine_sum, variances
+from sinklab.data.files import write_csv
+from sinklab.equations.system import System
+from sinklab.evidence.distributions import Distribution
+from sinklab.fitting import fit
+from sinklab.language import DataError
 from sinklab.propagate.budget import inventory_budget
-from sinklab.propagate.change import difference, paired_se
-from sinklab.propagate.inputs import plots_of_one_size, read_inventory, simulated_inventory
-from sinklab.propagate.inventory import Inventory
-from sinklab.propagate.levels import Factor, Noise
-from sinklab.propagate.model import Model
-from sinklab.propagate.monte_carlo import draw_totals
-from sinklab.propagate.strata import propagate
-from sinklab.propagate.units import arrange
-from sinklab.tabular import write_csv
+from sinklab.propagate.inventory import (
+    Inventory,
+    difference,
+    paired_se,
+    plots_of_one_size,
+    propagate,
+    read_inventory,
+    simulated_inventory,
+)
+from sinklab.propagate.model import Factor, Model, Noise, arrange
+from sinklab.propagate.monte_carlo import combine_product, combine_sum, draw_totals, variances
 
 SQUARE = System.parse("agb = a * dbh**2").bind(["dbh"], responses_required=False)
 PART = """stem = a1 * dbh**b1 * height**c1

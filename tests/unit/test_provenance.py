@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab import provenance
+from sinklab import paths
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def test_fingerprint_does_not_depend_on_how_the_frame_is_held(frame):
             "dbh": frame["dbh"].astype(float),
         }
     ).set_index(pd.Index([7, 3, 9]))
-    assert provenance.fingerprint(frame) == provenance.fingerprint(other)
+    assert paths.fingerprint(frame) == paths.fingerprint(other)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_fingerprint_does_not_depend_on_how_the_frame_is_held(frame):
     ],
 )
 def test_fingerprint_sees_every_change_of_content(frame, change):
-    assert provenance.fingerprint(frame) != provenance.fingerprint(change(frame.copy()))
+    assert paths.fingerprint(frame) != paths.fingerprint(change(frame.copy()))
 
 
 def test_fingerprint_is_the_same_everywhere():
@@ -50,18 +50,18 @@ def test_fingerprint_is_the_same_everywhere():
     by_hand.update(b"t" + (1).to_bytes(8, "little") + b"a" + b"-")
     by_hand.update(b"t" + (1).to_bytes(8, "little") + b"x")
     by_hand.update(b"n" + np.array([1.0, 0.0, np.nan], "<f8").tobytes())
-    assert provenance.fingerprint(frame) == by_hand.hexdigest()
+    assert paths.fingerprint(frame) == by_hand.hexdigest()
 
 
 def test_file_hash_is_sha256(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"abc")
-    assert provenance.file_sha256(path) == hashlib.sha256(b"abc").hexdigest()
-    assert provenance.files_sha256([path]) == {"a.bin": hashlib.sha256(b"abc").hexdigest()}
+    assert paths.file_sha256(path) == hashlib.sha256(b"abc").hexdigest()
+    assert paths.files_sha256([path]) == {"a.bin": hashlib.sha256(b"abc").hexdigest()}
 
 
 def test_versions_are_read_without_imports():
-    found = provenance.versions(("numpy", "a-package-that-is-not-there"))
+    found = paths.versions(("numpy", "a-package-that-is-not-there"))
     assert found["numpy"] == np.__version__
     assert set(found) == {"python", "numpy"}
 
@@ -70,15 +70,15 @@ def test_source_hash_follows_the_source(tmp_path, monkeypatch):
     (tmp_path / "sub").mkdir()
     module = tmp_path / "sub" / "a.py"
     module.write_bytes(b"x = 1\n")
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    monkeypatch.setattr(paths, "__file__", str(tmp_path / "provenance.py"))
 
     def digest():
-        provenance.source_sha256.cache_clear()
-        return provenance.source_sha256()
+        paths.source_sha256.cache_clear()
+        return paths.source_sha256()
 
     first = digest()
     module.write_bytes(b"x = 1\r\n")
     assert digest() == first
     module.write_bytes(b"x = 2\n")
     assert digest() != first
-    provenance.source_sha256.cache_clear()
+    paths.source_sha256.cache_clear()

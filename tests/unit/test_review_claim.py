@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from sinklab.errors import DataError
+from sinklab.language import DataError
 from sinklab.review import claim
-from sinklab.review.classes import bias_by_class, size_classes
+from sinklab.review.scrutiny import bias_by_class, size_classes
 
 EQUATION = "agb = 0.1 * dbh**2.4"
 
@@ -75,7 +75,7 @@ def test_logarithmic_deviation(trees):
 
 def test_coverage_of_a_table(trees):
     import sinklab as sl
-    from sinklab.tables import Table
+    from sinklab.tables.table import Table
 
     rng = np.random.default_rng(8)
     dbh = rng.uniform(5, 40, 80)

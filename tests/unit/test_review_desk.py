@@ -9,16 +9,15 @@ import yaml
 from desk_workbench import copied
 
 import sinklab as sl
-from sinklab import cli, datasets, language
-from sinklab.assess.diagnostics import influence
-from sinklab.errors import DataError
+from sinklab import cli, language
+from sinklab.assess.validation import influence
+from sinklab.data import open_data
+from sinklab.language import DataError
 from sinklab.review import findings, report
-from sinklab.review.desk import Desk
+from sinklab.review.desk import Desk, Verdict, file_of, read_verdicts, save_verdicts
 from sinklab.review.desk_view import DeskView
-from sinklab.review.verdicts import Verdict, file_of, read_verdicts, save_verdicts
-from sinklab.review.word_file import WordFile
-from sinklab.review.word_text import pieces
-from sinklab.tables import Table
+from sinklab.review.word import WordFile, pieces
+from sinklab.tables.table import Table
 
 TABLE = "agb_forest_cunninghamia"
 EQUATIONS = "stem = a1 * dbh**b1 * height**c1\nfoliage = a2 * dbh**b2\nagb = stem + foliage"
@@ -34,7 +33,7 @@ def workbench(tmp_path_factory):
 
 
 def trees():
-    return datasets.load("study:chinese_fir_simulated")
+    return open_data.load("study:chinese_fir_simulated")
 
 
 @pytest.fixture
@@ -228,7 +227,7 @@ def test_the_command_takes_a_file_of_verdicts(reviewed, tmp_path, capsys):
 
 
 def test_bounded_fits_are_recomputed_within_their_bounds(workbench, tmp_path):
-    from sinklab.review.verify import verify
+    from sinklab.review.verification import verify
 
     fit = sl.fit(trees(), "foliage = a * dbh**b", method="wls", bounds={"b": (None, 1.6)})
     assert fit.parameters.set_index("name").loc["b", "value"] == pytest.approx(1.6, abs=1e-3)

@@ -9,12 +9,10 @@ from desk_workbench import copied, write_carbon_fractions, write_fir
 
 from sinklab import paths
 from sinklab.drafts import description
-from sinklab.drafts.convert import Look, convert
-from sinklab.errors import DraftError
-from sinklab.review.draft_check import check_draft
-from sinklab.review.expected import _written
-from sinklab.review.number_tokens import masked, numbers, plain
-from sinklab.tables import Table
+from sinklab.drafts.rendering import Look, convert
+from sinklab.language import DraftError
+from sinklab.review.draft import _written, check_draft, masked, numbers, plain
+from sinklab.tables.table import Table
 
 NAME = "tree_biomass_cunninghamia"
 EQUATIONS = """

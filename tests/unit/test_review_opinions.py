@@ -5,10 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from sinklab.errors import DataError, DraftError
-from sinklab.review.answers import follow
-from sinklab.review.opinion_list import read_list, write_list
-from sinklab.review.opinions import COLUMNS, read_opinions
+from sinklab.language import DataError, DraftError
+from sinklab.review.opinions import COLUMNS, follow, read_list, read_opinions, write_list
 
 W = 'w:author="{}" w:date="2026-03-04T05:06:07Z"'
 

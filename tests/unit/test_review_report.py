@@ -12,13 +12,13 @@ import pytest
 from desk_workbench import copied, write_fir
 
 import sinklab as sl
-from sinklab import cli, datasets
-from sinklab.review import findings, published, report, scrutiny, sensitivity
-from sinklab.review.opinion_list import write_list
-from sinklab.review.opinions import Opinion, Opinions
-from sinklab.review.word_file import WordFile
-from sinklab.review.word_text import pieces
-from sinklab.tables import Table, acceptance
+from sinklab import cli
+from sinklab.data import open_data
+from sinklab.review import findings, report, scrutiny
+from sinklab.review.opinions import Opinion, Opinions, write_list
+from sinklab.review.word import WordFile, pieces
+from sinklab.tables import checks
+from sinklab.tables.table import Table
 
 EQUATIONS = """
 stem = a1 * dbh**b1 * height**c1
@@ -46,7 +46,7 @@ def model(found):
 
 def test_everything_is_recomputed_and_every_rule_has_its_row(found):
     assert found.verification.agreed
-    assert set(found.thresholds["rule"]) == {rule.rule_id for rule in acceptance.rules()}
+    assert set(found.thresholds["rule"]) == {rule.rule_id for rule in checks.rules()}
     row = found.thresholds.query("rule == 'mpe_parts' and response == 'foliage'").iloc[0]
     stored = found.table.frames["indices"].query("response == 'foliage' and class_column == ''").iloc[0]
     assert row["value"] == stored["MPE"]
@@ -71,13 +71,13 @@ def test_standardised_residuals_have_the_scale_they_claim(model):
 
 
 def test_the_tree_that_was_spoilt_leads_the_list(workbench):
-    data = datasets.load("study:chinese_fir_simulated")
+    data = open_data.load("study:chinese_fir_simulated")
     data.loc[40, "stem"] *= 6
     spoilt = sl.fit(data, "stem = a * dbh**b * height**c", method="wls")
     trees, note = scrutiny.influential(spoilt)
     assert trees.index[0] == 40
     assert "150 trees" in note[0]
-    told = sensitivity.sensitivity(spoilt, trees.index[:1])
+    told = scrutiny.sensitivity(spoilt, trees.index[:1])
     topics = set(told["topic"])
     assert {"weights", "correction", "outliers", "influence"} <= topics
     without = told[told["topic"] == "influence"].iloc[0]
@@ -118,12 +118,12 @@ def test_error_grows_beyond_the_range(model):
 
 
 def test_published_equations_of_the_species(model):
-    pytest.importorskip("sinklab.knowledge")
+    pytest.importorskip("sinklab.evidence.equations")
     assert len(model.published) > 3
     row = model.published.iloc[0]
     assert row["least"] <= row["mean"] <= row["most"]
     assert model.fit.ranges["dbh"][0] <= row["low"] < row["high"] <= model.fit.ranges["dbh"][1]
-    assert published.species_of("agb_forest_nothing", None_fit(model)) is None
+    assert scrutiny.species_of("agb_forest_nothing", None_fit(model)) is None
 
 
 def None_fit(model):  # noqa: N802
@@ -159,9 +159,9 @@ def test_report_opens_and_prints_what_was_found(found, tmp_path, lang):
 
 
 def test_table_of_values_is_reviewed_too(workbench, tmp_path):
-    from sinklab import pooling
+    from sinklab.evidence import pooling
 
-    printed = datasets.load("literature:carbon_fraction", {"species_id": "cunninghamia_lanceolata"})
+    printed = open_data.load("literature:carbon_fraction", {"species_id": "cunninghamia_lanceolata"})
     values = pooling.summarise(printed, "carbon_fraction", by=["species_id", "component"])
     Table.from_values(values, "carbon_fraction_forest_china", "0.1.0", source=printed.attrs["source"]).write()
     told = findings.examine("carbon_fraction_forest_china")

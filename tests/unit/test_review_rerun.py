@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sinklab import paths, provenance
-from sinklab.errors import DataError
-from sinklab.language import set_language
-from sinklab.review import verify
-from sinklab.review.inputs import Inputs
-from sinklab.review.rerun import frames_again
+from sinklab import paths
+from sinklab.language import DataError, set_language
+from sinklab.review.recompute import Inputs, frames_again
+from sinklab.review.verification import verify
 from sinklab.tables.package import to_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -79,7 +77,7 @@ def test_a_recipe_holds_literals_and_no_paths(table):
     recipe = about["data"][0]["recipe"]
     assert recipe["parameters"]["shares"] == "{1: 0.25, 3: 0.75}"
     assert recipe["parameters"]["heights"] == "[4.0, 10.0]" and "out_dir" not in recipe["parameters"]
-    assert recipe["code"] == provenance.notebook_code(paths.notebooks("own.ipynb"))[0]
+    assert recipe["code"] == paths.notebook_code(paths.notebooks("own.ipynb"))[0]
 
 
 def test_values_agree_with_the_notebook_run_again(table):
@@ -123,7 +121,7 @@ def test_what_must_not_or_cannot_be_run_is_said(table, change, said):
 def test_a_notebook_that_writes_no_table_is_said(workbench):
     write_notebook(workbench, "print(heights)")
     inputs = Inputs()
-    code, _ = provenance.notebook_code(paths.notebooks("own.ipynb"))
+    code, _ = paths.notebook_code(paths.notebooks("own.ipynb"))
     recipe = {"notebook": "notebooks/own.ipynb", "code": code, "parameters": {}}
     assert frames_again(recipe, "height_forest_test", "0.1.0", inputs) is None
     assert "wrote no table" in inputs.missing[0]
@@ -134,14 +132,14 @@ def test_parameters_that_are_assigned_again_make_no_recipe(workbench):
         workbench, "for heights in [[1.0], [2.0]]:\n    pass\nsquares = [shares for shares in range(3)]"
     )
     with pytest.raises(DataError, match="parameters heights are assigned"):
-        provenance.recipe("own.ipynb", {})
+        paths.recipe("own.ipynb", {})
 
 
 def test_every_notebook_of_the_repository_that_records_a_recipe_may(workbench):
     found = 0
     for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
         if "provenance.recipe(" in path.read_text(encoding="utf-8"):
-            provenance.notebook_code(path)
+            paths.notebook_code(path)
             found += 1
             assert f'provenance.recipe(\\"{path.name}\\"' in path.read_text(encoding="utf-8")
     assert found >= 7
@@ -152,6 +150,6 @@ def test_further_files_of_the_data_are_looked_at_and_others_never():
     inputs = Inputs()
     stored = {further: "0" * 64, "../outside.csv": "0" * 64, "notebooks/own.ipynb": "0" * 64}
     inputs.check({"spec": "literature:carbon_fraction", "files": stored})
-    assert inputs.checked[further].found == provenance.file_sha256(paths.data("vocabulary", "units.csv"))
+    assert inputs.checked[further].found == paths.file_sha256(paths.data("vocabulary", "units.csv"))
     assert not inputs.checked[further].agreed
     assert inputs.checked["../outside.csv"].found == inputs.checked["notebooks/own.ipynb"].found == ""

@@ -6,10 +6,9 @@ import zipfile
 
 import pytest
 
-from sinklab.errors import DraftError
-from sinklab.review import word_file
-from sinklab.review.word_file import DOCUMENT, WordFile, tag
-from sinklab.review.word_text import pieces
+from sinklab.language import DraftError
+from sinklab.review import word
+from sinklab.review.word import DOCUMENT, WordFile, pieces, tag
 
 BODY = (
     '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body>{}</w:body>'
@@ -40,16 +39,16 @@ def test_bomb_by_its_header():
 
 
 def test_bomb_whose_header_lies(monkeypatch):
-    monkeypatch.setattr(word_file, "MOST_XML", 1000)
+    monkeypatch.setattr(word, "MOST_XML", 1000)
     with pytest.raises(DraftError, match="unpack"):
         WordFile(packed({"word/styles.xml": "<a>" + "x" * 5000 + "</a>"})).xml("word/styles.xml")
 
 
 def test_many_parts_together(monkeypatch):
-    monkeypatch.setattr(word_file, "MOST_UNPACKED", 10_000)
+    monkeypatch.setattr(word, "MOST_UNPACKED", 10_000)
     with pytest.raises(DraftError, match="all parts"):
         WordFile(packed({f"word/{i}.xml": "y" * 3000 for i in range(5)}))
-    monkeypatch.setattr(word_file, "MOST_PARTS", 3)
+    monkeypatch.setattr(word, "MOST_PARTS", 3)
     with pytest.raises(DraftError, match="parts; at most 3"):
         WordFile(packed({f"word/{i}.xml": "y" for i in range(5)}))
 

@@ -9,7 +9,7 @@ import time
 import pytest
 from runs_workbench import REPOSITORY, workbench, write_batch  # noqa: F401
 
-from sinklab.errors import RunError
+from sinklab.language import RunError
 from sinklab.runs import ledger
 from sinklab.runs.batch import run
 from sinklab.runs.reading import read_batch

@@ -6,8 +6,8 @@ import re
 import pytest
 from runs_workbench import workbench, write_batch  # noqa: F401
 
-from sinklab.cli import run as command
-from sinklab.errors import DraftError
+from sinklab.cli import run as cli_run
+from sinklab.language import DraftError
 from sinklab.runs import ledger
 from sinklab.runs.batch import run
 from sinklab.runs.execute import run_task, task_of
@@ -33,7 +33,7 @@ def sinklab_run(*arguments):
     import argparse
 
     parser = argparse.ArgumentParser()
-    command.add_parser(parser.add_subparsers())
+    cli_run.add_parser(parser.add_subparsers())
     chosen = parser.parse_args(["run", *arguments])
     return chosen.func(chosen)
 
@@ -123,10 +123,11 @@ def test_a_changed_parameter_repeats_one_job_and_stale_figures_go(workbench, cap
 @pytest.fixture
 def drafts(monkeypatch):
     """The room that renders drafts; what a test puts in place of ``render`` is taken back."""
-    from sinklab import drafts as room
+    from sinklab import drafts
+    from sinklab.drafts import rendering
 
-    monkeypatch.setattr(room, "render", room.render)
-    return room
+    monkeypatch.setattr(drafts, "render", rendering.render)
+    return drafts
 
 
 def draft_task():

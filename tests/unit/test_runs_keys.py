@@ -8,8 +8,8 @@ import threading
 import pytest
 from runs_workbench import REPOSITORY, workbench, write_batch  # noqa: F401
 
-from sinklab import provenance
-from sinklab.runs import draft_files, keys, ledger
+from sinklab import paths
+from sinklab.runs import ledger, reading
 from sinklab.runs.batch import plan_drafts, plan_jobs, select
 from sinklab.runs.reading import read_batch
 
@@ -31,7 +31,7 @@ def job(workbench):
 
 
 def parts_now():
-    return keys.Workbench().parts(read_batch("trial").jobs[0])
+    return ledger.Workbench().parts(read_batch("trial").jobs[0])
 
 
 def edit_notebook(root, change):
@@ -42,13 +42,13 @@ def edit_notebook(root, change):
 
 
 def record(parts, outputs=()):
-    return {"status": "ok", "parts": json.loads(json.dumps(parts)), "outputs": keys.seal(outputs)}
+    return {"status": "ok", "parts": json.loads(json.dumps(parts)), "outputs": ledger.seal(outputs)}
 
 
 def test_nothing_changed(job):
     parts = parts_now()
-    assert keys.reasons(record(parts), parts_now()) == []
-    assert keys.key_of(parts) == keys.key_of(dict(reversed(parts.items())))
+    assert ledger.reasons(record(parts), parts_now()) == []
+    assert ledger.key_of(parts) == ledger.key_of(dict(reversed(parts.items())))
 
 
 def test_outputs_ids_and_text_of_a_notebook_do_not_count(job, workbench):
@@ -63,7 +63,7 @@ def test_outputs_ids_and_text_of_a_notebook_do_not_count(job, workbench):
                 cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "x"}]
 
     edit_notebook(workbench, change)
-    assert keys.key_of(parts_now()) == keys.key_of(before)
+    assert ledger.key_of(parts_now()) == ledger.key_of(before)
 
 
 def test_each_part_is_named_when_it_changes(job, workbench, monkeypatch):
@@ -71,10 +71,10 @@ def test_each_part_is_named_when_it_changes(job, workbench, monkeypatch):
     edit_notebook(workbench, lambda cells: cells[-1].update(source=cells[-1]["source"] + "\n1 + 1"))
     (workbench / "data" / "extra.csv").write_text("x\n2\n", encoding="utf-8")
     write_batch(workbench, BATCH.replace("seed: 1", "seed: 2").replace("Larix", "Picea"))
-    monkeypatch.setattr(provenance, "source_sha256", lambda: "other")
-    monkeypatch.setattr(provenance, "lock_sha256", lambda: "other")
-    monkeypatch.setattr(provenance, "versions", lambda: old["parts"]["stack"] | {"numpy": "0.0"})
-    found = keys.reasons(old, parts_now())
+    monkeypatch.setattr(paths, "source_sha256", lambda: "other")
+    monkeypatch.setattr(paths, "lock_sha256", lambda: "other")
+    monkeypatch.setattr(paths, "versions", lambda: old["parts"]["stack"] | {"numpy": "0.0"})
+    found = ledger.reasons(old, parts_now())
     assert [code for code, _ in found] == [
         "notebook",
         "source",
@@ -95,7 +95,7 @@ def test_vocabulary_and_rules_are_inputs(job, workbench):
     old = record(parts_now())
     with open(workbench / "data" / "rules" / "acceptance.csv", "a", encoding="utf-8") as stream:
         stream.write("\n")
-    assert keys.reasons(old, parts_now()) == [["inputs", "data/rules/acceptance.csv"]]
+    assert ledger.reasons(old, parts_now()) == [["inputs", "data/rules/acceptance.csv"]]
 
 
 def test_results_must_still_be_there_as_they_were_written(job, workbench):
@@ -104,13 +104,13 @@ def test_results_must_still_be_there_as_they_were_written(job, workbench):
     result.write_text("name,value\n", encoding="utf-8")
     parts = parts_now()
     old = record(parts, [result])
-    assert keys.reasons(old, parts) == []
+    assert ledger.reasons(old, parts) == []
     os.utime(result, (1, 1))
-    assert keys.reasons(old, parts) == [], "another time with the same content is no change"
+    assert ledger.reasons(old, parts) == [], "another time with the same content is no change"
     result.write_text("name,VALUE\n", encoding="utf-8")
-    assert keys.reasons(old, parts) == [["output", "params/a/0.1.0/values.csv"]]
+    assert ledger.reasons(old, parts) == [["output", "params/a/0.1.0/values.csv"]]
     result.unlink()
-    assert keys.reasons(old, parts) == [["output", "params/a/0.1.0/values.csv"]]
+    assert ledger.reasons(old, parts) == [["output", "params/a/0.1.0/values.csv"]]
 
 
 def test_open_data_may_move(workbench, tmp_path, monkeypatch):
@@ -119,7 +119,7 @@ def test_open_data_may_move(workbench, tmp_path, monkeypatch):
         (tmp_path / place).mkdir()
         (tmp_path / place / "trees.csv").write_text("dbh\n1\n", encoding="utf-8")
         monkeypatch.setenv("SINKLAB_DATA", str(tmp_path / place))
-        names.append(keys.Workbench().hashes([tmp_path / place / "trees.csv"]))
+        names.append(ledger.Workbench().hashes([tmp_path / place / "trees.csv"]))
     assert names[0] == names[1] and list(names[0]) == ["SINKLAB_DATA/trees.csv"]
 
 
@@ -164,16 +164,16 @@ def test_a_draft_follows_the_tables_that_it_names(job, workbench):
     table = workbench / "params" / "a" / "0.1.0" / "values.csv"
     table.parent.mkdir(parents=True)
     table.write_text("1\n", encoding="utf-8")
-    assert draft_files.inputs("standard") == [description, table]
+    assert reading.inputs("standard") == [description, table]
     batch = read_batch("trial")
-    bench = keys.Workbench()
+    bench = ledger.Workbench()
     steps = plan_jobs(batch.jobs, bench, {}, False)
     (step,) = plan_drafts(batch.drafts, bench, {}, False, steps)
     assert step.why == [["new", ""], ["upstream", "one"]]
     old = {"trial/draft:standard": record(step.parts)}
-    assert plan_drafts(batch.drafts, keys.Workbench(), old, False)[0].why == []
+    assert plan_drafts(batch.drafts, ledger.Workbench(), old, False)[0].why == []
     table.write_text("2\n", encoding="utf-8")
-    changed = plan_drafts(batch.drafts, keys.Workbench(), old, False)
+    changed = plan_drafts(batch.drafts, ledger.Workbench(), old, False)
     assert changed[0].why == [["inputs", "params/a/0.1.0/values.csv"]]
 
 
@@ -188,9 +188,9 @@ def test_planning_imports_nothing_heavy(job, workbench):
     code = (
         "import sys\n"
         "from sinklab.cli import main\n"
-        "from sinklab.runs import batch, keys, ledger, reading, summary, engines, draft_files\n"
+        "from sinklab.runs import batch, ledger, reading, index, engines\n"
         "loaded = reading.read_batch('trial')\n"
-        "batch.plan_jobs(loaded.jobs, keys.Workbench(), ledger.read(), False)\n"
+        "batch.plan_jobs(loaded.jobs, ledger.Workbench(), ledger.read(), False)\n"
         "heavy = {'numpy', 'pandas', 'papermill', 'nbformat', 'nbclient', 'rich', 'sympy', 'matplotlib', 'jinja2'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )

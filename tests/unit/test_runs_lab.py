@@ -5,26 +5,26 @@ import json
 import pytest
 from runs_workbench import REPOSITORY, workbench, write_batch  # noqa: F401
 
-from sinklab.cli import lab, main
+from sinklab.cli import main, run
 from sinklab.runs import magic
 
 
-@pytest.mark.parametrize("system", lab.SYSTEMS)
+@pytest.mark.parametrize("system", run.SYSTEMS)
 def test_a_workspace_opens_files_that_exist(tmp_path, system):
-    path = lab.write_workspace(tmp_path, system)
+    path = run.write_workspace(tmp_path, system)
     content = json.loads(path.read_text(encoding="utf-8"))
     assert content["metadata"]["id"] == system
     dock = content["data"]["layout-restorer:data"]["main"]["dock"]["widgets"]
     files = [content["data"][widget]["data"]["path"] for widget in dock]
     assert files and all((REPOSITORY / file).is_file() for file in files)
     path.write_text("arranged by its user", encoding="utf-8")
-    lab.write_workspace(tmp_path, system)
+    run.write_workspace(tmp_path, system)
     assert path.read_text(encoding="utf-8") == "arranged by its user"
 
 
 def test_the_server_listens_to_this_machine_only(workbench):
     chosen = argparse.Namespace(system="karst", port=9000, no_browser=True)
-    command = lab.command(chosen, "places")
+    command = run.command(chosen, "places")
     assert f"--ServerApp.root_dir={workbench}" in command and "--ServerApp.ip=127.0.0.1" in command
     assert "--LabApp.default_url=/lab/workspaces/karst" in command and command[-1] == "--no-browser"
 

@@ -5,8 +5,8 @@ import time
 import pytest
 from runs_workbench import workbench, write_batch  # noqa: F401
 
-from sinklab.errors import RunError
-from sinklab.runs import keys
+from sinklab.language import RunError
+from sinklab.runs import ledger
 from sinklab.runs.batch import plan_jobs
 from sinklab.runs.jobs import batch_path
 from sinklab.runs.reading import names, read_batch
@@ -176,6 +176,6 @@ def test_ten_thousand_jobs_are_planned_quickly(workbench):
     batch = {"notebook": "behave.ipynb", "defaults": {"seed": 1}, "axes": axes, "jobs": [job]}
     write_batch(workbench, json.dumps(batch))
     started = time.process_time()
-    steps = plan_jobs(read_batch("trial").jobs, keys.Workbench(), {}, False)
+    steps = plan_jobs(read_batch("trial").jobs, ledger.Workbench(), {}, False)
     assert len({step.key for step in steps}) == 10_000
     assert time.process_time() - started < 10

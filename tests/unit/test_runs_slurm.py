@@ -8,8 +8,8 @@ import pytest
 from runs_workbench import workbench, write_batch  # noqa: F401
 
 from sinklab.cli import main
-from sinklab.errors import RunError
-from sinklab.runs import keys, ledger, slurm
+from sinklab.language import RunError
+from sinklab.runs import engines, ledger
 from sinklab.runs.batch import plan_jobs, run
 from sinklab.runs.reading import read_batch
 
@@ -79,7 +79,7 @@ def test_an_array_gives_the_records_of_its_shards(queue, workbench, capsys):
     call = (queue / "calls").read_text(encoding="utf-8")
     assert "--array=0-1" in call and "--partition=short" in call
     assert (workbench / "params/third/0.1.0/values.csv").read_text(encoding="utf-8").endswith("third,2.0\n")
-    assert not list(slurm.folder().iterdir())
+    assert not list(engines.folder().iterdir())
     capsys.readouterr()
     assert main(options[:2] + ["--dry-run"]) == 0
     assert "1 would run, 2 unchanged" in capsys.readouterr().out
@@ -99,7 +99,7 @@ def test_a_lost_shard_costs_the_task_it_was_at(queue, workbench):
 
 
 def test_records_that_nobody_waited_for_are_merged(workbench):
-    place = slurm.folder() / "20240101-000000-1-0"
+    place = engines.folder() / "20240101-000000-1-0"
     place.mkdir(parents=True)
     (place / "tasks.jsonl").write_text("", encoding="utf-8")
     (place / "number").write_text("12", encoding="utf-8")
@@ -111,17 +111,17 @@ def test_records_that_nobody_waited_for_are_merged(workbench):
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (place / "shard-0.jsonl").write_text(text + '{"job": "trial/torn", "rec', encoding="utf-8")
     ledger.append({"job": "trial/old", "status": "ok", "finished": 9})
-    assert slurm.merge_left() == 1
+    assert engines.merge_left() == 1
     assert {name: r["status"] for name, r in ledger.read().items()} == {"trial/old": "ok", "trial/good": "ok"}
-    assert slurm.merge_left() == 0
+    assert engines.merge_left() == 0
 
 
 def test_a_plan_knows_what_arrays_did_meanwhile(workbench, capsys):
     write_batch(workbench, BATCH)
-    place = slurm.folder() / "20240101-000000-1-0"
+    place = engines.folder() / "20240101-000000-1-0"
     place.mkdir(parents=True)
     (place / "tasks.jsonl").write_text("", encoding="utf-8")
-    step = plan_jobs(read_batch("trial").jobs, keys.Workbench(), {}, False)[0]
+    step = plan_jobs(read_batch("trial").jobs, ledger.Workbench(), {}, False)[0]
     record = {"job": step.name, "status": "ok", "finished": 6, "parts": step.parts, "outputs": {}}
     (place / "shard-0.jsonl").write_text(
         json.dumps({"job": step.name, "record": record}) + "\n", encoding="utf-8"

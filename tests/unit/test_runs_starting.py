@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from runs_workbench import REPOSITORY, workbench  # noqa: F401
 
-from sinklab.runs import kernels, provisioners, rehearsal, starting
+from sinklab.runs import kernels, preloaded
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot fork here")
 
@@ -44,15 +44,15 @@ def said(path):
 
 def ready(environment):
     until = time.monotonic() + 60
-    while not os.path.exists(environment[starting.SOCKET]):
+    while not os.path.exists(environment[kernels.SOCKET]):
         assert time.monotonic() < until
         time.sleep(0.05)
 
 
 @pytest.fixture
 def home(workbench, monkeypatch):
-    os.environ.update(kernels.environment(workbench))
-    os.environ.pop(starting.SOCKET, None)
+    os.environ.update(kernels.kernels_environment(workbench))
+    os.environ.pop(kernels.SOCKET, None)
     return workbench
 
 
@@ -72,7 +72,7 @@ def test_a_forked_kernel_finds_what_an_ordinary_one_finds(home):
     )
     task = {"kind": "notebook", "notebook": str(source), "parameters": {}}
     kernels.execute(source, home / "ordinary.ipynb", {"factor": 3}, 60)
-    with starting.Preloaded([task]) as environment:
+    with kernels.Preloaded([task]) as environment:
         os.environ.update(environment)
         ready(environment)
         kernels.execute(source, home / "forked.ipynb", {"factor": 3}, 60)
@@ -83,13 +83,13 @@ def test_a_forked_kernel_finds_what_an_ordinary_one_finds(home):
 @forks
 def test_kernels_of_one_parent_share_nothing(home, monkeypatch):
     forked = []
-    original = starting.ForkedProcess.__init__
+    original = kernels.ForkedProcess.__init__
 
     def noted(self, *arguments):
         original(self, *arguments)
         forked.append(self.pid)
 
-    monkeypatch.setattr(starting.ForkedProcess, "__init__", noted)
+    monkeypatch.setattr(kernels.ForkedProcess, "__init__", noted)
     source = notebook(
         home / "n.ipynb",
         "import builtins, os, random\n"
@@ -98,7 +98,7 @@ def test_kernels_of_one_parent_share_nothing(home, monkeypatch):
         "builtins.left = 'something'",
     )
     task = {"kind": "notebook", "notebook": str(source), "parameters": {}}
-    preloaded = starting.Preloaded([task])
+    preloaded = kernels.Preloaded([task])
     with preloaded as environment:
         os.environ.update(environment)
         ready(environment)
@@ -118,21 +118,21 @@ def test_kernels_of_one_parent_share_nothing(home, monkeypatch):
 
 @forks
 def test_a_kernel_ends_with_the_connection_of_its_worker(home):
-    with starting.Preloaded([]) as environment:
+    with kernels.Preloaded([]) as environment:
         ready(environment)
         # Not a connection file at all: the kernel ends by itself, and its exit code arrives.
-        failing = starting.ForkedProcess(
-            environment[starting.SOCKET], ["--no-such-option=1", "-f", "/"], os.environ, home
+        failing = kernels.ForkedProcess(
+            environment[kernels.SOCKET], ["--no-such-option=1", "-f", "/"], os.environ, home
         )
         assert failing.wait(30) != 0
-        kernel = starting.ForkedProcess(
-            environment[starting.SOCKET], ["-f", str(home / "connection.json")], os.environ, home
+        kernel = kernels.ForkedProcess(
+            environment[kernels.SOCKET], ["-f", str(home / "connection.json")], os.environ, home
         )
         assert kernel.poll() is None
         kernel.connection.close()
         gone(kernel.pid)
-        other = starting.ForkedProcess(
-            environment[starting.SOCKET], ["-f", str(home / "other.json")], os.environ, home
+        other = kernels.ForkedProcess(
+            environment[kernels.SOCKET], ["-f", str(home / "other.json")], os.environ, home
         )
         other.kill()
         assert other.wait(10) == -signal.SIGKILL and other.poll() == -signal.SIGKILL
@@ -158,10 +158,10 @@ def test_a_parent_with_threads_does_not_fork(home, monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ['PYTHONPATH']}")
     source = notebook(home / "n.ipynb", "import threaded, os\nprint(os.getppid())")
     task = {"kind": "notebook", "notebook": str(source), "parameters": {}}
-    with starting.Preloaded([task]) as environment:
+    with kernels.Preloaded([task]) as environment:
         os.environ.update(environment)
         kernels.execute(source, home / "done.ipynb", {}, 60)
-        assert Path(f"{environment[starting.SOCKET]}.refused").exists()
+        assert Path(f"{environment[kernels.SOCKET]}.refused").exists()
     assert said(home / "done.ipynb").split() == [str(os.getpid())]
 
 
@@ -170,11 +170,11 @@ def test_what_is_imported_before_the_fork(tmp_path):
         tmp_path / "n.ipynb", "import os.path\nfrom sinklab import plots", "%time x = 1", "from . import y"
     )
     task = {"kind": "notebook", "notebook": str(source), "parameters": {"method": "nsur"}}
-    assert starting.modules([task, {"kind": "draft"}]) == ["os.path", "sinklab.plots"]
+    assert kernels.modules([task, {"kind": "draft"}]) == ["os.path", "sinklab.plots"]
     task["parameters"]["method"] = "bayes"
-    assert "pymc" in starting.modules([task])
+    assert "pymc" in kernels.modules([task])
     notebook(source, "import sinklab as sl")
-    assert {"pandas", "scipy.optimize", "sinklab"} <= set(starting.modules([task]))
+    assert {"pandas", "scipy.optimize", "sinklab"} <= set(kernels.modules([task]))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits what a process writes to")
@@ -212,8 +212,8 @@ def test_only_a_kernel_that_died_before_its_first_cell_is_started_again(home, mo
 
 
 def test_no_limit_where_none_is_asked_for(monkeypatch):
-    monkeypatch.delenv(starting.MEMORY, raising=False)
-    provisioners.limit_memory(-1)
+    monkeypatch.delenv(kernels.MEMORY, raising=False)
+    kernels.limit_memory(-1)
 
 
 BAYES = {
@@ -236,7 +236,7 @@ def test_models_that_several_jobs_sample_are_named_once():
     }
     other = {"kind": "notebook", "notebook": "fit.ipynb", "parameters": BAYES | {"method": "nsur"}}
     grouped = {"kind": "notebook", "notebook": "fit.ipynb", "parameters": BAYES | {"by": "species"}}
-    found = rehearsal.models([*tasks, single, other, other, grouped, grouped, {"kind": "draft"}])
+    found = preloaded.models([*tasks, single, other, other, grouped, grouped, {"kind": "draft"}])
     assert found == [BAYES | {"where": {"dbh": {"min": 0}}, "notebook": "fit.ipynb"}]
 
 
@@ -256,11 +256,11 @@ def test_a_kernel_finds_the_model_compiled(home):
         "print(len(sample._compiled), fit.values.tobytes().hex())",
     )
     tasks = [{"kind": "notebook", "notebook": str(source), "parameters": BAYES}] * 2
-    with starting.Preloaded(tasks) as environment:
+    with kernels.Preloaded(tasks) as environment:
         os.environ.update(environment)
         kernels.execute(source, home / "forked.ipynb", {"factor": 3}, 600)
-        assert Path(environment[starting.SOCKET]).exists()
-    os.environ.pop(starting.SOCKET)
+        assert Path(environment[kernels.SOCKET]).exists()
+    os.environ.pop(kernels.SOCKET)
     kernels.execute(source, home / "ordinary.ipynb", {"factor": 3}, 600)
     before, after, values = said(home / "forked.ipynb").split()
     assert (before, after) == ("1", "1"), "compiled before the fork, by other data"

@@ -9,7 +9,7 @@ import time
 import pytest
 from runs_workbench import REPOSITORY, workbench, write_batch  # noqa: F401
 
-from sinklab.runs import ledger, watch
+from sinklab.runs import batch, ledger
 from sinklab.runs.reading import read_batch
 
 BATCH = """\
@@ -22,7 +22,7 @@ jobs: [{id: one, parameters: {name: one, factor: 2}, inputs: [data/extra.csv]}]
 def test_what_is_watched(workbench):
     (workbench / "data" / "extra.csv").write_text("x\n", encoding="utf-8")
     path = write_batch(workbench, BATCH)
-    files = watch.watched(read_batch("trial"))
+    files = batch.watched(read_batch("trial"))
     expected = {path, workbench / "notebooks" / "behave.ipynb", workbench / "data" / "extra.csv"}
     assert expected <= set(files)
     assert {workbench / "data" / "vocabulary" / "variables.csv", REPOSITORY / "sinklab" / "errors.py"} <= set(
@@ -31,11 +31,11 @@ def test_what_is_watched(workbench):
 
 
 def test_a_change_is_told_when_it_has_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr(watch, "PAUSE", 0.02)
-    monkeypatch.setattr(watch, "QUIET", 0.3)
+    monkeypatch.setattr(batch, "PAUSE", 0.02)
+    monkeypatch.setattr(batch, "QUIET", 0.3)
     file, other = tmp_path / "a.csv", tmp_path / "b.csv"
     file.write_text("1", encoding="utf-8")
-    before = watch.snapshot([file, other])
+    before = batch.snapshot([file, other])
 
     def edit():
         for text in ("12", "123", "1234"):
@@ -44,7 +44,7 @@ def test_a_change_is_told_when_it_has_ended(tmp_path, monkeypatch):
 
     thread = threading.Thread(target=edit)
     thread.start()
-    assert watch.wait_for_change([file, other], before) == [file]
+    assert batch.wait_for_change([file, other], before) == [file]
     assert file.read_text(encoding="utf-8") == "1234"
     thread.join()
 

@@ -5,18 +5,15 @@ import pandas as pd
 import pytest
 from pyproj import Geod
 
-from sinklab import datasets, regions
 from sinklab.cli import main
-from sinklab.distributions import Distribution
-from sinklab.errors import DataError
-from sinklab.fit import fit
-from sinklab.language import set_language
-from sinklab.propagate.choose import carbon_fractions
-from sinklab.propagate.levels import Factor
-from sinklab.propagate.stands import in_words, prepare
-from sinklab.propagate.stocks import stock
-from sinklab.propagate.totals import co2_per_carbon, defaults
-from sinklab.tables import Table
+from sinklab.data import open_data, regions
+from sinklab.evidence.distributions import Distribution
+from sinklab.fitting import fit
+from sinklab.language import DataError, set_language
+from sinklab.propagate.model import Factor
+from sinklab.propagate.stands import carbon_fractions, in_words, prepare
+from sinklab.propagate.stocks import co2_per_carbon, defaults, stock
+from sinklab.tables.table import Table
 
 gpd = pytest.importorskip("geopandas")
 shapely = pytest.importorskip("shapely")
@@ -60,7 +57,7 @@ def grid(n=120, seed=3):
 
 
 def test_zones_and_cities_are_those_of_the_plans():
-    cities = [r for r in regions.regions() if r.level == "city"]
+    cities = [r for r in regions.all_regions() if r.level == "city"]
     assert len([r for r in cities if r.province == "四川"]) == 21
     assert len([r for r in cities if r.province == "广西"]) == 14
     assert len({r.zone for r in cities if r.zone}) == 5
@@ -412,7 +409,7 @@ def test_what_the_command_cannot_use_is_said_once(tables, tmp_path, capsys, extr
 @pytest.mark.parametrize("genus", ["Larix", "Pinus", "Cunninghamia"])
 def test_plots_that_the_model_has_not_seen_add_up_within_its_interval(genus):
     """Chinese plots of genera with over a hundred: fit to one half, stock of the other half against what was measured there."""
-    plots = datasets.load("open:eurasia_plots", {"country": "CHN", "genus": genus})
+    plots = open_data.load("open:eurasia_plots", {"country": "CHN", "genus": genus})
     plots = plots[plots["growing_stock"].notna() & plots["agb_density"].notna()]
     order = np.random.default_rng(0).permutation(len(plots))
     seen, unseen = plots.iloc[order[::2]], plots.iloc[order[1::2]]

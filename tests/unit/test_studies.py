@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab import tabular
-from sinklab.errors import DataError
-from sinklab.studies import list_studies, read_study, simulate, study_files
+from sinklab.assess import simulate
+from sinklab.data import files
+from sinklab.data.studies import list_studies, read_study, study_files
+from sinklab.language import DataError
 
 STUDY = "chinese_fir_simulated"
 
@@ -48,7 +49,7 @@ def test_names_units_and_origin():
 
 
 def test_units_are_converted():
-    raw = tabular.read_csv(study_files("eucalypt_simulated")[0])
+    raw = files.read_csv(study_files("eucalypt_simulated")[0])
     frame = read_study("eucalypt_simulated")
     np.testing.assert_allclose(frame["dbh"], raw["胸径/mm"] / 10)
     np.testing.assert_allclose(frame["foliage"], raw["树叶/g"] / 1000)
@@ -63,7 +64,7 @@ def test_raw_file_in_gb18030_reads_like_any_other():
 
 def test_correction_is_applied_and_raw_stays_raw():
     frame = read_study(STUDY).set_index("tree_id")
-    raw = tabular.read_csv(study_files(STUDY)[0]).set_index("树号")
+    raw = files.read_csv(study_files(STUDY)[0]).set_index("树号")
     assert frame.loc["CL083", "dbh"] == pytest.approx(17.6)
     assert raw.loc["CL083", "胸径/cm"] == pytest.approx(176)
     assert any("1 cells corrected" in note for note in frame.attrs["notes"])
@@ -72,7 +73,7 @@ def test_correction_is_applied_and_raw_stays_raw():
 @pytest.mark.parametrize("study", [STUDY, "masson_pine_simulated", "eucalypt_simulated"])
 def test_simulated_study_can_be_drawn_again(study):
     path = study_files(study)[0]
-    kept = tabular.read_text(path).lstrip("\ufeff").splitlines()
+    kept = files.read_text(path).lstrip("\ufeff").splitlines()
     again = simulate.generate(study).splitlines()
     assert kept[0] == again[0] and len(kept) == len(again)
     for old, new in zip(kept[1:], again[1:], strict=True):

@@ -3,19 +3,9 @@
 import pandas as pd
 import pytest
 
-from sinklab import vocabulary
-from sinklab.checks import likely_units
-from sinklab.errors import DataError
-from sinklab.systems import (
-    bamboo,
-    factors,
-    grassland,
-    karst,
-    mangrove_trees,
-    shrub,
-    soil,
-    wetland,
-)
+from sinklab.data import likely_units, vocabulary
+from sinklab.language import DataError
+from sinklab.systems import bamboo, forest, grassland, karst, shrub, soil, wetland
 
 
 def core(top=(0, 10, 20), bottom=(10, 20, 40), density=(1.1, 1.2, 1.3), soc=(20.0, 15.0, 10.0), **more):
@@ -87,11 +77,11 @@ def test_nothing_is_converted_on_its_own():
         (lambda: wetland.decompacted([0], [20], [1.0], 50, 40), r"50"),
         (lambda: wetland.stem_count_mass(68, 20.5, " "), r"season is blank"),
         (
-            lambda: factors.ratios(pd.DataFrame({"agb_density": [50.0], "stem_biomass_density": [80.0]})),
+            lambda: forest.ratios(pd.DataFrame({"agb_density": [50.0], "stem_biomass_density": [80.0]})),
             r"records 1: the stem is heavier.*carbon beside dry mass",
         ),
         (
-            lambda: mangrove_trees.wood_densities(
+            lambda: wetland.wood_densities(
                 ["Kandelia obovata"], pd.DataFrame(columns=["genus", "species", "wood_density"])
             ),
             r"Kandelia obovata",

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sinklab import literature
-from sinklab.errors import DataError
+from sinklab.data import literature
+from sinklab.language import DataError
 from sinklab.systems import bamboo
 
 

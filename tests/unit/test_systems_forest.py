@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 import sinklab as sl
-from sinklab.errors import DataError
-from sinklab.systems import factors, forest, printed
+from sinklab.evidence import equations
+from sinklab.language import DataError
+from sinklab.systems import forest
 
 
 def stands(n=160, seed=6, oldest=80):
@@ -57,21 +58,21 @@ def test_young_stands_do_not_determine_an_asymptote():
 
 def test_printed_conversions_by_hand():
     # Fang et al. (2007), as quoted by Li et al. (2016), doi:10.17521/cjpe.2015.0193: fir and Masson pine at 200 m3/ha.
-    assert printed.evaluate("fang_cunninghamia", growing_stock=200) == pytest.approx(112.181)
-    assert printed.evaluate("fang_pinus_massoniana", growing_stock=200) == pytest.approx(121.227)
+    assert equations.evaluate_printed("fang_cunninghamia", growing_stock=200) == pytest.approx(112.181)
+    assert equations.evaluate_printed("fang_pinus_massoniana", growing_stock=200) == pytest.approx(121.227)
 
 
 @pytest.mark.open_data
 def test_conversion_of_chinese_fir_plots_agrees_with_print(open_data):
     # Fang et al. (2007) as quoted by Li et al. (2016).
-    from sinklab import datasets
+    from sinklab.data import open_data
 
-    plots = datasets.load("open:eurasia_plots", {"country": "CHN", "species": "cunninghamia_lanceolata"})
+    plots = open_data.load("open:eurasia_plots", {"country": "CHN", "species": "cunninghamia_lanceolata"})
     plots = plots[(plots["growing_stock"] > 0) & (plots["total_density"] > 0)]
-    fit = sl.fit(plots, factors.CONVERSION["line"].format(y="total_density"), name="open:eurasia_plots")
+    fit = sl.fit(plots, forest.CONVERSION["line"].format(y="total_density"), name="open:eurasia_plots")
     at = pd.DataFrame({"growing_stock": [130.0, 190.0, 330.0]})
     assert fit.predict(at)["total_density"].to_numpy() == pytest.approx(
-        printed.evaluate("fang_cunninghamia", growing_stock=at["growing_stock"]), rel=0.03
+        equations.evaluate_printed("fang_cunninghamia", growing_stock=at["growing_stock"]), rel=0.03
     )
 
 
@@ -84,21 +85,21 @@ def test_factors_by_hand_and_heavier_stems_are_named():
             "growing_stock": [100.0, 0, 160],
         }
     )
-    made = factors.ratios(stands_)
+    made = forest.ratios(stands_)
     assert made["bef"].tolist()[:2] == pytest.approx([1.2, 1.25]) and np.isnan(made["bef"][2])
     assert made["bcef"].tolist()[::2] == pytest.approx([0.6, 0.5]) and np.isnan(made["bcef"][1])
     assert made["root_shoot_ratio"].tolist()[:2] == pytest.approx([0.2, 0.25])
     with pytest.raises(DataError, match="records 2: the stem is heavier"):
-        factors.ratios(stands_.assign(stem_biomass_density=[50.0, 120, 10]))
+        forest.ratios(stands_.assign(stem_biomass_density=[50.0, 120, 10]))
 
 
 def test_a_printed_line_makes_its_hyperbola():
     # Fang et al. (2007) as quoted by Li et al. (2016): 0.4652 V + 19.141, so mass over stock is 0.4652 + 19.141 / V.
     stock = np.linspace(40, 400, 30)
-    mass = printed.evaluate("fang_cunninghamia", growing_stock=stock)
+    mass = equations.evaluate_printed("fang_cunninghamia", growing_stock=stock)
     frame = pd.DataFrame({"growing_stock": stock, "bcef": mass / stock})
     frame["bcef"] *= np.exp(1e-4 * np.random.default_rng(1).standard_normal(30))
-    fit = next(f for f in factors.fit_factor(frame, "bcef", "growing_stock") if "hyperbola" in f.label)
+    fit = next(f for f in forest.fit_factor(frame, "bcef", "growing_stock") if "hyperbola" in f.label)
     assert fit.values == pytest.approx([0.4652, 19.141], rel=2e-3)
 
 
@@ -107,7 +108,7 @@ def test_classes_need_stands_of_several_studies():
     frame = pd.DataFrame({"age": np.repeat([5.0, 15.0, 40.0], 24), "study_id": np.tile(np.arange(6), 12)})
     frame.loc[frame["age"] == 40, "study_id"] = 1
     frame["bef"] = np.repeat([1.8, 1.35, 1.15], 24) * np.exp(0.05 * random.standard_normal(72))
-    found = factors.by_class(frame, "age", [10, 20])
+    found = forest.by_class(frame, "age", [10, 20])
     assert found["name"].tolist() == ["bef[age <= 10]", "bef[age 10-20]"]
     assert found["mean"].tolist() == pytest.approx([1.8, 1.35], rel=0.03)
     assert found.attrs["small"] == {"bef, age > 20": (24, 1)}
@@ -123,7 +124,7 @@ def test_lines_by_age_group_are_found_again():
     frame["total_density"] = (slope * frame["growing_stock"] + foot) * np.exp(
         0.03 * random.standard_normal(120)
     )
-    fits, small = factors.by_age(frame.iloc[:85], "total_density", [10, 40])
+    fits, small = forest.by_age(frame.iloc[:85], "total_density", [10, 40])
     assert [f.label for f in fits] == ["line, age 0-10", "line, age 10-40"] and small == {"line, age > 40": 5}
     assert fits[0].values == pytest.approx([0.7, 5.0], rel=0.2) and fits[1].values[0] == pytest.approx(
         0.5, rel=0.05
@@ -154,10 +155,10 @@ def test_sites_with_their_own_asymptote():
 @pytest.mark.printed("factors.ratios", source="Zhu et al. (2020), abstract", results=2)
 @pytest.mark.open_data
 def test_expansion_factors_of_eucalypts_agree_with_print(open_data):
-    from sinklab import datasets, literature
+    from sinklab.data import literature, open_data
 
-    plots = datasets.load("open:eurasia_plots", {"country": "CHN", "genus": "Eucalyptus"})
-    stands_ = factors.ratios(plots)
+    plots = open_data.load("open:eurasia_plots", {"country": "CHN", "genus": "Eucalyptus"})
+    stands_ = forest.ratios(plots)
     # Zhu et al. (2020), abstract: BEF 1.251 (1.05 to 1.35), BCEF 0.658 (0.46 to 0.76).
     row = literature.load("stand_factors").set_index("source_id").loc["ZHUWK2020"]
     assert stands_["bef"].mean() == pytest.approx(row["bef"], rel=0.03)
@@ -172,7 +173,7 @@ def test_expansion_factors_of_eucalypts_agree_with_print(open_data):
 )
 def test_growth_of_printed_stands_of_two_rotations():
     # Huitong, Chinese fir at 7, 11, 16, 20 and 25 years: 52.96 to 311.38 t/ha in the first rotation, 40.06 to 210.24 in the second.
-    from sinklab import literature
+    from sinklab.data import literature
 
     rows = literature.load("stand_biomass")
     huitong = rows[rows["source_id"] == "CX_HUITONG2018"]
@@ -186,10 +187,10 @@ def test_growth_of_printed_stands_of_two_rotations():
 
 
 def test_titles_of_printed_equations_say_who_and_where():
-    assert printed.title("fang_cunninghamia") == "Cunninghamia lanceolata (Fang et al. 2007, China)"
-    assert printed.title("larix_shandong").startswith("Larix (") and printed.title("larix_shandong").endswith(
-        "Shandong)"
-    )
+    assert equations.title("fang_cunninghamia") == "Cunninghamia lanceolata (Fang et al. 2007, China)"
+    assert equations.title("larix_shandong").startswith("Larix (") and equations.title(
+        "larix_shandong"
+    ).endswith("Shandong)")
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +257,7 @@ def test_an_asymptote_for_every_orange_tree_as_printed(orange):
 @pytest.fixture(scope="module")
 def larch():
     """Growing stock at every fifth year, from the printed current increments, which are joined by straight lines."""
-    from sinklab import literature
+    from sinklab.data import literature
 
     rows = literature.load("stand_increments")
     years = np.arange(0, 51)
@@ -289,7 +290,7 @@ def test_rotation_of_larch_as_printed(larch):
 @pytest.mark.printed("forest.rotation", source="Zhou et al. (2018), table of stand biomass by age", results=2)
 def test_rotation_is_not_reached_in_print():
     # 52.96/7, 91.18/11 ... 311.38/25 t/ha a year: the mean increment still rises at 25 years in both rotations.
-    from sinklab import literature
+    from sinklab.data import literature
 
     rows = literature.load("stand_biomass")
     huitong = rows[rows["source_id"] == "CX_HUITONG2018"]
@@ -307,7 +308,7 @@ def test_rotation_is_not_reached_in_print():
 def test_root_shoot_falls_with_age_as_printed():
     # Pinus tabuliformis of 18 and 25 years: 8.58 and 38.18, 8.92 and 56.64 t C/ha below and above ground; 0.22 and 0.16.
     stands_ = pd.DataFrame({"bgb_density": [8.58, 8.92], "agb_density": [38.18, 56.64]})
-    assert factors.ratios(stands_)["root_shoot_ratio"].round(2).tolist() == [0.22, 0.16]
+    assert forest.ratios(stands_)["root_shoot_ratio"].round(2).tolist() == [0.22, 0.16]
 
 
 @pytest.mark.printed(
@@ -315,12 +316,12 @@ def test_root_shoot_falls_with_age_as_printed():
 )
 @pytest.mark.open_data
 def test_factor_of_chinese_fir_is_the_printed_line(open_data):
-    from sinklab import datasets
+    from sinklab.data import open_data
 
-    plots = datasets.load("open:eurasia_plots", {"country": "CHN", "species": "cunninghamia_lanceolata"})
+    plots = open_data.load("open:eurasia_plots", {"country": "CHN", "species": "cunninghamia_lanceolata"})
     plots = plots[(plots["growing_stock"] > 0) & (plots["total_density"] > 0)]
     plots = plots.assign(bcef=plots["total_density"] / plots["growing_stock"])
-    fit = next(f for f in factors.fit_factor(plots, "bcef", "growing_stock") if "hyperbola" in f.label)
+    fit = next(f for f in forest.fit_factor(plots, "bcef", "growing_stock") if "hyperbola" in f.label)
     # 0.4652 V + 19.141 over V.
     assert fit.values == pytest.approx([0.4652, 19.141], rel=0.04)
 
@@ -338,10 +339,10 @@ def test_factor_of_chinese_fir_is_the_printed_line(open_data):
 )
 @pytest.mark.open_data
 def test_lines_of_grown_stands_are_the_printed_ones(open_data, species, label, line):
-    from sinklab import datasets
+    from sinklab.data import open_data
 
-    plots = datasets.load("open:eurasia_plots", {"country": "CHN", "species": species})
-    fits, _ = factors.by_age(plots, "total_density", [20, 40])
+    plots = open_data.load("open:eurasia_plots", {"country": "CHN", "species": species})
+    fits, _ = forest.by_age(plots, "total_density", [20, 40])
     fit = next(f for f in fits if f.label == label)
     # Printed without standard errors; ours are of some 40 to 90 stands.
     assert (np.abs(fit.values - line) < 2 * fit.parameters["se"]).all()
@@ -352,15 +353,15 @@ def test_lines_of_grown_stands_are_the_printed_ones(open_data, species, label, l
 )
 @pytest.mark.open_data
 def test_intervals_of_classes_hold_printed_stands(open_data):
-    from sinklab import datasets
+    from sinklab.data import open_data
 
-    plots = datasets.load("open:eurasia_plots", {"country": "CHN", "genus": "Eucalyptus"})
-    bef = factors.by_class(factors.ratios(plots), "age", [4, 6]).query("variable == 'bef'")
+    plots = open_data.load("open:eurasia_plots", {"country": "CHN", "genus": "Eucalyptus"})
+    bef = forest.by_class(forest.ratios(plots), "age", [4, 6]).query("variable == 'bef'")
     # Means of compiled studies lie between 1.05 and 1.35.
     assert len(bef) == 3 and bef["mean"].between(1.05, 1.35).all()
-    plots = datasets.load("open:eurasia_plots", {"country": "CHN", "species": "pinus_tabuliformis"})
+    plots = open_data.load("open:eurasia_plots", {"country": "CHN", "species": "pinus_tabuliformis"})
     row = (
-        factors.by_class(factors.ratios(plots), "age", [20, 30, 40])
+        forest.by_class(forest.ratios(plots), "age", [20, 30, 40])
         .set_index("name")
         .loc["root_shoot_ratio[age 20-30]"]
     )

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab import literature
-from sinklab.errors import DataError
-from sinklab.systems import grassland, summary
+from sinklab.data import literature
+from sinklab.language import DataError
+from sinklab.systems import grassland, soil
 
 
 @pytest.mark.printed("grassland.split_total", source="Gao et al. (2008), abstract", results=2)
@@ -224,7 +224,7 @@ def test_ratio_by_type_is_a_distribution():
     rows = literature.load("grassland")
     kinds = rows.groupby("grassland_type")["root_shoot_ratio"].size()
     many = rows[rows["grassland_type"].isin(kinds.index[kinds > 1])]
-    found = summary.summarise(many, "root_shoot_ratio", ["source_id", "site"], ["grassland_type"]).set_index(
+    found = soil.summarise(many, "root_shoot_ratio", ["source_id", "site"], ["grassland_type"]).set_index(
         "group"
     )
     alpine = found.loc["grassland_type=alpine_meadow"]

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import sinklab as sl
-from sinklab.errors import DataError
-from sinklab.systems import heights
+from sinklab.language import DataError
+from sinklab.systems import forest
 
 
 def simulated(n_plot=24, n_tree=14, sd_plot=0.2, seed=3):
@@ -21,7 +21,7 @@ def simulated(n_plot=24, n_tree=14, sd_plot=0.2, seed=3):
 @pytest.fixture(scope="module")
 def fitted():
     trees = simulated()
-    return trees, heights.fit_heights(trees, "plot_id", forms=("power", "chapman_richards", "michailoff"))
+    return trees, forest.fit_heights(trees, "plot_id", forms=("power", "chapman_richards", "michailoff"))
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def fitted():
     ],
 )
 def test_curves_by_hand_and_from_breast_height(form, values, expected):
-    system = sl.System.parse(heights.text(form)).bind(["dbh", "height"])
+    system = sl.System.parse(forest.text(form)).bind(["dbh", "height"])
     made = system.mean(values, pd.DataFrame({"dbh": [1e-4, 20.0]}))["height"]
     assert made[1] == pytest.approx(expected, rel=1e-3)
     # The logistic is the one that does not pass through breast height.
@@ -59,7 +59,7 @@ def test_the_true_curve_and_the_spread_of_plots_are_found(fitted):
 
 def test_ranking_judges_plots_that_were_left_out(fitted):
     trees, (fits, _) = fitted
-    table = heights.ranking(fits, "plot_id", folds=3, unseen=1)
+    table = forest.ranking(fits, "plot_id", folds=3, unseen=1)
     assert table.index[0] == "chapman_richards" and table["delta"].iloc[0] == 0
     assert table["weight"].sum() == pytest.approx(1)
     # A plot that was not seen is off by the spread of the plots: about 0.2 of 15 m, beside 0.7 m of the trees.
@@ -68,7 +68,7 @@ def test_ranking_judges_plots_that_were_left_out(fitted):
 
 def test_a_few_heights_bring_a_plot_to_its_curve(fitted):
     trees, (fits, _) = fitted
-    gain = heights.calibration_gain(fits["chapman_richards"], trees, (0, 1, 4), 4).set_index("measured")[
+    gain = forest.calibration_gain(fits["chapman_richards"], trees, (0, 1, 4), 4).set_index("measured")[
         "RMSE"
     ]
     assert gain[0] > 2.2 and gain[1] < 0.65 * gain[0] and gain[4] < gain[1]
@@ -78,26 +78,26 @@ def test_a_few_heights_bring_a_plot_to_its_curve(fitted):
 def test_mixed_curves_need_groups_and_trees_that_are_large_enough():
     trees = simulated(4)
     with pytest.raises(DataError, match="4 levels of plot_id; expected at least 5"):
-        heights.fit_heights(trees, "plot_id")
+        forest.fit_heights(trees, "plot_id")
     with pytest.raises(DataError, match="no height curve 'parabola'"):
-        heights.text("parabola")
+        forest.text("parabola")
     random = np.random.default_rng(1)
     small = pd.DataFrame({"dbh": random.uniform(2, 6, 40)})
     small["height"] = 1.3 + 0.8 * small["dbh"] + 0.5 * random.standard_normal(40)
     with pytest.raises(DataError, match="asymptote not determined|did not converge"):
-        heights.fit_heights(small, forms=("michaelis_menten",))
+        forest.fit_heights(small, forms=("michaelis_menten",))
 
 
 @pytest.mark.open_data
 def test_plots_of_felled_larches_differ(open_data):
-    from sinklab import datasets
+    from sinklab.data import open_data
 
-    trees = datasets.load("open:eurasia_trees", {"genus": "Larix"})
+    trees = open_data.load("open:eurasia_trees", {"genus": "Larix"})
     trees = trees[trees["plot_id"].notna()]
-    single, _ = heights.fit_heights(trees, forms=("michaelis_menten",))
-    mixed, _ = heights.fit_heights(trees, "plot_id", forms=("michaelis_menten",))
+    single, _ = forest.fit_heights(trees, forms=("michaelis_menten",))
+    mixed, _ = forest.fit_heights(trees, "plot_id", forms=("michaelis_menten",))
     assert single["michaelis_menten"].loglik + 100 < mixed["michaelis_menten"].loglik
-    gain = heights.calibration_gain(mixed["michaelis_menten"], trees, (0, 1), 5)
+    gain = forest.calibration_gain(mixed["michaelis_menten"], trees, (0, 1), 5)
     assert gain["RMSE"].tolist() == pytest.approx([2.30, 1.55], abs=0.15)
 
 
@@ -109,7 +109,7 @@ def test_heights_of_nouragues_as_printed(open_data):
     trees = pd.read_csv(open_data / "nouragues" / "height_diameter.csv")
     trees = trees.rename(columns={"D": "dbh", "H": "height"}).dropna(subset=["dbh", "height"])
     assert len(trees) == 888
-    fits, failed = heights.fit_heights(trees)
+    fits, failed = forest.fit_heights(trees)
     assert set(failed) <= {"korf"}
     # Residual standard errors of a Weibull curve, Michaelis and Menten's, and a power; theirs start at the ground and
     # weigh a tree by its volume, which costs them up to two per cent.

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab import literature
-from sinklab.distributions import from_moments
-from sinklab.errors import DataError
-from sinklab.systems import karst, karst_importance, karst_soils, printed
+from sinklab.data import literature
+from sinklab.evidence import equations
+from sinklab.evidence.distributions import from_moments
+from sinklab.language import DataError
+from sinklab.systems import karst
 
 SOURCE = "Zhang et al. (2017), doi:10.5846/stxb201609141863"
 
@@ -57,14 +58,14 @@ def test_accounts_of_one_mean_soil_as_printed():
         }
     )
     profile = pd.DataFrame({"layer_top": [0.0], "layer_bottom": [100.0], "soc": [10.1]})
-    assert karst_soils.total(one, layers, profile) == pytest.approx(5.39e5, rel=0.02)
+    assert karst.total(one, layers, profile) == pytest.approx(5.39e5, rel=0.02)
     bare = one.assign(bedrock_exposure=0.0, gravel_fraction=0.0)
-    assert karst_soils.total(bare, layers, profile) == pytest.approx(9.37e5, rel=0.045)
+    assert karst.total(bare, layers, profile) == pytest.approx(9.37e5, rel=0.045)
 
 
 def test_sum_over_soil_types_is_near_the_printed_total(houzhai):
     # Tables 1 and 7; the nine soils give 5.0e5 t, 7 % below table 8, whose exposure is that of limestone soils.
-    assert karst_soils.total(*houzhai) == pytest.approx(5.39e5, rel=0.08)
+    assert karst.total(*houzhai) == pytest.approx(5.39e5, rel=0.08)
     types, layers, _ = houzhai
     printed_sum = layers.groupby("soil_type")["soc_stock"].sum().loc[types["soil_type"]].to_numpy()
     total = karst.soil_stock(
@@ -77,7 +78,7 @@ def test_sum_over_soil_types_is_near_the_printed_total(houzhai):
 def test_profile_of_a_soil_as_printed(houzhai):
     types, layers, profile = houzhai
     # Table 7: 4.44 kg/m2 in 20 cm of black limestone soil; deeper soil follows the profile of table 3.
-    above = karst_soils.cumulative(layers[layers["soil_type"] == "black_limestone_soil"], profile)
+    above = karst.cumulative(layers[layers["soil_type"] == "black_limestone_soil"], profile)
     assert above(20) == pytest.approx(44.4, abs=0.01)
     # 0.83 kg/m2 in the last 5 cm, times 14.60 / 18.84 below, over 10 cm.
     assert above(30) - above(20) == pytest.approx(8.3 * 2 * 14.60 / 18.84, rel=1e-6)
@@ -95,7 +96,7 @@ def test_profile_of_a_soil_as_printed(houzhai):
     }
     for kind, total in totals.items():
         part = layers[(layers["soil_type"] == kind) & layers["carbon_density"].notna()]
-        stock = karst_soils.cumulative(part, profile)(part["layer_bottom"].max())
+        stock = karst.cumulative(part, profile)(part["layer_bottom"].max())
         assert stock == pytest.approx(10 * total, abs=0.05), kind
 
 
@@ -117,9 +118,9 @@ def test_medians_follow_from_printed_means_and_variation():
         (20.71, 0.7196, 15.99),
     )
     for mean, cv, median in rows:
-        found = karst_soils.marginals(soil, cv, 0.05)["soc"]
+        found = karst.marginals(soil, cv, 0.05)["soc"]
         assert mean * found.quantile(0.5) == pytest.approx(median, rel=0.06)
-    drawn = karst_soils.marginals(soil, 0.5556, 0.05)["soc"]
+    drawn = karst.marginals(soil, 0.5556, 0.05)["soc"]
     # The largest of 2755 profiles is printed as 119.11 g/kg.
     assert 25.07 * drawn.quantile(1 - 1 / 2755) == pytest.approx(119.11, rel=0.07)
 
@@ -127,7 +128,7 @@ def test_medians_follow_from_printed_means_and_variation():
 @pytest.mark.printed("karst_soils.draw_soils", source="Zhang et al. (2017), table 1", results=18)
 def test_places_of_a_soil_have_its_printed_moments(houzhai):
     types = houzhai[0]
-    drawn = karst_soils.draw_soils(*houzhai, 0.5556, 0.05, 6000, 3, karst.correlation()).groupby("soil_type")
+    drawn = karst.draw_soils(*houzhai, 0.5556, 0.05, 6000, 3, karst.correlation()).groupby("soil_type")
     rocky = types[types["bedrock_exposure"] > 0].set_index("soil_type")
     for name, rel in (("bedrock_exposure", 0.03), ("gravel_fraction", 0.02), ("soil_depth", 0.03)):
         assert drawn[name].mean()[rocky.index].to_numpy() == pytest.approx(rocky[name].to_numpy(), rel=rel)
@@ -140,10 +141,10 @@ def test_places_of_a_soil_have_its_printed_moments(houzhai):
     "karst_importance.left_out", source="Zhang et al. (2017), section 3, order of influence", results=2
 )
 def test_thickness_and_exposure_come_before_gravel_and_density(houzhai):
-    effect = karst_importance.left_out(*houzhai, 1.20).set_index("input")["change"].abs()
+    effect = karst.left_out(*houzhai, 1.20).set_index("input")["change"].abs()
     assert effect["soil_depth"] > effect["bedrock_exposure"] > effect["gravel_fraction"]
-    places = karst_soils.draw_soils(*houzhai, 0.5556, 0.05, 2000, 1, karst.correlation())
-    shares = karst_importance.variance_shares(places).set_index("input")["share"]
+    places = karst.draw_soils(*houzhai, 0.5556, 0.05, 2000, 1, karst.correlation())
+    shares = karst.variance_shares(places).set_index("input")["share"]
     assert (
         shares.idxmin() == "bulk_density" and shares["soil_depth"] > 0.2 and shares["bedrock_exposure"] > 0.2
     )
@@ -162,7 +163,7 @@ def test_variance_shares_of_a_function_with_printed_indices():
     frame[["soil_depth", "bedrock_exposure", "gravel_fraction"]] = x
     frame["soc_stock"] = np.sin(x[:, 0]) + 7 * np.sin(x[:, 1]) ** 2 + 0.1 * x[:, 2] ** 4 * np.sin(x[:, 0])
     frame["soil_type"], frame["area"] = "one", 1.0
-    shares = karst_importance.variance_shares(frame).set_index("input")["share"]
+    shares = karst.variance_shares(frame).set_index("input")["share"]
     assert shares["soil_depth"] == pytest.approx(0.316, abs=0.01)
     assert shares["bedrock_exposure"] == pytest.approx(0.438, abs=0.01)
     assert shares["gravel_fraction"] == pytest.approx(0.003, abs=0.005)
@@ -176,7 +177,7 @@ def test_variance_shares_of_a_known_product():
     frame["soc"] = 1 + 0.1 * random.standard_normal(n)
     frame["soc_stock"] = frame["soil_depth"] + frame["soc"]
     frame["soil_type"], frame["area"] = "one", 1.0
-    shares = karst_importance.variance_shares(frame).set_index("input")["share"]
+    shares = karst.variance_shares(frame).set_index("input")["share"]
     assert shares["soil_depth"] == pytest.approx(0.9, abs=0.02)
     assert shares["soc"] == pytest.approx(0.1, abs=0.02)
     assert shares["bulk_density"] == pytest.approx(0, abs=0.01)
@@ -296,12 +297,12 @@ def test_vegetation_takes_exposure_once_or_not_at_all():
 
 def test_loropetalum_by_hand():
     # Zhang et al. (2018), table 2: W = 6.778 (D2H)^0.63 g with D = 2 cm and H = 200 cm is 457 g.
-    assert printed.evaluate("loropetalum_guilin_shrub_agb", dbh=2.0, height=2.0) == pytest.approx(
+    assert equations.evaluate_printed("loropetalum_guilin_shrub_agb", dbh=2.0, height=2.0) == pytest.approx(
         0.457, rel=2e-3
     )
     # The three stages agree within a factor of two where their sizes meet (4 cm, 3.5 m).
     made = [
-        float(printed.evaluate(f"loropetalum_guilin_{s}_agb", dbh=4.0, height=3.5)[0])
+        float(equations.evaluate_printed(f"loropetalum_guilin_{s}_agb", dbh=4.0, height=3.5)[0])
         for s in ("shrub_tree", "tree")
     ]
     assert 0.5 < made[0] / made[1] < 2
@@ -309,7 +310,7 @@ def test_loropetalum_by_hand():
 
 def test_accounts_of_the_source_are_made_again(houzhai):
     # Table 8: 9.37 without rock and gravel; 8.53 at a thickness of 64 cm, 9.28 at 1.20 g/cm3, 9.61 at one profile, 5.39 in all.
-    table = karst_importance.beside_print(*houzhai, 1.20).set_index("input")
+    table = karst.beside_print(*houzhai, 1.20).set_index("input")
     assert table.loc["soil_depth", "printed"] == pytest.approx(8.53 / 9.37 - 1)
     assert table.loc["bulk_density", "printed"] == pytest.approx(9.28 / 9.37 - 1)
     assert table.loc["bedrock_exposure gravel_fraction", "printed"] == pytest.approx(5.39 / 9.37 - 1)
@@ -323,13 +324,13 @@ def test_accounts_of_the_source_are_made_again(houzhai):
 
 
 def test_ranks_stand_beside_the_printed_order(houzhai):
-    order = karst_importance.printed_order()
+    order = karst.printed_order()
     assert order == ["soil_depth", "bedrock_exposure", "gravel_fraction", "soc", "bulk_density"]
-    effect = karst_importance.left_out(*houzhai, 1.20)[["input", "change"]]
-    ranks = karst_importance.ranked(effect, order)
+    effect = karst.left_out(*houzhai, 1.20)[["input", "change"]]
+    ranks = karst.ranked(effect, order)
     assert ranks["printed"].tolist() == [1, 2, 3, 4, 5] and ranks.loc["soc", "change"] == 1
     perfect = pd.DataFrame({"input": order, "size": [5.0, -4, 3, 2, 1]})
-    assert karst_importance.ranked(perfect, order).attrs["agreement"]["size"] == pytest.approx(1)
+    assert karst.ranked(perfect, order).attrs["agreement"]["size"] == pytest.approx(1)
 
 
 def test_exposure_of_guilin_plots():

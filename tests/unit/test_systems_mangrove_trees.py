@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab.errors import DataError
-from sinklab.systems import mangrove_trees, wetland
+from sinklab.language import DataError
+from sinklab.systems import wetland
 
 RECORDS = pd.DataFrame(
     {
@@ -31,8 +31,8 @@ def plants():
 
 @pytest.fixture
 def trees():
-    wood = mangrove_trees.wood_densities(plants()["species"].unique(), RECORDS)
-    return mangrove_trees.tree_masses(plants(), wood), wood
+    wood = wetland.wood_densities(plants()["species"].unique(), RECORDS)
+    return wetland.tree_masses(plants(), wood), wood
 
 
 def test_wood_density_of_a_species_and_one_without(trees):
@@ -40,7 +40,7 @@ def test_wood_density_of_a_species_and_one_without(trees):
     assert wood["wood_density"].tolist() == pytest.approx([0.75, 0.9])
     assert wood.loc["Rhizophora mangle", "sd"] == pytest.approx(np.std([0.8, 0.9, 0.9, 1.0], ddof=1) / 2)
     with pytest.raises(DataError, match="Laguncularia racemosa"):
-        mangrove_trees.wood_densities(["Laguncularia racemosa"], RECORDS)
+        wetland.wood_densities(["Laguncularia racemosa"], RECORDS)
 
 
 def test_masses_by_print_and_low_plants_by_height(trees):
@@ -63,7 +63,7 @@ def test_masses_by_print_and_low_plants_by_height(trees):
 def test_local_equations_have_the_printed_coefficients():
     # Two or three sizes give every coefficient back: slope and constant of a line, factor and exponent of a power.
     dbh, height = np.array([10.0, 20.0]), np.array([5.0, 5.0])
-    masses = mangrove_trees.local_masses(dbh, height)
+    masses = wetland.local_masses(dbh, height)
     for name, x, printed in (
         ("kandelia_obovata_agb", dbh**2, (0.05698, -0.295595)),
         ("avicennia_marina_agb", dbh**2 * height, (0.076123, -0.222424)),
@@ -77,7 +77,7 @@ def test_local_equations_have_the_printed_coefficients():
 
 def test_local_equations_by_hand():
     # Table of equations in use in China: Kandelia 0.05698 D2 - 0.295595, Sonneratia 0.034 (D2 H)^0.966 at 10 cm and 7 m.
-    masses = mangrove_trees.local_masses(np.array([10.0, 1.0]), np.array([7.0, 1.0]))
+    masses = wetland.local_masses(np.array([10.0, 1.0]), np.array([7.0, 1.0]))
     assert masses["kandelia_obovata_agb"][0] == pytest.approx(5.4024, rel=1e-3)
     assert masses["sonneratia_apetala_agb"][0] == pytest.approx(0.034 * 700**0.966, rel=1e-6)
     assert masses["bruguiera_gymnorhiza_agb"][0] == pytest.approx(
@@ -89,7 +89,7 @@ def test_local_equations_by_hand():
 
 def test_nested_plots_by_hand(trees):
     made, _ = trees
-    plots = mangrove_trees.plot_density(made, "common").set_index("plot_id")["agb_density"]
+    plots = wetland.plot_density(made, "common").set_index("plot_id")["agb_density"]
     assert plots["a1"] == pytest.approx((made["common"][0] * 100 + made["common"][1] * 800) / 1000)
     assert plots["b1"] == pytest.approx(made["common"][2] * 0.05)
 
@@ -97,10 +97,10 @@ def test_nested_plots_by_hand(trees):
 def test_errors_are_shared_by_a_species(trees):
     made, wood = trees
     doubt = {"Rhizophora mangle": 0.3, "Avicennia germinans": 0.0}
-    drawn, shares = mangrove_trees.site_draws(made, wood, doubt, 0.02, 4000, 1)
+    drawn, shares = wetland.site_draws(made, wood, doubt, 0.02, 4000, 1)
     assert list(drawn.columns) == ["a", "b"]
     assert drawn["a"].mean() == pytest.approx(
-        mangrove_trees.plot_density(made, "common")["agb_density"][0], rel=0.03
+        wetland.plot_density(made, "common")["agb_density"][0], rel=0.03
     )
     # Both plants of the first site share the factor: its relative sd is that of the equation and of the wood density.
     wood_sd = wood["sd"] / wood["wood_density"]
@@ -114,9 +114,9 @@ def test_errors_are_shared_by_a_species(trees):
 
 @pytest.mark.open_data
 def test_belize(open_data):
-    from sinklab import datasets
+    from sinklab.data import open_data
 
-    every = datasets.load("open:mangrove_trees_belize")
+    every = open_data.load("open:mangrove_trees_belize")
     assert len(every) == 3886 and (every["status"] == "dead").sum() == 378
     used = every[(every["status"] == "alive") & (every["dbh"] > 0) & (every["height"] > 0)]
     assert len(used) == 3505 and (used["height"] <= 1.3).sum() == pytest.approx(850, abs=5)
@@ -152,7 +152,7 @@ def test_roots_of_belize_as_its_authors_computed_them(belize):
     wood = pd.DataFrame({"wood_density": BELIZE_WOOD})
     known = alive[alive["species"].isin(wood.index)]
     assert len(known) > 3500
-    made = mangrove_trees.tree_masses(known, wood)
+    made = wetland.tree_masses(known, wood)
     assert made["root"].to_numpy() == pytest.approx(known["plant_belowground_mass"].to_numpy(), rel=1e-6)
     # 2 cm of Rhizophora: 0.8180 kg; of the other two, the first in the file.
     for species, density in BELIZE_WOOD.items():
@@ -168,10 +168,10 @@ def test_roots_of_belize_as_its_authors_computed_them(belize):
     results=3,
 )
 def test_wood_densities_agree_with_those_of_belize(open_data):
-    from sinklab import datasets
+    from sinklab.data import open_data
 
     # The densities that reproduce the roots of Belize lie within two standard errors of the mean records.
-    wood = mangrove_trees.wood_densities(list(BELIZE_WOOD), datasets.load("open:wood_density"))
+    wood = wetland.wood_densities(list(BELIZE_WOOD), open_data.load("open:wood_density"))
     for species, printed in BELIZE_WOOD.items():
         row = wood.loc[species]
         assert abs(row["wood_density"] - printed) < 2 * row["sd"] < 0.1, species
@@ -188,7 +188,7 @@ def test_carbon_of_plots_in_belize_as_printed(belize):
     # Carbon of a plant is printed per hectare, above and below ground.
     carbon = plants["plant_aboveground_carbon"].fillna(0) + plants["plant_belowground_carbon"].fillna(0)
     plants = plants.assign(carbon=carbon / plants["stem_density"] * 1000)
-    made = mangrove_trees.plot_density(plants, "carbon").set_index("plot_id")["agb_density"]
+    made = wetland.plot_density(plants, "carbon").set_index("plot_id")["agb_density"]
     both = plots.set_index("plot_id")["plot_plant_carbon"].to_frame("printed").join(made).dropna()
     both = both[both["printed"] > 0]
     away = (both["agb_density"] / both["printed"] - 1).abs()
@@ -209,7 +209,7 @@ def test_carbon_over_mass_as_printed_for_belize(belize):
     for part, conversion in (("aboveground", 0.48), ("belowground", 0.39)):
         pair = plants.assign(carbon=plants[f"plant_{part}_carbon"] / plants["stem_density"] * 1000)
         pair = pair[pair["species"].isin(list(BELIZE_WOOD)) & (pair["alive_or_dead"] == "alive")]
-        table = mangrove_trees.between_equations(pair, "carbon", f"plant_{part}_mass")
+        table = wetland.between_equations(pair, "carbon", f"plant_{part}_mass")
         assert table["of_sums"].to_numpy() == pytest.approx(conversion, rel=1e-4)
         assert table["geometric_mean"].to_numpy() == pytest.approx(conversion, rel=1e-3)
 
@@ -226,10 +226,10 @@ def test_draws_of_roots_centre_on_those_of_the_authors(belize):
         (plants["alive_or_dead"] == "alive") & plants["species"].isin(list(BELIZE_WOOD)) & (plants["dbh"] > 0)
     ]
     wood = pd.DataFrame({"wood_density": BELIZE_WOOD, "sd": 0.02})
-    made = mangrove_trees.tree_masses(known, wood)
+    made = wetland.tree_masses(known, wood)
     doubt = dict.fromkeys(BELIZE_WOOD, 0.05)
-    drawn, _ = mangrove_trees.site_draws(made, wood, doubt, 0.02, 2000, 1, "root")
-    plots = mangrove_trees.plot_density(known, "plant_belowground_mass")
+    drawn, _ = wetland.site_draws(made, wood, doubt, 0.02, 2000, 1, "root")
+    plots = wetland.plot_density(known, "plant_belowground_mass")
     printed = plots.groupby("site")["agb_density"].mean()
     assert len(printed) == 10
     assert drawn.mean()[printed.index].to_numpy() == pytest.approx(printed.to_numpy(), rel=0.01)
@@ -240,7 +240,7 @@ def test_draws_of_roots_centre_on_those_of_the_authors(belize):
 def test_ratio_of_two_equations_by_hand(trees):
     made, _ = trees
     made = made.assign(other=made["common"] * [2.0, 1.0, 0.5])
-    table = mangrove_trees.between_equations(made, "other", "common")
+    table = wetland.between_equations(made, "other", "common")
     first = made[made["species"] == "Rhizophora mangle"]
     assert table.loc["Rhizophora mangle", "of_sums"] == pytest.approx(
         first["other"].sum() / first["common"].sum()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sinklab import vocabulary
+from sinklab.data import vocabulary
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "reports" / "systems").glob("*.md"))

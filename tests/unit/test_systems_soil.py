@@ -4,11 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab import literature
-from sinklab.checks import likely_units
-from sinklab.checks.layers import layer_faults
-from sinklab.errors import DataError
-from sinklab.systems import soil, summary, wetland_cores, wetland_layers
+from sinklab.data import likely_units, literature
+from sinklab.data.likely_units import layer_faults
+from sinklab.language import DataError
+from sinklab.systems import soil
 
 
 def profile(bounds, density, soc, **more):
@@ -209,7 +208,7 @@ def test_a_mixed_model_as_printed():
         [1595, 1630, 1515, 1635, 1625],
         [1520, 1455, 1450, 1480, 1445],
     ]
-    found = wetland_layers.mixed_line(np.ravel(batches), np.ones((30, 1)), np.repeat(np.arange(6), 5))
+    found = soil.mixed_line(np.ravel(batches), np.ones((30, 1)), np.repeat(np.arange(6), 5))
     assert found.coefficients[0] == pytest.approx(1527.50, abs=0.005)
     assert np.sqrt(found.covariance[0, 0]) == pytest.approx(19.38, abs=0.01)
     assert (found.sd_group, found.sd_residual) == pytest.approx((42.00, 49.51), abs=0.01)
@@ -220,14 +219,14 @@ def test_imputed_layers_cover_the_truth_and_follow_their_core():
     truth = whole.groupby("core_id")[["bulk_density", "soc"]].apply(
         lambda g: (g["bulk_density"] * g["soc"]).sum()
     )
-    model = wetland_cores.fit_layers(whole, ["core_id"])
+    model = soil.fit_layers(whole, ["core_id"])
     assert model.carbon.sd_group == pytest.approx(0.5, rel=0.25)
     assert model.carbon.sd_residual == pytest.approx(0.2, rel=0.1)
     assert model.matter is None
     part = whole[(whole["layer_top"] < 60) & (whole["layer_top"] != 20)]
     inside = 0
     for core, rows in part.groupby("core_id"):
-        drawn, share = wetland_cores.draw_stock(rows, 100, model, 400, 1, core)
+        drawn, share = soil.draw_stock(rows, 100, model, 400, 1, core)
         assert share == pytest.approx(0.5)
         low, high = np.quantile(drawn, [0.05, 0.95])
         inside += low <= truth[core] <= high
@@ -236,7 +235,7 @@ def test_imputed_layers_cover_the_truth_and_follow_their_core():
 
 def test_complete_cores_need_no_draws_and_others_are_counted():
     whole = simulated(8)
-    found = wetland_cores.stocks(whole, 50, ["site", "core_id"])
+    found = soil.stocks(whole, 50, ["site", "core_id"])
     assert (found["sd_log"] == 0).all() and len(found) == 8
     first = whole[whole["core_id"] == 0]
     assert found.loc[found["core_id"] == 0, "soc_stock"].item() == pytest.approx(
@@ -244,7 +243,7 @@ def test_complete_cores_need_no_draws_and_others_are_counted():
     )
     bad = whole.copy()
     bad.loc[1, "layer_top"] = 5
-    found = wetland_cores.stocks(bad, 100, ["site", "core_id"], n=20)
+    found = soil.stocks(bad, 100, ["site", "core_id"], n=20)
     assert found.attrs["left_out"] == {"overlap or bounds": 1, "too little measured": 0}
 
 
@@ -253,7 +252,7 @@ def test_summary_recovers_levels():
     site = np.repeat(np.arange(80), 6)
     log = 5 + 0.4 * random.standard_normal(80)[site] + 0.3 * random.standard_normal(480)
     frame = pd.DataFrame({"site": site, "soc_stock": np.exp(log), "habitat": "mangrove"})
-    (row,) = summary.summarise(frame, "soc_stock", "site", ["habitat"], kind="100 cm").to_dict("records")
+    (row,) = soil.summarise(frame, "soc_stock", "site", ["habitat"], kind="100 cm").to_dict("records")
     assert row["name"] == "soc_stock[mangrove,100 cm]" and row["n_study"] == 80
     assert row["p1"] == pytest.approx(5, abs=0.12)
     assert row["p2"] == pytest.approx(0.5, rel=0.15)
@@ -266,7 +265,7 @@ def test_few_sites_never_look_more_certain_than_many():
         {"site": np.arange(40), "soc_stock": np.exp(5 + 0.5 * random.standard_normal(40)), "habitat": "many"}
     )
     few = pd.DataFrame({"site": [0, 1], "soc_stock": [100.0, 100.5], "habitat": "few"})
-    found = summary.summarise(pd.concat([many, few]), "soc_stock", "site", ["habitat"]).set_index("group")
+    found = soil.summarise(pd.concat([many, few]), "soc_stock", "site", ["habitat"]).set_index("group")
     width = np.log(found["q975"] / found["q025"])
     assert width["habitat=few"] > width["habitat=many"]
     assert (
@@ -277,13 +276,13 @@ def test_few_sites_never_look_more_certain_than_many():
 
 @pytest.mark.open_data
 def test_chinese_mangroves_of_the_world_data_base(open_data):
-    from sinklab import datasets
+    from sinklab.data import open_data
 
-    world = datasets.load("open:mangrove_soil_cores")
+    world = open_data.load("open:mangrove_soil_cores")
     china = world[world["country"].isin(["CHN", "HKG", "TWN"])]
     assert len(china) == 419
-    model = wetland_cores.fit_layers(world, ["study_id", "site", "core_id"])
-    cores = wetland_cores.stocks(china, 100, ["study_id", "site", "core_id"], 200, 1, 0.5, model)
+    model = soil.fit_layers(world, ["study_id", "site", "core_id"])
+    cores = soil.stocks(china, 100, ["study_id", "site", "core_id"], 200, 1, 0.5, model)
     assert len(cores) == 24 and cores.attrs["left_out"]["too little measured"] == 112
     printed = literature.load("wetland_cores")
     printed = printed.loc[printed["habitat"] == "mangrove", "soc_stock"]
@@ -292,13 +291,13 @@ def test_chinese_mangroves_of_the_world_data_base(open_data):
 
 @pytest.mark.open_data
 def test_readers_blank_what_the_checks_would_set_aside(open_data):
-    from sinklab import datasets
+    from sinklab.data import open_data
 
     for name, words in (
         ("mangrove_soil_cores", "2 values outside 0.01-2.65"),
         ("marsh_soil_cores", "is not 0.075-0.75 of"),
     ):
-        frame = datasets.load(f"open:{name}")
+        frame = open_data.load(f"open:{name}")
         assert any(words in note for note in frame.attrs["notes"])
         assert likely_units.set_aside(frame)[1] == []
 
@@ -366,19 +365,19 @@ def test_cores_of_belize_as_their_authors_counted_them(open_data):
     layers, printed = belize_cores(open_data / "mangrove_trees_belize")
     deep = layers.groupby("core_id")["layer_bottom"].transform("max") >= 100
     layers = layers[deep]
-    found = wetland_cores.stocks(layers, 100, ["core_id"]).set_index("core_id")["soc_stock"]
+    found = soil.stocks(layers, 100, ["core_id"]).set_index("core_id")["soc_stock"]
     ratio = found / printed[found.index]
     # At the other places, most of them at Drowned Caye, the sample stands for another depth.
     counted = ratio.index[(ratio - 1).abs() < 0.005]
     assert len(counted) == 45 and len(ratio) == 64
     # The layer below 50 cm is blanked and drawn again. Nine tenths of the printed stocks would be 40; neighbouring layers are
     # a little alike (correlation 0.2), which the model leaves aside, and 37 lie inside.
-    model = wetland_layers.fit_layers(layers, ["core_id"])
+    model = soil.fit_layers(layers, ["core_id"])
     inside, middle = 0, []
     for number, core in enumerate(counted):
         part = layers[layers["core_id"] == core].copy()
         part.loc[part["layer_bottom"] > 50, ["bulk_density", "soc"]] = np.nan
-        drawn, share = wetland_cores.draw_stock(part, 100, model, 500, 1, number)
+        drawn, share = soil.draw_stock(part, 100, model, 500, 1, number)
         assert share == pytest.approx(0.5)
         low, high = np.quantile(drawn, [0.05, 0.95])
         inside += low <= printed[core] <= high
@@ -389,12 +388,12 @@ def test_cores_of_belize_as_their_authors_counted_them(open_data):
 
 @pytest.mark.open_data
 def test_lower_halves_of_measured_cores_are_covered(open_data):
-    from sinklab import datasets
+    from sinklab.data import open_data
 
     by = ["study_id", "site", "core_id"]
-    world = datasets.load("open:mangrove_soil_cores")
+    world = open_data.load("open:mangrove_soil_cores")
     world = world[(world["bulk_density"] > 0) & (world["soc"] > 0)]
-    model = wetland_layers.fit_layers(world, by)
+    model = soil.fit_layers(world, by)
     inside = []
     for number, (_, core) in enumerate(world.groupby(by)):
         core = core[core["layer_top"] < 100].sort_values("layer_top")
@@ -402,7 +401,7 @@ def test_lower_halves_of_measured_cores_are_covered(open_data):
         whole = core["layer_bottom"].max() >= 100 and layer_faults(core).empty
         if not whole or len(core) < 4 or upper["layer_bottom"].max() < 40:
             continue
-        drawn, _ = wetland_cores.draw_stock(upper, 100, model, 300, 1, number)
+        drawn, _ = soil.draw_stock(upper, 100, model, 300, 1, number)
         low, high = np.quantile(drawn, [0.05, 0.95])
         inside.append(low <= soil.stock_to_depth(core, 100) <= high)
         if len(inside) == 150:
@@ -417,10 +416,10 @@ def test_lower_halves_of_measured_cores_are_covered(open_data):
     results=4,
 )
 def test_density_from_carbon_as_the_data_base_estimates_it(open_data):
-    from sinklab import datasets
+    from sinklab.data import open_data
 
-    world = datasets.load("open:mangrove_soil_cores")
-    line = wetland_layers.fit_layers(world, ["study_id", "site", "core_id"]).density
+    world = open_data.load("open:mangrove_soil_cores")
+    line = soil.fit_layers(world, ["study_id", "site", "core_id"]).density
     table = pd.read_csv(open_data / "mangrove_soil_cores" / "horizons.csv")
     for percent in (1.0, 2.0, 3.0, 15.0):
         near = table[(table["OC_final"] / percent - 1).abs() < 0.02]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab.systems import summary
+from sinklab.systems import soil
 
 
 @pytest.mark.printed(
@@ -20,7 +20,7 @@ def test_levels_as_printed():
     batches = pd.DataFrame(
         {"soc_stock": np.exp(np.array(values) / 1000), "site": np.repeat(list("ABCDEF"), 5)}
     )
-    (row,) = summary.summarise(batches, "soc_stock", "site").to_dict("records")
+    (row,) = soil.summarise(batches, "soc_stock", "site").to_dict("records")
     assert 1000 * row["p1"] == pytest.approx(1527.50, abs=0.01)
     assert 1000 * row["se"] / row["mean"] == pytest.approx(19.38, abs=0.02)
     between, both = (1000 * np.sqrt(np.log1p((row[c] / row["mean"]) ** 2)) for c in ("tau", "sd"))

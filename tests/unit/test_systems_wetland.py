@@ -4,16 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab import literature
-from sinklab.errors import DataError, EquationError
-from sinklab.systems import printed, wetland
+from sinklab.data import literature
+from sinklab.evidence import equations
+from sinklab.language import DataError, EquationError
+from sinklab.systems import wetland
 
 
 def test_common_mangrove_equation_equals_the_row_for_bruguiera():
     # Komiyama et al. (2005) with 0.81 g/cm3 is the row of Bruguiera gymnorhiza in the Chinese table of equations.
     dbh = np.array([3.0, 8.0, 20.0])
     agb, root = wetland.mangrove_tree(dbh, 0.81)
-    assert agb == pytest.approx(printed.evaluate("bruguiera_gymnorhiza_agb", dbh=dbh), rel=1e-12)
+    assert agb == pytest.approx(equations.evaluate_printed("bruguiera_gymnorhiza_agb", dbh=dbh), rel=1e-12)
     assert agb == pytest.approx([3.033, 33.86, 322.5], rel=2e-3)
     assert root == pytest.approx(0.199 * 0.81**0.899 * dbh**2.22, rel=1e-12)
 
@@ -26,7 +27,7 @@ def test_shrubby_kandelia_by_hand():
 def test_mixing_by_its_ends_and_the_coefficients_of_the_inventory():
     assert wetland.mixing_density([0.0, 1.0], 0.098, 1.67) == pytest.approx([1.67, 0.098])
     matter = np.linspace(0.01, 0.9, 7)
-    expected = printed.evaluate("density_mixing", organic_matter=matter)
+    expected = equations.evaluate_printed("density_mixing", organic_matter=matter)
     assert wetland.mixing_density(matter, 0.098, 1.67) == pytest.approx(expected, rel=1e-12)
 
 
@@ -45,7 +46,7 @@ def test_accretion_of_both_matters_adds_up_as_printed():
 def test_mixing_explains_as_much_of_other_layers_as_printed(open_data):
     from scipy.optimize import curve_fit
 
-    from sinklab import datasets
+    from sinklab.data import open_data
 
     # Printed: 78 % of the variance of 5075 layers of the United States, with 0.085 and 1.99 g/cm3. Layers of the world, marsh and
     # mangrove, give 75 %, but other ends, 0.11 and 1.50 g/cm3: the coefficients are not reproduced here.
@@ -53,7 +54,7 @@ def test_mixing_explains_as_much_of_other_layers_as_printed(open_data):
     belize = belize.rename(
         columns={"dry_bulk_density": "bulk_density", "fraction_organic_matter": "organic_matter"}
     )
-    frames = [datasets.load(f"open:{name}") for name in ("marsh_soil_cores", "mangrove_soil_cores")]
+    frames = [open_data.load(f"open:{name}") for name in ("marsh_soil_cores", "mangrove_soil_cores")]
     layers = pd.concat([f[["organic_matter", "bulk_density"]] for f in (*frames, belize)]).dropna()
     layers = layers[layers["organic_matter"].between(0, 1, inclusive="neither")]
     ends, _ = curve_fit(
@@ -142,16 +143,18 @@ def test_peat_of_zoige_as_printed():
 
 def test_recalled_equations_do_not_become_numbers():
     with pytest.raises(EquationError, match="recalled"):
-        printed.evaluate("moso_linan_agb", dbh=10, age_class=2)
-    assert printed.evaluate("moso_linan_agb", True, dbh=10, age_class=2) == pytest.approx(13.8, abs=0.1)
+        equations.evaluate_printed("moso_linan_agb", dbh=10, age_class=2)
+    assert equations.evaluate_printed("moso_linan_agb", True, dbh=10, age_class=2) == pytest.approx(
+        13.8, abs=0.1
+    )
     with pytest.raises(EquationError, match="not known"):
-        printed.evaluate("nothing", dbh=1)
+        equations.evaluate_printed("nothing", dbh=1)
 
 
 def test_every_printed_equation_has_a_source_and_parses():
-    from sinklab.equations import System
+    from sinklab.equations.system import System
 
     known = set(literature.sources().index)
-    for row in printed.equations().values():
+    for row in equations.printed_equations().values():
         assert row.source_id in known, row.equation_id
         assert row.response in System.parse(row.text).responses

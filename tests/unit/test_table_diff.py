@@ -8,9 +8,9 @@ from published_tables import log_table, make_trees, site_table, system_table, va
 
 from sinklab.cli import main
 from sinklab.language import set_language
-from sinklab.tables import Table
-from sinklab.tables.diff import diff, next_version
-from sinklab.tables.grid import along, corners_and_between
+from sinklab.tables.checks import along, corners_and_between
+from sinklab.tables.comparison import diff, next_version
+from sinklab.tables.table import Table
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,8 @@ import pytest
 from published_tables import log_table, site_table, system_table
 
 from sinklab.cli import main
-from sinklab.errors import TableError
-from sinklab.tables.digits import guard, rounded, text
-from sinklab.tables.grid import corners_and_between
+from sinklab.language import TableError
+from sinklab.tables.checks import corners_and_between, guard, rounded, text
 
 
 @pytest.fixture(scope="module", params=[system_table, log_table, site_table])

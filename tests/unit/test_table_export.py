@@ -25,14 +25,14 @@ from published_tables import (
 )
 
 from sinklab.cli import main
-from sinklab.distributions import FAMILIES, Distribution
-from sinklab.errors import TableError
-from sinklab.fit import fit
-from sinklab.tables import Table
-from sinklab.tables.digits import FRACTION, guard
-from sinklab.tables.export import export, latex
-from sinklab.tables.export.families import EXCEL_QUANTILES, PYTHON_QUANTILES, R_QUANTILES
-from sinklab.tables.export.workbook_prediction import FIRST
+from sinklab.evidence.distributions import FAMILIES, Distribution
+from sinklab.fitting import fit
+from sinklab.language import TableError
+from sinklab.tables.checks import FRACTION, guard
+from sinklab.tables.export import export_table, latex
+from sinklab.tables.export.program import EXCEL_QUANTILES, PYTHON_QUANTILES, R_QUANTILES
+from sinklab.tables.export.workbook import FIRST_PREDICTION
+from sinklab.tables.table import Table
 
 ODD = (
     "stem = where(dbh < 12 and height > 2, a, max(a, 0.02)) * dbh^b * exp(-c / height) + min(dbh, 10) * 0.001"
@@ -92,7 +92,7 @@ def assert_equal(found, wanted, rtol=1e-9):
 
 @pytest.mark.parametrize("kind", ["mean", "individual"])
 def test_python(table, individuals, kind, tmp_path):
-    path = export(table, "python", tmp_path / "table.py")
+    path = export_table(table, "python", tmp_path / "table.py")
     found = runpy.run_path(str(path))["predict"](individuals, level=0.9, kind=kind)
     wanted = expected(table, individuals, 0.9, kind)
     assert list(found.columns) == list(wanted.columns)
@@ -104,7 +104,7 @@ def test_python(table, individuals, kind, tmp_path):
 
 @pytest.mark.parametrize("kind", ["mean", "individual"])
 def test_sql(table, individuals, kind, tmp_path):
-    path = export(table, "sql", tmp_path / "table.sql", level=0.8, kind=kind)
+    path = export_table(table, "sql", tmp_path / "table.sql", level=0.8, kind=kind)
     with sqlite3.connect(":memory:") as base:
         try:
             base.execute("SELECT power(2.0, 3.0)")
@@ -124,7 +124,7 @@ def test_sql(table, individuals, kind, tmp_path):
 def test_r(table, individuals, kind, tmp_path):
     if not shutil.which("Rscript"):
         pytest.skip("R is not installed")
-    export(table, "r", tmp_path / "table.R")
+    export_table(table, "r", tmp_path / "table.R")
     individuals.to_csv(tmp_path / "trees.csv", index=False, encoding="utf-8")
     script = (
         'source("table.R", encoding = "UTF-8"); d <- read.csv("trees.csv", encoding = "UTF-8", quote = "\\"");'
@@ -147,11 +147,11 @@ def test_r(table, individuals, kind, tmp_path):
 
 def typed(table, individuals, path, level, kind):
     """Workbook into which a person has typed the individuals."""
-    book = openpyxl.load_workbook(export(table, "xlsx", path, level=level, kind=kind))
+    book = openpyxl.load_workbook(export_table(table, "xlsx", path, level=level, kind=kind))
     sheets = [name for name in book.sheetnames if name.startswith("预测")]
     for name, model in zip(sheets, table.models, strict=True):
         inputs = [*model.system.predictors, *dict.fromkeys(model.system.groups.values())]
-        for row, record in enumerate(individuals.to_dict("records"), start=FIRST):
+        for row, record in enumerate(individuals.to_dict("records"), start=FIRST_PREDICTION):
             for column, x in enumerate(inputs, start=2):
                 book[name].cell(row, column).value = record[x]
     book.save(path)
@@ -161,7 +161,7 @@ def typed(table, individuals, path, level, kind):
 def forecast(value, model, n):
     """Columns of the sheet 预测; ``value(row, column)`` is a cell."""
     first = 2 + len([*model.system.predictors, *dict.fromkeys(model.system.groups.values())])
-    rows = range(FIRST, FIRST + n)
+    rows = range(FIRST_PREDICTION, FIRST_PREDICTION + n)
     found = {"out_of_range": [value(r, first) == "是" for r in rows]}
     for j, response in enumerate(model.system.responses):
         for i, suffix in enumerate(("", "_se", "_lower", "_upper")):
@@ -220,14 +220,16 @@ def test_workbook_in_libreoffice(table, individuals, office, tmp_path):
 
 def test_workbook_follows_its_cells(tmp_path):
     table = system_table()
-    path = export(table, "xlsx", tmp_path / "table.xlsx")
+    path = export_table(table, "xlsx", tmp_path / "table.xlsx")
     book = openpyxl.load_workbook(path)
     assert book["预测"]["B4"].value == 0.95 and book["预测"]["D4"].value == "均值"
     book["预测"]["B4"].value, book["预测"]["D4"].value = 0.5, "个体"
     book["系数"]["C4"].value *= 2
     book.save(path)
     sheets = spreadsheet.Sheets(path)
-    inputs = {x: [sheets.value("预测", FIRST, c)] for c, x in enumerate(("dbh", "height"), start=2)}
+    inputs = {
+        x: [sheets.value("预测", FIRST_PREDICTION, c)] for c, x in enumerate(("dbh", "height"), start=2)
+    }
     model = table.models[0]
     values = model.parameters["value"].to_numpy().copy()
     values[0] *= 2
@@ -239,27 +241,30 @@ def test_workbook_follows_its_cells(tmp_path):
 
 def test_rows_without_all_inputs_stay_blank(tmp_path):
     table = site_table()
-    path = export(table, "xlsx", tmp_path / "table.xlsx")
+    path = export_table(table, "xlsx", tmp_path / "table.xlsx")
     book = openpyxl.load_workbook(path)
-    book["预测"].cell(FIRST + 1, 2).value = 20.0
-    book["预测"].cell(FIRST + 2, 2).value, book["预测"].cell(FIRST + 2, 3).value = 20.0, "nowhere"
+    book["预测"].cell(FIRST_PREDICTION + 1, 2).value = 20.0
+    book["预测"].cell(FIRST_PREDICTION + 2, 2).value, book["预测"].cell(FIRST_PREDICTION + 2, 3).value = (
+        20.0,
+        "nowhere",
+    )
     book.save(path)
     sheets = spreadsheet.Sheets(path)
-    for row in (FIRST + 1, FIRST + 2):
+    for row in (FIRST_PREDICTION + 1, FIRST_PREDICTION + 2):
         assert [sheets.value("预测", row, c) for c in (4, 6, 7, 8, 9)] == [""] * 5
         assert sheets.value("预测", row, 5) == "自变量不全或分组未知"
-    assert sheets.value("预测", FIRST + 3, 5) == ""
+    assert sheets.value("预测", FIRST_PREDICTION + 3, 5) == ""
 
 
 def test_workbook_is_chinese_and_the_same_bytes_each_time(tmp_path):
     table = system_table()
-    first = export(table, "xlsx", tmp_path / "one.xlsx").read_bytes()
-    assert export(table, "xlsx", tmp_path / "two.xlsx").read_bytes() == first
+    first = export_table(table, "xlsx", tmp_path / "one.xlsx").read_bytes()
+    assert export_table(table, "xlsx", tmp_path / "two.xlsx").read_bytes() == first
     book = openpyxl.load_workbook(io.BytesIO(first))
     assert book.sheetnames == ["说明", "预测", "系数", "适用范围", "评价指标", "残差", "协方差", "推导"]
-    heads = [cell.value for cell in book["预测"][FIRST - 1]][:9]
+    heads = [cell.value for cell in book["预测"][FIRST_PREDICTION - 1]][:9]
     assert heads == ["序号", "胸径/cm", "树高/m", "超出范围", "说明", "估计值", "标准误", "下限", "上限"]
-    assert "树干生物量" in book["预测"].cell(FIRST - 2, 6).value
+    assert "树干生物量" in book["预测"].cell(FIRST_PREDICTION - 2, 6).value
 
 
 @pytest.mark.parametrize("text", ['=HYPERLINK("http://example.org","x")', "+1+1", "-2", "@SUM(A1)"])
@@ -267,7 +272,7 @@ def test_formulas_in_text_stay_text(text, tmp_path):
     values = values_table()
     frame = values.frames["values"].assign(sources=text)
     hostile = replace(values, title=text, title_zh=text, frames=values.frames | {"values": frame})
-    book = openpyxl.load_workbook(export(hostile, "xlsx", tmp_path / "table.xlsx"))
+    book = openpyxl.load_workbook(export_table(hostile, "xlsx", tmp_path / "table.xlsx"))
     cells = [book["说明"]["A1"], book["说明"]["A2"], book["参数值"]["N4"]]
     for cell in cells:
         assert cell.value == text and cell.data_type == "s" and cell.quotePrefix
@@ -280,20 +285,20 @@ HOSTILE = 'x\'); DROP TABLE trees; --\n"""; raise SystemExit(9) #'
 
 def test_text_of_a_table_never_becomes_code(tmp_path):
     table = replace(system_table(), title=HOSTILE, title_zh=HOSTILE, sources=({"title": HOSTILE},))
-    found = runpy.run_path(str(export(table, "python", tmp_path / "table.py")))
+    found = runpy.run_path(str(export_table(table, "python", tmp_path / "table.py")))
     assert found["TABLE"] == "agb_forest_test@1.0.0"
     with sqlite3.connect(":memory:") as base:
         make_trees().assign(tree_id=1).to_sql("trees", base, index=False)
-        base.executescript(export(table, "sql", tmp_path / "t.sql").read_text(encoding="utf-8"))
+        base.executescript(export_table(table, "sql", tmp_path / "t.sql").read_text(encoding="utf-8"))
         assert base.execute("SELECT count(*) FROM trees").fetchone() == (60,)
-    text = export(table, "r", tmp_path / "t.R").read_text(encoding="utf-8")
+    text = export_table(table, "r", tmp_path / "t.R").read_text(encoding="utf-8")
     assert all(line.startswith("#") for line in text.splitlines() if "DROP" in line)
-    text = export(table, "latex", tmp_path / "t.tex").read_text(encoding="utf-8")
+    text = export_table(table, "latex", tmp_path / "t.tex").read_text(encoding="utf-8")
     assert all(line.startswith("%") for line in text.splitlines() if "DROP" in line)
 
 
 def test_latex_prints_the_equations_and_enough_digits(table, tmp_path):
-    text = export(table, "latex", tmp_path / "table.tex").read_text(encoding="utf-8")
+    text = export_table(table, "latex", tmp_path / "table.tex").read_text(encoding="utf-8")
     tables = text.split(r"\caption{Coefficients")[1:]
     for part, model in zip(tables, table.models, strict=True):
         rows = part.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().split("\\\\\n")
@@ -335,15 +340,15 @@ def test_latex_numbers(value, decimals, shown):
 
 def test_scalar_values(tmp_path):
     table = values_table()
-    made = runpy.run_path(str(export(table, "python", tmp_path / "values.py")))
+    made = runpy.run_path(str(export_table(table, "python", tmp_path / "values.py")))
     wanted = Distribution("beta", 600.0, 600.0).quantile(0.975)
     assert made["quantile"]("carbon_fraction[stem]", 0.975) == pytest.approx(wanted, rel=1e-12)
     assert made["value"]("wood_density")["mean"] == 0.35
     with sqlite3.connect(":memory:") as base:
-        base.executescript(export(table, "sql", tmp_path / "values.sql").read_text(encoding="utf-8"))
+        base.executescript(export_table(table, "sql", tmp_path / "values.sql").read_text(encoding="utf-8"))
         found = base.execute('SELECT mean, q975 FROM values_carbon_forest_test ORDER BY "name"').fetchall()
     assert found == [(0.5, 0.5283), (0.35, 0.4257)]
-    path = export(table, "xlsx", tmp_path / "values.xlsx", level=0.5)
+    path = export_table(table, "xlsx", tmp_path / "values.xlsx", level=0.5)
     sheets = spreadsheet.Sheets(path)
     assert sheets.value("参数值", 4, 12) == pytest.approx(Distribution("beta", 600.0, 600.0).quantile(0.75))
     assert sheets.value("参数值", 5, 11) == pytest.approx(
@@ -378,13 +383,13 @@ def test_r_quantiles(tmp_path):
 def test_what_is_refused(tmp_path):
     table = system_table()
     with pytest.raises(TableError, match="expected one of xlsx"):
-        export(table, "csv", tmp_path / "x")
+        export_table(table, "csv", tmp_path / "x")
     with pytest.raises(TableError, match="level 95"):
-        export(table, "r", tmp_path / "x", level=95)
+        export_table(table, "r", tmp_path / "x", level=95)
     with pytest.raises(TableError, match="leave level and kind out"):
-        export(table, "latex", tmp_path / "x", level=0.9)
+        export_table(table, "latex", tmp_path / "x", level=0.9)
     with pytest.raises(TableError, match="table id"):
-        export(replace(table, table_id="../../etc/passwd"), "r")
+        export_table(replace(table, table_id="../../etc/passwd"), "r")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,17 +11,16 @@ import pytest
 import yaml
 from published_tables import EQUATIONS, make_trees
 
-from sinklab import paths, provenance
+from sinklab import paths
 from sinklab.cli import main
-from sinklab.errors import TableError
-from sinklab.fit import fit
-from sinklab.review import verify
-from sinklab.tables import Table, validate
-from sinklab.tables.changelog import inserted
-from sinklab.tables.package import to_json
-from sinklab.tables.release import release
-from sinklab.tables.seal import RELEASE_FILES, SUMS, sums
-from sinklab.tabular import read_csv, write_csv
+from sinklab.data.files import read_csv, write_csv
+from sinklab.fitting import fit
+from sinklab.language import TableError
+from sinklab.review.verification import verify
+from sinklab.tables.package import RELEASE_FILES, SUMS, sums, to_json
+from sinklab.tables.release import inserted, release_table
+from sinklab.tables.table import Table
+from sinklab.tables.validation import validate
 
 SOURCE = {
     "origin": "measured",
@@ -37,7 +36,7 @@ def write_table(root, data, version="1.0.0", change=None, **source):
     trees = make_trees(100)
     write_csv(trees if change is None else change(trees), data)
     frame = read_csv(data, numeric={"dbh", "height", "stem", "branch", "root"})
-    files = {data.name: provenance.file_sha256(data)}
+    files = {data.name: paths.file_sha256(data)}
     origin = SOURCE | {"spec": f"file:{data.name}", "files": files} | source
     result = fit(frame, EQUATIONS, method="nsur", seed=3)
     Table.from_fits(result, "agb_forest_test", version, source=origin).write(root)
@@ -73,7 +72,7 @@ def draft(root, data):
 
 def released(root, ref, data, **options):
     given = {"accept": reasons(root, ref), "date": DATE, "reason": "first table", "reviewers": ["王五"]}
-    return release(ref, verify(ref, root, [data]), root=root, **(given | options))
+    return release_table(ref, verify(ref, root, [data]), root=root, **(given | options))
 
 
 def test_a_release_changes_the_status_and_no_number(root, draft, data):
@@ -247,15 +246,17 @@ def test_a_table_that_was_edited_is_refused(root, draft, data):
     path.write_bytes(path.read_bytes().replace(b",0.9", b",0.8", 1))
     verification = verify(draft, root, [data])
     with pytest.raises(TableError, match="cannot be released"):
-        release(draft, verification, "why", ["B"], date=DATE, root=root)
+        release_table(draft, verification, "why", ["B"], date=DATE, root=root)
 
 
 def test_a_table_that_cannot_be_recomputed_is_refused(root, draft, data):
     with pytest.raises(TableError, match="recomputation: .*only its maker has"):
-        release(draft, verify(draft, root), "why", ["B"], accept=reasons(root, draft), date=DATE, root=root)
+        release_table(
+            draft, verify(draft, root), "why", ["B"], accept=reasons(root, draft), date=DATE, root=root
+        )
     other = replace(verify(draft, root, [data]), ref="agb_forest_other@1.0.0")
     with pytest.raises(TableError, match="is of agb_forest_other@1.0.0"):
-        release(draft, other, "why", ["B"], accept=reasons(root, draft), date=DATE, root=root)
+        release_table(draft, other, "why", ["B"], accept=reasons(root, draft), date=DATE, root=root)
 
 
 def test_the_version_must_say_how_much_moved(root, draft, data):
@@ -290,7 +291,7 @@ def test_an_interrupted_release_leaves_everything_as_it_was(root, draft, data, m
     verification = verify(draft, root, [data])
     monkeypatch.setattr(paths.os, "replace", failing)
     with pytest.raises(OSError, match="disk is full"):
-        release(draft, verification, "why", ["B"], **given)
+        release_table(draft, verification, "why", ["B"], **given)
     monkeypatch.undo()
     assert {p: p.read_bytes() for p in root.rglob("*") if p.is_file()} == before
 
@@ -341,7 +342,9 @@ def test_git_takes_released_versions_and_no_others(tmp_path):
 
     assert added() == {"params/.gitignore"}
     accept = reasons(root, ref)
-    released = release(ref, verify(ref, root, [data]), "first", ["C"], accept=accept, date=DATE, root=root)
+    released = release_table(
+        ref, verify(ref, root, [data]), "first", ["C"], accept=accept, date=DATE, root=root
+    )
     own = {f"params/agb_forest_test/1.0.0/{p.name}" for p in released.folder.iterdir()}
     assert added() == own | {"params/.gitignore", "params/CHANGELOG.md"}
     write_table(root, data, "1.0.1")

@@ -10,16 +10,17 @@ import pandas as pd
 import pytest
 from published_tables import EQUATIONS, make_trees, values_table
 
-from sinklab import datasets, pooling, provenance
+from sinklab import paths
 from sinklab.cli import main
-from sinklab.fit import fit, fit_by
-from sinklab.fit.bootstrap import bootstrap
+from sinklab.data import open_data
+from sinklab.data.files import write_csv
+from sinklab.evidence import pooling
+from sinklab.fitting import fit, fit_by
+from sinklab.fitting.resample import bootstrap
 from sinklab.language import set_language
-from sinklab.review import verify
-from sinklab.review.tolerances import tolerance
-from sinklab.tables import Table
+from sinklab.review.verification import tolerance, verify
 from sinklab.tables.package import to_json
-from sinklab.tabular import write_csv
+from sinklab.tables.table import Table
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +31,13 @@ def trees_file(tmp_path_factory):
 
 
 def read_trees(path):
-    from sinklab.tabular import read_csv
+    from sinklab.data.files import read_csv
 
     return read_csv(path, numeric={"dbh", "height", "stem", "branch", "root"})
 
 
 def source_of(path):
-    files = {path.name: provenance.file_sha256(path)}
+    files = {path.name: paths.file_sha256(path)}
     return {"spec": f"file:{path.name}", "files": files, "origin": "measured"}
 
 
@@ -179,7 +180,7 @@ def test_models_by_group_are_each_refitted(trees_file, tmp_path):
 
 
 def test_a_study_of_the_repository(tmp_path):
-    trees = datasets.load("study:masson_pine_simulated")
+    trees = open_data.load("study:masson_pine_simulated")
     result = fit(trees, "stem = a * dbh**b * height**c", method="wls", variance="power:dbh")
     made = Table.from_fits(result, "stem_forest_masson", "0.1.0").write(tmp_path)
     found = verify(made)
@@ -188,7 +189,7 @@ def test_a_study_of_the_repository(tmp_path):
 
 
 def test_pooled_values(tmp_path):
-    rows = datasets.load("literature:carbon_fraction")
+    rows = open_data.load("literature:carbon_fraction")
     values = pooling.summarise(rows, "carbon_fraction", ["species_id", "component"])
     table = Table.from_values(values, "carbon_forest_china", "0.1.0", source=rows.attrs["source"])
     made = table.write(tmp_path)
@@ -259,7 +260,7 @@ def test_a_fit_that_breaks_is_a_finding(folder, trees_file, monkeypatch, fault):
     def broken(*_, **__):
         raise fault
 
-    monkeypatch.setattr("sinklab.fit.fit", broken)
+    monkeypatch.setattr("sinklab.fitting.fit", broken)
     found = verify(folder, data=[trees_file])
     assert not found.agreed
     assert any(f"model: cannot be fitted again: {fault}" in p for p in found.problems)

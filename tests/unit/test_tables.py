@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 from published_tables import EQUATIONS, SOURCE, make_trees
 
-from sinklab.errors import TableError
-from sinklab.fit import fit, fit_by
-from sinklab.tables import Table, list_tables, package, resolve, validate
-from sinklab.tables.cells import from_csv, to_csv
+from sinklab.fitting import fit, fit_by
+from sinklab.language import TableError
+from sinklab.tables import package
+from sinklab.tables.package import from_csv, to_csv
+from sinklab.tables.table import Table, list_tables, resolve
+from sinklab.tables.validation import validate
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from sinklab.cli import main
-from sinklab.fit import fit
+from sinklab.fitting import fit
 from sinklab.language import set_language
-from sinklab.tables import Table
+from sinklab.tables.table import Table
 
 
 @pytest.fixture

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab.errors import TableError
-from sinklab.fit import fit
-from sinklab.tables import Table, package, validate
-from sinklab.tables.acceptance import rules
+from sinklab.fitting import fit
+from sinklab.language import TableError
+from sinklab.tables import package
+from sinklab.tables.checks import rules
+from sinklab.tables.table import Table
+from sinklab.tables.validation import validate
 
 SOURCE = {"spec": "study:test_trees", "origin": "measured"}
 

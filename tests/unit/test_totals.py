@@ -6,12 +6,12 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import sinklab as sl
-from sinklab.equations import System
-from sinklab.fit import totals
-from sinklab.fit.likelihood import SystemLikelihood
-from sinklab.fit.prepare import prepare
-from sinklab.fit.system import SystemFit
-from sinklab.fit.variance import parse_variance
+from sinklab.equations.system import System
+from sinklab.fitting import data
+from sinklab.fitting.data import prepare
+from sinklab.fitting.likelihood import SystemLikelihood
+from sinklab.fitting.system import SystemFit
+from sinklab.fitting.variance import parse_variance
 
 SYSTEM = """
 stem = a1 * dbh**b1 * height**c1
@@ -84,7 +84,7 @@ def test_ratios_are_no_sums():
     system = System.parse(SYSTEM).bind(
         [*columns, "stem", "branch", "foliage", "agb", "root", "total", "bcef"]
     )
-    found = totals.sums(system, columns, 2)
+    found = data.sums(system, columns, 2)
     assert list(found) == ["agb", "total"]
     assert found["total"] == pytest.approx([1, 1, 1, 1])
     assert found["agb"] == pytest.approx([1, 1, 1, 0])
@@ -100,7 +100,7 @@ def test_what_totals_say_depends_on_the_parts():
     frame.loc[5, ["branch", "foliage", "agb", "root"]] = np.nan
     system = System.parse(TREES).bind(list(frame))
     columns = {c: frame[c].to_numpy() for c in ("dbh", "height")}
-    y, combined, notes = totals.read(system, frame, columns)
+    y, combined, notes = data.read(system, frame, columns)
     # One part is missing: it follows, from agb, and the root from total.
     assert y[1, 1] == pytest.approx(whole["branch"][1])
     assert y[4] == pytest.approx(whole.loc[4, ["stem", "branch", "foliage", "root"]].to_numpy(float))
@@ -184,7 +184,7 @@ def test_single_components_as_combinations_carry_the_same_information(place, fit
     """A tree written as combinations that are its components is an ordinary tree."""
     y = trees()[["stem", "branch", "foliage", "root"]].to_numpy()
     plain = SystemLikelihood(y, fitted.likelihood.evaluate, fitted.scale, True)
-    apart = [totals.Combined(np.arange(50, 90), np.eye(4), y[50:90])]
+    apart = [data.Combined(np.arange(50, 90), np.eye(4), y[50:90])]
     mixed = SystemLikelihood(y, fitted.likelihood.evaluate, fitted.scale, True, apart)
     one, other = plain.state(place.theta, place.sigma), mixed.state(place.theta, place.sigma)
     assert other.loglik == pytest.approx(one.loglik, rel=1e-12)
@@ -214,7 +214,7 @@ def test_methods_that_fit_one_by_one_count_the_trees_they_leave_out():
 @pytest.mark.slow
 def test_intervals_cover_with_totals_only():
     """95 % intervals of 400 simulated sets in which a third of the trees has a total only."""
-    from sinklab.fit.refit import Refitter
+    from sinklab.fitting.resample import Refitter
 
     fit = sl.fit(gaps(trees()), TREES)
     tool, inside = Refitter(fit), []

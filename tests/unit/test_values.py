@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab import literature, pooling, tabular
-from sinklab.distributions import FAMILIES, Distribution, choose, fit, from_moments
-from sinklab.errors import DataError
+from sinklab.data import files, literature
+from sinklab.evidence import pooling
+from sinklab.evidence.distributions import FAMILIES, Distribution, choose, fit, from_moments
+from sinklab.language import DataError
 
 FILES = ("stand_biomass", "bamboo_culms", "carbon_fraction", "karst_soil_types")
 
@@ -47,7 +48,7 @@ def test_faults_of_a_file_are_listed_together(tmp_path, monkeypatch):
         {"source_id": ["NOBODY"], "species_id": ["oak"], "spread_kind": ["±"], "check": ["ok"],
          "carbon_fraction": [47.0], "colour": ["red"]}
     )  # fmt: skip
-    tabular.write_csv(bad, folder / "bad.csv")
+    files.write_csv(bad, folder / "bad.csv")
     known = literature.paths.data
     monkeypatch.setattr(
         literature.paths, "data", lambda *p: folder / "bad.csv" if p[-1] == "bad.csv" else known(*p)

@@ -18,10 +18,9 @@ from importlib import import_module
 from pathlib import Path
 
 from sinklab import paths
-from sinklab.errors import TableError
-from sinklab.language import tr
-from sinklab.prediction import KINDS
-from sinklab.tables.naming import check_table_id, check_version
+from sinklab.language import TableError, tr
+from sinklab.results.prediction import KINDS
+from sinklab.tables.schema import check_table_id, check_version
 
 #: Module and file ending of each target.
 TARGETS = {
@@ -33,7 +32,7 @@ TARGETS = {
 }
 
 
-def export(table, target: str, path=None, level: float | None = None, kind: str | None = None) -> Path:
+def export_table(table, target: str, path=None, level: float | None = None, kind: str | None = None) -> Path:
     """Write a table for another tool.
 
     Parameters

@@ -6,12 +6,11 @@ The file is a fragment for ``\input``; it needs amsmath and booktabs, and ctex w
 import math
 import re
 
-from sinklab import units, vocabulary
-from sinklab.equations.render import parameter_symbol
-from sinklab.errors import TableError
-from sinklab.language import tr
-from sinklab.tables.digits import guard, text
-from sinklab.tables.export.headings import heading, one_line
+from sinklab.data import vocabulary
+from sinklab.equations.latex import parameter_symbol
+from sinklab.language import TableError, tr
+from sinklab.tables.checks import guard, text
+from sinklab.tables.export.program import heading, one_line
 
 _ESCAPES = {c: rf"\{c}" for c in "&%$#_{}"}
 _ESCAPES |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -141,7 +140,7 @@ def _ranges(model) -> str:
     rows = [
         [
             escape(vocabulary.label(x)),
-            escape(units.symbol(known[x].unit)) if x in known else "",
+            escape(vocabulary.units_symbol(known[x].unit)) if x in known else "",
             f"${low:.6g}$",
             f"${high:.6g}$",
         ]

@@ -3,11 +3,7 @@
 import math
 
 from sinklab.language import tr
-from sinklab.tables.export.emit import PYTHON
-from sinklab.tables.export.families import PYTHON_QUANTILES
-from sinklab.tables.export.headings import group_keys, heading
-from sinklab.tables.export.lines import Lines
-from sinklab.tables.export.program import program
+from sinklab.tables.export.program import PYTHON, PYTHON_QUANTILES, Lines, group_keys, heading, program_of
 
 _HEAD = """
 import numpy as np
@@ -73,7 +69,7 @@ def write(table, level: float, kind: str) -> bytes:
 
 
 def _model(number, model) -> str:
-    p = program(model)
+    p = program_of(model)
     lines = Lines(p, PYTHON, "python", "=")
     names, system = lines.names, model.system
     matrix = ",\n    ".join(repr(row) for row in model.covariance.to_numpy().tolist())

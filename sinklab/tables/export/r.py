@@ -5,11 +5,7 @@ import math
 import re
 
 from sinklab.language import tr
-from sinklab.tables.export.emit import R
-from sinklab.tables.export.families import R_QUANTILES
-from sinklab.tables.export.headings import group_keys, heading
-from sinklab.tables.export.lines import Lines
-from sinklab.tables.export.program import program
+from sinklab.tables.export.program import R_QUANTILES, Lines, R, group_keys, heading, program_of
 
 _TOOLS = """
 log0 <- function(x) log(ifelse(x == 0, 1, x))
@@ -101,7 +97,7 @@ def vector(values) -> str:
 
 
 def _model(model) -> str:
-    p = program(model)
+    p = program_of(model)
     lines = Lines(p, R, "r", "<-")
     names, system = lines.names, model.system
     body = [f'{names[x]} <- as.numeric(.data[["{x}"]])' for x in system.predictors]

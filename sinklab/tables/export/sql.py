@@ -11,12 +11,8 @@ import math
 
 from scipy import stats
 
-from sinklab.errors import TableError
-from sinklab.language import tr
-from sinklab.tables.export.emit import SQL
-from sinklab.tables.export.headings import group_keys, heading
-from sinklab.tables.export.lines import Lines
-from sinklab.tables.export.program import program
+from sinklab.language import TableError, tr
+from sinklab.tables.export.program import SQL, Lines, group_keys, heading, program_of
 
 KEY = "tree_id"
 TREES = "trees"
@@ -79,7 +75,7 @@ def _view(table, level, kind) -> str:
 
 def _model(prefix, model, chosen, level, kind):
     """Steps of one model, each a named query that adds columns to the one before, and the last query."""
-    p = program(model)
+    p = program_of(model)
     lines = Lines(p, SQL, "sql", "=")
     steps, before = [], "source"
 

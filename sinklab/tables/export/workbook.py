@@ -4,19 +4,545 @@ Type diameter and height into the sheet 预测 and every component appears with 
 interval and a flag outside the validity range. The formulas are written from the equations of the
 table; the standard error is that of the joint covariance. Only functions that spreadsheets have had
 for twenty years are used.
+
+Cells of a workbook: text that no program runs, headings, widths, one look.
+
+Sheets that only show the table: notes, coefficients, covariance, residual model, ranges, indices, values.
+
+The two working sheets of a model: 预测, where a person types, and 推导, where the formulas are.
 """
 
 import io
+import math
 import re
 import zipfile
 from datetime import datetime
 
 import openpyxl
+from openpyxl.formatting.rule import CellIsRule
+from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
 
-from sinklab.tables.export import workbook_sheets as plain
-from sinklab.tables.export.program import program
-from sinklab.tables.export.workbook_cells import sheet_name
-from sinklab.tables.export.workbook_prediction import sheets
+from sinklab.data import vocabulary
+from sinklab.results.indices import FORMULAS
+from sinklab.tables.export.program import EXCEL, EXCEL_QUANTILES, Lines, described, one_line, program_of
+
+# --- Cells of a workbook: text that no program runs, headings, widths, one look.
+
+#: Text that begins with one of these is taken for a formula by a workbook.
+FORMULA = ("=", "+", "-", "@")
+FONT = "宋体"
+_HEAD = PatternFill("solid", fgColor="DDE8CB")
+_INPUT = PatternFill("solid", fgColor="FFF7CC")
+_WARN = PatternFill("solid", fgColor="F9CB9C")
+_LINE = Side(style="thin", color="999999")
+_BORDER = Border(left=_LINE, right=_LINE, top=_LINE, bottom=_LINE)
+
+
+def put(sheet, row, column, value, kind: str = "", digits: str | None = None):
+    """Write a value, never a formula.
+
+    Parameters
+    ----------
+    sheet : Worksheet
+    row, column : int
+    value : str, float or None
+        Text that looks like a formula stays text.
+    kind : {"", "head", "input", "title", "warn", "plain"}
+        Look of the cell.
+    digits : str, optional
+        Number format.
+
+    Returns
+    -------
+    cell : Cell
+    """
+    cell = sheet.cell(row, column)
+    if isinstance(value, str):
+        value = one_line(value)
+        cell.value = value
+        if value.startswith(FORMULA):
+            cell.data_type = "s"
+            cell.quotePrefix = True
+    elif value is not None and value == value:
+        cell.value = float(value) if not isinstance(value, (bool, int)) else value
+    return _look(cell, kind, digits)
+
+
+def formula(sheet, row, column, text, kind: str = "", digits: str | None = None):
+    """Write a formula that this program made."""
+    cell = sheet.cell(row, column)
+    cell.value = f"={text}"
+    return _look(cell, kind, digits)
+
+
+def _look(cell, kind, digits):
+    cell.font = Font(name=FONT, size=14 if kind == "title" else 10, bold=kind in ("title", "head"))
+    if kind in ("", "head", "input"):
+        cell.border = _BORDER
+    fill = {"head": _HEAD, "input": _INPUT, "warn": _WARN}.get(kind)
+    if fill:
+        cell.fill = fill
+    if kind == "head":
+        cell.alignment = Alignment(horizontal="center", vertical="center", wrap_text=True)
+    if digits:
+        cell.number_format = digits
+    return cell
+
+
+def widths(sheet, sizes) -> None:
+    """Set the widths of the first columns, in characters."""
+    for i, size in enumerate(sizes, start=1):
+        sheet.column_dimensions[get_column_letter(i)].width = size
+
+
+def sheet_name(text: str, taken) -> str:
+    """Name of a sheet that workbooks accept and no other sheet has."""
+    name = re.sub(r"[\[\]:*?/\\']", " ", one_line(text)).strip()[:28] or "表"
+    found, i = name, 2
+    while found.casefold() in {t.casefold() for t in taken}:
+        found, i = f"{name}{i}", i + 1
+    return found
+
+
+def at(sheet, row, column, fixed_row: bool = True) -> str:
+    """Reference to a cell of another sheet; the row is left to be filled in when it is not fixed."""
+    place = f"${row}" if fixed_row else ROW
+    return f"'{sheet.title}'!${get_column_letter(column)}{place}"
+
+
+#: Stands in formulas for the row they are written to; no name and no formula holds it.
+ROW = "\N{SECTION SIGN}"
+
+
+# --- Sheets that only show the table: notes, coefficients, covariance, residual model, ranges, indices, val
+
+STATUS = {"demonstration": "演示", "draft": "草案", "reviewed": "已评审", "published": "已发布"}
+NUMBER = "0.0000E+00"
+#: First row of data of these sheets.
+FIRST = 4
+
+
+def notes(book, table) -> None:
+    """First sheet: what the table is, where it comes from, how the workbook is used."""
+    sheet = book.create_sheet("说明")
+    widths(sheet, [110])
+    put(sheet, 1, 1, table.title_zh, "title")
+    lines = [table.title, f"表号 {table.ref}，状态：{STATUS[table.status]}"]
+    if table.models:
+        lines += [
+            "",
+            "用法：在“预测”工作表的黄色单元格中填入自变量，各组分的估计值、标准误和区间由公式即时算出；",
+            "“超出范围”一列为“是”时，自变量不在建模样本范围内，结果属外推。置信水平和区间类型可改：",
+            "“均值”为同类个体平均值的区间，“个体”为单个个体的区间。“推导”工作表是中间计算，请勿改动。",
+            "标准误由系数的联合协方差求得（线性化），因此总量的区间计入了各组分之间的相关。",
+        ]
+    for model in table.models:
+        lines += ["", f"模型 {model.label or '—'}（方法 {model.method}）："]
+        lines += [f"  {line}" for line in model.system.text.splitlines()]
+        lines += [f"  {described(x, 'zh')}" for x in (*model.system.predictors, *model.system.responses)]
+    lines += ["", "来源："] + [f"  {s.get('citation') or s['title']}" for s in table.sources]
+    row = 2
+    if table.status == "demonstration":
+        put(sheet, row, 1, "演示：由模拟数据得出，数值不得用于实际计量。", "warn")
+        row += 1
+    for line in lines:
+        cell = put(sheet, row, 1, line.strip(), "plain")
+        cell.alignment = Alignment(indent=2 if line.startswith("  ") else 0, wrap_text=True)
+        row += 1
+
+
+def _start(book, name, title, head, sizes):
+    sheet = book.create_sheet(name)
+    put(sheet, 1, 1, title, "title")
+    for i, text in enumerate(head, start=1):
+        put(sheet, FIRST - 1, i, text, "head")
+    widths(sheet, sizes)
+    sheet.freeze_panes = sheet.cell(FIRST, 1)
+    return sheet
+
+
+def coefficients(book, table) -> dict:
+    """Sheet 系数; returns the cell of each value by (model number, label)."""
+    head = ["模型", "参数", "估计值", "标准误", "下限", "上限", "置信水平"]
+    sheet = _start(book, "系数", "系数", head, [18, 14, 16, 14, 14, 14, 10])
+    places, row = {}, FIRST
+    for number, model in enumerate(table.models):
+        for label, record in zip(model.labels, model.parameters.to_dict("records"), strict=True):
+            cells = [model.label, label, record["value"], record["se"], record["lower"], record["upper"]]
+            for column, cell in enumerate([*cells, model.level], start=1):
+                put(sheet, row, column, cell, digits=NUMBER if 3 <= column <= 6 else None)
+            places[number, label] = (row, 3)
+            row += 1
+    return {key: (sheet, *place) for key, place in places.items()}
+
+
+def covariance(book, model, name):
+    """Sheet of the covariance of one model; returns it and the row and column before its first cell."""
+    sheet = _start(book, name, "系数的联合协方差", ["", *model.labels], [14] * (len(model.labels) + 1))
+    for i, label in enumerate(model.labels):
+        put(sheet, FIRST + i, 1, label, "head")
+        for j in range(len(model.labels)):
+            put(sheet, FIRST + i, j + 2, float(model.covariance.iloc[i, j]), digits=NUMBER)
+    return sheet, FIRST - 1, 1
+
+
+_CONSTANTS = {
+    "sigma": "残差标准差尺度",
+    "delta": "方差函数指数",
+    "correlation": "方程间残差相关系数",
+    "correction": "对数偏差校正系数",
+    "between": "参数的组间协方差",
+}
+
+
+def constants(book, programs, table) -> dict:
+    """Sheet 残差; returns the cell of each constant by (model number, name)."""
+    sheet = _start(book, "残差", "残差模型", ["模型", "意义", "对象", "数值"], [18, 22, 26, 16])
+    places, row = {}, FIRST
+    for number, (program, model) in enumerate(zip(programs, table.models, strict=True)):
+        for name, value in program.constants.items():
+            kind, *what = name.split(" ")
+            labels = "、".join(vocabulary.label(w, "zh") for w in what)
+            for column, cell in enumerate((model.label, _CONSTANTS[kind], labels, value), start=1):
+                put(sheet, row, column, cell)
+            places[number, name] = at(sheet, row, 4)
+            row += 1
+    return places
+
+
+def ranges(book, table) -> dict:
+    """Sheet 适用范围; returns the cells of both ends by (model number, predictor)."""
+    head = ["模型", "自变量", "列名", "单位", "最小值", "最大值"]
+    sheet = _start(book, "适用范围", "适用范围（建模样本）", head, [18, 14, 18, 10, 12, 12])
+    places, row = {}, FIRST
+    known = vocabulary.variables()
+    for number, model in enumerate(table.models):
+        for x, (low, high) in model.ranges.items():
+            unit = known[x].unit if x in known else ""
+            for column, cell in enumerate(
+                (model.label, vocabulary.label(x, "zh"), x, unit, low, high), start=1
+            ):
+                put(sheet, row, column, cell)
+            places[number, x] = at(sheet, row, 5), at(sheet, row, 6)
+            row += 1
+    return places
+
+
+def indices(book, table) -> None:
+    """Sheet 评价指标."""
+    names = [n for n in ("n", *FORMULAS) if n in table.frames["indices"]]
+    head = ["模型", "因变量", "分级", *names]
+    sheet = _start(book, "评价指标", "评价指标", head, [18, 14, 16] + [12] * len(names))
+    for row, record in enumerate(table.frames["indices"].to_dict("records"), start=FIRST):
+        labels = [record["model_id"], vocabulary.label(record["response"], "zh"), record["class_label"]]
+        for column, cell in enumerate([*labels, *(record[n] for n in names)], start=1):
+            put(sheet, row, column, cell)
+
+
+def values(book, table, level) -> None:
+    """Sheet 参数值, with quantiles of the distributions at a level that can be changed."""
+    head = [
+        "名称",
+        "分组",
+        "单位",
+        "研究数",
+        "均值",
+        "标准误",
+        "标准差",
+        "分布",
+        "参数一",
+        "参数二",
+        "下限",
+        "上限",
+    ]
+    sheet = _start(book, "参数值", "标量参数", head + ["状态", "来源"], [30, 34, 8, 8] + [12] * 8 + [8, 40])
+    put(sheet, 2, 1, "分布区间的水平", "plain")
+    put(sheet, 2, 2, level, "input")
+    for row, record in enumerate(table.values.to_dict("records"), start=FIRST):
+        labels = [
+            record["name"],
+            vocabulary.group_label(record["group"], "zh"),
+            record["unit"],
+            record["n_study"],
+        ]
+        numbers = [record[c] for c in ("mean", "se", "sd", "family", "p1", "p2")]
+        for column, cell in enumerate(labels + numbers, start=1):
+            put(sheet, row, column, cell)
+        code = EXCEL_QUANTILES.get(record["family"])
+        for column, share in ((11, "(1-$B$2)/2"), (12, "(1+$B$2)/2")):
+            if code:
+                formula(sheet, row, column, code.format(q=f"({share})", p1=f"$I{row}", p2=f"$J{row}"))
+            else:
+                put(sheet, row, column, "—")
+        put(sheet, row, 13, STATUS[record["status"]])
+        put(sheet, row, 14, record["sources"])
+
+
+# --- The two working sheets of a model: 预测, where a person types, and 推导, where the formulas are.
+
+#: Rows for individuals, and the first of them.
+ROWS, FIRST_PREDICTION = 200, 8
+LEVEL, KIND = "$B$4", "$D$4"
+MEAN, INDIVIDUAL = "均值", "个体"
+_DIGITS = "0.000"
+
+
+class Steps(Lines):
+    """Writes the intermediate steps of a model into columns of the sheet 推导."""
+
+    def __init__(self, program, number, sheet, steps, places):
+        self.number, self.sheet, self.steps, self.places = number, sheet, steps, places
+        self.column = 1
+        self.inputs = [*program.model.system.predictors, *dict.fromkeys(program.model.system.groups.values())]
+        super().__init__(program, EXCEL, "cell", "")
+
+    def _all_names(self, system) -> dict[str, str]:
+        names = {x: at(self.sheet, 0, i, False) for i, x in enumerate(self.inputs, start=2)}
+        for parameter in system.parameters:
+            if parameter in system.groups:
+                names[parameter] = self._written(parameter)
+            else:
+                names[parameter] = at(*self.places["coefficients"][self.number, parameter])
+        return names | {r: self._written(r) for r in system.responses}
+
+    def _written(self, name) -> str:
+        """Take the next free column for a quantity, and return the reference to its cell."""
+        self.column += 1
+        put(self.steps, FIRST_PREDICTION - 1, self.column, name, "head")
+        return f"${get_column_letter(self.column)}{ROW}"
+
+    def _bare(self, response) -> str:
+        return response
+
+    def _fresh(self, name, taken) -> str:
+        return self._written(name)
+
+    def _constant(self, name) -> str:
+        return self.places["constants"][self.number, name]
+
+    def fill(self, reference, text) -> None:
+        """Write a formula into every row of the column that a reference names."""
+        column = reference.strip("$").removesuffix(ROW)
+        for row in range(FIRST_PREDICTION, FIRST_PREDICTION + ROWS):
+            whole = f'IF($A{row},{text.replace(ROW, str(row))},"")'
+            self.steps[f"{column}{row}"] = f"={whole}"
+
+    def write(self) -> dict[str, dict[str, str]]:
+        """Fill the sheet; returns the references to mean, se, extra and median of each response."""
+        self._flags()
+        self._grouped()
+        for reference, text, _ in self.variables():
+            self.fill(reference, text)
+        for reference, text in self.deviation_texts():
+            self.fill(reference, text)
+        return {r: self._response(r) for r in self.program.model.system.responses}
+
+    def _flags(self) -> None:
+        """Column A: whether all inputs of the row are there."""
+        put(self.steps, FIRST_PREDICTION - 1, 1, "完整", "head")
+        groups = self.program.model.system.groups
+        tests = [f"ISNUMBER({self.names[x]})" for x in self.program.model.system.predictors]
+        for parameter, column in groups.items():
+            tests.append(f"ISNUMBER({self._match(parameter, column)})")
+        text = f"AND({','.join(tests or ['TRUE'])})"
+        for row in range(FIRST_PREDICTION, FIRST_PREDICTION + ROWS):
+            self.steps.cell(row, 1).value = f"={text.replace(ROW, str(row))}"
+
+    def _span(self, parameter):
+        """Sheet, column and rows of the values of one parameter that varies by group."""
+        cells = self.places["coefficients"]
+        labels = [x for x in self.program.model.labels if x.startswith(f"{parameter}[")]
+        rows = [cells[self.number, x][1] for x in labels]
+        return cells[self.number, labels[0]][0], min(rows), max(rows)
+
+    def _match(self, parameter, column) -> str:
+        sheet, first, last = self._span(parameter)
+        labels = f"'{sheet.title}'!$B${first}:$B${last}"
+        return f'MATCH("{parameter}["&{self.names[column]}&"]",{labels},0)'
+
+    def _grouped(self) -> None:
+        for parameter, column in self.program.model.system.groups.items():
+            sheet, first, last = self._span(parameter)
+            found = f"INDEX('{sheet.title}'!$C${first}:$C${last},{self._match(parameter, column)})"
+            self.fill(self.names[parameter], found)
+
+    def _response(self, response) -> dict[str, str]:
+        found = {"mean": self.names[response], "se": self._standard_error(response)}
+        found["extra"] = self._written(f"{response} 个体")
+        self.fill(found["extra"], self.extra(response))
+        if response in self.program.median:
+            found["median"] = self._written(f"{response} 中位数")
+            self.fill(found["median"], self.median(response))
+        return {key: f"'{self.steps.title}'!{reference}" for key, reference in found.items()}
+
+    def _standard_error(self, response) -> str:
+        """Write derivatives side by side, then the root of their product with the covariance."""
+        sheet, row, column = self.places["covariance"][self.number]
+        slopes = {i: (c, level, text) for i, c, level, text in self.gradient(response)}
+        own = None
+        if slopes:
+            low, high = min(slopes), max(slopes)
+            labels = self.program.model.labels
+            cells = [self._written(f"∂{response}/∂{labels[i]}") for i in range(low, high + 1)]
+            for i, reference in zip(range(low, high + 1), cells, strict=True):
+                group, level, text = slopes.get(i, ("", "", "0"))
+                if group:
+                    quoted = level.replace('"', '""')
+                    text = f'IF({self.names[group]}&""="{quoted}",{text},0)'
+                self.fill(reference, text)
+            span = f"{cells[0]}:{cells[-1]}"
+            first, last = (get_column_letter(column + 1 + i) for i in (low, high))
+            block = f"'{sheet.title}'!${first}${row + 1 + low}:${last}${row + 1 + high}"
+            own = f"SQRT(MAX(SUMPRODUCT(MMULT({span},{block}),{span}),0))"
+        reference = self._written(f"{response} 标准误")
+        self.fill(reference, own or "0")
+        return reference
+
+
+def sheets(book, names, program, number, places, level, kind, label):
+    """Add both sheets of a model.
+
+    Parameters
+    ----------
+    book : Workbook
+    names : (str, str)
+        Of the sheets.
+    program : Program
+    number : int
+        Place of the model in the table.
+    places : dict
+        Where the other sheets hold coefficients, covariance, constants and ranges.
+    level, kind : float, str
+        What the cells start with.
+    label : str
+        Title of the sheet.
+    """
+    sheet, steps = (book.create_sheet(name) for name in names)
+    writer = Steps(program, number, sheet, steps, places)
+    put(steps, 1, 1, f"推导：{label}", "title")
+    put(steps, 2, 1, "中间计算，请勿改动。", "plain")
+    references = writer.write()
+    _head(sheet, label, level, kind)
+    columns = _columns(sheet, writer, program, number, places)
+    for response in program.model.system.responses:
+        columns = _outputs(sheet, response, references[response], program, steps, columns)
+    widths(sheet, [12] * (len(writer.inputs) + 2) + [26] + [11] * (4 * len(references)))
+    sheet.freeze_panes = sheet.cell(FIRST_PREDICTION, 2 + len(writer.inputs))
+    steps.freeze_panes = steps.cell(FIRST_PREDICTION, 2)
+
+
+def _head(sheet, label, level, kind) -> None:
+    put(sheet, 1, 1, label, "title")
+    put(sheet, 2, 1, "在黄色单元格中填入自变量；其余各列由公式算出。", "plain")
+    put(sheet, 4, 1, "置信水平", "head")
+    put(sheet, 4, 2, level, "input")
+    put(sheet, 4, 3, "区间类型", "head")
+    put(sheet, 4, 4, MEAN if kind == "mean" else INDIVIDUAL, "input")
+    choice = DataValidation(type="list", formula1=f'"{MEAN},{INDIVIDUAL}"', allow_blank=False)
+    share = DataValidation(type="decimal", operator="between", formula1="0.5", formula2="0.9999")
+    for validation, cell in ((choice, "D4"), (share, "B4")):
+        sheet.add_data_validation(validation)
+        validation.add(cell)
+
+
+def _columns(sheet, writer, program, number, places) -> int:
+    """Columns of inputs, the flag and the note; returns the first free column."""
+    put(sheet, FIRST_PREDICTION - 1, 1, "序号", "head")
+    model = program.model
+    for i, x in enumerate(writer.inputs, start=2):
+        put(sheet, FIRST_PREDICTION - 1, i, vocabulary.label(x, "zh", unit=True), "head")
+        put(sheet, FIRST_PREDICTION - 2, i, x, "head")
+        start = math.sqrt(math.prod(model.ranges[x])) if x in model.ranges else _first_level(model, x)
+        for row in range(FIRST_PREDICTION, FIRST_PREDICTION + ROWS):
+            given = start if row == FIRST_PREDICTION else None
+            put(sheet, row, i, round(given, 1) if isinstance(given, float) and given > 1 else given, "input")
+    flag = len(writer.inputs) + 2
+    put(sheet, FIRST_PREDICTION - 1, flag, "超出范围", "head")
+    put(sheet, FIRST_PREDICTION - 1, flag + 1, "说明", "head")
+    outside, notes = [], []
+    for x in model.system.predictors:
+        low, high = places["ranges"][number, x]
+        slack = f"1E-9*MAX(ABS({low}),ABS({high}))"
+        test = f"OR({writer.names[x]}<{low}-{slack},{writer.names[x]}>{high}+{slack})"
+        outside.append(test)
+        said = vocabulary.label(x, "zh")
+        notes.append(f'IF({test},"{said}超出"&ROUND({low},4)&"～"&ROUND({high},4)&"；","")')
+    complete = at(writer.steps, 0, 1, False)
+    inputs = f"$B{ROW}:${get_column_letter(flag - 1)}{ROW}"
+    texts = {
+        flag: f'IF({complete},IF(OR({",".join(outside or ["FALSE"])}),"是","否"),"")',
+        flag
+        + 1: f'IF({complete},{"&".join(notes or [chr(34) * 2])},IF(COUNTA({inputs})>0,"自变量不全或分组未知",""))',
+    }
+    for row in range(FIRST_PREDICTION, FIRST_PREDICTION + ROWS):
+        put(sheet, row, 1, row - FIRST_PREDICTION + 1)
+        for column, text in texts.items():
+            formula(sheet, row, column, text.replace(ROW, str(row)))
+    letter = get_column_letter(flag)
+    red = CellIsRule(operator="equal", formula=['"是"'], fill=PatternFill("solid", bgColor="F9CB9C"))
+    sheet.conditional_formatting.add(f"{letter}{FIRST_PREDICTION}:{letter}{FIRST_PREDICTION + ROWS - 1}", red)
+    return flag + 2
+
+
+def _first_level(model, column) -> str:
+    name = next(p for p, c in model.system.groups.items() if c == column)
+    return model.parameters.loc[model.parameters["name"] == name, "group"].iloc[0]
+
+
+def _outputs(sheet, response, references, program, steps, column) -> int:
+    """Four columns of one response; returns the next free column."""
+    put(sheet, FIRST_PREDICTION - 2, column, vocabulary.label(response, "zh", unit=True), "head")
+    sheet.merge_cells(
+        start_row=FIRST_PREDICTION - 2,
+        start_column=column,
+        end_row=FIRST_PREDICTION - 2,
+        end_column=column + 3,
+    )
+    for i, text in enumerate(("估计值", "标准误", "下限", "上限")):
+        put(sheet, FIRST_PREDICTION - 1, column + i, text, "head")
+    texts = [references["mean"], references["se"], *limits(response, references, program)]
+    complete = at(steps, 0, 1, False)
+    for i, text in enumerate(texts):
+        whole = f'IF({complete},{text},"")'
+        for row in range(FIRST_PREDICTION, FIRST_PREDICTION + ROWS):
+            formula(sheet, row, column + i, whole.replace(ROW, str(row)), digits=_DIGITS)
+    return column + 4
+
+
+def limits(response, references, program) -> tuple[str, str]:
+    """Formulas of both limits, for the level and the kind that are chosen in the sheet."""
+    mean, se, extra = (references[key] for key in ("mean", "se", "extra"))
+    quantile = student(program.freedom[response])
+    if response in program.median:
+        spread = f"({se}/{mean})^2"
+        wide = f"{quantile}*SQRT({spread}+{extra})"
+        narrow = f"{quantile}*{se}/{mean}"
+        sides = [
+            f'IF({KIND}="{INDIVIDUAL}",{references["median"]}*EXP({sign}{wide}),{mean}*EXP({sign}{narrow}))'
+            for sign in ("-", "")
+        ]
+        return sides[0], sides[1]
+    half = f'{quantile}*SQRT({se}^2+IF({KIND}="{INDIVIDUAL}",MAX({extra},0),0))'
+    lower = f"{mean}-{half}"
+    if math.isfinite(program.floor[response]):
+        lower = f"MAX({lower},{program.floor[response]:g})"
+    return lower, f"{mean}+{half}"
+
+
+def student(freedom: float) -> str:
+    """Two-sided quantile of Student's t at the chosen level, from functions every spreadsheet has."""
+    if math.isinf(freedom):
+        return f"NORMSINV(0.5+{LEVEL}/2)"
+    if freedom == int(freedom):
+        return f"TINV(1-{LEVEL},{int(freedom)})"
+    # TINV cuts the degrees of freedom to a whole number; the beta distribution does not.
+    share = f"BETAINV(1-{LEVEL},{freedom / 2!r},0.5)"
+    return f"SQRT({freedom!r}*(1/{share}-1))"
+
+
+# --- A table as a workbook in Chinese with live formulas, for Excel, WPS and LibreOffice.
 
 #: Moment that stands in the file in place of the present one, so that the same table gives the same bytes.
 _MOMENT = (2000, 1, 1, 0, 0, 0)
@@ -26,9 +552,9 @@ def write(table, level: float, kind: str) -> bytes:
     """Workbook of a table; see :func:`sinklab.tables.export.export`."""
     book = openpyxl.Workbook()
     book.remove(book.active)
-    plain.notes(book, table)
+    notes(book, table)
     if table.models:
-        programs = [program(model) for model in table.models]
+        programs = [program_of(model) for model in table.models]
         taken = {"说明", "系数", "残差", "适用范围", "评价指标", "参数值"}
         names = []
         for model in table.models:
@@ -39,18 +565,18 @@ def write(table, level: float, kind: str) -> bytes:
                 taken.add(own[-1])
             names.append(own)
         # References to a sheet need it to exist, so what is shown last is made first.
-        places = {"coefficients": plain.coefficients(book, table), "ranges": plain.ranges(book, table)}
-        places["constants"] = plain.constants(book, programs, table)
+        places = {"coefficients": coefficients(book, table), "ranges": ranges(book, table)}
+        places["constants"] = constants(book, programs, table)
         places["covariance"] = {
-            i: plain.covariance(book, model, names[i][2]) for i, model in enumerate(table.models)
+            i: covariance(book, model, names[i][2]) for i, model in enumerate(table.models)
         }
         for i, (one, model) in enumerate(zip(programs, table.models, strict=True)):
             label = f"{table.title_zh}{f'：{model.label}' if len(table.models) > 1 else ''}"
             sheets(book, names[i][:2], one, i, places, level, kind, label)
-        plain.indices(book, table)
+        indices(book, table)
         _order(book, names)
     if len(table.values):
-        plain.values(book, table, level)
+        values(book, table, level)
     book.active = 1 if table.models else 0
     return _bytes(book, table)
 

@@ -1,0 +1,447 @@
+"""Everything that is wrong with data, in one list: each problem with place, value, expectation and advice.
+
+The limits are the vocabulary's, the thresholds those of ``data/rules/data_checks.csv``. A check only
+reports; what is changed is written into ``corrections.csv`` by a person.
+
+Checks that need no model: identifiers, limits, parts against the whole, dry against fresh.
+
+Individuals far from the curve through the others of their species.
+
+Age classes (度) of bamboo culms that look like years.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sinklab import paths
+from sinklab.data import likely_units, vocabulary
+from sinklab.data.likely_units import Finder, plain, slip_of, slips, unit_text
+from sinklab.data.studies import Problem, list_studies, study_folder
+from sinklab.language import DataError, tr
+
+# --- Checks that need no model: identifiers, limits, parts against the whole, dry against fresh.
+
+#: Wholes and the parts that make them up.
+SUMS = (
+    ("stem", ("wood", "bark")),
+    ("crown", ("branch", "foliage")),
+    ("agb", ("stem", "branch", "foliage")),
+    ("agb", ("stem", "crown")),
+    ("total", ("agb", "root")),
+    ("total", ("agb", "bgb")),
+    ("agb_density", ("stem_biomass_density", "branch_density", "foliage_density")),
+    ("total_density", ("agb_density", "bgb_density")),
+)
+#: Wholes and parts that cannot be heavier.
+PARTS = (
+    ("stem", ("wood", "bark")),
+    ("agb", ("stem", "branch", "foliage", "crown")),
+    ("total", ("agb", "root", "bgb")),
+    ("stem_biomass_density", ("bark_density",)),
+    ("total_density", ("agb_density", "bgb_density")),
+)
+#: Variables of a stand that its trees and quadrats do not have.
+STAND = ("growing_stock", "stem_density", "basal_area")
+#: Individuals are numbered within these; a plot may stand once for each layer, core, date and component.
+WITHIN = (
+    "study_id",
+    "source_id",
+    "site",
+    "plot_id",
+    "core_id",
+    "layer_top",
+    "season",
+    "species",
+    "component",
+)
+
+
+def identifiers(found) -> None:
+    """Report individuals that appear twice, and text in columns of numbers."""
+    frame = found.frame
+    for column in frame:
+        if found.measured(column) and column not in found.numeric:
+            numbers = pd.to_numeric(frame[column], errors="coerce")
+            for row, cell in frame[column][numbers.isna() & frame[column].notna()].items():
+                found.add(row, column, str(cell), tr("a number", "数值"), found.check_form(), "number")
+    # A plot is a record of its own where stands are described; trees and quadrats share theirs.
+    name = "tree_id" if "tree_id" in frame or not found.has_any(*STAND) else "plot_id"
+    if name not in frame:
+        return
+    keys = [name, *(c for c in WITHIN if c in frame and c != name)]
+    filled = frame[frame[name].notna()]
+    for _, part in filled[filled.duplicated(keys, keep=False)].groupby(keys, dropna=False, sort=False):
+        records = ", ".join(f"#{row + 1}" for row in part.index)
+        advice = tr(
+            f"records {records} share it; leave the copy out in corrections.csv (column *) or renumber it",
+            f"记录 {records} 编号相同；请在 corrections.csv 中剔除重复记录（列写 *）或另行编号",
+        )
+        expected = tr("each id once", "编号不重复")
+        found.add(part.index[-1], name, plain(part[name].iloc[0]), expected, advice, "duplicate")
+
+
+def limits(found) -> None:
+    """Report values outside the limits of the vocabulary."""
+    for column in found.numeric:
+        known, values = vocabulary.variable(column), found.frame[column]
+        low = -np.inf if known.minimum is None else known.minimum
+        high = np.inf if known.maximum is None else known.maximum
+        for row, value in values[values.notna() & ~found.inside(column)].items():
+            span = f"{low:g}–{high:g}{unit_text(column)}"
+            expected = tr(f"{span} (variables.csv)", f"{span}（variables.csv）")
+            found.add(
+                row, column, found.value(column, row), expected, _limit_advice(found, known, value), "range"
+            )
+
+
+def _limit_advice(found, known, value) -> str:
+    if value < 0 <= (known.minimum or 0):
+        return tr(
+            "a measurement is never negative; correct it or leave it blank", "测定值不应为负；请更正或留空"
+        )
+    low, high = known.minimum or 0, known.maximum if known.maximum is not None else np.inf
+    # A value just beyond a limit is a large tree, not a slip.
+    far = value > 2 * high or value < low / 2
+    inside = [unit for unit, factor in slips(known.unit) if far and low <= value / factor <= high]
+    return found.unit_advice(inside[0]) if inside else found.check_form()
+
+
+def sums(found) -> None:
+    """Report parts that do not add up to the whole."""
+    frame, rule = found.frame, found.rules
+    joined = found.components.get("stem") == "stem_with_branches"
+    for whole, parts in SUMS:
+        if joined and "stem" in parts:
+            parts = tuple(part for part in parts if part != "branch")
+        if not found.has(whole, *parts):
+            continue
+        total = frame[list(parts)].sum(axis=1, skipna=False)
+        wide = rule["part_relative"] * frame[whole].abs() + rule["part_absolute"]
+        for row in frame.index[(total - frame[whole]).abs() > wide]:
+            made = " + ".join(f"{found.labels.get(part, part)} {frame[part][row]:.6g}" for part in parts)
+            advice = tr("one of them is wrong, or the components differ", "其中之一有误，或组分口径不同")
+            found.add(row, whole, found.value(whole, row), f"{total[row]:.6g} ({made})", advice, "sum")
+
+
+def parts(found) -> None:
+    """Report parts that are heavier than the whole."""
+    frame, rule = found.frame, found.rules
+    for whole, members in PARTS:
+        for part in members:
+            if not found.has(whole, part):
+                continue
+            limit = frame[whole] * (1 + rule["part_relative"]) + rule["part_absolute"]
+            for row in frame.index[frame[part] > limit]:
+                text = f"{found.labels.get(whole, whole)} = {found.value(whole, row)}"
+                expected = tr(f"at most {text}", f"不大于 {text}")
+                unit = vocabulary.variable(part).unit
+                # A part is mostly between a hundredth and the whole of its whole.
+                slip = slip_of(frame[part][row] / frame[whole][row] * 10, unit, 15)
+                advice = found.unit_advice(slip) if slip else found.check_form()
+                found.add(row, part, found.value(part, row), expected, advice, "part")
+
+
+def fresh(found) -> None:
+    """Report dry masses above the fresh mass."""
+    frame = found.frame
+    if not found.has("fresh_mass"):
+        return
+    organs = [c for c in ("stem", "branch", "foliage") if found.has(c)]
+    dry = frame[organs].sum(axis=1, min_count=1) if organs else pd.Series(np.nan, index=frame.index)
+    if found.has("agb"):
+        dry = frame["agb"].where(frame["agb"].notna(), dry)
+    for row in frame.index[dry > frame["fresh_mass"]]:
+        expected = tr(f"at least the dry mass {dry[row]:.6g} kg", f"不小于绝干质量 {dry[row]:.6g} kg")
+        advice = tr(
+            "were fresh and dry mass exchanged, or one of them mistyped?", "鲜质量与干质量是否填反或填错？"
+        )
+        found.add(row, "fresh_mass", found.value("fresh_mass", row), expected, advice, "fresh")
+
+
+# --- Individuals far from the curve through the others of their species.
+
+#: Height at which dbh is measured, by its definition in the vocabulary. [m]
+BREAST = 1.3
+
+
+def outliers(found) -> None:
+    """Report heights, then masses and volumes, far from the curve of the species.
+
+    Trees whose height is an outlier are not compared further: it may be their diameter that is wrong.
+    """
+    frame = found.frame
+    if not found.has("dbh", "height") or "growing_stock" in frame:
+        return
+    # What lies outside the limits has been reported, and would be no guide here.
+    sound = found.inside("dbh") & found.inside("height")
+    for row in frame.index[sound & (frame["height"] < BREAST)]:
+        expected = tr("above 1.3 m where a dbh is given", "有胸径时应大于 1.3 m")
+        advice = tr("is the diameter a basal diameter?", "该直径是否为地径？")
+        found.add(row, "height", found.value("height", row), expected, advice, "height")
+    group = frame["species"].fillna("") if "species" in frame else pd.Series("–", index=frame.index)
+    tall = sound & (frame["height"] >= found.rules["outlier_min_height"])
+    for species in group[group != ""].unique():
+        part = frame[tall & (group == species)]
+        if len(part) >= found.rules["outlier_min_n"]:
+            _masses(found, part.drop(index=_heights(found, part)))
+
+
+def _heights(found, part):
+    """Report outliers from the height curve; return their rows."""
+    dbh, height = part["dbh"].to_numpy(), part["height"].to_numpy()
+    curve = height_curve(dbh, height)
+    odd, span = _far(np.log(height / curve(dbh)), found.rules["dh_scale"], found.rules["dh_ratio"])
+    for row, here in zip(part.index[odd], curve(dbh[odd]), strict=True):
+        advice = _dh_advice(found, part.loc[row], curve)
+        expected = _span_text(here, span, "m", part["dbh"][row])
+        found.add(row, "height", found.value("height", row), expected, advice, "dh")
+    return part.index[odd]
+
+
+def _dh_advice(found, tree, curve) -> str:
+    """Say which of the two, taken in another unit, would fit the curve."""
+    near = found.rules["slip_factor"]
+    for unit, factor in slips("cm"):
+        if abs(np.log(tree["height"] / curve(tree["dbh"] / factor))) < np.log(near):
+            return found.unit_advice(unit, found.label("dbh"))
+    slip = slip_of(tree["height"] / curve(tree["dbh"]), "m", near)
+    return found.unit_advice(slip, found.label("height")) if slip else found.check_form()
+
+
+def _masses(found, part) -> None:
+    for column in found.numeric:
+        unit = vocabulary.variable(column).unit
+        if unit not in ("kg", "m3") or column == "fresh_mass":
+            continue
+        trees = part[found.inside(column)[part.index] & (part[column] > 0)]
+        if len(trees) < found.rules["outlier_min_n"]:
+            continue
+        dbh, mass = trees["dbh"].to_numpy(), trees[column].to_numpy()
+        curve = log_curve(dbh, mass)
+        odd, span = _far(np.log(mass / curve(dbh)), found.rules["mass_scale"], found.rules["mass_ratio"])
+        for row, here in zip(trees.index[odd], curve(dbh[odd]), strict=True):
+            slip = slip_of(trees[column][row] / here, unit, found.rules["slip_factor"] ** 2)
+            expected = _span_text(here, span, unit, trees["dbh"][row])
+            advice = found.unit_advice(slip) if slip else found.check_form()
+            found.add(row, column, found.value(column, row), expected, advice, "mass")
+
+
+def _far(residual, scale_limit, ratio):
+    """Rows beyond both limits, and the factor that is still accepted."""
+    # 1.4826 makes the median absolute deviation the SD of a normal distribution.
+    scale = 1.4826 * np.median(np.abs(residual - np.median(residual)))
+    limit = max(scale_limit * scale, np.log(ratio))
+    return np.abs(residual) > limit, float(np.exp(limit))
+
+
+def _span_text(here, span, unit, dbh) -> str:
+    text = f"{here / span:.3g}–{here * span:.3g} {unit}"
+    return tr(f"{text} at dbh = {dbh:.4g} cm", f"{text}（胸径 {dbh:.4g} cm 时）")
+
+
+def height_curve(dbh, height):
+    """Näslund curve ``H = 1.3 + D²/(a + b D)²`` that a few wrong trees do not pull away.
+
+    Parameters
+    ----------
+    dbh : array, shape (n,)
+        [cm]
+    height : array, shape (n,)
+        [m] Above 1.3.
+
+    Returns
+    -------
+    curve : callable
+        Heights [m] at diameters [cm].
+    """
+    slope = _robust_line(np.column_stack([np.ones_like(dbh), dbh]), dbh / np.sqrt(height - BREAST), dbh)
+    # A straight line through few small trees may cross zero; the curve must stay a height.
+    return lambda d: BREAST + (d / np.maximum(slope[0] + slope[1] * d, 1e-3)) ** 2
+
+
+def log_curve(dbh, mass):
+    """Robust curve ``ln W = a + b ln D + c (ln D)²``; returns a callable of D [cm]."""
+    x = np.log(dbh)
+    centre = x.mean()
+    design = np.column_stack([np.ones_like(x), x - centre, (x - centre) ** 2])
+    beta = _robust_line(design, np.log(mass), np.ones_like(x))
+    return lambda d: np.exp(beta[0] + beta[1] * (np.log(d) - centre) + beta[2] * (np.log(d) - centre) ** 2)
+
+
+def _robust_line(design, response, size):
+    """Least absolute residuals, each relative to ``size``, by reweighting."""
+    weight = 1 / size
+    for _ in range(50):
+        scaled = np.sqrt(weight)[:, None]
+        beta = np.linalg.lstsq(design * scaled, response * scaled[:, 0], rcond=None)[0]
+        residual = np.abs(response - design @ beta) / size
+        weight = 1 / np.maximum(residual, 1e-3 * np.median(residual) + 1e-12) / size**2
+    return beta
+
+
+# --- Age classes (度) of bamboo culms that look like years.
+
+#: Classes above this are hardly told from the culm.
+OLDEST = 6
+
+
+def like_years(classes) -> list:
+    """Records whose class is above the oldest, or all from class 3 on where only odd ones occur.
+
+    Culms of class 2 are never absent beside 3 and more; years as they are told from the culm are 1, 3, 5, 7.
+    """
+    classes = pd.Series(classes, dtype=float)
+    whole = set(classes.dropna())
+    if len(whole) >= 2 and max(whole) >= 3 and all(v % 2 == 1 for v in whole):
+        return list(classes.index[classes >= 3])
+    return list(classes.index[classes > OLDEST])
+
+
+def not_whole(classes) -> pd.Series:
+    """Values that are no class at all: below 1, not whole, or missing."""
+    classes = pd.Series(classes, dtype=float)
+    return classes[~((classes >= 1) & (classes % 1 == 0))]
+
+
+def age_classes(found) -> None:
+    """Report age classes that are likely years."""
+    if not found.has("age_class"):
+        return
+    values = found.frame["age_class"].dropna()
+    expected = tr(
+        "a class (度): 1 for the first year, then two years each", "龄级（度）：第一年为 1，以后每两年一级"
+    )
+    for i in not_whole(values).index:
+        found.add(i, "age_class", f"{values[i]:g}", expected, found.check_form(), "age_class")
+    held = ", ".join(f"{v:g}" for v in sorted(set(values)))
+    advice = tr(
+        f"the column holds {held}; likely years: declare it as age, or convert it to classes",
+        f"该列取值为 {held}；可能是年：请改为 age 列，或换算为龄级",
+    )
+    for i in like_years(values):
+        found.add(i, "age_class", f"{values[i]:g}", expected, advice, "age_class")
+
+
+# --- Everything that is wrong with data, in one list: each problem with place, value, expectation and advic
+
+MASS_UNITS = ("kg", "t/ha")
+#: Masses of no single component.
+WITHOUT_COMPONENT = ("fresh_mass", "understory_density", "litter_density")
+
+
+def check(target) -> list[Problem]:
+    """Find every problem of a study, an open data set or a CSV file.
+
+    Parameters
+    ----------
+    target : str or path
+        ``study:<id>`` or an id, the folder of a study, ``open:<name>`` or a name in
+        ``data/open.yml``, or a CSV file whose columns have vocabulary names and units.
+
+    Returns
+    -------
+    problems : list of Problem
+
+    Raises
+    ------
+    DataError
+        Nothing of that name exists, or a CSV file cannot be read at all.
+    """
+    from sinklab.data import catalogue
+    from sinklab.data.files import read_csv
+    from sinklab.data.open_data import load
+
+    text = str(target)
+    kind, name = text.split(":", 1) if text.startswith(("study:", "open:")) else ("", text)
+    if kind == "study" or (not kind and (name in list_studies() or (Path(name) / "study.yml").is_file())):
+        return check_study(name)
+    if kind == "open" or (not kind and name in catalogue.entries()):
+        frame = load(f"open:{name}")
+        return check_frame(frame, catalogue.entry(name)["files"][0]["path"])
+    if Path(name).is_file():
+        return check_frame(read_csv(name), paths.relative(name))
+    known = ", ".join([*list_studies(), *catalogue.entries()])
+    raise DataError(
+        tr(
+            f"{text}: no study, open data set or file of that name; known: {known}",
+            f"{text}：没有该名称的研究、公开数据集或文件；已有：{known}",
+        )
+    )
+
+
+def check_study(study_id) -> list[Problem]:
+    """Find every problem of a study: its four files, then its values."""
+    from sinklab.data.studies import inspect
+
+    found = inspect(study_folder(study_id))
+    problems = list(found.problems) + _components(found)
+    if found.frame is None:
+        return problems
+    labels = {row["variable"]: row["column"] for row in found.columns if row["variable"]}
+    return problems + check_frame(found.frame, found.name("data.csv"), labels)
+
+
+def check_frame(frame, file: str, labels=None) -> list[Problem]:
+    """Check the values of a frame in vocabulary names and units.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Row ``i`` is record ``i + 1``.
+    file : str
+        Name for the messages.
+    labels : mapping, optional
+        Raw column name of each variable, for the messages.
+
+    Returns
+    -------
+    problems : list of Problem
+        Ordered by kind: identifiers, limits, parts and wholes, fresh and dry, layers, carbon, age classes, outliers.
+    """
+    found = Finder(frame, file, labels or {})
+    identifiers(found)
+    limits(found)
+    sums(found)
+    parts(found)
+    fresh(found)
+    likely_units.joins(found)
+    likely_units.carbon(found)
+    age_classes(found)
+    outliers(found)
+    return found.problems
+
+
+def _components(found) -> list[Problem]:
+    """Masses of which ``columns.csv`` does not say what was weighed."""
+    problems, file = [], found.name("columns.csv")
+    for row in found.columns:
+        name = row["variable"]
+        if not vocabulary.is_variable(name) or name in WITHOUT_COMPONENT:
+            continue
+        if vocabulary.variable(name).unit not in MASS_UNITS:
+            continue
+        fitting = _fitting(name)
+        # A component that does not exist is already a fault of columns.csv.
+        if row["component"] in fitting or (
+            row["component"] and row["component"] not in vocabulary.components()
+        ):
+            continue
+        expected = tr(f"what was weighed: {', '.join(fitting)}", f"称量的对象：{'、'.join(fitting)}")
+        advice = tr(
+            "fill in component (data/vocabulary/components.csv)",
+            "请填写 component（data/vocabulary/components.csv）",
+        )
+        column = f"{row['column']} ({name}): component"
+        problems.append(
+            Problem(file, row["column"], column, row["component"] or "–", expected, advice, "component")
+        )
+    return problems
+
+
+def _fitting(name) -> list[str]:
+    """Components that a variable may hold; a mass per area holds what the mass of a tree does."""
+    base = {"stem_biomass_density": "stem"}.get(name, name.removesuffix("_density"))
+    wanted = {"root", "bgb"} if base in ("root", "bgb") else {base}
+    return [key for key, item in vocabulary.components().items() if item.variable in wanted]

@@ -1,0 +1,221 @@
+"""Plain CSV files in and out: encodings, headers and numbers, with every fault named."""
+
+import csv
+import io
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sinklab import paths
+from sinklab.language import DataError, listing, tr
+
+#: Cells that stand for "not measured".
+MISSING = {"", "NA", "N/A", "-", "—", "–", "/"}
+#: Cells that a program wrote for a number that does not exist.
+NOT_FINITE = {"nan", "inf", "+inf", "-inf", "infinity", "-infinity", "#num!", "#div/0!", "#value!", "#n/a"}
+
+
+def read_text(path) -> str:
+    """Read a text file in UTF-8 (with or without BOM) or GB18030.
+
+    Raises
+    ------
+    DataError
+        The file is missing, empty, holds NUL bytes, or fits neither encoding.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(tr(f"{path}: no such file", f"{path}：文件不存在"))
+    raw = path.read_bytes()
+    if not raw.strip():
+        raise DataError(
+            tr(
+                f"{path}: the file is empty; expected a header line and one line per record",
+                f"{path}：文件为空；应有表头行和每条记录一行",
+            )
+        )
+    if b"\x00" in raw:
+        raise DataError(
+            tr(
+                f"{path}: not a text file (NUL bytes; UTF-16 or a workbook?); save it as CSV UTF-8",
+                f"{path}：不是文本文件（含空字节，可能是 UTF-16 或工作簿）；请另存为 CSV UTF-8",
+            )
+        )
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError as error:
+            fault = error
+    raise DataError(
+        tr(
+            f"{path}: unreadable as UTF-8 or GB18030 (byte {fault.start}); save it as CSV UTF-8",
+            f"{path}：无法按 UTF-8 或 GB18030 读取（第 {fault.start} 字节）；请另存为 CSV UTF-8",
+        )
+    )
+
+
+def read_rows(path) -> tuple[list[str], list[list[str]]]:
+    """Read header and records of a CSV file as stripped text cells.
+
+    Raises
+    ------
+    DataError
+        Empty or repeated column names, no record, or records of another length than the header,
+        all offenders at once.
+    """
+    text = read_text(path)
+    first = text.lstrip().splitlines()[0]
+    delimiter = max(",;\t", key=first.count)
+    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter)]
+    numbered = [(i, row) for i, row in enumerate(rows, start=1) if any(row)]
+    header, records = numbered[0][1], numbered[1:]
+    problems = []
+    repeated = sorted({name for name in header if header.count(name) > 1 and name})
+    if repeated:
+        names = ", ".join(repeated)
+        problems.append(tr(f"column names used twice: {names}", f"列名重复：{names}"))
+    for position, name in enumerate(header, start=1):
+        if not name and any(len(row) >= position and row[position - 1] for _, row in records):
+            problems.append(
+                tr(f"column {position} holds values but has no name", f"第 {position} 列有数据但没有列名")
+            )
+    for line, row in records:
+        if len(row) > len(header) and any(row[len(header) :]):
+            problems.append(
+                tr(
+                    f"line {line}: {len(row)} cells; expected {len(header)} as in the header",
+                    f"第 {line} 行：{len(row)} 个单元格；应与表头一致为 {len(header)} 个",
+                )
+            )
+    if not records:
+        problems.append(tr("no record below the header", "表头下没有记录"))
+    if problems:
+        raise DataError(f"{path}: {listing(problems)}")
+    width = len(header)
+    return header, [(row + [""] * width)[:width] for _, row in records]
+
+
+def to_numbers(cells, name: str, where: str) -> np.ndarray:
+    """Turn text cells into floats; blanks and ``NA`` become NaN.
+
+    Parameters
+    ----------
+    cells : sequence of str
+    name : str
+        Column name, for the message.
+    where : str
+        File name, for the message.
+
+    Raises
+    ------
+    DataError
+        Text, or a number that is not finite, with record numbers.
+    """
+    values = np.full(len(cells), np.nan)
+    problems = []
+    for i, cell in enumerate(cells):
+        if cell in MISSING:
+            continue
+        text = cell.replace("\u2212", "-")
+        try:
+            number = float(text) if text.casefold() not in NOT_FINITE else np.inf
+        except ValueError:
+            problems.append(tr(f"record {i + 1}: {name} = {cell!r}", f"第 {i + 1} 条记录：{name} = {cell!r}"))
+            continue
+        if not np.isfinite(number):
+            problems.append(
+                tr(
+                    f"record {i + 1}: {name} = {cell!r} (not finite)",
+                    f"第 {i + 1} 条记录：{name} = {cell!r}（非有限值）",
+                )
+            )
+            continue
+        values[i] = number
+    if problems:
+        raise DataError(
+            tr(
+                f"{where}: expected a finite number or a blank cell:\n{listing(problems)}",
+                f"{where}：应为有限数值或空白：\n{listing(problems)}",
+            )
+        )
+    return values
+
+
+def _looks_numeric(cells) -> bool:
+    filled = [c for c in cells if c not in MISSING]
+    parsed = 0
+    for cell in filled:
+        try:
+            float(cell.replace("\u2212", "-"))
+            parsed += 1
+        except ValueError:
+            pass
+    return bool(filled) and parsed >= 0.5 * len(filled)
+
+
+def read_csv(path, numeric=None) -> pd.DataFrame:
+    """Read a CSV file into a frame with typed columns.
+
+    Parameters
+    ----------
+    path : path
+        UTF-8 with or without BOM, or GB18030; comma, semicolon or tab between cells.
+    numeric : collection of str, optional
+        Columns that must be numbers; a text cell in them is an error. Other columns become numbers
+        when every filled cell is one, and stay text otherwise.
+
+    Returns
+    -------
+    frame : DataFrame
+        Index 0 … n-1 in file order; record ``i + 1`` in messages is row ``i`` here.
+
+    Raises
+    ------
+    DataError
+        See :func:`read_rows` and :func:`to_numbers`.
+    """
+    header, rows = read_rows(path)
+    wanted = set(numeric or ())
+    columns, problems = {}, []
+    for position, name in enumerate(header):
+        if not name:
+            continue
+        cells = [row[position] for row in rows]
+        try:
+            columns[name] = to_numbers(cells, name, str(path))
+        except DataError as error:
+            if name in wanted or (numeric is None and _looks_numeric(cells) and _has_not_finite(cells)):
+                problems.append(str(error))
+            columns[name] = pd.array([None if c in MISSING else c for c in cells], dtype="str")
+    if problems:
+        raise DataError("\n".join(problems))
+    return pd.DataFrame(columns)
+
+
+def _has_not_finite(cells) -> bool:
+    return any(c.casefold() in NOT_FINITE for c in cells)
+
+
+def write_csv(frame: pd.DataFrame, path) -> None:
+    r"""Write a frame as UTF-8 with BOM and ``\\n`` line ends, in place only when complete."""
+    with paths.atomic_write(path) as stream:
+        stream.write("\ufeff")
+        frame.to_csv(stream, index=False, lineterminator="\n")
+
+
+def is_number(text: str) -> bool:
+    """Whether a text reads as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache
+def rule_values(name: str) -> dict[str, float]:
+    """Numbers of ``data/rules/<name>.csv`` by ``rule_id``."""
+    with open(paths.data("rules", f"{name}.csv"), encoding="utf-8-sig", newline="") as stream:
+        return {row["rule_id"]: float(row["value"]) for row in csv.DictReader(stream)}

@@ -1,0 +1,147 @@
+"""Printed values of ``data/literature``: one row each, with its source and how it was read.
+
+A value column is a variable of the vocabulary in its unit; ``<variable>_spread`` is what stands behind
+the ± and ``spread_kind`` says what that is (``sd``, ``se``, ``range``, ``unknown`` or ``none``).
+``check`` is ``ok``, or says what contradicts the row in its own source; such rows are kept in the
+file and left out of :func:`load`, counted.
+"""
+
+from functools import lru_cache
+
+import pandas as pd
+
+from sinklab import paths
+from sinklab.data import vocabulary
+from sinklab.data.files import read_csv
+from sinklab.language import DataError, listing, tr
+
+SPREAD_KINDS = ("sd", "se", "range", "unknown", "none")
+#: Columns that describe a row; every other column must be a variable or its spread.
+ABOUT = {
+    "source_id", "locator", "read", "site", "region", "origin", "age_class", "spread_kind", "n", "check", "note",
+    "species_id", "component", "soil_type", "soil_type_zh", "rhizome_method", "area",
+}  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def sources() -> pd.DataFrame:
+    """All sources, indexed by ``source_id``: authors, year, title, journal, doi, how read, licence."""
+    return read_csv(paths.data("literature", "sources.csv")).set_index("source_id")
+
+
+def citation(source_id: str) -> str:
+    """One source as a line of a list of references."""
+    row = sources().loc[source_id].fillna("").astype(str)
+    year = row["year"].removesuffix(".0")
+    head = f"{row['authors']} ({year})" if row["authors"] else f"({year})" if year else ""
+    tail = ", ".join(part for part in (row["journal"], row["volume_pages"]) if part)
+    doi = f"doi:{row['doi']}" if row["doi"] else ""
+    return ". ".join(part.strip(" .") for part in (head, row["title"], tail, doi) if part) + "."
+
+
+def cited(rows) -> dict:
+    """What printed rows are taken from: ``citation``, ``licence`` and ``references`` (id and citation)."""
+    used = sorted(rows["source_id"].unique())
+    references = {source: citation(source) for source in used}
+    return {
+        "citation": " ".join(references.values()),
+        "licence": "; ".join(sorted({str(sources().loc[source, "licence"]) for source in used})),
+        "references": references,
+    }
+
+
+def load(name: str) -> pd.DataFrame:
+    """Read one file of printed values.
+
+    Parameters
+    ----------
+    name : str
+        File of ``data/literature`` without ``.csv``.
+
+    Returns
+    -------
+    rows : DataFrame
+        Rows whose ``check`` is ok, in file order; ``attrs["source"]`` and ``attrs["notes"]`` as for
+        any other data source.
+
+    Raises
+    ------
+    DataError
+        Unknown sources, columns, species, components or spreads, values out of range; all at once.
+    """
+    file = paths.data("literature", f"{name}.csv")
+    frame = read_csv(file)
+    problems = _columns(frame) + _keys(frame) + _values(frame)
+    if problems:
+        raise DataError(f"{paths.relative(file)}: {listing(problems)}")
+    ok = frame["check"] == "ok"
+    notes = []
+    for reason, rows in frame[~ok].groupby("check", sort=True).groups.items():
+        notes.append(
+            tr(f"{len(rows)} rows left out of the file: {reason}", f"未采用的 {len(rows)} 行：{reason}")
+        )
+    chosen = frame[ok]
+    chosen.attrs["notes"] = notes
+    chosen.attrs["source"] = {
+        "spec": f"literature:{name}",
+        "origin": "printed",
+        "title": name,
+        **cited(chosen),
+        "files": paths.files_sha256([file, paths.data("literature", "sources.csv")]),
+    }
+    return chosen
+
+
+def _columns(frame) -> list[str]:
+    problems = []
+    for column in frame.columns:
+        base = column.removesuffix("_spread")
+        if column in ABOUT or vocabulary.is_variable(base):
+            continue
+        problems.append(
+            tr(
+                f"column {column} is neither a variable nor a description",
+                f"列 {column} 既不是变量也不是说明列",
+            )
+        )
+    return problems
+
+
+def _keys(frame) -> list[str]:
+    species = {s.species_id for s in vocabulary.species_list()}
+    known = {
+        "source_id": set(sources().index),
+        "species_id": species,
+        "component": set(vocabulary.components()),
+        "spread_kind": set(SPREAD_KINDS),
+    }
+    problems = []
+    for column, allowed in known.items():
+        if column in frame:
+            for i in frame.index[~frame[column].isin(allowed)]:
+                value = frame.loc[i, column]
+                problems.append(
+                    tr(
+                        f"record {i + 1}: {column} = {value!r} is not known",
+                        f"第 {i + 1} 条记录：{column} = {value!r} 未知",
+                    )
+                )
+    return problems
+
+
+def _values(frame) -> list[str]:
+    problems = []
+    for column in frame.columns:
+        variable = vocabulary.variables().get(column)
+        if variable is None or not variable.numeric or column in ABOUT:
+            continue
+        values = frame[column].astype(float)
+        wrong = values[(values < variable.minimum) | (values > variable.maximum)]
+        problems += [
+            tr(
+                f"record {i + 1}: {column} = {v:g}; expected {variable.minimum:g}–{variable.maximum:g} {variable.unit}",
+                f"第 {i + 1} 条记录：{column} = {v:g}；应为 {variable.minimum:g}～{variable.maximum:g} {variable.unit}",
+            )
+            for i, v in wrong.items()
+        ]
+    return problems

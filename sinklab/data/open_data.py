@@ -1,0 +1,608 @@
+"""All data behind one name: ``study:<id>``, ``open:<name>`` or ``literature:<file>``.
+
+Whatever the source, :func:`load` returns vocabulary names and units, and a frame that says of itself
+where it comes from and what was set to missing or left out.
+
+Read an open data set by what ``data/open.yml`` says of its columns, counting every value it sets aside.
+
+Scientific names as data sets write them, brought to a binomial without authors.
+
+What follows from the columns of a data set: exceptions of single studies, differences, sums, ratios.
+"""
+
+import csv
+import io
+import re
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sinklab import paths
+from sinklab.data import catalogue, vocabulary
+from sinklab.data import files as data_files
+from sinklab.language import DataError, listing, tr
+
+# --- All data behind one name: ``study:<id>``, ``open:<name>`` or ``literature:<file>``.
+
+KINDS = ("study", "open", "literature")
+
+
+def _split(spec: str) -> tuple[str, str]:
+    kind, _, name = str(spec).partition(":")
+    if kind not in KINDS or not name:
+        raise DataError(
+            tr(
+                f"data {spec!r}: expected study:<id>, open:<name> or literature:<file>",
+                f"数据 {spec!r}：应为 study:<编号>、open:<名称> 或 literature:<文件>",
+            )
+        )
+    return kind, name
+
+
+def files(spec: str) -> list[Path]:
+    """Return the input files of a data source, without reading them.
+
+    Raises
+    ------
+    DataError
+        The source is not known or its files are not at hand.
+    """
+    kind, name = _split(spec)
+    if kind == "study":
+        from sinklab.data import catalogue
+        from sinklab.data.studies import study_files
+
+        return study_files(name)
+    if kind == "open":
+        return [*catalogue.entry_files(name), paths.data("open.yml")]
+    return _literature_files(name)
+
+
+def _literature_files(name: str) -> list[Path]:
+    found = [paths.data("literature", f"{stem}.csv") for stem in (name, "sources")]
+    if not found[0].is_file():
+        known = ", ".join(sorted(path.stem for path in paths.data("literature").glob("*.csv")))
+        raise DataError(
+            tr(
+                f"literature:{name}: no such file in data/literature; known: {known or 'none'}",
+                f"literature:{name}：data/literature 中没有该文件；已有：{known or '无'}",
+            )
+        )
+    return [path for path in found if path.is_file()]
+
+
+def load(spec: str, where=None):
+    """Read a data source.
+
+    Parameters
+    ----------
+    spec : str
+        ``study:<folder of data/studies>``, ``open:<name in data/open.yml>`` or
+        ``literature:<file of data/literature>``.
+    where : mapping, optional
+        Records to keep: ``{column: value, or list of values, or {min: …, max: …}}``.
+
+    Returns
+    -------
+    frame : DataFrame
+        Vocabulary names and units; row ``i`` is record ``i + 1`` of the file. ``attrs["source"]``
+        holds spec, where, title, citation, licence, origin and the SHA-256 of the files;
+        ``attrs["notes"]`` every kind of value set to missing or record left out, counted.
+
+    Raises
+    ------
+    DataError
+        The source, a column or a value is not there, with those that exist.
+
+    Examples
+    --------
+    >>> load("open:eurasia_trees", {"genus": "Larix", "dbh": {"min": 1}})  # doctest: +SKIP
+    """
+    kind, name = _split(spec)
+    if kind == "study":
+        from sinklab.data import literature
+        from sinklab.data.catalogue import select
+        from sinklab.data.studies import read_study
+
+        frame = read_study(name)
+    elif kind == "open":
+        frame = read_open(name)
+    else:
+        _literature_files(name)
+
+        frame = literature.load(name)
+
+    chosen = select(frame, where, spec)
+    source = dict(frame.attrs.get("source") or {})
+    if kind == "literature":
+        # Only what is printed in the rows that are left.
+        source |= literature.cited(chosen)
+    chosen.attrs["source"] = source | {"spec": spec, "where": dict(where or {})}
+    notes = list(frame.attrs.get("notes") or [])
+    if where:
+        notes.append(
+            tr(
+                f"where: {len(chosen)} of {len(frame)} records kept",
+                f"where：保留 {len(frame)} 条中的 {len(chosen)} 条",
+            )
+        )
+    chosen.attrs["notes"] = notes
+    return chosen
+
+
+# --- Scientific names as data sets write them, brought to a binomial without authors.
+
+#: Cyrillic letters that look like Latin ones; keyboards of the region mix them into names and headers.
+LOOKALIKES = str.maketrans("АВЕКМНОРСТХІЈаеорсухіјѕ", "ABEKMHOPCTXIJaeopcyxijs")
+_SPLIT = re.compile(r"[,;/&+]| -|- | and | и | et al\b")
+_TWO_GENERA = re.compile(r"^([A-Z][a-z]+)-([A-Z][a-z]+)$")
+_ABBREVIATED = re.compile(r"[A-Z][a-z]{0,2}\.")
+_RANKS = ("var.", "subsp.", "ssp.", "f.")
+_HYBRIDS = ("x", "×", "*")
+
+
+def latin(text: str) -> str:
+    """Text with look-alike Cyrillic letters replaced and blanks squeezed."""
+    return " ".join(text.translate(LOOKALIKES).split())
+
+
+@lru_cache(maxsize=1)
+def _variants() -> dict[str, str]:
+    with open(paths.data("vocabulary", "name_variants.csv"), encoding="utf-8-sig", newline="") as stream:
+        return {row["found"]: row["use"] for row in csv.DictReader(stream)}
+
+
+@lru_cache(maxsize=4096)
+def clean(label: str) -> tuple[str, str, int]:
+    """Species, genus and number of taxa in the label of a data set.
+
+    Authors of names are dropped, variants of ``data/vocabulary/name_variants.csv`` replaced. A label
+    of several taxa has no species, and a genus only when all share it.
+
+    Parameters
+    ----------
+    label : str
+
+    Returns
+    -------
+    species, genus : str
+        "" when unknown.
+    n_taxa : int
+
+    Examples
+    --------
+    >>> clean("Pinus sylvestris L.")
+    ('Pinus sylvestris', 'Pinus', 1)
+    >>> clean("Betula pendula, B. pubescens")
+    ('', 'Betula', 2)
+    """
+    text = re.sub(r"\([^)]*\)", " ", latin(label))
+    text = _TWO_GENERA.sub(r"\1, \2", text.strip())
+    hybrid = _hybrid(text.split())
+    if hybrid:
+        return hybrid
+    taxa, genus = [], ""
+    for part in _SPLIT.split(text):
+        words = part.split()
+        if (
+            not words
+            or not words[0][0].isupper()
+            or words[0].casefold().startswith(("unknown", "unidentified"))
+        ):
+            continue
+        if len(words) == 1 and words[0].endswith("."):
+            continue  # the second of two authors
+        if _ABBREVIATED.fullmatch(words[0]) and genus.startswith(words[0][:-1]):
+            words[0] = genus
+        species, genus = _binomial(words)
+        taxa.append((species, genus))
+    if len(taxa) == 1:
+        # "(hybrid)" after a name says that the plants are not that species.
+        species, genus = taxa[0]
+        return ("" if re.search(r"\([hg]ybrid\)", label) else species), genus, 1
+    genera = {genus for _, genus in taxa}
+    return "", genera.pop() if len(genera) == 1 else "", len(taxa)
+
+
+def _binomial(words) -> tuple[str, str]:
+    genus = _variants().get(words[0], words[0])
+    epithet = words[1] if len(words) > 1 else ""
+    # Some sources write an epithet that honours a person with a capital; authors end with a point.
+    if not re.fullmatch(r"[A-Z]?[a-z]{2,}(-[A-Z]?[a-z]+)*", epithet) or epithet in ("sp", "cf", "spp"):
+        return "", genus
+    species = f"{genus} {epithet.lower()}"
+    species = _variants().get(species, species)
+    for rank, name in zip(words[2:], words[3:], strict=False):
+        if rank in _RANKS and name[0].islower():
+            species = f"{species} {rank} {name.rstrip('.')}"
+            break
+    return species, species.split()[0]
+
+
+def _hybrid(words):
+    """Return the name of a hybrid: ``Populus × euramericana``, ``Eucalyptus urophylla × E. grandis``."""
+    marks = [i for i, word in enumerate(words) if word in _HYBRIDS]
+    if len(marks) != 1 or not 0 < marks[0] < len(words) - 1:
+        return None
+    before, after = words[: marks[0]], words[marks[0] + 1 :]
+    species, genus = _binomial(before)
+    if not species:
+        return f"{genus} × {after[0]}", genus, 1
+    if len(after) < 2:
+        return f"{species} × {after[0]}", genus, 1
+    other = f"{genus[0]}." if after[0] in (genus, f"{genus[0]}.") else after[0]
+    return f"{species} × {other} {after[1]}", genus, 1
+
+
+def species_id(species: str) -> str:
+    """Key of a species in the vocabulary, "" when it is not there."""
+    try:
+        return vocabulary.species(species).species_id if species else ""
+    except DataError:
+        return ""
+
+
+# --- What follows from the columns of a data set: exceptions of single studies, differences, sums, ratios.
+
+
+def derive(frame, entry, notes) -> None:
+    """Add to a frame what its entry in ``data/open.yml`` says can be computed, and count it.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Changed in place.
+    entry : dict
+        ``constants`` hold for every record, ``limits`` names columns whose values outside the vocabulary are
+        blanked, ``contradictions`` blank two columns where one cannot be such a share of the other,
+        ``exceptions`` change a column on the records of one study, ``differences`` take a part from a
+        whole, ``sums`` fill totals that are missing, ``ratios`` divide two columns.
+    notes : list of str
+        Lines are appended.
+    """
+    for column, value in entry.get("constants", {}).items():
+        frame[column] = value
+    for name in entry.get("limits", []):
+        _limit(frame, name, notes)
+    for item in entry.get("contradictions", []):
+        _contradiction(frame, item, notes)
+    for item in entry.get("exceptions", []):
+        _exception(frame, item, notes)
+    for item in entry.get("differences", []):
+        _difference(frame, item, notes)
+    for item in entry.get("sums", []):
+        _sum(frame, item, notes)
+    for item in entry.get("ratios", []):
+        over, under = item["of"]
+        frame[item["variable"]] = frame[over] / frame[under]
+        text = f"{item['variable']} = {over} / {under}"
+        notes.append(tr(f"{text}: computed", f"{text}：计算得出"))
+
+
+def _records(rows) -> str:
+    """Numbers of the first records of a mask, and how many there are."""
+    found = [str(i + 1) for i in rows.index[rows]]
+    return ", ".join(found[:10]) + (", …" if len(found) > 10 else "")
+
+
+def _limit(frame, name, notes) -> None:
+    known = vocabulary.variable(name)
+    outside = (frame[name] < known.minimum) | (frame[name] > known.maximum)
+    if outside.any():
+        frame[name] = frame[name].mask(outside)
+        span = f"{known.minimum:g}-{known.maximum:g} {known.unit}"
+        notes.append(
+            tr(
+                f"{name}: {int(outside.sum())} values outside {span} set to missing (records {_records(outside)})",
+                f"{name}：{int(outside.sum())} 个值超出 {span}，设为缺失（第 {_records(outside)} 条）",
+            )
+        )
+
+
+def _contradiction(frame, item, notes) -> None:
+    over, under = item["of"]
+    share = frame[over] / (frame[under] * item["scale"])
+    beyond = (share > item["maximum"]) | (share < item["minimum"])
+    if beyond.any():
+        frame[[over, under]] = frame[[over, under]].mask(beyond)
+        span = f"{item['minimum']:g}-{item['maximum']:g}"
+        notes.append(
+            tr(
+                f"{over} is not {span} of {under} on {int(beyond.sum())} records, both set to missing: "
+                f"{item['reason']} (records {_records(beyond)})",
+                f"{int(beyond.sum())} 条记录的 {over} 与 {under} 之比不在 {span} 内，两者均设为缺失："
+                f"{item['reason']}（第 {_records(beyond)} 条）",
+            )
+        )
+
+
+def _exception(frame, item, notes) -> None:
+    rows = pd.Series(True, index=frame.index)
+    for column, value in item["where"].items():
+        rows &= frame[column] == value
+    name, added = item["variable"], item["add"]
+    changed = rows & frame[name].notna()
+    frame[name] = frame[name].mask(rows, frame[name] + frame[added])
+    for column in item["blank"]:
+        frame[column] = frame[column].mask(rows)
+    who = ", ".join(str(value) for value in item["where"].values())
+    blank = ", ".join(item["blank"])
+    notes.append(
+        tr(
+            f"{who}: {added} added to {name} and {blank} computed anew on {int(changed.sum())} records: {item['reason']}",
+            f"{who}：{int(changed.sum())} 条记录的 {name} 加上 {added}，并重新计算 {blank}：{item['reason']}",
+        )
+    )
+
+
+def _difference(frame, item, notes) -> None:
+    whole, part = frame[item["from"]], frame[item["minus"]]
+    result = whole - part
+    bad, alone = result <= 0, whole.notna() & part.isna()
+    frame[item["variable"]] = result.mask(bad)
+    formula = f"{item['variable']} = {item['from']} - {item['minus']}"
+    good = int((result > 0).sum())
+    notes.append(
+        tr(
+            f"{formula}: {good} records; blank on {int(alone.sum())} without {item['minus']}",
+            f"{formula}：{good} 条；{int(alone.sum())} 条缺 {item['minus']}，留空",
+        )
+    )
+    if bad.any():
+        studies = frame.loc[bad, "study_id"].value_counts()
+        kinds = ", ".join(f"{study} ({count})" for study, count in studies.items())
+        notes.append(
+            tr(
+                f"{formula}: not positive on {int(bad.sum())} records, {item['variable']} left blank: {kinds}",
+                f"{formula}：{int(bad.sum())} 条不为正，{item['variable']} 留空：{kinds}",
+            )
+        )
+
+
+def _sum(frame, item, notes) -> None:
+    total = frame[item["of"]].sum(axis=1, skipna=False)
+    present = frame[item["variable"]] if item["variable"] in frame else pd.Series(np.nan, index=frame.index)
+    fill = present.isna() & total.notna()
+    frame[item["variable"]] = present.where(~fill, total)
+    if fill.any():
+        text = f"{item['variable']} = {' + '.join(item['of'])}"
+        notes.append(
+            tr(
+                f"{text}: computed on {int(fill.sum())} records that lack it",
+                f"{text}：为 {int(fill.sum())} 条缺该值的记录计算",
+            )
+        )
+
+
+# --- Read an open data set by what ``data/open.yml`` says of its columns, counting every value it sets asid
+
+#: Columns of which one says what a record is.
+IDENTIFIERS = {"tree_id", "plot_id", "core_id"}
+
+
+def read_open(name: str) -> pd.DataFrame:
+    """Read an open data set in vocabulary names and units.
+
+    Parameters
+    ----------
+    name : str
+        A name in ``data/open.yml``.
+
+    Returns
+    -------
+    frame : DataFrame
+        One row per record of the file; ``attrs["source"]`` and ``attrs["notes"]``.
+
+    Raises
+    ------
+    DataError
+        The file is not at hand, or lacks a column.
+    """
+    entry = catalogue.entry(name)
+    path, *others = catalogue.entry_files(name)
+    notes = []
+    raw = _raw(path, notes)
+    for item, other in zip(entry.get("joins", ()), others, strict=True):
+        raw = _join(raw, _raw(other, notes), item["keys"], other)
+    wanted = [item["column"] for item in entry["columns"].values()]
+    wanted += [entry["species"]] if "species" in entry else []
+    missing = [column for column in wanted if column not in raw]
+    if missing:
+        raise DataError(
+            tr(
+                f"{path}: no column {', '.join(missing)}; columns: {', '.join(raw.columns)}",
+                f"{path}：没有列 {'、'.join(missing)}；已有列：{', '.join(raw.columns)}",
+            )
+        )
+    columns = _species(raw[entry["species"]], notes) if "species" in entry else {}
+    if not IDENTIFIERS & set(entry["columns"]):
+        columns["tree_id"] = pd.Series([f"{name}_{i + 1:05d}" for i in range(len(raw))], index=raw.index)
+    for variable, item in entry["columns"].items():
+        columns[variable] = _column(raw[item["column"]], variable, item, notes)
+    frame = pd.DataFrame(columns)
+    _diameter_height(frame, raw, entry.get("diameter_height"), notes)
+    derive(frame, entry, notes)
+    components = {
+        v: i["component"] for v, i in entry["columns"].items() if "component" in i and "as" not in i
+    }
+    components |= {d["variable"]: d["component"] for d in entry.get("differences", [])}
+    digests = {
+        item["path"]: paths.file_sha256(file)
+        for item, file in zip(entry["files"], [path, *others], strict=True)
+    }
+    changed = [item["path"] for item in entry["files"] if digests[item["path"]] != item["sha256"]]
+    if changed:
+        notes.append(
+            tr(
+                f"{', '.join(changed)} differs from the file described in data/open.yml (SHA-256)",
+                f"{'、'.join(changed)} 与 data/open.yml 所述文件不同（SHA-256）",
+            )
+        )
+    frame.attrs["notes"] = notes
+    frame.attrs["source"] = {
+        "spec": f"open:{name}",
+        "where": {},
+        "title": entry["title"]["en"],
+        "title_zh": entry["title"]["zh"],
+        "citation": entry["citation"],
+        "licence": entry["licence"],
+        "origin": entry["origin"],
+        "components": components,
+        "files": digests,
+    }
+    return frame
+
+
+def _raw(path, notes) -> pd.DataFrame:
+    """Text cells as in the file, under headers written in Latin letters only."""
+    rows = list(csv.reader(io.StringIO(data_files.read_text(path))))
+    header = [latin(cell) for cell in rows[0]]
+    for before, after in zip(rows[0], header, strict=True):
+        if before.strip() != after:
+            text = f"{before!r} → {after!r}"
+            notes.append(
+                tr(f"header {text}: letters of another alphabet", f"表头 {text}：含其他字母表的字母")
+            )
+    lengths = [f"{i + 1}: {len(row)}" for i, row in enumerate(rows) if len(row) != len(header)]
+    if lengths:
+        raise DataError(
+            tr(
+                f"{path}: expected {len(header)} cells in every line, found\n{listing(lengths)}",
+                f"{path}：每行应有 {len(header)} 个单元格，而\n{listing(lengths)}",
+            )
+        )
+    return pd.DataFrame(rows[1:], columns=header, dtype="object")
+
+
+def _join(raw, other, keys, path) -> pd.DataFrame:
+    """Add to every record the columns of a second file that it lacks, found by shared keys."""
+    twice = other[other.duplicated(keys)]
+    alone = raw[~pd.MultiIndex.from_frame(raw[keys]).isin(pd.MultiIndex.from_frame(other[keys]))]
+    problems = [
+        tr(f"keys used twice: {row}", f"键重复：{row}") for row in twice[keys].drop_duplicates().to_numpy()
+    ]
+    problems += [
+        tr(f"no record for {row}", f"没有 {row} 的记录") for row in alone[keys].drop_duplicates().to_numpy()
+    ]
+    if problems:
+        raise DataError(f"{path}: {listing(problems)}")
+    fresh = [c for c in other.columns if c in keys or c not in raw]
+    return raw.merge(other[fresh], on=keys, how="left", validate="many_to_one")
+
+
+def _species(labels, notes) -> dict:
+    """Columns species, genus and species_id from the labels of a data set."""
+    cleaned = [clean(label) for label in labels]
+    species = pd.Series([s or None for s, _, _ in cleaned], index=labels.index, dtype="str")
+    genus = pd.Series([g or None for _, g, _ in cleaned], index=labels.index, dtype="str")
+    keys = {s: species_id(s) or None for s in set(species.dropna())}
+    foreign = sum(latin(label) != " ".join(label.split()) for label in labels)
+    several = sum(n > 1 for _, _, n in cleaned)
+    unnamed = sum(n < 2 and not s for s, _, n in cleaned)
+    for count, en, zh in (
+        (
+            foreign,
+            "species labels held letters of another alphabet, replaced",
+            "个树种名含其他字母表的字母，已替换",
+        ),
+        (
+            several,
+            "records name several taxa: species blank, genus kept where they share it",
+            "条记录含多个树种：树种留空，同属时保留属名",
+        ),
+        (unnamed, "records name a genus only, or nothing: species blank", "条记录只有属名或无名称：树种留空"),
+    ):
+        if count:
+            notes.append(tr(f"{count} {en}", f"{count} {zh}"))
+    return {"species": species, "genus": genus, "species_id": species.map(keys).astype("str")}
+
+
+def _column(cells, variable, item, notes) -> pd.Series:
+    blank_only = int(sum(bool(cell) and not cell.strip() for cell in cells))
+    if blank_only:
+        text = tr(
+            f"{item['column']}: {blank_only} cells hold only a blank, read as missing",
+            f"{item['column']}：{blank_only} 个单元格只有空格，按缺失处理",
+        )
+        notes.append(text)
+    cells = cells.str.strip()
+    cells = cells.mask(cells.isin(data_files.MISSING))
+    if "unit" not in item:
+        if "values" in item:
+            cells = cells.map(lambda cell: item["values"].get(cell, cell), na_action="ignore")
+        return cells.map(lambda cell: " ".join(latin(cell).split()), na_action="ignore").astype("str")
+    values = pd.to_numeric(cells, errors="coerce").astype(float)
+    text = cells[values.isna() & cells.notna()]
+    if len(text):
+        kinds = ", ".join(f"{cell} ({count})" for cell, count in Counter(text).most_common(8))
+        notes.append(
+            tr(
+                f"{item['column']}: {len(text)} cells hold text, set to missing: {kinds}",
+                f"{item['column']}：{len(text)} 个单元格为文字，设为缺失：{kinds}",
+            )
+        )
+    known = vocabulary.variable(item.get("as", variable))
+    values = pd.Series(vocabulary.convert(values.to_numpy(), item["unit"], known.unit), index=cells.index)
+    # A length or mass of zero or less was not measured; the limits of the vocabulary are left to `data check`.
+    impossible = (values <= 0) if (known.minimum or 0) > 0 else (values < (known.minimum or 0))
+    if known.role != "position" and impossible.any():
+        count = int(impossible.sum())
+        notes.append(
+            tr(
+                f"{item['column']}: {count} values at or below zero set to missing",
+                f"{item['column']}：{count} 个不大于零的值设为缺失",
+            )
+        )
+        values = values.mask(impossible)
+    return values
+
+
+def _diameter_height(frame, raw, rule, notes) -> None:
+    """Set aside diameters that were not measured at breast height."""
+    if not rule:
+        return
+    cells = raw[rule["column"]]
+    if "rules" in rule:
+        for item in rule["rules"]:
+            away = frame["dbh"].notna() & cells.str.contains(item["contains"], regex=False)
+            _set_aside(frame, away, item["move_to"], f"{rule['column']}: … {item['contains']}", notes)
+    else:
+        height = pd.to_numeric(cells, errors="coerce")
+        away = frame["dbh"].notna() & ((height < rule["minimum"]) | (height > rule["maximum"]))
+        _set_aside(frame, away, "", f"{rule['column']} < {rule['minimum']} m / > {rule['maximum']} m", notes)
+        unknown = int((frame["dbh"].notna() & height.isna()).sum())
+        if unknown:
+            notes.append(
+                tr(
+                    f"{unknown} dbh values kept although {rule['column']} is blank",
+                    f"{unknown} 个胸径未注明量测高度（{rule['column']} 为空），予以保留",
+                )
+            )
+    # What remains on plants below breast height cannot be a diameter there.
+    low = frame["dbh"].notna() & (frame["height"] < rule["breast_height"])
+    _set_aside(frame, low, "", f"height < {rule['breast_height']} m", notes)
+
+
+def _set_aside(frame, away, move_to, why, notes) -> None:
+    if not away.any():
+        return
+    count = int(away.sum())
+    if move_to:
+        frame[move_to] = frame["dbh"].where(away)
+        notes.append(
+            tr(
+                f"{count} diameters moved from dbh to {move_to} ({why})",
+                f"{count} 个直径由胸径改记为 {move_to}（{why}）",
+            )
+        )
+    else:
+        notes.append(
+            tr(
+                f"{count} dbh values set to missing: not at breast height ({why})",
+                f"{count} 个胸径设为缺失：不在胸高处量测（{why}）",
+            )
+        )
+    frame["dbh"] = frame["dbh"].mask(away)

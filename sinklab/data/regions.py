@@ -1,0 +1,205 @@
+"""Provinces, zones and cities by name, and layers of land: read with their encoding, measured in hectares.
+
+The repository ships names, not boundaries; whoever wants a map brings the layer.
+"""
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from sinklab import paths
+from sinklab.data import files
+from sinklab.language import DataError, tr
+
+#: Equal-area projection of the whole earth (EASE-Grid 2.0): an area does not depend on what else is in the layer.
+EQUAL_AREA = "EPSG:6933"
+#: What may follow the short name of a region in a register.
+SUFFIXES = ("市", "州", "盟", "地区", "自治州", "省", "自治区")
+
+
+@dataclass(frozen=True)
+class Region:
+    """One row of ``data/vocabulary/regions.csv``; ``zone`` is "" where a province has none."""
+
+    level: str
+    name_zh: str
+    name_en: str
+    province: str
+    zone: str
+    main_types: str
+    second_types: str
+    source: str
+
+
+@lru_cache(maxsize=1)
+def all_regions() -> tuple[Region, ...]:
+    """All regions of the vocabulary."""
+    with open(paths.data("vocabulary", "regions.csv"), encoding="utf-8-sig", newline="") as stream:
+        return tuple(Region(**row) for row in csv.DictReader(stream))
+
+
+@lru_cache(maxsize=4096)
+def find(name: str, level: str = "city") -> Region | None:
+    """Region of a level by its Chinese or English name, with or without its suffix; None when unknown.
+
+    Examples
+    --------
+    >>> find("凉山彝族自治州").zone
+    '川西南'
+    >>> find("Chifeng").province
+    '内蒙古'
+    """
+    wanted = name.strip()
+    for region in all_regions():
+        if region.level != level:
+            continue
+        if wanted.casefold() in (region.name_zh, region.name_en.casefold()):
+            return region
+        rest = wanted.removeprefix(region.name_zh)
+        if rest != wanted and rest.endswith(SUFFIXES):
+            return region
+    return None
+
+
+def add_regions(frame, city: str = "city"):
+    """Add the columns ``province`` and ``zone`` that follow from a column of cities.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    city : str
+        Its column of city names.
+
+    Returns
+    -------
+    frame : DataFrame
+        A copy; a column that is there already stays. A city that is not in the vocabulary gets "".
+    unknown : dict of str to int
+        Those cities, with the number of rows.
+    """
+    if city not in frame:
+        raise DataError(
+            tr(
+                f"zones and provinces follow from a column {city!r}; found {', '.join(map(str, frame.columns))}",
+                f"片区和省由列 {city!r} 推出；现有列：{'、'.join(map(str, frame.columns))}",
+            )
+        )
+    names = frame[city].astype("str").fillna("")
+    found = {name: find(name) for name in names.unique()}
+    out = frame.copy()
+    for column in ("province", "zone"):
+        if column not in out:
+            values = {name: getattr(region, column) if region else "" for name, region in found.items()}
+            out[column] = names.map(values)
+    unknown = names[names.map(lambda name: found[name] is None)]
+    return out, {str(k): int(v) for k, v in unknown.value_counts().items()}
+
+
+def read_layer(path, layer: str | None = None, encoding: str | None = None, crs=None):
+    """Read stands, plots or boundaries.
+
+    Parameters
+    ----------
+    path : path
+        GeoPackage, shapefile, GeoJSON or another format of GDAL; GeoParquet; CSV (no geometry).
+    layer : str, optional
+        Of a file with several.
+    encoding : str, optional
+        Of the attribute table of a shapefile. When left out its ``.cpg`` decides, else UTF-8 where
+        that fits and GB18030 where it does not.
+    crs : optional
+        Coordinate reference system, when the file names none. One that the file names is kept.
+
+    Returns
+    -------
+    frame : GeoDataFrame, or DataFrame without geometry
+
+    Raises
+    ------
+    DataError
+        The file cannot be read; it has geometry, but no reference system and none was given; or its
+        coordinates cannot be in the system it names.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(tr(f"{path}: no such file", f"{path}：文件不存在"))
+    if path.suffix.lower() in (".csv", ".txt", ".tsv"):
+        return files.read_csv(path)
+    import geopandas as gpd
+
+    try:
+        if path.suffix.lower() in (".parquet", ".geoparquet"):
+            frame = _read_parquet(path)
+        else:
+            options = {"layer": layer} if layer else {}
+            if path.suffix.lower() == ".shp":
+                options["encoding"] = encoding or _dbf_encoding(path)
+            frame = gpd.read_file(path, **options)
+    except DataError:
+        raise
+    except Exception as error:
+        # Readers of geometry raise errors of many libraries; all mean that the file is not usable.
+        raise DataError(tr(f"{path}: cannot be read ({error})", f"{path}：无法读取（{error}）")) from error
+    if "geometry" not in frame or not hasattr(frame, "crs"):
+        return frame
+    return _with_crs(frame, path, crs)
+
+
+def _read_parquet(path):
+    import geopandas as gpd
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    if b"geo" in (pq.read_schema(path).metadata or {}):
+        return gpd.read_parquet(path)
+    return pd.read_parquet(path)
+
+
+def _dbf_encoding(path) -> str | None:
+    """Encoding of the attribute table; None leaves it to the ``.cpg`` file."""
+    beside = {p.suffix.lower(): p for p in path.parent.glob(f"{path.stem}.*")}
+    if ".cpg" in beside:
+        return None
+    if ".dbf" not in beside:
+        raise DataError(tr(f"{path}: its .dbf file is missing", f"{path}：缺少 .dbf 文件"))
+    raw = beside[".dbf"].read_bytes()
+    start = int.from_bytes(raw[8:10], "little")
+    # Names of columns and values; the bytes between are numbers that any encoding reads.
+    try:
+        (raw[32:start] + raw[start:]).decode("utf-8")
+    except UnicodeDecodeError:
+        return "GB18030"
+    return "UTF-8"
+
+
+def _with_crs(frame, path, crs):
+    if frame.crs is None:
+        if crs is None:
+            raise DataError(
+                tr(
+                    f"{path}: names no coordinate reference system, so no area can be computed; "
+                    "give it (crs, such as EPSG:4490), or supply the .prj file",
+                    f"{path}：没有坐标系，无法计算面积；请给出坐标系（如 EPSG:4490）或补上 .prj 文件",
+                )
+            )
+        frame = frame.set_crs(crs)
+    filled = frame.geometry[~(frame.geometry.isna() | frame.geometry.is_empty)]
+    if filled.empty:
+        return frame
+    west, south, east, north = filled.total_bounds
+    in_degrees = west >= -180 and east <= 360 and south >= -90 and north <= 90
+    if frame.crs.is_geographic != in_degrees:
+        span = f"x {west:g}–{east:g}, y {south:g}–{north:g}"
+        raise DataError(
+            tr(
+                f"{path}: coordinates ({span}) cannot be in {frame.crs.name}; correct the reference system of the file",
+                f"{path}：坐标（{span}）不可能属于 {frame.crs.name}；请更正文件的坐标系",
+            )
+        )
+    return frame
+
+
+def hectares(frame):
+    """Area of every geometry in an equal-area projection [ha]; 0 for points, lines and empty ones."""
+    return frame.geometry.to_crs(EQUAL_AREA).area / 1e4

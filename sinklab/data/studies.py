@@ -1,0 +1,406 @@
+"""Field studies: a folder with the raw table, what its columns mean, what was corrected and why.
+
+``data/studies/<id>/`` holds four files. ``data.csv`` is kept as received. ``columns.csv`` gives each
+raw column its vocabulary variable, the unit it was written in and, for masses, what exactly was
+weighed. ``corrections.csv`` changes single cells, each with old value, new value, reason and name.
+``study.yml`` says what the study is.
+
+Changes to single cells of a raw table, each with its reason.
+
+One thing that is wrong in a file, and what was read of a study.
+
+Read the four files of a study and collect everything that stands in the way.
+"""
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from sinklab import paths
+from sinklab.data import files, vocabulary
+from sinklab.language import DataError, UnitError, listing, tr
+
+# --- Field studies: a folder with the raw table, what its columns mean, what was corrected and why.
+
+FILES = ("data.csv", "columns.csv", "corrections.csv", "study.yml")
+
+
+def list_studies() -> tuple[str, ...]:
+    """Ids of the studies under ``data/studies``, sorted."""
+    return tuple(sorted(path.parent.name for path in paths.data("studies").glob("*/study.yml")))
+
+
+def study_folder(study_id) -> Path:
+    """Folder of a study, by its id or by the path of a folder.
+
+    Raises
+    ------
+    DataError
+        With the ids that exist.
+    """
+    folder = Path(study_id)
+    if folder.is_dir() and (folder / "study.yml").is_file():
+        return folder.resolve()
+    folder = paths.data("studies", str(study_id))
+    if str(study_id) and (folder / "study.yml").is_file():
+        return folder
+    known = list_studies()
+    near = get_close_matches(str(study_id), known, n=3) or known
+    raise DataError(
+        tr(
+            f"study {str(study_id)!r} does not exist in data/studies; known: {', '.join(near) or 'none'}",
+            f"data/studies 中没有研究 {str(study_id)!r}；已有：{'、'.join(near) or '无'}",
+        )
+    )
+
+
+def study_files(study_id) -> list[Path]:
+    """Return the four files of a study."""
+    folder = study_folder(study_id)
+    return [folder / name for name in FILES]
+
+
+def read_study(study_id):
+    """Read a study in vocabulary names and units, with its corrections applied.
+
+    Parameters
+    ----------
+    study_id : str or path
+        Name of a folder in ``data/studies``, or a folder.
+
+    Returns
+    -------
+    frame : DataFrame, one row per record
+        Columns named and measured as in ``data/vocabulary/variables.csv``, with ``study_id`` and
+        ``species`` added; row ``i`` is record ``i + 1`` of ``data.csv``. ``attrs["study"]`` holds
+        ``study.yml`` and the component of each mass, ``attrs["source"]`` what a table keeps of it,
+        ``attrs["notes"]`` what was changed or left out.
+
+    Raises
+    ------
+    DataError
+        Everything that is wrong with the four files, at once.
+    """
+    found = inspect(study_folder(study_id))
+    if found.problems:
+        raise DataError(listing(found.problems))
+    return found.frame
+
+
+# --- Changes to single cells of a raw table, each with its reason.
+
+
+def _same(found: str, expected: str) -> bool:
+    try:
+        return float(found) == float(expected)
+    except ValueError:
+        return found == expected
+
+
+def correct(found, raw, keys, corrections) -> pd.DataFrame:
+    """Apply the rows of ``corrections.csv`` to raw cells; column ``*`` leaves the whole record out.
+
+    Parameters
+    ----------
+    found : Inspection
+        Takes the problems: a record or column that is not there, an old value that is another one, a
+        correction without reason or name.
+    raw : DataFrame of str
+    keys : list of str
+        Name of each record.
+    corrections : DataFrame of str
+
+    Returns
+    -------
+    raw : DataFrame of str
+        With the index of the records that stay.
+    """
+    raw, dropped = raw.copy(), []
+    for number, row in enumerate(corrections.to_dict("records"), start=1):
+
+        def problem(column, value, expected, advice="", number=number):
+            found.add("corrections.csv", f"#{number}", column, value, expected, advice)
+
+        for name in ("reason", "who"):
+            if not row[name]:
+                problem(name, "–", tr("a value", "有内容"))
+        rows = [i for i, key in enumerate(keys) if row["record"] in (key, f"#{i + 1}")]
+        if len(rows) != 1:
+            expected = tr("one record of data.csv", "data.csv 中的一条记录")
+            advice = tr(
+                f"{len(rows)} records match; use #n for record n", f"匹配到 {len(rows)} 条；可用 #n 指第 n 条"
+            )
+            problem("record", row["record"], expected, advice)
+            continue
+        if row["column"] == "*":
+            dropped.append(rows[0])
+            continue
+        if row["column"] not in raw:
+            problem("column", row["column"], tr("a column of data.csv, or *", "data.csv 中的列，或 *"))
+            continue
+        cell = raw.at[rows[0], row["column"]]
+        if not _same(cell, row["old"]):
+            advice = tr("data.csv or the correction was changed since", "data.csv 或更正记录之后被改动过")
+            problem(f"old ({row['column']})", row["old"] or "–", cell or "–", advice)
+            continue
+        raw.at[rows[0], row["column"]] = row["new"]
+    changed = len(corrections) - len(dropped)
+    if changed:
+        found.notes.append(
+            tr(f"{changed} cells corrected (corrections.csv)", f"更正 {changed} 个单元格（corrections.csv）")
+        )
+    if dropped:
+        text = tr(
+            f"{len(dropped)} records left out (corrections.csv)",
+            f"剔除 {len(dropped)} 条记录（corrections.csv）",
+        )
+        found.notes.append(text)
+    return raw.drop(index=dropped)
+
+
+# --- One thing that is wrong in a file, and what was read of a study.
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a file: where, what was found, what was expected, what to do."""
+
+    file: str
+    record: str
+    column: str
+    value: str
+    expected: str
+    advice: str
+    rule: str
+
+    def __str__(self):
+        """One line for people."""
+        where = tr(f", record {self.record}", f"，记录 {self.record}") if self.record else ""
+        found = f"{self.column} = {self.value}" if self.value else self.column
+        expected = tr(f"expected {self.expected}", f"应为 {self.expected}")
+        end = f"; {self.advice}" if self.advice else ""
+        return f"{self.file}{where}: {found}; {expected}{end}"
+
+
+@dataclass
+class Inspection:
+    """What was read of a study, and everything that stood in the way."""
+
+    folder: Path
+    info: dict = field(default_factory=dict)
+    columns: list = field(default_factory=list)
+    frame: object = None
+    problems: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+
+    def name(self, file: str) -> str:
+        """Name of one of the files, for messages."""
+        return paths.relative(self.folder / file)
+
+    def add(self, file, record, column, value, expected, advice="", rule="file"):
+        """Note a problem."""
+        self.problems.append(
+            Problem(self.name(file), str(record), str(column), str(value), expected, advice, rule)
+        )
+
+
+# --- Read the four files of a study and collect everything that stands in the way.
+
+COLUMNS = ("column", "variable", "unit_in", "component", "note")
+CORRECTIONS = ("record", "column", "old", "new", "reason", "who")
+#: What study.yml must say; a simulated study also says how it was generated.
+FIELDS = ("title", "species", "region", "method", "origin", "licence", "contacts", "citation")
+ORIGINS = ("measured", "simulated")
+
+
+def inspect(folder) -> Inspection:
+    """Read a study as far as possible and collect its problems instead of raising them."""
+    found = Inspection(Path(folder))
+    _read_info(found)
+    raw = _read_table(found, "data.csv")
+    columns = _read_table(found, "columns.csv", COLUMNS)
+    corrections = _read_table(found, "corrections.csv", CORRECTIONS, may_be_empty=True)
+    if raw is None or columns is None:
+        return found
+    found.columns = columns.to_dict("records")
+    keys = _record_keys(found, raw)
+    if corrections is not None:
+        raw = correct(found, raw, keys, corrections)
+    found.frame = _typed(found, raw, keys)
+    _describe(found)
+    return found
+
+
+def _read_info(found) -> None:
+    try:
+        info = yaml.safe_load(files.read_text(found.folder / "study.yml"))
+    except (DataError, yaml.YAMLError) as error:
+        found.add(
+            "study.yml", "", "study.yml", "", tr("a readable YAML file", "可读的 YAML 文件"), str(error)
+        )
+        return
+    if not isinstance(info, dict):
+        expected = ", ".join(FIELDS)
+        found.add("study.yml", "", "study.yml", type(info).__name__, expected)
+        return
+    found.info = info
+    for name in FIELDS:
+        value = info.get(name)
+        # A text in two languages is said when both are.
+        if not (all(value.values()) if isinstance(value, dict) else value):
+            advice = tr("say it in study.yml", "请在 study.yml 中写明")
+            found.add("study.yml", "", name, "–", tr("a value", "有内容"), advice)
+    if info.get("origin") and info["origin"] not in ORIGINS:
+        found.add("study.yml", "", "origin", info["origin"], " / ".join(ORIGINS))
+    if info.get("origin") == "simulated" and not info.get("generator"):
+        found.add("study.yml", "", "generator", "–", tr("seed and equations", "随机种子与方程"))
+    try:
+        vocabulary.species(str(info.get("species", "")))
+    except DataError as error:
+        found.add(
+            "study.yml", "", "species", info.get("species"), tr("a known species", "已知树种"), str(error)
+        )
+
+
+def _read_table(found, name, expected=None, may_be_empty=False) -> pd.DataFrame | None:
+    path = found.folder / name
+    try:
+        if may_be_empty and path.is_file() and len(files.read_text(path).strip().splitlines()) == 1:
+            return pd.DataFrame(columns=list(expected), dtype="str")
+        header, rows = files.read_rows(path)
+    except DataError as error:
+        found.add(name, "", name, "", tr("a readable table", "可读的表格"), str(error))
+        return None
+    if expected and list(header) != list(expected):
+        found.add(name, "", tr("header", "表头"), ",".join(header), ",".join(expected))
+        return None
+    return pd.DataFrame(rows, columns=header, dtype="str")
+
+
+def _record_keys(found, raw) -> list[str]:
+    """Names by which people find a record: tree number, else plot number, else ``#`` and the position."""
+    for variable in ("tree_id", "plot_id"):
+        for row in found.columns:
+            if row["variable"] == variable and row["column"] in raw:
+                cells = list(raw[row["column"]])
+                return [cell or f"#{i + 1}" for i, cell in enumerate(cells)]
+    return [f"#{i + 1}" for i in range(len(raw))]
+
+
+def _typed(found, raw, keys) -> pd.DataFrame:
+    """Turn raw cells into vocabulary columns and units; cells that are no numbers become problems."""
+    described, taken, typed = set(), {}, {}
+    for row in found.columns:
+        column, name = row["column"], row["variable"]
+        described.add(column)
+        if column not in raw:
+            expected = tr("a column of data.csv", "data.csv 中的列")
+            found.add("columns.csv", column, "column", column, expected, ", ".join(raw.columns))
+            continue
+        if not name:
+            found.notes.append(
+                tr(f"column {column} is not read: {row['note']}", f"未读取列 {column}：{row['note']}")
+            )
+            continue
+        if name in taken:
+            expected = tr(f"one column; {taken[name]} is it already", f"只对应一列；{taken[name]} 已对应")
+            found.add("columns.csv", column, "variable", name, expected)
+            continue
+        taken[name] = column
+        try:
+            variable = vocabulary.variable(name)
+        except DataError as error:
+            found.add("columns.csv", column, "variable", name, tr("a known variable", "已知变量"), str(error))
+            continue
+        cells = raw[column]
+        if not variable.numeric:
+            blank = cells.isin(files.MISSING)
+            typed[name] = cells.mask(blank)
+            continue
+        if row["component"] and row["component"] not in vocabulary.components():
+            expected = tr(
+                "a component of data/vocabulary/components.csv", "data/vocabulary/components.csv 中的组分"
+            )
+            found.add("columns.csv", column, "component", row["component"], expected)
+        values = _numbers(found, cells, column, keys)
+        typed[name] = pd.Series(_converted(found, row, values, variable.unit), index=raw.index)
+    for column in raw.columns:
+        if column and column not in described:
+            advice = tr("leave variable blank if it is not used", "不使用的列 variable 留空")
+            found.add(
+                "columns.csv",
+                "",
+                column,
+                "",
+                tr("a row for every column of data.csv", "每列各有一行"),
+                advice,
+            )
+    return pd.DataFrame(typed, index=raw.index)
+
+
+def _numbers(found, cells, column, keys) -> np.ndarray:
+    try:
+        return files.to_numbers(list(cells), column, "data.csv")
+    except DataError:
+        pass
+    values = np.full(len(cells), np.nan)
+    for position, (row, cell) in enumerate(cells.items()):
+        try:
+            values[position] = files.to_numbers([cell], column, "data.csv")[0]
+        except DataError:
+            expected = tr("a finite number or a blank cell", "有限数值或空白")
+            advice = tr(
+                "add a row to corrections.csv with the reason", "请在 corrections.csv 中加一行并写明理由"
+            )
+            found.add("data.csv", _record(keys, row), column, cell, expected, advice)
+    return values
+
+
+def _record(keys, row) -> str:
+    return keys[row] if keys[row].startswith("#") else f"#{row + 1} ({keys[row]})"
+
+
+def _converted(found, row, values, unit) -> np.ndarray:
+    if not row["unit_in"]:
+        expected = tr(f"the unit of the raw column, such as {unit}", f"原始列的单位，例如 {unit}")
+        found.add("columns.csv", row["column"], "unit_in", "–", expected)
+        return values
+    try:
+        return np.asarray(vocabulary.convert(values, row["unit_in"], unit), dtype=float)
+    except UnitError as error:
+        found.add("columns.csv", row["column"], "unit_in", row["unit_in"], unit, str(error))
+        return values
+
+
+def _describe(found) -> None:
+    """Add what the folder says of all records, and the attributes that travel with the frame."""
+    frame, info = found.frame, found.info
+    folder = found.folder
+    if "study_id" not in frame:
+        frame.insert(0, "study_id", folder.name)
+    if "species" not in frame and info.get("species"):
+        try:
+            known = vocabulary.species(str(info["species"]))
+        except DataError:
+            known = None
+        if known:
+            frame.insert(1, "species", known.name_latin)
+    components = {r["variable"]: r["component"] for r in found.columns if r["component"]}
+    title = info.get("title") if isinstance(info.get("title"), dict) else {"en": info.get("title")}
+    frame.attrs["study"] = info | {"study_id": folder.name, "components": components}
+    frame.attrs["notes"] = list(found.notes)
+    frame.attrs["source"] = {
+        "spec": f"study:{folder.name}",
+        "where": {},
+        "title": title.get("en") or folder.name,
+        "title_zh": title.get("zh") or title.get("en") or folder.name,
+        "citation": info.get("citation", ""),
+        "licence": info.get("licence", ""),
+        "origin": info.get("origin", ""),
+        "components": components,
+        "files": paths.files_sha256(p for p in (folder / n for n in FILES) if p.is_file()),
+    }

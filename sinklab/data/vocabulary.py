@@ -1,0 +1,288 @@
+"""What every name means: variables with units and ranges, species, weighed components.
+
+Conversion between the units that field books use and the one unit each variable has.
+"""
+
+import csv
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+
+import numpy as np
+
+from sinklab import paths
+from sinklab.language import DataError, UnitError, reader_language, tr
+
+# --- Conversion between the units that field books use and the one unit each variable has.
+
+
+@lru_cache(maxsize=1)
+def _unit_rows() -> dict[str, dict[str, str]]:
+    with open(paths.data("vocabulary", "units.csv"), encoding="utf-8-sig", newline="") as stream:
+        return {row["unit"]: row for row in csv.DictReader(stream)}
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, tuple[str, float]]:
+    return {unit: (row["dimension"], float(row["factor"])) for unit, row in _unit_rows().items()}
+
+
+def units_symbol(unit: str, lang: str | None = None) -> str:
+    """Unit as people print it, ``t/ha`` or ``t/hm²``; empty for a ratio, the text itself when unknown."""
+    row = _unit_rows().get(unit)
+    return unit if row is None else row[f"symbol_{lang or reader_language()}"]
+
+
+def units() -> tuple[str, ...]:
+    """Names of all known units."""
+    return tuple(_table())
+
+
+def check(unit: str) -> str:
+    """Return ``unit`` when it is known.
+
+    Raises
+    ------
+    UnitError
+        Listing the known units.
+    """
+    if unit not in _table():
+        known = ", ".join(_table())
+        raise UnitError(
+            tr(
+                f"unit {unit!r} is not known; known units (data/vocabulary/units.csv): {known}",
+                f"未知单位 {unit!r}；已知单位（data/vocabulary/units.csv）：{known}",
+            )
+        )
+    return unit
+
+
+def convert(values, unit_from: str, unit_to: str):
+    """Convert numbers from one unit to another of the same dimension.
+
+    Parameters
+    ----------
+    values : float or array
+    unit_from, unit_to : str
+        Names in ``data/vocabulary/units.csv``.
+
+    Returns
+    -------
+    converted : float or array, same shape
+
+    Raises
+    ------
+    UnitError
+        A unit is unknown, or the two measure different things.
+
+    Examples
+    --------
+    >>> convert(250.0, "g/m2", "t/ha")
+    2.5
+    """
+    dimension_from, factor_from = _table()[check(unit_from)]
+    dimension_to, factor_to = _table()[check(unit_to)]
+    if dimension_from != dimension_to:
+        raise UnitError(
+            tr(
+                f"cannot convert {unit_from} ({dimension_from}) to {unit_to} ({dimension_to})",
+                f"无法将 {unit_from}（{dimension_from}）换算为 {unit_to}（{dimension_to}）",
+            )
+        )
+    if unit_from == unit_to:
+        return values
+    # Ratios of whole numbers stay exact (cm to m divides by 100 instead of multiplying by 0.01).
+    if factor_from >= factor_to:
+        return np.multiply(values, factor_from / factor_to)[()]
+    return np.divide(values, factor_to / factor_from)[()]
+
+
+# --- What every name means: variables with units and ranges, species, weighed components.
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One row of ``data/vocabulary/variables.csv``; limits are plausible values, in ``unit``."""
+
+    name: str
+    symbol: str
+    latex: str
+    unit: str
+    minimum: float | None
+    maximum: float | None
+    role: str
+    label_en: str
+    label_zh: str
+    meaning_en: str
+    meaning_zh: str
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the variable holds numbers."""
+        return self.role != "identifier"
+
+
+@dataclass(frozen=True)
+class Species:
+    """One row of ``data/vocabulary/species.csv``: a species, or a genus where trees are named by genus."""
+
+    species_id: str
+    name_latin: str
+    name_zh: str
+    name_en: str
+    genus: str
+    family: str
+    group: str
+    group_zh: str
+
+
+@dataclass(frozen=True)
+class Component:
+    """One row of ``data/vocabulary/components.csv``: what exactly was weighed."""
+
+    component_id: str
+    variable: str
+    includes: tuple[str, ...]
+    excludes: tuple[str, ...]
+    label_en: str
+    label_zh: str
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with open(paths.data("vocabulary", name), encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+@lru_cache(maxsize=1)
+def variables() -> dict[str, Variable]:
+    """All variables by name."""
+    limits = ("minimum", "maximum")
+    found = {}
+    for row in _rows("variables.csv"):
+        bounds = {k: float(row[k]) if row[k] else None for k in limits}
+        found[row["name"]] = Variable(**(row | bounds))
+    return found
+
+
+def is_variable(name: str) -> bool:
+    """Whether the vocabulary knows ``name`` as a variable."""
+    return name in variables()
+
+
+def variable(name: str) -> Variable:
+    """Return the variable called ``name``.
+
+    Raises
+    ------
+    DataError
+        With the nearest known names.
+    """
+    known = variables()
+    if name not in known:
+        near = get_close_matches(name, known, n=3)
+        raise DataError(
+            tr(
+                f"variable {name!r} is not in data/vocabulary/variables.csv; nearest: {', '.join(near) or '–'}",
+                f"data/vocabulary/variables.csv 中没有变量 {name!r}；相近的名称：{'、'.join(near) or '无'}",
+            )
+        )
+    return known[name]
+
+
+def label(name: str, lang: str | None = None, unit: bool = False) -> str:
+    """Label of a variable for people; names outside the vocabulary stand for themselves.
+
+    Parameters
+    ----------
+    name : str
+    lang : "zh" or "en", optional
+        The reader's language when left out.
+    unit : bool
+        Add the unit, as in ``dbh (cm)`` or ``胸径/cm``.
+    """
+    found = variables().get(name)
+    if found is None:
+        return name
+    chinese = (lang or reader_language()) == "zh"
+    text = found.label_zh if chinese else found.label_en
+    symbol = units_symbol(found.unit, lang) if unit else ""
+    if not symbol:
+        return text
+    if chinese:
+        return f"{text}/{symbol}" if "/" not in symbol else f"{text}/({symbol})"
+    return f"{text} ({symbol})"
+
+
+@lru_cache(maxsize=1)
+def _species() -> dict[str, Species]:
+    return {row["species_id"]: Species(**row) for row in _rows("species.csv")}
+
+
+def species_list() -> tuple[Species, ...]:
+    """All species of the vocabulary."""
+    return tuple(_species().values())
+
+
+@lru_cache(maxsize=1)
+def _species_keys() -> dict[str, Species]:
+    keys = {}
+    for item in _species().values():
+        for key in (item.name_en, item.name_zh, item.name_latin, item.species_id):
+            keys[key.casefold()] = item
+    return keys
+
+
+def species(key: str) -> Species:
+    """Find a species by its id, Latin, Chinese or English name.
+
+    Raises
+    ------
+    DataError
+        With the nearest known names.
+    """
+    found = _species_keys().get(key.strip().casefold())
+    if found is None:
+        near = get_close_matches(key.casefold(), _species_keys(), n=3)
+        raise DataError(
+            tr(
+                f"species {key!r} is not in data/vocabulary/species.csv; nearest: {', '.join(near) or '–'}; "
+                "add a row there",
+                f"data/vocabulary/species.csv 中没有树种 {key!r}；相近的名称：{'、'.join(near) or '无'}；请在其中加一行",
+            )
+        )
+    return found
+
+
+def group_label(group: str, lang: str | None = None) -> str:
+    """A group such as ``species_id=pinus_massoniana;component=stem_bark`` in words."""
+    chinese = (lang or reader_language()) == "zh"
+    words = []
+    for part in filter(None, group.split(";")):
+        column, _, value = part.partition("=")
+        if column == "species_id" and value in _species():
+            found = _species()[value]
+            value = found.name_zh if chinese else found.name_latin
+        elif column == "component" and value in components():
+            value = components()[value].label_zh if chinese else components()[value].label_en
+        elif (column, value) in group_words():
+            value = group_words()[column, value][chinese]
+        elif is_variable(column) and variable(column).numeric:
+            value = f"{value.removesuffix('.0')} {units_symbol(variable(column).unit, lang)}".strip()
+        words.append(value)
+    return " ".join(words) if chinese else ", ".join(words)
+
+
+@lru_cache(maxsize=1)
+def group_words() -> dict[tuple[str, str], tuple[str, str]]:
+    """English and Chinese words of the groups of a column: habitats, soil types, grades, grassland types."""
+    return {(row["column"], row["value"]): (row["label_en"], row["label_zh"]) for row in _rows("groups.csv")}
+
+
+@lru_cache(maxsize=1)
+def components() -> dict[str, Component]:
+    """All component definitions by id."""
+    found = {}
+    for row in _rows("components.csv"):
+        parts = {k: tuple(p for p in row[k].split(";") if p) for k in ("includes", "excludes")}
+        found[row["component_id"]] = Component(**(row | parts))
+    return found

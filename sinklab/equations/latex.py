@@ -1,0 +1,188 @@
+r"""Equations as a standard prints them, in LaTeX.
+
+Terms keep the order in which they were written, products are set with a thin space, quotients as
+fractions, ``where`` as cases. Variables bear the symbols of the vocabulary, parameters their letter
+with an index: ``a1`` is :math:`a_{1}`, ``log_a`` is :math:`\mathrm{log}_{a}`.
+"""
+
+import math
+import re
+
+from sinklab.data import vocabulary
+from sinklab.equations.functions import (
+    Call,
+    Comparison,
+    Equation,
+    Logic,
+    Name,
+    Negative,
+    Number,
+    Power,
+    Product,
+    Sum,
+    Where,
+    level,
+)
+from sinklab.language import reader_language
+
+_GREEK = frozenset(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi "
+    "omega Gamma Delta Theta Lambda Xi Sigma Phi Psi Omega".split()
+)
+_COMPARE = {"<": "<", "<=": r"\le", ">": ">", ">=": r"\ge", "==": "=", "!=": r"\ne"}
+_NEGATED = {"<": r"\ge", "<=": ">", ">": r"\le", ">=": "<", "==": r"\ne", "!=": "="}
+_WORDS = {
+    "en": {"and": " and ", "or": " or ", "not": "not ", "else": "otherwise"},
+    "zh": {"and": " 且 ", "or": " 或 ", "not": "非 ", "else": "其他"},
+}
+_SUM, _PRODUCT, _NEGATIVE, _POWER, _ATOM = range(5)
+
+
+def to_latex(equation: Equation, system, lang: str | None = None, values=None, number=None) -> str:
+    """LaTeX of one equation of ``system``; see :meth:`System.latex`."""
+    writer = _Writer(system, lang or reader_language(), values or {}, number or significant)
+    return f"{writer.symbol(equation.response)} = {writer.write(equation.right)[0]}"
+
+
+def significant(value: float) -> str:
+    """Six significant digits, the default for numbers in print."""
+    return f"{value:.6g}"
+
+
+def parameter_symbol(name: str, group: str | None = None) -> str:
+    r"""Symbol of a parameter: ``b2`` is ``b_{2}``, ``sigma_stem`` ``\sigma_{\mathrm{stem}}``."""
+    head, *parts = [part for part in name.split("_") if part] or [name.replace("_", r"\_")]
+    found = re.fullmatch(r"([A-Za-z]+)(\d+)", head)
+    if found:
+        head, parts = found[1], [found[2], *parts]
+    indices = [part if part.isdigit() or len(part) == 1 else rf"\mathrm{{{part}}}" for part in parts]
+    if group:
+        indices.append(rf"\mathrm{{{escaped(group)}}}")
+    base = head if len(head) == 1 else rf"\{head}" if head in _GREEK else rf"\mathrm{{{head}}}"
+    return base + (f"_{{{','.join(indices)}}}" if indices else "")
+
+
+def escaped(text: str) -> str:
+    """Text that may stand in an upright index."""
+    return text.replace("_", r"\_")
+
+
+class _Writer:
+    """Writes trees; every part comes with the level at which its outermost operation binds."""
+
+    def __init__(self, system, lang, values, number):
+        self.known = {*system.predictors, *system.responses}
+        self.words = _WORDS["zh" if lang == "zh" else "en"]
+        self.values, self.number = values, number
+
+    def symbol(self, name, group=None):
+        if name not in self.known:
+            return parameter_symbol(name, group)
+        known = vocabulary.variables().get(name)
+        return known.latex if known and known.latex else parameter_symbol(name)
+
+    def inside(self, node, at_least):
+        """Write a part, in parentheses if it binds less than ``at_least``."""
+        text, binds = self.write(node)
+        return rf"\left({text}\right)" if binds < at_least else text
+
+    def write(self, node):
+        match node:
+            case Number():
+                return self.constant(node.value)
+            case Name():
+                if node.name in self.values:
+                    return self.constant(float(self.values[node.name]))
+                return self.symbol(node.name, node.group), _ATOM
+            case Sum():
+                return self.sum(node.terms), _SUM
+            case Product():
+                return self.product(node.factors)
+            case Negative():
+                text = self.inside(node.operand, _PRODUCT)
+                return (text[1:], _PRODUCT) if text.startswith("-") else (f"-{text}", _NEGATIVE)
+            case Power():
+                return f"{self.inside(node.base, _ATOM)}^{{{self.write(node.exponent)[0]}}}", _POWER
+            case Call():
+                return self.call(node)
+            case Where():
+                return self.cases(node), _PRODUCT
+            case Comparison() | Logic():
+                return self.condition(node), level(node)
+        raise TypeError(f"not a node of an equation: {node!r}")
+
+    def constant(self, value):
+        """Write a number; 1e-05 becomes a power of ten."""
+        if not math.isfinite(value):
+            return r"\mathrm{NaN}" if math.isnan(value) else r"\infty" if value > 0 else r"-\infty", _ATOM
+        text = self.number(value).replace("−", "-")
+        binds = _NEGATIVE if text.startswith("-") else _ATOM
+        digits, e, exponent = text.lower().partition("e")
+        if not e:
+            return text, binds
+        power = rf"10^{{{int(exponent)}}}"
+        return (power if digits == "1" else rf"{digits} \times {power}"), min(binds, _PRODUCT)
+
+    def sum(self, terms):
+        text = ""
+        for sign, term in terms:
+            shown = self.inside(term, _PRODUCT)
+            if shown.startswith("-"):
+                sign, shown = -sign, shown[1:]
+            text += (" + " if sign > 0 else " - ") + shown
+        return text[3:] if text.startswith(" + ") else f"-{text[3:]}"
+
+    def product(self, factors):
+        above = [factor for power, factor in factors if power > 0]
+        below = [factor for power, factor in factors if power < 0]
+        if not below:
+            return self.row(above), _PRODUCT
+        over = self.row(above)
+        negative = over.startswith("-") and not (len(above) == 1 and isinstance(above[0], Sum))
+        sign, over = ("-", over[1:]) if negative else ("", over)
+        return rf"{sign}\frac{{{over}}}{{{self.row(below)}}}", _PRODUCT
+
+    def row(self, factors):
+        """Write factors side by side; a sign of multiplication only where two numbers would touch."""
+        if len(factors) == 1:
+            return self.write(factors[0])[0]
+        text = self.inside(factors[0], _PRODUCT)
+        for factor in factors[1:]:
+            shown = self.inside(factor, _POWER)
+            text += (r" \times " if shown[0].isdigit() else r"\,") + shown
+        return text
+
+    def call(self, node):
+        arguments = [self.write(argument)[0] for argument in node.arguments]
+        if node.function == "sqrt":
+            return rf"\sqrt{{{arguments[0]}}}", _ATOM
+        name = {"log": "ln"}.get(node.function, node.function)
+        return rf"\{name}\left({', '.join(arguments)}\right)", _POWER
+
+    def cases(self, node):
+        """Write ``where``, a chain of them as one list; the last row of a simple one says its own condition."""
+        rows, rest = [], node
+        while isinstance(rest, Where):
+            rows.append((self.write(rest.yes)[0], self.condition(rest.condition)))
+            last, rest = rest.condition, rest.no
+        simple = len(rows) == 1 and isinstance(last, Comparison)
+        otherwise = self.comparison(last, _NEGATED) if simple else rf"\text{{{self.words['else']}}}"
+        rows.append((self.write(rest)[0], otherwise))
+        body = r" \\ ".join(f"{value}, & {condition}" for value, condition in rows)
+        return rf"\begin{{cases}} {body} \end{{cases}}"
+
+    def comparison(self, node, signs):
+        return f"{self.write(node.left)[0]} {signs[node.operator]} {self.write(node.right)[0]}"
+
+    def condition(self, node):
+        if isinstance(node, Comparison):
+            return self.comparison(node, _COMPARE)
+        parts = [
+            rf"\left({self.condition(p)}\right)" if isinstance(p, Logic) else self.condition(p)
+            for p in node.operands
+        ]
+        word = rf"\text{{{self.words[node.operator]}}}"
+        if node.operator != "not":
+            return word.join(parts)
+        bracketed = isinstance(node.operands[0], Logic)
+        return word + (parts[0] if bracketed else rf"\left({parts[0]}\right)")

@@ -1,0 +1,629 @@
+"""From text to trees: the language of the equations, read through a whitelist.
+
+The tokens are given to Python's parser (:mod:`ast`) for its precedence rules, and its syntax tree is
+translated node by node. Nothing is ever evaluated; constants are folded in floating point only to
+refuse those that are not finite.
+
+From text to tokens: whatever is not part of the language is refused at its own place.
+
+The text of a system as lines to point at, and what to say about a character that has no place.
+"""
+
+import ast
+import difflib
+import keyword
+import math
+import re
+import unicodedata
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from sinklab.equations.functions import (
+    FUNCTIONS,
+    Call,
+    Comparison,
+    Equation,
+    Logic,
+    Name,
+    Negative,
+    Node,
+    Number,
+    Power,
+    Product,
+    Sum,
+    Where,
+    children,
+)
+from sinklab.language import EquationError, listing, tr
+
+# --- The text of a system as lines to point at, and what to say about a character that has no place.
+
+_WINDOW = 60
+_SYSTEM_ADVICE = {
+    "×": "*",
+    "·": "*",
+    "⋅": "*",
+    "∗": "*",
+    "÷": "/",
+    "∕": "/",
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "²": "^2",
+    "³": "^3",
+    "√": "sqrt(…)",
+    "。": ".",
+    "、": ",",
+    "【": "[",
+    "】": "]",
+    "〔": "[",
+    "〕": "]",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Lines of a text; makes errors that show the line and a caret below the place."""
+
+    lines: tuple
+
+    @classmethod
+    def of(cls, text, limit: int) -> "Source":
+        """Split ``text`` into lines; refuse what is not text, or longer than ``limit`` characters."""
+        if not isinstance(text, str):
+            raise EquationError(
+                tr(
+                    f"equations must be text, found {type(text).__name__}.",
+                    f"方程必须是文本，实际为 {type(text).__name__}。",
+                )
+            )
+        shown = text[:limit].removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+        source = cls(tuple(shown.split("\n")))
+        if len(text) > limit:
+            raise source.error(
+                (len(source.lines), len(source.lines[-1]) + 1),
+                tr(
+                    f"the text has {len(text)} characters; at most {limit} are read.",
+                    f"文本有 {len(text)} 个字符；最多读取 {limit} 个。",
+                ),
+            )
+        return source
+
+    def pointed(self, position, message: str) -> str:
+        """``message`` with its line and column, the line itself and a caret."""
+        line, column = position
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
+        first = max(0, column - 1 - _WINDOW)
+        before = "".join(_printable(c) for c in text[first : column - 1])
+        after = "".join(_printable(c) for c in text[column - 1 : column - 1 + _WINDOW])
+        left, right = "…" * (first > 0), "…" * (column - 1 + _WINDOW < len(text))
+        where = tr(f"line {line}, column {column}: ", f"第 {line} 行第 {column} 列：")
+        return f"{where}{message}\n    {left}{before}{after}{right}\n    {' ' * _width(left + before)}^"
+
+    def error(self, position, message: str) -> EquationError:
+        """Make an error that points at one place."""
+        return EquationError(self.pointed(position, message))
+
+    def errors(self, problems) -> EquationError:
+        """Make one error for several (position, message)."""
+        return EquationError(listing(self.pointed(*problem) for problem in problems))
+
+
+def _printable(character):
+    return character if character.isprintable() else " "
+
+
+def _width(text):
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def character_problem(line: str, at: int) -> str:
+    """Say what is wrong with the character at ``line[at]``, with what to write instead if that is known."""
+    character = line[at]
+    if character in "'\"`":
+        return tr("text in quotes has no place in an equation.", "方程中不能有引号文本。")
+    if character == ".":
+        return tr(
+            "a dot that is not part of a number; nothing can be looked up with a dot.",
+            "小数点不属于任何数字；不能用点号取属性。",
+        )
+    if character.isascii():
+        shown = character if character.isprintable() else f"U+{ord(character):04X}"
+        return tr(f"`{shown}` is not part of the language of equations.", f"方程语言中没有 `{shown}`。")
+    ascii_form = _SYSTEM_ADVICE.get(character) or unicodedata.normalize("NFKC", character)
+    label = f"U+{ord(character):04X} {unicodedata.name(character, '')}".strip()
+    shown = character if character.isprintable() else " "
+    if ascii_form.isascii() and ascii_form.strip():
+        return tr(
+            f"`{shown}` ({label}) is not an ASCII character; write `{ascii_form}`.",
+            f"`{shown}`（{label}）不是 ASCII 字符；请写 `{ascii_form}`。",
+        )
+    if character.isspace() or not character.isprintable():
+        return tr(
+            f"invisible character {label}; delete it or write a space.",
+            f"不可见字符 {label}；请删除或改为空格。",
+        )
+    return tr(
+        f"`{shown}` ({label}): names are written in ASCII letters, digits and `_`.",
+        f"`{shown}`（{label}）：名称只能用 ASCII 字母、数字和 `_`。",
+    )
+
+
+# --- From text to tokens: whatever is not part of the language is refused at its own place.
+
+MAX_TOKENS = 2_000
+MAX_DEPTH = 100
+MAX_NAME = 64
+
+_TOKEN = re.compile(
+    r"(?P<space>[ \t]+)|(?P<comment>#.*)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"|(?P<name>[A-Za-z_]\w*)|(?P<operator>\*\*|<=|>=|==|!=|[-+*/^()\[\],<>=&|])",
+    re.ASCII,
+)
+WORDS = {"and", "or", "not"}
+_ADVICE = {
+    "ln": "log(x)",
+    "log10": "log(x) / 2.302585092994046",
+    "log2": "log(x) / 0.6931471805599453",
+    "pow": "x^y",
+    "power": "x^y",
+    "abs": "max(x, -x)",
+    "square": "x^2",
+    "if": "where(condition, a, b)",
+    "ifelse": "where(condition, a, b)",
+    "else": "where(condition, a, b)",
+    "minimum": "min(a, b)",
+    "maximum": "max(a, b)",
+    "pi": "3.141592653589793",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A number, name or operator of the text, at (line, column)."""
+
+    kind: str
+    text: str
+    position: tuple
+
+    @property
+    def ends_operand(self):
+        """Whether a value is complete after this token."""
+        return (self.kind in ("number", "name") and self.text not in WORDS) or self.text in (")", "]")
+
+
+def logical_lines(source):
+    """Yield the tokens of each equation; a line goes on while a bracket is open."""
+    tokens, brackets = [], []
+    for number, line in enumerate(source.lines, start=1):
+        for token in _tokens(line, number, source):
+            _follow_brackets(token, brackets, source)
+            tokens.append(token)
+            if len(tokens) > MAX_TOKENS:
+                raise source.error(
+                    token.position,
+                    tr(
+                        f"more than {MAX_TOKENS} names, numbers and signs in one equation; split it.",
+                        f"一个方程中的名称、数字和符号超过 {MAX_TOKENS} 个，请拆分。",
+                    ),
+                )
+        if tokens and not brackets:
+            yield tokens
+            tokens = []
+    if brackets:
+        raise _unclosed(brackets[-1], source)
+
+
+def _unclosed(token, source):
+    return source.error(
+        token.position, tr(f"`{token.text}` is never closed.", f"`{token.text}` 没有配对的右括号。")
+    )
+
+
+def _follow_brackets(token, brackets, source):
+    if token.kind != "operator":
+        return
+    if token.text in "([":
+        brackets.append(token)
+        if len(brackets) > MAX_DEPTH:
+            raise source.error(token.position, too_deep())
+    elif token.text in ")]":
+        if not brackets or brackets[-1].text + token.text not in ("()", "[]"):
+            raise source.error(
+                token.position, tr(f"`{token.text}` closes nothing.", f"`{token.text}` 没有配对的左括号。")
+            )
+        brackets.pop()
+    elif token.text == "=" and brackets:
+        if brackets[-1].position[0] != token.position[0]:
+            raise _unclosed(brackets[-1], source)
+        raise source.error(
+            token.position,
+            tr("`=` inside brackets; write `==` to compare.", "括号内出现 `=`；比较请写 `==`。"),
+        )
+
+
+def _tokens(line, number, source):
+    """Yield the tokens of one line; refuse the first character that has no place in the language."""
+    at = 0
+    while at < len(line):
+        found = _TOKEN.match(line, at)
+        position = (number, at + 1)
+        if not found:
+            raise source.error(position, character_problem(line, at))
+        at = found.end()
+        if found.lastgroup in ("space", "comment"):
+            continue
+        token = Token(found.lastgroup, found.group(), position)
+        _check_token(token, line[at : at + 1], source)
+        yield token
+
+
+def _check_token(token, following, source):
+    if token.kind == "number":
+        if following.isascii() and (following.isalpha() or following == "_"):
+            raise source.error(
+                token.position,
+                tr(
+                    f"`{token.text[:20]}{following}…`: a name cannot start with a digit; for a product write `*`.",
+                    f"`{token.text[:20]}{following}…`：名称不能以数字开头；乘积请写 `*`。",
+                ),
+            )
+        if not math.isfinite(float(token.text)):
+            raise source.error(token.position, not_finite())
+    elif len(token.text) > MAX_NAME:
+        raise source.error(
+            token.position,
+            tr(
+                f"a name of more than {MAX_NAME} characters; shorten it.",
+                f"名称超过 {MAX_NAME} 个字符，请缩短。",
+            ),
+        )
+    elif token.kind == "name" and token.text not in WORDS:
+        if keyword.iskeyword(token.text) or token.text == "pi":
+            hint = advice(token.text, tr("choose another name", "请换一个名称"))
+            raise source.error(
+                token.position,
+                tr(f"`{token.text}` is a reserved word: {hint}.", f"`{token.text}` 是保留字：{hint}。"),
+            )
+
+
+def check_order(sign, tokens, source):
+    """Refuse two values without an operator between them, and operators without a value."""
+    before = sign
+    for token in tokens:
+        complete = before.ends_operand
+        unary = token.text in ("+", "-", "not")
+        starts = token.kind in ("number", "name") and token.text not in ("and", "or") or token.text == "("
+        call = before.kind == "name" and token.text == "("
+        if complete and starts and not call:
+            raise source.error(
+                token.position,
+                tr(
+                    f"an operator is missing before `{token.text[:40]}`; for a product write `*`.",
+                    f"`{token.text[:40]}` 之前缺少运算符；乘积请写 `*`。",
+                ),
+            )
+        if not complete and not starts and not unary:
+            raise source.error(
+                token.position,
+                tr(
+                    f"a name or number is missing before `{token.text}`.",
+                    f"`{token.text}` 之前缺少名称或数字。",
+                ),
+            )
+        if token.text == "not" and before.text not in ("=", "(", ",", "and", "or", "not"):
+            raise source.error(
+                token.position, tr("put `not …` in parentheses here.", "此处的 `not …` 须加括号。")
+            )
+        before = token
+    if not before.ends_operand:
+        raise source.error(
+            before.position,
+            tr(
+                f"a name or number is missing after `{before.text}`.", f"`{before.text}` 之后缺少名称或数字。"
+            ),
+        )
+
+
+def too_deep() -> str:
+    """Say that a text is nested too deeply."""
+    return tr(
+        f"nested more than {MAX_DEPTH} levels deep; write the equation in several lines.",
+        f"嵌套超过 {MAX_DEPTH} 层；请把方程分成几行书写。",
+    )
+
+
+def not_finite() -> str:
+    """Say that a constant is infinite or undefined."""
+    return tr("this constant is not a finite number.", "此常数不是有限数。")
+
+
+def advice(name: str, otherwise: str) -> str:
+    """Say what to write instead of ``name``, or else ``otherwise``."""
+    if name in _ADVICE:
+        return tr(f"write {_ADVICE[name]}", f"请写 {_ADVICE[name]}")
+    close = difflib.get_close_matches(name.lower(), FUNCTIONS, n=1, cutoff=0.5)
+    return tr(f"did you mean `{close[0]}`?", f"是否应为 `{close[0]}`？") if close else otherwise
+
+
+# --- From text to trees: the language of the equations, read through a whitelist.
+
+MAX_CHARACTERS = 100_000
+MAX_EQUATIONS = 200
+
+_COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+
+
+def read(text: str) -> tuple[tuple[Equation, ...], Source]:
+    """Read equations, one per line; a line goes on while a parenthesis is open.
+
+    Parameters
+    ----------
+    text : str
+        Lines ``left = right``; ``#`` starts a comment; ``^`` and ``**`` are powers.
+
+    Returns
+    -------
+    equations : tuple of Equation
+        In the order of the text.
+    source : Source
+        The lines, to point at in later messages.
+
+    Raises
+    ------
+    EquationError
+        Names line and column of what is not part of the language, or exceeds a limit of this module.
+    """
+    source = Source.of(text, MAX_CHARACTERS)
+    equations = []
+    try:
+        for tokens in logical_lines(source):
+            if len(equations) == MAX_EQUATIONS:
+                raise source.error(
+                    tokens[0].position,
+                    tr(
+                        f"more than {MAX_EQUATIONS} equations; split the system.",
+                        f"方程超过 {MAX_EQUATIONS} 个，请拆分方程组。",
+                    ),
+                )
+            equations.append(_equation(tokens, source))
+    except (RecursionError, MemoryError):
+        raise source.error((1, 1), too_deep()) from None
+    if not equations:
+        raise source.error(
+            (1, 1), tr("no equation found; expected `left = right`.", "没有方程；应写成 `左边 = 右边`。")
+        )
+    return tuple(equations), source
+
+
+def _equation(tokens, source):
+    """Translate the tokens of one equation."""
+    signs = [i for i, token in enumerate(tokens) if token.text == "="]
+    if not signs:
+        raise source.error(
+            tokens[0].position,
+            tr("no `=` in this equation; expected `left = right`.", "缺少 `=`；应写成 `左边 = 右边`。"),
+        )
+    if len(signs) > 1:
+        raise source.error(
+            tokens[signs[1]].position,
+            tr(
+                "a second `=`; one equation per line, `==` compares.",
+                "出现第二个 `=`；每行一个方程，比较请写 `==`。",
+            ),
+        )
+    left, right = tokens[: signs[0]], tokens[signs[0] + 1 :]
+    if len(left) != 1 or left[0].kind != "name" or left[0].text in WORDS:
+        raise source.error(
+            tokens[0].position,
+            tr(
+                "the left side must be one name, the measured quantity itself (a method may work on its logarithm).",
+                "左边必须是一个名称，即测定量本身（取对数由拟合方法完成）。",
+            ),
+        )
+    if left[0].text in FUNCTIONS:
+        raise source.error(left[0].position, _function_as_name(left[0].text))
+    check_order(tokens[signs[0]], right, source)
+    reader = _Reader(right, source)
+    tree = reader.number(reader.syntax(), 1)
+    _constant(tree, source)
+    return Equation(left[0].text, tree, left[0].position)
+
+
+def _function_as_name(name):
+    return tr(
+        f"`{name}` is a function: call it as `{name}(…)`, or choose another name.",
+        f"`{name}` 是函数：请写成 `{name}(…)`，或换一个名称。",
+    )
+
+
+class _Reader:
+    """Translates the right side of one equation from Python's syntax tree."""
+
+    def __init__(self, tokens, source):
+        self.source = source
+        self.tokens = tokens
+        self.starts, parts, at = [], [], 0
+        for token in tokens:
+            self.starts.append(at)
+            # a number is read from its token, so its digits need not pass through Python's parser
+            parts.append({"^": "**"}.get(token.text, "1" if token.kind == "number" else token.text))
+            at += len(parts[-1]) + 1
+        self.code = " ".join(parts)
+
+    def token(self, column):
+        return self.tokens[max(0, bisect_right(self.starts, column) - 1)]
+
+    def error(self, node, message):
+        return self.source.error(self.token(node.col_offset).position, message)
+
+    def syntax(self):
+        try:
+            return ast.parse(self.code, mode="eval").body
+        except SyntaxError as problem:
+            position = self.token((problem.offset or 1) - 1).position
+            raise self.source.error(
+                position, tr("the right side cannot be read here.", "右边从此处起无法解读。")
+            ) from None
+
+    def number(self, node, depth) -> Node:
+        """Translate an expression whose value is a number."""
+        if depth > MAX_DEPTH:
+            raise self.error(node, too_deep())
+        at = self.token(node.col_offset).position
+        match node:
+            case ast.Constant():
+                return Number(float(self.token(node.col_offset).text), position=at)
+            case ast.Name():
+                return self.name(node)
+            case ast.Subscript(value=ast.Name(), slice=ast.Name()):
+                group = self.name(node.slice).name
+                return Name(self.name(node.value).name, group, position=at)
+            case ast.Subscript():
+                raise self.error(
+                    node,
+                    tr(
+                        "expected `parameter[group]` with the name of one column in the brackets.",
+                        "应写成 `参数[分组列]`，方括号中为一个列名。",
+                    ),
+                )
+            case ast.UnaryOp(op=ast.UAdd()):
+                return self.number(node.operand, depth + 1)
+            case ast.UnaryOp(op=ast.USub()):
+                return Negative(self.number(node.operand, depth + 1), position=at)
+            case ast.BinOp(op=ast.Add() | ast.Sub()):
+                return Sum(self.chain(node, ast.Add, ast.Sub, depth), position=at)
+            case ast.BinOp(op=ast.Mult() | ast.Div()):
+                return Product(self.chain(node, ast.Mult, ast.Div, depth), position=at)
+            case ast.BinOp(op=ast.Pow()):
+                return Power(
+                    self.number(node.left, depth + 1), self.number(node.right, depth + 1), position=at
+                )
+            case ast.Call():
+                return self.call(node, depth)
+            case ast.BinOp(op=ast.BitAnd() | ast.BitOr()):
+                raise self.error(
+                    node,
+                    tr(
+                        "`&` and `|` join conditions: put each comparison in parentheses, or write `and`, `or`.",
+                        "`&` 和 `|` 只连接条件：每个比较式须加括号，或写 `and`、`or`。",
+                    ),
+                )
+            case ast.Compare() | ast.BoolOp() | ast.UnaryOp():
+                raise self.error(
+                    node,
+                    tr(
+                        "a condition has no value; use it as the first argument of where(condition, a, b).",
+                        "条件没有数值；只能作为 where(条件, a, b) 的第一个参数。",
+                    ),
+                )
+        raise self.error(
+            node, tr("this is not part of the language of equations.", "方程语言中没有这种写法。")
+        )
+
+    def chain(self, node, plus, minus, depth):
+        """Flatten a sum or product along its left side, without recursion."""
+        parts = []
+        while isinstance(node, ast.BinOp) and isinstance(node.op, plus | minus):
+            parts.append((-1 if isinstance(node.op, minus) else 1, self.number(node.right, depth + 1)))
+            node = node.left
+        parts.append((1, self.number(node, depth + 1)))
+        return tuple(reversed(parts))
+
+    def name(self, node):
+        if node.id in FUNCTIONS:
+            raise self.error(node, _function_as_name(node.id))
+        return Name(node.id, position=self.token(node.col_offset).position)
+
+    def call(self, node, depth):
+        if not isinstance(node.func, ast.Name):
+            raise self.error(node, tr("only a function can be called.", "只有函数可以带括号调用。"))
+        function = node.func.id
+        if function not in FUNCTIONS:
+            known = ", ".join(FUNCTIONS)
+            hint = advice(function, tr("for a product write `*`", "乘积请写 `*`"))
+            raise self.error(
+                node,
+                tr(
+                    f"`{function[:40]}` is not a function here: {hint} (functions: {known}).",
+                    f"没有函数 `{function[:40]}`：{hint}（可用函数：{known}）。",
+                ),
+            )
+        at, count = self.token(node.col_offset).position, len(node.args)
+        expected = {"where": count == 3, "min": count >= 2, "max": count >= 2}.get(function, count == 1)
+        if not expected:
+            wanted = {"where": "where(condition, a, b)", "min": "min(a, b, …)", "max": "max(a, b, …)"}
+            form = wanted.get(function, f"{function}(x)")
+            raise self.error(
+                node, tr(f"{count} argument(s); expected {form}.", f"有 {count} 个参数；应为 {form}。")
+            )
+        if function == "where":
+            values = [self.number(a, depth + 1) for a in node.args[1:]]
+            return Where(self.condition(node.args[0], depth + 1), *values, position=at)
+        return Call(function, tuple(self.number(a, depth + 1) for a in node.args), position=at)
+
+    def condition(self, node, depth) -> Node:
+        """Translate an expression that holds or does not."""
+        if depth > MAX_DEPTH:
+            raise self.error(node, too_deep())
+        at = self.token(node.col_offset).position
+        match node:
+            case ast.Compare():
+                values = [self.number(part, depth + 1) for part in (node.left, *node.comparators)]
+                parts = tuple(
+                    Comparison(_COMPARISONS[type(op)], a, b, position=at)
+                    for op, a, b in zip(node.ops, values, values[1:], strict=False)
+                )
+                return parts[0] if len(parts) == 1 else Logic("and", parts, position=at)
+            case ast.BoolOp():
+                word = "and" if isinstance(node.op, ast.And) else "or"
+                return Logic(word, tuple(self.condition(v, depth + 1) for v in node.values), position=at)
+            case ast.BinOp(op=ast.BitAnd() | ast.BitOr()):
+                word = "and" if isinstance(node.op, ast.BitAnd) else "or"
+                sides = (self.condition(node.left, depth + 1), self.condition(node.right, depth + 1))
+                return Logic(word, sides, position=at)
+            case ast.UnaryOp(op=ast.Not()):
+                return Logic("not", (self.condition(node.operand, depth + 1),), position=at)
+        raise self.error(
+            node,
+            tr(
+                "expected a condition such as dbh < 5; join several with `and`, or with `&` between parentheses.",
+                "此处应为条件，如 dbh < 5；多个条件用 `and` 连接，或加括号后用 `&` 连接。",
+            ),
+        )
+
+
+def _constant(node, source):
+    """Value of a subtree without names, in floating point; None if it names something."""
+    match node:
+        case Number():
+            return node.value
+        case Name():
+            return None
+        case Where() | Comparison() | Logic():
+            for part in children(node):
+                _constant(part, source)
+            return None
+    values = [_constant(part, source) for part in children(node)]
+    if None in values:
+        return None
+    try:
+        value = _FOLD[type(node)](node, values)
+    except (OverflowError, ZeroDivisionError, ValueError):
+        value = math.nan
+    if isinstance(value, complex) or not math.isfinite(value):
+        raise source.error(node.position, not_finite())
+    return value
+
+
+_ONE = {"exp": lambda v: math.exp(v[0]), "log": lambda v: math.log(v[0]), "sqrt": lambda v: math.sqrt(v[0])}
+_FOLD = {
+    Sum: lambda node, v: math.fsum(sign * x for (sign, _), x in zip(node.terms, v, strict=True)),
+    Product: lambda node, v: math.prod(x**sign for (sign, _), x in zip(node.factors, v, strict=True)),
+    Negative: lambda node, v: -v[0],
+    Power: lambda node, v: v[0] ** v[1],
+    Call: lambda node, v: (_ONE | {"min": min, "max": max})[node.function](v),
+}

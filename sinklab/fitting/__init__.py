@@ -1,0 +1,210 @@
+"""Fit a system to data: one function, every method, one result.
+
+========= ============================================================== ==========================
+method    what it does                                                   page
+========= ============================================================== ==========================
+ols-log   least squares of logarithms, bias correction recorded          :mod:`.log_linear`
+wls       weighted nonlinear regression, equation by equation            :mod:`.system`
+nsur      simultaneous system with correlated residuals                  :mod:`.system`
+mixed     parameters that vary at random between groups                  :mod:`.mixed`
+bayes     posterior by sampling, with priors and partial pooling         :mod:`.bayes`
+========= ============================================================== ==========================
+"""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from sinklab.fitting.data import prepare, start_values
+from sinklab.fitting.loglinear import CORRECTIONS, check_forms, fit_line
+from sinklab.fitting.mixed import fit_mixed
+from sinklab.fitting.search import certified_maximum
+from sinklab.fitting.system import SystemFit, from_lines, from_state
+from sinklab.fitting.variance import parse_variance
+from sinklab.language import DataError, tr
+from sinklab.results.fit_result import FitResult
+
+METHODS = ("ols-log", "wls", "nsur", "mixed", "bayes")
+ESTIMATORS = ("ml", "gls")
+
+
+def fit(
+    data,
+    system,
+    method: str = "nsur",
+    variance="power:mean",
+    estimator: str = "ml",
+    start=None,
+    bounds=None,
+    correction: str = "baskerville",
+    level: float = 0.95,
+    seed: int = 0,
+    label: str = "",
+    name: str = "data",
+    **sampling,
+) -> FitResult:
+    """Fit a system of equations.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One row per individual or plot; columns bear the names in the equations. A blank response is
+        a component that was not measured.
+    system : System or str
+        Equations, see :class:`sinklab.System`.
+    method : {"nsur", "wls", "ols-log", "mixed", "bayes"}
+    variance : str or mapping
+        Variance function for ``wls`` and ``nsur``: ``none``, ``power:mean``, ``power:dbh`` (exponent
+        estimated), ``power:dbh=2`` (fixed), ``exp:dbh``, ``lognormal`` (see :mod:`.log_scale`), or one
+        for each equation as in ``"stem=power:dbh,root=none"``.
+    estimator : {"ml", "gls"}
+        For variances that follow the prediction: the maximum of the normal likelihood, or iterated
+        weights, which stay efficient when residuals have heavy tails; see :mod:`.system`.
+    start : mapping, optional
+        Start values that override the automatic ones, by parameter name.
+    bounds : mapping, optional
+        Lower and upper limit (None for none) by parameter name, for ``wls`` and ``nsur``.
+    correction : {"baskerville", "snowdon", "none"}
+        Back-transformation of ``ols-log``.
+    level : float
+        Level of the intervals of the parameters.
+    seed : int
+        For the search of start values and for the draws of the result.
+    label, name : str
+        What this fit and its data are called.
+    **sampling
+        Options of ``bayes``: ``priors``, ``pool``, ``measurement_error``, ``draws``, ``tune``, ``chains``,
+        ``cores`` …; see :func:`sinklab.fit.bayes.fit_bayes`.
+
+    Returns
+    -------
+    result : FitResult
+
+    Raises
+    ------
+    DataError, EquationError, ConvergenceError
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> trees = pd.DataFrame({"dbh": [5.0, 10.0, 20.0, 30.0], "agb": [5.0, 31.0, 170.0, 480.0]})
+    >>> result = fit(trees, "agb = a * dbh**b", method="ols-log")
+    >>> round(float(result.values[1]), 2)
+    2.54
+    """
+    _check_options(method, estimator, correction, level, bounds, sampling)
+    prepared = prepare(data, system, name, totals=method in ("nsur", "bayes"))
+    if method == "ols-log":
+        check_forms(prepared.system, prepared.frame)
+        lines = [fit_line(prepared.system, r, prepared.frame) for r in prepared.system.free]
+        result = from_lines(prepared, lines, correction, level, seed)
+    elif method == "bayes":
+        from sinklab.fitting.bayes.engine import fit_bayes
+
+        result = fit_bayes(prepared, variance, level=level, seed=seed, **sampling)
+    else:
+        result = _fit_system(prepared, method, variance, estimator, start, bounds, level, seed)
+    if start and method in ("wls", "nsur", "mixed"):
+        # Whoever computes this again begins where it began.
+        given = {name: float(value) for name, value in dict(start).items()}
+        result = replace(result, certificate=result.certificate | {"start": given})
+    # What the data say of themselves (measured or simulated, licence, files) stays with the result.
+    carried = dict(getattr(data, "attrs", {}).get("source") or {})
+    source = {"name": name, "n_read": prepared.n_read, "n_used": len(prepared.frame)}
+    return replace(result, label=label, source=carried | result.source | source)
+
+
+def _check_options(method, estimator, correction, level, bounds, sampling):
+    if method not in METHODS:
+        raise DataError(tr(f"method {method!r} is none of {METHODS}", f"方法 {method!r} 不在 {METHODS} 之中"))
+    if sampling and method != "bayes":
+        names = ", ".join(sampling)
+        raise DataError(
+            tr(
+                f"options {names} belong to method bayes, not to {method}",
+                f"选项 {names} 属于方法 bayes，不适用于 {method}",
+            )
+        )
+    if bounds and method not in ("wls", "nsur"):
+        raise DataError(
+            tr(
+                f"method {method} takes no bounds; wls and nsur do",
+                f"方法 {method} 不支持参数界限；wls 与 nsur 支持",
+            )
+        )
+    if estimator not in ESTIMATORS:
+        raise DataError(
+            tr(
+                f"estimator {estimator!r} is none of {ESTIMATORS}",
+                f"估计方法 {estimator!r} 不在 {ESTIMATORS} 之中",
+            )
+        )
+    if correction not in CORRECTIONS:
+        raise DataError(
+            tr(
+                f"correction {correction!r} is none of {CORRECTIONS}",
+                f"校正 {correction!r} 不在 {CORRECTIONS} 之中",
+            )
+        )
+    if not 0 < level < 1:
+        raise DataError(
+            tr(f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}")
+        )
+
+
+def _fit_system(prepared, method, variance, estimator, start, bounds, level, seed) -> FitResult:
+    system, frame = prepared.system, prepared.frame
+    start = dict(start or {})
+    unknown = [p for p in start if p not in system.parameters]
+    if unknown:
+        raise DataError(
+            tr(
+                f"start values for unknown parameters: {', '.join(unknown)}; the equations have "
+                f"{', '.join(system.parameters)}",
+                f"初值中的参数未出现在方程里：{'、'.join(unknown)}；方程参数为 {'、'.join(system.parameters)}",
+            )
+        )
+    functions = parse_variance(variance, system.free, system.predictors)
+    if method == "mixed":
+        return fit_mixed(prepared, functions, start, level, seed)
+    engine = SystemFit(system, frame, functions, method == "nsur", estimator == "gls", bounds)
+    engine.refuse_singular()
+    starts = [start_values(system, frame, start, seed)]
+    if start:
+        # A start that was given may lead to a lower summit than the automatic one.
+        starts.append(start_values(system, frame, None, seed))
+    state, certificate = certified_maximum(engine, starts, seed)
+    return from_state(prepared, engine, state, certificate, method, level, seed)
+
+
+def fit_by(data, system, by: str, **options) -> list[FitResult]:
+    """Fit each level of a column apart; see :func:`fit` for the options.
+
+    Returns
+    -------
+    results : list of FitResult
+        In the order of the sorted levels, labelled by them. Records without a level are an error.
+
+    Raises
+    ------
+    DataError
+        The column is missing or has blanks.
+    """
+    frame = pd.DataFrame(data)
+    if by not in frame.columns:
+        found = ", ".join(map(str, frame.columns))
+        raise DataError(
+            tr(f"no column {by!r} to fit by; found {found}", f"没有用于分组的列 {by!r}；现有 {found}")
+        )
+    blank = frame.index[frame[by].isna()]
+    if len(blank):
+        records = ", ".join(str(i + 1) for i in blank[:20])
+        raise DataError(tr(f"{by} is blank in records {records}", f"第 {records} 条记录的 {by} 为空"))
+    options.setdefault("name", "data")
+    name = options.pop("name")
+    results = []
+    for value, part in frame.groupby(by, sort=True):
+        part.attrs = dict(getattr(data, "attrs", {}))
+        result = fit(part, system, label=f"{value}", name=f"{name}, {by} = {value}", **options)
+        results.append(replace(result, source=result.source | {"by": by}))
+    return results

@@ -1,0 +1,555 @@
+"""From prepared data to a result: priors, normal approximation, sampling, checks.
+
+What is to be sampled: which coefficients are common, which vary by group, what is measured.
+
+What needs a prior in a model, and the sizes that the rules for priors refer to.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from sinklab import paths
+from sinklab.equations.compile import Compiled, Layout, own_parameters
+from sinklab.equations.forms import additive_terms, power_product
+from sinklab.equations.functions import Where
+from sinklab.fitting import data
+from sinklab.fitting.bayes import model, priors
+from sinklab.fitting.bayes import result as bayes_result
+from sinklab.fitting.bayes.model import Builder
+from sinklab.fitting.bayes.priors import Wanted
+from sinklab.fitting.bayes.result import (
+    BayesResult,
+    coefficient_draws,
+    compare_data,
+    flat,
+    group_draws,
+    log_likelihood,
+    members,
+    other_draws,
+    parameter_table,
+    posterior_table,
+    residual_draws,
+    shrinkage_table,
+)
+from sinklab.fitting.bayes.sample import approximate
+from sinklab.fitting.data import start_values
+from sinklab.fitting.likelihood import find_patterns
+from sinklab.fitting.system import _used, _with_indices
+from sinklab.fitting.variance import parse_variance
+from sinklab.language import DataError, listing, tr
+from sinklab.results.fit_result import ResidualModel
+
+# --- What is to be sampled: which coefficients are common, which vary by group, what is measured.
+
+POOLS = ("correlated", "independent", "none")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Coefficients that vary by one column and are partially pooled over its levels."""
+
+    column: str
+    parameters: tuple[str, ...]
+    levels: tuple[str, ...]
+    rows: np.ndarray
+    correlated: bool
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The model of one fit and its data.
+
+    ``y`` (n, m) holds the free responses in the order of :attr:`free`, those measured most often first,
+    NaN where a component is missing. ``common`` lists the coefficients that are not pooled, by name and
+    level. ``errors`` gives the standard deviation (n,) of the predictors that were measured with error.
+    """
+
+    system: object
+    layout: Layout
+    free: tuple[str, ...]
+    functions: dict
+    columns: dict
+    y: np.ndarray
+    combined: tuple
+    common: tuple[tuple[str, str], ...]
+    common_rows: dict
+    blocks: tuple[Block, ...]
+    positive: frozenset[str]
+    correlated: bool
+    errors: dict
+    notes: tuple[str, ...]
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """Means of the free responses, in the order of :attr:`free`."""
+        return Compiled(self.system.equations, self.free, self.system.parameters)
+
+    @cached_property
+    def patterns(self):
+        """Rows with the same components, those that only a combination was weighed of left out."""
+        seen = np.isfinite(self.y)
+        for part in self.combined:
+            seen[part.rows] = False
+        return find_patterns(seen)
+
+    @cached_property
+    def used(self) -> np.ndarray:
+        """Rows that say something of the responses."""
+        rows = [p.rows for p in self.patterns] + [c.rows for c in self.combined]
+        return np.sort(np.concatenate(rows))
+
+    def is_lognormal(self, j: int) -> bool:
+        """Whether the residual of equation ``j`` is lognormal."""
+        return self.functions[self.free[j]].kind == "lognormal"
+
+
+def read_spec(prepared, variance, pool, measurement_error, correlated) -> Spec:
+    """Settle the model from the options of a fit.
+
+    Raises
+    ------
+    DataError
+        Zeros where a lognormal needs positive values, unknown options, all at once for each kind.
+    """
+    system, frame = prepared.system, prepared.frame
+    functions = parse_variance(variance, system.free, system.predictors)
+    logged = [r for r in system.free if functions[r].kind == "lognormal"]
+    _refuse_zeros(frame, logged)
+    columns = {c: frame[c].to_numpy(float) for c in system.predictors}
+    y, combined, notes = frame[list(system.free)].to_numpy(float), (), ()
+    if not logged:
+        # A sum of lognormal parts has no density in closed form.
+        y, combined, notes = data.read(system, frame, columns)
+    else:
+        notes = _unused_totals(system, frame)
+    order = np.argsort(-np.isfinite(y).sum(axis=0), kind="stable")
+    combined = tuple(data.Combined(c.rows, c.combine[:, order], c.values) for c in combined)
+    kinds = _pool_kinds(system, pool)
+    blocks, common, common_rows = _coefficients(system, frame, kinds)
+    return Spec(
+        system=system,
+        layout=Layout.of(system, frame),
+        free=tuple(system.free[j] for j in order),
+        functions={system.free[j]: functions[system.free[j]] for j in order},
+        columns=columns,
+        y=y[:, order],
+        combined=combined,
+        common=common,
+        common_rows=common_rows,
+        blocks=blocks,
+        positive=_positive(system),
+        correlated=correlated and len(system.free) > 1,
+        errors=_errors(system, frame, measurement_error),
+        notes=tuple(notes),
+    )
+
+
+def _refuse_zeros(frame, logged):
+    problems = []
+    for response in logged:
+        rows = frame.index[frame[response] <= 0]
+        if len(rows):
+            records = ", ".join(str(i + 1) for i in rows[:20])
+            problems.append(
+                tr(
+                    f"{response} is 0 in records {records}; lognormal residuals need values above 0; "
+                    "leave the cell blank or use variance power:mean",
+                    f"第 {records} 条记录的 {response} 为 0；对数正态误差要求大于 0；请留空或改用 power:mean",
+                )
+            )
+    if problems:
+        raise DataError(listing(problems))
+
+
+def _unused_totals(system, frame) -> tuple[str, ...]:
+    """Tell of trees of which only a total was weighed."""
+    count = int(frame[list(system.free)].isna().all(axis=1).sum())
+    if not count:
+        return ()
+    return (
+        tr(
+            f"{count} records have a total only, which lognormal residuals cannot use",
+            f"{count} 条记录只有总量，对数正态误差无法使用",
+        ),
+    )
+
+
+def _pool_kinds(system, pool) -> dict[str, str]:
+    """How the coefficients of each group column are pooled."""
+    columns = tuple(dict.fromkeys(system.groups.values()))
+    if pool is None or isinstance(pool, str):
+        pool = dict.fromkeys(columns, pool or "correlated")
+    unknown = [c for c in pool if c not in columns]
+    wrong = [k for k in pool.values() if k not in POOLS]
+    if unknown or wrong:
+        raise DataError(
+            tr(
+                f"pool = {pool}; expected one of {POOLS} for each of the group columns "
+                f"{list(columns)}; a coefficient varies by group when it is written a[{(*columns, 'species')[0]}]",
+                f"pool = {pool}；应对每个分组列 {list(columns)} 给出 {POOLS} 之一；"
+                f"按组变化的系数写作 a[{(*columns, 'species')[0]}]",
+            )
+        )
+    return {c: pool.get(c, "correlated") for c in columns}
+
+
+def _coefficients(system, frame, kinds):
+    blocks, common, common_rows = [], [], {}
+    for column, kind in kinds.items():
+        levels, rows = np.unique(frame[column].astype(str), return_inverse=True)
+        names = tuple(p for p in system.parameters if system.groups.get(p) == column)
+        if kind == "none":
+            for name in names:
+                common_rows[name] = len(common) + rows
+                common += [(name, level) for level in levels]
+            continue
+        if len(levels) < 2:
+            raise DataError(
+                tr(
+                    f"{column} has one level, {levels[0]!r}; pooling needs at least two; "
+                    f"write {', '.join(names)} without [{column}]",
+                    f"{column} 只有一个水平 {levels[0]!r}；部分汇集至少需要两个；请去掉 [{column}]",
+                )
+            )
+        correlated = kind == "correlated" and len(names) > 1
+        blocks.append(Block(column, names, tuple(map(str, levels)), rows, correlated))
+    for name in system.parameters:
+        if name not in system.groups:
+            common_rows[name] = len(common)
+            common.append((name, ""))
+    return tuple(blocks), tuple(common), common_rows
+
+
+def branches(system) -> list:
+    """Right sides as written, each branch of a segmented equation by itself."""
+    waiting, found = [e.right for e in system.equations], []
+    while waiting:
+        tree = waiting.pop()
+        if isinstance(tree, Where):
+            waiting += [tree.yes, tree.no]
+        else:
+            found.append(tree)
+    return found
+
+
+def _positive(system) -> frozenset[str]:
+    """Coefficients that must be positive, because a mean is a multiple of them; sampled as logarithms."""
+    forms = [power_product(tree, set(system.parameters)) for tree in branches(system)]
+    return frozenset(form.coefficient for form in forms if form is not None and not form.log)
+
+
+def _errors(system, frame, measurement_error) -> dict[str, np.ndarray]:
+    errors, problems = {}, []
+    for name, sd in (measurement_error or {}).items():
+        if name not in system.predictors:
+            problems.append(
+                tr(
+                    f"{name} is not a predictor ({', '.join(system.predictors)})",
+                    f"{name} 不是自变量（{'、'.join(system.predictors)}）",
+                )
+            )
+            continue
+        if isinstance(sd, str):
+            if sd not in frame:
+                problems.append(tr(f"{name}: no column {sd!r}", f"{name}：没有列 {sd!r}"))
+                continue
+            sd = frame[sd]
+        sd = np.broadcast_to(np.asarray(sd, float), len(frame))
+        if not (np.isfinite(sd).all() and (sd > 0).all()):
+            problems.append(
+                tr(
+                    f"{name}: standard deviations of the measurement must be positive",
+                    f"{name}：测量标准差须为正",
+                )
+            )
+            continue
+        errors[name] = sd
+    if problems:
+        raise DataError(f"measurement_error: {listing(problems)}")
+    return errors
+
+
+# --- What needs a prior in a model, and the sizes that the rules for priors refer to.
+
+
+def wanted_priors(spec, start, sizes) -> dict[str, Wanted]:
+    """What needs a prior, with the sizes that the rule may refer to.
+
+    ``start`` holds natural start values by parameter, ``sizes`` the residual SD at the start and the SD
+    of the variance function's variable by response.
+    """
+    wanted = {}
+    exponents = _exponents(spec.system)
+    spread = {}
+    for name in spec.system.parameters:
+        if name in spec.positive:
+            wanted[name] = Wanted("coefficient", ("lognormal", "normal"), start[name])
+        elif name in exponents:
+            wanted[name] = Wanted("exponent", ("normal",), start[name])
+        else:
+            wanted[name] = Wanted("other", ("normal",), start[name], abs(start[name]) or 1.0)
+        logarithmic = name in spec.positive or name in exponents
+        unit = 1.0 if logarithmic else abs(start[name]) or 1.0
+        spread[name] = Wanted(
+            "spread_log" if logarithmic else "spread_other", ("halfnormal", "lognormal"), unit=unit
+        )
+    for block in spec.blocks:
+        wanted |= {f"spread({name})": spread[name] for name in block.parameters}
+        if block.correlated:
+            wanted[f"correlation({block.column})"] = Wanted("correlation", ("lkj",))
+    for response in spec.free:
+        sigma, base_sd = sizes.get(response, (1.0, 1.0))
+        f = spec.functions[response]
+        wanted[f"sigma({response})"] = (
+            Wanted("sigma_log", ("halfnormal", "lognormal"))
+            if f.kind == "lognormal"
+            else Wanted("sigma", ("halfnormal", "lognormal"), unit=sigma)
+        )
+        if f.estimated:
+            wanted[f"exponent({response})"] = (
+                Wanted("variance_power", ("normal",))
+                if f.kind == "power"
+                else Wanted("variance_exp", ("normal",), unit=1 / base_sd)
+            )
+    if spec.correlated:
+        wanted["correlation"] = Wanted("correlation", ("lkj",))
+    return wanted | model.wanted(spec)
+
+
+def _exponents(system) -> set[str]:
+    """Parameters that are exponents in a product of powers or a sum of such."""
+    found, parameters = set(), set(system.parameters)
+    for tree in branches(system):
+        form = power_product(tree, parameters)
+        for term in (form,) if form else additive_terms(tree, parameters) or ():
+            found |= {e for _, e in term.powers if isinstance(e, str)}
+    return found
+
+
+# --- From prepared data to a result: priors, normal approximation, sampling, checks.
+
+#: Acceptance rates at which a model is sampled again whose trajectories diverged.
+RAISED = (0.95, 0.99)
+
+
+def fit_bayes(
+    prepared,
+    variance="lognormal",
+    pool=None,
+    priors=None,
+    measurement_error=None,
+    correlated: bool = True,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    cores: int | None = None,
+    accept: float = 0.8,
+    level: float = 0.95,
+    seed: int = 0,
+) -> BayesResult:
+    """Sample the posterior of a system; see :mod:`sinklab.fit.bayes`.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        From :func:`sinklab.fit.prepare.prepare`.
+    variance : str or mapping
+        As for the other methods, ``lognormal`` among them; mixed systems may have both.
+    pool : {"correlated", "independent", "none"} or mapping from group column, optional
+        How ``a[species]`` is treated: partially pooled, with correlated deviations of the coefficients
+        (default) or independent ones; or ``none``, every level with a prior of its own.
+    priors : mapping or DataFrame, optional
+        Stated priors, see :mod:`.priors`; the rest is built by rule, and all are told in the result.
+    measurement_error : mapping, optional
+        Standard deviation of the measurement of a predictor, in its unit: a number, an array, or the name of
+        a column. The true values become unknowns.
+    correlated : bool
+        Estimate the residual correlation of the components.
+    draws, tune, chains : int
+        Draws kept and spent on tuning, for each chain.
+    cores : int, optional
+        Chains run at the same time; it does not change the draws.
+    accept : float
+        Acceptance rate that the step size is tuned to; higher is slower and diverges less. Draws with
+        divergences are thrown away and sampled again at 0.95 and, if need be, 0.99, with the same seed.
+    level : float
+        Level of the equal-tailed intervals.
+    seed : int
+
+    Returns
+    -------
+    result : BayesResult
+
+    Raises
+    ------
+    DataError, ConvergenceError
+    """
+    _check_numbers(draws, tune, chains, accept)
+    spec = read_spec(prepared, variance, pool, measurement_error, correlated)
+    stated, near = _priors(spec, prepared.frame, priors, seed)
+    builder = Builder(spec, stated, near)
+    posterior, statistics, told = _sample(builder, draws, tune, chains, cores, seed, accept)
+    result = _result(prepared, builder, stated, posterior, statistics, level, seed)
+    result = replace(result, warnings=(*_told(told), *result.warnings))
+    result.certificate["sampled"] = told
+    # What a later recomputation needs beside the priors; arrays of measurement errors stay with the data.
+    named = {x: e for x, e in (measurement_error or {}).items() if isinstance(e, (int, float, str))}
+    options = {"pool": pool, "correlated": correlated, "tune": tune, "accept": accept}
+    if len(named) == len(measurement_error or {}):
+        options["measurement_error"] = named or None
+        result = replace(result, certificate=result.certificate | {"options": options})
+    return result
+
+
+def _sample(builder, draws, tune, chains, cores, seed, accept):
+    """Sample, with smaller steps if a trajectory diverged; tells of every attempt."""
+    from sinklab.fitting.bayes.sample import sample_posterior
+
+    told = []
+    for rate in (accept, *(r for r in RAISED if r > accept)):
+        posterior, statistics = sample_posterior(builder, draws, tune, chains, cores, seed, rate)
+        told.append({"accept": rate, "divergences": int(statistics["diverging"].sum())})
+        if not told[-1]["divergences"]:
+            break
+    return posterior, statistics, told
+
+
+def _told(attempts) -> tuple[str, ...]:
+    """Say that the draws are not those of the first attempt."""
+    if len(attempts) == 1:
+        return ()
+    before = "; ".join(f"{a['divergences']} ({a['accept']:g})" for a in attempts[:-1])
+    last = attempts[-1]
+    return (
+        tr(
+            f"divergences at an acceptance rate: {before}; sampled again at {last['accept']:g}, with "
+            f"{last['divergences'] or 'none'}",
+            f"各接受率下的发散次数：{before}；已按接受率 {last['accept']:g} 重新抽样，发散 {last['divergences']} 次",
+        ),
+    )
+
+
+def _check_numbers(draws, tune, chains, accept):
+    if min(draws, tune) < 10 or chains < 1 or not 0 < accept < 1:
+        raise DataError(
+            tr(
+                f"draws = {draws}, tune = {tune}, chains = {chains}, accept = {accept}; expected at least 10 draws "
+                "and 10 for tuning, one chain, and an acceptance rate between 0 and 1",
+                f"draws = {draws}，tune = {tune}，chains = {chains}，accept = {accept}；抽样与调整次数至少 10，"
+                "至少一条链，接受率应在 0 与 1 之间",
+            )
+        )
+
+
+def _priors(spec, frame, stated, seed):
+    """Priors of all quantities, and the normal approximation of the posterior under them."""
+    start = start_values(spec.system, frame, None, seed)
+    for name in spec.positive:
+        start[name] = max(abs(start[name]), 1e-300)
+    on_scale = {n: np.log(v) if n in spec.positive else v for n, v in start.items()}
+    names = [n for n, _ in spec.common] + [p for b in spec.blocks for p in b.parameters]
+    # All faults of the statements at once; the numbers for sigma are not looked at here.
+    about = priors.complete(stated, wanted_priors(spec, start, {}))
+    normal = np.array([about[n].gaussian(n in spec.positive) for n in names])
+    near = approximate(spec, on_scale, normal[:, 0], normal[:, 1])
+    # The residual SD at the centre of the variance function, and the spread of its variable.
+    sizes = {r: (near.sigma[j], near.base_sd[j]) for j, r in enumerate(spec.free)}
+    return priors.complete(stated, wanted_priors(spec, start, sizes)), near
+
+
+def _result(prepared, builder, stated, posterior, statistics, level, seed) -> BayesResult:
+    spec, near, scalars = builder.spec, builder.near, builder.scalars
+    system, frame = prepared.system, prepared.frame
+    t = flat(posterior["t"])
+    values = coefficient_draws(builder, posterior)
+    draws = residual_draws(spec, near, scalars, t, values)
+    other = other_draws(spec, draws, scalars, t)
+    labels = [*spec.layout.labels, *other.columns]
+    everything = np.column_stack([values, other.to_numpy()])
+    shape = statistics["energy"].shape
+    found = bayes_result.diagnostics(everything.reshape(*shape, -1))
+    # With unknown predictors a tree's density has no closed form.
+    used = spec.used
+    loo = None if spec.errors else bayes_result.leave_one_out(log_likelihood(spec, frame, draws)[:, used])
+    free = list(system.free)
+    order = [spec.free.index(r) for r in free]
+    at_mean = draws.mean()
+    correlation = pd.DataFrame(at_mean.correlation[0][np.ix_(order, order)], index=free, columns=free)
+    result = BayesResult(
+        system=system,
+        method="bayes",
+        parameters=parameter_table(spec.layout, values, level),
+        covariance=pd.DataFrame(
+            np.atleast_2d(np.cov(values.T)), index=spec.layout.labels, columns=spec.layout.labels
+        ),
+        residual=_residual_models(spec, at_mean, free),
+        correlation=correlation,
+        loglik=float(log_likelihood(spec, frame, at_mean).sum()),
+        n={r: int(frame[r].notna().sum()) for r in system.responses if r in frame},
+        ranges={x: (float(frame[x].min()), float(frame[x].max())) for x in system.predictors},
+        correction=dict.fromkeys(free, 1.0),
+        correction_kind="none",
+        index_table=pd.DataFrame(),
+        converged=False,
+        certificate={},
+        warnings=(*prepared.warnings, *spec.notes),
+        versions=paths.versions(),
+        source={"fingerprint": paths.fingerprint(_used(system, frame))},
+        data=frame,
+        level=level,
+        seed=seed,
+        stored_draws=pd.DataFrame(values, columns=spec.layout.labels),
+        other_draws=other,
+        priors=priors.table(stated),
+        posterior=posterior_table(labels, everything, found, level),
+        shrinkage=shrinkage_table(builder, t, group_draws(builder, posterior), stated),
+        positive=spec.positive,
+        centres={r: float(near.centre[j]) for j, r in enumerate(spec.free)},
+        correlated=members(spec),
+        loo=None
+        if loo is None
+        else pd.DataFrame({"elpd": loo["pointwise"], "k": loo["k"]}, index=frame.index[used]),
+    )
+    if not spec.errors:
+        # With unknown predictors the trees to simulate are not known either.
+        result = replace(result, predictive_checks=compare_data(result, seed))
+    return _with_indices(_judged(result, found, labels, statistics, loo, stated), {})
+
+
+def _judged(result, found, labels, statistics, loo, stated) -> BayesResult:
+    """The result with its certificate and the warnings that come of it."""
+    certificate = bayes_result.certificate(found, labels, statistics, loo, result.predictive_checks)
+    chains, draws = statistics["energy"].shape
+    certificate |= {
+        "draws": draws,
+        "chains": chains,
+        "loo": None if loo is None else {k: loo[k] for k in ("elpd", "se", "p")},
+        "priors": {p.name: {"prior": p.text, "origin": p.origin} for p in stated.values()},
+    }
+    return replace(
+        result,
+        converged=certificate["converged"],
+        certificate=certificate,
+        warnings=(*result.warnings, *bayes_result.warnings(certificate["checks"])),
+    )
+
+
+def _residual_models(spec, at_mean, free) -> dict[str, ResidualModel]:
+    models = {}
+    for response in free:
+        j, f = spec.free.index(response), spec.functions[response]
+        count = int(np.isfinite(spec.y[:, j]).sum())
+        p = spec.layout.count(own_parameters(spec.system, response))
+        models[response] = ResidualModel(
+            response,
+            f.kind,
+            float(at_mean.sigma[0, j]),
+            f.by,
+            float(at_mean.exponent[0, j]),
+            not f.estimated,
+            float(max(count - p, 1)),
+        )
+    return models

@@ -1,0 +1,477 @@
+r"""The likelihood of a simultaneous system, each tree contributing the components it has.
+
+For tree :math:`i` and equation :math:`j` the model is :math:`y_{ij} = f_j(x_i; \beta) + g_{ij}\, u_{ij}`
+with :math:`u_i \sim N(0, \Sigma)` and :math:`g` the variance function. Trees with the same measured
+components form a *pattern*; a pattern uses the rows and columns of :math:`\Sigma` that it observed.
+Trees of which only a total of several components was weighed enter by :mod:`sinklab.fit.totals`.
+
+With complete trees, or without correlation, :math:`\Sigma` is known once the residuals are, and is
+profiled out; with gaps it is searched for with the rest. Score and expected information are exact.
+
+Lognormal residuals in a simultaneous system (``variance="lognormal"``).
+
+*What it assumes.* :math:`\ln y_j = \ln f_j(x; \beta) - \sigma_j^2 / 2 + e_j` with normal, correlated
+:math:`e`. The equation is the *mean* of the response, so identities add up as they do on the natural
+scale and no correction is needed afterwards; the shift by half the variance is Baskerville's, made
+part of the model.
+
+*How.* Maximum likelihood of the logarithms with the shift held, the shift renewed from the residual
+variances, until both agree. Where an equation has a factor of its own (the ``a`` of
+``a * dbh**b``) this is the maximum of the likelihood, because the score of the factor is that of the
+shift; other equations are refused. The likelihood reported is that of the response itself, whose
+Jacobian is :math:`-\sum \ln y`, so it compares with that of normal residuals (Furnival 1961).
+
+*When.* Spread in proportion to size over orders of magnitude, with a long tail to heavy trees.
+
+Source
+------
+Baskerville G.L. (1972) Use of logarithmic regression in the estimation of plant biomass.
+Can. J. For. Res. 2:49-53. Furnival G.M. (1961) An index for comparing equations used in
+constructing volume tables. Forest Science 7:337-341.
+
+Second moments at a state: what the means tell of the coefficients, how scaled residuals go together.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sinklab.fitting import data
+from sinklab.fitting.data import Terms
+from sinklab.language import DataError, EquationError, listing, tr
+
+# --- The likelihood of a simultaneous system, each tree contributing the components it has.
+
+LOG_2PI = float(np.log(2 * np.pi))
+#: A residual this small against its observation is rounding, not spread.
+EXACT = 1e-9
+#: Residuals from here on are no numbers to square.
+HUGE = 1e150
+#: Share of a residual's size that the others must leave to it.
+NEARLY_SINGULAR = 1e-6
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Trees that have the same components: their rows, the components, all pairs of these."""
+
+    rows: np.ndarray
+    seen: np.ndarray
+
+
+def find_patterns(observed) -> list[Pattern]:
+    """Group the rows of a mask (n, m) by what they observed; rows without anything are left out."""
+    patterns = []
+    for mask in np.unique(observed, axis=0):
+        if mask.any():
+            rows = np.flatnonzero((observed == mask).all(axis=1))
+            patterns.append(Pattern(rows, np.flatnonzero(mask)))
+    return patterns
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything known at one point of the search."""
+
+    theta: np.ndarray
+    loglik: float
+    mean: np.ndarray
+    jacobian: np.ndarray
+    log_g: np.ndarray
+    u: np.ndarray
+    sigma: np.ndarray
+
+
+class SystemLikelihood:
+    """Likelihood of coefficients, variance exponents and residual covariance.
+
+    Parameters
+    ----------
+    y : array, shape (n, m)
+        Observations of the free responses; NaN where a tree lacks the component.
+    evaluate : callable
+        ``evaluate(beta) -> mean (n, m), jacobian (n, m, k)``.
+    scale : Scale
+        Variance functions on these trees.
+    correlated : bool
+        Estimate the residual correlation between equations, or hold it at zero.
+    combined : sequence of Combined
+        Trees of which combinations of components were weighed.
+    """
+
+    def __init__(self, y, evaluate, scale, correlated: bool, combined=()):
+        self.y, self.evaluate, self.scale, self.combined = y, evaluate, scale, tuple(combined)
+        self.correlated = correlated and y.shape[1] > 1
+        self.observed = np.isfinite(y)
+        apart = np.concatenate([c.rows for c in self.combined]) if self.combined else np.array([], int)
+        whole = self.observed.copy()
+        whole[apart] = False
+        self.patterns = find_patterns(whole)
+        # Masks of the components that were weighed by themselves and enter so.
+        self.entered = whole
+        self.n_equation = y.shape[1]
+        self.complete = bool(self.observed.all())
+        self.pairs = [
+            (s, t) for s in range(y.shape[1]) for t in range(s, y.shape[1]) if s == t or self.correlated
+        ]
+
+    def independent(self) -> "SystemLikelihood":
+        """The same without correlation."""
+        return SystemLikelihood(self.y, self.evaluate, self.scale, False)
+
+    def split(self, theta):
+        """Coefficients and the full vector of exponents from the search vector."""
+        k = len(theta) - int(self.scale.free.sum())
+        exponents = self.scale.start.copy()
+        exponents[self.scale.free] = theta[k:]
+        return theta[:k], exponents
+
+    def state(self, theta, sigma=None) -> State | None:
+        """Evaluate at ``theta``; None where the model is not defined there.
+
+        Without ``sigma`` the residual covariance is the most likely one, from complete trees or
+        without correlation.
+        """
+        beta, exponents = self.split(theta)
+        used = self.observed
+        with np.errstate(all="ignore"):
+            mean, jacobian = self.evaluate(beta)
+            log_g = self.scale.log_g(exponents, mean)
+            u = np.where(used, (self.y - mean) * np.exp(-log_g), 0.0)
+            size = np.where(used, np.abs(self.y) * np.exp(-log_g), 0.0)
+        if not (
+            (np.abs(u) < HUGE).all() and np.isfinite(mean[used]).all() and np.isfinite(log_g[used]).all()
+        ):
+            return None
+        if not np.isfinite(jacobian).all() and not np.isfinite(jacobian[used]).all():
+            return None
+        if sigma is None:
+            count = used.sum(axis=0)
+            floor = ((EXACT * size) ** 2).sum(axis=0) / count
+            profile = self.correlated and self.complete
+            sigma = (u.T @ u / len(u)) if profile else np.diag((u**2).sum(axis=0) / count)
+            sigma = sigma + np.diag(floor)
+        loglik = self._loglik(u, log_g, sigma)
+        loglik += sum(data.loglik(c, mean, log_g, sigma) for c in self.combined)
+        return State(theta, loglik, mean, jacobian, log_g, u, sigma) if np.isfinite(loglik) else None
+
+    def _loglik(self, u, log_g, sigma) -> float:
+        total = -log_g[self.entered].sum()
+        for p in self.patterns:
+            block = sigma[np.ix_(p.seen, p.seen)]
+            try:
+                half = np.linalg.cholesky(block)
+            except np.linalg.LinAlgError:
+                return -np.inf
+            if (np.diag(half) < NEARLY_SINGULAR * np.sqrt(np.diag(block))).any():
+                return -np.inf
+            white = np.linalg.solve(half, u[np.ix_(p.rows, p.seen)].T)
+            q = len(p.seen)
+            total -= 0.5 * (white**2).sum() + len(p.rows) * (np.log(np.diag(half)).sum() + 0.5 * q * LOG_2PI)
+        return float(total)
+
+    def score_and_information(self, state: State):
+        """Gradient and expected information of the profile likelihood at a state."""
+        scores, nuisance, information, cross, inner = self.blocks(state)
+        gain = cross @ np.linalg.pinv(inner, hermitian=True)
+        return scores.sum(axis=0) - gain @ nuisance.sum(axis=0), information - gain @ cross.T
+
+    def joint_score_and_information(self, state: State):
+        """Gradient and expected information by all parameters; covariance as in :meth:`displaced`."""
+        scores, nuisance, information, cross, inner = self.blocks(state)
+        turn = self._turn(state.sigma)
+        score = np.concatenate([scores.sum(axis=0), turn.T @ nuisance.sum(axis=0)])
+        return score, np.block([[information, cross @ turn], [turn.T @ cross.T, turn.T @ inner @ turn]])
+
+    def blocks(self, state):
+        """Scores and information by block.
+
+        Returns
+        -------
+        scores, nuisance : array, shapes (n, w), (n, n_pair)
+            Of every tree, by coefficients and exponents, and by the elements of the covariance.
+        information, cross, inner : array, shapes (w, w), (w, n_pair), (n_pair, n_pair)
+        """
+        slope, spread = self.derivatives(state)
+        n, _, width = spread.shape
+        k = slope.shape[2]
+        keep = np.concatenate([np.ones(k, bool), self.scale.free])
+        scores, nuisance = np.zeros((n, width)), np.zeros((n, len(self.pairs)))
+        information = np.zeros((width, width))
+        cross, inner = np.zeros((width, len(self.pairs))), np.zeros((len(self.pairs), len(self.pairs)))
+        for p in self.patterns:
+            block = state.sigma[np.ix_(p.seen, p.seen)]
+            precision = np.linalg.inv(block)
+            a, c = slope[np.ix_(p.rows, p.seen)], spread[np.ix_(p.rows, p.seen)]
+            u = state.u[np.ix_(p.rows, p.seen)]
+            w = u @ precision
+            scores[p.rows, :k] = np.einsum("nq,nqk->nk", w, a)
+            scores[p.rows] += np.einsum("nq,nqk->nk", w * u - 1, c)
+            information[:k, :k] += weighted_square(a, precision)
+            information += weighted_square(c, np.eye(len(p.seen)) + precision * block)
+            _add_covariance_terms(cross, inner, nuisance, self.pairs, p, precision, c.sum(axis=0), w)
+        for part in self.combined:
+            terms = data.Terms.at(part, state, state.sigma)
+            score, own = terms.by_tree(spread[part.rows], self.pairs)
+            scores[part.rows], nuisance[part.rows] = score[:, :width], score[:, width:]
+            own = own.sum(axis=0)
+            information += own[:width, :width]
+            cross += own[:width, width:]
+            inner += own[width:, width:]
+        return scores[:, keep], nuisance, information[np.ix_(keep, keep)], cross[keep], inner
+
+    def displaced(self, origin: State, move) -> State | None:
+        """State at a distance from another: ``move`` holds theta, then the factor of the covariance.
+
+        The covariance is :math:`L T T^T L^T` with the Cholesky factor :math:`L` at the origin and a
+        triangle :math:`T` whose diagonal is the exponential of its entries, so it stays positive.
+        """
+        width = len(origin.theta)
+        with np.errstate(over="ignore"):
+            factor = np.linalg.cholesky(origin.sigma) @ self._triangle(move[width:])
+        sigma = factor @ factor.T
+        return self.state(origin.theta + move[:width], sigma) if np.isfinite(sigma).all() else None
+
+    def joint_score(self, origin: State, state: State, move) -> np.ndarray:
+        """Gradient by all parameters at a displaced state."""
+        by_mean, by_log_g = np.zeros_like(state.u), np.zeros_like(state.u)
+        by_sigma = np.zeros_like(state.sigma)
+        for p in self.patterns:
+            precision = np.linalg.inv(state.sigma[np.ix_(p.seen, p.seen)])
+            here = np.ix_(p.rows, p.seen)
+            w = state.u[here] @ precision
+            by_mean[here], by_log_g[here] = w, w * state.u[here] - 1
+            by_sigma[np.ix_(p.seen, p.seen)] += 0.5 * (w.T @ w - len(p.rows) * precision)
+        score = self._pulled_back(state, by_mean, by_log_g)
+        if self.combined:
+            _, spread = self.derivatives(state)
+        for part in self.combined:
+            told, by_covariance = data.Terms.at(part, state, state.sigma).gradient(spread[part.rows])
+            score += told
+            by_sigma += by_covariance
+        keep = np.concatenate([np.ones(len(score) - self.n_equation, bool), self.scale.free])
+        root = np.linalg.cholesky(origin.sigma)
+        triangle = self._triangle(move[len(origin.theta) :])
+        by_triangle = 2 * root.T @ by_sigma @ root @ triangle
+        slopes = [by_triangle[t, s] * (triangle[s, s] if s == t else 1.0) for s, t in self.pairs]
+        return np.concatenate([score[keep], slopes])
+
+    def _pulled_back(self, state, by_mean, by_log_g) -> np.ndarray:
+        """Derivatives by scaled means and by ln g (n, m), nought where nothing was measured, carried to the parameters."""
+        _, exponents = self.split(state.theta)
+        ratio, by_exponent = self.scale.pulled_back(exponents, state.mean, by_log_g)
+        weight = np.where(self.observed, by_mean * np.exp(-state.log_g) + ratio, 0.0)
+        jacobian = state.jacobian
+        if not np.isfinite(jacobian).all():
+            # Only where nothing was measured: a state is finite elsewhere.
+            jacobian = np.where(self.observed[:, :, None], jacobian, 0.0)
+        return np.concatenate([weight.ravel() @ jacobian.reshape(-1, jacobian.shape[2]), by_exponent])
+
+    def _triangle(self, entries) -> np.ndarray:
+        triangle = np.zeros((self.n_equation, self.n_equation))
+        for value, (s, t) in zip(entries, self.pairs, strict=True):
+            triangle[t, s] = np.exp(value) if s == t else value
+        return triangle
+
+    def _turn(self, sigma) -> np.ndarray:
+        """Derivative of the elements of the covariance by the entries of the triangle, at its origin."""
+        root = np.linalg.cholesky(sigma)
+        columns = []
+        for s, t in self.pairs:
+            change = np.outer(root[:, t], root[:, s])
+            change = change + change.T
+            columns.append([change[a, b] for a, b in self.pairs])
+        return np.array(columns).T
+
+    def derivatives(self, state):
+        """Derivatives of the scaled means (n, m, k), and of ln g by all parameters (n, m, k + m)."""
+        beta, exponents = self.split(state.theta)
+        k, m = len(beta), self.n_equation
+        by_beta, by_exponent = self.scale.derivatives(exponents, state.mean, state.jacobian)
+        spread = np.zeros((len(self.y), m, k + m))
+        if by_beta is not None:
+            spread[:, :, :k] = by_beta
+        spread[:, np.arange(m), k + np.arange(m)] = by_exponent
+        return state.jacobian * np.exp(-state.log_g)[:, :, None], spread
+
+
+def weighted_square(a, weight) -> np.ndarray:
+    """Sum over trees of ``a' W a`` for a (n, q, k) and W (q, q)."""
+    n, q, k = a.shape
+    by_equation = np.ascontiguousarray(a.transpose(1, 0, 2))
+    weighted = weight @ by_equation.reshape(q, n * k)
+    return by_equation.reshape(q * n, k).T @ weighted.reshape(q * n, k)
+
+
+def _add_covariance_terms(cross, inner, nuisance, pairs, pattern, precision, spread_total, w):
+    """Add what a pattern says of the elements of the residual covariance.
+
+    ``cross`` is their information with the exponents, ``inner`` among themselves, ``nuisance`` their
+    score for each tree; ``w`` holds the residuals times the precision.
+    """
+    columns, first, second = places_of_pairs(pairs, pattern.seen)
+    half = np.where(first == second, 0.5, 1.0)
+    between = half * precision[first, second]
+    cross[:, columns] += (between[:, None] * (spread_total[first] + spread_total[second])).T
+    nuisance[np.ix_(pattern.rows, columns)] = half * w[:, first] * w[:, second] - between
+    # Half the trace of P E_a P E_b for the unit matrices E of two elements a = (i, j) and b = (k, l).
+    i, j, k, m = first[:, None], second[:, None], first[None, :], second[None, :]
+    shared = precision[i, k] * precision[j, m] + precision[i, m] * precision[j, k]
+    inner[np.ix_(columns, columns)] += len(pattern.rows) * np.outer(half, half) * shared
+
+
+def places_of_pairs(pairs, seen):
+    """Numbers of the pairs of components that were seen, and the places of both among the seen."""
+    place = {int(j): i for i, j in enumerate(seen)}
+    found = [(c, place[s], place[t]) for c, (s, t) in enumerate(pairs) if s in place and t in place]
+    return tuple(np.array(column, dtype=int) for column in zip(*found, strict=True))
+
+
+# --- Lognormal residuals in a simultaneous system (``variance="lognormal"``).
+
+#: Part of a constant that the derivatives of an equation may leave, when it has a factor of its own.
+LEFT_OVER = 1e-6
+
+
+class LogScale:
+    """Some columns of a system taken as logarithms, with their shift.
+
+    Parameters
+    ----------
+    columns : array of bool, shape (m,)
+        Equations with lognormal residuals.
+    evaluate : callable
+        ``evaluate(beta) -> mean (n, m), jacobian (n, m, k)`` on the natural scale.
+    """
+
+    def __init__(self, columns, evaluate):
+        self.columns, self._evaluate = columns, evaluate
+        self.shift = np.zeros(len(columns))
+
+    def __call__(self, beta):
+        """Means and Jacobian with the logarithms of the chosen columns."""
+        mean, jacobian = self._evaluate(beta)
+        mean, jacobian = mean.copy(), jacobian.copy()
+        natural = mean[:, self.columns]
+        mean[:, self.columns] = np.log(natural) + self.shift[self.columns]
+        jacobian[:, self.columns] /= natural[:, :, None]
+        return mean, jacobian
+
+    def take(self, y) -> np.ndarray:
+        """Observations with the logarithms of the chosen columns."""
+        return np.where(self.columns, np.log(np.where(self.columns, y, 1.0)), y)
+
+    def renew(self, sigma) -> float:
+        """Set the shift from the residual covariance; returns how far it moved."""
+        shift = np.where(self.columns, -0.5 * np.diag(sigma), 0.0)
+        moved = float(np.abs(shift - self.shift).max())
+        self.shift = shift
+        return moved
+
+    def jacobian_term(self, y) -> np.ndarray:
+        """Log of the derivative of the logarithm, summed over the trees, for each column (m,)."""
+        return -np.where(self.columns, np.nansum(self.take(y), axis=0), 0.0)
+
+
+def refuse_zeros(free, columns, y, index) -> None:
+    """Stop at responses that have no logarithm.
+
+    Raises
+    ------
+    DataError
+        With every record.
+    """
+    problems = []
+    for j in np.flatnonzero(columns):
+        for i in np.flatnonzero(y[:, j] == 0):
+            problems.append(
+                tr(
+                    f"record {index[i] + 1}: {free[j]} = 0 has no logarithm; leave it blank or use power:mean",
+                    f"第 {index[i] + 1} 条记录：{free[j]} = 0 不能取对数；请留空或用 power:mean",
+                )
+            )
+    if problems:
+        raise DataError(listing(problems))
+
+
+def refuse_without_factor(free, columns, own, jacobian, observed) -> None:
+    """Stop at equations without a factor of their own.
+
+    Parameters
+    ----------
+    own : list of array of int
+        Places of the coefficients that each equation brings.
+    jacobian : array, shape (n, m, k)
+        Of the logarithms.
+    observed : array of bool, shape (n, m)
+
+    Raises
+    ------
+    EquationError
+    """
+    lacking = []
+    for j in np.flatnonzero(columns):
+        design = jacobian[observed[:, j], j][:, own[j]]
+        if design.shape[1] == 0:
+            lacking.append(free[j])
+            continue
+        ones = np.ones(len(design))
+        fitted = design @ np.linalg.lstsq(design, ones, rcond=None)[0]
+        if np.abs(ones - fitted).max() > LEFT_OVER:
+            lacking.append(free[j])
+    if lacking:
+        names = ", ".join(lacking)
+        raise EquationError(
+            tr(
+                f"lognormal residuals need equations with a factor of their own, as in a * dbh**b; not so: {names}; "
+                "use power:mean for them",
+                f"对数正态残差要求方程各有自己的系数因子，如 a * dbh**b；不符合：{names}；请对其使用 power:mean",
+            )
+        )
+
+
+def spread_of_shift(state, precisions, information, columns, counts) -> np.ndarray:
+    r"""Covariance that the estimated shift adds to the coefficients, (k, k).
+
+    The coefficients answer to the shift by :math:`-I^{-1} \sum J^T P`, and the shifts vary as half
+    variances of normal residuals do, :math:`\Sigma_{jk}^2 / 2n`.
+    """
+    slope = state.jacobian * np.exp(-state.log_g)[:, :, None]
+    total = np.zeros((slope.shape[2], len(columns)))
+    for rows, seen, precision in precisions:
+        total[:, seen] += np.einsum("nqk,qr->kr", slope[np.ix_(rows, seen)], precision)
+    answer = -np.linalg.solve(information, total)
+    pairs = np.minimum(*np.broadcast_arrays(counts[:, None], counts[None, :]))
+    shifts = np.where(np.outer(columns, columns), state.sigma**2 / (2 * np.maximum(pairs, 1)), 0.0)
+    return answer @ shifts @ answer.T
+
+
+# --- Second moments at a state: what the means tell of the coefficients, how scaled residuals go together.
+
+
+def mean_information(likelihood: SystemLikelihood, state: State, sigma) -> np.ndarray:
+    """Information about the coefficients carried by the means, for a given covariance, (k, k)."""
+    slope = state.jacobian * np.exp(-state.log_g)[:, :, None]
+    total = 0.0
+    for p in likelihood.patterns:
+        precision = np.linalg.inv(sigma[np.ix_(p.seen, p.seen)])
+        total = total + weighted_square(slope[np.ix_(p.rows, p.seen)], precision)
+    for part in likelihood.combined:
+        total = total + Terms.at(part, state, sigma).mean_information().sum(axis=0)
+    return total
+
+
+def pairwise_covariance(likelihood: SystemLikelihood, state: State) -> np.ndarray:
+    """Covariance of the scaled residuals from the trees that have both components, (m, m)."""
+    together = likelihood.observed.T.astype(float) @ likelihood.observed
+    product = state.u.T @ state.u
+    return np.divide(product, together, out=np.zeros_like(product), where=together > 0)
+
+
+def estimating_spread(likelihood: SystemLikelihood, state: State, weights, covariance) -> np.ndarray:
+    """Spread of the score of separately fitted equations when their residuals are correlated, (k, k)."""
+    slope = state.jacobian * np.exp(-state.log_g)[:, :, None] * weights[None, :, None]
+    total = 0.0
+    for p in likelihood.patterns:
+        total = total + weighted_square(slope[np.ix_(p.rows, p.seen)], covariance[np.ix_(p.seen, p.seen)])
+    return total

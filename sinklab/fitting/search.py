@@ -1,0 +1,374 @@
+r"""The way to the maximum: damped scoring from afar, quasi-Newton steps near it.
+
+Scoring steps use the expected information (Levenberg and Marquardt's damping keeps them uphill), so
+they come close from poor starts in a few steps. Where residuals are far from normal the expected
+information differs from the curvature and scoring slows down; the last stretch is therefore walked by
+BFGS with exact gradients, over coefficients, exponents and residual covariance together, in
+coordinates in which the expected information is the identity.
+
+A convergence certificate: what shows that a fit stands at the maximum of its likelihood.
+
+Optimisers have been seen to return their own starts as converged, so a fit is not believed on its
+word. The certificate holds what a further step would still gain (from exact derivatives), the rank
+and condition of the information, and the objective that a second optimiser reaches from displaced
+starts. A table refuses a fit whose certificate fails.
+
+Limits of parameters, kept by searching on a scale that has none.
+
+A parameter between two limits is :math:`l + (h - l) / (1 + e^{-x})`, one above a limit
+:math:`l + e^{x}`, one below :math:`h - e^{x}`; the search runs over :math:`x`. A parameter that ends at
+a limit is named in the warnings, because its standard error then says nothing.
+"""
+
+import numpy as np
+from scipy.optimize import minimize
+
+from sinklab.language import ConvergenceError, DataError, listing, tr
+
+# --- The way to the maximum: damped scoring from afar, quasi-Newton steps near it.
+
+MAX_SCORING = 40
+MAX_ROUNDS = 6
+#: Gain in log-likelihood that a further step promises, below which a point counts as the maximum.
+TOLERANCE = 1e-11
+
+
+def decrement(score, information) -> float:
+    """Gain in log-likelihood that a full scoring step promises; infinite where it cannot be said."""
+    size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
+    with np.errstate(all="ignore"):
+        scaled, slope = information / np.outer(size, size), score / size
+    if not (np.isfinite(scaled).all() and np.isfinite(slope).all()):
+        return np.inf
+    step = np.linalg.lstsq(scaled, slope, rcond=1e-14)[0]
+    return float(0.5 * step @ slope)
+
+
+def climb(likelihood, state, until: float = TOLERANCE):
+    """Damped scoring on the profile likelihood from a state; returns the last state and the steps.
+
+    The climb ends when a further step promises less than ``until``, in log-likelihood.
+    """
+    damping, steps = 1e-3, 0
+    for steps in range(1, MAX_SCORING + 1):  # noqa: B007 - the number of steps is reported
+        score, information = likelihood.score_and_information(state)
+        if decrement(score, information) < until:
+            break
+        better, damping = _step(likelihood, state, score, information, damping)
+        if better is None:
+            break
+        state = better
+    return state, steps
+
+
+def _step(likelihood, state, score, information, damping):
+    size = np.diag(information).copy()
+    size[size <= 0] = 1.0
+    root = np.sqrt(size)
+    scaled = information / np.outer(root, root)
+    while damping < 1e12:
+        try:
+            move = np.linalg.solve(scaled + damping * np.eye(len(root)), score / root) / root
+        except np.linalg.LinAlgError:
+            move = np.full_like(score, np.nan)
+        trial = likelihood.state(state.theta + move) if np.isfinite(move).all() else None
+        if trial is not None and trial.loglik > state.loglik:
+            return trial, max(damping / 10, 1e-15)
+        damping *= 8
+    return None, damping
+
+
+def finish(likelihood, state, until: float = TOLERANCE):
+    """BFGS over all parameters from a state near the maximum; returns the last state and the steps."""
+    steps = 0
+    for _ in range(MAX_ROUNDS):
+        score, information = likelihood.joint_score_and_information(state)
+        promised = decrement(score, information)
+        if promised < until or not np.isfinite(promised):
+            break
+        size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
+        roots, vectors = np.linalg.eigh(information / np.outer(size, size))
+        unwhiten = (vectors / np.sqrt(np.clip(roots, 1e-10 * roots[-1], None))) / size[:, None]
+        better, evaluations = _walk(likelihood, state, unwhiten)
+        steps += evaluations
+        if not better.loglik > state.loglik:
+            break
+        state = better
+    return state, steps
+
+
+def _walk(likelihood, origin, unwhiten):
+    best = origin
+
+    def objective(x):
+        nonlocal best
+        state = likelihood.displaced(origin, unwhiten @ x)
+        if state is None:
+            return np.inf, np.zeros_like(x)
+        if state.loglik > best.loglik:
+            best = state
+        return origin.loglik - state.loglik, -(
+            unwhiten.T @ likelihood.joint_score(origin, state, unwhiten @ x)
+        )
+
+    found = minimize(
+        objective,
+        np.zeros(unwhiten.shape[1]),
+        jac=True,
+        method="BFGS",
+        options={"gtol": 1e-6, "maxiter": 200},
+    )
+    return best, found.nfev
+
+
+# --- A convergence certificate: what shows that a fit stands at the maximum of its likelihood.
+
+#: Gain in log-likelihood below which no estimate would move by a thousandth of its standard error.
+STILL = 1e-6
+#: Difference in log-likelihood within which two optimisers agree.
+AGREE = 1e-4
+#: Displaced starts of the second optimiser, and how many a fit with limits may have that has not converged.
+N_DISPLACED, MOST_DISPLACED = 2, 10
+DISPLACEMENT = 0.1
+
+
+# What overflows on the way is judged at the end, by the certificate.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def certified_maximum(engine, starts, seed: int = 0):
+    """Maximise from every start and let a second optimiser try from displaced ones.
+
+    Parameters
+    ----------
+    engine : SystemFit
+    starts : list of dict
+        Start values by parameter name; the first is the user's when there is one.
+    seed : int
+        For the displacements.
+
+    Returns
+    -------
+    state : State
+        The highest maximum found.
+    certificate : dict
+        ``estimator``, ``steps``, ``decrement``, ``rank``, ``n_parameter``, ``condition``, ``n_start``,
+        ``loglik_second`` (best of the second optimiser, None where it does not apply), ``agree``,
+        ``converged``.
+
+    Raises
+    ------
+    ConvergenceError
+        No start lies where the equations have finite positive values.
+    """
+    found, failure = [], None
+    for start in starts:
+        try:
+            found.append(engine.maximise(start))
+        except ConvergenceError as error:
+            failure = error
+    if not found:
+        raise failure
+    state, steps = found[0]
+    for other, more in found[1:]:
+        state, steps = (other, more) if _better(engine, other, state) else (state, steps)
+    if engine.hold_weights:
+        # Iterated weights have no objective of their own that another optimiser could reach.
+        return state, _certificate(engine, state, steps, None, len(starts))
+    ends = []
+    for tried, other in enumerate(_displaced(engine, starts[-1], seed), 1):
+        if other is not None:
+            ends.append(other.loglik)
+            state = other if _better(engine, other, state) else state
+        if tried >= N_DISPLACED:
+            # What climbed above the maximum climbs without end, and is no second opinion on it.
+            second = max((end for end in ends if end <= state.loglik + AGREE), default=None)
+            certificate = _certificate(engine, state, steps, second, len(starts) + tried)
+            # On the way to a limit the search is flat, and may end early from one start and not from another.
+            if certificate["converged"] or not engine.limits:
+                break
+    return state, certificate
+
+
+def _displaced(engine, start, seed):
+    rng = np.random.default_rng(seed)
+    theta = engine.searched(start)
+    for _ in range(MOST_DISPLACED):
+        yield engine.second_opinion(theta * np.exp(rng.normal(0, DISPLACEMENT, len(theta))))
+
+
+def _slope(engine, state):
+    """Score and information by the parameters that no limit holds, and the places of those held."""
+    score, information = engine.likelihood.joint_score_and_information(state)
+    held = np.flatnonzero(engine.bounds.on_limit(engine.estimates(state)[0]))
+    return np.delete(score, held), np.delete(np.delete(information, held, 0), held, 1), held
+
+
+def _singular_values(information) -> np.ndarray:
+    size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
+    return np.linalg.svd(information / np.outer(size, size), compute_uv=False)
+
+
+def _rank(singular) -> int:
+    return int((singular > 1e-10 * singular[0]).sum())
+
+
+def _better(engine, other, state) -> bool:
+    """Whether a state beats another.
+
+    Where the spread follows the mean the likelihood can rise without end, onto points met exactly: such a climb never
+    stands against a maximum.
+    """
+    if abs(other.loglik - state.loglik) <= AGREE:
+        return False
+    if other.loglik > state.loglik:
+        return _still(engine, other) or not _still(engine, state)
+    return _still(engine, other) and not _still(engine, state)
+
+
+def _still(engine, state) -> bool:
+    """Whether a state is a maximum that the data determine."""
+    score, information, _ = _slope(engine, state)
+    if not np.isfinite(information).all():
+        return False
+    return bool(decrement(score, information) < STILL and _rank(_singular_values(information)) == len(score))
+
+
+def _certificate(engine, state, steps, second, n_start) -> dict:
+    score, information, held = _slope(engine, state)
+    _refuse_undetermined(engine, state, np.isfinite(information).all(axis=1), held)
+    singular = _singular_values(information)
+    rank = _rank(singular)
+    promised = decrement(score, information)
+    certificate = {"bounds": engine.limits} if engine.limits else {}
+    return certificate | {
+        "estimator": "gls" if engine.hold_weights else "ml",
+        "steps": steps,
+        "decrement": float(promised),
+        "rank": rank,
+        "n_parameter": len(score),
+        "condition": float(singular[0] / max(singular[-1], 1e-300)),
+        "n_start": n_start,
+        "loglik_second": None if second is None else second + float(engine.log_jacobian().sum()),
+        "agree": second is None or bool(second > state.loglik - AGREE),
+        "converged": bool(promised < STILL and rank == len(score)),
+    }
+
+
+def _refuse_undetermined(engine, state, finite, held) -> None:
+    if finite.all():
+        return
+    labels = np.delete(np.array(engine.layout.labels), held)
+    values = np.delete(engine.estimates(state)[0], held)
+    shown = ", ".join(f"{p} = {v:.6g}" for p, v in zip(labels, values, strict=True))
+    raise ConvergenceError(
+        tr(
+            f"the data do not determine the parameters ({shown}): responses that hardly vary, or that the equation meets "
+            "exactly, leave no maximum; use a form with fewer parameters",
+            f"数据不能确定参数（{shown}）：因变量几乎不变，或方程与数据完全吻合，似然没有最大值；请改用参数较少的形式",
+        )
+    )
+
+
+# --- Limits of parameters, kept by searching on a scale that has none.
+
+#: Distance from a limit, relative to the value or the span, at which a parameter lies on it.
+ON_LIMIT = 1e-5
+#: Starts outside the limits, or on them, are moved inside by this part of the span or of the size.
+INSIDE = 0.01
+
+
+class Bounds:
+    """Limits by parameter name, spread over the values of a layout.
+
+    Parameters
+    ----------
+    limits : mapping of str to (float or None, float or None)
+    layout : Layout
+
+    Raises
+    ------
+    DataError
+        Names that the equations do not have, and limits in the wrong order; all at once.
+    """
+
+    def __init__(self, limits, layout):
+        _check(limits, layout)
+        pairs = [limits.get(name, (None, None)) for name in layout.names]
+        self.low = np.array([-np.inf if low is None else low for low, _ in pairs], float)
+        self.high = np.array([np.inf if high is None else high for _, high in pairs], float)
+        self._both = np.isfinite(self.low) & np.isfinite(self.high)
+        self._above = np.isfinite(self.low) & ~self._both
+        self._below = np.isfinite(self.high) & ~self._both
+
+    def natural(self, x) -> np.ndarray:
+        """Parameters (k,) from the scale of the search."""
+        out = np.array(x, float)
+        with np.errstate(over="ignore"):
+            span = self.high[self._both] - self.low[self._both]
+            out[self._both] = self.low[self._both] + span / (1 + np.exp(-out[self._both]))
+            out[self._above] = self.low[self._above] + np.exp(out[self._above])
+            out[self._below] = self.high[self._below] - np.exp(out[self._below])
+        return out
+
+    def slope(self, x) -> np.ndarray:
+        """Derivative of the parameters by the scale of the search, (k,)."""
+        out, value = np.ones(len(x)), self.natural(x)
+        both = self._both
+        span = self.high[both] - self.low[both]
+        out[both] = (value[both] - self.low[both]) * (self.high[both] - value[both]) / span
+        out[self._above] = value[self._above] - self.low[self._above]
+        out[self._below] = value[self._below] - self.high[self._below]
+        return out
+
+    def searched(self, values) -> np.ndarray:
+        """Scale of the search from parameters (k,), which are moved inside their limits."""
+        gap = INSIDE * self._size(values)
+        inside = np.minimum(np.maximum(values, self.low + gap), self.high - gap)
+        x = inside.copy()
+        both = self._both
+        part = (inside[both] - self.low[both]) / (self.high[both] - self.low[both])
+        x[both] = np.log(part / (1 - part))
+        x[self._above] = np.log(inside[self._above] - self.low[self._above])
+        x[self._below] = np.log(self.high[self._below] - inside[self._below])
+        return x
+
+    def on_limit(self, values) -> np.ndarray:
+        """Mask of the parameters that lie on a limit."""
+        near = np.minimum(values - self.low, self.high - values)
+        return near < ON_LIMIT * self._size(values)
+
+    def _size(self, values) -> np.ndarray:
+        """Span between two limits, else the size of the value."""
+        span = np.where(self._both, self.high - self.low, 0.0)
+        return np.where(self._both, span, np.maximum(np.abs(values), 1e-3))
+
+
+def bounded(evaluate, bounds):
+    """Means and Jacobian (n, m, k) by the scale of the search."""
+
+    def evaluated(x):
+        mean, jacobian = evaluate(bounds.natural(x))
+        return mean, jacobian * bounds.slope(x)
+
+    return evaluated
+
+
+def _check(limits, layout) -> None:
+    problems = []
+    for name, (low, high) in limits.items():
+        if name not in layout.names:
+            known = ", ".join(dict.fromkeys(layout.names))
+            problems.append(
+                tr(
+                    f"{name} is no parameter; the equations have {known}",
+                    f"{name} 不是参数；方程参数为 {known}",
+                )
+            )
+        elif low is not None and high is not None and not low < high:
+            problems.append(
+                tr(
+                    f"{name}: {low:g} to {high:g}; expected the lower limit first",
+                    f"{name}：{low:g} 至 {high:g}；下限应小于上限",
+                )
+            )
+    if problems:
+        raise DataError(tr(f"bounds: {listing(problems)}", f"参数界限：{listing(problems)}"))

@@ -1,0 +1,598 @@
+r"""Weighted and simultaneous nonlinear fits (``wls``, ``nsur``) by maximum likelihood.
+
+*What it assumes.* Each equation has its own variance function (constant; power of a predictor or of
+the prediction; exponential), its exponent known or estimated together with the coefficients;
+residuals are normal and, for ``nsur``, correlated between the equations of one tree. Components may
+be missing at random: each tree enters with the ones it has, and with a total of which parts were not
+weighed (:mod:`.totals`; ``nsur`` only). A sum of parts is an identity and holds by construction.
+
+*How.* Feasible generalised least squares carried on to the maximum of the likelihood: scoring steps
+with exact derivatives, damped as by Levenberg and Marquardt, over coefficients and exponents, the
+residual covariance being profiled out (:mod:`sinklab.fit.likelihood`). ``wls`` holds the correlation
+at zero, so its equations are fitted one by one, but reports the correlation of the residuals and
+carries it into the joint covariance, because a total is uncertain through all of its parts.
+
+*Standard errors* are those of generalised least squares at the estimated weights,
+:math:`(J^T \Sigma^{-1} J)^{-1}`, with each equation's variance on n - p degrees of freedom, as in
+Parresol (2001). One equation with constant variance is thereby ordinary nonlinear least squares.
+Where the variance is a function of the prediction, the residuals inform the coefficients twice, and
+how much the second time depends on the normal distribution; there the sandwich of White (1982) is
+used, which does not, each tree's score freed of its own influence on the fit (Bell & McCaffrey 2002).
+
+*When.* ``nsur`` for systems of components; ``wls`` for a single response, or when components must
+not influence each other.
+
+Source
+------
+Parresol B.R. (2001) Additivity of nonlinear biomass equations. Can. J. For. Res. 31:865-878.
+Bell R.M., McCaffrey D.F. (2002) Bias reduction in standard errors for linear regression with
+multi-stage samples. Survey Methodology 28:169-181.
+Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS, chapter 5. Springer.
+White H. (1982) Maximum likelihood estimation of misspecified models. Econometrica 50:1-25.
+
+Put what an engine found into the one result type.
+
+Covariance of the estimates that does not rest on the normal distribution.
+
+White (1982): the spread of the trees' scores between two inverses of the information. Each tree's
+score is first freed of the tree's own pull on the fit, by the inverse of one minus its information
+times the covariance, which is a one-step jackknife (CR3 of Bell & McCaffrey 2002). All parameters
+take part: coefficients, variance exponents and the elements of the residual covariance.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sinklab import paths
+from sinklab.equations.compile import Layout, own_parameters, parameters_of
+from sinklab.fitting import data
+from sinklab.fitting.data import Terms
+from sinklab.fitting.likelihood import (
+    LogScale,
+    State,
+    SystemLikelihood,
+    estimating_spread,
+    mean_information,
+    pairwise_covariance,
+    places_of_pairs,
+    refuse_without_factor,
+    refuse_zeros,
+    spread_of_shift,
+)
+from sinklab.fitting.loglinear import correction_factor, joint_covariance
+from sinklab.fitting.search import TOLERANCE, Bounds, bounded, climb, decrement, finish
+from sinklab.fitting.variance import Scale
+from sinklab.language import ConvergenceError, EquationError, tr
+from sinklab.results import indices
+from sinklab.results.fit_result import FitResult, ResidualModel
+
+# --- Put what an engine found into the one result type.
+
+
+def from_state(prepared, engine, state, certificate, method, level, seed) -> FitResult:
+    """Result of ``wls`` and ``nsur`` from the maximum of the likelihood."""
+    system = prepared.system
+    covariance, sigma, correlation = engine.covariance(state)
+    beta, exponents = engine.estimates(state)
+    natural = engine.scale.natural_sigma(sigma, exponents)
+    freedom = engine.freedom()
+    residual = {}
+    for j, response in enumerate(engine.free):
+        f = engine.functions[response]
+        residual[response] = ResidualModel(
+            response, f.kind, float(natural[j]), f.by, float(exponents[j]), not f.estimated, float(freedom[j])
+        )
+    warnings = [*prepared.warnings, *engine.notes, *_on_limits(engine, beta), *_unpaired(engine)]
+    if not certificate["converged"]:
+        warnings.append(not_converged(certificate))
+    logliks = {r: _marginal_loglik(state, engine, j) for j, r in enumerate(engine.free)}
+    return assembled(
+        prepared,
+        method=method,
+        values=beta,
+        covariance=covariance,
+        freedom=freedom_by_parameter(engine.layout, dict(zip(engine.free, freedom, strict=True))),
+        residual=residual,
+        correlation=correlation,
+        loglik=state.loglik + float(engine.log_jacobian().sum()),
+        logliks=logliks,
+        correction=dict.fromkeys(system.free, 1.0),
+        correction_kind="none",
+        certificate=certificate,
+        warnings=warnings,
+        level=level,
+        seed=seed,
+    )
+
+
+def from_lines(prepared, lines, correction, level, seed) -> FitResult:
+    """Result of ``ols-log``; coefficients are reported on the natural scale of the equation."""
+    system, frame = prepared.system, prepared.frame
+    log_covariance, correlation = joint_covariance(lines)
+    names = [n for line in lines for n in line.names]
+    on_log = np.concatenate([line.on_log for line in lines])
+    raw = np.concatenate([line.values for line in lines])
+    values = np.where(on_log, np.exp(raw), raw)
+    scale = np.where(on_log, values, 1.0)
+    order = [names.index(p) for p in system.parameters]
+    covariance = (log_covariance * np.outer(scale, scale))[np.ix_(order, order)]
+    residual = {
+        line.response: ResidualModel(line.response, "lognormal", line.sigma, freedom=float(line.freedom))
+        for line in lines
+    }
+    median = system.mean(values[order], frame)
+    factors = {
+        line.response: correction_factor(
+            correction, line, frame[line.response].to_numpy(float), median[line.response]
+        )
+        for line in lines
+    }
+    certificate = {
+        "steps": 1,
+        "decrement": 0.0,
+        "rank": len(names),
+        "n_parameter": len(names),
+        "converged": True,
+    }
+    return assembled(
+        prepared,
+        method="ols-log",
+        values=values[order],
+        covariance=covariance,
+        freedom=freedom_by_parameter(
+            Layout.of(system, frame), {line.response: line.freedom for line in lines}
+        ),
+        residual=residual,
+        correlation=correlation,
+        loglik=sum(line.loglik for line in lines),
+        logliks={line.response: line.loglik for line in lines},
+        correction=factors,
+        correction_kind=correction,
+        certificate=certificate,
+        warnings=list(prepared.warnings),
+        level=level,
+        seed=seed,
+        on_log=on_log[order],
+    )
+
+
+def assembled(prepared, *, values, covariance, freedom, logliks, level, on_log=None, **known) -> FitResult:
+    """Result from estimates and everything else that an engine knows, with intervals and indices.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    values, freedom : array, shape (k,)
+        Estimates and their degrees of freedom.
+    covariance : array, shape (k, k)
+    logliks : dict
+        Log-likelihood of single equations, for their information criteria.
+    level : float
+    on_log : array of bool, optional
+        Parameters that were estimated as logarithms.
+    **known
+        Other fields of :class:`~sinklab.results.FitResult`; ``correlation`` as an array.
+    """
+    system, frame = prepared.system, prepared.frame
+    se = np.sqrt(np.clip(np.diag(covariance), 0, None))
+    half = stats.t.ppf(0.5 + level / 2, freedom) * se
+    lower, upper = values - half, values + half
+    if on_log is not None:
+        # The interval of a coefficient estimated as a logarithm is symmetric there.
+        ratio = np.exp(half[on_log] / values[on_log])
+        lower[on_log], upper[on_log] = values[on_log] / ratio, values[on_log] * ratio
+    layout = Layout.of(system, frame)
+    labels = layout.labels
+    parameters = pd.DataFrame(
+        {
+            "name": layout.names,
+            "group": layout.groups,
+            "value": values,
+            "se": se,
+            "lower": lower,
+            "upper": upper,
+        }
+    )
+    certificate, warnings = known.pop("certificate"), known.pop("warnings")
+    result = FitResult(
+        system=system,
+        parameters=parameters,
+        covariance=pd.DataFrame(covariance, index=labels, columns=labels),
+        correlation=pd.DataFrame(
+            known.pop("correlation"), index=list(system.free), columns=list(system.free)
+        ),
+        n={r: int(frame[r].notna().sum()) for r in system.responses if r in frame},
+        ranges={x: (float(frame[x].min()), float(frame[x].max())) for x in system.predictors},
+        index_table=pd.DataFrame(),
+        converged=certificate["converged"],
+        certificate=certificate,
+        warnings=tuple(warnings),
+        versions=paths.versions(),
+        source={"fingerprint": paths.fingerprint(_used(system, frame))},
+        data=frame,
+        level=level,
+        **known,
+    )
+    return _with_indices(result, logliks)
+
+
+def _used(system, frame) -> pd.DataFrame:
+    groups = dict.fromkeys(system.groups.values())
+    return frame[[*system.predictors, *groups, *(r for r in system.responses if r in frame)]]
+
+
+def _with_indices(result, logliks) -> FitResult:
+    rows = {}
+    for response, part in result.fitted().groupby("response", sort=False):
+        p = result.layout.count(parameters_of(result.system, response))
+        row = indices.evaluate(part["observed"], part["predicted"], p)
+        row |= {"AIC": np.nan, "BIC": np.nan}
+        if response in logliks:
+            k = p + 1 + (not result.residual[response].fixed)
+            row["AIC"] = indices.aic(logliks[response], k)
+            row["BIC"] = indices.bic(logliks[response], k, row["n"])
+        rows[response] = row
+    return replace(result, index_table=pd.DataFrame.from_dict(rows, orient="index").rename_axis("response"))
+
+
+def freedom_by_parameter(layout, freedom) -> np.ndarray:
+    """Degrees of freedom for each value: those of the equation its parameter stands in first."""
+    owner = {p: r for r in layout.system.free for p in own_parameters(layout.system, r)}
+    return np.array([max(freedom[owner[name]], 1) for name in layout.names], float)
+
+
+def _marginal_loglik(state, engine, j) -> float:
+    """Log-likelihood of one equation by itself, at the system's estimates."""
+    seen = engine.likelihood.observed[:, j]
+    log_sd = state.log_g[seen, j] + 0.5 * np.log(state.sigma[j, j])
+    u = state.u[seen, j]
+    loglik = -(0.5 * np.log(2 * np.pi) + log_sd + 0.5 * u**2 / state.sigma[j, j]).sum()
+    return float(loglik + engine.log_jacobian()[j])
+
+
+def _on_limits(engine, beta) -> list[str]:
+    """Warn of parameters that ended on a limit that was set for them."""
+    names = [
+        label for label, on in zip(engine.layout.labels, engine.bounds.on_limit(beta), strict=True) if on
+    ]
+    if not names:
+        return []
+    shown = ", ".join(names)
+    return [
+        tr(
+            f"{shown} ended on its limit; the standard error there says nothing",
+            f"{shown} 落在设定的界限上；其标准误没有意义",
+        )
+    ]
+
+
+def _unpaired(engine) -> list[str]:
+    """Warn of equations that no tree has together: their correlation cannot be estimated."""
+    if not engine.correlated:
+        return []
+    together = engine.likelihood.observed.T.astype(int) @ engine.likelihood.observed
+    pairs = [
+        f"{engine.free[i]}–{engine.free[j]}"
+        for i in range(len(engine.free))
+        for j in range(i + 1, len(engine.free))
+        if together[i, j] == 0
+    ]
+    if not pairs:
+        return []
+    return [
+        tr(
+            f"no tree has both components of {', '.join(pairs)}; their correlation is not estimated",
+            f"没有样木同时测定 {'、'.join(pairs)}；其残差相关未估计",
+        )
+    ]
+
+
+def not_converged(certificate) -> str:
+    """What to say of a fit whose certificate fails."""
+    if certificate["rank"] < certificate["n_parameter"]:
+        return tr(
+            f"not converged: the data determine {certificate['rank']} of {certificate['n_parameter']} parameters; "
+            "use a simpler equation",
+            f"未收敛：数据只能确定 {certificate['n_parameter']} 个参数中的 {certificate['rank']} 个；请简化方程",
+        )
+    return tr(
+        f"not converged after {certificate['steps']} steps; give other starts or a simpler equation",
+        f"{certificate['steps']} 步后仍未收敛；请另给初值或简化方程",
+    )
+
+
+# --- Covariance of the estimates that does not rest on the normal distribution.
+
+#: Trees whose information matrices are held in memory at once.
+BLOCK = 1000
+
+
+def sandwich(likelihood, state) -> np.ndarray:
+    """Joint covariance of the coefficients, shape (k, k).
+
+    Parameters
+    ----------
+    likelihood : SystemLikelihood
+    state : State
+        At the maximum.
+    """
+    scores, nuisance, information, cross, inner = likelihood.blocks(state)
+    joint = np.block([[information, cross], [cross.T, inner]])
+    bread = inverse(joint)
+    pull = np.concatenate([scores, nuisance], axis=1)
+    for rows, own in _own_information(likelihood, state, joint.shape[0]):
+        left = np.eye(len(bread)) - own @ bread
+        pull[rows] = np.linalg.solve(left, pull[rows, :, None])[:, :, 0]
+    k = state.jacobian.shape[2]
+    return (bread @ (pull.T @ pull) @ bread)[:k, :k]
+
+
+def _own_information(likelihood, state, width):
+    """Yield rows and the information that each of these trees carries (n, width, width)."""
+    slope, spread = likelihood.derivatives(state)
+    k = slope.shape[2]
+    spread = spread[:, :, np.concatenate([np.ones(k, bool), likelihood.scale.free])]
+    front = spread.shape[2]
+    for p in likelihood.patterns:
+        block = state.sigma[np.ix_(p.seen, p.seen)]
+        precision = np.linalg.inv(block)
+        weight = np.eye(len(p.seen)) + precision * block
+        columns, first, second = places_of_pairs(likelihood.pairs, p.seen)
+        half = np.where(first == second, 0.5, 1.0)
+        i, j, k_, m = first[:, None], second[:, None], first[None, :], second[None, :]
+        shared = precision[i, k_] * precision[j, m] + precision[i, m] * precision[j, k_]
+        inner = np.outer(half, half) * shared
+        places = front + columns
+        for start in range(0, len(p.rows), BLOCK):
+            rows = p.rows[start : start + BLOCK]
+            a, c = slope[np.ix_(rows, p.seen)], spread[np.ix_(rows, p.seen)]
+            own = np.zeros((len(rows), width, width))
+            own[:, :front, :front] = np.einsum("nqk,qr,nrl->nkl", c, weight, c, optimize=True)
+            own[:, :k, :k] += np.einsum("nqk,qr,nrl->nkl", a, precision, a, optimize=True)
+            between = (half * precision[first, second])[None, :, None] * (c[:, first] + c[:, second])
+            own[:, :front, places] = between.transpose(0, 2, 1)
+            own[:, places, :front] = between
+            own[:, places[:, None], places[None, :]] = inner
+            yield rows, own
+    for part in likelihood.combined:
+        yield part.rows, Terms.at(part, state, state.sigma).by_tree(spread[part.rows], likelihood.pairs)[1]
+
+
+def inverse(information) -> np.ndarray:
+    """Inverse after scaling to a unit diagonal, symmetric."""
+    size = np.sqrt(np.diag(information))
+    size = np.where(size > 0, size, 1.0)
+    found = np.linalg.pinv(information / np.outer(size, size), hermitian=True, rcond=1e-14)
+    return (found + found.T) / 2 / np.outer(size, size)
+
+
+# --- Weighted and simultaneous nonlinear fits (``wls``, ``nsur``) by maximum likelihood.
+
+MAX_REWEIGHT = 60
+#: Gain in log-likelihood at which a refit ends: a thousandth of a standard error is enough there.
+RESUMED = 1e-6
+#: Movement of the shifts of lognormal equations at which they count as settled.
+STILL = 1e-12
+#: Relative size of what is left of one component when the others are known, below which it carries nothing.
+SINGULAR = 1e-4
+
+
+class SystemFit:
+    """A system, its trees and their likelihood, ready to be maximised.
+
+    Parameters
+    ----------
+    system : System
+        Bound to the columns of ``frame``.
+    frame : DataFrame
+        Checked data, see :func:`sinklab.fit.prepare.prepare`.
+    functions : dict
+        A variance function for each free response.
+    correlated : bool
+        ``nsur`` when True, ``wls`` when False.
+    bounds : mapping, optional
+        Lower and upper limit of parameters, see :mod:`.bounds`.
+    hold_weights : bool
+        Iterate the weights of a variance that follows the prediction (``estimator="gls"``), instead
+        of maximising the likelihood through them.
+    """
+
+    def __init__(self, system, frame, functions, correlated: bool, hold_weights: bool = False, bounds=None):
+        self.system, self.correlated, self.functions = system, correlated, functions
+        self.hold_weights = hold_weights
+        self.free = list(system.free)
+        self.columns = {c: frame[c].to_numpy(float) for c in system.predictors}
+        logged = np.array([f.kind == "lognormal" for f in functions.values()])
+        self.natural, combined, self.notes = frame[self.free].to_numpy(float), [], []
+        if correlated and not logged.any():
+            # A sum of lognormal parts has no likelihood in closed form.
+            self.natural, combined, self.notes = data.read(system, frame, self.columns)
+        self.scale = Scale(functions, self.columns)
+        self.layout = Layout.of(system, frame)
+        means = self.layout.at(frame, self.free, len(frame)).mean_and_jacobian
+        self.limits = dict(bounds or {})
+        self.bounds = Bounds(self.limits, self.layout)
+        if bounds:
+            means = bounded(means, self.bounds)
+        refuse_zeros(self.free, logged, self.natural, frame.index)
+        self.logs = LogScale(logged, means) if logged.any() else None
+        self.y = self.logs.take(self.natural) if self.logs else self.natural
+        self.likelihood = SystemLikelihood(self.y, self.logs or means, self.scale, correlated, combined)
+        self.independent = self.likelihood.independent()
+
+    def maximise(self, start: dict[str, float]) -> tuple[State, int]:
+        """Search from a start to the maximum; returns the last state and the number of steps.
+
+        Raises
+        ------
+        ConvergenceError
+            The model is not defined at the start.
+        """
+        theta = self.searched(start)
+        if self.independent.state(theta) is None:
+            shown = ", ".join(f"{k} = {v:.6g}" for k, v in start.items())
+            raise ConvergenceError(
+                tr(
+                    f"the equations give no finite positive values at the start {shown}; give other starts",
+                    f"方程在初值 {shown} 处得不到有限正值；请另给初值",
+                )
+            )
+        if self.logs:
+            self._check_factors(theta)
+        return self._settled(theta)
+
+    def searched(self, start: dict[str, float]) -> np.ndarray:
+        """Vector of the search at start values: coefficients, then free exponents."""
+        values = self.bounds.searched(self.layout.spread(start))
+        return np.concatenate([values, self.scale.start[self.scale.free]])
+
+    def estimates(self, state):
+        """Coefficients (k,) and all exponents (m,) of a state."""
+        searched, exponents = self.likelihood.split(state.theta)
+        return self.bounds.natural(searched), exponents
+
+    def _settled(self, theta, until: float = TOLERANCE):
+        """Search until what is held meanwhile, weights or shifts, agrees with the state found."""
+        state, steps = self._search(theta, until)
+        if self.hold_weights and self.by_mean:
+            state, steps = self._reweigh(state, steps)
+        for _ in range(MAX_REWEIGHT):
+            if self.logs is None or self.logs.renew(state.sigma) < STILL:
+                break
+            state, more = self._search(state.theta, until)
+            steps += more
+        return state, steps
+
+    def _check_factors(self, theta):
+        state = self.independent.state(theta)
+        own = [own_parameters(self.system, r) for r in self.free]
+        places = [[i for i, name in enumerate(self.layout.names) if name in names] for names in own]
+        refuse_without_factor(self.free, self.logs.columns, places, state.jacobian, np.isfinite(self.y))
+
+    def _search(self, theta, until: float = TOLERANCE):
+        """Scoring as far as it goes, then BFGS; systems with gaps begin without correlation."""
+        likelihood = self.likelihood
+        direct = likelihood.complete or not likelihood.correlated
+        near = likelihood if direct else self.independent
+        state, steps = climb(near, near.state(theta), until)
+        if not direct:
+            state = likelihood.state(state.theta, self._positive(state))
+        state, more = finish(likelihood, state, until)
+        return state, steps + more
+
+    def _positive(self, state) -> np.ndarray:
+        """Covariance from the pairs of components that were measured together, made positive definite."""
+        covariance = pairwise_covariance(self.likelihood, state)
+        size = np.sqrt(np.diag(state.sigma))
+        roots, vectors = np.linalg.eigh(covariance / np.outer(size, size))
+        correlation = vectors @ np.diag(np.clip(roots, 0.05, None)) @ vectors.T
+        scale = size / np.sqrt(np.diag(correlation))
+        return correlation * np.outer(scale, scale)
+
+    def _reweigh(self, state, steps):
+        """Hold the weights at the last means while the means move, until both agree."""
+        for _ in range(MAX_REWEIGHT):
+            self.scale.hold(state.mean)
+            held = self._search(state.theta)
+            shift = self.likelihood.state(state.theta, held[0].sigma)
+            score, information = self.likelihood.score_and_information(shift)
+            state, steps = held[0], steps + held[1]
+            if decrement(score, information) < 1e-8:
+                break
+        return state, steps
+
+    def resume(self, theta) -> State | None:
+        """Maximum near a known one, as for a resample; None where it is not found."""
+        k = len(self.layout.names)
+        theta = np.concatenate([self.bounds.searched(theta[:k]), theta[k:]])
+        if self.independent.state(theta) is None:
+            return None
+        state, _ = self._settled(theta, RESUMED)
+        score, information = self.likelihood.joint_score_and_information(state)
+        return state if decrement(score, information) < 1e-4 else None
+
+    def second_opinion(self, theta) -> State | None:
+        """Maximum found by BFGS over all parameters, without the scoring steps of :meth:`maximise`."""
+        state = self.independent.state(theta)
+        if state is None:
+            return None
+        state, _ = climb(self.independent, state, until=1.0)
+        state = self.likelihood.state(state.theta, state.sigma)
+        return finish(self.likelihood, state)[0]
+
+    def refuse_singular(self) -> None:
+        """Stop when the observed components determine each other, before any search.
+
+        Raises
+        ------
+        EquationError
+            With the equations that are tied and the remedy.
+        """
+        complete = self.natural[np.isfinite(self.y).all(axis=1)]
+        if not self.correlated or len(complete) <= len(self.free):
+            return
+        size = np.sqrt((complete**2).mean(axis=0))
+        if not size.all():
+            return
+        _, spread, directions = np.linalg.svd(complete / size, full_matrices=False)
+        if spread[-1] > SINGULAR * spread[0]:
+            return
+        tied = [self.free[j] for j in np.flatnonzero(np.abs(directions[-1]) > 0.05)]
+        names = ", ".join(tied)
+        raise EquationError(
+            tr(
+                f"singular system: the observations of {names} determine each other "
+                "(a total that is the sum of its measured parts, or the same quantity twice); "
+                "write the total as an identity (agb = stem + branch + …) or leave one equation out",
+                f"方程组奇异：{names} 的观测值互相决定（总量等于实测分量之和，或同一量重复）；"
+                "请将总量写成恒等式（agb = stem + branch + …），或去掉其中一个方程",
+            )
+        )
+
+    def _shift_spread(self, state, sigma):
+        likelihood = self.likelihood
+        blocks = [(p.rows, p.seen, np.linalg.inv(sigma[np.ix_(p.seen, p.seen)])) for p in likelihood.patterns]
+        information = mean_information(likelihood, state, sigma)
+        counts = np.isfinite(self.y).sum(axis=0)
+        return spread_of_shift(state, blocks, information, self.logs.columns, counts)
+
+    def log_jacobian(self) -> np.ndarray:
+        """What each equation's log-likelihood gains by being that of the response itself, (m,)."""
+        return self.logs.jacobian_term(self.natural) if self.logs else np.zeros(len(self.free))
+
+    def freedom(self) -> np.ndarray:
+        """Degrees of freedom n - p of each equation; p counts the parameters that stand in it first."""
+        counts = np.isfinite(self.y).sum(axis=0)
+        return counts - np.array([self.layout.count(own_parameters(self.system, r)) for r in self.free])
+
+    @property
+    def by_mean(self) -> bool:
+        """Whether any variance is a function of the prediction."""
+        return any(f.by == "mean" for f in self.functions.values())
+
+    def covariance(self, state):
+        """Joint covariance of the coefficients, residual sigma and correlation on n - p d.f."""
+        counts = np.isfinite(self.y).sum(axis=0)
+        inflate = np.sqrt(counts / np.maximum(self.freedom(), 1))
+        inflate = np.outer(inflate, inflate)
+        sigma = state.sigma * inflate
+        if self.by_mean and not self.hold_weights:
+            covariance = sandwich(self.likelihood, state)
+        else:
+            covariance = inverse(mean_information(self.likelihood, state, sigma))
+        if not self.correlated and len(self.free) > 1:
+            joint = pairwise_covariance(self.likelihood, state) * inflate
+            if self.hold_weights or not self.by_mean:
+                spread = estimating_spread(self.likelihood, state, 1 / np.diag(sigma), joint)
+                covariance = covariance @ spread @ covariance
+            sigma = joint
+        if self.logs:
+            covariance = covariance + self._shift_spread(state, sigma)
+        size = np.sqrt(np.diag(sigma))
+        correlation = sigma / np.outer(size, size)
+        np.fill_diagonal(correlation, 1.0)
+        slope = self.bounds.slope(self.likelihood.split(state.theta)[0])
+        return covariance * np.outer(slope, slope), size, correlation

@@ -1,0 +1,495 @@
+r"""Predictions with intervals, from a result or a table, in one place.
+
+Two ways lead to an interval: linearisation (:mod:`.delta`) and joint draws (:mod:`.draws`). Estimate,
+range and shape of the answer are the same.
+
+Intervals by linearisation, the delta method.
+
+On the natural scale the interval of the mean is :math:`\hat f \pm t\, \sqrt{J C J^T}` with the
+Jacobian :math:`J` of the (expanded) equation and the joint covariance :math:`C`; an individual adds
+its residual variance, and the variance between groups when parameters vary at random. The residual
+of an identity is the one that its parts imply, so a total honours the correlation of its components.
+
+Intervals of responses with lognormal residuals are built on ln(response) and transformed back; the
+interval of the mean is centred on the mean (with ``ols-log``: the line times the correction factor),
+the one of an individual on the median.
+
+Intervals are Wald intervals with Student's t; a quantity that cannot be negative has its lower limit
+cut at zero.
+
+Intervals as quantiles over joint draws of the parameters.
+
+Nothing is linearised, so the intervals of curved equations and of ratios may be lopsided. A table
+carries draws, so the same numbers come out wherever it is read.
+
+Prediction for a group of which some trees were weighed: the empirical best linear unbiased predictor.
+
+A mixed model knows how groups differ. Trees of a new group show where it lies: with the residual
+covariance :math:`R`, the slopes :math:`Z` by the deviations and the covariance :math:`\Psi` between
+groups, :math:`\hat b = \Psi Z^T (Z \Psi Z^T + R)^{-1} (y - f(\hat b) + Z \hat b)`, iterated where the
+equations bend. Few trees draw the group a little way from the typical one, many trees all the way.
+
+The uncertainty is that of :math:`\hat\beta + \hat b`: what is left of the deviation given the trees,
+:math:`(Z^T R^{-1} Z + \Psi^{-1})^{-1}`, and the estimates of the typical group as far as they still count.
+
+Source
+------
+Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS, section 7.3. Springer.
+Lappi J. (1991) Calibration of height and volume equations with random parameters. Forest Science
+37:781-801.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sinklab.data import vocabulary
+from sinklab.equations.compile import complete, slopes
+from sinklab.language import ConvergenceError, DataError, listing, tr
+from sinklab.results.fit_result import FitResult
+
+
+def observed(fit, response, data):
+    """Measured values of a response; those of a total that was not weighed are made of its parts.
+
+    Returns
+    -------
+    values : Series or array, shape (n,), or None
+        None when the data do not hold them.
+    """
+    if data is None or response in data:
+        return None if data is None else data[response]
+    if response not in fit.system.identities:
+        return None
+    blank = np.full(len(data), np.nan)
+    parts = {r: data[r].to_numpy(float) if r in data else blank for r in fit.system.free}
+    columns = {c: data[c].to_numpy(float) for c in fit.system.predictors}
+    made = complete(fit.system, parts, columns)[response]
+    return made if np.isfinite(made).any() else None
+
+
+def curve_data(fit, data=None) -> pd.DataFrame:
+    """Predictors along the fitted span of the main one, the others following it.
+
+    Another predictor follows its line on the main one in logarithms, as in the data; without data it
+    runs from its smallest to its largest value.
+    """
+    x = main_predictor(fit)
+    low, high = fit.ranges[x]
+    grid = np.geomspace(low, high, N_GRID)
+    columns = {x: grid}
+    for other in fit.system.predictors[1:]:
+        bottom, top = fit.ranges[other]
+        if data is not None and other in data:
+            both = data[[x, other]].dropna().astype(float)
+            slope, intercept = np.polyfit(np.log(both[x]), np.log(both[other]), 1)
+        else:
+            slope = np.log(top / bottom) / np.log(high / low)
+            intercept = np.log(bottom) - slope * np.log(low)
+        columns[other] = np.clip(np.exp(intercept + slope * np.log(grid)), bottom, top)
+    return pd.DataFrame(columns)
+
+
+#: Points of a curve drawn over the fitted range.
+N_GRID = 200
+
+
+def main_predictor(fit) -> str:
+    """Predictor that figures are drawn against: the first of the equations."""
+    return fit.system.predictors[0]
+
+
+# --- Intervals by linearisation, the delta method.
+
+
+def by_delta(result, frame, level, kind) -> dict[str, np.ndarray]:
+    """Columns of a prediction with Wald intervals."""
+    responses = result.system.responses
+    raw, slope = result.layout.at(frame, responses, len(frame)).mean_and_jacobian(result.values)
+    raw = {r: raw[:, i] for i, r in enumerate(responses)}
+    jacobian = {r: slope[:, i] for i, r in enumerate(responses)}
+    mean = _means(result, frame, raw)
+    columns = {}
+    for response in responses:
+        columns |= _interval(result, response, frame, raw, mean, jacobian, level, kind)
+    return columns
+
+
+def _means(result, frame, raw) -> dict[str, np.ndarray]:
+    """Expected values: free equations times their correction, identities from those."""
+    if not result.of_medians:
+        return raw
+    corrected = {r: raw[r] * result.correction[r] for r in result.system.free}
+    return complete(result.system, corrected, frame)
+
+
+def _interval(result, response, frame, raw, mean, jacobian, level, kind) -> dict[str, np.ndarray]:
+    centre = mean[response]
+    slope = _identity_slopes(result, response, frame, mean)
+    if result.of_medians:
+        # d(mean) = sum over parts of slope * correction * d(part): the correction is taken as known.
+        gradient = sum(slope[r][:, None] * result.correction[r] * jacobian[r] for r in slope)
+    else:
+        gradient = jacobian[response]
+    covariance = result.covariance.to_numpy()
+    variance = np.einsum("ij,jk,ik->i", gradient, covariance, gradient)
+    se = np.sqrt(np.clip(variance, 0, None))
+    quantile = stats.t.ppf(0.5 + level / 2, min(result.residual[r].freedom for r in slope))
+    model, between = result.residual.get(response), _between_groups(result, gradient)
+    if model is not None and model.kind == "lognormal":
+        spread = (se / centre) ** 2
+        base = centre
+        if kind == "individual":
+            spread = spread + model.sigma**2 + between / centre**2
+            base = raw[response] if result.of_medians else centre * np.exp(-(model.sigma**2) / 2)
+        half = quantile * np.sqrt(spread)
+        lower, upper = base * np.exp(-half), base * np.exp(half)
+    else:
+        if kind == "individual":
+            variance = variance + residual_variance(result, slope, frame, mean) + between
+        half = quantile * np.sqrt(np.clip(variance, 0, None))
+        lower, upper = np.maximum(centre - half, floor(result, response)), centre + half
+    return {response: centre, f"{response}_se": se, f"{response}_lower": lower, f"{response}_upper": upper}
+
+
+def _identity_slopes(result, response, frame, mean) -> dict[str, np.ndarray]:
+    """Derivative of a response with respect to each free response that it is made of."""
+    if response in result.residual:
+        return {response: np.ones(len(frame))}
+    return slopes(result.system, {r: mean[r] for r in result.system.free}, frame)[response]
+
+
+def _between_groups(result, gradient) -> np.ndarray:
+    """Variance that an individual of an unknown group owes to its group."""
+    if result.random is None:
+        return np.zeros(len(gradient))
+    slopes = result.random.slopes(gradient, result.labels, result.values)
+    return np.einsum("nq,qr,nr->n", slopes, result.random.covariance.to_numpy(), slopes)
+
+
+def residual_variance(result, slope, frame, mean) -> np.ndarray:
+    """Residual variance of a combination of free responses, with their correlation."""
+    scaled = {r: d * result.residual[r].sd(mean[r], frame) for r, d in slope.items()}
+    total = np.zeros(len(frame))
+    for one, a in scaled.items():
+        for other, b in scaled.items():
+            total += a * b * result.correlation.loc[one, other]
+    return np.clip(total, 0, None)
+
+
+def floor(result, response) -> float:
+    """Zero for quantities that cannot be negative, else minus infinity."""
+    known = vocabulary.variables().get(response)
+    if known is not None:
+        return 0.0 if known.minimum is not None and known.minimum >= 0 else -np.inf
+    model = result.residual.get(response)
+    return 0.0 if model is None or model.by == "mean" or model.kind == "lognormal" else -np.inf
+
+
+# --- Intervals as quantiles over joint draws of the parameters.
+
+#: Draws behind the quantiles of a prediction.
+N_DRAW = 2000
+
+
+def by_draws(result, frame, level, kind) -> dict[str, np.ndarray]:
+    r"""Columns of a prediction with quantiles over :data:`N_DRAW` joint draws of the parameters.
+
+    An individual adds to each draw its residuals, correlated between the equations, and the deviation
+    of its group when parameters vary at random; an identity is made of the parts of each draw, so its
+    interval follows from theirs. The estimate is that of :func:`~sinklab.prediction.delta.by_delta`; the standard error is the
+    standard deviation of the draws.
+    """
+    stored = result.stored_draws
+    values = result.draws(N_DRAW if stored is None else min(N_DRAW, len(stored))).to_numpy()
+    rng = np.random.default_rng([result.seed, len(values)])
+    responses, n = result.system.responses, len(frame)
+    evaluator = result.layout.at(frame, tuple(result.system.free), n)
+    found = {r: np.empty((len(values), n)) for r in responses}
+    for i, theta in enumerate(values):
+        if kind == "individual" and result.random is not None:
+            theta = result.random.drawn(theta, result.labels, rng)
+        means = dict(zip(result.system.free, evaluator.mean(theta).T, strict=True))
+        one = _individual(result, means, frame, rng) if kind == "individual" else _corrected(result, means)
+        for response, row in complete(result.system, one, frame).items():
+            found[response][i] = row
+    centre = by_delta(result, frame, level, "mean")
+    columns = {}
+    for response in responses:
+        low, high = np.quantile(found[response], [0.5 - level / 2, 0.5 + level / 2], axis=0)
+        columns |= {response: centre[response], f"{response}_se": found[response].std(axis=0, ddof=1)}
+        columns |= {f"{response}_lower": np.maximum(low, floor(result, response)), f"{response}_upper": high}
+    if kind == "individual":
+        # The standard error is that of the mean, as with the other intervals.
+        columns |= {f"{r}_se": centre[f"{r}_se"] for r in responses}
+    return columns
+
+
+def _corrected(result, means) -> dict[str, np.ndarray]:
+    return {r: m * result.correction[r] for r, m in means.items()} if result.of_medians else means
+
+
+def _individual(result, means, frame, rng) -> dict[str, np.ndarray]:
+    """One individual for each row: means or medians of the free responses with residuals."""
+    names = list(result.system.free)
+    correlation = result.correlation.loc[names, names].to_numpy()
+    roots, vectors = np.linalg.eigh(correlation)
+    normal = rng.standard_normal((len(frame), len(names))) * np.sqrt(np.clip(roots, 0, None)) @ vectors.T
+    out = {}
+    for j, response in enumerate(names):
+        model, mean = result.residual[response], means[response]
+        if model.kind == "lognormal":
+            shift = 0.0 if result.of_medians else model.sigma**2 / 2
+            out[response] = mean * np.exp(model.sigma * normal[:, j] - shift)
+        else:
+            out[response] = mean + model.sd(mean, frame) * normal[:, j]
+    return out
+
+
+# --- Predictions with intervals, from a result or a table, in one place.
+
+KINDS = ("mean", "individual")
+INTERVALS = ("delta", "draws")
+
+
+def predict(
+    result, data, level: float = 0.95, kind: str = "mean", intervals: str | None = None
+) -> pd.DataFrame:
+    """Predict every response of a fitted system.
+
+    Parameters
+    ----------
+    result : FitResult
+    data : DataFrame or mapping of arrays
+        The predictors, in the units of the fit. Positive and finite; blanks give blank predictions.
+    level : float
+        Level of the interval.
+    kind : "mean" or "individual"
+        Interval of the mean of all such individuals, or of one individual.
+    intervals : "delta" or "draws", optional
+        By linearisation, or quantiles over joint draws of the parameters (:mod:`.draws`); draws for
+        ``bayes``, else delta, when left out.
+
+    Returns
+    -------
+    prediction : DataFrame, index of ``data``
+        For each response ``r``: ``r``, ``r_se``, ``r_lower``, ``r_upper`` in its unit; ``out_of_range``
+        (bool) and ``range_note`` naming the predictors outside the fitted span.
+
+    Raises
+    ------
+    DataError
+        A predictor is missing, ``kind`` is unknown, or ``level`` is not between 0 and 1.
+    """
+    _check_request(result, data, level, kind, intervals)
+    frame = pd.DataFrame({x: np.asarray(data[x], float) for x in result.system.predictors})
+    for group in result.system.groups.values():
+        frame[group] = np.asarray(data[group]).astype(str)
+    index = data.index if isinstance(data, pd.DataFrame) else frame.index
+    intervals = intervals or ("draws" if result.method == "bayes" else "delta")
+    columns = (
+        by_delta(result, frame, level, kind) if intervals == "delta" else by_draws(result, frame, level, kind)
+    )
+    prediction = pd.DataFrame(columns)
+    note = range_note(result.ranges, frame)
+    prediction["out_of_range"] = note != ""
+    prediction["range_note"] = note
+    prediction.index = index
+    return prediction
+
+
+def _check_request(result, data, level, kind, intervals):
+    if kind not in KINDS:
+        raise DataError(
+            tr(f"kind must be one of {KINDS}, found {kind!r}", f"kind 应为 {KINDS} 之一，而不是 {kind!r}")
+        )
+    if intervals not in (None, *INTERVALS):
+        raise DataError(
+            tr(
+                f"intervals must be one of {INTERVALS}, found {intervals!r}",
+                f"intervals 应为 {INTERVALS} 之一，而不是 {intervals!r}",
+            )
+        )
+    if not 0 < level < 1:
+        raise DataError(
+            tr(f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}")
+        )
+    known = list(data.columns) if isinstance(data, pd.DataFrame) else list(data)
+    needed = (*result.system.predictors, *dict.fromkeys(result.system.groups.values()))
+    missing = [x for x in needed if x not in known]
+    if missing:
+        raise DataError(
+            tr(
+                f"predictors missing in the data: {', '.join(missing)}; found columns: {', '.join(map(str, known))}",
+                f"数据缺少自变量：{'、'.join(missing)}；现有列：{'、'.join(map(str, known))}",
+            )
+        )
+
+
+def range_note(ranges, frame) -> np.ndarray:
+    """Text naming the predictors that lie outside the fitted span; empty inside it."""
+    notes = [[] for _ in range(len(frame))]
+    for x, (low, high) in ranges.items():
+        if x not in frame:
+            continue
+        values = frame[x].to_numpy(float)
+        slack = 1e-9 * max(abs(low), abs(high))
+        for i in np.flatnonzero((values < low - slack) | (values > high + slack)):
+            notes[i].append(
+                tr(
+                    f"{x} = {values[i]:g} outside {low:g}–{high:g}",
+                    f"{x} = {values[i]:g} 超出 {low:g}～{high:g}",
+                )
+            )
+    return np.array([listing(note).replace("\n", "; ") for note in notes], dtype=object)
+
+
+# --- Prediction for a group of which some trees were weighed: the empirical best linear unbiased predictor.
+
+MAX_STEPS = 100
+
+
+def calibrated(fit: FitResult, trees, label: str = "") -> FitResult:
+    """Move a mixed model to one group, by the trees of it that were weighed.
+
+    Parameters
+    ----------
+    fit : FitResult
+        Of method ``mixed``, fitted or read from a table.
+    trees : DataFrame
+        Trees of one group: the predictors, and the responses that were measured (blank otherwise).
+    label : str
+        Name of the group.
+
+    Returns
+    -------
+    result : FitResult
+        Parameters of that group with their covariance; intervals of an individual no longer contain
+        the spread between groups.
+
+    Raises
+    ------
+    DataError
+        The result has no random effects, or the trees have no response or no predictor of it.
+    ConvergenceError
+    """
+    frame = _checked(fit, trees)
+    deviations = np.zeros(len(fit.random.names))
+    for _ in range(MAX_STEPS):
+        moved, spread, gain = _step(fit, frame, deviations)
+        if np.abs(moved - deviations).max() < 1e-10 * (1 + np.abs(moved).max()):
+            break
+        deviations = moved
+    else:
+        raise ConvergenceError(
+            tr(f"calibration did not settle in {MAX_STEPS} steps", f"校准 {MAX_STEPS} 步后仍未收敛")
+        )
+    shifted, factor, ratio = _shifted(fit, deviations)
+    places = _places(fit)
+    turn = np.diag(ratio)
+    turn[places] -= factor[:, None] * gain
+    covariance = turn @ fit.covariance.to_numpy() @ turn.T
+    covariance[np.ix_(places, places)] += spread * np.outer(factor, factor)
+    source = fit.source | {"calibrated_with": len(frame)}
+    return replace(
+        fit,
+        parameters=_parameters(fit, shifted, covariance),
+        covariance=pd.DataFrame(covariance, index=fit.labels, columns=fit.labels),
+        correction=_corrections(fit),
+        random=None,
+        stored_draws=None,
+        label=label,
+        source=source,
+    )
+
+
+def _checked(fit, trees) -> pd.DataFrame:
+    if fit.random is None:
+        raise DataError(
+            tr(
+                f"a result of method {fit.method!r} has no random effects; fit with method mixed",
+                f"方法 {fit.method!r} 的结果没有随机效应；请用 mixed 拟合",
+            )
+        )
+    frame = pd.DataFrame(trees).reset_index(drop=True)
+    missing = [x for x in fit.system.predictors if x not in frame]
+    seen = [r for r in fit.system.free if r in frame and frame[r].notna().any()]
+    if missing or not seen:
+        expected = ", ".join([*fit.system.predictors, *fit.system.free])
+        found = ", ".join(map(str, frame.columns))
+        raise DataError(
+            tr(
+                f"trees for calibration: found columns {found}; expected the predictors and at least one response "
+                f"of {expected}",
+                f"校准样木：现有列 {found}；应含自变量及至少一个因变量（{expected}）",
+            )
+        )
+    return frame.assign(**{r: np.nan for r in fit.system.free if r not in frame})
+
+
+def _step(fit, frame, deviations):
+    """New deviations, what is left of their uncertainty, and their answer to the parameters."""
+    shifted, factor, ratio = _shifted(fit, deviations)
+    residual, slope, sd = _near(fit, frame, shifted)
+    by_deviation = slope[:, :, _places(fit)] * factor
+    by_parameter = slope * ratio
+    information = np.linalg.inv(fit.random.covariance.to_numpy())
+    target, answer = np.zeros(len(factor)), np.zeros((len(factor), slope.shape[2]))
+    correlation = fit.correlation.to_numpy()
+    for i, row in enumerate(residual):
+        seen = np.isfinite(row)
+        if not seen.any():
+            continue
+        weight = np.linalg.inv(correlation[np.ix_(seen, seen)] * np.outer(sd[i, seen], sd[i, seen]))
+        z = by_deviation[i, seen]
+        information += z.T @ weight @ z
+        target += z.T @ weight @ (row[seen] + z @ deviations)
+        answer += z.T @ weight @ by_parameter[i, seen]
+    spread = np.linalg.inv(information)
+    return spread @ target, spread, spread @ answer
+
+
+def _near(fit, frame, values):
+    """Residuals (n, m), slopes (n, m, k) and residual standard deviations on the scale of the fit."""
+    free = list(fit.system.free)
+    mean, slope = fit.layout.at(frame, tuple(free), len(frame)).mean_and_jacobian(values)
+    y = frame[free].to_numpy(float)
+    models = [fit.residual[r] for r in free]
+    if fit.of_medians:
+        sd = np.broadcast_to([m.sigma for m in models], mean.shape)
+        return np.log(y) - np.log(mean), slope / mean[:, :, None], sd
+    sd = np.column_stack([m.sd(mean[:, j], frame) for j, m in enumerate(models)])
+    return y - mean, slope, sd
+
+
+def _places(fit) -> list[int]:
+    return [fit.labels.index(name) for name in fit.random.names]
+
+
+def _shifted(fit, deviations):
+    """Parameters of the group, their derivatives by the deviations and by the typical parameters."""
+    shifted, ratio = fit.values.copy(), np.ones(len(fit.values))
+    factor = np.ones(len(deviations))
+    for j, (name, place) in enumerate(zip(fit.random.names, _places(fit), strict=True)):
+        if name in fit.random.multiplies:
+            ratio[place] = np.exp(deviations[j])
+            shifted[place] = factor[j] = fit.values[place] * ratio[place]
+        else:
+            shifted[place] += deviations[j]
+    return shifted, factor, ratio
+
+
+def _corrections(fit) -> dict[str, float]:
+    """Medians of one group lack the spread between groups in what makes them means."""
+    if not fit.of_medians or fit.correction_kind == "none":
+        return dict(fit.correction)
+    return {r: float(np.exp(fit.residual[r].sigma ** 2 / 2)) for r in fit.correction}
+
+
+def _parameters(fit, values, covariance) -> pd.DataFrame:
+    se = np.sqrt(np.clip(np.diag(covariance), 0, None))
+    freedom = min(m.freedom for m in fit.residual.values())
+    half = stats.t.ppf(0.5 + fit.level / 2, freedom) * se
+    return fit.parameters.assign(value=values, se=se, lower=values - half, upper=values + half)
