@@ -101,10 +101,11 @@ def load(spec: str, where=None):
     --------
     >>> load("open:eurasia_trees", {"genus": "Larix", "dbh": {"min": 1}})  # doctest: +SKIP
     """
+    from sinklab.data import literature
+    from sinklab.data.catalogue import select
+
     kind, name = _split(spec)
     if kind == "study":
-        from sinklab.data import literature
-        from sinklab.data.catalogue import select
         from sinklab.data.studies import read_study
 
         frame = read_study(name)
@@ -112,9 +113,7 @@ def load(spec: str, where=None):
         frame = read_open(name)
     else:
         _literature_files(name)
-
         frame = literature.load(name)
-
     chosen = select(frame, where, spec)
     source = dict(frame.attrs.get("source") or {})
     if kind == "literature":
