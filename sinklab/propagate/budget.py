@@ -68,7 +68,7 @@ def inventory_budget(inventory: Inventory, n_draw: int = 2000, seed: int = 1, wo
     ----------
     inventory : Inventory
     n_draw, seed, workers
-        See :func:`sinklab.propagate.strata.propagate`.
+        See :func:`sinklab.propagate.inventory.propagate`.
 
     Returns
     -------

@@ -1,21 +1,14 @@
-r"""Trees on plots in strata: what a propagation starts from, checked as a whole.
-
-From trees to plots, strata and a region, each error at the level where it is shared.
+r"""Trees on plots in strata, and what their errors make of the strata, the region, and its change.
 
 The mean of a stratum is the mean of its plots' densities. Its error has two parts that are drawn
-apart: what the trees say (parameters, measurement, residuals: see :mod:`sinklab.propagate.levels`),
+apart: what the trees say (parameters, measurement, residuals: see :mod:`sinklab.propagate.model`),
 and that other plots could have been drawn: Student's t on :math:`n_h - 1` degrees of freedom with
 standard error :math:`s_h/\sqrt{n_h}`, where :math:`s_h` is the spread of the plots at the estimates.
 The region is the mean of the strata weighted by area; areas can be uncertain.
 
-Inventories from files, and a simulated one for trying things out.
-
-Difference of two inventories of one region: what they share cancels.
-
-Parameters of a model, factors of a species and areas of a stratum are the same numbers in both, draw
-by draw: their error in the difference is that of the difference alone. Measurement errors and
+Two inventories of one region share parameters of a model, factors of a species and areas of a
+stratum, draw by draw: their error in the difference is that of the difference alone. Measurement errors and
 residuals are new at each occasion, which is on the safe side where the same trees stand in both.
-
 Plots may be permanent, new, or some of each. With :math:`n_c` plots in both,
 
 .. math:: \operatorname{var}(\bar y_2 - \bar y_1) =
@@ -39,11 +32,10 @@ import pandas as pd
 from sinklab.data import vocabulary
 from sinklab.data.files import read_csv
 from sinklab.language import DataError, listing, tr
-from sinklab.propagate import model
-from sinklab.propagate.model import Factor, Model, Noise, Units, arrange, notes_of
+from sinklab.propagate.model import Factor, Model, Noise, Units, arrange, notes_of, shared_normals, stream
 from sinklab.propagate.monte_carlo import draw_totals, variances
 
-# --- Trees on plots in strata: what a propagation starts from, checked as a whole.
+SAMPLING, AREA = "sampling", "area"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +57,7 @@ class Inventory:
     model : str, optional
         Column of the trees that chooses the model.
     noises, factors : sequences
-        See :mod:`sinklab.propagate.levels`; their columns are those of the trees.
+        See :mod:`sinklab.propagate.model`; their columns are those of the trees.
     sampling : bool
         False when the plots are all there is, as in a full census.
     name : str
@@ -188,80 +180,42 @@ def _check(inventory) -> None:
                 tr(f"{title}: no column {', '.join(missing)}", f"{title}：缺少列 {'、'.join(missing)}")
             )
     problems = []
-    ids = plots["plot_id"].astype(str)
-    repeated = sorted(ids[ids.duplicated()].unique())
-    if repeated:
-        problems.append(tr(f"plots listed twice: {', '.join(repeated)}", f"样地重复：{'、'.join(repeated)}"))
-    bad = sorted(ids[~(plots["plot_area"].astype(float) > 0)])
-    if bad:
-        problems.append(
-            tr(f"plots without a positive area: {', '.join(bad)}", f"样地面积不为正：{'、'.join(bad)}")
-        )
-    stray = trees["plot_id"].astype(str)
-    stray = sorted(stray[~stray.isin(ids)].unique())
-    if stray:
-        problems.append(
-            tr(
-                f"trees on plots that are not listed: {', '.join(stray)}",
-                f"样木所在样地未列出：{'、'.join(stray)}",
+
+    def report(names, en, zh, advice=("", "")):
+        if len(names):
+            problems.append(
+                tr(f"{en}: {', '.join(names)}{advice[0]}", f"{zh}：{'、'.join(names)}{advice[1]}")
             )
-        )
+
+    ids, stray = plots["plot_id"].astype(str), trees["plot_id"].astype(str)
     found = _stratum(plots).value_counts()
+    report(sorted(ids[ids.duplicated()].unique()), "plots listed twice", "样地重复")
+    bad = sorted(ids[~(plots["plot_area"].astype(float) > 0)])
+    report(bad, "plots without a positive area", "样地面积不为正")
+    stray = sorted(stray[~stray.isin(ids)].unique())
+    report(stray, "trees on plots that are not listed", "样木所在样地未列出")
     if strata is None and len(found) > 1:
         problems.append(tr("several strata need their areas (strata)", "多个层时需要各层面积（strata）"))
     if strata is not None:
         names = set(strata["stratum"].astype(str))
-        absent = sorted(set(found.index) - names)
-        empty = sorted(names - set(found.index))
-        if absent:
-            problems.append(
-                tr(f"strata without an area: {', '.join(absent)}", f"层没有面积：{'、'.join(absent)}")
-            )
-        if empty:
-            problems.append(
-                tr(f"strata without a plot: {', '.join(empty)}", f"层内没有样地：{'、'.join(empty)}")
-            )
+        report(sorted(set(found.index) - names), "strata without an area", "层没有面积")
+        report(sorted(names - set(found.index)), "strata without a plot", "层内没有样地")
         if not (strata["area"].astype(float) > 0).all():
             problems.append(tr("strata need positive areas", "各层面积应为正"))
-    single = sorted(found.index[found == 1])
-    if inventory.sampling and single:
-        problems.append(
-            tr(
-                f"one plot only, so no sampling error: {', '.join(single)}; merge strata, or say sampling=False",
-                f"仅有一个样地，无法估计抽样误差：{'、'.join(single)}；请合并层，或设 sampling=False",
-            )
-        )
+    if inventory.sampling:
+        advice = "; merge strata, or say sampling=False", "；请合并层，或设 sampling=False"
+        single = sorted(found.index[found == 1])
+        report(single, "one plot only, so no sampling error", "仅有一个样地，无法估计抽样误差", advice)
     if problems:
         raise DataError(listing(problems))
 
 
-# --- From trees to plots, strata and a region, each error at the level where it is shared.
-
-SAMPLING, AREA = "sampling", "area"
+# Means of strata and region
 
 
 @dataclass(frozen=True, eq=False)
-class Propagated:
-    """Draws of the means of strata and of their region, with the parts of the error.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Strata, then ``total`` (the region).
-    estimate : array, shape (n,)
-        At the estimates. [t/ha, after the factors]
-    model_draws, draws : array, shape (n, n_draw)
-        Without, and with the errors of sampling and area.
-    sampling_se : array, shape (n,)
-    freedom : array, shape (n,)
-        Degrees of freedom of the sampling error.
-    area, area_draws : array, shape (n,) and (n, n_draw)
-        Areas [ha], NaN when they were not given.
-    notes : tuple of str
-        What the draws leave out.
-    approach1 : DataFrame
-        Standard error by source (rows) and name (columns), to the first order.
-    """
+class _Means:
+    """What a propagation and a change have in common; the fields are told there."""
 
     names: tuple[str, ...]
     estimate: np.ndarray
@@ -269,12 +223,6 @@ class Propagated:
     draws: np.ndarray
     sampling_se: np.ndarray
     freedom: np.ndarray
-    area: np.ndarray
-    area_draws: np.ndarray
-    approach1: pd.DataFrame
-    n_plot: np.ndarray
-    seed: int
-    notes: tuple[str, ...] = ()
 
     @property
     def se(self) -> np.ndarray:
@@ -285,23 +233,60 @@ class Propagated:
         """Percentile interval of the draws, shape (n, 2)."""
         return np.quantile(self.draws, [0.5 - level / 2, 0.5 + level / 2], axis=1).T
 
-    def summary(self, level: float = 0.95) -> pd.DataFrame:
-        """One row for each stratum and the region.
-
-        Columns ``estimate, mean, se, se_model, se_sampling, se_approach1, lower, upper, relative``
-        (half-width over estimate), ``level, n_plot, freedom, area``; densities in t/ha.
-        """
-        bounds = self.interval(level)
-        half = (bounds[:, 1] - bounds[:, 0]) / 2
+    def _summary(self, level, beside, after) -> pd.DataFrame:
+        """One row for each stratum and the region; ``beside`` stands before the interval."""
+        lower, upper = self.interval(level).T
         frame = {
             "estimate": self.estimate,
             "mean": self.draws.mean(axis=1),
             "se": self.se,
             "se_model": self.model_draws.std(axis=1, ddof=1),
             "se_sampling": self.sampling_se,
-            "se_approach1": self.approach1.loc["total"].to_numpy(),
-            "lower": bounds[:, 0],
-            "upper": bounds[:, 1],
+            **beside,
+            "lower": lower,
+            "upper": upper,
+            **after,
+        }
+        return pd.DataFrame(frame, index=pd.Index(self.names, name="stratum"))
+
+
+@dataclass(frozen=True, eq=False)
+class Propagated(_Means):
+    """Draws of the means of strata and of their region, with the parts of the error.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Strata, then ``total`` (the region).
+    estimate : array, shape (n,)
+        At the estimates. [t/ha, after the factors]
+    model_draws, draws : array, shape (n, n_draw)
+        Without, and with the errors of sampling and area.
+    sampling_se, freedom : array, shape (n,)
+        Standard error of sampling and its degrees of freedom.
+    area, area_draws : array, shape (n,) and (n, n_draw)
+        Areas [ha], NaN when they were not given.
+    approach1 : DataFrame
+        Standard error by source (rows) and name (columns), to the first order.
+    notes : tuple of str
+        What the draws leave out.
+    """
+
+    area: np.ndarray
+    area_draws: np.ndarray
+    approach1: pd.DataFrame
+    n_plot: np.ndarray
+    seed: int
+    notes: tuple[str, ...] = ()
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """One row for each stratum and the region.
+
+        Columns ``estimate, mean, se, se_model, se_sampling, se_approach1, lower, upper, relative``
+        (half-width over estimate), ``level, n_plot, freedom, area``; densities in t/ha.
+        """
+        half = np.diff(self.interval(level))[:, 0] / 2
+        after = {
             "relative": np.divide(
                 half, np.abs(self.estimate), where=self.estimate != 0, out=np.full(len(half), np.nan)
             ),
@@ -310,17 +295,16 @@ class Propagated:
             "freedom": self.freedom,
             "area": self.area,
         }
-        return pd.DataFrame(frame, index=pd.Index(self.names, name="stratum"))
+        return self._summary(level, {"se_approach1": self.approach1.loc["total"].to_numpy()}, after)
 
     def totals(self, level: float = 0.95) -> pd.DataFrame:
         """Stocks of the strata and the region [t]: ``estimate, mean, se, lower, upper, level``.
 
         The error of an area is part of its stock, where it does not touch the mean of its stratum.
         """
-        stock = self.draws * self.area_draws
-        stock[-1] = stock[:-1].sum(axis=0)
-        model = self.model_draws * self.area_draws
-        model[-1] = model[:-1].sum(axis=0)
+        stock, model = self.draws * self.area_draws, self.model_draws * self.area_draws
+        for drawn in (stock, model):
+            drawn[-1] = drawn[:-1].sum(axis=0)
         lower, upper = np.quantile(stock, [0.5 - level / 2, 0.5 + level / 2], axis=1)
         frame = {
             "estimate": self.estimate * self.area,
@@ -331,6 +315,24 @@ class Propagated:
             "level": level,
         }
         return pd.DataFrame(frame, index=pd.Index(self.names, name="stratum"))
+
+
+@dataclass(frozen=True, eq=False)
+class Change(_Means):
+    """Difference of the means of strata and region, second minus first [t/ha].
+
+    ``names`` are the strata, then ``total``; arrays have one entry, or one row of draws, for each.
+    ``n_common`` plots are permanent, ``se_independent`` is what the error would be if the two inventories
+    shared nothing.
+    """
+
+    n_common: np.ndarray
+    se_independent: np.ndarray
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """One row for each stratum and the region, with the percentile interval of the draws."""
+        after = {"level": level, "n_common": self.n_common, "freedom": self.freedom}
+        return self._summary(level, {"se_independent": self.se_independent}, after)
 
 
 def propagate(inventory: Inventory, n_draw: int = 1000, seed: int = 1, workers=1, only=None) -> Propagated:
@@ -363,47 +365,50 @@ def propagate(inventory: Inventory, n_draw: int = 1000, seed: int = 1, workers=1
     trees = draw_totals(units, n_draw, seed, workers, only=active - {SAMPLING, AREA})
     se = inventory.sampling_se * (SAMPLING in active)
     freedom = np.maximum(inventory.n_plot - 1, 1)
-    sampled = trees + se[:, None] * sampling_draws(inventory, freedom, n_draw, seed)
-    area_of = area_draws(inventory, n_draw, seed, AREA in active)
-    shares, weights = area_of / area_of.sum(axis=0), inventory.shares
-    total_se = float(np.sqrt(np.sum((weights * se) ** 2)))
+    area_of = _area_draws(inventory, n_draw, seed, AREA in active)
     known = np.nan if inventory.strata is None else 1.0
-    estimate = units.totals()
+    sampled = trees + se[:, None] * _sampling_draws(inventory, freedom, n_draw, seed, inventory.name)
     return Propagated(
-        names=(*units.groups, "total"),
-        estimate=np.append(estimate, weights @ estimate),
-        model_draws=np.vstack([trees, (shares * trees).sum(axis=0)]),
-        draws=np.vstack([sampled, (shares * sampled).sum(axis=0)]),
-        sampling_se=np.append(se, total_se),
+        **_with_region(inventory, area_of, units.totals(), trees, sampled, se),
         freedom=np.append(freedom, inventory.n_plot.sum() - len(se)),
         area=known * np.append(inventory.areas, inventory.areas.sum()),
         area_draws=known * np.vstack([area_of, area_of.sum(axis=0)]),
-        approach1=first_order(inventory, units, active),
+        approach1=_first_order(inventory, units, active),
         n_plot=np.append(inventory.n_plot, inventory.n_plot.sum()),
         seed=seed,
         notes=tuple(notes_of(units.models)),
     )
 
 
-def sampling_draws(inventory, freedom, n_draw, seed) -> np.ndarray:
+def _sampling_draws(inventory, freedom, n_draw, seed, *address) -> np.ndarray:
     """Student t draws of every stratum, shape (n_stratum, n_draw)."""
-    out = np.empty((len(freedom), n_draw))
-    for row, name, df in zip(out, inventory.stratum_names, freedom, strict=True):
-        row[:] = model.stream(seed, SAMPLING, inventory.name, name).standard_t(df, n_draw)
-    return out
+    names = zip(inventory.stratum_names, freedom, strict=True)
+    return np.array([stream(seed, SAMPLING, *address, name).standard_t(df, n_draw) for name, df in names])
 
 
-def area_draws(inventory, n_draw, seed, active=True) -> np.ndarray:
+def _area_draws(inventory, n_draw, seed, active=True) -> np.ndarray:
     """Area of every stratum with its error, shape (n_stratum, n_draw); an error is cut at no area."""
     drawn = np.repeat(inventory.areas[:, None], n_draw, axis=1)
     if active and inventory.area_se.any():
         # The address has no name of an inventory: two inventories of one map share its errors.
-        normals = model.shared_normals(seed, AREA, inventory.stratum_names, n_draw)
+        normals = shared_normals(seed, AREA, inventory.stratum_names, n_draw)
         drawn *= np.clip(1 + inventory.area_se[:, None] * normals, 0, None)
     return drawn
 
 
-def first_order(inventory, units, active) -> pd.DataFrame:
+def _with_region(inventory, area, estimate, model, sampled, se) -> dict:
+    """What strata and region have in common: names, estimates, draws, standard error of sampling."""
+    shares, weights = area / area.sum(axis=0), inventory.shares
+    return {
+        "names": (*inventory.stratum_names, "total"),
+        "estimate": np.append(estimate, weights @ estimate),
+        "model_draws": np.vstack([model, (shares * model).sum(axis=0)]),
+        "draws": np.vstack([sampled, (shares * sampled).sum(axis=0)]),
+        "sampling_se": np.append(se, np.sqrt(np.sum((weights * se) ** 2))),
+    }
+
+
+def _first_order(inventory, units, active) -> pd.DataFrame:
     """Standard errors by source to the first order; the last row ``total`` is their root sum of squares."""
     weights = inventory.shares
     mix = np.vstack([np.eye(len(weights)), weights])
@@ -420,7 +425,102 @@ def first_order(inventory, units, active) -> pd.DataFrame:
     return np.sqrt(frame)
 
 
-# --- Inventories from files, and a simulated one for trying things out.
+def difference(first: Inventory, second: Inventory, n_draw: int = 1000, seed: int = 1, workers=1) -> Change:
+    """Change between two inventories of the same strata.
+
+    Parameters
+    ----------
+    first, second : Inventory
+        With different names, and the same strata with the same areas. Plots of one ``plot_id`` are
+        one permanent plot.
+    n_draw, seed, workers
+        See :func:`propagate`.
+
+    Returns
+    -------
+    change : Change
+
+    Raises
+    ------
+    DataError
+        Names that are equal, strata or areas that differ, permanent plots that changed stratum.
+    """
+    _check_change(first, second)
+    pair = first, second
+    trees = [draw_totals(i.units(), n_draw, seed, workers) for i in pair]
+    moved = trees[1] - trees[0]
+    se, freedom, common = paired_se(first, second)
+    sampled = moved + se[:, None] * _sampling_draws(first, freedom, n_draw, seed, first.name, second.name)
+    area = _area_draws(first, n_draw, seed)
+    estimate = second.units().totals() - first.units().totals()
+    apart = [
+        _with_region(first, area, np.zeros(len(se)), t, t, i.sampling_se)
+        for i, t in zip(pair, trees, strict=True)
+    ]
+    spread = [np.hypot(x["model_draws"].std(axis=1, ddof=1), x["sampling_se"]) for x in apart]
+    return Change(
+        **_with_region(first, area, estimate, moved, sampled, se),
+        freedom=np.append(freedom, freedom.sum()),
+        n_common=np.append(common, common.sum()),
+        se_independent=np.hypot(*spread),
+    )
+
+
+def paired_se(first: Inventory, second: Inventory) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Standard error of the change of each stratum for sampling, its degrees of freedom, common plots.
+
+    The degrees of freedom are those of the pairs when all plots are permanent, else of the smaller
+    inventory.
+    """
+    se, freedom, common = [], [], []
+    for name in first.stratum_names:
+        one, two = (i.plot_values[i.plot_values.index.isin(_plots_of(i, name))] for i in (first, second))
+        shared = one.index.intersection(two.index)
+        variance = one.var(ddof=1) / len(one) * first.sampling + two.var(ddof=1) / len(two) * second.sampling
+        if len(shared) > 1 and first.sampling and second.sampling:
+            covariance = np.cov(one[shared], two[shared], ddof=1)[0, 1]
+            variance -= 2 * len(shared) * covariance / (len(one) * len(two))
+        # Few pairs may have a covariance that the two variances do not allow.
+        se.append(np.sqrt(max(float(variance), 0.0)))
+        freedom.append(max(min(len(one), len(two)) - 1, 1))
+        common.append(len(shared))
+    return np.array(se), np.array(freedom), np.array(common)
+
+
+def _plots_of(inventory, stratum) -> pd.Index:
+    where = inventory._plot_stratum
+    return where.index[where == stratum]
+
+
+def _check_change(first, second) -> None:
+    problems = []
+    if first.name == second.name:
+        problems.append(
+            tr(
+                f"both inventories are called {first.name!r}; their measurement errors need two names",
+                f"两次清查同名 {first.name!r}；请使用不同的名称以区分量测误差",
+            )
+        )
+    if first.stratum_names != second.stratum_names:
+        names = f"{', '.join(first.stratum_names)} ≠ {', '.join(second.stratum_names)}"
+        problems.append(tr(f"strata differ: {names}", f"层不一致：{names}"))
+    elif not np.allclose(first.areas, second.areas):
+        problems.append(tr("areas of the strata differ", "各层面积不一致"))
+    one, two = first._plot_stratum, second._plot_stratum
+    both = one.index.intersection(two.index)
+    moved = sorted(both[(one[both] != two[both]).to_numpy()])
+    if moved:
+        problems.append(
+            tr(
+                f"permanent plots in another stratum: {', '.join(moved)}",
+                f"固定样地改变了层：{'、'.join(moved)}",
+            )
+        )
+    if problems:
+        raise DataError(listing(problems))
+
+
+# From files, and a simulated one for trying things out
 
 
 def read_inventory(folder) -> dict[str, pd.DataFrame]:
@@ -523,152 +623,3 @@ def simulated_inventory(sizes, n_plot=(12, 8), trees_per_plot: int = 40, seed: i
         "plots": pd.DataFrame(plots),
         "strata": pd.DataFrame(strata),
     }
-
-
-# --- Difference of two inventories of one region: what they share cancels.
-
-
-@dataclass(frozen=True, eq=False)
-class Change:
-    """Difference of the means of strata and region, second minus first [t/ha].
-
-    ``names`` are the strata, then ``total``; arrays have one entry, or one row of draws, for each.
-    ``se_independent`` is what the error would be if the two inventories shared nothing.
-    """
-
-    names: tuple[str, ...]
-    estimate: np.ndarray
-    model_draws: np.ndarray
-    draws: np.ndarray
-    sampling_se: np.ndarray
-    freedom: np.ndarray
-    n_common: np.ndarray
-    se_independent: np.ndarray
-
-    @property
-    def se(self) -> np.ndarray:
-        """Standard error of the difference."""
-        return np.hypot(self.model_draws.std(axis=1, ddof=1), self.sampling_se)
-
-    def summary(self, level: float = 0.95) -> pd.DataFrame:
-        """One row for each stratum and the region, with the percentile interval of the draws."""
-        lower, upper = np.quantile(self.draws, [0.5 - level / 2, 0.5 + level / 2], axis=1)
-        frame = {
-            "estimate": self.estimate,
-            "mean": self.draws.mean(axis=1),
-            "se": self.se,
-            "se_model": self.model_draws.std(axis=1, ddof=1),
-            "se_sampling": self.sampling_se,
-            "se_independent": self.se_independent,
-            "lower": lower,
-            "upper": upper,
-            "level": level,
-            "n_common": self.n_common,
-            "freedom": self.freedom,
-        }
-        return pd.DataFrame(frame, index=pd.Index(self.names, name="stratum"))
-
-
-def difference(first: Inventory, second: Inventory, n_draw: int = 1000, seed: int = 1, workers=1) -> Change:
-    """Change between two inventories of the same strata.
-
-    Parameters
-    ----------
-    first, second : Inventory
-        With different names, and the same strata with the same areas. Plots of one ``plot_id`` are
-        one permanent plot.
-    n_draw, seed, workers
-        See :func:`sinklab.propagate.strata.propagate`.
-
-    Returns
-    -------
-    change : Change
-
-    Raises
-    ------
-    DataError
-        Names that are equal, strata or areas that differ, permanent plots that changed stratum.
-    """
-    _check_change(first, second)
-    trees = [draw_totals(i.units(), n_draw, seed, workers) for i in (first, second)]
-    moved = trees[1] - trees[0]
-    se, freedom, common = paired_se(first, second)
-    drawn = np.array(
-        [
-            model.stream(seed, SAMPLING, first.name, second.name, name).standard_t(df, n_draw)
-            for name, df in zip(first.stratum_names, freedom, strict=True)
-        ]
-    )
-    sampled = moved + se[:, None] * drawn
-    area = area_draws(first, n_draw, seed)
-    shares, weights = area / area.sum(axis=0), first.shares
-    estimate = second.units().totals() - first.units().totals()
-    apart = [
-        np.hypot(t.std(axis=1, ddof=1), i.sampling_se) for t, i in zip(trees, (first, second), strict=True)
-    ]
-    region = [(shares * t).sum(axis=0).std(ddof=1) for t in trees]
-    whole = [np.sqrt(np.sum((weights * i.sampling_se) ** 2)) for i in (first, second)]
-    return Change(
-        names=(*first.stratum_names, "total"),
-        estimate=np.append(estimate, weights @ estimate),
-        model_draws=np.vstack([moved, (shares * moved).sum(axis=0)]),
-        draws=np.vstack([sampled, (shares * sampled).sum(axis=0)]),
-        sampling_se=np.append(se, np.sqrt(np.sum((weights * se) ** 2))),
-        freedom=np.append(freedom, freedom.sum()),
-        n_common=np.append(common, common.sum()),
-        se_independent=np.append(np.hypot(*apart), np.hypot(np.hypot(*region), np.hypot(*whole))),
-    )
-
-
-def paired_se(first: Inventory, second: Inventory) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Standard error of the change of each stratum for sampling, its degrees of freedom, common plots.
-
-    The degrees of freedom are those of the pairs when all plots are permanent, else of the smaller
-    inventory.
-    """
-    se, freedom, common = [], [], []
-    for name in first.stratum_names:
-        one, two = (i.plot_values[i.plot_values.index.isin(_plots_of(i, name))] for i in (first, second))
-        shared = one.index.intersection(two.index)
-        variance = one.var(ddof=1) / len(one) * first.sampling + two.var(ddof=1) / len(two) * second.sampling
-        if len(shared) > 1 and first.sampling and second.sampling:
-            covariance = np.cov(one[shared], two[shared], ddof=1)[0, 1]
-            variance -= 2 * len(shared) * covariance / (len(one) * len(two))
-        # Few pairs may have a covariance that the two variances do not allow.
-        se.append(np.sqrt(max(float(variance), 0.0)))
-        freedom.append(max(min(len(one), len(two)) - 1, 1))
-        common.append(len(shared))
-    return np.array(se), np.array(freedom), np.array(common)
-
-
-def _plots_of(inventory, stratum) -> pd.Index:
-    where = inventory._plot_stratum
-    return where.index[where == stratum]
-
-
-def _check_change(first, second) -> None:
-    problems = []
-    if first.name == second.name:
-        problems.append(
-            tr(
-                f"both inventories are called {first.name!r}; their measurement errors need two names",
-                f"两次清查同名 {first.name!r}；请使用不同的名称以区分量测误差",
-            )
-        )
-    if first.stratum_names != second.stratum_names:
-        names = f"{', '.join(first.stratum_names)} ≠ {', '.join(second.stratum_names)}"
-        problems.append(tr(f"strata differ: {names}", f"层不一致：{names}"))
-    elif not np.allclose(first.areas, second.areas):
-        problems.append(tr("areas of the strata differ", "各层面积不一致"))
-    one, two = first._plot_stratum, second._plot_stratum
-    both = one.index.intersection(two.index)
-    moved = sorted(both[(one[both] != two[both]).to_numpy()])
-    if moved:
-        problems.append(
-            tr(
-                f"permanent plots in another stratum: {', '.join(moved)}",
-                f"固定样地改变了层：{'、'.join(moved)}",
-            )
-        )
-    if problems:
-        raise DataError(listing(problems))

@@ -1,35 +1,30 @@
-"""A fitted equation made ready for propagation: draws of its parameters, means, residuals, slopes.
-
-What is uncertain, and at which level it is shared.
+"""What is uncertain, at which level each error is shared, and the rows that share it.
 
 ========================= ============================================ =======================
 error                     shared by                                    said with
 ========================= ============================================ =======================
-parameters                all individuals of a model                   :class:`~sinklab.propagate.model.Model`
-residual                  nobody: one draw per individual              :class:`~sinklab.propagate.model.Model`
+parameters                all individuals of a model                   :class:`Model`
+residual                  nobody: one draw per individual              :class:`Model`
 predictor, measured       nobody, or the rows of a level               :class:`Noise`
 species mean density      the individuals of a species                 :class:`Noise` with ``by``
 plot or site effect       the individuals of a plot                    :class:`Noise` of the mass
 carbon fraction, 1 + R …  the individuals of a species, or all         :class:`Factor`
 ========================= ============================================ =======================
 
-Sampling and area belong to strata; see :mod:`sinklab.propagate.strata`.
+Sampling and area belong to strata; see :mod:`sinklab.propagate.inventory`.
 
-Individuals, or stands, made ready: sorted by model and group, cut into tiles of fixed size.
-
-A *unit* is whatever has a mass of its own: a tree of a plot, a stand of a map. The total of a group
-is the sum of ``weight * mass`` over its units; 1 / plot area gives a density, the area of a stand
-its stock.
-
-Random numbers addressed by what they are for, so that the order of work does not matter.
+A *unit* is whatever has a mass of its own: a tree of a plot, a stand of a map. :func:`arrange` sorts
+the rows by model and group. The total of a group is the sum of ``weight * mass`` over its units;
+1 / plot area gives a density, the area of a stand its stock.
 
 Every error has a name, every draw of it an address: the label of the level that shares it (a model, a
 species, a plot), or the tile of rows that it belongs to. A generator is made from seed, name and
-address alone. The same address gives the same numbers in another process, another run, and another
-inventory, which is how two inventories share an error.
+address alone, so that the order of work does not matter. The same address gives the same numbers in
+another process, another run, and another inventory, which is how two inventories share an error.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -39,10 +34,7 @@ from sinklab.equations.compile import Compiled, Layout
 from sinklab.equations.system import System
 from sinklab.language import DataError, listing, tr
 
-# --- Random numbers addressed by what they are for, so that the order of work does not matter.
-
-#: Rows and draws that are computed at once; part of the address, so changing them changes digits.
-ROWS, DRAWS = 1024, 64
+PARAMETERS, RESIDUAL = "parameters", "residual"
 
 
 def key(seed: int, *address) -> int:
@@ -65,41 +57,6 @@ def shared_normals(seed: int, name: str, levels, n_draw: int) -> np.ndarray:
     for row, level in zip(out, levels, strict=True):
         stream(seed, name, level).standard_normal(out=row)
     return out
-
-
-def inside(generator, centre, sd, low, high, normal) -> np.ndarray:
-    """``centre + sd * normal``, with values outside the limits drawn again.
-
-    Parameters
-    ----------
-    generator : Generator or None
-        Without one, as where many rows share a draw, values are cut at the limits.
-    centre, sd : array, shape (n,)
-    low, high : float
-        A centre outside the limits is not drawn for ever: after 100 rounds the limit is taken.
-    normal : array, shape (n_draw, n)
-        Standard normal numbers; overwritten.
-    """
-    value = np.multiply(normal, sd, out=normal)
-    value += centre
-    # Least and greatest first: they make no mask of the whole array.
-    if value.min() >= low and value.max() <= high:
-        return value
-    if generator is not None:
-        draw, row = np.nonzero((value < low) | (value > high))
-        for _ in range(100):
-            again = centre[row] + sd[row] * generator.standard_normal(len(row))
-            value[draw, row] = again
-            out = (again < low) | (again > high)
-            draw, row = draw[out], row[out]
-            if not len(row):
-                return value
-    return np.clip(value, low, high, out=value)
-
-
-# --- What is uncertain, and at which level it is shared.
-
-PARAMETERS, RESIDUAL = "parameters", "residual"
 
 
 @dataclass(frozen=True)
@@ -184,21 +141,6 @@ class Factor:
         found = [self.of(level) for level in levels]
         mean = np.array([getattr(v, "mean", v) for v in found], float)
         return mean, np.array([getattr(v, "sd", 0.0) for v in found], float)
-
-
-def check_levels(factor: Factor, levels) -> None:
-    """Refuse levels that a factor has no value for, all at once."""
-    absent = [level for level in levels if factor.of(level) is None]
-    if absent:
-        raise DataError(
-            tr(
-                f"{factor.name}: no value for {factor.by} =\n{listing(absent)}",
-                f"{factor.name}：{factor.by} 的下列水平没有取值：\n{listing(absent)}",
-            )
-        )
-
-
-# --- A fitted equation made ready for propagation: draws of its parameters, means, residuals, slopes.
 
 
 @dataclass(frozen=True, eq=False)
@@ -448,9 +390,6 @@ def _by_place(theta, places) -> list[np.ndarray]:
     return [theta[:, p, None] if np.ndim(p) == 0 else theta[:, p] for p in places]
 
 
-# --- Individuals, or stands, made ready: sorted by model and group, cut into tiles of fixed size.
-
-
 @dataclass(frozen=True, eq=False)
 class Units:
     """Rows in the order of work; made with :func:`arrange`.
@@ -463,30 +402,26 @@ class Units:
         Position of the model and of the group of each row; both ascending.
     weight : array, shape (n,)
     groups : tuple of str
-    centre : array, shape (n,)
-        Mass at the estimates, with the means of all factors.
     order : array of int, shape (n,)
         Position of each row in the data that were given.
+    levels, level : dict
+        By the column whose levels share an error, "" for all rows: the labels, and the position of the
+        label of each row.
     """
 
-    data: dict
+    data: dict[str, np.ndarray]
     models: tuple[Model, ...]
     model: np.ndarray
     group: np.ndarray
     weight: np.ndarray
     groups: tuple[str, ...]
+    order: np.ndarray
     noises: tuple[Noise, ...]
     factors: tuple[Factor, ...]
     residual: bool
-    order: np.ndarray
+    levels: dict[str, tuple[str, ...]]
+    level: dict[str, np.ndarray]
     occasion: str = ""
-    spread: dict = field(default_factory=dict)
-    levels: dict = field(default_factory=dict)
-    level: dict = field(default_factory=dict)
-    places: list = field(default_factory=list)
-    factor_mean: np.ndarray | None = None
-    bare: np.ndarray | None = None
-    residual_sd: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -494,25 +429,64 @@ class Units:
         return len(self.order)
 
     @property
-    def centre(self) -> np.ndarray:
-        """Mass of every row at the estimates, with the means of its factors."""
-        return self.bare * self.factor_mean
-
-    @property
     def sources(self) -> tuple[str, ...]:
         """Names of the sources of error."""
         residual = (RESIDUAL,) if self.residual else ()
         return (PARAMETERS, *(f.name for f in self.factors), *(x.name for x in self.noises), *residual)
 
+    def spans(self) -> Iterator[tuple[int, slice]]:
+        """Position of each model that occurs, and its rows."""
+        cuts = np.flatnonzero(np.diff(self.model)) + 1
+        for a, b in zip([0, *cuts], [*cuts, self.n], strict=True):
+            if b > a:
+                yield int(self.model[a]), slice(int(a), int(b))
+
+    def predictors(self, m, rows) -> dict[str, np.ndarray]:
+        """Columns that a model computes with, at some rows."""
+        return {c: np.asarray(self.data[c][rows], float) for c in self.models[m].predictors}
+
+    @cached_property
+    def places(self) -> dict[int, list]:
+        """Positions of the parameters of each model for its rows, see :meth:`Model.places`."""
+        return {m: self.models[m].places(self.at(rows), rows.stop - rows.start) for m, rows in self.spans()}
+
+    def at(self, rows) -> dict[str, np.ndarray]:
+        """All columns at some rows."""
+        return {c: v[rows] for c, v in self.data.items()}
+
+    @cached_property
+    def spread(self) -> dict[str, np.ndarray]:
+        """Standard deviation of each noise at every row."""
+        return {noise.name: noise.spread(self.data, self.n) for noise in self.noises}
+
+    @cached_property
+    def factor_mean(self) -> np.ndarray:
+        """Product of the means of the factors of every row."""
+        mean = np.ones(self.n)
+        for factor in self.factors:
+            mean = mean * factor.moments(self.levels[factor.by])[0][self.level[factor.by]]
+        return mean
+
+    @cached_property
+    def centre(self) -> np.ndarray:
+        """Mass of every row at the estimates, with the means of its factors."""
+        bare = np.empty(self.n)
+        for m, rows in self.spans():
+            columns = self.predictors(m, rows)
+            bare[rows] = self.models[m].centre(columns, self.places[m], rows.stop - rows.start)
+        return bare * self.factor_mean
+
+    @cached_property
+    def residual_sd(self) -> np.ndarray:
+        """Standard deviation of the residual of every row, before the factors."""
+        sd = np.zeros(self.n)
+        for m, rows in self.spans() if self.residual else ():
+            sd[rows] = self.models[m].residual_sd(self.at(rows), rows.stop - rows.start)
+        return sd
+
     def totals(self) -> np.ndarray:
         """Totals of the groups at the estimates, shape (n_group,)."""
         return np.bincount(self.group, self.weight * self.centre, len(self.groups))
-
-    def spans(self) -> list[tuple[int, int, int]]:
-        """Model, first and last row + 1 of each model's rows."""
-        cuts = np.flatnonzero(np.diff(self.model)) + 1
-        starts, stops = [0, *cuts], [*cuts, self.n]
-        return [(int(self.model[a]), int(a), int(b)) for a, b in zip(starts, stops, strict=True) if b > a]
 
 
 def arrange(
@@ -553,6 +527,7 @@ def arrange(
         Columns that are missing, values that are not finite, rows without a model; all at once.
     """
     n = len(next(iter(data.values()))) if isinstance(data, dict) else len(data)
+    noises, factors = tuple(noises), tuple(factors)
     by_key = models if isinstance(models, dict) else {"": models}
     _check_columns(data, {c for c in (model, group) if c is not None})
     found, which = levels_of(data, model, n)
@@ -566,59 +541,30 @@ def arrange(
     group_of = _positions(labels, wanted)[label_of]
     model_of = position[which] if n else np.zeros(0, np.int64)
     order = np.lexsort((group_of, model_of))
-    needed = {c for m in distinct for c in (*m.predictors, *_grouping(m))}
+    needed = {c for m in distinct for c in (*m.predictors, *m.system.groups.values())}
     needed |= {c for x in noises for c in (x.column, x.by, x.sd) if isinstance(c, str) and c}
     needed |= {f.by for f in factors if f.by}
     _check_columns(data, needed)
-    held = {c: np.asarray(data[c])[order] for c in needed}
     coded = {c: levels_of(data, c, n) for c in {x.by for x in (*noises, *factors) if x.by}}
     units = Units(
-        held,
-        distinct,
-        model_of[order],
-        group_of[order],
-        np.ones(n) if weight is None else np.asarray(weight, float)[order],
-        wanted,
-        tuple(noises),
-        tuple(factors),
-        residual,
-        order,
-        occasion,
+        data={c: np.asarray(data[c])[order] for c in needed},
+        models=distinct,
+        model=model_of[order],
+        group=group_of[order],
+        weight=np.ones(n) if weight is None else np.asarray(weight, float)[order],
+        groups=wanted,
+        order=order,
+        noises=noises,
+        factors=factors,
+        residual=residual,
         levels={"": ("",)} | {c: labels for c, (labels, _) in coded.items()},
         level={"": np.zeros(n, np.int32)} | {c: index[order] for c, (_, index) in coded.items()},
+        occasion=occasion,
     )
-    _prepare(units)
+    for factor in factors:
+        _check_levels(factor, units.levels[factor.by])
+    _check_finite(units)
     return units
-
-
-def _prepare(units) -> None:
-    """Fill in what follows from the rows: levels, standard deviations, masses at the estimates."""
-    data, n = units.data, units.n
-    for factor in units.factors:
-        check_levels(factor, units.levels[factor.by])
-    for noise in units.noises:
-        units.spread[noise.name] = noise.spread(data, n)
-    mean = np.ones(n)
-    for factor in units.factors:
-        mean = mean * factor.moments(units.levels[factor.by])[0][units.level[factor.by]]
-    bare, sd = np.empty(n), np.zeros(n)
-    units.places.extend([None] * len(units.models))
-    for m, start, stop in units.spans():
-        model, rows = units.models[m], slice(start, stop)
-        part = {c: np.asarray(data[c][rows]) for c in (*model.predictors, *_grouping(model))}
-        columns = {c: part[c].astype(float) for c in model.predictors}
-        places = model.places(part, stop - start)
-        units.places[m] = places
-        bare[rows] = model.centre(columns, places, stop - start)
-        if units.residual:
-            sd[rows] = model.residual_sd(part, stop - start)
-    _check_finite(units, bare, mean)
-    for name, value in (("factor_mean", mean), ("bare", bare), ("residual_sd", sd)):
-        object.__setattr__(units, name, value)
-
-
-def _grouping(model) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(model.system.groups.values()))
 
 
 def levels_of(data, column, n) -> tuple[tuple[str, ...], np.ndarray]:
@@ -695,8 +641,19 @@ def _check_columns(data, needed) -> None:
         )
 
 
-def _check_finite(units, bare, mean) -> None:
-    ok = np.isfinite(bare) & np.isfinite(mean) & np.isfinite(units.weight)
+def _check_levels(factor, levels) -> None:
+    absent = [level for level in levels if factor.of(level) is None]
+    if absent:
+        raise DataError(
+            tr(
+                f"{factor.name}: no value for {factor.by} =\n{listing(absent)}",
+                f"{factor.name}：{factor.by} 的下列水平没有取值：\n{listing(absent)}",
+            )
+        )
+
+
+def _check_finite(units) -> None:
+    ok = np.isfinite(units.centre) & np.isfinite(units.weight)
     for spread in units.spread.values():
         ok &= np.isfinite(spread) & (spread >= 0)
     if not ok.all():

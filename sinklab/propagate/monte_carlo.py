@@ -1,11 +1,10 @@
-r"""Monte Carlo over units, in tiles: memory does not grow with units × draws, nor do workers change digits.
+r"""Totals of units with their errors: by Monte Carlo, and to the first order beside it (IPCC Approaches 2 and 1).
 
-For every draw the parameters of each model, the factors of each species and the shared noises are
+*Monte Carlo.* For every draw the parameters of each model, the factors of each species and the shared noises are
 one set of numbers for all units that share them; measurement errors and residuals are new for each
 unit. A tile (1,024 rows, 64 draws) is computed with the random numbers of its own address and summed
-by group; the sums are added in the order of the tiles, whoever computed them.
-
-Propagation of errors to the first order, beside Monte Carlo.
+by group; the sums are added in the order of the tiles, so that memory does not grow with units × draws,
+nor do workers change digits.
 
 *Delta method.* Every source contributes :math:`G\, V\, G^T` to the covariance of the group totals:
 the derivatives of the totals by what is uncertain, and its covariance. Errors that are shared keep
@@ -23,6 +22,7 @@ rules are given from memory there and follow from the delta method here.
 """
 
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,13 +30,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinklab.language import DataError, tr
-from sinklab.propagate import model as propagate_model
-from sinklab.propagate.model import PARAMETERS, RESIDUAL, Model, Units
+from sinklab.propagate.model import PARAMETERS, RESIDUAL, Model, Units, shared_normals, stream
 
-# --- Monte Carlo over units, in tiles: memory does not grow with units × draws, nor do workers change digit
-
+#: Rows and draws that are computed at once; part of the address of an error, so changing them changes digits.
+ROWS, DRAWS = 1024, 64
 #: Rows and draws of one piece of work: many tiles, so that little time goes into handing it over.
-PIECE_ROWS, PIECE_DRAWS = 8 * propagate_model.ROWS, 4 * propagate_model.DRAWS
+PIECE_ROWS, PIECE_DRAWS = 8 * ROWS, 4 * DRAWS
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +72,7 @@ class Piece:
                 relative.append(1 + normal * spread[rows])
             elif noise.column in columns:
                 centre = columns[noise.column]
-                columns[noise.column] = propagate_model.inside(
+                columns[noise.column] = _inside(
                     generator, centre, spread[rows], noise.low, noise.high, normal
                 )
         places = [q if np.ndim(q) == 0 else q[rows] for q in self.places]
@@ -100,7 +99,37 @@ class Piece:
 
     def _stream(self, source, rows, draws):
         row, draw = self.first + rows.start, self.first_draw + draws.start
-        return propagate_model.stream(self.seed, source, self.occasion, self.model.name, row, draw)
+        return stream(self.seed, source, self.occasion, self.model.name, row, draw)
+
+
+def _inside(generator, centre, sd, low, high, normal) -> np.ndarray:
+    """``centre + sd * normal``, with values outside the limits drawn again.
+
+    Parameters
+    ----------
+    generator : Generator or None
+        Without one, as where many rows share a draw, values are cut at the limits.
+    centre, sd : array, shape (n,)
+    low, high : float
+        A centre outside the limits is not drawn for ever: after 100 rounds the limit is taken.
+    normal : array, shape (n_draw, n)
+        Standard normal numbers; overwritten.
+    """
+    value = np.multiply(normal, sd, out=normal)
+    value += centre
+    # Least and greatest first: they make no mask of the whole array.
+    if value.min() >= low and value.max() <= high:
+        return value
+    if generator is not None:
+        draw, row = np.nonzero((value < low) | (value > high))
+        for _ in range(100):
+            again = centre[row] + sd[row] * generator.standard_normal(len(row))
+            value[draw, row] = again
+            out = (again < low) | (again > high)
+            draw, row = draw[out], row[out]
+            if not len(row):
+                return value
+    return np.clip(value, low, high, out=value)
 
 
 def _add_gross(generator, noise, spread, normal) -> None:
@@ -123,11 +152,11 @@ def piece_sums(piece: Piece) -> tuple[np.ndarray, np.ndarray]:
     n, n_draw = len(piece.group), len(piece.theta)
     groups, local = np.unique(piece.group, return_inverse=True)
     out = np.zeros((len(groups), n_draw))
-    for start in range(0, n, propagate_model.ROWS):
-        rows = slice(start, min(start + propagate_model.ROWS, n))
+    for start in range(0, n, ROWS):
+        rows = slice(start, min(start + ROWS, n))
         here, cuts = np.unique(local[rows], return_index=True)
-        for first in range(0, n_draw, propagate_model.DRAWS):
-            draws = slice(first, min(first + propagate_model.DRAWS, n_draw))
+        for first in range(0, n_draw, DRAWS):
+            draws = slice(first, min(first + DRAWS, n_draw))
             weighted = piece.masses(rows, draws) * piece.weight[rows]
             out[here, draws] += np.add.reduceat(weighted, cuts, axis=1).T
     return groups, out
@@ -166,7 +195,7 @@ def draw_totals(units: Units, n_draw: int, seed: int, workers=1, only=None) -> n
             )
         )
     # Whole tiles are drawn and the last draws dropped, so that no draw depends on how many follow.
-    whole = -(-n_draw // propagate_model.DRAWS) * propagate_model.DRAWS
+    whole = -(-n_draw // DRAWS) * DRAWS
     out = np.zeros((len(units.groups), whole))
     with _executor(workers) as (submit, width):
         waiting: deque = deque()
@@ -209,22 +238,18 @@ class _Now:
 def _pieces(units, n_draw, seed, active):
     """Cut rows and draws into pieces; each carries slices of the arrays only."""
     noises = [x for x in units.noises if x.name in active]
-    shared = {
-        x.name: propagate_model.shared_normals(seed, x.name, units.levels[x.by], n_draw)
-        for x in noises
-        if x.by
-    }
+    shared = {x.name: shared_normals(seed, x.name, units.levels[x.by], n_draw) for x in noises if x.by}
     factors = [(f.by, _factor_draws(f, units, n_draw, seed, active)) for f in units.factors]
-    for m, begin, end in units.spans():
+    for m, own in units.spans():
         model = units.models[m]
         light = model.light()
         theta = np.broadcast_to(model.values, (n_draw, len(model.values)))
         if PARAMETERS in active:
             theta = model.draws(n_draw, seed)
-        columns = {c: np.asarray(units.data[c][begin:end], float) for c in model.predictors}
-        for start in range(0, end - begin, PIECE_ROWS):
-            rows = slice(start, min(start + PIECE_ROWS, end - begin))
-            whole = slice(begin + rows.start, begin + rows.stop)
+        columns = units.predictors(m, own)
+        for start in range(0, own.stop - own.start, PIECE_ROWS):
+            rows = slice(start, min(start + PIECE_ROWS, own.stop - own.start))
+            whole = slice(own.start + rows.start, own.start + rows.stop)
             for first in range(0, n_draw, PIECE_DRAWS):
                 draws = slice(first, min(first + PIECE_DRAWS, n_draw))
                 yield Piece(
@@ -256,8 +281,6 @@ def _noise_rows(units, noise, rows, shared, draws):
     return noise, units.spread[noise.name][rows], units.level[noise.by][rows], normals
 
 
-# --- Propagation of errors to the first order, beside Monte Carlo.
-
 #: Rows whose derivatives are held at once; a million rows need no matrix of a million rows by k.
 BLOCK = 65536
 
@@ -278,93 +301,80 @@ def variances(units: Units, combine=None) -> dict[str, np.ndarray]:
     """
     n_group = len(units.groups)
     mix = np.eye(n_group) if combine is None else np.atleast_2d(np.asarray(combine, float))
-    found = {PARAMETERS: _parameters(units, mix)}
+    found = {PARAMETERS: np.zeros(len(mix))}
+    for m, own in units.spans():
+        model = units.models[m]
+        gradient = np.zeros((n_group, len(model.values)))
+        for rows, scale, slope in _slopes(units, model, own):
+            np.add.at(gradient, units.group[rows], scale[:, None] * slope)
+        gradient = mix @ gradient
+        found[PARAMETERS] += np.einsum("gj,jk,gk->g", gradient, model.covariance, gradient)
+    found[PARAMETERS] = np.clip(found[PARAMETERS], 0, None)
+    for name, effect, level in _effects(units):
+        if level is None:
+            found[name] = mix**2 @ np.bincount(units.group, effect**2, n_group)
+        else:
+            n_level = level.max(initial=0) + 1
+            cell = np.bincount(units.group * n_level + level, effect, n_group * n_level)
+            found[name] = ((mix @ cell.reshape(-1, n_level)) ** 2).sum(axis=1)
+    return found
+
+
+def row_variances(units: Units) -> np.ndarray:
+    """Variance of ``weight * mass`` of every row by all sources together, to the first order, shape (n,)."""
+    total = np.zeros(units.n)
+    for m, own in units.spans():
+        model = units.models[m]
+        for rows, scale, slope in _slopes(units, model, own):
+            total[rows] = scale**2 * np.einsum("ij,jk,ik->i", slope, model.covariance, slope)
+    for _, effect, _ in _effects(units):
+        total += effect**2
+    return np.clip(total, 0, None)
+
+
+def _slopes(units, model, own) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Rows of a model in blocks, what multiplies their mass, and its derivatives by the parameters."""
+    for start in range(own.start, own.stop, BLOCK):
+        rows = slice(start, min(start + BLOCK, own.stop))
+        scale = units.weight[rows] * units.factor_mean[rows]
+        yield rows, scale, model.slopes(units.at(rows), rows.stop - rows.start)
+
+
+def _effects(units) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
+    """What one standard deviation of each source beside the parameters does to ``weight * mass`` of each row.
+
+    With the name of the source, and the position of the level that shares a draw (None: every row its own).
+    """
     value = units.weight * units.centre
     for factor in units.factors:
         levels, index = units.levels[factor.by], units.level[factor.by]
         mean, sd = factor.moments(levels)
         # Levels that take the common value move together.
-        owner, merged = np.unique([x if x in factor.values else "" for x in levels], return_inverse=True)
+        _, merged = np.unique([x if x in factor.values else "" for x in levels], return_inverse=True)
         ratio = np.divide(sd, mean, out=np.zeros_like(sd), where=mean != 0)
-        found[factor.name] = _shared(units, mix, value * ratio[index], merged[index], len(owner))
+        yield factor.name, value * ratio[index], merged[index]
     for noise in units.noises:
         spread = units.spread[noise.name]
-        if noise.by:
-            effect = value * spread if not noise.column else _slope(units, noise.column) * spread
-            found[noise.name] = _shared(
-                units, mix, effect, units.level[noise.by], len(units.levels[noise.by])
-            )
-        else:
-            sd = noise.total_sd(spread)
-            effect = value * sd if not noise.column else _slope(units, noise.column) * sd
-            found[noise.name] = _alone(units, mix, effect)
+        sd = spread if noise.by else noise.total_sd(spread)
+        effect = (_slope(units, noise.column) if noise.column else value) * sd
+        yield noise.name, effect, units.level[noise.by] if noise.by else None
     if units.residual:
-        found[RESIDUAL] = _alone(units, mix, units.weight * units.factor_mean * units.residual_sd)
-    return {name: found[name] for name in units.sources}
-
-
-def row_variances(units: Units) -> np.ndarray:
-    """Variance of ``weight * mass`` of every row by all sources together, to the first order, shape (n,)."""
-    value = units.weight * units.centre
-    scale = units.weight * units.factor_mean
-    total = np.zeros(units.n)
-    for m, start, stop in units.spans():
-        model = units.models[m]
-        for a in range(start, stop, BLOCK):
-            b = min(a + BLOCK, stop)
-            slope = model.slopes({c: v[a:b] for c, v in units.data.items()}, b - a)
-            total[a:b] = scale[a:b] ** 2 * np.einsum("ij,jk,ik->i", slope, model.covariance, slope)
-    for factor in units.factors:
-        mean, sd = factor.moments(units.levels[factor.by])
-        ratio = np.divide(sd, mean, out=np.zeros_like(sd), where=mean != 0)
-        total += (value * ratio[units.level[factor.by]]) ** 2
-    for noise in units.noises:
-        sd = noise.total_sd(units.spread[noise.name])
-        total += ((_slope(units, noise.column) if noise.column else value) * sd) ** 2
-    if units.residual:
-        total += (scale * units.residual_sd) ** 2
-    return np.clip(total, 0, None)
-
-
-def _parameters(units, mix) -> np.ndarray:
-    total = np.zeros(len(mix))
-    for m, start, stop in units.spans():
-        model, rows = units.models[m], slice(start, stop)
-        scale = units.weight[rows] * units.factor_mean[rows]
-        gradient = np.zeros((len(units.groups), len(model.values)))
-        for a in range(start, stop, BLOCK):
-            b = min(a + BLOCK, stop)
-            slope = model.slopes({c: v[a:b] for c, v in units.data.items()}, b - a)
-            np.add.at(gradient, units.group[a:b], scale[a - start : b - start, None] * slope)
-        gradient = mix @ gradient
-        total += np.einsum("gj,jk,gk->g", gradient, model.covariance, gradient)
-    return np.clip(total, 0, None)
-
-
-def _shared(units, mix, effect, level, n_level) -> np.ndarray:
-    """Variance of effects that are one draw for each level."""
-    cell = np.bincount(units.group * n_level + level, effect, len(units.groups) * n_level)
-    return ((mix @ cell.reshape(-1, n_level)) ** 2).sum(axis=1)
-
-
-def _alone(units, mix, effect) -> np.ndarray:
-    return (mix**2) @ np.bincount(units.group, effect**2, len(units.groups))
+        yield RESIDUAL, units.weight * units.factor_mean * units.residual_sd, None
 
 
 def _slope(units, column) -> np.ndarray:
     """Derivative of ``weight * mass`` by a predictor, zero for models without it; central differences."""
     out = np.zeros(units.n)
-    for m, start, stop in units.spans():
-        model = units.models[m]
-        if column not in model.predictors:
+    for m, rows in units.spans():
+        columns = units.predictors(m, rows)
+        if column not in columns:
             continue
-        columns = {c: np.asarray(units.data[c][start:stop], float) for c in model.predictors}
         step = 1e-5 * np.maximum(np.abs(columns[column]), 1e-6)
         high, low = (
-            model.centre(columns | {column: columns[column] + s * step}, units.places[m], stop - start)
+            units.models[m].centre(columns | {column: columns[column] + s * step}, units.places[m], len(step))
             for s in (1, -1)
         )
-        out[start:stop] = (high - low) / (2 * step)
+        out[rows] = (high - low) / (2 * step)
     return out * units.weight * units.factor_mean
 
 
