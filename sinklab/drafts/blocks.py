@@ -16,8 +16,8 @@ import unicodedata
 import numpy as np
 
 from sinklab.data import vocabulary
-from sinklab.equations.functions import names
 from sinklab.equations.latex import parameter_symbol
+from sinklab.equations.tree import names
 from sinklab.language import DraftError, tr
 from sinklab.results.fit_result import ResidualModel
 from sinklab.results.indices import FORMULAS

@@ -17,11 +17,13 @@ where each value stands in the long vector, and evaluates means and derivatives 
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partialmethod, reduce
 
 import numpy as np
 
-from sinklab.equations.functions import (
+from sinklab.equations import functions
+from sinklab.equations.names import require
+from sinklab.equations.tree import (
     Call,
     Comparison,
     Logic,
@@ -34,33 +36,41 @@ from sinklab.equations.functions import (
     Where,
     names,
 )
-from sinklab.equations.names import require
 from sinklab.language import DataError, EquationError, tr
 
 # --- Expressions as a graph in which equal parts exist once, and their exact derivatives.
 
-_COMPARE = {
-    "<": "less",
-    "<=": "less_equal",
-    ">": "greater",
-    ">=": "greater_equal",
-    "==": "equal",
-    "!=": "not_equal",
-}
-_LOGIC = {"and": "logical_and", "or": "logical_or", "not": "logical_not"}
-_FOLDED = (
-    "add",
-    "subtract",
-    "multiply",
-    "divide",
-    "power",
-    "negative",
-    "exp",
-    "log",
-    "sqrt",
-    "minimum",
-    "maximum",
-)
+
+class Term:
+    """A node of a graph with the signs of arithmetic, so that derivatives read as formulas."""
+
+    __slots__ = ("graph", "node")
+
+    def __init__(self, graph, node):
+        self.graph, self.node = graph, node
+
+    def call(self, operation, *others) -> "Term":
+        """Apply an operation to this term and others, which may be numbers."""
+        return Term(
+            self.graph, self.graph.apply(operation, self.node, *(self._of(other) for other in others))
+        )
+
+    def _of(self, other):
+        return other.node if isinstance(other, Term) else self.graph.constant(other)
+
+    def __bool__(self):
+        """Whether it is anything but the constant 0."""
+        return self.graph.value(self.node) != 0
+
+    def _after(self, operation, other) -> "Term":
+        return Term(self.graph, self._of(other)).call(operation, self)
+
+    __neg__ = partialmethod(call, "negative")
+    __add__, __radd__ = partialmethod(call, "add"), partialmethod(_after, "add")
+    __sub__, __rsub__ = partialmethod(call, "subtract"), partialmethod(_after, "subtract")
+    __mul__, __rmul__ = partialmethod(call, "multiply"), partialmethod(_after, "multiply")
+    __truediv__, __rtruediv__ = partialmethod(call, "divide"), partialmethod(_after, "divide")
+    __pow__ = partialmethod(call, "power")
 
 
 class Graph:
@@ -94,10 +104,10 @@ class Graph:
 
     def apply(self, operation, *arguments) -> int:
         """Node of an operation, after folding constants and what adds 0 or multiplies by 1."""
-        values = [self.value(a) for a in arguments]
-        if operation in _FOLDED and None not in values:
+        row, values = functions.operation(operation), [self.value(a) for a in arguments]
+        if row.folded and None not in values:
             with np.errstate(all="ignore"):
-                return self.constant(getattr(np, operation)(*values))
+                return self.constant(row.value(*values))
         match operation, values:
             case ("add", [0.0, _]) | ("multiply", [1.0, _]):
                 return arguments[1]
@@ -152,27 +162,25 @@ class Graph:
                 return self.apply("negative", self.build(tree.operand, known))
             case Power():
                 return self.apply("power", self.build(tree.base, known), self.build(tree.exponent, known))
-            case Call(function="min" | "max"):
-                nodes = [self.build(a, known) for a in tree.arguments]
-                node = nodes[0]
-                for other in nodes[1:]:
-                    node = self.apply("minimum" if tree.function == "min" else "maximum", node, other)
-                return node
             case Call():
-                return self.apply(tree.function, self.build(tree.arguments[0], known))
+                row = functions.by_word(tree.function)
+                nodes = [self.build(argument, known) for argument in tree.arguments]
+                return self._fold(row.name, nodes) if row.many else self.apply(row.name, *nodes)
             case Where():
                 parts = (self.build(part, known) for part in (tree.condition, tree.yes, tree.no))
                 return self.apply("where", *parts)
             case Comparison():
                 sides = (self.build(side, known) for side in (tree.left, tree.right))
-                return self.apply(_COMPARE[tree.operator], *sides)
+                return self.apply(functions.by_word(tree.operator).name, *sides)
+            case Logic(operator="not"):
+                return self.apply("logical_not", self.build(tree.operands[0], known))
             case Logic():
-                nodes = [self.build(part, known) for part in tree.operands]
-                node = nodes[0] if len(nodes) > 1 else self.apply("logical_not", nodes[0])
-                for other in nodes[1:]:
-                    node = self.apply(_LOGIC[tree.operator], node, other)
-                return node
+                name = functions.by_word(tree.operator).name
+                return self._fold(name, [self.build(part, known) for part in tree.operands])
         raise TypeError(f"not a node of an equation: {tree!r}")
+
+    def _fold(self, operation, nodes):
+        return reduce(lambda left, right: self.apply(operation, left, right), nodes)
 
     def _chain(self, parts, plus, minus, known):
         node = self.build(parts[0][1], known)
@@ -203,59 +211,24 @@ class Graph:
                 continue
             found = {}
             for name in dict.fromkeys(n for a in self.arguments(node) for n in slopes[a]):
-                inner = [slopes[a].get(name) for a in self.arguments(node)]
-                slope = self._slope(node, operation, arguments, inner)
+                slope = self._slope(node, operation, [slopes[a].get(name) for a in arguments])
                 if self.value(slope) != 0:
                     found[name] = slope
             slopes[node] = found
         return [slopes[root] for root in roots]
 
-    def _slope(self, node, operation, arguments, inner):
+    def _slope(self, node, operation, inner):
         """Differentiate one node, from the derivatives of its arguments (None for 0)."""
+        differentiate = functions.operation(operation).slope
+        if differentiate is None:
+            raise EquationError(tr(f"`{operation}` has no derivative.", f"运算 `{operation}` 没有导数。"))
         zero = self.constant(0)
-        d = [zero if i is None else i for i in inner]
-        a, b = (*arguments, None)[:2]
-        apply = self.apply
-        match operation:
-            case "add" | "subtract":
-                return apply(operation, *d)
-            case "negative":
-                return apply("negative", d[0])
-            case "multiply":
-                return apply("add", apply("multiply", d[0], b), apply("multiply", a, d[1]))
-            case "divide":
-                return apply("divide", apply("subtract", d[0], apply("multiply", node, d[1])), b)
-            case "square":
-                return apply("multiply", apply("multiply", self.constant(2), a), d[0])
-            case "sqrt":
-                return apply("divide", d[0], apply("multiply", self.constant(2), node))
-            case "exp":
-                return apply("multiply", node, d[0])
-            case "log":
-                return apply("divide", d[0], a)
-            case "power":
-                lower = apply("power", a, apply("subtract", b, self.constant(1)))
-                by_base = (
-                    apply("multiply", apply("multiply", b, lower), d[0]) if inner[0] is not None else zero
-                )
-                by_exponent = zero
-                if inner[1] is not None:
-                    by_exponent = apply("multiply", apply("multiply", node, apply("log0", a)), d[1])
-                return apply("add", by_base, by_exponent)
-            case "where":
-                return apply("where", a, d[1], d[2])
-            case "minimum" | "maximum":
-                first = apply("less_equal" if operation == "minimum" else "greater_equal", a, b)
-                return apply("where", first, *d)
-        return zero  # conditions are constant on either side of their boundary
+        nodes = [node, *self.arguments(node), *(zero if slope is None else slope for slope in inner)]
+        found = differentiate(*(Term(self, n) for n in nodes))
+        return found.node if isinstance(found, Term) else self.constant(found)
 
 
 # --- Numpy functions of a system: means and exact Jacobians, vectorised over trees and draws.
-
-
-def _log0(x):
-    """Logarithm with 0 in place of log(0); see :class:`~sinklab.equations.graph.Graph`."""
-    return np.log(np.where(x == 0, 1.0, x))
 
 
 class Program:
@@ -282,8 +255,7 @@ class Program:
                 self.parameters.append((node, parameters.index(arguments[0])))
                 moves.add(node)
             else:
-                function = _log0 if operation == "log0" else getattr(np, operation)
-                step = (function, node, arguments)
+                step = (functions.operation(operation).value, node, arguments)
                 if moves.intersection(arguments):
                     moves.add(node)
                     self.moving.append(step)

@@ -1,203 +1,253 @@
-"""The tree of an equation as it was written, and its canonical text.
+r"""Operations of the equation language: one row for each, from which everything else is made.
 
-Sums and products are flat and keep the order of the writer, because a standard prints the terms in
-the order in which they were thought. Every node remembers its position, which never counts when two
-trees are compared.
+A row says how an equation writes an operation, what it is worth, how it is differentiated, and how LaTeX,
+R, a spreadsheet and PyTensor write it. The reader of equations, compiled means and derivatives, print,
+exports and the Bayesian model all look operations up here, so that a new function is one new row::
+
+    Operation("tanh", "tanh(x)", np.tanh, lambda y, x, dx: (1 - y * y) * dx, pytensor="tanh",
+              latex=r"\tanh\left({}\\right)", r="tanh({0})", excel="TANH({0})")
+
+An operation that has no row raises, wherever it is met.
 """
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
-FUNCTIONS = ("exp", "log", "sqrt", "min", "max", "where")
+import numpy as np
 
+from sinklab.language import EquationError, tr
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """Base of all nodes; ``position`` is (line, column), both counted from 1."""
-
-    position: tuple = field(default=(1, 1), compare=False, repr=False, kw_only=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Number(Node):
-    """A constant, never negative: a minus sign is a :class:`Negative`."""
-
-    value: float
+#: How tightly an operation binds, loosest first, as in Python.
+SUM, PRODUCT, NEGATIVE, POWER, ATOM = range(5)
 
 
-@dataclass(frozen=True, slots=True)
-class Name(Node):
-    """A predictor, an earlier left side or a parameter, which may vary by a ``group`` column."""
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the language.
+
+    Attributes
+    ----------
+    name : str
+        In a compiled graph; numpy's name where numpy has it.
+    written : str
+        How an equation writes it: ``sqrt(x)``, ``min(a, b, …)``, ``a < b``. Empty where
+        it has no word or sign of its own.
+    value : callable
+        Numpy function of arrays; it also folds constants.
+    slope : callable or None
+        ``slope(y, *arguments, *slopes)``: derivative of the value ``y`` by a parameter, from the arguments and
+        their derivatives, all of which know arithmetic and :meth:`~sinklab.equations.compile.Term.call`. None
+        where a derivative is never asked for.
+    r, excel : str
+        Text in R and in a formula, with ``{0}``, ``{1}`` … for the arguments.
+    latex : str
+        Print of a function, with ``{}`` for its arguments; signs are set by :mod:`.latex`.
+    pytensor : str
+        Name in ``pytensor.tensor``; see :attr:`tensor`.
+    positive : callable or None
+        Whether the value is positive, given whether each argument is; None if that does not follow.
+    domain : str
+        Where it is defined, in the letters of ``written``; empty for everywhere.
+    binds : tuple of int
+        How tightly the text binds, and how tightly each argument must to stand without parentheses.
+    """
 
     name: str
-    group: str | None = None
+    written: str
+    value: Callable
+    slope: Callable | None
+    r: str
+    excel: str
+    pytensor: str
+    latex: str = ""
+    positive: Callable[[list[bool]], bool] | None = None
+    domain: str = ""
+    binds: tuple[int, ...] = (ATOM,)
+
+    @property
+    def word(self) -> str:
+        """The name or the sign by which an equation writes it."""
+        head, called, _ = self.written.partition("(")
+        return head if called else self.written.split()[-2] if self.written else ""
+
+    @property
+    def many(self) -> bool:
+        """Whether a function takes any number of arguments, two by two."""
+        return "…" in self.written
+
+    def takes(self, count: int) -> bool:
+        """Whether a function can have so many arguments."""
+        n = self.written.count(",") + 1
+        return count >= n - 1 if self.many else count == n
+
+    @property
+    def folded(self) -> bool:
+        """Whether constants are put together; conditions stay as they were written."""
+        return self.slope not in (None, _flat)
+
+    @property
+    def tensor(self) -> Callable:
+        """Function of PyTensor, which is imported here and not before."""
+        import pytensor.tensor
+
+        return getattr(pytensor.tensor, self.pytensor)
+
+    def argument_binds(self, place: int) -> int:
+        """How tightly an argument must bind to stand without parentheses."""
+        return self.binds[1 + place] if len(self.binds) > 1 else SUM
 
 
-@dataclass(frozen=True, slots=True)
-class Sum(Node):
-    """Terms with their signs: ``((1, a), (-1, b))`` is ``a - b``."""
-
-    terms: tuple
+def _log0(x):
+    """Logarithm with 0 in place of log(0)."""
+    return np.log(np.where(x == 0, 1.0, x))
 
 
-@dataclass(frozen=True, slots=True)
-class Product(Node):
-    """Factors with their powers 1 or -1: ``((1, a), (-1, b))`` is ``a / b``."""
-
-    factors: tuple
+def _flat(y, *others):
+    """Conditions are constant on either side of their boundary."""
+    return 0
 
 
-@dataclass(frozen=True, slots=True)
-class Negative(Node):
-    """A leading minus sign."""
-
-    operand: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Power(Node):
-    """``base**exponent``."""
-
-    base: Node
-    exponent: Node
+def _power_slope(y, a, b, da, db):
+    # x^b log(x) tends to 0 with x when b > 0, hence log0.
+    by_base = b * a ** (b - 1) * da if da else 0
+    return by_base + (y * a.call("log0") * db if db else 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Node):
-    """``exp``, ``log`` or ``sqrt`` of one argument, ``min`` or ``max`` of two or more."""
-
-    function: str
-    arguments: tuple
+def _first(known):
+    return known[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Where(Node):
-    """``yes`` where the condition holds, else ``no``."""
+_SUM, _PRODUCT = (SUM, SUM, PRODUCT), (PRODUCT, PRODUCT, POWER)
+# fmt: off
+_ROWS = (
+    # Operators.
+    Operation(
+        "add", "a + b", np.add, lambda y, a, b, da, db: da + db,
+        r="{0} + {1}", excel="{0} + {1}", pytensor="add", positive=all, binds=_SUM,
+    ),
+    Operation(
+        "subtract", "a - b", np.subtract, lambda y, a, b, da, db: da - db,
+        r="{0} - {1}", excel="{0} - {1}", pytensor="sub", binds=_SUM,
+    ),
+    Operation(
+        "multiply", "a * b", np.multiply, lambda y, a, b, da, db: da * b + a * db,
+        r="{0} * {1}", excel="{0} * {1}", pytensor="mul", positive=all, binds=_PRODUCT,
+    ),
+    Operation(
+        "divide", "a / b", np.divide, lambda y, a, b, da, db: (da - y * db) / b,
+        r="{0} / {1}", excel="{0} / {1}", pytensor="true_div", positive=all, binds=_PRODUCT,
+    ),
+    Operation(
+        "negative", "", np.negative, lambda y, x, dx: -dx,
+        r="-{0}", excel="-{0}", pytensor="neg", binds=(NEGATIVE, POWER),
+    ),
+    Operation(
+        "power", "a ** b", np.power, _power_slope,
+        r="{0}^{1}", excel="{0}^{1}", pytensor="pow", positive=_first, binds=(POWER, ATOM, ATOM),
+    ),
+    Operation(
+        "square", "", np.square, lambda y, x, dx: 2 * x * dx,
+        r="{0}^2", excel="{0}^2", pytensor="sqr", positive=_first, binds=(POWER, ATOM),
+    ),
+    # Functions.
+    Operation(
+        "exp", "exp(x)", np.exp, lambda y, x, dx: y * dx,
+        latex=r"\exp\left({}\right)", r="exp({0})", excel="EXP({0})", pytensor="exp", positive=lambda known: True,
+    ),
+    Operation(
+        "log", "log(x)", np.log, lambda y, x, dx: dx / x,
+        latex=r"\ln\left({}\right)", r="log({0})", excel="LN({0})", pytensor="log", domain="x > 0",
+    ),
+    Operation(
+        "log0", "", _log0, None, r="log0({0})", excel="LN(IF({0}=0,1,{0}))", pytensor="log",
+    ),
+    Operation(
+        "sqrt", "sqrt(x)", np.sqrt, lambda y, x, dx: dx / (2 * y),
+        latex=r"\sqrt{{{}}}", r="sqrt({0})", excel="SQRT({0})", pytensor="sqrt", positive=_first, domain="x >= 0",
+    ),
+    Operation(
+        "minimum", "min(a, b, …)", np.minimum,
+        lambda y, a, b, da, db: a.call("less_equal", b).call("where", da, db),
+        latex=r"\min\left({}\right)", r="pmin({0}, {1})", excel="MIN({0},{1})", pytensor="minimum", positive=all,
+    ),
+    Operation(
+        "maximum", "max(a, b, …)", np.maximum,
+        lambda y, a, b, da, db: a.call("greater_equal", b).call("where", da, db),
+        latex=r"\max\left({}\right)", r="pmax({0}, {1})", excel="MAX({0},{1})", pytensor="maximum", positive=any,
+    ),
+    Operation(
+        "where", "where(condition, a, b)", np.where,
+        lambda y, holds, a, b, _, da, db: holds.call("where", da, db),
+        r="ifelse({0}, {1}, {2})", excel="IF({0},{1},{2})", pytensor="switch",
+        positive=lambda known: known[1] and known[2],
+    ),
+    # Conditions.
+    *(
+        Operation(
+            name, f"a {sign} b", getattr(np, name), _flat,
+            r=f"{{0}} {sign} {{1}}", excel=f"{{0}} {excel} {{1}}", pytensor=tensor, binds=(SUM,),
+        )
+        for name, sign, excel, tensor in (
+            ("less", "<", "<", "lt"),
+            ("less_equal", "<=", "<=", "le"),
+            ("greater", ">", ">", "gt"),
+            ("greater_equal", ">=", ">=", "ge"),
+            ("equal", "==", "=", "eq"),
+            ("not_equal", "!=", "<>", "neq"),
+        )
+    ),
+    Operation(
+        "logical_and", "a and b", np.logical_and, _flat, r="(({0}) & ({1}))", excel="AND({0},{1})", pytensor="and_"
+    ),
+    Operation(
+        "logical_or", "a or b", np.logical_or, _flat, r="(({0}) | ({1}))", excel="OR({0},{1})", pytensor="or_"
+    ),
+    Operation(
+        "logical_not", "not x", np.logical_not, _flat, r="(!({0}))", excel="NOT({0})", pytensor="invert"
+    ),
+)
+# fmt: on
 
-    condition: Node
-    yes: Node
-    no: Node
+#: Rows by the name that a compiled graph uses.
+OPERATIONS: dict[str, Operation] = {row.name: row for row in _ROWS}
+#: Rows by the name or sign that an equation uses.
+WORDS: dict[str, Operation] = {row.word: row for row in _ROWS if row.written}
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison(Node):
-    """``left < right`` and its kin."""
+def operation(name: str) -> Operation:
+    """Row of an operation of a compiled graph.
 
-    operator: str
-    left: Node
-    right: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Logic(Node):
-    """``and``, ``or`` of two or more conditions, ``not`` of one."""
-
-    operator: str
-    operands: tuple
+    Raises
+    ------
+    EquationError
+        There is none: what has no row has no value, no derivative and no text.
+    """
+    return _known(OPERATIONS, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Equation:
-    """One line of a system: ``response = right``."""
-
-    response: str
-    right: Node
-    position: tuple = field(default=(1, 1), compare=False)
-
-    def __str__(self):
-        """Canonical text of the line."""
-        return f"{self.response} = {plain(self.right)}"
+def by_word(word: str) -> Operation:
+    """Row of what an equation writes as a function or a sign; raises like :func:`operation`."""
+    return _known(WORDS, word)
 
 
-def children(node) -> tuple:
-    """Nodes directly below ``node``, in the order of writing."""
-    match node:
-        case Sum():
-            return tuple(term for _, term in node.terms)
-        case Product():
-            return tuple(factor for _, factor in node.factors)
-        case Negative():
-            return (node.operand,)
-        case Power():
-            return (node.base, node.exponent)
-        case Call():
-            return node.arguments
-        case Where():
-            return (node.condition, node.yes, node.no)
-        case Comparison():
-            return (node.left, node.right)
-        case Logic():
-            return node.operands
-    return ()
+def functions() -> dict[str, Operation]:
+    """Rows of the functions that an equation can call, by name."""
+    return {word: row for word, row in WORDS.items() if "(" in row.written}
 
 
-def walk(node):
-    """Yield ``node`` and everything below it, in the order of writing."""
-    waiting = [node]
-    while waiting:
-        here = waiting.pop()
-        yield here
-        waiting.extend(reversed(children(here)))
+def reserved(language: str) -> set[str]:
+    """Names of functions that the text of some operation calls, in ``"r"`` or ``"excel"``."""
+    texts = " ".join(getattr(row, language) for row in OPERATIONS.values())
+    return set(re.findall(r"[A-Za-z]\w*(?=\()", texts))
 
 
-def names(node) -> list:
-    """Every :class:`Name` in ``node``, with repetitions, in the order of writing."""
-    return [found for found in walk(node) if isinstance(found, Name)]
-
-
-def plain_number(value: float) -> str:
-    """Shortest text that reads back as the same number."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
-
-
-_SUM, _PRODUCT, _NEGATIVE, _POWER, _ATOM = range(5)
-_LEVELS = {Sum: _SUM, Product: _PRODUCT, Negative: _NEGATIVE, Power: _POWER}
-
-
-def level(node) -> int:
-    """How tightly the outermost operation of ``node`` binds, as in Python."""
-    return _LEVELS.get(type(node), _ATOM)
-
-
-def plain(node, at_least: int = _SUM) -> str:
-    """Canonical text of ``node``; in parentheses where it binds less than ``at_least``."""
-    text = _plain(node)
-    return f"({text})" if level(node) < at_least else text
-
-
-def _plain(node):
-    match node:
-        case Number():
-            return plain_number(node.value)
-        case Name():
-            return node.name if node.group is None else f"{node.name}[{node.group}]"
-        case Sum():
-            return _chain(node.terms, (" + ", " - "), _PRODUCT, _PRODUCT)
-        case Product():
-            return _chain(node.factors, (" * ", " / "), _NEGATIVE, _POWER)
-        case Negative():
-            return f"-{plain(node.operand, _POWER)}"
-        case Power():
-            return f"{plain(node.base, _ATOM)}**{plain(node.exponent, _ATOM)}"
-        case Call():
-            return f"{node.function}({', '.join(plain(a) for a in node.arguments)})"
-        case Where():
-            return f"where({plain(node.condition)}, {plain(node.yes)}, {plain(node.no)})"
-        case Comparison():
-            return f"{plain(node.left)} {node.operator} {plain(node.right)}"
-        case Logic():
-            parts = [f"({plain(part)})" if isinstance(part, Logic) else plain(part) for part in node.operands]
-            return (
-                f"not ({plain(node.operands[0])})"
-                if node.operator == "not"
-                else f" {node.operator} ".join(parts)
+def _known(rows, name):
+    if name not in rows:
+        raise EquationError(
+            tr(
+                f"the operation `{name}` has no row in the registry of the equation language.",
+                f"方程语言的登记表中没有运算 `{name}`。",
             )
-    raise TypeError(f"not a node of an equation: {node!r}")
-
-
-def _chain(parts, signs, first, later):
-    """Join the parts of a sum or product; a minus sign after another sign goes into parentheses."""
-    text = plain(parts[0][1], first)
-    for sign, part in parts[1:]:
-        shown = plain(part, later)
-        text += signs[sign < 0] + (f"({shown})" if shown.startswith("-") else shown)
-    return text
+        )
+    return rows[name]

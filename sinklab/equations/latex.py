@@ -9,7 +9,9 @@ import math
 import re
 
 from sinklab.data import vocabulary
-from sinklab.equations.functions import (
+from sinklab.equations import functions
+from sinklab.equations.functions import ATOM, NEGATIVE, POWER, PRODUCT, SUM
+from sinklab.equations.tree import (
     Call,
     Comparison,
     Equation,
@@ -35,7 +37,6 @@ _WORDS = {
     "en": {"and": " and ", "or": " or ", "not": "not ", "else": "otherwise"},
     "zh": {"and": " 且 ", "or": " 或 ", "not": "非 ", "else": "其他"},
 }
-_SUM, _PRODUCT, _NEGATIVE, _POWER, _ATOM = range(5)
 
 
 def to_latex(equation: Equation, system, lang: str | None = None, values=None, number=None) -> str:
@@ -93,20 +94,20 @@ class _Writer:
             case Name():
                 if node.name in self.values:
                     return self.constant(float(self.values[node.name]))
-                return self.symbol(node.name, node.group), _ATOM
+                return self.symbol(node.name, node.group), ATOM
             case Sum():
-                return self.sum(node.terms), _SUM
+                return self.sum(node.terms), SUM
             case Product():
                 return self.product(node.factors)
             case Negative():
-                text = self.inside(node.operand, _PRODUCT)
-                return (text[1:], _PRODUCT) if text.startswith("-") else (f"-{text}", _NEGATIVE)
+                text = self.inside(node.operand, PRODUCT)
+                return (text[1:], PRODUCT) if text.startswith("-") else (f"-{text}", NEGATIVE)
             case Power():
-                return f"{self.inside(node.base, _ATOM)}^{{{self.write(node.exponent)[0]}}}", _POWER
+                return f"{self.inside(node.base, ATOM)}^{{{self.write(node.exponent)[0]}}}", POWER
             case Call():
                 return self.call(node)
             case Where():
-                return self.cases(node), _PRODUCT
+                return self.cases(node), PRODUCT
             case Comparison() | Logic():
                 return self.condition(node), level(node)
         raise TypeError(f"not a node of an equation: {node!r}")
@@ -114,19 +115,19 @@ class _Writer:
     def constant(self, value):
         """Write a number; 1e-05 becomes a power of ten."""
         if not math.isfinite(value):
-            return r"\mathrm{NaN}" if math.isnan(value) else r"\infty" if value > 0 else r"-\infty", _ATOM
+            return r"\mathrm{NaN}" if math.isnan(value) else r"\infty" if value > 0 else r"-\infty", ATOM
         text = self.number(value).replace("−", "-")
-        binds = _NEGATIVE if text.startswith("-") else _ATOM
+        binds = NEGATIVE if text.startswith("-") else ATOM
         digits, e, exponent = text.lower().partition("e")
         if not e:
             return text, binds
         power = rf"10^{{{int(exponent)}}}"
-        return (power if digits == "1" else rf"{digits} \times {power}"), min(binds, _PRODUCT)
+        return (power if digits == "1" else rf"{digits} \times {power}"), min(binds, PRODUCT)
 
     def sum(self, terms):
         text = ""
         for sign, term in terms:
-            shown = self.inside(term, _PRODUCT)
+            shown = self.inside(term, PRODUCT)
             if shown.startswith("-"):
                 sign, shown = -sign, shown[1:]
             text += (" + " if sign > 0 else " - ") + shown
@@ -136,28 +137,27 @@ class _Writer:
         above = [factor for power, factor in factors if power > 0]
         below = [factor for power, factor in factors if power < 0]
         if not below:
-            return self.row(above), _PRODUCT
+            return self.row(above), PRODUCT
         over = self.row(above)
         negative = over.startswith("-") and not (len(above) == 1 and isinstance(above[0], Sum))
         sign, over = ("-", over[1:]) if negative else ("", over)
-        return rf"{sign}\frac{{{over}}}{{{self.row(below)}}}", _PRODUCT
+        return rf"{sign}\frac{{{over}}}{{{self.row(below)}}}", PRODUCT
 
     def row(self, factors):
         """Write factors side by side; a sign of multiplication only where two numbers would touch."""
         if len(factors) == 1:
             return self.write(factors[0])[0]
-        text = self.inside(factors[0], _PRODUCT)
+        text = self.inside(factors[0], PRODUCT)
         for factor in factors[1:]:
-            shown = self.inside(factor, _POWER)
+            shown = self.inside(factor, POWER)
             text += (r" \times " if shown[0].isdigit() else r"\,") + shown
         return text
 
     def call(self, node):
-        arguments = [self.write(argument)[0] for argument in node.arguments]
-        if node.function == "sqrt":
-            return rf"\sqrt{{{arguments[0]}}}", _ATOM
-        name = {"log": "ln"}.get(node.function, node.function)
-        return rf"\{name}\left({', '.join(arguments)}\right)", _POWER
+        template = functions.by_word(node.function).latex
+        # What closes with a brace, as a root does, is one sign; a call needs another pair under a power.
+        binds = ATOM if template.endswith("}") else POWER
+        return template.format(", ".join(self.write(argument)[0] for argument in node.arguments)), binds
 
     def cases(self, node):
         """Write ``where``, a chain of them as one list; the last row of a simple one says its own condition."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sinklab.data import vocabulary
-from sinklab.equations.functions import Equation, names
+from sinklab.equations.tree import Equation, names
 from sinklab.language import EquationError, listing, tr
 
 

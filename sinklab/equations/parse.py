@@ -17,9 +17,12 @@ import re
 import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import reduce
 
-from sinklab.equations.functions import (
-    FUNCTIONS,
+import numpy as np
+
+from sinklab.equations.functions import by_word, functions
+from sinklab.equations.tree import (
     Call,
     Comparison,
     Equation,
@@ -336,16 +339,19 @@ def too_deep() -> str:
     )
 
 
-def not_finite() -> str:
-    """Say that a constant is infinite or undefined."""
-    return tr("this constant is not a finite number.", "此常数不是有限数。")
+def not_finite(row=None) -> str:
+    """Say that a constant is infinite or undefined, and where the function of a ``row`` is defined."""
+    text = tr("this constant is not a finite number.", "此常数不是有限数。")
+    if row is None or not row.domain:
+        return text
+    return text + tr(f" `{row.written}` needs {row.domain}.", f"`{row.written}` 要求 {row.domain}。")
 
 
 def advice(name: str, otherwise: str) -> str:
     """Say what to write instead of ``name``, or else ``otherwise``."""
     if name in _ADVICE:
         return tr(f"write {_ADVICE[name]}", f"请写 {_ADVICE[name]}")
-    close = difflib.get_close_matches(name.lower(), FUNCTIONS, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name.lower(), functions(), n=1, cutoff=0.5)
     return tr(f"did you mean `{close[0]}`?", f"是否应为 `{close[0]}`？") if close else otherwise
 
 
@@ -424,7 +430,7 @@ def _equation(tokens, source):
                 "左边必须是一个名称，即测定量本身（取对数由拟合方法完成）。",
             ),
         )
-    if left[0].text in FUNCTIONS:
+    if left[0].text in functions():
         raise source.error(left[0].position, _function_as_name(left[0].text))
     check_order(tokens[signs[0]], right, source)
     reader = _Reader(right, source)
@@ -534,31 +540,31 @@ class _Reader:
         return tuple(reversed(parts))
 
     def name(self, node):
-        if node.id in FUNCTIONS:
+        if node.id in functions():
             raise self.error(node, _function_as_name(node.id))
         return Name(node.id, position=self.token(node.col_offset).position)
 
     def call(self, node, depth):
         if not isinstance(node.func, ast.Name):
             raise self.error(node, tr("only a function can be called.", "只有函数可以带括号调用。"))
-        function = node.func.id
-        if function not in FUNCTIONS:
-            known = ", ".join(FUNCTIONS)
+        function, known = node.func.id, functions()
+        if function not in known:
             hint = advice(function, tr("for a product write `*`", "乘积请写 `*`"))
             raise self.error(
                 node,
                 tr(
-                    f"`{function[:40]}` is not a function here: {hint} (functions: {known}).",
-                    f"没有函数 `{function[:40]}`：{hint}（可用函数：{known}）。",
+                    f"`{function[:40]}` is not a function here: {hint} (functions: {', '.join(known)}).",
+                    f"没有函数 `{function[:40]}`：{hint}（可用函数：{', '.join(known)}）。",
                 ),
             )
-        at, count = self.token(node.col_offset).position, len(node.args)
-        expected = {"where": count == 3, "min": count >= 2, "max": count >= 2}.get(function, count == 1)
-        if not expected:
-            wanted = {"where": "where(condition, a, b)", "min": "min(a, b, …)", "max": "max(a, b, …)"}
-            form = wanted.get(function, f"{function}(x)")
+        at, count, row = self.token(node.col_offset).position, len(node.args), known[function]
+        if not row.takes(count):
             raise self.error(
-                node, tr(f"{count} argument(s); expected {form}.", f"有 {count} 个参数；应为 {form}。")
+                node,
+                tr(
+                    f"{count} argument(s); expected {row.written}.",
+                    f"有 {count} 个参数；应为 {row.written}。",
+                ),
             )
         if function == "where":
             values = [self.number(a, depth + 1) for a in node.args[1:]]
@@ -610,20 +616,20 @@ def _constant(node, source):
     values = [_constant(part, source) for part in children(node)]
     if None in values:
         return None
-    try:
-        value = _FOLD[type(node)](node, values)
-    except (OverflowError, ZeroDivisionError, ValueError):
-        value = math.nan
-    if isinstance(value, complex) or not math.isfinite(value):
-        raise source.error(node.position, not_finite())
-    return value
-
-
-_ONE = {"exp": lambda v: math.exp(v[0]), "log": lambda v: math.log(v[0]), "sqrt": lambda v: math.sqrt(v[0])}
-_FOLD = {
-    Sum: lambda node, v: math.fsum(sign * x for (sign, _), x in zip(node.terms, v, strict=True)),
-    Product: lambda node, v: math.prod(x**sign for (sign, _), x in zip(node.factors, v, strict=True)),
-    Negative: lambda node, v: -v[0],
-    Power: lambda node, v: v[0] ** v[1],
-    Call: lambda node, v: (_ONE | {"min": min, "max": max})[node.function](v),
-}
+    numbers, row = np.array(values), None
+    with np.errstate(all="ignore"):
+        match node:
+            case Sum():
+                value = numbers @ [sign for sign, _ in node.terms]
+            case Product():
+                value = np.prod(numbers ** [float(power) for power, _ in node.factors])
+            case Negative():
+                value = -numbers[0]
+            case Power():
+                value = numbers[0] ** numbers[1]
+            case Call():
+                row = by_word(node.function)
+                value = reduce(row.value, numbers) if row.many else row.value(*numbers)
+    if not np.isfinite(value):
+        raise source.error(node.position, not_finite(row))
+    return float(value)

@@ -6,7 +6,7 @@ automatic evaluation never meets an unbounded integer.
 
 import sympy
 
-from sinklab.equations.functions import (
+from sinklab.equations.tree import (
     Call,
     Comparison,
     Logic,

@@ -9,8 +9,8 @@ import numpy as np
 
 from sinklab.equations import names as equations_names
 from sinklab.equations.compile import Compiled, column_arrays, parameter_array
-from sinklab.equations.functions import Equation, names
 from sinklab.equations.parse import Source, read
+from sinklab.equations.tree import Equation, names
 from sinklab.language import EquationError, tr
 
 

@@ -8,7 +8,7 @@ What a fit is worth beyond its indices, for people: shape, influence, rivals.
 import numpy as np
 import pandas as pd
 
-from sinklab.equations.functions import Name, Sum
+from sinklab.equations.tree import Name, Sum
 from sinklab.language import number, table, tr
 from sinklab.results import indices, prediction
 

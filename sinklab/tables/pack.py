@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from sinklab.data import vocabulary
-from sinklab.equations.functions import names
 from sinklab.equations.system import System
+from sinklab.equations.tree import names
 from sinklab.language import DataError, EquationError, TableError, listing, tr
 from sinklab.results.fit_result import FitResult, RandomEffects, ResidualModel
 from sinklab.tables.schema import FILES, check_status, weakest

@@ -32,7 +32,7 @@ import pandas as pd
 from sinklab import paths
 from sinklab.data.files import read_csv
 from sinklab.equations.compile import Compiled
-from sinklab.equations.functions import names
+from sinklab.equations.tree import names
 from sinklab.fitting.bayes import model, priors
 from sinklab.fitting.variance import VarianceFunction
 from sinklab.language import DataError, tr
