@@ -48,6 +48,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from sinklab.assess.simulate import design_classes
 from sinklab.equations.compile import complete, parameters_of
 from sinklab.fitting.likelihood import mean_information
 from sinklab.fitting.system import SystemFit
@@ -78,7 +79,7 @@ class Sampler:
 
     def __init__(self, fit, design: str = "ten_classes", dug=("root", "bgb")):
         _check_pilot(fit)
-        classes = design(design)
+        classes = design_classes(design)
         if classes.empty:
             raise DataError(
                 tr(f"no design {design!r} in data/rules/sampling_design.csv", f"抽样设计中没有 {design!r}")
@@ -297,7 +298,7 @@ def tree_plan(
     Parameters
     ----------
     fit : FitResult
-        Pilot, see :class:`~sinklab.assess.sampler.Sampler`.
+        Pilot, see :class:`~sinklab.assess.plan.Sampler`.
     target : float
         Mean prediction error of ``response`` to be met, percent.
     response : str, optional

@@ -1,6 +1,6 @@
 """Write the raw table of a simulated study from the generator in its ``study.yml``.
 
-``python -m sinklab.studies.simulate [ID …]`` rewrites ``data/studies/<id>/data.csv`` for the named
+``python -m sinklab.assess.simulate [ID …]`` rewrites ``data/studies/<id>/data.csv`` for the named
 studies, or for all simulated ones. A simulated study demonstrates the method where no open
 measurement of the species exists; nothing made from it is more than a demonstration.
 
@@ -24,7 +24,7 @@ from sinklab.data.studies import list_studies, study_folder
 from sinklab.equations.system import System
 
 
-def design(design_id) -> pd.DataFrame:
+def design_classes(design_id) -> pd.DataFrame:
     """Classes of a sampling design: limits, trees, trees with roots."""
     frame = files.read_csv(paths.data("rules", "sampling_design.csv"))
     return frame[frame["design_id"] == design_id].sort_values("class_order")
@@ -45,7 +45,7 @@ def simulate_study(generator) -> pd.DataFrame:
     """
     # RandomState is the one stream that numpy promises to keep for ever.
     random = np.random.RandomState(generator["seed"])
-    classes = design(generator["design"])
+    classes = design_classes(generator["design"])
     count = classes["n_tree"].astype(int)
     n = int(count.sum())
     trees = pd.DataFrame({"tree_id": [f"{generator['prefix']}{i + 1:03d}" for i in range(n)]})

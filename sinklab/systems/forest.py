@@ -340,7 +340,7 @@ def growth_text(form: str, response: str, group: str = "") -> str:
     return GROWTH[form].format(y=response, g=f"[{group}]" if group else "")
 
 
-def start_values(form: str, age, values) -> dict[str, float]:
+def growth_starts(form: str, age, values) -> dict[str, float]:
     """Start values of a growth curve from the data: the asymptote above the old stands, the rate from half of it."""
     age, values = np.asarray(age, float), np.asarray(values, float)
     old = age >= np.quantile(age, 0.75)
@@ -400,7 +400,7 @@ def fit_growth(
     """
     used = stands[(stands["age"] > 0) & (stands[response] > 0)]
     candidates = {
-        form: (growth_text(form, response, group), start_values(form, used["age"], used[response]), "a")
+        form: (growth_text(form, response, group), growth_starts(form, used["age"], used[response]), "a")
         for form in forms
     }
     # All stands are handed over: the fit counts those it cannot use.
@@ -437,7 +437,7 @@ def site_dummies(stands, response: str, form: str, group: str, seed: int = 0, na
 
     used = stands[(stands["age"] > 0) & (stands[response] > 0)]
     many = used[used.groupby(group)[response].transform("size") >= 3]
-    options = {"variance": "power:mean", "start": start_values(form, many["age"], many[response])}
+    options = {"variance": "power:mean", "start": growth_starts(form, many["age"], many[response])}
     return sl.fit(
         many,
         growth_text(form, response, group),
@@ -533,12 +533,12 @@ HEIGHT = {
 FEW_GROUPS = 5
 
 
-def text(form: str, group: str = "") -> str:
+def height_text(form: str, group: str = "") -> str:
     """Equation of a form; with ``group``, its leading coefficient is one of each level of that column.
 
     Examples
     --------
-    >>> text("power", "plot_id")
+    >>> height_text("power", "plot_id")
     'height = 1.3 + exp(a[plot_id]) * dbh**b'
     """
     if form not in HEIGHT:
@@ -619,7 +619,7 @@ def fit_heights(
         )
     candidates = {
         form: (
-            text(form, group),
+            height_text(form, group),
             height_starts(form, used["dbh"], used["height"]),
             "b" if form == "naslund" else "a",
         )

@@ -85,7 +85,7 @@ def test_simulated_study_can_be_drawn_again(study):
 @pytest.mark.parametrize("study", [STUDY, "masson_pine_simulated", "eucalypt_simulated"])
 def test_sampling_design(study):
     frame = read_study(study)
-    classes = simulate.design("short_lived" if study.startswith("euc") else "ten_classes")
+    classes = simulate.design_classes("short_lived" if study.startswith("euc") else "ten_classes")
     edges = [*classes["dbh_min"], classes["dbh_max"].iloc[-1]]
     group = pd.cut(frame["dbh"], edges, labels=False, include_lowest=True)
     assert len(frame) == 150 and frame["root"].notna().sum() == 50

@@ -152,7 +152,7 @@ def test_sites_with_their_own_asymptote():
     )
 
 
-@pytest.mark.printed("factors.ratios", source="Zhu et al. (2020), abstract", results=2)
+@pytest.mark.printed("forest.ratios", source="Zhu et al. (2020), abstract", results=2)
 @pytest.mark.open_data
 def test_expansion_factors_of_eucalypts_agree_with_print(open_data):
     from sinklab.data import literature, open_data
@@ -219,7 +219,7 @@ def logistic(fit):
     "forest.fit_growth", source="Pinheiro & Bates (2000), section 8.1.1, fm1Oran.nls", results=5
 )
 @pytest.mark.printed(
-    "candidates.fit_candidates", source="Pinheiro & Bates (2000), section 8.1.1, fm1Oran.nls", results=5
+    "forest.fit_candidates", source="Pinheiro & Bates (2000), section 8.1.1, fm1Oran.nls", results=5
 )
 def test_logistic_growth_of_orange_trees_as_printed(orange):
     fits, _ = forest.fit_growth(orange, "circumference", forms=("logistic",), variance="constant")
@@ -304,7 +304,7 @@ def test_rotation_is_not_reached_in_print():
         assert told in forest.describe_rotation(fits[0])
 
 
-@pytest.mark.printed("factors.ratios", source="stands of Taiyue Mountains (2016), abstract", results=2)
+@pytest.mark.printed("forest.ratios", source="stands of Taiyue Mountains (2016), abstract", results=2)
 def test_root_shoot_falls_with_age_as_printed():
     # Pinus tabuliformis of 18 and 25 years: 8.58 and 38.18, 8.92 and 56.64 t C/ha below and above ground; 0.22 and 0.16.
     stands_ = pd.DataFrame({"bgb_density": [8.58, 8.92], "agb_density": [38.18, 56.64]})
@@ -312,7 +312,7 @@ def test_root_shoot_falls_with_age_as_printed():
 
 
 @pytest.mark.printed(
-    "factors.fit_factor", source="Fang et al. (2007), table of lines as quoted by Li et al. (2016)", results=2
+    "forest.fit_factor", source="Fang et al. (2007), table of lines as quoted by Li et al. (2016)", results=2
 )
 @pytest.mark.open_data
 def test_factor_of_chinese_fir_is_the_printed_line(open_data):
@@ -327,7 +327,7 @@ def test_factor_of_chinese_fir_is_the_printed_line(open_data):
 
 
 @pytest.mark.printed(
-    "factors.by_age", source="Fang et al. (2007) and Zhang et al. (2018), tables of lines", results=6
+    "forest.by_age", source="Fang et al. (2007) and Zhang et al. (2018), tables of lines", results=6
 )
 @pytest.mark.parametrize(
     ("species", "label", "line"),
@@ -349,7 +349,7 @@ def test_lines_of_grown_stands_are_the_printed_ones(open_data, species, label, l
 
 
 @pytest.mark.printed(
-    "factors.by_class", source="Zhu et al. (2020) and stands of Taiyue Mountains (2016), abstracts", results=5
+    "forest.by_class", source="Zhu et al. (2020) and stands of Taiyue Mountains (2016), abstracts", results=5
 )
 @pytest.mark.open_data
 def test_intervals_of_classes_hold_printed_stands(open_data):

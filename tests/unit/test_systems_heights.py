@@ -40,7 +40,7 @@ def fitted():
     ],
 )
 def test_curves_by_hand_and_from_breast_height(form, values, expected):
-    system = sl.System.parse(forest.text(form)).bind(["dbh", "height"])
+    system = sl.System.parse(forest.height_text(form)).bind(["dbh", "height"])
     made = system.mean(values, pd.DataFrame({"dbh": [1e-4, 20.0]}))["height"]
     assert made[1] == pytest.approx(expected, rel=1e-3)
     # The logistic is the one that does not pass through breast height.
@@ -80,7 +80,7 @@ def test_mixed_curves_need_groups_and_trees_that_are_large_enough():
     with pytest.raises(DataError, match="4 levels of plot_id; expected at least 5"):
         forest.fit_heights(trees, "plot_id")
     with pytest.raises(DataError, match="no height curve 'parabola'"):
-        forest.text("parabola")
+        forest.height_text("parabola")
     random = np.random.default_rng(1)
     small = pd.DataFrame({"dbh": random.uniform(2, 6, 40)})
     small["height"] = 1.3 + 0.8 * small["dbh"] + 0.5 * random.standard_normal(40)
@@ -102,7 +102,7 @@ def test_plots_of_felled_larches_differ(open_data):
 
 
 @pytest.mark.printed(
-    "heights.fit_heights", source="BIOMASS 2.1 (Rejou-Mechain et al. 2017), modelHD on NouraguesHD", results=3
+    "forest.fit_heights", source="BIOMASS 2.1 (Rejou-Mechain et al. 2017), modelHD on NouraguesHD", results=3
 )
 @pytest.mark.open_data
 def test_heights_of_nouragues_as_printed(open_data):

@@ -37,7 +37,7 @@ def test_total_of_soils_without_rock_as_printed():
     assert karst.soil_stock([110.2], [366.96e4], [0.0], [0.0]) == pytest.approx(404.4e6, rel=1e-3)
 
 
-@pytest.mark.printed("karst_soils.total", source="Zhang et al. (2017), tables 6 and 8", results=2)
+@pytest.mark.printed("karst.total", source="Zhang et al. (2017), tables 6 and 8", results=2)
 def test_accounts_of_one_mean_soil_as_printed():
     one = pd.DataFrame(
         {
@@ -74,7 +74,7 @@ def test_sum_over_soil_types_is_near_the_printed_total(houzhai):
     assert total == pytest.approx(5.09e5, rel=2e-3)
 
 
-@pytest.mark.printed("karst_soils.cumulative", source="Zhang et al. (2017), table 7", results=9)
+@pytest.mark.printed("karst.cumulative", source="Zhang et al. (2017), table 7", results=9)
 def test_profile_of_a_soil_as_printed(houzhai):
     types, layers, profile = houzhai
     # Table 7: 4.44 kg/m2 in 20 cm of black limestone soil; deeper soil follows the profile of table 3.
@@ -100,7 +100,7 @@ def test_profile_of_a_soil_as_printed(houzhai):
         assert stock == pytest.approx(10 * total, abs=0.05), kind
 
 
-@pytest.mark.printed("karst_soils.marginals", source="Zhang et al. (2017), table 3", results=5)
+@pytest.mark.printed("karst.marginals", source="Zhang et al. (2017), table 3", results=5)
 def test_medians_follow_from_printed_means_and_variation():
     # Mean, coefficient of variation and median of the layers and of both depths; the lognormal gives the median within 6 %.
     soil = {
@@ -125,7 +125,7 @@ def test_medians_follow_from_printed_means_and_variation():
     assert 25.07 * drawn.quantile(1 - 1 / 2755) == pytest.approx(119.11, rel=0.07)
 
 
-@pytest.mark.printed("karst_soils.draw_soils", source="Zhang et al. (2017), table 1", results=18)
+@pytest.mark.printed("karst.draw_soils", source="Zhang et al. (2017), table 1", results=18)
 def test_places_of_a_soil_have_its_printed_moments(houzhai):
     types = houzhai[0]
     drawn = karst.draw_soils(*houzhai, 0.5556, 0.05, 6000, 3, karst.correlation()).groupby("soil_type")
@@ -137,9 +137,7 @@ def test_places_of_a_soil_have_its_printed_moments(houzhai):
         )
 
 
-@pytest.mark.printed(
-    "karst_importance.left_out", source="Zhang et al. (2017), section 3, order of influence", results=2
-)
+@pytest.mark.printed("karst.left_out", source="Zhang et al. (2017), section 3, order of influence", results=2)
 def test_thickness_and_exposure_come_before_gravel_and_density(houzhai):
     effect = karst.left_out(*houzhai, 1.20).set_index("input")["change"].abs()
     assert effect["soil_depth"] > effect["bedrock_exposure"] > effect["gravel_fraction"]
@@ -152,7 +150,7 @@ def test_thickness_and_exposure_come_before_gravel_and_density(houzhai):
 
 
 @pytest.mark.printed(
-    "karst_importance.variance_shares",
+    "karst.variance_shares",
     source="Ishigami and Homma (1990), indices printed with scipy.stats.sobol_indices",
     results=3,
 )

@@ -56,7 +56,7 @@ def test_masses_by_print_and_low_plants_by_height(trees):
 
 
 @pytest.mark.printed(
-    "mangrove_trees.local_masses",
+    "wetland.local_masses",
     source="He et al. (2017) and Hu et al. (2019), table of equations in use in China",
     results=6,
 )
@@ -140,7 +140,7 @@ def belize(request):
     "wetland.mangrove_tree", source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plants", results=3
 )
 @pytest.mark.printed(
-    "mangrove_trees.tree_masses",
+    "wetland.tree_masses",
     source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plants",
     results=3500,
 )
@@ -163,7 +163,7 @@ def test_roots_of_belize_as_its_authors_computed_them(belize):
 
 @pytest.mark.open_data
 @pytest.mark.printed(
-    "mangrove_trees.wood_densities",
+    "wetland.wood_densities",
     source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plants",
     results=3,
 )
@@ -179,7 +179,7 @@ def test_wood_densities_agree_with_those_of_belize(open_data):
 
 @pytest.mark.open_data
 @pytest.mark.printed(
-    "mangrove_trees.plot_density",
+    "wetland.plot_density",
     source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plots",
     results=75,
 )
@@ -199,7 +199,7 @@ def test_carbon_of_plots_in_belize_as_printed(belize):
 
 @pytest.mark.open_data
 @pytest.mark.printed(
-    "mangrove_trees.between_equations",
+    "wetland.between_equations",
     source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plants",
     results=6,
 )
@@ -216,7 +216,7 @@ def test_carbon_over_mass_as_printed_for_belize(belize):
 
 @pytest.mark.open_data
 @pytest.mark.printed(
-    "mangrove_trees.site_draws",
+    "wetland.site_draws",
     source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plants",
     results=10,
 )

@@ -195,7 +195,7 @@ def simulated(n_core=60, seed=3):
 
 
 @pytest.mark.printed(
-    "wetland_layers.mixed_line",
+    "soil.mixed_line",
     source="Davies and Goldsmith (1972), dyestuff, as fitted with lme4, summary of REML",
     results=4,
 )
@@ -354,10 +354,10 @@ def belize_cores(folder) -> tuple[pd.DataFrame, pd.Series]:
 
 @pytest.mark.open_data
 @pytest.mark.printed(
-    "wetland_cores.stocks", source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plots", results=45
+    "soil.stocks", source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plots", results=45
 )
 @pytest.mark.printed(
-    "wetland_cores.draw_stock",
+    "soil.draw_stock",
     source="Morrissette et al. (2023), doi:10.25573/serc.21298338, plots",
     results=37,
 )
@@ -411,7 +411,7 @@ def test_lower_halves_of_measured_cores_are_covered(open_data):
 
 @pytest.mark.open_data
 @pytest.mark.printed(
-    "wetland_layers.fit_layers",
+    "soil.fit_layers",
     source="Sanderman et al. (2018), doi:10.7910/DVN/OCYUIT, column BD_estimated",
     results=4,
 )

@@ -8,7 +8,7 @@ from sinklab.systems import soil
 
 
 @pytest.mark.printed(
-    "summary.summarise",
+    "soil.summarise",
     source="Davies & Goldsmith (1972), table 6.3, as fitted with lme4 and nlme",
     results=5,
 )
