@@ -106,6 +106,19 @@ def listing(problems, limit: int = 20) -> str:
 # --- Plain-text tables for a terminal, aligned for Latin and Chinese letters.
 
 
+def plain(value):
+    """Numpy and container types to those of JSON; numbers that do not exist become null."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain(v) for v in (sorted(value) if isinstance(value, set) else value)]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (str, bool, int)) else str(value)
+
+
 def width(text: str) -> int:
     """Columns that a text takes on a terminal; Chinese letters take two."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -175,7 +175,7 @@ def residual_figure(fit, lang=None):
         for row, response in enumerate(free):
             part = fitted[fitted["response"] == response]
             rows = fit.data.loc[part.index]
-            residual = _standardised(fit, response, part, rows)
+            residual = fit.standardised(response).to_numpy()
             left, right = axes[row]
             left.plot(part["predicted"], residual, "o", ms=2.5, mfc="none", mec=INK, mew=0.5)
             left.set_xscale("log")
@@ -185,15 +185,6 @@ def residual_figure(fit, lang=None):
             for axis in (left, right):
                 axis.axhline(0, color="#999999", lw=0.8)
     return figure
-
-
-def _standardised(fit, response, part, rows) -> np.ndarray:
-    model = fit.residual[response]
-    predicted = part["predicted"].to_numpy(float)
-    if model.kind == "lognormal":
-        # Residuals of the logarithms, from the median.
-        return np.log(part["observed"] / predicted * fit.correction[response]).to_numpy() / model.sigma
-    return (part["observed"].to_numpy(float) - predicted) / model.sd(predicted, rows)
 
 
 def _class_means(axis, x, residual) -> None:

@@ -52,9 +52,9 @@ from sinklab.assess.simulate import design_classes
 from sinklab.equations.compile import complete, parameters_of
 from sinklab.fitting.likelihood import mean_information
 from sinklab.fitting.system import SystemFit
-from sinklab.fitting.variance import parse_variance
 from sinklab.language import DataError, listing, tr
 from sinklab.results import indices
+from sinklab.results.variance import parse_variance
 
 # --- Samples of a design drawn from a pilot fit, and fitted again.
 
@@ -123,11 +123,10 @@ class Sampler:
         )
         for j, name in enumerate(names):
             model, mean = self.fit.residual[name], means[:, j]
-            if model.kind == "lognormal":
-                frame[name] = mean * np.exp(model.sigma * normal[:, j] - model.sigma**2 / 2)
-            else:
+            frame[name] = model.observed(mean, frame, normal[:, j])
+            if not model.variance.logged:
                 # A mass is never negative; the rare draw below zero becomes a small one.
-                frame[name] = np.maximum(mean + model.sd(mean, frame) * normal[:, j], 0.01 * mean)
+                frame[name] = np.maximum(frame[name], 0.01 * mean)
         within = frame.groupby("class").cumcount().to_numpy()
         frame.loc[within >= np.asarray(roots)[rows], self.dug] = np.nan
         return frame

@@ -56,7 +56,7 @@ def print_json(content) -> None:
     """Print plain types as JSON; numbers that do not exist are null."""
     import json
 
-    from sinklab.tables.pack import plain
+    from sinklab.language import plain
 
     print(json.dumps(plain(content), ensure_ascii=False, indent=2))
 

@@ -19,7 +19,6 @@ from sinklab.data import vocabulary
 from sinklab.equations.latex import parameter_symbol
 from sinklab.equations.tree import names
 from sinklab.language import DraftError, tr
-from sinklab.results.fit_result import ResidualModel
 from sinklab.results.indices import FORMULAS
 from sinklab.tables import checks
 
@@ -225,16 +224,6 @@ def species(key: str, lang: str) -> str:
         if lang == "zh"
         else f"{found.name_en} (*{found.name_latin}*)"
     )
-
-
-def deviation_latex(model: ResidualModel, symbol: str, by: str) -> str:
-    """Standard deviation of the residual of an equation, LaTeX; ``by`` is the symbol it depends on."""
-    return {
-        "constant": r"\sigma",
-        "lognormal": rf"{symbol}\sqrt{{\exp(\sigma^{{2}}) - 1}}",
-        "power": rf"\sigma\,{{{by}}}^{{\delta}}",
-        "exp": rf"\sigma\exp(\delta\,{by})",
-    }[model.kind]
 
 
 #: Headers of the tables of a draft.
@@ -480,10 +469,9 @@ def residuals(cite, fit, lang, label, caption) -> str:
     for response, model in fit.residual.items():
         symbol = vocabulary.variable(response).latex if vocabulary.is_variable(response) else response
         by = symbol if model.by in ("mean", "") else vocabulary.variable(model.by).latex
-        deviation = deviation_latex(model, symbol, by)
-        cells = [title(response, lang), f"${deviation}$"]
+        cells = [title(response, lang), f"${model.latex(symbol, by)}$"]
         cells.append(cite("equations", response, "sigma", model.sigma, significant(model.sigma)))
-        needed = model.kind in ("power", "exp")
+        needed = not model.variance.even
         exponent = fixed(model.exponent, 4) if needed else "—"
         cells.append(
             cite("equations", response, "variance_exponent", model.exponent, exponent) if needed else "—"

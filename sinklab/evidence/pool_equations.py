@@ -47,7 +47,8 @@ from sinklab.evidence import equations
 from sinklab.evidence.equations import log_values, look_up, rules, span
 from sinklab.language import DataError, tr
 from sinklab.results import indices
-from sinklab.results.fit_result import FitResult, ResidualModel
+from sinklab.results.fit_result import FitResult
+from sinklab.results.variance import ResidualModel
 
 # --- One straight line in logarithms for every published equation, with its sampling covariance.
 

@@ -20,9 +20,9 @@ from sinklab.fitting.loglinear import CORRECTIONS, check_forms, fit_line
 from sinklab.fitting.mixed import fit_mixed
 from sinklab.fitting.search import certified_maximum
 from sinklab.fitting.system import SystemFit, from_lines, from_state
-from sinklab.fitting.variance import parse_variance
 from sinklab.language import DataError, tr
 from sinklab.results.fit_result import FitResult
+from sinklab.results.variance import parse_variance
 
 METHODS = ("ols-log", "wls", "nsur", "mixed", "bayes")
 ESTIMATORS = ("ml", "gls")

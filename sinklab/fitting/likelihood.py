@@ -82,6 +82,84 @@ class State:
     sigma: np.ndarray
 
 
+class Scale:
+    """The variance functions of a system on its trees, with their derivatives.
+
+    A function of a predictor is measured about the middle tree, so that exponent and sigma are nearly independent;
+    :meth:`natural_sigma` undoes it.
+    """
+
+    def __init__(self, functions, columns):
+        self.functions = list(functions.values())
+        self.free = np.array([f.estimated for f in self.functions])
+        self.start = np.array([f.start for f in self.functions])
+        self.base, self.about = [None] * len(self.functions), [None] * len(self.functions)
+        for j, f in enumerate(self.functions):
+            if not f.even and not f.by_mean:
+                self.base[j] = f.base(columns[f.by])
+                self.about[j] = self.base[j].mean()
+
+    def hold(self, mean) -> None:
+        """Treat the present means as known where a variance follows the prediction."""
+        for j, f in enumerate(self.functions):
+            if f.by_mean:
+                self.base[j] = f.base(mean[:, j])
+
+    def _terms(self, exponents, mean):
+        """Number, function, exponent and base of each equation whose spread depends on something."""
+        for j, f in enumerate(self.functions):
+            if not f.even:
+                yield j, f, exponents[j], f.base(mean[:, j]) if self.base[j] is None else self.base[j]
+
+    def log_g(self, exponents, mean):
+        """Logarithm of g. Arrays (n, m)."""
+        out = np.zeros_like(mean)
+        for j, f, exponent, base in self._terms(exponents, mean):
+            out[:, j] = f.log_g(exponent, base, self.about[j])
+        return out
+
+    def by_exponent(self, exponents, mean):
+        """Derivative of ln g by its own exponent, (n, m)."""
+        out = np.zeros_like(mean)
+        for j, f, exponent, base in self._terms(exponents, mean):
+            out[:, j] = f.by_exponent(exponent, base, self.about[j])
+        return out
+
+    def by_coefficient(self, exponents, mean, jacobian):
+        """Derivative of ln g by the coefficients, (n, m, k); None where none follows the prediction."""
+        following = [j for j, f in enumerate(self.functions) if f.by_mean and self.base[j] is None]
+        if not following:
+            return None
+        out = np.zeros_like(jacobian)
+        for j in following:
+            slope = self.functions[j].by_variable(exponents[j], mean[:, j])
+            out[:, j] = slope[:, None] * jacobian[:, j]
+        return out
+
+    def pulled_back(self, exponents, mean, by_log_g):
+        """Derivatives by ln g (n, m) carried to the means (n, m) and to the exponents (m,)."""
+        by_mean, by_exponent = np.zeros_like(mean), np.zeros(len(self.functions))
+        for j, f in enumerate(self.functions):
+            if f.even:
+                continue
+            weight, base = by_log_g[:, j], self.base[j]
+            if base is None:
+                # Where nothing was measured a mean need not have a logarithm.
+                x = np.where(weight != 0, mean[:, j], 1.0)
+                by_mean[:, j] = weight * f.by_variable(exponents[j], x)
+                base = f.base(x)
+            by_exponent[j] = weight @ f.by_exponent(exponents[j], base, self.about[j])
+        return by_mean, by_exponent
+
+    def natural_sigma(self, sigma, exponents):
+        """Sigma for predictors in their own unit instead of about their middle."""
+        shift = [
+            0.0 if about is None else f.log_g(exponent, about)
+            for f, exponent, about in zip(self.functions, exponents, self.about, strict=True)
+        ]
+        return sigma * np.exp(-np.array(shift))
+
+
 class SystemLikelihood:
     """Likelihood of coefficients, variance exponents and residual covariance.
 
@@ -287,11 +365,11 @@ class SystemLikelihood:
         """Derivatives of the scaled means (n, m, k), and of ln g by all parameters (n, m, k + m)."""
         beta, exponents = self.split(state.theta)
         k, m = len(beta), self.n_equation
-        by_beta, by_exponent = self.scale.derivatives(exponents, state.mean, state.jacobian)
+        by_beta = self.scale.by_coefficient(exponents, state.mean, state.jacobian)
         spread = np.zeros((len(self.y), m, k + m))
         if by_beta is not None:
             spread[:, :, :k] = by_beta
-        spread[:, np.arange(m), k + np.arange(m)] = by_exponent
+        spread[:, np.arange(m), k + np.arange(m)] = self.scale.by_exponent(exponents, state.mean)
         return state.jacobian * np.exp(-state.log_g)[:, :, None], spread
 
 

@@ -51,12 +51,12 @@ from scipy.optimize import minimize
 
 from sinklab.equations.compile import Compiled, Layout, own_parameters
 from sinklab.fitting.data import start_values
-from sinklab.fitting.likelihood import find_patterns
+from sinklab.fitting.likelihood import Scale, find_patterns
 from sinklab.fitting.search import certified_maximum
 from sinklab.fitting.system import SystemFit, assembled, freedom_by_parameter, inverse, not_converged
-from sinklab.fitting.variance import Scale
 from sinklab.language import ConvergenceError, DataError, EquationError, listing, tr
-from sinklab.results.fit_result import FitResult, RandomEffects, ResidualModel
+from sinklab.results.fit_result import FitResult, RandomEffects
+from sinklab.results.variance import ResidualModel
 
 # --- A mixed system on its trees: means and slopes by row, with the parameters of each tree's group.
 
@@ -146,7 +146,7 @@ class MixedModel:
     def defined(self, mean) -> bool:
         """Whether the means are finite, and positive where a variance follows them."""
         used = mean[self.observed]
-        by_mean = [f.by == "mean" for f in self.scale.functions]
+        by_mean = [f.by_mean for f in self.scale.functions]
         positive = mean[:, by_mean][self.observed[:, by_mean]] > 0
         return bool(np.isfinite(used).all() and positive.all())
 
@@ -481,7 +481,7 @@ def fit_mixed(prepared, functions, start=None, level=0.95, seed=0):
     EquationError, DataError, ConvergenceError
     """
     model = MixedModel(prepared, functions)
-    if any(f.kind == "lognormal" for f in functions.values()):
+    if any(f.logged for f in functions.values()):
         return fit_log_linear(model, prepared, level, seed)
     near = SystemFit(model.system, prepared.frame, functions, True)
     near.refuse_singular()
@@ -600,16 +600,14 @@ def renew_covariances(model, state) -> MixedState:
         exponents[free] = vector[len(between) + len(within) :]
         return psi, sigma, exponents
 
-    log_base = model.scale.derivatives(state.exponents, mean, slope)[1]
-
     def solution(vector):
         psi, sigma, exponents = covariances(vector)
         rows = model.rows(pseudo, slope, model.scale.log_g(exponents, mean), sigma)
-        return rows, solve(rows, psi), sigma
+        return rows, solve(rows, psi), sigma, model.scale.by_exponent(exponents, mean)
 
     def objective(vector):
         try:
-            rows, found, sigma = solution(vector)
+            rows, found, sigma, log_base = solution(vector)
         except np.linalg.LinAlgError:
             return np.inf, np.zeros_like(vector)
         by_sigma, by_exponent = model.gradient(rows, found, log_base, sigma)

@@ -33,8 +33,8 @@ from scipy import stats
 from sinklab.equations.compile import complete
 from sinklab.fitting.loglinear import correction_factor, fit_line
 from sinklab.fitting.system import SystemFit
-from sinklab.fitting.variance import parse_variance
 from sinklab.language import ConvergenceError, DataError, tr
+from sinklab.results.variance import parse_variance
 
 # --- Refit a result to other rows or other responses, quickly: from the estimates, without a certificate.
 
@@ -98,13 +98,8 @@ class Refitter:
         whole = {}
         for j, (response, model) in enumerate(self.residual.items()):
             mean = self.mean[response].to_numpy()
-            if model.kind == "lognormal":
-                # The mean of a system is one; the line of ols-log is a median.
-                shift = 0.0 if self.method == "ols-log" else model.sigma**2 / 2
-                values = mean * np.exp(model.sigma * normal[:, j] - shift)
-            else:
-                values = mean + model.sd(mean, self.frame) * normal[:, j]
-            whole[response] = np.asarray(values)
+            # The mean of a system is one; the line of ols-log is a median.
+            whole[response] = model.observed(mean, self.frame, normal[:, j], self.method == "ols-log")
         columns = {c: self.frame[c].to_numpy(float) for c in self.system.predictors}
         whole = complete(self.system, whole, columns)
         drawn = {r: np.where(self.frame[r].notna(), v, np.nan) for r, v in whole.items() if r in self.frame}

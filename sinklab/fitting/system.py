@@ -52,6 +52,7 @@ from sinklab.fitting import data
 from sinklab.fitting.data import Terms
 from sinklab.fitting.likelihood import (
     LogScale,
+    Scale,
     State,
     SystemLikelihood,
     estimating_spread,
@@ -64,10 +65,10 @@ from sinklab.fitting.likelihood import (
 )
 from sinklab.fitting.loglinear import correction_factor, joint_covariance
 from sinklab.fitting.search import TOLERANCE, Bounds, bounded, climb, decrement, finish
-from sinklab.fitting.variance import Scale
 from sinklab.language import ConvergenceError, EquationError, tr
 from sinklab.results import indices
-from sinklab.results.fit_result import FitResult, ResidualModel
+from sinklab.results.fit_result import FitResult
+from sinklab.results.variance import ResidualModel
 
 # --- Put what an engine found into the one result type.
 
@@ -405,7 +406,7 @@ class SystemFit:
         self.hold_weights = hold_weights
         self.free = list(system.free)
         self.columns = {c: frame[c].to_numpy(float) for c in system.predictors}
-        logged = np.array([f.kind == "lognormal" for f in functions.values()])
+        logged = np.array([f.logged for f in functions.values()])
         self.natural, combined, self.notes = frame[self.free].to_numpy(float), [], []
         if correlated and not logged.any():
             # A sum of lognormal parts has no likelihood in closed form.
@@ -571,7 +572,7 @@ class SystemFit:
     @property
     def by_mean(self) -> bool:
         """Whether any variance is a function of the prediction."""
-        return any(f.by == "mean" for f in self.functions.values())
+        return any(f.by_mean for f in self.functions.values())
 
     def covariance(self, state):
         """Joint covariance of the coefficients, residual sigma and correlation on n - p d.f."""

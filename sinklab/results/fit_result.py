@@ -1,9 +1,5 @@
 """The one result that every engine returns: estimates with all that is uncertain about them.
 
-Values as JSON knows them.
-
-What one equation leaves unexplained.
-
 How parameters vary between groups.
 """
 
@@ -14,98 +10,9 @@ import pandas as pd
 
 from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
-from sinklab.language import DataError, tr
+from sinklab.language import DataError, plain, tr
 from sinklab.results import indices
-
-# --- Values as JSON knows them.
-
-
-def plain(value):
-    """Numpy and container types to what JSON knows; NaN and infinity become None."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else None
-    return value
-
-
-# --- What one equation leaves unexplained.
-
-
-@dataclass(frozen=True)
-class ResidualModel:
-    r"""Standard deviation of what one equation leaves unexplained.
-
-    ========= ==================================================
-    kind      standard deviation of the residual
-    ========= ==================================================
-    constant  sigma
-    power     sigma · x^exponent, x a predictor or the mean
-    exp       sigma · exp(exponent · x)
-    lognormal sigma on the scale of ln(response)
-    ========= ==================================================
-
-    ``by`` is the predictor, or ``"mean"`` for the prediction itself; ``fixed`` tells an exponent that
-    was given from one that was estimated; ``freedom`` is n - p of the equation.
-    """
-
-    response: str
-    kind: str
-    sigma: float
-    by: str = ""
-    exponent: float = 0.0
-    fixed: bool = True
-    freedom: float = np.inf
-
-    def sd(self, mean, data) -> np.ndarray:
-        """Residual standard deviation on the natural scale, in the unit of the response."""
-        if self.kind == "constant":
-            return np.full(np.shape(mean), self.sigma)
-        if self.kind == "lognormal":
-            return np.asarray(mean) * np.sqrt(np.expm1(self.sigma**2))
-        x = np.asarray(mean) if self.by == "mean" else np.asarray(data[self.by], float)
-        if self.kind == "power":
-            return self.sigma * np.abs(x) ** self.exponent
-        return self.sigma * np.exp(self.exponent * x)
-
-    @property
-    def text(self) -> str:
-        """The variance function as a formula."""
-        if self.kind == "constant":
-            return f"sd = {self.sigma:.6g}"
-        if self.kind == "lognormal":
-            return f"sd(ln {self.response}) = {self.sigma:.6g}"
-        x = self.response if self.by == "mean" else self.by
-        if self.kind == "power":
-            return f"sd = {self.sigma:.6g} * {x}^{self.exponent:.6g}"
-        return f"sd = {self.sigma:.6g} * exp({self.exponent:.6g} * {x})"
-
-    @property
-    def spec(self) -> str:
-        """The variance function as the option ``variance`` takes it."""
-        if self.kind in ("constant", "lognormal"):
-            return {"constant": "none"}.get(self.kind, self.kind)
-        return f"{self.kind}:{self.by}" + (f"={self.exponent:.12g}" if self.fixed else "")
-
-    def to_json(self) -> dict:
-        """Plain types; what does not exist is null."""
-        return {
-            "variance": self.spec,
-            "kind": self.kind,
-            "by": self.by or None,
-            "exponent": plain(self.exponent),
-            "exponent_fixed": bool(self.fixed),
-            "sigma": plain(self.sigma),
-            "function": self.text,
-            "df": plain(self.freedom),
-        }
-
+from sinklab.results.variance import ResidualModel
 
 # --- How parameters vary between groups.
 
@@ -298,6 +205,15 @@ class FitResult:
             part = pd.DataFrame({"response": response, "observed": observed, "predicted": mean[response]})
             parts.append(part[observed.notna()])
         return pd.concat(parts)
+
+    def standardised(self, response: str) -> pd.Series:
+        """Residuals of a free response over their standard deviation, by row of :attr:`data`."""
+        fitted = self.fitted()
+        part = fitted[fitted["response"] == response]
+        told = self.residual[response].standardised(
+            part["observed"], part["predicted"], self.data.loc[part.index], self.correction[response]
+        )
+        return pd.Series(told, index=part.index)
 
     def indices(self, by: str | None = None) -> pd.DataFrame:
         """Indices of fit per response, and per level of a column of :attr:`data`.

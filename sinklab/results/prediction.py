@@ -138,7 +138,7 @@ def _interval(result, response, frame, raw, mean, jacobian, level, kind) -> dict
     se = np.sqrt(np.clip(variance, 0, None))
     quantile = stats.t.ppf(0.5 + level / 2, min(result.residual[r].freedom for r in slope))
     model, between = result.residual.get(response), _between_groups(result, gradient)
-    if model is not None and model.kind == "lognormal":
+    if model is not None and model.variance.logged:
         spread = (se / centre) ** 2
         base = centre
         if kind == "individual":
@@ -185,7 +185,7 @@ def floor(result, response) -> float:
     if known is not None:
         return 0.0 if known.minimum is not None and known.minimum >= 0 else -np.inf
     model = result.residual.get(response)
-    return 0.0 if model is None or model.by == "mean" or model.kind == "lognormal" else -np.inf
+    return 0.0 if model is None or model.variance.by_mean or model.variance.logged else -np.inf
 
 
 # --- Intervals as quantiles over joint draws of the parameters.
@@ -239,12 +239,8 @@ def _individual(result, means, frame, rng) -> dict[str, np.ndarray]:
     normal = rng.standard_normal((len(frame), len(names))) * np.sqrt(np.clip(roots, 0, None)) @ vectors.T
     out = {}
     for j, response in enumerate(names):
-        model, mean = result.residual[response], means[response]
-        if model.kind == "lognormal":
-            shift = 0.0 if result.of_medians else model.sigma**2 / 2
-            out[response] = mean * np.exp(model.sigma * normal[:, j] - shift)
-        else:
-            out[response] = mean + model.sd(mean, frame) * normal[:, j]
+        model = result.residual[response]
+        out[response] = model.observed(means[response], frame, normal[:, j], result.of_medians)
     return out
 
 

@@ -237,7 +237,7 @@ class Desk:
         self._refitter = None if self.fit.method == "mixed" else Refitter(self.fit)
         self._influence: dict[int, pd.Series] = {}
         self._other = None
-        self._z = pd.DataFrame({r: scrutiny.standardised(self.fit, r) for r in self.fit.residual})
+        self._z = pd.DataFrame({r: self.fit.standardised(r) for r in self.fit.residual})
 
     # Trees
 

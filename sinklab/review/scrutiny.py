@@ -100,19 +100,6 @@ BEYOND = (1.0, 1.25, 1.5, 2.0)
 METHODS = ("ols-log", "wls", "nsur", "mixed")
 
 
-def standardised(fit, response: str) -> pd.Series:
-    """Residuals of a free response over their standard deviation, by row of the data."""
-    fitted = fit.fitted()
-    part = fitted[fitted["response"] == response]
-    model, predicted = fit.residual[response], part["predicted"].to_numpy(float)
-    if model.kind == "lognormal":
-        # Residuals of the logarithms, from the median.
-        raw = np.log(part["observed"].to_numpy(float) / predicted * fit.correction[response]) / model.sigma
-    else:
-        raw = (part["observed"].to_numpy(float) - predicted) / model.sd(predicted, fit.data.loc[part.index])
-    return pd.Series(raw, index=part.index)
-
-
 def residuals(fit) -> pd.DataFrame:
     """Standardised residuals of each free response, tested for what they should be.
 
@@ -127,7 +114,7 @@ def residuals(fit) -> pd.DataFrame:
     fitted = fit.fitted()
     rows = {}
     for response in fit.residual:
-        z = standardised(fit, response)
+        z = fit.standardised(response)
         predicted = fitted[fitted["response"] == response]["predicted"]
         trend, spread = stats.spearmanr(predicted, z), stats.spearmanr(predicted, z.abs())
         rows[response] = {
@@ -358,7 +345,7 @@ def _choices(fit, trees, excluded):
                 yield "weights", spec, {"variance": spec}, None
         yield "correction", LOGNORMAL, {"variance": "lognormal"}, None
         yield "correction", MEDIANS, {"variance": "lognormal"}, None
-    far = pd.concat([standardised(fit, r) for r in fit.residual])
+    far = pd.concat([fit.standardised(r) for r in fit.residual])
     out = far.index[far.abs() > OUTLIER].unique()
     if len(out):
         yield "outliers", f"{len(out)}", {}, fit.data.index.difference(out)

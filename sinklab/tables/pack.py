@@ -13,8 +13,9 @@ import pandas as pd
 from sinklab.data import vocabulary
 from sinklab.equations.system import System
 from sinklab.equations.tree import names
-from sinklab.language import DataError, EquationError, TableError, listing, tr
-from sinklab.results.fit_result import FitResult, RandomEffects, ResidualModel
+from sinklab.language import DataError, EquationError, TableError, listing, plain, tr
+from sinklab.results.fit_result import FitResult, RandomEffects
+from sinklab.results.variance import ResidualModel
 from sinklab.tables.schema import FILES, check_status, weakest
 
 # --- Fitted models to the frames of a table package.
@@ -519,23 +520,6 @@ def model_record(fit, origin) -> dict:
         "warnings": list(fit.warnings),
         "versions": dict(fit.versions),
     }
-
-
-def plain(value):
-    """Numpy and container types to those of JSON; numbers that do not exist become null."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple, set, np.ndarray, pd.Index)):
-        return [plain(v) for v in (sorted(value) if isinstance(value, set) else value)]
-    if value is None or isinstance(value, (str, bool)):
-        return value
-    if isinstance(value, np.bool_):
-        return bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else None
-    return str(value)
 
 
 def distinct(origins) -> list[dict]:

@@ -19,7 +19,7 @@ import sinklab as sl
 from sinklab.fitting.data import prepare, start_values
 from sinklab.fitting.resample import bootstrap
 from sinklab.fitting.system import SystemFit
-from sinklab.fitting.variance import parse_variance
+from sinklab.results.variance import parse_variance
 
 DATA = Path(os.environ["SINKLAB_DATA"]) / ".." / "bench" / "data" / "additive4_300.csv"
 PARTS = ("stem", "bark", "branch", "foliage")

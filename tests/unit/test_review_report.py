@@ -63,7 +63,7 @@ def test_a_missed_threshold_means_not_agreed(found):
 def test_standardised_residuals_have_the_scale_they_claim(model):
     assert model.residuals["sd"].to_numpy() == pytest.approx(1, abs=0.05)
     assert model.residuals.loc["stem", "n"] == 150
-    z = scrutiny.standardised(model.fit, "foliage")
+    z = model.fit.standardised("foliage")
     part = model.fit.fitted().query("response == 'foliage'").loc[z.index[3]]
     sd = model.fit.residual["foliage"]
     by_hand = (part["observed"] - part["predicted"]) / (sd.sigma * part["predicted"] ** sd.exponent)

@@ -11,7 +11,7 @@ from sinklab.fitting import data
 from sinklab.fitting.data import prepare
 from sinklab.fitting.likelihood import SystemLikelihood
 from sinklab.fitting.system import SystemFit
-from sinklab.fitting.variance import parse_variance
+from sinklab.results.variance import parse_variance
 
 SYSTEM = """
 stem = a1 * dbh**b1 * height**c1

@@ -38,9 +38,8 @@ from sinklab.fitting.bayes.sample import approximate
 from sinklab.fitting.data import start_values
 from sinklab.fitting.likelihood import find_patterns
 from sinklab.fitting.system import _used, _with_indices
-from sinklab.fitting.variance import parse_variance
 from sinklab.language import DataError, listing, tr
-from sinklab.results.fit_result import ResidualModel
+from sinklab.results.variance import ResidualModel, parse_variance
 
 # --- What is to be sampled: which coefficients are common, which vary by group, what is measured.
 

@@ -592,22 +592,23 @@ class Likelihood:
         return self.scales[j]
 
     def _make_scale(self, j):
+        import pytensor.tensor as pt
+
         response = self.spec.free[j]
         f, log_sigma = self.spec.functions[response], self.builder.scalar("sigma", response)
-        if f.kind == "lognormal":
+        if f.logged:
             sigma = self.builder.scalar("sigma", response, natural=True)
             return self.translation.log_mean(response) - 0.5 * sigma**2, log_sigma
         mean = self.translation.mean(response)
-        if f.kind == "constant":
+        if f.even:
             return mean, log_sigma
-        if f.by == "mean":
-            base = self.translation.log_mean(response)
+        if f.by_mean:
+            base = self.translation.log_mean(response) if f.form.of_log else mean
         else:
-            x = self.spec.columns[f.by]
-            base = self.builder.hold(f"variance_{j}", np.log(x) if f.kind == "power" else x)
+            base = self.builder.hold(f"variance_{j}", f.base(self.spec.columns[f.by]))
         held = self.builder.hold(f"variance_function_{j}", [self.builder.near.centre[j], f.start])
         exponent = self.builder.scalar("exponent", response) if f.estimated else held[1]
-        return mean, log_sigma + exponent * (base - held[0])
+        return mean, log_sigma + f.log_g(exponent, base, held[0], pt)
 
     def _standard(self, before, j):
         """Standardised residual of j given those of ``before``, for all rows, and the SD that is left to it.

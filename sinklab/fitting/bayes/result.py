@@ -34,7 +34,6 @@ from sinklab.data.files import read_csv
 from sinklab.equations.compile import Compiled
 from sinklab.equations.tree import names
 from sinklab.fitting.bayes import model, priors
-from sinklab.fitting.variance import VarianceFunction
 from sinklab.language import DataError, tr
 from sinklab.results.fit_result import FitResult
 
@@ -215,12 +214,8 @@ def means(system, layout, responses, values, frame) -> list[np.ndarray]:
 
 def residual_scale(draws, j, mean, frame) -> np.ndarray:
     """Residual SD (D, n) of one equation; of the logarithm for a lognormal one."""
-    f, sigma = draws.functions[draws.free[j]], draws.sigma[:, j, None]
-    if f.kind in ("lognormal", "constant"):
-        return np.broadcast_to(sigma, mean.shape)
-    x = mean if f.by == "mean" else np.asarray(frame[f.by], float)
-    g = np.log(x) if f.kind == "power" else x
-    return sigma * np.exp(draws.exponent[:, j, None] * g)
+    f = draws.functions[draws.free[j]]
+    return f.scale(draws.sigma[:, j, None], draws.exponent[:, j, None], mean, frame)
 
 
 def log_likelihood(spec, frame, draws) -> np.ndarray:
@@ -288,11 +283,8 @@ def observe(draws, mean, frame, rng) -> list[np.ndarray]:
     standard = np.einsum("dqr,dnr->dnq", root, normal, optimize=True)
     out = []
     for j, response in enumerate(draws.free):
-        sd = residual_scale(draws, j, mean[j], frame)
-        if draws.functions[response].kind == "lognormal":
-            out.append(mean[j] * np.exp(sd * standard[:, :, j] - sd**2 / 2))
-        else:
-            out.append(mean[j] + sd * standard[:, :, j])
+        scale = residual_scale(draws, j, mean[j], frame)
+        out.append(draws.functions[response].observed(scale, mean[j], standard[:, :, j]))
     return out
 
 
@@ -483,7 +475,7 @@ def _residuals(result, other) -> Draws:
     free = list(result.residual)
     functions, exponents = {}, []
     for response, kept in result.residual.items():
-        functions[response] = VarianceFunction(kept.kind, kept.by, kept.exponent if kept.fixed else None)
+        functions[response] = kept.variance
         drawn = other.get(f"exponent({response})")
         exponents.append(np.full(len(other), kept.exponent) if drawn is None else drawn.to_numpy())
     sigma = np.column_stack([other[f"sigma({r})"] for r in free])

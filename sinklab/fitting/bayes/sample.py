@@ -301,14 +301,13 @@ class Rounds:
         with np.errstate(all="ignore"):
             for j, response in enumerate(self.spec.free):
                 f = self.spec.functions[response]
-                if f.kind == "lognormal":
+                if f.logged:
                     size[:, j] = mean[:, j]
                     residual[:, j] = np.log(self.spec.y[:, j] / mean[:, j]) + self.sigma[j] ** 2 / 2
                     continue
-                if f.kind != "constant":
-                    x = mean[:, j] if f.by == "mean" else self.spec.columns[f.by]
-                    base[:, j] = np.log(x) if f.kind == "power" else x
-                size[:, j] = np.exp(self.exponent[j] * base[:, j])
+                if not f.even:
+                    base[:, j] = f.base(f.variable(mean[:, j], self.spec.columns))
+                    size[:, j] = np.exp(f.log_g(self.exponent[j], base[:, j]))
                 residual[:, j] /= size[:, j]
         return np.where(self.seen, residual, 0.0), np.where(self.seen, size, 1.0), base
 
@@ -394,22 +393,17 @@ class Rounds:
 
     def _exponent(self, j, mean) -> float:
         """Most likely exponent for the present means, sigma at its best for each."""
-        seen = self.seen[:, j]
+        seen, f = self.seen[:, j], self.spec.functions[self.spec.free[j]]
         _, _, base = self.residuals(mean)
         base, rest = base[seen, j], (self.spec.y - mean)[seen, j]
         spread = max(base.std(), 1e-8)
 
         def minus_loglik(exponent):
-            relative = rest * np.exp(-exponent * (base - base.mean()))
+            relative = rest * np.exp(-f.log_g(exponent, base, base.mean()))
             return 0.5 * len(rest) * np.log(np.mean(relative**2) + 1e-300)
 
-        reach = 6 / spread
-        bounds = (
-            (-min(reach, 3.0), min(reach, 3.0))
-            if self.spec.functions[self.spec.free[j]].kind == "power"
-            else (-reach, reach)
-        )
-        return float(minimize_scalar(minus_loglik, bounds=bounds, method="bounded").x)
+        reach = min(6 / spread, f.form.most)
+        return float(minimize_scalar(minus_loglik, bounds=(-reach, reach), method="bounded").x)
 
 
 # --- A normal approximation of the posterior, from which the sampler takes its start and its scale.

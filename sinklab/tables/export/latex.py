@@ -112,7 +112,7 @@ def _coefficients(model) -> str:
 def _residuals(model) -> str:
     rows = []
     for response, residual in model.residual.items():
-        by = residual.by if residual.kind in ("power", "exp") else ""
+        by = "" if residual.variance.even else residual.by
         delta = f"${residual.exponent:.4f}$" if by else "--"
         rows.append(
             [

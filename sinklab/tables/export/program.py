@@ -173,16 +173,44 @@ def _deviation(graph, model, columns, constants) -> int:
     sigma = _constant(graph, constants, f"sigma {model.response}", model.sigma)
     if model.kind == "constant":
         return sigma
-    if model.kind == "lognormal":
+    if model.variance.logged:
         spread = graph.apply("exp", graph.apply("multiply", sigma, sigma))
         relative = graph.apply("sqrt", graph.apply("subtract", spread, graph.constant(1)))
         return graph.apply("multiply", mean, relative)
     x = mean if model.by == "mean" else columns[model.by]
     delta = _constant(graph, constants, f"delta {model.response}", model.exponent)
-    if model.kind == "power":
-        size = graph.apply("maximum", x, graph.apply("negative", x))
-        return graph.apply("multiply", sigma, graph.apply("power", size, delta))
-    return graph.apply("multiply", sigma, graph.apply("exp", graph.apply("multiply", delta, x)))
+    g = model.variance.g(_Written(graph, delta), _Written(graph, x), _Written)
+    return graph.apply("multiply", sigma, g.node)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A node of a graph with the arithmetic in which variance functions are written."""
+
+    graph: Graph
+    node: int
+
+    def _apply(self, operation: str, *others) -> "_Written":
+        nodes = [o.node if isinstance(o, _Written) else self.graph.constant(o) for o in others]
+        return _Written(self.graph, self.graph.apply(operation, self.node, *nodes))
+
+    def __add__(self, other):
+        return self._apply("add", other)
+
+    def __mul__(self, other):
+        return self._apply("multiply", other)
+
+    def __pow__(self, other):
+        return self._apply("power", other)
+
+    def __abs__(self):
+        return self._apply("maximum", self._apply("negative"))
+
+    def exp(self):
+        """Exponential function."""
+        return self._apply("exp")
+
+    __radd__, __rmul__ = __add__, __mul__
 
 
 def _variance(graph, model, share, constants) -> int:
