@@ -272,8 +272,8 @@ def _carbon_fraction(arguments, frame):
     try:
         value = float(given)
     except ValueError:
-        from sinklab.propagate.stands import carbon_fractions, species_key
-        from sinklab.propagate.stocks import defaults
+        from sinklab.propagate.stands import species_key
+        from sinklab.propagate.stocks import carbon_fractions, defaults
         from sinklab.tables.table import Table
 
         if arguments.species not in frame:

@@ -1,7 +1,7 @@
-"""Stands made fit for accounting: geometry mended, overlaps settled, areas measured, everything listed.
+"""Stands made fit for accounting, and which model each takes.
 
-What is done about a problem is a policy with a name, and every case becomes a row of the list of
-problems; nothing is dropped or mended in silence.
+Geometry is mended, overlaps are settled, areas measured. What is done about a problem is a policy with a
+name, and every case becomes a row of the list of problems; nothing is dropped or mended in silence.
 
 =================== ====================================================================
 problem             action
@@ -13,9 +13,7 @@ overlap             ``first``: the ground belongs to the stand that comes first 
 area differs        kept as measured; the area column differs by more than 5 %
 =================== ====================================================================
 
-What stands bring to the propagation: the columns that are needed, and the errors of each and of their levels.
-
-Which model a stand takes: by an order that is given, by the groups of a table, or by the name of a table.
+A stand takes its model by an order that is given, by the groups of a table, or by the name of a table.
 """
 
 import re
@@ -26,12 +24,9 @@ import pandas as pd
 
 from sinklab.data import vocabulary
 from sinklab.data.regions import hectares
-from sinklab.evidence.distributions import Distribution
 from sinklab.language import DataError, TableError, listing, tr
-from sinklab.propagate.model import Factor, Model, Noise
+from sinklab.propagate.model import Model
 from sinklab.tables.schema import system_of
-
-# --- Stands made fit for accounting: geometry mended, overlaps settled, areas measured, everything listed.
 
 OVERLAPS = ("first", "keep", "error")
 #: Overlaps of neighbours up to this are slivers of digitising; they are cut, counted, and not listed one by one.
@@ -130,12 +125,7 @@ def prepare(frame, stand_id: str = "", area: str = "", overlap: str = "first") -
                 f"overlap 应为 {OVERLAPS} 之一，而不是 {overlap!r}",
             )
         )
-    missing = [c for c in (stand_id, area) if c and c not in frame]
-    if missing:
-        known = ", ".join(map(str, frame.columns))
-        raise DataError(
-            tr(f"no column {', '.join(missing)}; found {known}", f"没有列 {'、'.join(missing)}；现有 {known}")
-        )
+    require_columns(frame, filter(None, (stand_id, area)))
     mapped = hasattr(frame, "geometry") and hasattr(frame, "crs")
     if not mapped and not area:
         raise DataError(
@@ -160,6 +150,16 @@ def prepare(frame, stand_id: str = "", area: str = "", overlap: str = "first") -
     if stand_id and len(repeated):
         found.report(repeated, "identifier used twice", stand_id, "kept")
     return found
+
+
+def require_columns(frame, wanted) -> None:
+    """Refuse stands without columns that are asked for; all at once."""
+    missing = [c for c in dict.fromkeys(wanted) if c not in frame]
+    if missing:
+        known = ", ".join(map(str, frame.columns))
+        raise DataError(
+            tr(f"no column {', '.join(missing)}; found {known}", f"没有列 {'、'.join(missing)}；现有 {known}")
+        )
 
 
 def _mend(found) -> None:
@@ -246,7 +246,7 @@ def _cut(found, pairs) -> None:
     found.frame.loc[rows, "area_ha"] = np.where(left > 1e-6, left, 0.0)
 
 
-# --- Which model a stand takes: by an order that is given, by the groups of a table, or by the name of a ta
+# Which model a stand takes
 
 #: Pools that a stand's model may give per area, the most complete first.
 POOLS = (("total_density",), ("agb_density", "bgb_density"), ("agb_density",), ("soc_stock",))
@@ -404,111 +404,3 @@ def _choose(key, label, orders, automatic) -> tuple[str, str]:
     if OTHERS in orders:
         return orders[OTHERS], "mapping of all others"
     return "", ""
-
-
-def carbon_fractions(table, species_ids, default: float, component: str = "whole_plant"):
-    """Carbon fraction of each species from a table of values.
-
-    Parameters
-    ----------
-    table : Table
-        With values of ``carbon_fraction`` for groups ``species_id=…;component=…``.
-    species_ids : sequence of str
-    default : float
-        Without uncertainty, for species that the table does not have.
-    component : str
-        Component id whose value counts.
-
-    Returns
-    -------
-    factor : Factor
-        By ``species_id``; the distribution is the one for a new place.
-    notes : list of str
-        Species that took the default, and values without a distribution.
-    """
-    found: dict = {"": default}
-    without = []
-    for row in table.values.to_dict("records"):
-        parts = dict(p.split("=", 1) for p in str(row["group"]).split(";") if "=" in p)
-        key = parts.get("species_id", "")
-        if row["variable"] != "carbon_fraction" or parts.get("component", component) != component:
-            continue
-        if key not in species_ids:
-            continue
-        found[key] = Distribution(row["family"], row["p1"], row["p2"]) if row["family"] else row["mean"]
-        if not row["family"]:
-            without.append(key)
-    absent = [s for s in species_ids if s not in found]
-    notes = []
-    if absent:
-        names = ", ".join(absent)
-        notes.append(
-            tr(
-                f"carbon fraction {default:g} without uncertainty for species that {table.ref} lacks: {names}",
-                f"{table.ref} 中没有下列树种，含碳系数取 {default:g} 且未计不确定性：{names}",
-            )
-        )
-    if without:
-        names = ", ".join(without)
-        notes.append(tr(f"carbon fraction without uncertainty: {names}", f"含碳系数未计不确定性：{names}"))
-    return Factor("carbon_fraction", found, "species_id"), notes
-
-
-def counts(labels, area) -> pd.DataFrame:
-    """Number of stands and area of every label."""
-    frame = pd.DataFrame({"species": labels, "area_ha": np.nan_to_num(area)})
-    return frame.groupby("species")["area_ha"].agg(n_stand="size", area_ha="sum").reset_index()
-
-
-# --- What stands bring to the propagation: the columns that are needed, and the errors of each and of their
-
-
-def columns(frame, used, labels, models, group, predictor_sd) -> dict:
-    """Columns (used stands) that the models, the totals and the errors need.
-
-    Raises
-    ------
-    DataError
-        An error is told of a predictor that no model has.
-    """
-    needed = {x for model in models.values() for x in model.predictors}
-    data = {"_species": labels[used].to_numpy(), "_group": group[used].astype(str)}
-    data["species_id"] = labels[used].map({s: species_key(s) for s in models}).to_numpy()
-    for x in needed:
-        values = pd.to_numeric(frame[x], errors="coerce") if x in frame else pd.Series(np.nan, frame.index)
-        data[x] = values.to_numpy(float)[used]
-    for g in {g for m in models.values() for g in m.system.groups.values()}:
-        data[g] = frame[g].to_numpy()[used]
-    unknown = sorted(set(predictor_sd or {}) - needed)
-    if unknown:
-        known = ", ".join(sorted(needed))
-        raise DataError(
-            tr(
-                f"no predictor {', '.join(unknown)}; there are {known}",
-                f"没有自变量 {'、'.join(unknown)}；现有 {known}",
-            )
-        )
-    return data
-
-
-def noises(data, frame, used, measured, predictor_sd, area_sd) -> tuple[Noise, ...]:
-    """Errors that are each stand's own: of predictors, of what was measured, of the area."""
-    noises = [Noise(x, sd, x, relative=True, low=0.0) for x, sd in (predictor_sd or {}).items() if sd]
-    if measured and f"{measured}_se" in frame:
-        data["_se"] = pd.to_numeric(frame[f"{measured}_se"], errors="coerce").to_numpy(float)[used]
-        noises.append(Noise(f"{measured}_se", "_se", measured))
-    return (*noises, Noise("area", area_sd)) if area_sd else tuple(noises)
-
-
-def effects_of(data, frame, used, effects) -> list[Noise]:
-    """Errors that the stands of a level share."""
-    for column in effects:
-        data[column] = text_of(frame[column]).replace("", "–").to_numpy()[used]
-    return [Noise(f"effect of {column}", sd, by=column) for column, sd in effects.items() if sd]
-
-
-def text_of(column) -> pd.Series:
-    """Text of a column, blanks as ""; 3 for 3.0."""
-    codes, found = pd.factorize(column)
-    words = [f"{x:g}" if isinstance(x, float) else str(x).strip() for x in found]
-    return pd.Series(np.array([*words, ""], dtype=object)[codes], index=column.index)

@@ -4,10 +4,6 @@ The stock of a stand is :math:`A \cdot f(x, \theta) \cdot CF`. All stands of a m
 parameters, all stands of a species its carbon fraction; the residual, the error of the predictors and
 of the area are each stand's own. Totals are drawn together once, for the smallest units asked for,
 and added up draw by draw, so that a province is as uncertain as its parts together make it.
-
-Stocks with their draws: summed up by county, city, province or zone, with intervals and deductions.
-
-From biomass to carbon in stocks, and what has to be said of tables and pools that were counted.
 """
 
 from dataclasses import dataclass
@@ -17,16 +13,19 @@ import pandas as pd
 
 from sinklab.data.files import rule_values
 from sinklab.equations.system import System
+from sinklab.evidence.distributions import Distribution
 from sinklab.language import DataError, listing, tr
-from sinklab.propagate import stands as propagate_stands
 from sinklab.propagate.deductions import deduct
-from sinklab.propagate.model import Factor, Model, arrange, notes_of
+from sinklab.propagate.model import Factor, Model, Noise, Units, arrange, notes_of
 from sinklab.propagate.monte_carlo import draw_totals, row_variances, variances
-from sinklab.propagate.stands import Stands, columns, effects_of, noises, text_of
+from sinklab.propagate.stands import Stands, models_for, require_columns, species_key
 
-# --- Stocks with their draws: summed up by county, city, province or zone, with intervals and deductions.
-
+#: What may be done about stands that cannot be computed.
+MISSING = ("list", "error")
+#: Level of the sum over everything.
 TOTAL = "total"
+#: Name of the model of stands whose carbon was measured.
+MEASURED = "measured"
 
 
 def defaults() -> dict[str, float]:
@@ -39,6 +38,54 @@ def co2_per_carbon() -> float:
     return defaults()["co2_numerator"] / defaults()["co2_denominator"]
 
 
+def carbon_fractions(table, species_ids, default: float, component: str = "whole_plant"):
+    """Carbon fraction of each species from a table of values.
+
+    Parameters
+    ----------
+    table : Table
+        With values of ``carbon_fraction`` for groups ``species_id=…;component=…``.
+    species_ids : sequence of str
+    default : float
+        Without uncertainty, for species that the table does not have.
+    component : str
+        Component id whose value counts.
+
+    Returns
+    -------
+    factor : Factor
+        By ``species_id``; the distribution is the one for a new place.
+    notes : list of str
+        Species that took the default, and values without a distribution.
+    """
+    found: dict = {"": default}
+    without = []
+    for row in table.values.to_dict("records"):
+        parts = dict(p.split("=", 1) for p in str(row["group"]).split(";") if "=" in p)
+        key = parts.get("species_id", "")
+        if row["variable"] != "carbon_fraction" or parts.get("component", component) != component:
+            continue
+        if key not in species_ids:
+            continue
+        found[key] = Distribution(row["family"], row["p1"], row["p2"]) if row["family"] else row["mean"]
+        if not row["family"]:
+            without.append(key)
+    absent = [s for s in species_ids if s not in found]
+    notes = []
+    if absent:
+        names = ", ".join(absent)
+        notes.append(
+            tr(
+                f"carbon fraction {default:g} without uncertainty for species that {table.ref} lacks: {names}",
+                f"{table.ref} 中没有下列树种，含碳系数取 {default:g} 且未计不确定性：{names}",
+            )
+        )
+    if without:
+        names = ", ".join(without)
+        notes.append(tr(f"carbon fraction without uncertainty: {names}", f"含碳系数未计不确定性：{names}"))
+    return Factor("carbon_fraction", found, "species_id"), notes
+
+
 @dataclass(frozen=True, eq=False)
 class Stock:
     """Carbon stocks with their draws.
@@ -46,7 +93,7 @@ class Stock:
     Attributes
     ----------
     stands : DataFrame or GeoDataFrame
-        The stands with ``carbon_t, carbon_se, co2e_t, used, reason, model, out_of_range``.
+        The stands with ``carbon_t, carbon_se_t, co2e_t, used, reason, model, out_of_range``.
     keys : DataFrame
         Names of the smallest units, one column per level asked for, coarsest first. A unit is known by
         its whole path: counties of one name in two cities are two.
@@ -65,7 +112,7 @@ class Stock:
     keys: pd.DataFrame
     draws: np.ndarray
     estimate: np.ndarray
-    units: object
+    units: Units
     chosen: pd.DataFrame
     problems: pd.DataFrame
     notes: tuple[str, ...]
@@ -172,63 +219,6 @@ def _ratio(a, b):
     return np.divide(a, b, out=np.full(len(a), np.nan), where=np.asarray(b) > 0)
 
 
-# --- From biomass to carbon in stocks, and what has to be said of tables and pools that were counted.
-
-#: Name of the model of stands whose carbon was measured.
-MEASURED = "measured"
-
-
-def carbon_factor(given, models) -> tuple[tuple[Factor, ...], list[str]]:
-    """Carbon fraction of all stands as a factor, and what is to be said of it; none where carbon was measured."""
-    if all(m.responses == ("soc_stock",) or m.name == MEASURED for m in models.values()):
-        return (), []
-    if isinstance(given, Factor):
-        return (given,), []
-    if given is not None:
-        if hasattr(given, "draw"):
-            return (Factor("carbon_fraction", {"": given}),), []
-        note = tr(
-            f"carbon fraction {given:g} for all stands, without an uncertainty",
-            f"含碳系数统一取 {given:g}，未计其不确定性",
-        )
-        return (Factor("carbon_fraction", {"": given}),), [note]
-    value = defaults()["carbon_fraction"]
-    note = tr(
-        f"carbon fraction {value:g} for all stands, without an uncertainty (default of stock_defaults.csv)",
-        f"含碳系数统一取 {value:g}，未计其不确定性（stock_defaults.csv 的缺省值）",
-    )
-    return (Factor("carbon_fraction", {"": value}),), [note]
-
-
-def standing_notes(tables, chosen) -> list[str]:
-    """Tables that were used and are made of simulated data."""
-    shown = [t.ref for t in tables if t.status == "demonstration" and t.ref in set(chosen["table"])]
-    if not shown:
-        return []
-    names = ", ".join(shown)
-    return [
-        tr(
-            f"DEMONSTRATION: {names} made from simulated data; the stocks must not be used",
-            f"演示：{names} 由模拟数据得出，所得储量不得用于实际计量",
-        )
-    ]
-
-
-def pool_notes(chosen) -> list[str]:
-    """Species of which other pools are counted than of the rest."""
-    pools = sorted(set(chosen["pool"]) - {""})
-    if len(pools) < 2:
-        return []
-    text = ", ".join(pools)
-    return [tr(f"species differ in the pool that is counted: {text}", f"各树种计入的碳库不同：{text}")]
-
-
-# --- Carbon of stands, and of the counties, cities, provinces and zones that they make up.
-
-MISSING = ("list", "error")
-EVERYTHING = (-np.inf, np.inf)
-
-
 def stock(
     stands: Stands,
     tables,
@@ -261,7 +251,7 @@ def stock(
     by : sequence of str
         Columns of the units wanted, the coarsest first, such as ``province, city, county``.
     mapping, responses
-        See :func:`sinklab.propagate.choose.models_for`.
+        See :func:`sinklab.propagate.stands.models_for`.
     carbon_fraction : Factor, Distribution or float, optional
         Carbon over dry mass; by species as a Factor. The default of ``data/rules/stock_defaults.csv`` (no
         uncertainty) when left out.
@@ -296,17 +286,15 @@ def stock(
     # What is found here is added to the problems of these stocks, not of the stands.
     stands = Stands(stands.frame.copy(), list(stands.rows))
     frame = stands.frame
-    absent = [c for c in dict.fromkeys((measured or species, *by, *(effects or ()))) if c not in frame]
-    if absent:
-        raise DataError(_no_column(absent, frame))
+    require_columns(frame, (measured or species, *by, *(effects or ())))
     if missing not in MISSING:
         raise DataError(tr(f"missing must be one of {MISSING}", f"missing 应为 {MISSING} 之一"))
     if measured:
         labels = pd.Series(measured, index=frame.index)
         models, chosen = _as_measured(measured)
     else:
-        labels = text_of(frame[species])
-        models, chosen = propagate_stands.models_for(sorted(set(labels) - {""}), tables, mapping, responses)
+        labels = _text_of(frame[species])
+        models, chosen = models_for(sorted(set(labels) - {""}), tables, mapping, responses)
     reason, out = _usable(frame, labels, models)
     _report(stands, reason, out, missing)
     used = reason == ""
@@ -317,33 +305,31 @@ def stock(
             + listing(dict.fromkeys(reason))
         )
     keys, group = _keys(frame, by)
-    factor, notes = carbon_factor(carbon_fraction, models)
-    data = columns(frame, used, labels, models, group, predictor_sd)
+    factor, notes = _carbon_factor(carbon_fraction, models)
+    data = _columns(frame, used, labels, models, group, predictor_sd)
     units = arrange(
         data,
         models,
         model="_species",
         group="_group",
         weight=frame["area_ha"].to_numpy(float)[used],
-        noises=(
-            *noises(data, frame, used, measured, predictor_sd, area_sd),
-            *effects_of(data, frame, used, effects or {}),
-        ),
+        noises=_noises(data, frame, used, measured, predictor_sd, area_sd, effects or {}),
         factors=factor,
         residual=residual,
         groups=[str(i) for i in range(len(keys))],
     )
     per_stand = _per_stand(frame, units, used, reason, out, labels, models)
-    table = chosen.merge(propagate_stands.counts(labels, frame["area_ha"]), on="species", how="left")
+    stood = pd.DataFrame({"species": labels, "area_ha": np.nan_to_num(frame["area_ha"])})
+    stood = stood.groupby("species")["area_ha"].agg(n_stand="size", area_ha="sum").reset_index()
     return Stock(
         stands=per_stand,
         keys=keys,
         draws=draw_totals(units, n_draw, seed, workers),
         estimate=units.totals(),
         units=units,
-        chosen=table,
+        chosen=chosen.merge(stood, on="species", how="left"),
         problems=stands.problems,
-        notes=(*standing_notes(tables, chosen), *notes, *pool_notes(chosen), *notes_of(models.values())),
+        notes=(*_notes(tables, chosen), *notes, *notes_of(models.values())),
         level=level,
         seed=seed,
     )
@@ -363,7 +349,7 @@ def _usable(frame, labels, models) -> tuple[np.ndarray, np.ndarray]:
                 reason[rows[reason[rows] == ""]] = f"no column {x}"
                 continue
             values = pd.to_numeric(frame[x].iloc[rows], errors="coerce").to_numpy(float)
-            low, high = model.fit.ranges.get(x, EVERYTHING) if model.fit else EVERYTHING
+            low, high = (model.fit.ranges if model.fit else {}).get(x, (-np.inf, np.inf))
             with np.errstate(invalid="ignore"):
                 out[rows] |= (values < low) | (values > high)
                 bad = ~np.isfinite(values) | (values < 0)
@@ -390,7 +376,7 @@ def _keys(frame, by) -> tuple[pd.DataFrame, np.ndarray]:
     by = list(by)
     if not by:
         return pd.DataFrame(index=range(1)), np.zeros(len(frame), int)
-    cells = pd.DataFrame({c: text_of(frame[c]).replace("", "–") for c in by})
+    cells = pd.DataFrame({c: _text_of(frame[c]).replace("", "–") for c in by})
     for column in by:
         frame[column] = cells[column]
     group = cells.groupby(by, sort=True).ngroup().to_numpy()
@@ -402,20 +388,8 @@ def _as_measured(column) -> tuple[dict[str, Model], pd.DataFrame]:
     """A model that says what was measured, with nothing uncertain of its own."""
     system = System.parse(f"measured_carbon = one * {column}").bind([column], responses_required=False)
     model = Model(MEASURED, system, ("measured_carbon",), np.ones(1), np.zeros((1, 1)))
-    row = {
-        "species": column,
-        "species_id": "",
-        "table": "",
-        "model": MEASURED,
-        "pool": column,
-        "how": MEASURED,
-    }
-    return {column: model}, pd.DataFrame([row])
-
-
-def _no_column(absent, frame) -> str:
-    known = ", ".join(map(str, frame.columns))
-    return tr(f"no column {', '.join(absent)}; found {known}", f"没有列 {'、'.join(absent)}；现有 {known}")
+    row = {"species": column, "species_id": "", "table": "", "model": MEASURED, "pool": column}
+    return {column: model}, pd.DataFrame([row | {"how": MEASURED}])
 
 
 def _per_stand(frame, units, used, reason, out, labels, models) -> pd.DataFrame:
@@ -433,3 +407,95 @@ def _per_stand(frame, units, used, reason, out, labels, models) -> pd.DataFrame:
         reason=reason,
         out_of_range=out,
     )
+
+
+def _carbon_factor(given, models) -> tuple[tuple[Factor, ...], list[str]]:
+    """Carbon fraction of all stands as a factor, and what is to be said of it; none where carbon was measured."""
+    if all(m.responses == ("soc_stock",) or m.name == MEASURED for m in models.values()):
+        return (), []
+    if isinstance(given, Factor):
+        return (given,), []
+    notes, by_default = [], given is None
+    value = defaults()["carbon_fraction"] if by_default else given
+    if not hasattr(value, "draw"):
+        why = tr(" (default of stock_defaults.csv)", "（stock_defaults.csv 的缺省值）") if by_default else ""
+        notes = [
+            tr(
+                f"carbon fraction {value:g} for all stands, without an uncertainty{why}",
+                f"含碳系数统一取 {value:g}，未计其不确定性{why}",
+            )
+        ]
+    return (Factor("carbon_fraction", {"": value}),), notes
+
+
+def _notes(tables, chosen) -> list[str]:
+    """What has to be said of tables of simulated data, and of species that differ in the pool counted."""
+    notes = []
+    shown = ", ".join(t.ref for t in tables if t.status == "demonstration" and t.ref in set(chosen["table"]))
+    if shown:
+        notes.append(
+            tr(
+                f"DEMONSTRATION: {shown} made from simulated data; the stocks must not be used",
+                f"演示：{shown} 由模拟数据得出，所得储量不得用于实际计量",
+            )
+        )
+    pools = sorted(set(chosen["pool"]) - {""})
+    if len(pools) > 1:
+        text = ", ".join(pools)
+        notes.append(
+            tr(f"species differ in the pool that is counted: {text}", f"各树种计入的碳库不同：{text}")
+        )
+    return notes
+
+
+def _columns(frame, used, labels, models, group, predictor_sd) -> dict:
+    """Columns (used stands) that the models, the totals and the errors need.
+
+    Raises
+    ------
+    DataError
+        An error is told of a predictor that no model has.
+    """
+    needed = {x for model in models.values() for x in model.predictors}
+    data = {"_species": labels[used].to_numpy(), "_group": group[used].astype(str)}
+    data["species_id"] = labels[used].map({s: species_key(s) for s in models}).to_numpy()
+    for x in needed:
+        values = pd.to_numeric(frame[x], errors="coerce") if x in frame else pd.Series(np.nan, frame.index)
+        data[x] = values.to_numpy(float)[used]
+    for g in {g for m in models.values() for g in m.system.groups.values()}:
+        data[g] = frame[g].to_numpy()[used]
+    unknown = sorted(set(predictor_sd or {}) - needed)
+    if unknown:
+        known = ", ".join(sorted(needed))
+        raise DataError(
+            tr(
+                f"no predictor {', '.join(unknown)}; there are {known}",
+                f"没有自变量 {'、'.join(unknown)}；现有 {known}",
+            )
+        )
+    return data
+
+
+def _noises(data, frame, used, measured, predictor_sd, area_sd, effects) -> list[Noise]:
+    """Errors of predictors, of what was measured, of the area, and those that the stands of a level share.
+
+    The columns they need are added to ``data``.
+    """
+    noises = [Noise(x, sd, x, relative=True, low=0.0) for x, sd in (predictor_sd or {}).items() if sd]
+    if measured and f"{measured}_se" in frame:
+        data["_se"] = pd.to_numeric(frame[f"{measured}_se"], errors="coerce").to_numpy(float)[used]
+        noises.append(Noise(f"{measured}_se", "_se", measured))
+    if area_sd:
+        noises.append(Noise("area", area_sd))
+    for column, sd in effects.items():
+        data[column] = _text_of(frame[column]).replace("", "–").to_numpy()[used]
+        if sd:
+            noises.append(Noise(f"effect of {column}", sd, by=column))
+    return noises
+
+
+def _text_of(column) -> pd.Series:
+    """Text of a column, blanks as ""; 3 for 3.0."""
+    codes, found = pd.factorize(column)
+    words = [f"{x:g}" if isinstance(x, float) else str(x).strip() for x in found]
+    return pd.Series(np.array([*words, ""], dtype=object)[codes], index=column.index)

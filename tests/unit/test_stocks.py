@@ -11,8 +11,8 @@ from sinklab.evidence.distributions import Distribution
 from sinklab.fitting import fit
 from sinklab.language import DataError, set_language
 from sinklab.propagate.model import Factor
-from sinklab.propagate.stands import carbon_fractions, in_words, prepare
-from sinklab.propagate.stocks import co2_per_carbon, defaults, stock
+from sinklab.propagate.stands import in_words, prepare
+from sinklab.propagate.stocks import carbon_fractions, co2_per_carbon, defaults, stock
 from sinklab.tables.table import Table
 
 gpd = pytest.importorskip("geopandas")
