@@ -268,6 +268,12 @@ def recipe(notebook: str, namespace: dict) -> dict:
     return {"notebook": f"notebooks/{notebook}", "code": code, "parameters": told}
 
 
+def processors() -> int:
+    """Processors that this process may use."""
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable else os.cpu_count() or 1
+
+
 def versions(packages=STACK) -> dict[str, str]:
     """Versions of Python and of packages, read from their metadata without importing them.
 

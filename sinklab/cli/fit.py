@@ -5,7 +5,6 @@ Options of ``sinklab fit`` that are more than a word or a number.
 ``sinklab predict``: apply a table to data, with intervals and a flag outside the fitted range.
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -297,7 +296,9 @@ def _bootstrapped(result, arguments):
 
 
 def _workers() -> int:
-    return min(os.cpu_count() or 1, 8)
+    from sinklab import paths
+
+    return min(paths.processors(), 8)
 
 
 def _validated(result, scheme):
@@ -309,7 +310,7 @@ def _validated(result, scheme):
 def _write_json(results, validations, arguments) -> None:
     import json
 
-    from sinklab import paths as sinklab_paths
+    from sinklab import paths
 
     contents = [r.to_json() for r in results]
     for content, validation in zip(contents, validations, strict=False):
@@ -319,7 +320,7 @@ def _write_json(results, validations, arguments) -> None:
     if arguments.json == "-":
         print(text, end="")
         return
-    with sinklab_paths.atomic_write(arguments.json) as stream:
+    with paths.atomic_write(arguments.json) as stream:
         stream.write(text)
 
 
@@ -331,16 +332,16 @@ def _table_reference(text: str) -> tuple[str, str]:
 
 
 def _save(results, reference, arguments) -> None:
-    from sinklab import paths as sinklab_paths
+    from sinklab import paths
     from sinklab.tables.table import Table
 
     source = {
         "spec": f"file:{Path(arguments.data).name}",
-        "files": {Path(arguments.data).name: sinklab_paths.file_sha256(arguments.data)},
+        "files": {Path(arguments.data).name: paths.file_sha256(arguments.data)},
         "origin": "measured",
     }
     folder = Table.from_fits(results, *reference, source=source).write()
-    print(tr(f"saved: {sinklab_paths.relative(folder)}", f"已保存：{sinklab_paths.relative(folder)}"))
+    print(tr(f"saved: {paths.relative(folder)}", f"已保存：{paths.relative(folder)}"))
 
 
 # --- ``sinklab predict``: apply a table to data, with intervals and a flag outside the fitted range.

@@ -432,6 +432,27 @@ def _fault(row, column, found, expected) -> str:
     )
 
 
+def refuse_zeros(frame, responses, instead: str = "power:mean") -> None:
+    """Stop at responses that have no logarithm.
+
+    Raises
+    ------
+    DataError
+        With every record, and what to use ``instead``.
+    """
+    problems = []
+    for response in responses:
+        for i in frame.index[frame[response] == 0]:
+            problems.append(
+                tr(
+                    f"record {i + 1}: {response} = 0 has no logarithm; leave it blank or use {instead}",
+                    f"第 {i + 1} 条记录：{response} = 0 不能取对数；请留空或用 {instead}",
+                )
+            )
+    if problems:
+        raise DataError(listing(problems))
+
+
 def _repeated_ids(frame) -> list[str]:
     names = [c for c in ID_COLUMNS if c in frame.columns]
     if not names:

@@ -38,7 +38,7 @@ import numpy as np
 
 from sinklab.fitting import data
 from sinklab.fitting.data import Terms
-from sinklab.language import DataError, EquationError, listing, tr
+from sinklab.language import EquationError, tr
 
 # --- The likelihood of a simultaneous system, each tree contributing the components it has.
 
@@ -449,27 +449,6 @@ class LogScale:
     def jacobian_term(self, y) -> np.ndarray:
         """Log of the derivative of the logarithm, summed over the trees, for each column (m,)."""
         return -np.where(self.columns, np.nansum(self.take(y), axis=0), 0.0)
-
-
-def refuse_zeros(free, columns, y, index) -> None:
-    """Stop at responses that have no logarithm.
-
-    Raises
-    ------
-    DataError
-        With every record.
-    """
-    problems = []
-    for j in np.flatnonzero(columns):
-        for i in np.flatnonzero(y[:, j] == 0):
-            problems.append(
-                tr(
-                    f"record {index[i] + 1}: {free[j]} = 0 has no logarithm; leave it blank or use power:mean",
-                    f"第 {index[i] + 1} 条记录：{free[j]} = 0 不能取对数；请留空或用 power:mean",
-                )
-            )
-    if problems:
-        raise DataError(listing(problems))
 
 
 def refuse_without_factor(free, columns, own, jacobian, observed) -> None:

@@ -32,7 +32,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinklab.equations.compile import own_parameters, parameters_of
-from sinklab.language import DataError, EquationError, listing, tr
+from sinklab.fitting.data import refuse_zeros
+from sinklab.language import EquationError, tr
 
 CORRECTIONS = ("baskerville", "snowdon", "none")
 
@@ -74,18 +75,7 @@ def check_forms(system, frame) -> None:
                 f"ols-log 要求每个方程为幂函数之积且参数各自独立；不符合：{names}；请用 wls 或 nsur",
             )
         )
-    problems = []
-    for response in system.free:
-        for i in np.flatnonzero(frame[response].to_numpy(float) == 0):
-            record = frame.index[i] + 1
-            problems.append(
-                tr(
-                    f"record {record}: {response} = 0 has no logarithm; leave it blank or use wls",
-                    f"第 {record} 条记录：{response} = 0 不能取对数；请留空或用 wls",
-                )
-            )
-    if problems:
-        raise DataError(listing(problems))
+    refuse_zeros(frame, system.free, "wls")
 
 
 def fit_line(system, response, frame) -> Line:

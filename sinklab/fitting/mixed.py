@@ -50,11 +50,11 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from sinklab.equations.compile import Compiled, Layout, own_parameters
-from sinklab.fitting.data import start_values
+from sinklab.fitting.data import refuse_zeros, start_values
 from sinklab.fitting.likelihood import Scale, find_patterns
 from sinklab.fitting.search import certified_maximum
 from sinklab.fitting.system import SystemFit, assembled, freedom_by_parameter, inverse, not_converged
-from sinklab.language import ConvergenceError, DataError, EquationError, listing, tr
+from sinklab.language import ConvergenceError, DataError, EquationError, tr
 from sinklab.results.fit_result import FitResult, RandomEffects
 from sinklab.results.variance import ResidualModel
 
@@ -683,7 +683,7 @@ def fit_log_linear(model, prepared, level, seed):
         )
     response, frame = model.free[0], prepared.frame
     y = frame[response].to_numpy(float)
-    _refuse_zeros(response, y, frame.index)
+    refuse_zeros(frame, [response])
     design, offset = form.design(frame)
     places = [list(form.parameters).index(name) for name in model.random]
     turn = _centring(design) if form.coefficient in model.random else np.eye(design.shape[1])
@@ -724,15 +724,3 @@ def _centring(design) -> np.ndarray:
     turn = np.eye(design.shape[1])
     turn[0, 1:] = -design[:, 1:].mean(axis=0)
     return turn
-
-
-def _refuse_zeros(response, y, index) -> None:
-    problems = [
-        tr(
-            f"record {index[i] + 1}: {response} = 0 has no logarithm; leave it blank or use power:mean",
-            f"第 {index[i] + 1} 条记录：{response} = 0 不能取对数；请留空或用 power:mean",
-        )
-        for i in np.flatnonzero(y == 0)
-    ]
-    if problems:
-        raise DataError(listing(problems))

@@ -49,7 +49,7 @@ from scipy import stats
 from sinklab import paths
 from sinklab.equations.compile import Layout, own_parameters, parameters_of
 from sinklab.fitting import data
-from sinklab.fitting.data import Terms
+from sinklab.fitting.data import Terms, refuse_zeros
 from sinklab.fitting.likelihood import (
     LogScale,
     Scale,
@@ -60,7 +60,6 @@ from sinklab.fitting.likelihood import (
     pairwise_covariance,
     places_of_pairs,
     refuse_without_factor,
-    refuse_zeros,
     spread_of_shift,
 )
 from sinklab.fitting.loglinear import correction_factor, joint_covariance
@@ -418,7 +417,7 @@ class SystemFit:
         self.bounds = Bounds(self.limits, self.layout)
         if bounds:
             means = bounded(means, self.bounds)
-        refuse_zeros(self.free, logged, self.natural, frame.index)
+        refuse_zeros(frame, [r for r, f in functions.items() if f.logged])
         self.logs = LogScale(logged, means) if logged.any() else None
         self.y = self.logs.take(self.natural) if self.logs else self.natural
         self.likelihood = SystemLikelihood(self.y, self.logs or means, self.scale, correlated, combined)

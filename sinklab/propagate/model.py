@@ -33,6 +33,7 @@ import numpy as np
 from sinklab.equations.compile import Compiled, Layout
 from sinklab.equations.system import System
 from sinklab.language import DataError, listing, tr
+from sinklab.results.fit_result import joint_draws
 
 PARAMETERS, RESIDUAL = "parameters", "residual"
 
@@ -219,7 +220,7 @@ class Model:
             values=fit.values,
             covariance=fit.covariance.to_numpy(float),
             pool=fit.stored_draws[fit.labels].to_numpy(float) if sampled else None,
-            on_log=fit.log_coefficients() | leading_coefficients(fit),
+            on_log=fit.log_coefficients(),
             sigma=model.sigma if model is not None and model.kind == "lognormal" else 0.0,
             correction={r: c for r, c in fit.correction.items() if c != 1} if fit.of_medians else {},
             layout=fit.layout,
@@ -238,14 +239,8 @@ class Model:
             order = [stream(seed, PARAMETERS, self.name, r).permutation(size) for r in rounds]
             return self.pool[np.concatenate(order)[:n]]
         on_log = np.zeros(len(self.values), bool) if self.on_log is None else self.on_log
-        centre, scale = self.values.copy(), np.ones(len(self.values))
-        centre[on_log], scale[on_log] = np.log(self.values[on_log]), 1 / self.values[on_log]
-        # Eigenvalues instead of Cholesky: a covariance may be singular to rounding.
-        roots, vectors = np.linalg.eigh(self.covariance * np.outer(scale, scale))
-        normal = stream(seed, PARAMETERS, self.name).standard_normal((n, len(centre)))
-        drawn = centre + normal @ (vectors * np.sqrt(np.clip(roots, 0, None))).T
-        drawn[:, on_log] = np.exp(drawn[:, on_log])
-        return drawn
+        normal = stream(seed, PARAMETERS, self.name).standard_normal((n, len(self.values)))
+        return joint_draws(self.values, self.covariance, on_log, normal)
 
     def light(self) -> "Model":
         """The model without draws and fit: what evaluating it needs, small enough to be sent."""
@@ -368,21 +363,6 @@ def notes_of(models) -> list[str]:
                 )
             )
     return list(dict.fromkeys(found))
-
-
-def leading_coefficients(fit) -> np.ndarray:
-    r"""Mask of the positive parameters that multiply a product of powers, shape (k,).
-
-    With :math:`a` and :math:`b` of :math:`a x^b` as correlated as they always are, normal draws of both
-    scatter far more than the curve itself; with :math:`\ln a` they follow it.
-    """
-    names = set()
-    for response in fit.system.free:
-        form = fit.system.power_product(response)
-        if form is not None and not form.log:
-            names.add(form.coefficient)
-    parameters = fit.parameters
-    return np.array([n in names for n in parameters["name"]], bool) & (fit.values > 0)
 
 
 def _by_place(theta, places) -> list[np.ndarray]:

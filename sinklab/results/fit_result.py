@@ -67,6 +67,17 @@ class RandomEffects:
 # --- The one result that every engine returns: estimates with all that is uncertain about them.
 
 
+def joint_draws(values, covariance, on_log, normal) -> np.ndarray:
+    """Draws (n, k) around estimates (k,) from standard normal numbers; those ``on_log`` as logarithms."""
+    centre, scale = np.array(values, float), np.ones(len(values))
+    centre[on_log], scale[on_log] = np.log(values[on_log]), 1 / values[on_log]
+    # Eigenvalues instead of Cholesky: a covariance may be singular to rounding.
+    roots, vectors = np.linalg.eigh(covariance * np.outer(scale, scale))
+    drawn = centre + normal @ (vectors * np.sqrt(np.clip(roots, 0, None))).T
+    drawn[:, on_log] = np.exp(drawn[:, on_log])
+    return drawn
+
+
 @dataclass(frozen=True)
 class FitResult:
     """Estimates, their joint uncertainty, the residual model and the data they came from.
@@ -155,16 +166,8 @@ class FitResult:
                     )
                 )
             return self.stored_draws.iloc[:n]
-        on_log = self.log_coefficients()
-        centre, scale = self.values.copy(), np.ones(len(self.values))
-        centre[on_log], scale[on_log] = np.log(self.values[on_log]), 1 / self.values[on_log]
-        covariance = self.covariance.to_numpy() * np.outer(scale, scale)
-        # Eigenvalues instead of Cholesky: a covariance may be singular to rounding.
-        roots, vectors = np.linalg.eigh(covariance)
-        half = vectors * np.sqrt(np.clip(roots, 0, None))
-        normal = np.random.default_rng(self.seed).standard_normal((n, len(centre)))
-        drawn = centre + normal @ half.T
-        drawn[:, on_log] = np.exp(drawn[:, on_log])
+        normal = np.random.default_rng(self.seed).standard_normal((n, len(self.values)))
+        drawn = joint_draws(self.values, self.covariance.to_numpy(), self.log_coefficients(), normal)
         return pd.DataFrame(drawn, columns=self.labels)
 
     def log_coefficients(self) -> np.ndarray:

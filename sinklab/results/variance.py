@@ -31,8 +31,8 @@ class Form:
     r"""One form of g, as functions of its exponent ``d`` and of its variable.
 
     ``g(x, d, library)`` takes the variable itself; ``log_g(base, d, library)`` and the two derivatives of it,
-    ``by_exponent`` and ``by_base``, take its logarithm when ``of_log``. ``library`` gives ``exp``, ``log`` and
-    ``log1p``: numpy, PyTensor's tensors, or what an export writes with. ``options`` are the ways in which it may be
+    ``by_exponent`` and ``by_base``, take its logarithm when ``of_log``. ``library`` gives ``abs``, ``exp`` and
+    ``log``: numpy, PyTensor's tensors, or what an export writes with. ``options`` are the ways in which it may be
     asked for, ``start`` the exponent to start from and ``most`` the largest worth trying; ``text`` is g, ``latex``
     the whole standard deviation.
     """
@@ -56,7 +56,7 @@ FORMS = {
         of_log=True,
         start=1.0,  # spread in proportion to size
         most=3.0,
-        g=lambda x, d, library: abs(x) ** d,
+        g=lambda x, d, library: library.abs(x) ** d,
         log_g=lambda base, d, library: d * base,
         by_exponent=lambda base, d: base,
         by_base=lambda base, d: d,

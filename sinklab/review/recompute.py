@@ -47,7 +47,6 @@ def refit(frames, key: str, record: dict, inputs):
         The fit fails where it succeeded before.
     """
     from sinklab import fitting
-    from sinklab.equations.system import System
     from sinklab.fitting.resample import bootstrap
 
     source, certificate = record["source"], record.get("certificate") or {}
@@ -60,8 +59,7 @@ def refit(frames, key: str, record: dict, inputs):
             )
         )
         return None
-    lines = frames["equations"].query("model_id == @key").sort_values("equation_order")
-    system = System.parse(_with_groups("\n".join(lines["equation"]), frames, key))
+    system = _system(frames, key)
     model = frames["models"].set_index("model_id").loc[key]
     numeric = {*frames["ranges"].query("model_id == @key")["predictor"], *system.responses}
     sampling = {}
@@ -124,14 +122,17 @@ def noise_of(record) -> tuple[int, bool]:
     return int((certificate.get("bootstrap") or {}).get("n") or 0), False
 
 
-def _with_groups(text, frames, key) -> str:
-    """Equations with the group column of each parameter that varies at random, as they were fitted."""
-    if "random_effects" not in frames:
-        return text
-    rows = frames["random_effects"].query("model_id == @key")
-    for name, column in dict.fromkeys(zip(rows["row"], rows["group_column"], strict=True)):
-        text = re.sub(rf"\b{re.escape(name)}\b", f"{name}[{column}]", text)
-    return text
+def _system(frames, key):
+    """Equations of a model as they were fitted."""
+    from sinklab.equations.system import System
+
+    lines = frames["equations"].query("model_id == @key").sort_values("equation_order")
+    system = System.parse("\n".join(lines["equation"]))
+    random = frames["random_effects"].query("model_id == @key") if "random_effects" in frames else ()
+    if len(random) and not system.groups:
+        # Packages of before wrote the equations of a mixed model without its groups.
+        system = system.grouped(random["group_column"].iloc[0], dict.fromkeys(random["row"]))
+    return system
 
 
 def frames_of(fit, key: str, frames) -> dict:

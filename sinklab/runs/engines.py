@@ -60,8 +60,7 @@ def worker_count(wanted: int | None) -> int:
                 )
             )
         return wanted
-    usable = getattr(os, "sched_getaffinity", None)
-    return len(usable(0)) if usable else os.cpu_count() or 1
+    return paths.processors()
 
 
 def open_engine(

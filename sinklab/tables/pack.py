@@ -196,7 +196,9 @@ def _model_row(key, fit, status, source, group_column, n_draw) -> dict:
 
 def _equation_rows(key, fit, status, components) -> list[dict]:
     rows = []
-    for order, equation in enumerate(fit.system.equations, start=1):
+    # A parameter that varies at random is written as it was fitted, with its group.
+    system = fit.system.grouped(fit.random.column, fit.random.names) if fit.random else fit.system
+    for order, equation in enumerate(system.equations, start=1):
         response, used = equation.response, {n.name for n in names(equation.right)}
         row = {
             "model_id": key,
@@ -335,7 +337,13 @@ def _of_model(frame, model_id) -> pd.DataFrame:
 
 def _model(row, part, origin) -> FitResult:
     equations = part["equations"].sort_values("equation_order")
-    system = parse(equations["equation"], part["ranges"]["predictor"])
+    system, random = (
+        parse(equations["equation"], part["ranges"]["predictor"]),
+        _random(part.get("random_effects")),
+    )
+    if random is not None:
+        # The parameters of such a model are those of the typical group.
+        system = system.ungrouped()
     parameters = part["coefficients"][_PARAMETERS].copy()
     labels = [f"{n}[{g}]" if g else n for n, g in zip(parameters["name"], parameters["group"], strict=True)]
     _check_names(system, set(parameters["name"]))
@@ -366,7 +374,7 @@ def _model(row, part, origin) -> FitResult:
         level=row["level"],
         seed=int(row["seed"]),
         stored_draws=part["draws"][labels] if "draws" in part else None,
-        random=_random(part.get("random_effects")),
+        random=random,
     )
 
 

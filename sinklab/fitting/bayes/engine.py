@@ -116,7 +116,7 @@ def read_spec(prepared, variance, pool, measurement_error, correlated) -> Spec:
     system, frame = prepared.system, prepared.frame
     functions = parse_variance(variance, system.free, system.predictors)
     logged = [r for r in system.free if functions[r].kind == "lognormal"]
-    _refuse_zeros(frame, logged)
+    data.refuse_zeros(frame, logged)
     columns = {c: frame[c].to_numpy(float) for c in system.predictors}
     y, combined, notes = frame[list(system.free)].to_numpy(float), (), ()
     if not logged:
@@ -144,23 +144,6 @@ def read_spec(prepared, variance, pool, measurement_error, correlated) -> Spec:
         errors=_errors(system, frame, measurement_error),
         notes=tuple(notes),
     )
-
-
-def _refuse_zeros(frame, logged):
-    problems = []
-    for response in logged:
-        rows = frame.index[frame[response] <= 0]
-        if len(rows):
-            records = ", ".join(str(i + 1) for i in rows[:20])
-            problems.append(
-                tr(
-                    f"{response} is 0 in records {records}; lognormal residuals need values above 0; "
-                    "leave the cell blank or use variance power:mean",
-                    f"第 {records} 条记录的 {response} 为 0；对数正态误差要求大于 0；请留空或改用 power:mean",
-                )
-            )
-    if problems:
-        raise DataError(listing(problems))
 
 
 def _unused_totals(system, frame) -> tuple[str, ...]:

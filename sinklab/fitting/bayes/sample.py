@@ -31,13 +31,13 @@ Biometrics 46:673-687.
 """
 
 import ctypes
-import os
 from contextlib import suppress
 from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from sinklab import paths
 from sinklab.fitting.bayes import writer
 from sinklab.fitting.bayes.writer import unknowns
 from sinklab.language import ConvergenceError, tr
@@ -61,13 +61,6 @@ class Functions:
             len(point), _pointer(point), _pointer(slope), _pointer(value), data.ctypes.data
         )
         return (np.nan if failed else value[0]), slope
-
-
-def available_cores() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def sample_posterior(
@@ -101,7 +94,7 @@ def sample_posterior(
         draws=draws,
         tune=tune,
         chains=chains,
-        cores=min(cores or available_cores(), chains),
+        cores=min(cores or paths.processors(), chains),
         seed=seed,
         target_accept=accept,
         save_warmup=False,

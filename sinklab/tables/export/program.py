@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from sinklab.data import vocabulary
-from sinklab.equations.compile import Graph
+from sinklab.equations.compile import Graph, Term
 from sinklab.language import tr
 from sinklab.results.prediction import floor
 
@@ -179,38 +179,22 @@ def _deviation(graph, model, columns, constants) -> int:
         return graph.apply("multiply", mean, relative)
     x = mean if model.by == "mean" else columns[model.by]
     delta = _constant(graph, constants, f"delta {model.response}", model.exponent)
-    g = model.variance.g(_Written(graph, delta), _Written(graph, x), _Written)
+    g = model.variance.g(Term(graph, delta), Term(graph, x), _Written)
     return graph.apply("multiply", sigma, g.node)
 
 
-@dataclass(frozen=True)
 class _Written:
-    """A node of a graph with the arithmetic in which variance functions are written."""
+    """The functions that variance functions are written with, for terms of a graph."""
 
-    graph: Graph
-    node: int
+    @staticmethod
+    def abs(x: Term) -> Term:
+        """Absolute value."""
+        return x.call("maximum", -x)
 
-    def _apply(self, operation: str, *others) -> "_Written":
-        nodes = [o.node if isinstance(o, _Written) else self.graph.constant(o) for o in others]
-        return _Written(self.graph, self.graph.apply(operation, self.node, *nodes))
-
-    def __add__(self, other):
-        return self._apply("add", other)
-
-    def __mul__(self, other):
-        return self._apply("multiply", other)
-
-    def __pow__(self, other):
-        return self._apply("power", other)
-
-    def __abs__(self):
-        return self._apply("maximum", self._apply("negative"))
-
-    def exp(self):
+    @staticmethod
+    def exp(x: Term) -> Term:
         """Exponential function."""
-        return self._apply("exp")
-
-    __radd__, __rmul__ = __add__, __mul__
+        return x.call("exp")
 
 
 def _variance(graph, model, share, constants) -> int:
