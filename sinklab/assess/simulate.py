@@ -26,7 +26,8 @@ from sinklab.equations.system import System
 
 def design_classes(design_id) -> pd.DataFrame:
     """Classes of a sampling design: limits, trees, trees with roots."""
-    frame = files.read_csv(paths.data("rules", "sampling_design.csv"))
+    numbers = ("class_order", "dbh_min", "dbh_max", "n_tree", "n_root")
+    frame = pd.DataFrame(files.records("rules", "sampling_design.csv", numbers=numbers))
     return frame[frame["design_id"] == design_id].sort_values("class_order")
 
 

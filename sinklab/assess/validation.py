@@ -51,14 +51,13 @@ names where it fails. Branches and foliage may shrink with height at a given dia
 asked along the path of the data, not of each predictor alone.
 """
 
-import csv
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sinklab import paths
+from sinklab.data.files import records
 from sinklab.equations.compile import complete, parameters_of
 from sinklab.equations.system import System
 from sinklab.fitting import fit
@@ -381,8 +380,7 @@ class Transfer:
 
 def thresholds() -> dict[str, dict[str, str]]:
     """Rows of ``data/rules/transfer.csv`` by check."""
-    with open(paths.data("rules", "transfer.csv"), encoding="utf-8-sig", newline="") as stream:
-        return {row["check"]: row for row in csv.DictReader(stream)}
+    return {row["check"]: row for row in records("rules", "transfer.csv")}
 
 
 def transfer_test(data, equation: str, values, response: str, ranges=None) -> Transfer:

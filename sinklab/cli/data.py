@@ -147,17 +147,15 @@ def _studies() -> list[dict]:
 
 
 def _open() -> list[dict]:
-    import csv
-
     from sinklab.data import catalogue
+    from sinklab.data.files import count_records
 
     rows = []
     for name, entry in catalogue.entries().items():
         present = catalogue.present(name)
         count = None
         if present:
-            with open(catalogue.entry_files(name)[0], encoding="utf-8-sig", newline="") as stream:
-                count = sum(1 for _ in csv.reader(stream)) - 1
+            count = count_records(catalogue.entry_files(name)[0])
         rows.append(
             {
                 "name": name,
@@ -334,10 +332,9 @@ def _variable(column) -> str:
 
 def _words() -> list[tuple[str, str]]:
     """Words of field forms beside the labels of the vocabulary, in the order they are tried."""
-    from sinklab import paths
-    from sinklab.data.files import read_rows
+    from sinklab.data.files import records
 
-    return [tuple(row) for row in read_rows(paths.data("vocabulary", "header_words.csv"))[1]]
+    return [(row["word"], row["variable"]) for row in records("vocabulary", "header_words.csv")]
 
 
 def _unit(column, name) -> str:

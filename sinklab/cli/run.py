@@ -179,16 +179,6 @@ def _watch(batch, arguments, workers: int) -> int:
 
 # --- ``sinklab lab``: JupyterLab in the workbench.
 
-#: What a workspace opens beside each other: notebooks, and the batch that runs them.
-SYSTEMS = {
-    "forest": ("fit_allometry.ipynb", "stand_growth.ipynb", "batches/open_data.yml"),
-    "bamboo": ("bamboo.ipynb", "batches/systems.yml"),
-    "shrub": ("shrub.ipynb", "batches/systems.yml"),
-    "grassland": ("grassland.ipynb", "batches/systems_open.yml"),
-    "karst": ("karst_soil.ipynb", "batches/systems.yml"),
-    "wetland": ("soil_cores.ipynb", "batches/systems_open.yml"),
-}
-
 
 def _add_lab(subparsers) -> None:
     """Add the command to the parser."""
@@ -198,8 +188,11 @@ def _add_lab(subparsers) -> None:
     parser.add_argument(
         "system",
         nargs="?",
-        choices=tuple(SYSTEMS),
-        help=tr("system whose notebooks are opened", "打开哪个系统的笔记本"),
+        metavar="SYSTEM",
+        help=tr(
+            "system whose notebooks are opened (data/vocabulary/systems.csv)",
+            "打开哪个系统的笔记本（data/vocabulary/systems.csv）",
+        ),
     )
     parser.add_argument("--port", type=int, default=8888, help=tr("port to begin with", "起始端口"))
     parser.add_argument("--no-browser", action="store_true", help=tr("open no browser", "不打开浏览器"))
@@ -211,8 +204,11 @@ def run_lab(arguments) -> int:
     from importlib.util import find_spec
 
     from sinklab import paths
+    from sinklab.data import vocabulary
     from sinklab.runs import kernels
 
+    if arguments.system:
+        vocabulary.ecosystem(arguments.system)
     if find_spec("jupyterlab") is None:
         raise RunError(
             tr(
@@ -221,7 +217,7 @@ def run_lab(arguments) -> int:
             )
         )
     place = paths.reports("runs", "workspaces")
-    for system in SYSTEMS:
+    for system in vocabulary.ecosystems():
         write_workspace(place, system)
     chosen = kernels.kernels_environment(paths.root())
     # The people at a notebook may use all processors; the library and its settings are those of the runs.
@@ -266,17 +262,21 @@ def command(arguments, workspaces) -> list[str]:
 def write_workspace(place, system: str):
     """Write the workspace of a system, unless its user has arranged it already.
 
+    It opens the notebooks and the batch that runs them beside each other.
+
     Returns
     -------
     path : Path
     """
     from jupyterlab_server.workspaces_handler import WORKSPACE_EXTENSION, WorkspacesManager, slugify
 
+    from sinklab.data import vocabulary
+
     path = place / (slugify(system) + WORKSPACE_EXTENSION)
     if path.exists():
         return path
-    widgets, data = [], {}
-    for name in SYSTEMS[system]:
+    widgets, data, known = [], {}, vocabulary.ecosystem(system)
+    for name in (*(f"{notebook}.ipynb" for notebook in known.notebooks), f"batches/{known.batch}.yml"):
         kind = "notebook" if name.endswith(".ipynb") else "editor"
         key = f"{kind}:notebooks/{name}"
         widgets.append(key)

@@ -1,15 +1,26 @@
-"""Plain CSV files in and out: encodings, headers and numbers, with every fault named."""
+"""The one door for CSV files: those of people, in any encoding, and the workbench's own rules and vocabularies.
+
+:func:`read_csv` makes a typed frame of a field file, :func:`records` text rows of a file below ``data/``; both
+name every fault of a file at once. pandas is imported where a frame is made and nowhere else, so that
+vocabularies and rules cost no start-up time.
+"""
+
+from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from sinklab import paths
 from sinklab.language import DataError, listing, tr
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Cells that stand for "not measured".
 MISSING = {"", "NA", "N/A", "-", "—", "–", "/"}
@@ -17,7 +28,7 @@ MISSING = {"", "NA", "N/A", "-", "—", "–", "/"}
 NOT_FINITE = {"nan", "inf", "+inf", "-inf", "infinity", "-infinity", "#num!", "#div/0!", "#value!", "#n/a"}
 
 
-def read_text(path) -> str:
+def read_text(path: str | Path) -> str:
     """Read a text file in UTF-8 (with or without BOM) or GB18030.
 
     Raises
@@ -56,7 +67,7 @@ def read_text(path) -> str:
     )
 
 
-def read_rows(path) -> tuple[list[str], list[list[str]]]:
+def read_rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
     """Read header and records of a CSV file as stripped text cells.
 
     Raises
@@ -97,7 +108,12 @@ def read_rows(path) -> tuple[list[str], list[list[str]]]:
     return header, [(row + [""] * width)[:width] for _, row in records]
 
 
-def to_numbers(cells, name: str, where: str) -> np.ndarray:
+def count_records(path: str | Path) -> int:
+    """Number of lines below the header of a comma-separated file, without a look at its cells."""
+    return sum(1 for _ in csv.reader(io.StringIO(read_text(path)))) - 1
+
+
+def to_numbers(cells: Sequence[str], name: str, where: str) -> np.ndarray:
     """Turn text cells into floats; blanks and ``NA`` become NaN.
 
     Parameters
@@ -143,19 +159,7 @@ def to_numbers(cells, name: str, where: str) -> np.ndarray:
     return values
 
 
-def _looks_numeric(cells) -> bool:
-    filled = [c for c in cells if c not in MISSING]
-    parsed = 0
-    for cell in filled:
-        try:
-            float(cell.replace("\u2212", "-"))
-            parsed += 1
-        except ValueError:
-            pass
-    return bool(filled) and parsed >= 0.5 * len(filled)
-
-
-def read_csv(path, numeric=None) -> pd.DataFrame:
+def read_csv(path: str | Path, numeric: Collection[str] | None = None) -> pd.DataFrame:
     """Read a CSV file into a frame with typed columns.
 
     Parameters
@@ -176,6 +180,8 @@ def read_csv(path, numeric=None) -> pd.DataFrame:
     DataError
         See :func:`read_rows` and :func:`to_numbers`.
     """
+    import pandas as pd
+
     header, rows = read_rows(path)
     wanted = set(numeric or ())
     columns, problems = {}, []
@@ -186,7 +192,7 @@ def read_csv(path, numeric=None) -> pd.DataFrame:
         try:
             columns[name] = to_numbers(cells, name, str(path))
         except DataError as error:
-            if name in wanted or (numeric is None and _looks_numeric(cells) and _has_not_finite(cells)):
+            if name in wanted or (numeric is None and _means_numbers(cells)):
                 problems.append(str(error))
             columns[name] = pd.array([None if c in MISSING else c for c in cells], dtype="str")
     if problems:
@@ -194,11 +200,14 @@ def read_csv(path, numeric=None) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _has_not_finite(cells) -> bool:
-    return any(c.casefold() in NOT_FINITE for c in cells)
+def _means_numbers(cells: Sequence[str]) -> bool:
+    """Whether a column is one of numbers, some of which a program could not give."""
+    filled = [cell for cell in cells if cell not in MISSING]
+    parsed = sum(is_number(cell.replace("\u2212", "-")) for cell in filled)
+    return 2 * parsed >= len(filled) > 0 and any(cell.casefold() in NOT_FINITE for cell in cells)
 
 
-def write_csv(frame: pd.DataFrame, path) -> None:
+def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
     r"""Write a frame as UTF-8 with BOM and ``\\n`` line ends, in place only when complete."""
     with paths.atomic_write(path) as stream:
         stream.write("\ufeff")
@@ -214,8 +223,63 @@ def is_number(text: str) -> bool:
     return True
 
 
-@lru_cache
+def records(*place: str, numbers: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """Rows of a CSV file below ``data/``, such as ``records("rules", "deductions.csv")``.
+
+    A file is read once, and again only when it has changed.
+
+    Parameters
+    ----------
+    *place : str
+        Folder and file below ``data/``.
+    numbers : tuple of str
+        Columns that are floats, NaN where blank; all others stay text.
+
+    Raises
+    ------
+    DataError
+        See :func:`read_rows` and :func:`to_numbers`; columns of numbers that are not there.
+    """
+    path = paths.data(*place)
+    rows = _own(path, path.stat().st_mtime_ns if path.is_file() else 0, numbers)
+    return [dict(row) for row in rows]
+
+
+@lru_cache(maxsize=64)
+def _own(path: Path, changed: int, numbers: tuple[str, ...]) -> list[dict[str, Any]]:
+    header, rows = read_rows(path)
+    missing = [name for name in numbers if name not in header]
+    if missing:
+        raise DataError(
+            tr(
+                f"{path}: no column {', '.join(missing)}; columns: {', '.join(header)}",
+                f"{path}：没有列 {'、'.join(missing)}；已有列：{'、'.join(header)}",
+            )
+        )
+    columns: list[Any] = [list(cells) for cells in zip(*rows, strict=True)]
+    for name in numbers:
+        at = header.index(name)
+        columns[at] = to_numbers(columns[at], name, str(path)).tolist()
+    return [dict(zip(header, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
 def rule_values(name: str) -> dict[str, float]:
-    """Numbers of ``data/rules/<name>.csv`` by ``rule_id``."""
-    with open(paths.data("rules", f"{name}.csv"), encoding="utf-8-sig", newline="") as stream:
-        return {row["rule_id"]: float(row["value"]) for row in csv.DictReader(stream)}
+    """Numbers of ``data/rules/<name>.csv`` by ``rule_id``.
+
+    Raises
+    ------
+    DataError
+        A rule without a number, or one that stands twice.
+    """
+    rows = records("rules", f"{name}.csv", numbers=("value",))
+    found = {row["rule_id"]: row["value"] for row in rows}
+    wrong = [rule for rule, value in found.items() if np.isnan(value)]
+    if wrong or len(found) < len(rows):
+        told = ", ".join(wrong or [row["rule_id"] for row in rows])
+        raise DataError(
+            tr(
+                f"data/rules/{name}.csv: expected each rule once, with its number: {told}",
+                f"data/rules/{name}.csv：每条规则应只出现一次并有数值：{told}",
+            )
+        )
+    return found

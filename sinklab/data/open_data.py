@@ -150,8 +150,7 @@ def latin(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _variants() -> dict[str, str]:
-    with open(paths.data("vocabulary", "name_variants.csv"), encoding="utf-8-sig", newline="") as stream:
-        return {row["found"]: row["use"] for row in csv.DictReader(stream)}
+    return {row["found"]: row["use"] for row in data_files.records("vocabulary", "name_variants.csv")}
 
 
 @lru_cache(maxsize=4096)

@@ -3,12 +3,10 @@
 The repository ships names, not boundaries; whoever wants a map brings the layer.
 """
 
-import csv
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from sinklab import paths
 from sinklab.data import files
 from sinklab.language import DataError, tr
 
@@ -35,8 +33,7 @@ class Region:
 @lru_cache(maxsize=1)
 def all_regions() -> tuple[Region, ...]:
     """All regions of the vocabulary."""
-    with open(paths.data("vocabulary", "regions.csv"), encoding="utf-8-sig", newline="") as stream:
-        return tuple(Region(**row) for row in csv.DictReader(stream))
+    return tuple(Region(**row) for row in files.records("vocabulary", "regions.csv"))
 
 
 @lru_cache(maxsize=4096)

@@ -1,41 +1,35 @@
-"""What every name means: variables with units and ranges, species, weighed components.
+"""What every name means: units, variables with their ranges, species, weighed components, ecosystems.
 
-Conversion between the units that field books use and the one unit each variable has.
+Each is a row of a file in ``data/vocabulary``; a new one is a new row.
 """
 
-import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 
 import numpy as np
 
-from sinklab import paths
+from sinklab.data.files import records
 from sinklab.language import DataError, UnitError, reader_language, tr
 
-# --- Conversion between the units that field books use and the one unit each variable has.
+# Units: conversion between those that field books use and the one that each variable has.
 
 
 @lru_cache(maxsize=1)
-def _unit_rows() -> dict[str, dict[str, str]]:
-    with open(paths.data("vocabulary", "units.csv"), encoding="utf-8-sig", newline="") as stream:
-        return {row["unit"]: row for row in csv.DictReader(stream)}
-
-
-@lru_cache(maxsize=1)
-def _table() -> dict[str, tuple[str, float]]:
-    return {unit: (row["dimension"], float(row["factor"])) for unit, row in _unit_rows().items()}
+def _units() -> dict[str, dict]:
+    return {row["unit"]: row for row in records("vocabulary", "units.csv", numbers=("factor",))}
 
 
 def units_symbol(unit: str, lang: str | None = None) -> str:
     """Unit as people print it, ``t/ha`` or ``t/hm²``; empty for a ratio, the text itself when unknown."""
-    row = _unit_rows().get(unit)
+    row = _units().get(unit)
     return unit if row is None else row[f"symbol_{lang or reader_language()}"]
 
 
 def units() -> tuple[str, ...]:
     """Names of all known units."""
-    return tuple(_table())
+    return tuple(_units())
 
 
 def check(unit: str) -> str:
@@ -46,8 +40,8 @@ def check(unit: str) -> str:
     UnitError
         Listing the known units.
     """
-    if unit not in _table():
-        known = ", ".join(_table())
+    if unit not in _units():
+        known = ", ".join(_units())
         raise UnitError(
             tr(
                 f"unit {unit!r} is not known; known units (data/vocabulary/units.csv): {known}",
@@ -80,8 +74,9 @@ def convert(values, unit_from: str, unit_to: str):
     >>> convert(250.0, "g/m2", "t/ha")
     2.5
     """
-    dimension_from, factor_from = _table()[check(unit_from)]
-    dimension_to, factor_to = _table()[check(unit_to)]
+    (dimension_from, factor_from), (dimension_to, factor_to) = (
+        (_units()[check(unit)]["dimension"], _units()[unit]["factor"]) for unit in (unit_from, unit_to)
+    )
     if dimension_from != dimension_to:
         raise UnitError(
             tr(
@@ -97,7 +92,7 @@ def convert(values, unit_from: str, unit_to: str):
     return np.divide(values, factor_to / factor_from)[()]
 
 
-# --- What every name means: variables with units and ranges, species, weighed components.
+# Variables, and their labels for people.
 
 
 @dataclass(frozen=True)
@@ -121,36 +116,11 @@ class Variable:
         """Whether the variable holds numbers."""
         return self.role != "identifier"
 
-
-@dataclass(frozen=True)
-class Species:
-    """One row of ``data/vocabulary/species.csv``: a species, or a genus where trees are named by genus."""
-
-    species_id: str
-    name_latin: str
-    name_zh: str
-    name_en: str
-    genus: str
-    family: str
-    group: str
-    group_zh: str
-
-
-@dataclass(frozen=True)
-class Component:
-    """One row of ``data/vocabulary/components.csv``: what exactly was weighed."""
-
-    component_id: str
-    variable: str
-    includes: tuple[str, ...]
-    excludes: tuple[str, ...]
-    label_en: str
-    label_zh: str
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    with open(paths.data("vocabulary", name), encoding="utf-8-sig", newline="") as stream:
-        return list(csv.DictReader(stream))
+    def outside(self, values):
+        """Which values (number or array) lie outside the limits; missing ones do not."""
+        low = -np.inf if self.minimum is None else self.minimum
+        high = np.inf if self.maximum is None else self.maximum
+        return (values < low) | (values > high)
 
 
 @lru_cache(maxsize=1)
@@ -158,7 +128,7 @@ def variables() -> dict[str, Variable]:
     """All variables by name."""
     limits = ("minimum", "maximum")
     found = {}
-    for row in _rows("variables.csv"):
+    for row in records("vocabulary", "variables.csv"):
         bounds = {k: float(row[k]) if row[k] else None for k in limits}
         found[row["name"]] = Variable(**(row | bounds))
     return found
@@ -213,9 +183,26 @@ def label(name: str, lang: str | None = None, unit: bool = False) -> str:
     return f"{text} ({symbol})"
 
 
+# Species, by any of their names.
+
+
+@dataclass(frozen=True)
+class Species:
+    """One row of ``data/vocabulary/species.csv``: a species, or a genus where trees are named by genus."""
+
+    species_id: str
+    name_latin: str
+    name_zh: str
+    name_en: str
+    genus: str
+    family: str
+    group: str
+    group_zh: str
+
+
 @lru_cache(maxsize=1)
 def _species() -> dict[str, Species]:
-    return {row["species_id"]: Species(**row) for row in _rows("species.csv")}
+    return {row["species_id"]: Species(**row) for row in records("vocabulary", "species.csv")}
 
 
 def species_list() -> tuple[Species, ...]:
@@ -253,6 +240,88 @@ def species(key: str) -> Species:
     return found
 
 
+# Components: what exactly was weighed.
+
+
+@dataclass(frozen=True)
+class Component:
+    """One row of ``data/vocabulary/components.csv``: what exactly was weighed."""
+
+    component_id: str
+    variable: str
+    includes: tuple[str, ...]
+    excludes: tuple[str, ...]
+    label_en: str
+    label_zh: str
+
+
+@lru_cache(maxsize=1)
+def components() -> dict[str, Component]:
+    """All component definitions by id."""
+    found = {}
+    for row in records("vocabulary", "components.csv"):
+        parts = {k: _several(row[k]) for k in ("includes", "excludes")}
+        found[row["component_id"]] = Component(**(row | parts))
+    return found
+
+
+def _several(cell: str) -> tuple[str, ...]:
+    """Entries of a cell that holds several, with semicolons between."""
+    return tuple(part for part in cell.split(";") if part)
+
+
+# Ecosystems.
+
+
+@dataclass(frozen=True)
+class Ecosystem:
+    """One row of ``data/vocabulary/systems.csv``: an ecosystem that a table id may name.
+
+    ``groups`` are the groups of species whose equations are its own; ``notebooks``, a ``batch`` and ``pages``
+    of ``reports/systems`` are where the work on it begins.
+    """
+
+    system_id: str
+    label_en: str
+    label_zh: str
+    groups: tuple[str, ...]
+    notebooks: tuple[str, ...]
+    batch: str
+    pages: tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def ecosystems() -> Mapping[str, Ecosystem]:
+    """All ecosystems by id."""
+    found = {}
+    for row in records("vocabulary", "systems.csv"):
+        parts = {k: _several(row[k]) for k in ("groups", "notebooks", "pages")}
+        found[row["system_id"]] = Ecosystem(**(row | parts))
+    return found
+
+
+def ecosystem(name: str) -> Ecosystem:
+    """Return the ecosystem of an id.
+
+    Raises
+    ------
+    DataError
+        With the ids that exist.
+    """
+    known = ecosystems()
+    if name not in known:
+        raise DataError(
+            tr(
+                f"ecosystem {name!r} is not in data/vocabulary/systems.csv; known: {', '.join(known)}",
+                f"data/vocabulary/systems.csv 中没有生态系统 {name!r}；已有：{'、'.join(known)}",
+            )
+        )
+    return known[name]
+
+
+# Groups of a table: species, components and classes in words.
+
+
 def group_label(group: str, lang: str | None = None) -> str:
     """A group such as ``species_id=pinus_massoniana;component=stem_bark`` in words."""
     chinese = (lang or reader_language()) == "zh"
@@ -275,14 +344,5 @@ def group_label(group: str, lang: str | None = None) -> str:
 @lru_cache(maxsize=1)
 def group_words() -> dict[tuple[str, str], tuple[str, str]]:
     """English and Chinese words of the groups of a column: habitats, soil types, grades, grassland types."""
-    return {(row["column"], row["value"]): (row["label_en"], row["label_zh"]) for row in _rows("groups.csv")}
-
-
-@lru_cache(maxsize=1)
-def components() -> dict[str, Component]:
-    """All component definitions by id."""
-    found = {}
-    for row in _rows("components.csv"):
-        parts = {k: tuple(p for p in row[k].split(";") if p) for k in ("includes", "excludes")}
-        found[row["component_id"]] = Component(**(row | parts))
-    return found
+    rows = records("vocabulary", "groups.csv")
+    return {(row["column"], row["value"]): (row["label_en"], row["label_zh"]) for row in rows}

@@ -7,14 +7,13 @@ Which numbers a draft prints, from which table, and whether they are good enough
 The observations behind a table, for the figures of a draft.
 """
 
-import csv
 import re
 from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
 
-from sinklab import paths
 from sinklab.data import open_data, vocabulary
+from sinklab.data.files import records
 from sinklab.drafts import blocks
 from sinklab.drafts.description import Description
 from sinklab.language import DraftError, SinklabError, TableError, listing, tr
@@ -176,7 +175,7 @@ class Decided:
 
     def default(self, rule: str) -> str:
         """One default of ``data/rules/stock_defaults.csv``."""
-        row = next((r for r in _rows("stock_defaults.csv") if r["rule_id"] == rule), None)
+        row = next((r for r in records("rules", "stock_defaults.csv") if r["rule_id"] == rule), None)
         if row is None:
             raise DraftError(
                 tr(
@@ -189,7 +188,9 @@ class Decided:
     def deduction_table(self, rule: str, label: str, caption: str) -> str:
         """Steps of a deduction that takes a share of the half-width, from ``data/rules/deductions.csv``."""
         steps = [
-            r for r in _rows("deductions.csv") if r["rule_id"] == rule and r["form"] == "share_of_half_width"
+            r
+            for r in records("rules", "deductions.csv")
+            if r["rule_id"] == rule and r["form"] == "share_of_half_width"
         ]
         if not steps:
             raise DraftError(
@@ -278,11 +279,6 @@ def _with_unit(text: str, unit: str, lang: str) -> str:
         return text
     gap = "" if unit == "%" and lang == "zh" else "\N{NO-BREAK SPACE}"
     return f"{text}{gap}{unit}"
-
-
-def _rows(file: str) -> list[dict]:
-    with open(paths.data("rules", file), encoding="utf-8-sig", newline="") as stream:
-        return list(csv.DictReader(stream))
 
 
 # --- The observations behind a table, for the figures of a draft.

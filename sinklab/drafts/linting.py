@@ -9,13 +9,11 @@ The lines of a draft with the part of the document they stand in, and its headin
 Text of a draft that remembers which line of which file each of its lines came from.
 """
 
-import csv
 import re
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 from sinklab import paths
+from sinklab.data.files import records
 from sinklab.drafts import description, rendering
 from sinklab.drafts.desk import Desk
 from sinklab.language import reader_language, tr
@@ -469,15 +467,7 @@ class Finding:
 
 def rules(lang: str) -> tuple[Rule, ...]:
     """Rules that hold for drafts in a language."""
-    return tuple(
-        rule for rule in _all_rules(paths.data("rules", "drafting.csv")) if rule.lang in (lang, "both")
-    )
-
-
-@lru_cache
-def _all_rules(path: Path) -> tuple[Rule, ...]:
-    with open(path, encoding="utf-8-sig", newline="") as stream:
-        return tuple(Rule(**row) for row in csv.DictReader(stream))
+    return tuple(Rule(**row) for row in records("rules", "drafting.csv") if row["lang"] in (lang, "both"))
 
 
 def lint(name: str, lang: str = "zh") -> list[Finding]:

@@ -1,27 +1,22 @@
-r"""The published equations of ``data/literature/equations.csv``, and the way to the nearest ones.
+r"""Published equations: read them, find the nearest ones, doubt them.
 
-One row is one equation, its text in the language of :mod:`sinklab.equations` with the printed numbers in
-it, predictors and result in vocabulary units (``printed_unit`` says in what unit the mass was printed).
+Two files hold them: ``data/literature/equations.csv`` those of trees, ``data/literature/equations/systems.csv`` those that
+the chapters of the ecosystems use. One row of either is one :class:`Equation`: its text in the language of
+:mod:`sinklab.equations` with the printed numbers in it, predictors and result in vocabulary units (``printed_unit`` says
+in what unit a mass was printed). What was read and not taken up is counted in ``left_out.csv`` beside the second.
 
 =========== ================================================================================
 column      what
 =========== ================================================================================
 correction  of the bias of logarithms: ``included``, ``unknown`` for logarithmic forms of which
             the source does not say, blank for forms printed on the natural scale
-read        ``machine-read`` full text, ``abstract``, or ``second hand`` from a compilation
-check       ``ok``, ``implausible`` or ``unchecked``, from :mod:`sinklab.knowledge.plausibility`
+read        ``read`` or ``machine-read`` in the full text, ``abstract``, ``second hand`` from a compilation or code,
+            ``recalled`` from memory, ``suspect`` where the text read contradicts its own table; the last two can be
+            looked at, but are never evaluated into a table
+check       ``ok``, ``implausible`` or ``unchecked``, from :func:`check`
 =========== ================================================================================
 
-Shrubs, bamboo, mangroves and karst come from ``data/literature/equations/systems.csv``, which the systems
-themselves use; recalled rows stay out. What was read and not taken up is counted in ``left_out.csv`` beside it.
-
-Published equations as knowledge: look them up, doubt them, pool them into a default equation or a prior.
-
-The way to the nearest published equations: species, genus, family, type, and the region within each.
-
-Is a published equation possible? A comparison with what all the others say, at three sizes.
-
-At the two ends and the geometric middle of its range an equation is set beside its peers: equations of
+Is an equation possible? At the two ends and the geometric middle of its range it is set beside its peers: equations of
 the same response and type whose range (with some reach) holds that size, itself left out. Their pooled
 curve is the median of the logarithms and their spread the median absolute deviation, so that a few
 wrong peers do not matter. Where an equation needs a height, all take the same one from the diameter.
@@ -43,15 +38,8 @@ height in cm, or in dm       the equation at 100 H, or at 10 H
 ============================ ============================================================
 
 The logarithms are tried only where :math:`\ln y` is a straight line in :math:`\ln D`.
-
-Equations as their sources print them, one text each, evaluated by the same parser as our own.
-
-The rows lie in ``data/literature/equations/systems.csv``. ``status`` says how a row was read: ``read`` in the source,
-``second hand`` in published code or another work that quotes it, ``recalled`` from memory, ``suspect`` where the
-text read contradicts its own table. The last two can be looked at but never evaluated into a table.
 """
 
-import csv
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -60,98 +48,141 @@ import pandas as pd
 
 from sinklab import paths
 from sinklab.data import literature, vocabulary
-from sinklab.data.files import read_csv
+from sinklab.data.files import records, rule_values
 from sinklab.equations.system import System
 from sinklab.language import DataError, EquationError, SinklabError, listing, tr
 
-# --- The published equations of ``data/literature/equations.csv``, and the way to the nearest ones.
-
 CHECKS = ("ok", "implausible", "unchecked")
 CORRECTIONS = ("", "unknown", "included")
-GROUPS = ("conifer", "broadleaf", "tree", "shrub", "bamboo", "mangrove")
-NUMBERS = ("n", "dbh_min", "dbh_max", "height_min", "height_max", "r2", "r")
+#: Readings whose numbers may not enter a table.
+REFUSED = ("recalled", "suspect")
 #: Predictors that equations use and the vocabulary does not have, with their unit.
 OTHER_PREDICTORS = {"crown_length": "m"}
-#: Group of the equations of a system, and what they must give to be one of an individual.
-OF_SYSTEM = {"shrub": "shrub", "karst": "shrub", "bamboo": "bamboo", "wetland": "mangrove"}
+#: What an equation must give to be one of an individual.
 INDIVIDUAL = ("agb", "root", "bgb", "total", "stem", "branch", "foliage", "crown", "culm")
-#: Groups whose equations may stand in for one another at the widest level.
-TREES = ("conifer", "broadleaf", "tree")
+#: Files below ``data/literature``.
+FILES = (("equations.csv",), ("equations", "systems.csv"), ("sources.csv",))
 
 
-@lru_cache(maxsize=1)
-def _rows() -> pd.DataFrame:
-    file = paths.data("literature", "equations.csv")
-    rows = read_csv(file, numeric=set(NUMBERS))
-    words = [c for c in rows.columns if c not in NUMBERS]
-    rows[words] = rows[words].astype(object).where(rows[words].notna(), "").astype(str)
-    rows[list(NUMBERS)] = rows[list(NUMBERS)].astype(float)
-    rows = pd.concat([rows, _of_systems(rows)], ignore_index=True)
-    problems = _problems(rows)
-    if problems:
-        raise DataError(f"{paths.relative(file)}: {listing(problems)}")
-    return rows.set_index("equation_id", drop=False)
+def trees() -> tuple[str, ...]:
+    """Groups of species whose equations may stand in for one another at the widest level."""
+    return vocabulary.ecosystem("forest").groups
 
 
-def _of_systems(rows) -> pd.DataFrame:
-    """Return the equations of individuals that the systems keep, in the same columns."""
-    told = read_csv(
-        paths.data("literature", "equations", "systems.csv"), numeric={"n", "r2", "minimum", "maximum"}
-    )
-    words = told.columns.difference(["n", "r2", "minimum", "maximum"])
-    told[words] = told[words].astype(object).where(told[words].notna(), "").astype(str)
-    told = told[
-        told["system"].isin(list(OF_SYSTEM))
-        & told["response"].isin(INDIVIDUAL)
-        & (told["status"] != "recalled")
-    ]
-    zones = dict(zip(rows["region_id"], rows["zone"], strict=True))
-    named = {s.name_latin: s for s in vocabulary.species_list()}
-    families = dict(zip(rows["genus"], rows["family"], strict=True))
-    families |= {s.genus: s.family for s in named.values()}
-    found = []
-    for row in told.to_dict("records"):
-        taxon, region = row["species"], row["region"].split(",")[-1].strip().lower().replace(" ", "_")
-        genus = taxon.split()[0] if " " in taxon and taxon[0].isupper() else ""
-        on_dbh = row["predictor"] == "dbh"
-        span = f"{row['predictor']} {row['minimum']:g} to {row['maximum']:g}" if row["maximum"] > 0 else ""
-        found.append(
-            dict.fromkeys(rows.columns, "")
-            | {
-                k: row[k]
-                for k in ("equation_id", "response", "component", "text", "source_id", "locator", "n", "r2")
-            }
-            | {
-                "taxon": taxon,
-                "genus": genus,
-                "family": families.get(genus, ""),
-                "group": OF_SYSTEM[row["system"]],
-            }
-            | {
-                "species_id": named[taxon].species_id if taxon in named else "",
-                "unit": "kg",
-                "printed_unit": "kg",
-            }
-            | {
-                "region_id": region,
-                "zone": zones.get(region, ""),
-                "predictors": ";".join(_names(row["text"])),
-            }
-            | {
-                "dbh_min": row["minimum"] if on_dbh else np.nan,
-                "dbh_max": row["maximum"] if on_dbh else np.nan,
-            }
-            | {
-                "height_min": np.nan,
-                "height_max": np.nan,
-                "r": np.nan,
-                "read": row["status"],
-                "check": "unchecked",
-            }
-            | {"reason": f"no pooled curve for {OF_SYSTEM[row['system']]}"}
-            | {"note": "; ".join(filter(None, (row["note"], "" if on_dbh else span)))}
-        )
-    return pd.DataFrame(found, columns=rows.columns)
+# The catalogue.
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One published equation; numbers that are not printed are NaN, other blanks are empty.
+
+    ``minimum`` and ``maximum`` are the printed range of ``predictor``, ``dbh_min`` and ``dbh_max`` [cm] that of the diameter
+    where it is one of those.
+    """
+
+    equation_id: str
+    system: str
+    taxon: str
+    species_id: str
+    genus: str
+    family: str
+    group: str
+    region: str
+    region_id: str
+    zone: str
+    response: str
+    component: str
+    unit: str
+    printed_unit: str
+    predictors: str
+    text: str
+    correction: str
+    predictor: str
+    minimum: float
+    maximum: float
+    dbh_min: float
+    dbh_max: float
+    n: float
+    r2: float
+    r: float
+    source_id: str
+    locator: str
+    read: str
+    check: str
+    reason: str
+    note: str
+
+    @property
+    def of_individuals(self) -> bool:
+        """Whether it gives a mass of a tree, shrub or culm, and may be looked up."""
+        return bool(self.group) and self.response in INDIVIDUAL and self.read != "recalled"
+
+
+def catalogue() -> dict[str, Equation]:
+    """All published equations by id: of trees, then of the ecosystems, stands included.
+
+    Raises
+    ------
+    DataError
+        Unknown sources, species, components, systems or readings, or texts that cannot be read; all at once.
+    """
+    return _catalogue(paths.data("literature"))
+
+
+@lru_cache(maxsize=2)
+def _catalogue(folder) -> dict[str, Equation]:
+    numbers = ("n", "dbh_min", "dbh_max", "r2", "r")
+    own = [_of_tree(row) for row in records("literature", *FILES[0], numbers=numbers)]
+    zones = {e.region_id: e.zone for e in own}
+    families = {e.genus: e.family for e in own} | {s.genus: s.family for s in vocabulary.species_list()}
+    numbers = ("n", "r2", "minimum", "maximum")
+    others = [_of_system(row, zones, families) for row in records("literature", *FILES[1], numbers=numbers)]
+    for file, found in zip(FILES, (own, others), strict=False):
+        problems = _problems(found)
+        if problems:
+            raise DataError(f"{paths.relative(folder.joinpath(*file))}: {listing(problems)}")
+    return {e.equation_id: e for e in (*own, *others)}
+
+
+def _of_tree(row) -> Equation:
+    size = {"predictor": "dbh", "minimum": row["dbh_min"], "maximum": row["dbh_max"]}
+    cells = {name: row.get(name, "") for name in Equation.__dataclass_fields__}
+    return Equation(**(cells | size | {"system": "forest"}))
+
+
+def _of_system(row, zones, families) -> Equation:
+    """Equation of ``systems.csv``; a range of something else than a diameter is told in its note."""
+    named = {s.name_latin: s.species_id for s in vocabulary.species_list()}
+    taxon, system = row["species"], vocabulary.ecosystems().get(row["system"])
+    genus = taxon.split()[0] if " " in taxon and taxon[:1].isupper() else ""
+    region = row["region"].split(",")[-1].strip().lower().replace(" ", "_")
+    # Those of forests are of stands.
+    group = system.groups[0] if system and system.groups and system.groups != trees() else ""
+    on_dbh = row["predictor"] == "dbh"
+    span = f"{row['predictor']} {row['minimum']:g} to {row['maximum']:g}" if row["maximum"] > 0 else ""
+    told = {name: row.get(name, "") for name in Equation.__dataclass_fields__} | {
+        "taxon": taxon,
+        "species_id": named.get(taxon, ""),
+        "genus": genus,
+        "family": families.get(genus, ""),
+        "group": group,
+        "region_id": region,
+        "zone": zones.get(region, ""),
+        "predictors": ";".join(_names(row["text"])),
+        "dbh_min": row["minimum"] if on_dbh else np.nan,
+        "dbh_max": row["maximum"] if on_dbh else np.nan,
+        "r": np.nan,
+        "read": row["status"],
+        "check": "unchecked",
+        "reason": f"no pooled curve for {group}",
+    }
+    individual = group and row["response"] in INDIVIDUAL
+    masses = {
+        "unit": "kg",
+        "printed_unit": "kg",
+        "note": "; ".join(filter(None, (row["note"], "" if on_dbh else span))),
+    }
+    return Equation(**(told | (masses if individual else {})))
 
 
 def _names(text) -> list[str]:
@@ -160,48 +191,41 @@ def _names(text) -> list[str]:
     return [*system.predictors, *system.parameters]
 
 
-def _problems(rows) -> list[str]:
-    species = {s.species_id for s in vocabulary.species_list()} | {""}
+def _problems(found: list[Equation]) -> list[str]:
     known = {
         "source_id": set(literature.sources().index),
-        "species_id": species,
-        "component": set(vocabulary.components()),
-        "group": set(GROUPS),
+        "species_id": {s.species_id for s in vocabulary.species_list()} | {""},
+        "component": {*vocabulary.components(), ""},
+        "system": set(vocabulary.ecosystems()),
+        "group": {g for s in vocabulary.ecosystems().values() for g in s.groups} | {""},
         "check": set(CHECKS),
         "correction": set(CORRECTIONS),
     }
-    found = [
-        (i, column, rows.at[i, column])
-        for column in known
-        for i in rows.index[~rows[column].isin(known[column])]
+    wrong = [
+        (i, c, getattr(e, c)) for c in known for i, e in enumerate(found) if getattr(e, c) not in known[c]
     ]
-    found += [
-        (i, "equation_id", rows.at[i, "equation_id"]) for i in rows.index[rows["equation_id"].duplicated()]
-    ]
-    found += [(i, "dbh_min", rows.at[i, "dbh_min"]) for i in rows.index[rows["dbh_min"] >= rows["dbh_max"]]]
-    for i, row in rows.iterrows():
+    ids = [e.equation_id for e in found]
+    wrong += [(i, "equation_id", name) for i, name in enumerate(ids) if name in ids[:i]]
+    wrong += [(i, "minimum", e.minimum) for i, e in enumerate(found) if e.minimum >= e.maximum]
+    for i, e in enumerate(found):
         try:
-            response = (
-                System.parse(row["text"])
-                .bind(row["predictors"].split(";"), responses_required=False)
-                .responses
-            )
+            responses = _system(e.text, e.predictors).responses
         except SinklabError as error:
-            found.append((i, "text", error))
+            wrong.append((i, "text", error))
             continue
-        if response != (row["response"],):
-            found.append((i, "response", row["response"]))
+        if e.response not in responses or (e.of_individuals and len(responses) > 1):
+            wrong.append((i, "response", e.response))
     return [
         tr(
             f"record {i + 1}: {column} = {value} is not usable",
             f"第 {i + 1} 条记录：{column} = {value} 不可用",
         )
-        for i, column, value in found
+        for i, column, value in wrong
     ]
 
 
 def published(plausible: bool = True) -> pd.DataFrame:
-    """Published equations, one row each, indexed by ``equation_id``.
+    """Published equations of individuals, one row each, indexed by ``equation_id``.
 
     Parameters
     ----------
@@ -211,14 +235,11 @@ def published(plausible: bool = True) -> pd.DataFrame:
     Returns
     -------
     rows : DataFrame
-        ``attrs["source"]`` and ``attrs["notes"]`` as for any data source.
-
-    Raises
-    ------
-    DataError
-        Unknown sources, species, components, or texts that cannot be read; all at once.
+        Columns are those of :class:`Equation`; ``attrs["source"]`` and ``attrs["notes"]`` as for any data source.
+        Recalled equations are not among them.
     """
-    rows = _rows().copy()
+    rows = pd.DataFrame([vars(e) for e in catalogue().values() if e.of_individuals])
+    rows = rows.set_index("equation_id", drop=False)
     bad = rows["check"] == "implausible"
     notes = []
     if plausible and bad.any():
@@ -235,63 +256,120 @@ def published(plausible: bool = True) -> pd.DataFrame:
     return rows
 
 
-def source(rows) -> dict:
+def source(rows: pd.DataFrame) -> dict:
     """Where some rows come from, as tables and drafts name it."""
-    names = ("equations.csv", "equations/systems.csv", "sources.csv")
-    files = [paths.data("literature", *name.split("/")) for name in names]
     return {
         "spec": "literature:equations",
         "origin": "printed",
         "title": "published equations",
         **literature.cited(rows),
-        "files": paths.files_sha256(files),
+        "files": paths.files_sha256([paths.data("literature", *file) for file in FILES]),
     }
 
 
-@lru_cache(maxsize=1)
-def heights() -> pd.DataFrame:
-    """Height of a tree of a given diameter by group: ``text, sd_log``; where a height is needed and unknown."""
-    return read_csv(paths.data("literature", "equations", "heights.csv")).set_index("group")
-
-
-def height_of(dbh, group: str) -> np.ndarray:
-    """Median height [m] at a diameter [cm] for ``conifer``, ``broadleaf`` or ``tree``."""
-    row = heights().loc[group if group in heights().index else "tree"]
-    return System.parse(row["text"]).bind(["dbh"], responses_required=False).mean({}, {"dbh": dbh})["height"]
-
-
 @lru_cache(maxsize=1024)
-def _system(text: str, predictors: str) -> System:
+def _system(text: str, predictors: str):
     return System.parse(text).bind(predictors.split(";"), responses_required=False)
 
 
-def evaluate(row, data) -> np.ndarray:
-    """Value of one published equation.
+def evaluate(equation, data=None, *, allow_recalled: bool = False, **columns) -> np.ndarray:
+    """Value of a published equation.
 
     Parameters
     ----------
-    row : Series
-        A row of :func:`equations`.
-    data : DataFrame or mapping of str to array, shape (n,)
-        The predictors in vocabulary units; see the column ``predictors``.
+    equation : str, or row
+        An ``equation_id``, or a row of :func:`published`.
+    data : DataFrame or mapping of str to array, shape (n,), optional
+        The predictors in vocabulary units; see ``predictors`` of the equation.
+    allow_recalled : bool
+        Evaluate a recalled or suspect equation too, for a look.
+    **columns : array or float
+        Predictors by name, instead of ``data``.
 
     Returns
     -------
     values : array, shape (n,)
         In the unit of the response, without any further correction.
 
+    Raises
+    ------
+    EquationError
+        Unknown id, missing predictor, or an equation that was only recalled or contradicts its source.
+
     Examples
     --------
-    >>> row = equations().loc["luo2018_pinus_massoniana_guangxi_agb_2"]
-    >>> row["text"], evaluate(row, {"dbh": [10.0]}).round(3)
-    ('agb = 0.0881 * dbh**2.4651', array([25.708]))
+    >>> evaluate("luo2018_pinus_massoniana_guangxi_agb_2", dbh=10.0).round(3)
+    array([25.708])
+    >>> evaluate("komiyama2005_agb", dbh=10.0, wood_density=0.8).round(2)
+    array([57.91])
     """
-    columns = {name: np.asarray(data[name], float) for name in row["predictors"].split(";")}
+    row = vars(_find(equation)) if isinstance(equation, str) else equation
+    if row["read"] in REFUSED and not allow_recalled:
+        name = row["equation_id"]
+        raise EquationError(
+            tr(
+                f"{name}: its coefficients are {row['read']} ({row['note']}); obtain the printed source before they are used",
+                f"{name}：系数状态为 {row['read']}（{row['note']}）；请取得原文后再使用",
+            )
+        )
+    given, wanted = columns if data is None else data, row["predictors"].split(";")
+    missing = [name for name in wanted if name not in given]
+    if missing:
+        raise EquationError(
+            tr(
+                f"{row['equation_id']}: {row['text']} needs {', '.join(missing)}; found {', '.join(given)}",
+                f"{row['equation_id']}：{row['text']} 还需要 {'、'.join(missing)}；现有 {'、'.join(given)}",
+            )
+        )
+    # A single size beside many, in a look at a curve.
+    names = list(columns) if data is None else wanted
+    values = np.broadcast_arrays(*(np.atleast_1d(np.asarray(given[name], float)) for name in names))
+    at = dict(zip(names, values, strict=True))
     with np.errstate(all="ignore"):
-        return np.asarray(_system(row["text"], row["predictors"]).mean({}, columns)[row["response"]], float)
+        means = _system(row["text"], row["predictors"]).mean({}, {name: at[name] for name in wanted})
+    return np.asarray(means[row["response"]], float)
 
 
-# --- The way to the nearest published equations: species, genus, family, type, and the region within each.
+def _find(equation_id: str) -> Equation:
+    known = catalogue()
+    if equation_id not in known:
+        raise EquationError(
+            tr(
+                f"printed equation {equation_id!r} is not known; known: {', '.join(known)}",
+                f"没有印刷方程 {equation_id!r}；已有：{'、'.join(known)}",
+            )
+        )
+    return known[equation_id]
+
+
+def title(equation_id: str) -> str:
+    """Label of a published equation for a figure: species or genus, who printed it, and where it holds."""
+    found = _find(equation_id)
+    printed = literature.sources().loc[found.source_id].fillna("").astype(str)
+    names = {s.name_latin: s for s in vocabulary.species_list()}
+    taxon = tr(found.taxon, names[found.taxon].name_zh) if found.taxon in names else found.taxon
+    first = printed["authors"].split(";")[0].strip()
+    maker = " ".join(x for x in (first, printed["year"].removesuffix(".0")) if x)
+    if found.note.endswith(" as quoted"):
+        maker = found.note.removesuffix(" as quoted")
+    region = found.region or found.region_id
+    return f"{taxon} ({maker}{f', {region}' if region else ''})"
+
+
+def heights() -> dict[str, dict]:
+    """Height of a tree of a given diameter by group: ``text, sd_log``; where a height is needed and unknown."""
+    return {
+        row["group"]: row for row in records("literature", "equations", "heights.csv", numbers=("sd_log",))
+    }
+
+
+def height_of(dbh, group: str) -> np.ndarray:
+    """Median height [m] at a diameter [cm] for ``conifer``, ``broadleaf`` or ``tree``."""
+    known = heights()
+    return _system(known.get(group, known["tree"])["text"], "dbh").mean({}, {"dbh": dbh})["height"]
+
+
+# The way to the nearest: species, genus, family, type, and the region within each.
 
 #: How far an equation was fetched, the nearest first.
 LEVELS = ("species", "genus", "family", "group", "any")
@@ -334,7 +412,7 @@ def look_up(
     Returns
     -------
     rows : DataFrame
-        As :func:`~sinklab.knowledge.equations`, with ``level`` (species, genus, family, group, any) and ``near`` (region,
+        As :func:`published`, with ``level`` (species, genus, family, group, any) and ``near`` (region,
         zone, elsewhere), the nearest first. Empty when even the widest level has none.
     """
     rows = published(plausible)
@@ -343,8 +421,8 @@ def look_up(
     if predictors is not None:
         known &= rows["predictors"].map(lambda cell: set(cell.split(";")) == set(predictors))
     # A shrub, a bamboo and a tree have no diameter in common.
-    apart = keys.get("group") if keys.get("group") in set(OF_SYSTEM.values()) else ""
-    wide = (rows["group"] == apart) if apart else rows["group"].isin(TREES)
+    own = keys["group"] if keys["group"] in set(rows["group"]) - set(trees()) else ""
+    wide = (rows["group"] == own) if own else rows["group"].isin(trees())
     level = pd.Series("", index=rows.index)
     for name in LEVELS:
         if name != "any" and not keys.get(name):
@@ -415,7 +493,7 @@ def _near(found, rows, region) -> pd.Series:
     return near
 
 
-# --- Is a published equation possible? A comparison with what all the others say, at three sizes.
+# Is an equation possible? A comparison with what all the others say, at three sizes.
 
 #: Predictors for which the comparison has values: the diameter, and a height that follows from it.
 COMPARED = ({"dbh"}, {"dbh", "height"})
@@ -425,8 +503,7 @@ MAD = 1.4826  # the SD of a normal over its median absolute deviation
 
 def rules() -> dict[str, float]:
     """Thresholds of the comparison and of the pooling."""
-    table = read_csv(paths.data("rules", "equation_checks.csv"), numeric={"value"})
-    return dict(zip(table["rule"], table["value"].astype(float), strict=True))
+    return rule_values("equation_checks")
 
 
 def log_values(row, sizes, dbh_factor: float = 1.0, height_factor: float = 1.0) -> np.ndarray:
@@ -461,7 +538,7 @@ def check(rows: pd.DataFrame | None = None, among: pd.DataFrame | None = None) -
     Parameters
     ----------
     rows : DataFrame, optional
-        Equations as :func:`~sinklab.knowledge.equations` gives them; all of the file when left out.
+        Equations as :func:`published` gives them; all of the file when left out.
     among : DataFrame, optional
         The equations they are compared with; all of the file when left out.
 
@@ -480,7 +557,7 @@ def check(rows: pd.DataFrame | None = None, among: pd.DataFrame | None = None) -
 
 
 def _checked(row, among, limits) -> dict:
-    if row["group"] not in TREES:
+    if row["group"] not in trees():
         return {"check": "unchecked", "reason": f"no pooled curve for {row['group']}"}
     if set(row["predictors"].split(";")) not in COMPARED:
         over = row["predictors"].replace(";", " and ")
@@ -504,7 +581,7 @@ def _checked(row, among, limits) -> dict:
 def pooled_curve(row, at, among, limits) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Median, spread (of logarithms) and number of the peers of an equation at some diameters [cm]."""
     peers = among[(among["response"] == row["response"]) & (among["equation_id"] != row["equation_id"])]
-    peers = peers[peers["group"].isin(TREES)]
+    peers = peers[peers["group"].isin(trees())]
     peers = peers[[set(cell.split(";")) in COMPARED for cell in peers["predictors"]]]
     spans = np.array([span(peer, limits) for _, peer in peers.iterrows()]).reshape(-1, 2)
     holds = (at >= spans[:, :1] / limits["reach"]) & (at <= spans[:, 1:] * limits["reach"])
@@ -565,108 +642,3 @@ def _reason(row, at, own, pooled, limit, off) -> str:
         return f"{text}; fits if {' or if '.join(fits[:2])}"
     nearest = next(iter(misfit))
     return f"{text}; nearer if {nearest}" if misfit[nearest].max() <= before / 3 else text
-
-
-# --- Equations as their sources print them, one text each, evaluated by the same parser as our own.
-
-#: Statuses of equations whose values may enter a table.
-USABLE = ("read", "second hand")
-
-
-@dataclass(frozen=True)
-class Printed:
-    """One row of the file: id, system, source, species, response, text, status and note."""
-
-    equation_id: str
-    system: str
-    source_id: str
-    locator: str
-    species: str
-    response: str
-    component: str
-    text: str
-    predictor: str
-    minimum: str
-    maximum: str
-    n: str
-    region: str
-    status: str
-    note: str
-
-
-@lru_cache(maxsize=1)
-def printed_equations() -> dict[str, Printed]:
-    """All printed equations by id."""
-    file = paths.data("literature", "equations", "systems.csv")
-    with open(file, encoding="utf-8-sig", newline="") as stream:
-        rows = [{k: row[k] for k in Printed.__dataclass_fields__} for row in csv.DictReader(stream)]
-    return {row["equation_id"]: Printed(**row) for row in rows}
-
-
-def evaluate_printed(equation_id: str, allow_recalled: bool = False, **columns) -> np.ndarray:
-    """Value of a printed equation.
-
-    Parameters
-    ----------
-    equation_id : str
-    allow_recalled : bool
-        Evaluate a recalled or suspect equation too, for a look.
-    **columns : array or float
-        Predictors in vocabulary units.
-
-    Returns
-    -------
-    values : array, shape (n,)
-        In the unit of the response.
-
-    Raises
-    ------
-    EquationError
-        Unknown id, missing predictor, or an equation that was only recalled.
-
-    Examples
-    --------
-    >>> evaluate("komiyama2005_agb", dbh=10.0, wood_density=0.8).round(2)
-    array([57.92])
-    """
-    from sinklab.equations.system import System
-
-    known = printed_equations()
-    if equation_id not in known:
-        raise EquationError(
-            tr(
-                f"printed equation {equation_id!r} is not known; known: {', '.join(known)}",
-                f"没有印刷方程 {equation_id!r}；已有：{'、'.join(known)}",
-            )
-        )
-    row = known[equation_id]
-    if row.status not in USABLE and not allow_recalled:
-        raise EquationError(
-            tr(
-                f"{equation_id}: its coefficients are {row.status} ({row.note}); obtain the printed source before they are used",
-                f"{equation_id}：系数状态为 {row.status}（{row.note}）；请取得原文后再使用",
-            )
-        )
-    values = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in columns.values()))
-    frame = pd.DataFrame(dict(zip(columns, values, strict=True)))
-    system = System.parse(row.text).bind(frame.columns, responses_required=False)
-    return np.asarray(system.mean({}, frame)[row.response], float)
-
-
-def title(equation_id: str) -> str:
-    """Label of a printed equation for a figure: species or genus, who printed it, and where it holds."""
-    from sinklab.data import literature, vocabulary
-
-    row = printed_equations()[equation_id]
-    source = literature.sources().loc[row.source_id].fillna("").astype(str)
-    names = {s.name_latin: s for s in vocabulary.species_list()}
-    species = row.species
-    if species in names:
-        species = tr(names[species].name_latin, names[species].name_zh)
-    first = source["authors"].split(";")[0].strip()
-    year = source["year"].removesuffix(".0")
-    place = f", {row.region}" if row.region else ""
-    maker = " ".join(x for x in (first, year) if x)
-    if row.note.endswith(" as quoted"):
-        maker = row.note.removesuffix(" as quoted")
-    return f"{species} ({maker}{place})"

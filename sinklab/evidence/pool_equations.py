@@ -98,7 +98,7 @@ def usable(rows, predictors) -> pd.DataFrame:
         )
     allowed = ({"dbh"}, {"dbh", "height"}) if wanted == ("dbh",) else ({"dbh", "height"},)
     good = [set(cell.split(";")) in allowed for cell in rows["predictors"]]
-    found = rows[np.array(good, bool) & rows["group"].isin(equations.TREES)]
+    found = rows[np.array(good, bool) & rows["group"].isin(equations.trees())]
     if found.empty:
         raise DataError(
             tr(
@@ -147,7 +147,7 @@ def _line(row, predictors, centre, limits, n) -> dict:
     p = 1 + len(predictors)
     m = int(np.clip(n, p + 1, MOST_TREES))
     dbh = np.geomspace(low, high, m)
-    spread = float(equations.heights().loc[row["group"], "sd_log"])
+    spread = float(equations.heights()[row["group"]]["sd_log"])
     # Over two predictors the pseudo-trees lie in turn above, on and below the curve of heights.
     away = np.exp(spread * np.sqrt(1.5) * np.resize([1.0, 0.0, -1.0], m)) if p == 3 else np.ones(m)
     y = log_values(row, dbh, height_factor=away)
@@ -531,7 +531,7 @@ def default_equation(
 def _fits(rows, predictors) -> pd.Series:
     allowed = [{"dbh", "height"}] + ([{"dbh"}] if tuple(predictors) == ("dbh",) else [])
     good = [
-        set(cell.split(";")) in allowed and group in equations.TREES
+        set(cell.split(";")) in allowed and group in equations.trees()
         for cell, group in zip(rows["predictors"], rows["group"], strict=True)
     ]
     return pd.Series(good, index=rows.index, dtype=bool)

@@ -56,9 +56,8 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
-from sinklab import paths
 from sinklab.data import vocabulary
-from sinklab.data.files import read_csv
+from sinklab.data.files import rule_values
 from sinklab.evidence.distributions import Distribution, from_moments
 from sinklab.language import DataError, tr
 
@@ -606,12 +605,12 @@ def fit(
         )
     y, sampling = scale.to(value), scale.variance(value, _sampling(rows, variable))
     x, pairs = design(rows[by], rows[by]), blocks(rows, levels, (*crossed, study))
-    prior = read_csv(paths.data("rules", "hierarchy.csv")).set_index("rule").loc[f"sd_{scale.name}", "value"]
+    prior = rule_values("hierarchy")[f"sd_{scale.name}"]
 
     def density(theta):
-        return log_density(theta, y, x, pairs, sampling, float(prior))
+        return log_density(theta, y, x, pairs, sampling, prior)
 
-    drawn, effective = importance(density, len(pairs), float(prior), n_draw, seed)
+    drawn, effective = importance(density, len(pairs), prior, n_draw, seed)
     warnings = []
     if effective < LEAST_EFFECTIVE:
         warnings.append(

@@ -15,13 +15,12 @@ A class holds its upper limit. A class without an amount asks for more data inst
 only recalled say so in their result; documents must not rest on them.
 """
 
-import csv
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from sinklab import paths
+from sinklab.data.files import records
 from sinklab.language import DataError, tr
 
 ROLES = ("project", "baseline")
@@ -96,10 +95,8 @@ class Deduction:
 @lru_cache(maxsize=1)
 def rules() -> dict[str, Rule]:
     """All deduction rules by id."""
-    with open(paths.data("rules", "deductions.csv"), encoding="utf-8-sig", newline="") as stream:
-        rows = list(csv.DictReader(stream))
     grouped: dict[str, list] = {}
-    for row in rows:
+    for row in records("rules", "deductions.csv"):
         grouped.setdefault(row["rule_id"], []).append(row)
     return {name: _rule(found) for name, found in grouped.items()}
 

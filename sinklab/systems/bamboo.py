@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab.data.checks import like_years, not_whole
-from sinklab.evidence.equations import evaluate_printed
+from sinklab.evidence import equations
 from sinklab.language import DataError, listing, tr
 
 #: Texts that a fit takes: age class as a saturating factor, or with a coefficient for each class.
@@ -110,9 +110,9 @@ def zhejiang_moso(dbh, height, crown_length):
     """
     columns = {"dbh": dbh, "height": height}
     return (
-        evaluate_printed("moso_zhejiang_culm", **columns),
-        evaluate_printed("moso_zhejiang_crown", dbh=dbh, crown_length=crown_length),
-        evaluate_printed("moso_zhejiang_root", **columns),
+        equations.evaluate("moso_zhejiang_culm", **columns),
+        equations.evaluate("moso_zhejiang_crown", dbh=dbh, crown_length=crown_length),
+        equations.evaluate("moso_zhejiang_root", **columns),
     )
 
 

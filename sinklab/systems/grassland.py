@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import optimize
 
 from sinklab.data.likely_units import suspect
-from sinklab.evidence.equations import evaluate_printed
+from sinklab.evidence import equations
 from sinklab.language import DataError, listing, tr
 
 #: Equations of aboveground mass that a fit takes, by what was measured.
@@ -97,7 +97,7 @@ def yunnan_aboveground(ndvi, canopy_height, cover_fraction):
     lines += suspect(pd.Series(np.atleast_1d(np.asarray(ndvi, float))), "ndvi")
     if lines:
         raise DataError(listing(lines))
-    return evaluate_printed(
+    return equations.evaluate(
         "grass_yunnan_agb", ndvi=ndvi, canopy_height=canopy_height, cover_fraction=cover_fraction
     )
 

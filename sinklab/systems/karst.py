@@ -23,7 +23,6 @@ total when it is ignored, and which changes it when its mean stands for all soil
 belongs to its own accounts; they are made again here from its tables.
 """
 
-import csv
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +30,7 @@ import pandas as pd
 from scipy import stats
 
 from sinklab import paths
-from sinklab.data.files import read_csv
+from sinklab.data.files import read_csv, records
 from sinklab.data.likely_units import suspect
 from sinklab.evidence.distributions import Distribution, choose, from_moments
 from sinklab.language import DataError, tr
@@ -205,13 +204,10 @@ def correlation(name: str = "karst_houzhai", inputs=INPUTS) -> np.ndarray:
     from statsmodels.stats.correlation_tools import corr_clipped
 
     matrix = np.eye(len(inputs))
-    with open(
-        paths.data("literature", "matrices", f"{name}.csv"), encoding="utf-8-sig", newline=""
-    ) as stream:
-        for row in csv.DictReader(stream):
-            if row["row"] in inputs and row["column"] in inputs:
-                i, j = inputs.index(row["row"]), inputs.index(row["column"])
-                matrix[i, j] = matrix[j, i] = float(row["correlation"])
+    for row in records("literature", "matrices", f"{name}.csv", numbers=("correlation",)):
+        if row["row"] in inputs and row["column"] in inputs:
+            i, j = inputs.index(row["row"]), inputs.index(row["column"])
+            matrix[i, j] = matrix[j, i] = row["correlation"]
     if np.linalg.eigvalsh(matrix)[0] < 1e-6:
         matrix = corr_clipped(matrix, threshold=1e-6)
     return matrix
@@ -423,8 +419,8 @@ def _one_density(layers, mean_density) -> pd.DataFrame:
 
 def printed_order(name: str = "karst_houzhai") -> list[str]:
     """Inputs in the order of influence that the source prints, the largest first."""
-    rows = read_csv(paths.data("literature", "matrices", f"{name}_order.csv"))
-    return rows.sort_values("rank")["input"].tolist()
+    rows = records("literature", "matrices", f"{name}_order.csv", numbers=("rank",))
+    return [row["input"] for row in sorted(rows, key=lambda row: row["rank"])]
 
 
 def beside_print(soils, layers, profile, mean_density: float, name: str = "karst_houzhai") -> pd.DataFrame:

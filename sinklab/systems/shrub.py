@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab.data.likely_units import suspect
-from sinklab.evidence.equations import USABLE, evaluate_printed, printed_equations
+from sinklab.evidence import equations
 from sinklab.language import DataError, listing, tr
 
 #: Texts that a fit takes, by what was measured.
@@ -92,19 +92,19 @@ def densities(heights: dict[str, float]) -> pd.DataFrame:
         ``species, habitat, crown_volume, agb, crown_mass_density, n``.
     """
     rows = []
-    for row in printed_equations().values():
-        if row.system != "shrub" or row.response != "agb" or row.status not in USABLE:
+    for row in equations.catalogue().values():
+        if row.system != "shrub" or row.response != "agb" or row.read in equations.REFUSED:
             continue
-        middle = float(np.sqrt(float(row.minimum) * float(row.maximum)))
-        height = heights.get(row.species)
+        middle = float(np.sqrt(row.minimum * row.maximum))
+        height = heights.get(row.taxon)
         if row.predictor == "crown_area":
             if height is None:
                 continue
             area, volume = middle, middle * height
-            agb = float(evaluate_printed(row.equation_id, crown_area=area)[0])
+            agb = float(equations.evaluate(row.equation_id, crown_area=area)[0])
         else:
             volume = middle
-            agb = float(evaluate_printed(row.equation_id, height=1.0, crown_area=volume)[0])
-        rows.append((row.species, row.region, volume, agb, agb / volume, int(row.n)))
+            agb = float(equations.evaluate(row.equation_id, height=1.0, crown_area=volume)[0])
+        rows.append((row.taxon, row.region, volume, agb, agb / volume, int(row.n)))
     columns = ["species", "habitat", "crown_volume", "agb", "crown_mass_density", "n"]
     return pd.DataFrame(rows, columns=columns)

@@ -20,7 +20,7 @@ diameter there: its mass follows from the diameter near the base and the height.
 import numpy as np
 import pandas as pd
 
-from sinklab.evidence.equations import evaluate_printed, printed_equations
+from sinklab.evidence import equations
 from sinklab.language import DataError, listing, tr
 
 # --- Wetland: carbon from loss on ignition, bulk density by mixing, compaction, mangrove trees, marsh and r
@@ -129,7 +129,9 @@ def mangrove_tree(dbh, wood_density):
     """
     dbh, wood_density = np.broadcast_arrays(np.atleast_1d(np.asarray(dbh, float)), wood_density)
     columns = {"dbh": dbh, "wood_density": wood_density}
-    return evaluate_printed("komiyama2005_agb", **columns), evaluate_printed("komiyama2005_root", **columns)
+    return equations.evaluate("komiyama2005_agb", **columns), equations.evaluate(
+        "komiyama2005_root", **columns
+    )
 
 
 def shrubby_mangrove(basal_diameter, height):
@@ -153,7 +155,7 @@ def shrubby_mangrove(basal_diameter, height):
     ------
     Khan, Suwa & Hagihara (2005), R2 = 0.978; with the diameter at breast height it was 0.32.
     """
-    return evaluate_printed("kandelia_manko_agb", basal_diameter=basal_diameter, height=height)
+    return equations.evaluate("kandelia_manko_agb", basal_diameter=basal_diameter, height=height)
 
 
 def stem_count_mass(stem_density, stem_mass, season: str):
@@ -281,12 +283,12 @@ def local_masses(dbh, height) -> pd.DataFrame:
         Columns are equation ids; missing where an equation falls below zero (smaller than its trees). [kg]
     """
     columns = {}
-    for row in printed_equations().values():
-        if row.system != "wetland" or row.response != "agb" or not row.species[:1].isupper():
+    for row in equations.catalogue().values():
+        if row.system != "wetland" or row.response != "agb" or not row.taxon[:1].isupper():
             continue
         given = {"dbh": dbh} | ({"height": height} if "height" in row.text else {})
-        if row.predictor == "dbh" and "read" in row.status:
-            mass = evaluate_printed(row.equation_id, **given)
+        if row.predictor == "dbh" and "read" in row.read:
+            mass = equations.evaluate(row.equation_id, **given)
             columns[row.equation_id] = np.where(mass > 0, mass, np.nan)
     return pd.DataFrame(columns)
 
@@ -354,7 +356,7 @@ def site_draws(trees, wood, equation_sd, dbh_error: float, n: int, seed: int, re
     from sinklab.propagate.model import Factor, Model, Noise, arrange
     from sinklab.propagate.monte_carlo import draw_totals
 
-    text = printed_equations()[f"komiyama2005_{response}"].text
+    text = equations.catalogue()[f"komiyama2005_{response}"].text
     system = System.parse(text).bind(["dbh", "wood_density"], responses_required=False)
     # No covariance is printed: the doubt about the equation is that between equations, a factor by species.
     model = Model("komiyama2005", system, (response,), np.empty(0), np.empty((0, 0)))

@@ -15,7 +15,6 @@ most, until no prediction inside the validity range moves by more than a stated 
 standard error.
 """
 
-import csv
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -23,7 +22,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from sinklab import paths
+from sinklab.data.files import records
 from sinklab.language import TableError, tr
 from sinklab.tables.pack import EIGENVALUE_FLOOR, smallest_eigenvalue, square
 from sinklab.tables.schema import FILES, system_of
@@ -69,10 +68,9 @@ class Rule:
 def rules() -> tuple[Rule, ...]:
     """All acceptance rules of the workbench."""
     found = []
-    with open(paths.data("rules", "acceptance.csv"), encoding="utf-8-sig", newline="") as stream:
-        for row in csv.DictReader(stream):
-            parts = {k: tuple(p for p in row[k].split(";") if p) for k in ("responses", "systems")}
-            found.append(Rule(**(row | parts | {"threshold": float(row["threshold"])})))
+    for row in records("rules", "acceptance.csv", numbers=("threshold",)):
+        parts = {k: tuple(p for p in row[k].split(";") if p) for k in ("responses", "systems")}
+        found.append(Rule(**(row | parts)))
     return tuple(found)
 
 

@@ -9,28 +9,20 @@ What a table may be called: its id, its version, and how far it may be trusted.
 import re
 from dataclasses import dataclass
 
+from sinklab.data import vocabulary
 from sinklab.language import TableError, tr
 
 # --- What a table may be called: its id, its version, and how far it may be trusted.
 
 #: From the weakest to the strongest; a table is as good as its weakest row.
 STATUSES = ("demonstration", "draft", "reviewed", "published")
-#: Ecosystems a table id may name, with their Chinese names.
-SYSTEMS = {
-    "forest": "森林",
-    "bamboo": "竹林",
-    "shrub": "灌丛",
-    "grassland": "草地",
-    "karst": "岩溶",
-    "wetland": "湿地",
-}
 
 _TABLE_ID = re.compile(r"[a-z0-9]+(_[a-z0-9]+){2,}")
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 
 def check_table_id(table_id: str) -> str:
-    """Return ``table_id`` when it is ``<response>_<system>_<group>`` in ``[a-z0-9_]``.
+    """Return ``table_id`` when it is ``<response>_<system>_<group>`` in ``[a-z0-9_]`` and the system is known.
 
     Raises
     ------
@@ -44,6 +36,14 @@ def check_table_id(table_id: str) -> str:
                 "and _, such as agb_forest_cunninghamia",
                 f"表号 {table_id!r} 不合规；应为 <因变量>_<系统>_<分组>，只用小写字母、数字和 _，"
                 "例如 agb_forest_cunninghamia",
+            )
+        )
+    if not system_of(table_id):
+        known = vocabulary.ecosystems()
+        raise TableError(
+            tr(
+                f"table id {table_id!r} names no ecosystem of data/vocabulary/systems.csv; known: {', '.join(known)}",
+                f"表号 {table_id!r} 未含 data/vocabulary/systems.csv 中的生态系统；已有：{'、'.join(known)}",
             )
         )
     return table_id
@@ -93,7 +93,7 @@ def weakest(statuses) -> str:
 
 def system_of(table_id: str) -> str:
     """Ecosystem named in a table id, "" when none is."""
-    return next((part for part in table_id.split("_") if part in SYSTEMS), "")
+    return next((part for part in table_id.split("_") if part in vocabulary.ecosystems()), "")
 
 
 # --- The columns of every file in a table package: type, meaning in two languages, limits, keys.

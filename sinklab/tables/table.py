@@ -24,7 +24,6 @@ from sinklab.tables.package import DESCRIPTOR, read_descriptor
 from sinklab.tables.schema import (
     FILES,
     SCHEMA_VERSION,
-    SYSTEMS,
     check_status,
     check_table_id,
     check_version,
@@ -600,7 +599,7 @@ def _default_title(table_id, lang) -> str:
         group = group.replace("_", " ")
     if not system:
         return group
-    label = vocabulary.label(head, lang)
+    label, named = vocabulary.label(head, lang), vocabulary.ecosystem(system)
     if lang == "zh":
-        return f"{label}：{SYSTEMS[system]}{'，' if group else ''}{group}"
-    return f"{label}: {system}{', ' if group else ''}{group}"
+        return f"{label}：{named.label_zh}{'，' if group else ''}{group}"
+    return f"{label}: {named.label_en}{', ' if group else ''}{group}"

@@ -1,6 +1,7 @@
 """Language, errors, paths, units, vocabulary and CSV reading."""
 
 import csv
+import re
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,9 @@ import pytest
 
 from sinklab import language, paths
 from sinklab.data import files, vocabulary
-from sinklab.language import DataError, UnitError, listing
+from sinklab.data.files import records
+from sinklab.language import DataError, TableError, UnitError, listing
+from sinklab.tables.schema import check_table_id
 
 
 def test_tr_follows_the_reader(monkeypatch):
@@ -121,3 +124,31 @@ def test_atomic_folder_swaps_whole_folders(tmp_path):
         raise RuntimeError
     assert (folder / "a.txt").read_text(encoding="utf-8") == "new"
     assert [p.name for p in tmp_path.iterdir()] == ["1.0.0"]
+
+
+def test_every_ecosystem_that_is_named_is_a_row():
+    known = vocabulary.ecosystems()
+    pages = {page.stem for page in paths.reports("systems").glob("*.md")}
+    assert pages == {page for system in known.values() for page in system.pages}
+    named = {folder.name for folder in paths.params().iterdir() if folder.is_dir()}
+    for batch in paths.notebooks("batches").glob("*.yml"):
+        ids = re.findall(r"""table_id: *["']?([a-z0-9_{}]+)""", batch.read_text(encoding="utf-8"))
+        named |= {re.sub(r"{.*?}", "x", table_id).strip("}") for table_id in ids}
+    assert len(named) > 50
+    for table_id in named:
+        check_table_id(table_id)
+    for system in known.values():
+        files = [f"{name}.ipynb" for name in system.notebooks] + [f"batches/{system.batch}.yml"]
+        assert all(paths.notebooks(file).is_file() for file in files)
+    rules = {name for row in records("rules", "acceptance.csv") for name in row["systems"].split(";")} - {""}
+    told = {row["system"] for row in records("literature", "equations", "systems.csv")}
+    assert rules | told <= set(known)
+
+
+def test_an_unknown_ecosystem_in_a_table_id_is_refused_with_one_message():
+    with pytest.raises(TableError) as found:
+        check_table_id("agb_cropland_maize")
+    assert "names no ecosystem of data/vocabulary/systems.csv" in str(found.value)
+    assert ", ".join(vocabulary.ecosystems()) in str(found.value)
+    with pytest.raises(DataError, match="known: forest, bamboo"):
+        vocabulary.ecosystem("cropland")

@@ -6,10 +6,11 @@ import pytest
 from runs_workbench import REPOSITORY, workbench, write_batch  # noqa: F401
 
 from sinklab.cli import main, run
+from sinklab.data import vocabulary
 from sinklab.runs import magic
 
 
-@pytest.mark.parametrize("system", run.SYSTEMS)
+@pytest.mark.parametrize("system", vocabulary.ecosystems())
 def test_a_workspace_opens_files_that_exist(tmp_path, system):
     path = run.write_workspace(tmp_path, system)
     content = json.loads(path.read_text(encoding="utf-8"))

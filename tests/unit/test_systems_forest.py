@@ -58,8 +58,8 @@ def test_young_stands_do_not_determine_an_asymptote():
 
 def test_printed_conversions_by_hand():
     # Fang et al. (2007), as quoted by Li et al. (2016), doi:10.17521/cjpe.2015.0193: fir and Masson pine at 200 m3/ha.
-    assert equations.evaluate_printed("fang_cunninghamia", growing_stock=200) == pytest.approx(112.181)
-    assert equations.evaluate_printed("fang_pinus_massoniana", growing_stock=200) == pytest.approx(121.227)
+    assert equations.evaluate("fang_cunninghamia", growing_stock=200) == pytest.approx(112.181)
+    assert equations.evaluate("fang_pinus_massoniana", growing_stock=200) == pytest.approx(121.227)
 
 
 @pytest.mark.open_data
@@ -72,7 +72,7 @@ def test_conversion_of_chinese_fir_plots_agrees_with_print(open_data):
     fit = sl.fit(plots, forest.CONVERSION["line"].format(y="total_density"), name="open:eurasia_plots")
     at = pd.DataFrame({"growing_stock": [130.0, 190.0, 330.0]})
     assert fit.predict(at)["total_density"].to_numpy() == pytest.approx(
-        equations.evaluate_printed("fang_cunninghamia", growing_stock=at["growing_stock"]), rel=0.03
+        equations.evaluate("fang_cunninghamia", growing_stock=at["growing_stock"]), rel=0.03
     )
 
 
@@ -96,7 +96,7 @@ def test_factors_by_hand_and_heavier_stems_are_named():
 def test_a_printed_line_makes_its_hyperbola():
     # Fang et al. (2007) as quoted by Li et al. (2016): 0.4652 V + 19.141, so mass over stock is 0.4652 + 19.141 / V.
     stock = np.linspace(40, 400, 30)
-    mass = equations.evaluate_printed("fang_cunninghamia", growing_stock=stock)
+    mass = equations.evaluate("fang_cunninghamia", growing_stock=stock)
     frame = pd.DataFrame({"growing_stock": stock, "bcef": mass / stock})
     frame["bcef"] *= np.exp(1e-4 * np.random.default_rng(1).standard_normal(30))
     fit = next(f for f in forest.fit_factor(frame, "bcef", "growing_stock") if "hyperbola" in f.label)

@@ -295,12 +295,12 @@ def test_vegetation_takes_exposure_once_or_not_at_all():
 
 def test_loropetalum_by_hand():
     # Zhang et al. (2018), table 2: W = 6.778 (D2H)^0.63 g with D = 2 cm and H = 200 cm is 457 g.
-    assert equations.evaluate_printed("loropetalum_guilin_shrub_agb", dbh=2.0, height=2.0) == pytest.approx(
+    assert equations.evaluate("loropetalum_guilin_shrub_agb", dbh=2.0, height=2.0) == pytest.approx(
         0.457, rel=2e-3
     )
     # The three stages agree within a factor of two where their sizes meet (4 cm, 3.5 m).
     made = [
-        float(equations.evaluate_printed(f"loropetalum_guilin_{s}_agb", dbh=4.0, height=3.5)[0])
+        float(equations.evaluate(f"loropetalum_guilin_{s}_agb", dbh=4.0, height=3.5)[0])
         for s in ("shrub_tree", "tree")
     ]
     assert 0.5 < made[0] / made[1] < 2

@@ -14,7 +14,7 @@ def test_common_mangrove_equation_equals_the_row_for_bruguiera():
     # Komiyama et al. (2005) with 0.81 g/cm3 is the row of Bruguiera gymnorhiza in the Chinese table of equations.
     dbh = np.array([3.0, 8.0, 20.0])
     agb, root = wetland.mangrove_tree(dbh, 0.81)
-    assert agb == pytest.approx(equations.evaluate_printed("bruguiera_gymnorhiza_agb", dbh=dbh), rel=1e-12)
+    assert agb == pytest.approx(equations.evaluate("bruguiera_gymnorhiza_agb", dbh=dbh), rel=1e-12)
     assert agb == pytest.approx([3.033, 33.86, 322.5], rel=2e-3)
     assert root == pytest.approx(0.199 * 0.81**0.899 * dbh**2.22, rel=1e-12)
 
@@ -27,7 +27,7 @@ def test_shrubby_kandelia_by_hand():
 def test_mixing_by_its_ends_and_the_coefficients_of_the_inventory():
     assert wetland.mixing_density([0.0, 1.0], 0.098, 1.67) == pytest.approx([1.67, 0.098])
     matter = np.linspace(0.01, 0.9, 7)
-    expected = equations.evaluate_printed("density_mixing", organic_matter=matter)
+    expected = equations.evaluate("density_mixing", organic_matter=matter)
     assert wetland.mixing_density(matter, 0.098, 1.67) == pytest.approx(expected, rel=1e-12)
 
 
@@ -143,18 +143,18 @@ def test_peat_of_zoige_as_printed():
 
 def test_recalled_equations_do_not_become_numbers():
     with pytest.raises(EquationError, match="recalled"):
-        equations.evaluate_printed("moso_linan_agb", dbh=10, age_class=2)
-    assert equations.evaluate_printed("moso_linan_agb", True, dbh=10, age_class=2) == pytest.approx(
+        equations.evaluate("moso_linan_agb", dbh=10, age_class=2)
+    assert equations.evaluate("moso_linan_agb", allow_recalled=True, dbh=10, age_class=2) == pytest.approx(
         13.8, abs=0.1
     )
     with pytest.raises(EquationError, match="not known"):
-        equations.evaluate_printed("nothing", dbh=1)
+        equations.evaluate("nothing", dbh=1)
 
 
 def test_every_printed_equation_has_a_source_and_parses():
     from sinklab.equations.system import System
 
     known = set(literature.sources().index)
-    for row in equations.printed_equations().values():
+    for row in equations.catalogue().values():
         assert row.source_id in known, row.equation_id
         assert row.response in System.parse(row.text).responses

@@ -24,8 +24,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from sinklab import paths
-from sinklab.data.files import read_csv
+from sinklab.data.files import records
 from sinklab.language import DataError, listing, tr
 
 FAMILIES = {"normal": 2, "lognormal": 2, "halfnormal": 1, "lkj": 1}
@@ -153,10 +152,10 @@ def complete(stated, wanted: dict[str, Wanted]) -> dict[str, Prior]:
                     f"没有名为 {name!r} 的量；现有 {'、'.join(wanted)}",
                 )
             )
-    rules = read_csv(paths.data("rules", "bayes_priors.csv"), numeric={"scale"}).set_index("role")
+    rules = {row["role"]: row for row in records("rules", "bayes_priors.csv", numbers=("scale",))}
     for name, need in wanted.items():
         if name not in stated:
-            found[name] = _by_rule(name, need, rules.loc[need.role])
+            found[name] = _by_rule(name, need, rules[need.role])
             continue
         try:
             found[name] = replace(parse(name, stated[name]), origin=origins.get(name, "stated"))
@@ -183,7 +182,7 @@ def _by_rule(name, need, rule) -> Prior:
     centre = need.centre
     if centre is None:
         centre = float(rule["centre"]) if rule["family"] == "normal" else 0.0
-    return Prior(name, rule["family"], centre, float(rule["scale"]) * need.unit, "automatic")
+    return Prior(name, rule["family"], centre, rule["scale"] * need.unit, "automatic")
 
 
 def table(priors) -> pd.DataFrame:

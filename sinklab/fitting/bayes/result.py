@@ -29,8 +29,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from sinklab import paths
-from sinklab.data.files import read_csv
+from sinklab.data.files import records
 from sinklab.equations.compile import Compiled
 from sinklab.equations.tree import names
 from sinklab.fitting.bayes import model, priors
@@ -666,13 +665,11 @@ def certificate(found, labels, statistics, loo, predictive=None) -> dict:
         worst = rows.loc[rows["p"].idxmin()]
         values[f"{kind}_predictive"] = (float(worst["p"]), f"{worst['response']}, {worst['summary']}")
     checks = {}
-    for _, rule in read_csv(
-        paths.data("rules", "bayes_checks.csv"), numeric={"threshold", "blocks"}
-    ).iterrows():
+    for rule in records("rules", "bayes_checks.csv", numbers=("threshold", "blocks")):
         if rule["check"] not in values:
             continue
         value, where = values[rule["check"]]
-        threshold = float(rule["threshold"])
+        threshold = rule["threshold"]
         passed = value <= threshold if rule["comparison"] == "<=" else value >= threshold
         checks[rule["check"]] = {
             "value": value,
