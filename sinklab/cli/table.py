@@ -4,7 +4,7 @@
 
 ``sinklab table digits``: how many decimal places a table must be printed with.
 
-``sinklab table export``: a table for a workbook, R, Python, a database or a text.
+``sinklab table export``: a table for a workbook, R or a text.
 
 ``sinklab table release``: recompute a version, refuse it or seal it.
 
@@ -514,10 +514,10 @@ def report_digits(name: str, printed) -> str:
     return f"{name}\n{table(header, rows)}\n{line}"
 
 
-# --- ``sinklab table export``: a table for a workbook, R, Python, a database or a text.
+# --- ``sinklab table export``: a table for a workbook, R or a text.
 
 #: The targets of :mod:`sinklab.tables.export`, here so that the parser loads nothing heavy.
-TARGETS = ("xlsx", "r", "python", "sql", "latex")
+TARGETS = ("xlsx", "r", "latex")
 
 
 def add_export_action(actions):
@@ -525,8 +525,8 @@ def add_export_action(actions):
     parser = actions.add_parser(
         "export",
         help=tr(
-            "write a table as workbook with live formulas, R, Python, SQL or LaTeX",
-            "导出为带公式的工作簿，或 R、Python、SQL、LaTeX",
+            "write a table as workbook with live formulas, R or LaTeX",
+            "导出为带公式的工作簿，或 R、LaTeX",
         ),
     )
     parser.add_argument(

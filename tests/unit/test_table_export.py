@@ -2,9 +2,7 @@
 
 import io
 import json
-import runpy
 import shutil
-import sqlite3
 import subprocess
 from dataclasses import replace
 
@@ -29,8 +27,7 @@ from sinklab.evidence.distributions import FAMILIES, Distribution
 from sinklab.fitting import fit
 from sinklab.language import TableError
 from sinklab.tables.checks import FRACTION, guard
-from sinklab.tables.export import export_table, latex
-from sinklab.tables.export.program import EXCEL_QUANTILES, PYTHON_QUANTILES, R_QUANTILES
+from sinklab.tables.export import export_table, latex, r, workbook
 from sinklab.tables.export.workbook import FIRST_PREDICTION
 from sinklab.tables.table import Table
 
@@ -88,35 +85,6 @@ def assert_equal(found, wanted, rtol=1e-9):
         if wanted[column].dtype.kind == "f":
             got = found[column].to_numpy(float)
             np.testing.assert_allclose(got, wanted[column].to_numpy(), rtol=rtol, atol=1e-12, err_msg=column)
-
-
-@pytest.mark.parametrize("kind", ["mean", "individual"])
-def test_python(table, individuals, kind, tmp_path):
-    path = export_table(table, "python", tmp_path / "table.py")
-    found = runpy.run_path(str(path))["predict"](individuals, level=0.9, kind=kind)
-    wanted = expected(table, individuals, 0.9, kind)
-    assert list(found.columns) == list(wanted.columns)
-    assert_equal(found, wanted)
-    assert list(found["out_of_range"]) == list(wanted["out_of_range"])
-    assert list(found["range_note"]) == list(wanted["range_note"])
-    assert 1 <= found["out_of_range"].sum() < len(found)
-
-
-@pytest.mark.parametrize("kind", ["mean", "individual"])
-def test_sql(table, individuals, kind, tmp_path):
-    path = export_table(table, "sql", tmp_path / "table.sql", level=0.8, kind=kind)
-    with sqlite3.connect(":memory:") as base:
-        try:
-            base.execute("SELECT power(2.0, 3.0)")
-        except sqlite3.OperationalError:
-            pytest.skip("this SQLite has no mathematical functions")
-        individuals.to_sql("trees", base, index=False)
-        base.executescript(path.read_text(encoding="utf-8"))
-        found = pd.read_sql(f"SELECT * FROM predict_{table.table_id} ORDER BY tree_id", base)
-    wanted = expected(table, individuals, 0.8, kind)
-    assert_equal(found, wanted)
-    assert list(found["out_of_range"].astype(bool)) == list(wanted["out_of_range"])
-    assert list(found["range_note"] != "") == list(wanted["out_of_range"])
 
 
 @pytest.mark.witness
@@ -285,12 +253,6 @@ HOSTILE = 'x\'); DROP TABLE trees; --\n"""; raise SystemExit(9) #'
 
 def test_text_of_a_table_never_becomes_code(tmp_path):
     table = replace(system_table(), title=HOSTILE, title_zh=HOSTILE, sources=({"title": HOSTILE},))
-    found = runpy.run_path(str(export_table(table, "python", tmp_path / "table.py")))
-    assert found["TABLE"] == "agb_forest_test@1.0.0"
-    with sqlite3.connect(":memory:") as base:
-        make_trees().assign(tree_id=1).to_sql("trees", base, index=False)
-        base.executescript(export_table(table, "sql", tmp_path / "t.sql").read_text(encoding="utf-8"))
-        assert base.execute("SELECT count(*) FROM trees").fetchone() == (60,)
     text = export_table(table, "r", tmp_path / "t.R").read_text(encoding="utf-8")
     assert all(line.startswith("#") for line in text.splitlines() if "DROP" in line)
     text = export_table(table, "latex", tmp_path / "t.tex").read_text(encoding="utf-8")
@@ -340,14 +302,6 @@ def test_latex_numbers(value, decimals, shown):
 
 def test_scalar_values(tmp_path):
     table = values_table()
-    made = runpy.run_path(str(export_table(table, "python", tmp_path / "values.py")))
-    wanted = Distribution("beta", 600.0, 600.0).quantile(0.975)
-    assert made["quantile"]("carbon_fraction[stem]", 0.975) == pytest.approx(wanted, rel=1e-12)
-    assert made["value"]("wood_density")["mean"] == 0.35
-    with sqlite3.connect(":memory:") as base:
-        base.executescript(export_table(table, "sql", tmp_path / "values.sql").read_text(encoding="utf-8"))
-        found = base.execute('SELECT mean, q975 FROM values_carbon_forest_test ORDER BY "name"').fetchall()
-    assert found == [(0.5, 0.5283), (0.35, 0.4257)]
     path = export_table(table, "xlsx", tmp_path / "values.xlsx", level=0.5)
     sheets = spreadsheet.Sheets(path)
     assert sheets.value("参数值", 4, 12) == pytest.approx(Distribution("beta", 600.0, 600.0).quantile(0.75))
@@ -357,10 +311,10 @@ def test_scalar_values(tmp_path):
 
 
 def test_every_family_has_its_quantile_everywhere(tmp_path):
-    assert set(EXCEL_QUANTILES) == set(PYTHON_QUANTILES) == set(R_QUANTILES) == set(FAMILIES)
+    assert set(workbook.QUANTILES) == set(r.QUANTILES) == set(FAMILIES)
     book = openpyxl.Workbook()
     for row, family in enumerate(FAMILIES, start=1):
-        code = EXCEL_QUANTILES[family].format(q="0.9", p1="0.7", p2="0.4")
+        code = workbook.QUANTILES[family].format(q="0.9", p1="0.7", p2="0.4")
         book.active.cell(row, 1).value = f"={code}"
     book.save(tmp_path / "families.xlsx")
     sheets = spreadsheet.Sheets(tmp_path / "families.xlsx")
@@ -373,10 +327,10 @@ def test_every_family_has_its_quantile_everywhere(tmp_path):
 def test_r_quantiles(tmp_path):
     if not shutil.which("Rscript"):
         pytest.skip("R is not installed")
-    codes = "; ".join(f"cat({code}, '')" for code in R_QUANTILES.values())
+    codes = "; ".join(f"cat({code}, '')" for code in r.QUANTILES.values())
     script = f"q <- 0.9; p1 <- 0.7; p2 <- 0.4; options(digits = 15); {codes}"
     done = subprocess.run(["Rscript", "-e", script], capture_output=True, text=True, check=True)
-    wanted = [Distribution(family, 0.7, 0.4).quantile(0.9) for family in R_QUANTILES]
+    wanted = [Distribution(family, 0.7, 0.4).quantile(0.9) for family in r.QUANTILES]
     np.testing.assert_allclose([float(x) for x in done.stdout.split()], wanted, rtol=1e-6)
 
 
@@ -404,13 +358,13 @@ def test_command(tmp_path, capsys, monkeypatch):
         "export",
         "agb_forest_test",
         "--to",
-        "sql",
+        "latex",
         "--root",
         "params",
         "-o",
-        "v.sql",
+        "v.tex",
         "--json",
     ]
     assert main(arguments) == 0
-    assert json.loads(capsys.readouterr().out)["file"] == "v.sql"
+    assert json.loads(capsys.readouterr().out)["file"] == "v.tex"
     assert main(["table", "export", "../params/agb_forest_test", "--to", "r", "--root", "nowhere"]) == 2

@@ -1,4 +1,4 @@
-"""A table for those who do not run sinklab: workbook, R, Python, SQL, LaTeX.
+"""A table for those who do not run sinklab: workbook, R, LaTeX.
 
 Every expression is written from the equations of the table, so an export predicts what the table
 predicts: means, standard errors, both kinds of intervals, and a flag outside the validity range.
@@ -8,8 +8,6 @@ target  what comes out
 ======= ====================================================================
 xlsx    workbook in Chinese, live formulas, :mod:`.workbook`
 r       R source, base R only, :mod:`.r`
-python  Python source, numpy, pandas and scipy only, :mod:`.python`
-sql     a view over a table of trees, :mod:`.sql`
 latex   equations and tables for print, guarded digits, :mod:`.latex`
 ======= ====================================================================
 """
@@ -26,8 +24,6 @@ from sinklab.tables.schema import check_table_id, check_version
 TARGETS = {
     "xlsx": ("workbook", "xlsx"),
     "r": ("r", "R"),
-    "python": ("python", "py"),
-    "sql": ("sql", "sql"),
     "latex": ("latex", "tex"),
 }
 
@@ -38,12 +34,12 @@ def export_table(table, target: str, path=None, level: float | None = None, kind
     Parameters
     ----------
     table : Table
-    target : {"xlsx", "r", "python", "sql", "latex"}
+    target : {"xlsx", "r", "latex"}
     path : path, optional
         File to write; ``<table_id>-<version>.<ending>`` in the working folder when left out.
     level, kind : float, str, optional
         Level and kind of the intervals, 0.95 and mean when left out: what the functions and the
-        workbook start with, and what the view holds. Printed tables have those of the table.
+        workbook start with. Printed tables have those of the table.
 
     Returns
     -------

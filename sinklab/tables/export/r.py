@@ -4,8 +4,35 @@ import json
 import math
 import re
 
+from sinklab.equations import functions
+from sinklab.equations.tree import plain_number
 from sinklab.language import tr
-from sinklab.tables.export.program import R_QUANTILES, Lines, R, group_keys, heading, program_of
+from sinklab.tables.export.program import Program, Writer, heading
+
+#: Quantile functions of the families of :mod:`sinklab.evidence.distributions`.
+QUANTILES = {
+    "normal": "qnorm(q, p1, p2)",
+    "lognormal": "qlnorm(q, p1, p2)",
+    "gamma": "qgamma(q, p1, scale = p2)",
+    "weibull": "qweibull(q, p1, p2)",
+    "beta": "qbeta(q, p1, p2)",
+    "logitnormal": "plogis(qnorm(q, p1, p2))",
+}
+_RESERVED = {
+    "if",
+    "else",
+    "repeat",
+    "while",
+    "function",
+    "for",
+    "next",
+    "break",
+    "in",
+    "TRUE",
+    "FALSE",
+    "NULL",
+}
+_RESERVED |= {"NA", "Inf", "NaN"} | functions.reserved("r")
 
 _TOOLS = """
 log0 <- function(x) log(ifelse(x == 0, 1, x))
@@ -88,7 +115,7 @@ def number(value: float) -> str:
         return "NA_real_"
     if math.isinf(value):
         return "Inf" if value > 0 else "-Inf"
-    return R.number(value)
+    return plain_number(value)
 
 
 def vector(values) -> str:
@@ -96,13 +123,30 @@ def vector(values) -> str:
     return f"c({', '.join(map(number, values))})"
 
 
+class _Lines(Writer):
+    """Writes the body of the function of one model; reserved words get an underscore behind them."""
+
+    def first_names(self, system) -> dict[str, str]:
+        self.taken = set(_RESERVED)
+        names = [*system.predictors, *dict.fromkeys(system.groups.values()), *system.parameters]
+        return {name: self.new(name) for name in [*names, *system.responses]}
+
+    def new(self, name) -> str:
+        name = f"x{name}" if name.startswith("_") else name
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return name
+
+
 def _model(model) -> str:
-    p = program_of(model)
-    lines = Lines(p, R, "r", "<-")
+    p = Program(model)
+    lines = _Lines(p, "r")
     names, system = lines.names, model.system
     body = [f'{names[x]} <- as.numeric(.data[["{x}"]])' for x in system.predictors]
     body += [f'{names[g]} <- as.character(.data[["{g}"]])' for g in dict.fromkeys(system.groups.values())]
-    body += _parameters(model, names) + lines.means() + lines.residual_deviations()
+    body += _parameters(model, names)
+    body += [f"{name} <- {text}" for name, text in [*lines.means(), *lines.deviations()]]
     body += [".n <- nrow(.data)", ".out <- data.frame(row.names = seq_len(.n))"]
     flat = model.covariance.to_numpy().ravel()
     body.append(f".covariance <- matrix({vector(flat)}, {len(model.labels)})")
@@ -146,7 +190,10 @@ def _predict(table, keys, level, kind) -> str:
         body = f"  {models}[[model]](data, level, kind)\n"
         head = f"data, {given}, {options}"
     else:
-        pairs = ", ".join(f"{string(k)} = {string(v)}" for k, v in group_keys(frame).items())
+        # Levels by their Chinese name, where they have one, and as they are.
+        known = dict(zip(map(str, frame["label_zh"]), frame["model_id"], strict=True))
+        known |= dict(zip(map(str, frame["group_level"]), frame["model_id"], strict=True))
+        pairs = ", ".join(f"{string(k)} = {string(v)}" for k, v in known.items())
         body = f"""  key <- unname(c({pairs})[as.character(data[[{string(column)}]])])
   if (anyNA(key)) stop("no model for ", paste(unique(data[[{string(column)}]][is.na(key)]), collapse = ", "))
   parts <- lapply(unique(key), function(one) {{
@@ -171,7 +218,7 @@ def _values(table) -> str:
     for name in ("mean", "se", "sd", "p1", "p2", "q025", "q975"):
         columns.append(f"{name} = {vector(frame[name].astype(float))}")
     inner = ",\n  ".join(columns)
-    families = ",\n    ".join(f"{family} = {code}" for family, code in R_QUANTILES.items())
+    families = ",\n    ".join(f"{family} = {code}" for family, code in QUANTILES.items())
     return f"""
 values_{table.table_id} <- data.frame(
   {inner},

@@ -5,11 +5,9 @@ interval and a flag outside the validity range. The formulas are written from th
 table; the standard error is that of the joint covariance. Only functions that spreadsheets have had
 for twenty years are used.
 
-Cells of a workbook: text that no program runs, headings, widths, one look.
-
-Sheets that only show the table: notes, coefficients, covariance, residual model, ranges, indices, values.
-
-The two working sheets of a model: 预测, where a person types, and 推导, where the formulas are.
+The sheets that only show the table (notes, coefficients, covariance, residual model, ranges, indices,
+values) come first below, then the two working sheets of a model: 预测, where a person types, and 推导,
+where the formulas are.
 """
 
 import io
@@ -26,37 +24,102 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from sinklab.data import vocabulary
 from sinklab.results.indices import FORMULAS
-from sinklab.tables.export.program import EXCEL, EXCEL_QUANTILES, Lines, described, one_line, program_of
+from sinklab.tables.export.program import Program, Writer, described, one_line
 
-# --- Cells of a workbook: text that no program runs, headings, widths, one look.
+#: Quantile functions of the families of :mod:`sinklab.evidence.distributions`, with cells ``{q}``, ``{p1}``,
+#: ``{p2}``; in names that every spreadsheet knows.
+QUANTILES = {
+    "normal": "NORMINV({q},{p1},{p2})",
+    "lognormal": "LOGINV({q},{p1},{p2})",
+    "gamma": "GAMMAINV({q},{p1},{p2})",
+    "weibull": "{p2}*(-LN(1-{q}))^(1/{p1})",
+    "beta": "BETAINV({q},{p1},{p2})",
+    "logitnormal": "1/(1+EXP(-NORMINV({q},{p1},{p2})))",
+}
+
+#: Moment that stands in the file in place of the present one, so that the same table gives the same bytes.
+_MOMENT = (2000, 1, 1, 0, 0, 0)
+
+
+def write(table, level: float, kind: str) -> bytes:
+    """Workbook of a table; see :func:`sinklab.tables.export.export`."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    notes(book, table)
+    if table.models:
+        programs = [Program(model) for model in table.models]
+        taken = {"说明", "系数", "残差", "适用范围", "评价指标", "参数值"}
+        names = []
+        for model in table.models:
+            label = f"_{model.label}" if len(table.models) > 1 else ""
+            own = []
+            for base in ("预测", "推导", "协方差"):
+                own.append(sheet_name(f"{base}{label}", taken))
+                taken.add(own[-1])
+            names.append(own)
+        # References to a sheet need it to exist, so what is shown last is made first.
+        places = {"coefficients": coefficients(book, table), "ranges": ranges(book, table)}
+        places["constants"] = constants(book, programs, table)
+        places["covariance"] = {
+            i: covariance(book, model, names[i][2]) for i, model in enumerate(table.models)
+        }
+        for i, (one, model) in enumerate(zip(programs, table.models, strict=True)):
+            label = f"{table.title_zh}{f'：{model.label}' if len(table.models) > 1 else ''}"
+            sheets(book, names[i][:2], one, i, places, level, kind, label)
+        indices(book, table)
+        _order(book, names)
+    if len(table.values):
+        values(book, table, level)
+    book.active = 1 if table.models else 0
+    return _bytes(book, table)
+
+
+def _order(book, names) -> None:
+    """Working sheets first, intermediate steps last."""
+    wanted = ["说明", *(own[0] for own in names), "系数", "适用范围", "评价指标", "残差"]
+    wanted += [own[2] for own in names] + [own[1] for own in names]
+    book._sheets = [book[name] for name in wanted]
+
+
+def _bytes(book, table) -> bytes:
+    """Bytes of a workbook without the moment it was written."""
+    book.properties.title, book.properties.creator = table.title_zh, "sinklab"
+    book.properties.created = book.properties.modified = datetime(*_MOMENT)
+    raw = io.BytesIO()
+    book.save(raw)
+    out = io.BytesIO()
+    with zipfile.ZipFile(raw) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "docProps/core.xml":
+                content = _without_moment(content)
+            target.writestr(zipfile.ZipInfo(name, _MOMENT), content, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def _without_moment(content: bytes) -> bytes:
+    moment = f"{datetime(*_MOMENT):%Y-%m-%dT%H:%M:%SZ}".encode()
+    return re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>" + moment, content)
+
+
+# Cells: text that no program runs, headings, widths, one look.
+
 
 #: Text that begins with one of these is taken for a formula by a workbook.
 FORMULA = ("=", "+", "-", "@")
 FONT = "宋体"
-_HEAD = PatternFill("solid", fgColor="DDE8CB")
-_INPUT = PatternFill("solid", fgColor="FFF7CC")
-_WARN = PatternFill("solid", fgColor="F9CB9C")
+_FILLS = {
+    kind: PatternFill("solid", fgColor=colour)
+    for kind, colour in (("head", "DDE8CB"), ("input", "FFF7CC"), ("warn", "F9CB9C"))
+}
 _LINE = Side(style="thin", color="999999")
 _BORDER = Border(left=_LINE, right=_LINE, top=_LINE, bottom=_LINE)
 
 
 def put(sheet, row, column, value, kind: str = "", digits: str | None = None):
-    """Write a value, never a formula.
+    """Write a value, never a formula: text that looks like one stays text.
 
-    Parameters
-    ----------
-    sheet : Worksheet
-    row, column : int
-    value : str, float or None
-        Text that looks like a formula stays text.
-    kind : {"", "head", "input", "title", "warn", "plain"}
-        Look of the cell.
-    digits : str, optional
-        Number format.
-
-    Returns
-    -------
-    cell : Cell
+    ``kind`` is the look, one of "", "head", "input", "title", "warn" and "plain"; ``digits`` the number format.
     """
     cell = sheet.cell(row, column)
     if isinstance(value, str):
@@ -77,13 +140,18 @@ def formula(sheet, row, column, text, kind: str = "", digits: str | None = None)
     return _look(cell, kind, digits)
 
 
+def put_row(sheet, row, values, digits=()) -> None:
+    """Write values side by side from the first column; ``digits`` are number formats by column."""
+    for column, value in enumerate(values, start=1):
+        put(sheet, row, column, value, digits=dict(digits).get(column))
+
+
 def _look(cell, kind, digits):
     cell.font = Font(name=FONT, size=14 if kind == "title" else 10, bold=kind in ("title", "head"))
     if kind in ("", "head", "input"):
         cell.border = _BORDER
-    fill = {"head": _HEAD, "input": _INPUT, "warn": _WARN}.get(kind)
-    if fill:
-        cell.fill = fill
+    if kind in _FILLS:
+        cell.fill = _FILLS[kind]
     if kind == "head":
         cell.alignment = Alignment(horizontal="center", vertical="center", wrap_text=True)
     if digits:
@@ -116,7 +184,7 @@ def at(sheet, row, column, fixed_row: bool = True) -> str:
 ROW = "\N{SECTION SIGN}"
 
 
-# --- Sheets that only show the table: notes, coefficients, covariance, residual model, ranges, indices, val
+# Sheets that only show the table.
 
 STATUS = {"demonstration": "演示", "draft": "草案", "reviewed": "已评审", "published": "已发布"}
 NUMBER = "0.0000E+00"
@@ -170,9 +238,10 @@ def coefficients(book, table) -> dict:
     places, row = {}, FIRST
     for number, model in enumerate(table.models):
         for label, record in zip(model.labels, model.parameters.to_dict("records"), strict=True):
-            cells = [model.label, label, record["value"], record["se"], record["lower"], record["upper"]]
-            for column, cell in enumerate([*cells, model.level], start=1):
-                put(sheet, row, column, cell, digits=NUMBER if 3 <= column <= 6 else None)
+            numbers = [record[c] for c in ("value", "se", "lower", "upper")]
+            put_row(
+                sheet, row, [model.label, label, *numbers, model.level], dict.fromkeys(range(3, 7), NUMBER)
+            )
             places[number, label] = (row, 3)
             row += 1
     return {key: (sheet, *place) for key, place in places.items()}
@@ -205,8 +274,7 @@ def constants(book, programs, table) -> dict:
         for name, value in program.constants.items():
             kind, *what = name.split(" ")
             labels = "、".join(vocabulary.label(w, "zh") for w in what)
-            for column, cell in enumerate((model.label, _CONSTANTS[kind], labels, value), start=1):
-                put(sheet, row, column, cell)
+            put_row(sheet, row, [model.label, _CONSTANTS[kind], labels, value])
             places[number, name] = at(sheet, row, 4)
             row += 1
     return places
@@ -221,10 +289,7 @@ def ranges(book, table) -> dict:
     for number, model in enumerate(table.models):
         for x, (low, high) in model.ranges.items():
             unit = known[x].unit if x in known else ""
-            for column, cell in enumerate(
-                (model.label, vocabulary.label(x, "zh"), x, unit, low, high), start=1
-            ):
-                put(sheet, row, column, cell)
+            put_row(sheet, row, [model.label, vocabulary.label(x, "zh"), x, unit, low, high])
             places[number, x] = at(sheet, row, 5), at(sheet, row, 6)
             row += 1
     return places
@@ -237,40 +302,21 @@ def indices(book, table) -> None:
     sheet = _start(book, "评价指标", "评价指标", head, [18, 14, 16] + [12] * len(names))
     for row, record in enumerate(table.frames["indices"].to_dict("records"), start=FIRST):
         labels = [record["model_id"], vocabulary.label(record["response"], "zh"), record["class_label"]]
-        for column, cell in enumerate([*labels, *(record[n] for n in names)], start=1):
-            put(sheet, row, column, cell)
+        put_row(sheet, row, [*labels, *(record[n] for n in names)])
 
 
 def values(book, table, level) -> None:
     """Sheet 参数值, with quantiles of the distributions at a level that can be changed."""
-    head = [
-        "名称",
-        "分组",
-        "单位",
-        "研究数",
-        "均值",
-        "标准误",
-        "标准差",
-        "分布",
-        "参数一",
-        "参数二",
-        "下限",
-        "上限",
-    ]
-    sheet = _start(book, "参数值", "标量参数", head + ["状态", "来源"], [30, 34, 8, 8] + [12] * 8 + [8, 40])
+    head = ["名称", "分组", "单位", "研究数", "均值", "标准误", "标准差", "分布", "参数一", "参数二"]
+    head += ["下限", "上限", "状态", "来源"]
+    sheet = _start(book, "参数值", "标量参数", head, [30, 34, 8, 8] + [12] * 8 + [8, 40])
     put(sheet, 2, 1, "分布区间的水平", "plain")
     put(sheet, 2, 2, level, "input")
     for row, record in enumerate(table.values.to_dict("records"), start=FIRST):
-        labels = [
-            record["name"],
-            vocabulary.group_label(record["group"], "zh"),
-            record["unit"],
-            record["n_study"],
-        ]
-        numbers = [record[c] for c in ("mean", "se", "sd", "family", "p1", "p2")]
-        for column, cell in enumerate(labels + numbers, start=1):
-            put(sheet, row, column, cell)
-        code = EXCEL_QUANTILES.get(record["family"])
+        group = vocabulary.group_label(record["group"], "zh")
+        numbers = [record[c] for c in ("unit", "n_study", "mean", "se", "sd", "family", "p1", "p2")]
+        put_row(sheet, row, [record["name"], group, *numbers])
+        code = QUANTILES.get(record["family"])
         for column, share in ((11, "(1-$B$2)/2"), (12, "(1+$B$2)/2")):
             if code:
                 formula(sheet, row, column, code.format(q=f"({share})", p1=f"$I{row}", p2=f"$J{row}"))
@@ -280,7 +326,7 @@ def values(book, table, level) -> None:
         put(sheet, row, 14, record["sources"])
 
 
-# --- The two working sheets of a model: 预测, where a person types, and 推导, where the formulas are.
+# The two working sheets of a model.
 
 #: Rows for individuals, and the first of them.
 ROWS, FIRST_PREDICTION = 200, 8
@@ -289,38 +335,34 @@ MEAN, INDIVIDUAL = "均值", "个体"
 _DIGITS = "0.000"
 
 
-class Steps(Lines):
-    """Writes the intermediate steps of a model into columns of the sheet 推导."""
+class Steps(Writer):
+    """Writes the intermediate steps of a model into columns of the sheet 推导, one for each name."""
 
     def __init__(self, program, number, sheet, steps, places):
-        self.number, self.sheet, self.steps, self.places = number, sheet, steps, places
+        self.index, self.sheet, self.steps, self.places = number, sheet, steps, places
         self.column = 1
         self.inputs = [*program.model.system.predictors, *dict.fromkeys(program.model.system.groups.values())]
-        super().__init__(program, EXCEL, "cell", "")
+        super().__init__(program, "excel")
 
-    def _all_names(self, system) -> dict[str, str]:
+    def first_names(self, system) -> dict[str, str]:
+        """Cells of inputs and coefficients; columns of their own for what varies by group and for responses."""
         names = {x: at(self.sheet, 0, i, False) for i, x in enumerate(self.inputs, start=2)}
         for parameter in system.parameters:
             if parameter in system.groups:
-                names[parameter] = self._written(parameter)
+                names[parameter] = self.new(parameter)
             else:
-                names[parameter] = at(*self.places["coefficients"][self.number, parameter])
-        return names | {r: self._written(r) for r in system.responses}
+                names[parameter] = at(*self.places["coefficients"][self.index, parameter])
+        return names | {r: self.new(r) for r in system.responses}
 
-    def _written(self, name) -> str:
+    def new(self, name) -> str:
         """Take the next free column for a quantity, and return the reference to its cell."""
         self.column += 1
         put(self.steps, FIRST_PREDICTION - 1, self.column, name, "head")
         return f"${get_column_letter(self.column)}{ROW}"
 
-    def _bare(self, response) -> str:
-        return response
-
-    def _fresh(self, name, taken) -> str:
-        return self._written(name)
-
-    def _constant(self, name) -> str:
-        return self.places["constants"][self.number, name]
+    def constant(self, name) -> str:
+        """Cell of a constant in the sheet 残差."""
+        return self.places["constants"][self.index, name]
 
     def fill(self, reference, text) -> None:
         """Write a formula into every row of the column that a reference names."""
@@ -333,9 +375,7 @@ class Steps(Lines):
         """Fill the sheet; returns the references to mean, se, extra and median of each response."""
         self._flags()
         self._grouped()
-        for reference, text, _ in self.variables():
-            self.fill(reference, text)
-        for reference, text in self.deviation_texts():
+        for reference, text in [*self.means(), *self.deviations()]:
             self.fill(reference, text)
         return {r: self._response(r) for r in self.program.model.system.responses}
 
@@ -354,8 +394,8 @@ class Steps(Lines):
         """Sheet, column and rows of the values of one parameter that varies by group."""
         cells = self.places["coefficients"]
         labels = [x for x in self.program.model.labels if x.startswith(f"{parameter}[")]
-        rows = [cells[self.number, x][1] for x in labels]
-        return cells[self.number, labels[0]][0], min(rows), max(rows)
+        rows = [cells[self.index, x][1] for x in labels]
+        return cells[self.index, labels[0]][0], min(rows), max(rows)
 
     def _match(self, parameter, column) -> str:
         sheet, first, last = self._span(parameter)
@@ -370,22 +410,22 @@ class Steps(Lines):
 
     def _response(self, response) -> dict[str, str]:
         found = {"mean": self.names[response], "se": self._standard_error(response)}
-        found["extra"] = self._written(f"{response} 个体")
+        found["extra"] = self.new(f"{response} 个体")
         self.fill(found["extra"], self.extra(response))
         if response in self.program.median:
-            found["median"] = self._written(f"{response} 中位数")
+            found["median"] = self.new(f"{response} 中位数")
             self.fill(found["median"], self.median(response))
         return {key: f"'{self.steps.title}'!{reference}" for key, reference in found.items()}
 
     def _standard_error(self, response) -> str:
         """Write derivatives side by side, then the root of their product with the covariance."""
-        sheet, row, column = self.places["covariance"][self.number]
+        sheet, row, column = self.places["covariance"][self.index]
         slopes = {i: (c, level, text) for i, c, level, text in self.gradient(response)}
         own = None
         if slopes:
             low, high = min(slopes), max(slopes)
             labels = self.program.model.labels
-            cells = [self._written(f"∂{response}/∂{labels[i]}") for i in range(low, high + 1)]
+            cells = [self.new(f"∂{response}/∂{labels[i]}") for i in range(low, high + 1)]
             for i, reference in zip(range(low, high + 1), cells, strict=True):
                 group, level, text = slopes.get(i, ("", "", "0"))
                 if group:
@@ -396,7 +436,7 @@ class Steps(Lines):
             first, last = (get_column_letter(column + 1 + i) for i in (low, high))
             block = f"'{sheet.title}'!${first}${row + 1 + low}:${last}${row + 1 + high}"
             own = f"SQRT(MAX(SUMPRODUCT(MMULT({span},{block}),{span}),0))"
-        reference = self._written(f"{response} 标准误")
+        reference = self.new(f"{response} 标准误")
         self.fill(reference, own or "0")
         return reference
 
@@ -540,70 +580,3 @@ def student(freedom: float) -> str:
     # TINV cuts the degrees of freedom to a whole number; the beta distribution does not.
     share = f"BETAINV(1-{LEVEL},{freedom / 2!r},0.5)"
     return f"SQRT({freedom!r}*(1/{share}-1))"
-
-
-# --- A table as a workbook in Chinese with live formulas, for Excel, WPS and LibreOffice.
-
-#: Moment that stands in the file in place of the present one, so that the same table gives the same bytes.
-_MOMENT = (2000, 1, 1, 0, 0, 0)
-
-
-def write(table, level: float, kind: str) -> bytes:
-    """Workbook of a table; see :func:`sinklab.tables.export.export`."""
-    book = openpyxl.Workbook()
-    book.remove(book.active)
-    notes(book, table)
-    if table.models:
-        programs = [program_of(model) for model in table.models]
-        taken = {"说明", "系数", "残差", "适用范围", "评价指标", "参数值"}
-        names = []
-        for model in table.models:
-            label = f"_{model.label}" if len(table.models) > 1 else ""
-            own = []
-            for base in ("预测", "推导", "协方差"):
-                own.append(sheet_name(f"{base}{label}", taken))
-                taken.add(own[-1])
-            names.append(own)
-        # References to a sheet need it to exist, so what is shown last is made first.
-        places = {"coefficients": coefficients(book, table), "ranges": ranges(book, table)}
-        places["constants"] = constants(book, programs, table)
-        places["covariance"] = {
-            i: covariance(book, model, names[i][2]) for i, model in enumerate(table.models)
-        }
-        for i, (one, model) in enumerate(zip(programs, table.models, strict=True)):
-            label = f"{table.title_zh}{f'：{model.label}' if len(table.models) > 1 else ''}"
-            sheets(book, names[i][:2], one, i, places, level, kind, label)
-        indices(book, table)
-        _order(book, names)
-    if len(table.values):
-        values(book, table, level)
-    book.active = 1 if table.models else 0
-    return _bytes(book, table)
-
-
-def _order(book, names) -> None:
-    """Working sheets first, intermediate steps last."""
-    wanted = ["说明", *(own[0] for own in names), "系数", "适用范围", "评价指标", "残差"]
-    wanted += [own[2] for own in names] + [own[1] for own in names]
-    book._sheets = [book[name] for name in wanted]
-
-
-def _bytes(book, table) -> bytes:
-    """Bytes of a workbook without the moment it was written."""
-    book.properties.title, book.properties.creator = table.title_zh, "sinklab"
-    book.properties.created = book.properties.modified = datetime(*_MOMENT)
-    raw = io.BytesIO()
-    book.save(raw)
-    out = io.BytesIO()
-    with zipfile.ZipFile(raw) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
-        for name in source.namelist():
-            content = source.read(name)
-            if name == "docProps/core.xml":
-                content = _without_moment(content)
-            target.writestr(zipfile.ZipInfo(name, _MOMENT), content, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
-
-
-def _without_moment(content: bytes) -> bytes:
-    moment = f"{datetime(*_MOMENT):%Y-%m-%dT%H:%M:%SZ}".encode()
-    return re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>" + moment, content)
