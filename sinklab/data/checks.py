@@ -1,13 +1,9 @@
-"""Everything that is wrong with data, in one list: each problem with place, value, expectation and advice.
+"""What is wrong with data, in one list: each problem with place, value, expectation, and the unit that would explain it.
 
-The limits are the vocabulary's, the thresholds those of ``data/rules/data_checks.csv``. A check only
-reports; what is changed is written into ``corrections.csv`` by a person.
-
-Checks that need no model: identifiers, limits, parts against the whole, dry against fresh.
-
-Individuals far from the curve through the others of their species.
-
-Age classes (度) of bamboo culms that look like years.
+:func:`check` looks at a study, an open data set or a CSV file: identifiers, limits, parts against the whole, dry
+against fresh, soil layers, age classes of bamboo, and individuals far from the curve through the others of their species.
+The limits are the vocabulary's, the thresholds those of ``data/rules/data_checks.csv``. A check only reports; nothing is
+converted on its own, and what is changed is written into ``corrections.csv`` by a person.
 """
 
 from pathlib import Path
@@ -16,12 +12,107 @@ import numpy as np
 import pandas as pd
 
 from sinklab import paths
-from sinklab.data import likely_units, vocabulary
-from sinklab.data.likely_units import Finder, plain, slip_of, slips, unit_text
-from sinklab.data.studies import Problem, list_studies, study_folder
+from sinklab.data import soil_layers, vocabulary
+from sinklab.data.files import read_csv, rule_values
+from sinklab.data.studies import Problem, inspect, list_studies, study_folder
 from sinklab.language import DataError, tr
 
-# --- Checks that need no model: identifiers, limits, parts against the whole, dry against fresh.
+# The collector of problems, and the advice that goes with a suspicious number.
+
+
+class Finder:
+    """Collects the problems of one frame."""
+
+    def __init__(self, frame, file, labels):
+        self.frame, self.file, self.labels = frame, file, labels
+        self.problems, self.rules = [], rule_values("data_checks")
+        self.numeric = [c for c in frame if self.measured(c) and pd.api.types.is_numeric_dtype(frame[c])]
+        # Only a study has columns.csv and corrections.csv to mend it with.
+        self.study = "study" in frame.attrs
+        self.components = frame.attrs.get("source", {}).get("components", {})
+
+    @staticmethod
+    def measured(column) -> bool:
+        """Whether the vocabulary expects numbers in a column."""
+        return vocabulary.is_variable(column) and vocabulary.variable(column).numeric
+
+    def has(self, *columns) -> bool:
+        """Whether the frame holds numbers in all these columns."""
+        return set(columns) <= set(self.numeric)
+
+    def has_any(self, *columns) -> bool:
+        """Whether the frame holds numbers in one of these columns."""
+        return any(column in self.numeric for column in columns)
+
+    def inside(self, column):
+        """Records whose value lies within the limits of the vocabulary."""
+        values = self.frame[column]
+        return values.notna() & ~vocabulary.variable(column).outside(values)
+
+    def label(self, column) -> str:
+        """Raw name of a column, with the variable it stands for."""
+        raw = self.labels.get(column, column)
+        return raw if raw == column else f"{raw} ({column})"
+
+    def record(self, row) -> str:
+        """Position in the file, with the id by which people know the record."""
+        key = next((self.frame[c][row] for c in ("tree_id", "core_id", "plot_id") if c in self.frame), None)
+        if key is None or pd.isna(key):
+            return f"#{row + 1}"
+        return f"#{row + 1} ({plain(key)})"
+
+    def value(self, column, row) -> str:
+        """Value with its unit."""
+        return f"{self.frame[column][row]:.6g}{unit_text(column)}"
+
+    def unit_advice(self, unit, column="") -> str:
+        """Say that a value is likely in another unit, and what to do."""
+        what = f"{column}: " if column else ""
+        if not self.study:
+            return tr(f"{what}likely written in {unit}", f"{what}可能按 {unit} 填写")
+        return tr(
+            f"{what}likely written in {unit}: declare unit_in = {unit} in columns.csv if the whole column is, "
+            "else add a row to corrections.csv with the reason",
+            f"{what}可能按 {unit} 填写：整列如此请在 columns.csv 写 unit_in = {unit}，"
+            "否则在 corrections.csv 中更正并写明理由",
+        )
+
+    def check_form(self) -> str:
+        """Say what to do with a value of which nothing more is known."""
+        if not self.study:
+            return tr("compare with the source", "请与原始来源核对")
+        return tr(
+            "compare with the field form; correct it in corrections.csv with the reason, or leave it blank",
+            "请与野外记录核对；在 corrections.csv 中更正并写明理由，或留空",
+        )
+
+    def add(self, row, column, value, expected, advice, rule) -> None:
+        """Note a problem of one record."""
+        where = self.record(row)
+        self.problems.append(Problem(self.file, where, self.label(column), value, expected, advice, rule))
+
+
+def plain(key) -> str:
+    """Return an id as it was written."""
+    return f"{key:g}" if isinstance(key, float) else str(key)
+
+
+def unit_text(column) -> str:
+    """Unit of a variable after a blank, "" for ratios."""
+    unit = vocabulary.variable(column).unit
+    return "" if unit in ("", "1") else f" {unit}"
+
+
+def slip_of(ratio, unit, within):
+    """Unit in which a value ``ratio`` times what was expected was probably written, or None."""
+    if not ratio > 0:
+        return None
+    fits = [(abs(np.log(ratio / factor)), other) for other, factor in vocabulary.candidates(unit)]
+    near = [item for item in fits if item[0] < np.log(within)]
+    return min(near)[1] if near else None
+
+
+# Identifiers, limits, parts against the whole, dry against fresh.
 
 #: Wholes and the parts that make them up.
 SUMS = (
@@ -88,12 +179,11 @@ def limits(found) -> None:
         known, values = vocabulary.variable(column), found.frame[column]
         low = -np.inf if known.minimum is None else known.minimum
         high = np.inf if known.maximum is None else known.maximum
-        for row, value in values[values.notna() & ~found.inside(column)].items():
-            span = f"{low:g}–{high:g}{unit_text(column)}"
-            expected = tr(f"{span} (variables.csv)", f"{span}（variables.csv）")
-            found.add(
-                row, column, found.value(column, row), expected, _limit_advice(found, known, value), "range"
-            )
+        span = f"{low:g}–{high:g}{unit_text(column)}"
+        expected = tr(f"{span} (variables.csv)", f"{span}（variables.csv）")
+        for row, value in values[known.outside(values)].items():
+            advice = _limit_advice(found, known, value)
+            found.add(row, column, found.value(column, row), expected, advice, "range")
 
 
 def _limit_advice(found, known, value) -> str:
@@ -104,7 +194,7 @@ def _limit_advice(found, known, value) -> str:
     low, high = known.minimum or 0, known.maximum if known.maximum is not None else np.inf
     # A value just beyond a limit is a large tree, not a slip.
     far = value > 2 * high or value < low / 2
-    inside = [unit for unit, factor in slips(known.unit) if far and low <= value / factor <= high]
+    inside = vocabulary.explaining(value, known) if far else []
     return found.unit_advice(inside[0]) if inside else found.check_form()
 
 
@@ -160,7 +250,7 @@ def fresh(found) -> None:
         found.add(row, "fresh_mass", found.value("fresh_mass", row), expected, advice, "fresh")
 
 
-# --- Individuals far from the curve through the others of their species.
+# Individuals far from the curve through the others of their species.
 
 #: Height at which dbh is measured, by its definition in the vocabulary. [m]
 BREAST = 1.3
@@ -203,7 +293,7 @@ def _heights(found, part):
 def _dh_advice(found, tree, curve) -> str:
     """Say which of the two, taken in another unit, would fit the curve."""
     near = found.rules["slip_factor"]
-    for unit, factor in slips("cm"):
+    for unit, factor in vocabulary.candidates("cm"):
         if abs(np.log(tree["height"] / curve(tree["dbh"] / factor))) < np.log(near):
             return found.unit_advice(unit, found.label("dbh"))
     slip = slip_of(tree["height"] / curve(tree["dbh"]), "m", near)
@@ -281,7 +371,7 @@ def _robust_line(design, response, size):
     return beta
 
 
-# --- Age classes (度) of bamboo culms that look like years.
+# Age classes (度) of bamboo culms that look like years.
 
 #: Classes above this are hardly told from the culm.
 OLDEST = 6
@@ -324,7 +414,7 @@ def age_classes(found) -> None:
         found.add(i, "age_class", f"{values[i]:g}", expected, advice, "age_class")
 
 
-# --- Everything that is wrong with data, in one list: each problem with place, value, expectation and advic
+# A study, an open data set, a file.
 
 MASS_UNITS = ("kg", "t/ha")
 #: Masses of no single component.
@@ -350,7 +440,6 @@ def check(target) -> list[Problem]:
         Nothing of that name exists, or a CSV file cannot be read at all.
     """
     from sinklab.data import catalogue
-    from sinklab.data.files import read_csv
     from sinklab.data.open_data import load
 
     text = str(target)
@@ -373,8 +462,6 @@ def check(target) -> list[Problem]:
 
 def check_study(study_id) -> list[Problem]:
     """Find every problem of a study: its four files, then its values."""
-    from sinklab.data.studies import inspect
-
     found = inspect(study_folder(study_id))
     problems = list(found.problems) + _components(found)
     if found.frame is None:
@@ -406,8 +493,8 @@ def check_frame(frame, file: str, labels=None) -> list[Problem]:
     sums(found)
     parts(found)
     fresh(found)
-    likely_units.joins(found)
-    likely_units.carbon(found)
+    soil_layers.report_joins(found)
+    soil_layers.report_carbon(found)
     age_classes(found)
     outliers(found)
     return found.problems

@@ -183,6 +183,84 @@ def label(name: str, lang: str | None = None, unit: bool = False) -> str:
     return f"{text} ({symbol})"
 
 
+# Values outside their limits, and the units that would bring them back.
+
+#: Units in which the numbers of a field form are easily written by mistake.
+CONFUSED = {
+    "cm": ("mm", "m"),
+    "m": ("cm", "dm"),
+    "kg": ("g", "t"),
+    "m3": ("dm3",),
+    "g/cm3": ("kg/m3",),
+    "1": ("%", "g/kg"),
+}
+
+
+def candidates(unit: str) -> list[tuple[str, float]]:
+    """Units in which a number may have been written, and the factor by which it is then too large.
+
+    Those that are confused in the field where that is known, else every other unit of the same kind.
+    """
+    found = []
+    for other in CONFUSED.get(unit, units()):
+        try:
+            factor = float(convert(1.0, unit, other))
+        except UnitError:
+            continue
+        if factor != 1 and factor not in (known for _, known in found):
+            found.append((other, factor))
+    return found
+
+
+def explaining(value: float, known: Variable) -> list[str]:
+    """Units in which a number would lie inside the limits of a variable, the most common mistake first."""
+    return [unit for unit, factor in candidates(known.unit) if not known.outside(value / factor)]
+
+
+def suspect(values, name: str) -> list[str]:
+    """Values of one variable outside its limits, with the units that would bring them back.
+
+    Parameters
+    ----------
+    values : Series
+        In the unit of the vocabulary.
+    name : str
+        A variable of the vocabulary.
+
+    Returns
+    -------
+    lines : list of str
+        ``record 41: carbon_fraction = 47; expected 0.2-0.7; likely unit: % (47 % = 0.47)``.
+    """
+    known = variable(name)
+    values = values.dropna().astype(float)
+    wrong = values[known.outside(values)]
+    lines = []
+    for i, value in wrong.items():
+        explained = ", ".join(
+            f"{unit} ({value:g} {unit} = {convert(value, unit, known.unit):g} {known.unit})".replace(
+                " 1)", ")"
+            )
+            for unit in explaining(value, known)[:2]
+        )
+        explained = explained and tr("likely unit: ", "可能的单位：") + explained
+        lines.append(
+            tr(
+                f"record {number(i)}: {name} = {value:g}; "
+                f"expected {known.minimum:g}-{known.maximum:g} {units_symbol(known.unit, 'en')}; ",
+                f"第 {number(i)} 条记录：{name} = {value:g}；"
+                f"应为 {known.minimum:g}～{known.maximum:g} {units_symbol(known.unit, 'zh')}；",
+            )
+            + (explained or tr("no unit explains it: check the field book", "单位无法解释：请查野外记录"))
+        )
+    return lines
+
+
+def number(index):
+    """Number of a record, counted from one; other labels stand for themselves."""
+    return index + 1 if isinstance(index, (int, np.integer)) else index
+
+
 # Species, by any of their names.
 
 

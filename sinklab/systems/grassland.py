@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from sinklab.data.likely_units import suspect
+from sinklab.data.vocabulary import suspect
 from sinklab.evidence import equations
 from sinklab.language import DataError, listing, tr
 

@@ -31,7 +31,7 @@ from scipy import stats
 
 from sinklab import paths
 from sinklab.data.files import read_csv, records
-from sinklab.data.likely_units import suspect
+from sinklab.data.vocabulary import suspect
 from sinklab.evidence.distributions import Distribution, choose, from_moments
 from sinklab.language import DataError, tr
 

@@ -9,7 +9,7 @@ Zhao M. et al. (2019) biomass models of 26 common temperate shrubs of Inner Mong
 import numpy as np
 import pandas as pd
 
-from sinklab.data.likely_units import suspect
+from sinklab.data.vocabulary import suspect
 from sinklab.evidence import equations
 from sinklab.language import DataError, listing, tr
 

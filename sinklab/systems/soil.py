@@ -49,15 +49,14 @@ import pandas as pd
 from scipy import stats
 
 from sinklab.data import vocabulary
-from sinklab.data.likely_units import (
+from sinklab.data.soil_layers import (
     OF_STOCK,
     against_matter,
     describe_faults,
     layer_faults,
     layer_rules,
-    number,
-    suspect,
 )
+from sinklab.data.vocabulary import number, suspect
 from sinklab.evidence.distributions import Distribution
 from sinklab.language import ConvergenceError, DataError, listing, tr
 

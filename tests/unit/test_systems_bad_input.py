@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from sinklab.data import likely_units, vocabulary
+from sinklab.data import soil_layers, vocabulary
 from sinklab.language import DataError
 from sinklab.systems import bamboo, forest, grassland, karst, shrub, soil, wetland
 
@@ -50,7 +50,7 @@ def test_all_faults_of_a_core_come_at_once():
 
 def test_nothing_is_converted_on_its_own():
     bad = core(density=(1100.0, 1.2, 1.3))
-    kept, lines = likely_units.set_aside(bad)
+    kept, lines = soil_layers.set_aside(bad)
     assert kept["bulk_density"].isna().tolist() == [True, False, False] and len(lines) == 1
     assert bad["bulk_density"].tolist() == [1100.0, 1.2, 1.3]
 
@@ -107,6 +107,6 @@ def test_systems_name_the_record_and_the_likely_unit(call, words):
 )
 def test_likely_unit_of_a_value(name, value, words):
     inside = (vocabulary.variable(name).minimum + vocabulary.variable(name).maximum) / 2
-    lines = likely_units.suspect(pd.Series([inside, inside, value]), name)
+    lines = vocabulary.suspect(pd.Series([inside, inside, value]), name)
     assert len(lines) == 1 and "record 3" in lines[0] and words in lines[0]
-    assert likely_units.suspect(pd.Series([inside]), name) == []
+    assert vocabulary.suspect(pd.Series([inside]), name) == []

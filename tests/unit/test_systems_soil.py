@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab.data import likely_units, literature
-from sinklab.data.likely_units import layer_faults
+from sinklab.data import literature, soil_layers, vocabulary
+from sinklab.data.soil_layers import layer_faults
 from sinklab.language import DataError
 from sinklab.systems import soil
 
@@ -156,7 +156,7 @@ def test_a_missing_layer_is_never_zero():
 )
 def test_likely_units_are_named(name, value, words):
     good = {"bulk_density": 1.2, "bedrock_exposure": 0.3, "carbon_fraction": 0.5, "soc": 20.0}[name]
-    (line,) = likely_units.suspect(pd.Series([good, value]), name)
+    (line,) = vocabulary.suspect(pd.Series([good, value]), name)
     import re
 
     assert re.search(words, line)
@@ -164,20 +164,20 @@ def test_likely_units_are_named(name, value, words):
 
 def test_carbon_in_per_cent_is_seen_beside_organic_matter_and_density():
     one = profile([0, 10, 20], [0.5, 0.6], [3.2, 41.0], organic_matter=[0.08, 0.10])
-    (line,) = likely_units.unit_faults(one)
+    (line,) = soil_layers.unit_faults(one)
     assert "record 1" in line and "3.2 % = 32 g/kg" in line
     with pytest.raises(DataError, match="3.2 % = 32 g/kg"):
         soil.stock_to_depth(one, 20)
     many = pd.concat([profile([0, 10, 20], [0.4, 0.5], [9.0, 7.0])] * 6, ignore_index=True)
-    (line,) = likely_units.unit_faults(many)
+    (line,) = soil_layers.unit_faults(many)
     assert "likely unit: %" in line
-    assert likely_units.unit_faults(many.assign(soc=many["soc"] * 10)) == []
-    assert likely_units.unit_faults(many.assign(bulk_density=1.4)) == []
+    assert soil_layers.unit_faults(many.assign(soc=many["soc"] * 10)) == []
+    assert soil_layers.unit_faults(many.assign(bulk_density=1.4)) == []
 
 
 def test_set_aside_blanks_and_counts():
     one = profile([0, 10, 20], [1200.0, 0.6], [32.0, 41.0], organic_matter=[0.08, 0.004])
-    kept, lines = likely_units.set_aside(one)
+    kept, lines = soil_layers.set_aside(one)
     assert len(lines) == 2 and kept["bulk_density"].isna().sum() == 1
     assert kept["soc"].isna().tolist() == [False, True] and one["soc"].notna().all()
 
@@ -299,7 +299,7 @@ def test_readers_blank_what_the_checks_would_set_aside(open_data):
     ):
         frame = open_data.load(f"open:{name}")
         assert any(words in note for note in frame.attrs["notes"])
-        assert likely_units.set_aside(frame)[1] == []
+        assert soil_layers.set_aside(frame)[1] == []
 
 
 @pytest.mark.printed("soil.compare_methods", source="Yang et al. (2016), table 3", results=2)

@@ -1,11 +1,8 @@
-"""Values that cannot be what their column says, each with its record and the unit that would explain it.
+"""Layers of a soil profile that cannot be right: bounds that do not join, carbon that the rest of the layer does not allow.
 
-Every function only reports; nothing is converted on its own. The thresholds are those of
-``data/rules/soil_checks.csv``.
-
-The collector of problems, the thresholds, and the advice that goes with a suspicious number.
-
-Soil layers of a profile that do not join: upside down, overlapping, with a gap above them.
+A layer may be upside down, overlap the one above, or leave a gap; its carbon may contradict its organic matter, or be too
+little for soil as loose as this, which means per cent for g/kg. Every function only reports, and names the record; the
+thresholds are those of ``data/rules/soil_checks.csv``.
 """
 
 import numpy as np
@@ -13,127 +10,10 @@ import pandas as pd
 
 from sinklab.data import vocabulary
 from sinklab.data.files import rule_values
-from sinklab.data.studies import Problem
-from sinklab.language import UnitError, tr
+from sinklab.data.vocabulary import number, suspect
+from sinklab.language import tr
 
-# --- The collector of problems, the thresholds, and the advice that goes with a suspicious number.
-
-#: Units in which the numbers of a field form are easily written by mistake.
-CONFUSED = {
-    "cm": ("mm", "m"),
-    "m": ("cm", "dm"),
-    "kg": ("g", "t"),
-    "m3": ("dm3",),
-    "g/cm3": ("kg/m3",),
-    "1": ("%", "g/kg"),
-}
-
-
-def rules() -> dict[str, float]:
-    """Thresholds of ``data/rules/data_checks.csv`` by name."""
-    return rule_values("data_checks")
-
-
-class Finder:
-    """Collects the problems of one frame."""
-
-    def __init__(self, frame, file, labels):
-        self.frame, self.file, self.labels = frame, file, labels
-        self.problems, self.rules = [], rules()
-        self.numeric = [c for c in frame if self.measured(c) and pd.api.types.is_numeric_dtype(frame[c])]
-        # Only a study has columns.csv and corrections.csv to mend it with.
-        self.study = "study" in frame.attrs
-        self.components = frame.attrs.get("source", {}).get("components", {})
-
-    @staticmethod
-    def measured(column) -> bool:
-        """Whether the vocabulary expects numbers in a column."""
-        return vocabulary.is_variable(column) and vocabulary.variable(column).numeric
-
-    def has(self, *columns) -> bool:
-        """Whether the frame holds numbers in all these columns."""
-        return set(columns) <= set(self.numeric)
-
-    def has_any(self, *columns) -> bool:
-        """Whether the frame holds numbers in one of these columns."""
-        return any(column in self.numeric for column in columns)
-
-    def inside(self, column):
-        """Records whose value lies within the limits of the vocabulary."""
-        known, values = vocabulary.variable(column), self.frame[column]
-        low = -np.inf if known.minimum is None else known.minimum
-        high = np.inf if known.maximum is None else known.maximum
-        return (values >= low) & (values <= high)
-
-    def label(self, column) -> str:
-        """Raw name of a column, with the variable it stands for."""
-        raw = self.labels.get(column, column)
-        return raw if raw == column else f"{raw} ({column})"
-
-    def record(self, row) -> str:
-        """Position in the file, with the id by which people know the record."""
-        key = next((self.frame[c][row] for c in ("tree_id", "core_id", "plot_id") if c in self.frame), None)
-        if key is None or pd.isna(key):
-            return f"#{row + 1}"
-        return f"#{row + 1} ({plain(key)})"
-
-    def value(self, column, row) -> str:
-        """Value with its unit."""
-        return f"{self.frame[column][row]:.6g}{unit_text(column)}"
-
-    def unit_advice(self, unit, column="") -> str:
-        """Say that a value is likely in another unit, and what to do."""
-        what = f"{column}: " if column else ""
-        if not self.study:
-            return tr(f"{what}likely written in {unit}", f"{what}可能按 {unit} 填写")
-        return tr(
-            f"{what}likely written in {unit}: declare unit_in = {unit} in columns.csv if the whole column is, "
-            "else add a row to corrections.csv with the reason",
-            f"{what}可能按 {unit} 填写：整列如此请在 columns.csv 写 unit_in = {unit}，"
-            "否则在 corrections.csv 中更正并写明理由",
-        )
-
-    def check_form(self) -> str:
-        """Say what to do with a value of which nothing more is known."""
-        if not self.study:
-            return tr("compare with the source", "请与原始来源核对")
-        return tr(
-            "compare with the field form; correct it in corrections.csv with the reason, or leave it blank",
-            "请与野外记录核对；在 corrections.csv 中更正并写明理由，或留空",
-        )
-
-    def add(self, row, column, value, expected, advice, rule) -> None:
-        """Note a problem of one record."""
-        where = self.record(row)
-        self.problems.append(Problem(self.file, where, self.label(column), value, expected, advice, rule))
-
-
-def plain(key) -> str:
-    """Return an id as it was written."""
-    return f"{key:g}" if isinstance(key, float) else str(key)
-
-
-def unit_text(column) -> str:
-    """Unit of a variable after a blank, "" for ratios."""
-    unit = vocabulary.variable(column).unit
-    return "" if unit in ("", "1") else f" {unit}"
-
-
-def slips(unit) -> list[tuple[str, float]]:
-    """Units that are confused with ``unit``, and the factor by which a number in them is too large."""
-    return [(other, float(vocabulary.convert(1.0, unit, other))) for other in CONFUSED.get(unit, ())]
-
-
-def slip_of(ratio, unit, within):
-    """Unit in which a value ``ratio`` times what was expected was probably written, or None."""
-    if not ratio > 0:
-        return None
-    fits = [(abs(np.log(ratio / factor)), other) for other, factor in slips(unit)]
-    near = [item for item in fits if item[0] < np.log(within)]
-    return min(near)[1] if near else None
-
-
-# --- Soil layers of a profile that do not join: upside down, overlapping, with a gap above them.
+# Soil layers that do not join: upside down, overlapping, with a gap above them.
 
 #: Columns that name a profile, as far as they are there.
 PROFILE = ("study_id", "source_id", "site", "plot_id", "core_id", "soil_type")
@@ -208,12 +88,7 @@ def describe_faults(layers, faults, by=()) -> list[str]:
     return lines
 
 
-def number(index):
-    """Number of a record, counted from one; other labels stand for themselves."""
-    return index + 1 if isinstance(index, (int, np.integer)) else index
-
-
-def joins(found) -> None:
+def report_joins(found) -> None:
     """Report the layers of a frame that do not join, profile by profile."""
     if not found.has("layer_top", "layer_bottom"):
         return
@@ -225,7 +100,7 @@ def joins(found) -> None:
         found.add(i, "layer_top", f"{top:g}–{bottom:g} cm", expected, advice(kind), "layers")
 
 
-# --- Values that cannot be what their column says, each with its record and the unit that would explain it.
+# Carbon of a soil layer that its organic matter or its density does not allow.
 
 #: Layers that a comparison of medians needs.
 MANY = 10
@@ -233,55 +108,6 @@ MANY = 10
 SOIL = ("bulk_density", "soc", "organic_matter", "gravel_fraction", "bedrock_exposure", "soil_depth")
 #: Of these, those that a stock is made from.
 OF_STOCK = ("bulk_density", "soc", "organic_matter", "gravel_fraction")
-
-
-def suspect(values, name: str) -> list[str]:
-    """Values of one variable outside its limits, with the units that would bring them back.
-
-    Parameters
-    ----------
-    values : Series
-        In the unit of the vocabulary.
-    name : str
-        A variable of the vocabulary.
-
-    Returns
-    -------
-    lines : list of str
-        ``record 41: carbon_fraction = 47; expected 0.2-0.7; likely unit: % (47 % = 0.47)``.
-    """
-    known = vocabulary.variable(name)
-    values = values.dropna().astype(float)
-    wrong = values[(values < known.minimum) | (values > known.maximum)]
-    lines = []
-    for i, value in wrong.items():
-        explained = likely(value, known)
-        lines.append(
-            tr(
-                f"record {number(i)}: {name} = {value:g}; "
-                f"expected {known.minimum:g}-{known.maximum:g} {vocabulary.units_symbol(known.unit, 'en')}; ",
-                f"第 {number(i)} 条记录：{name} = {value:g}；"
-                f"应为 {known.minimum:g}～{known.maximum:g} {vocabulary.units_symbol(known.unit, 'zh')}；",
-            )
-            + (explained or tr("no unit explains it: check the field book", "单位无法解释：请查野外记录"))
-        )
-    return lines
-
-
-def likely(value, known) -> str:
-    """Units in which a number would lie inside the limits of a variable; empty when there is none."""
-    found = {}
-    for unit in vocabulary.units():
-        try:
-            converted = float(vocabulary.convert(value, unit, known.unit))
-        except UnitError:
-            continue
-        if unit != known.unit and known.minimum < converted < known.maximum:
-            found.setdefault(
-                round(converted, 12),
-                f"{unit} ({value:g} {unit} = {converted:g} {known.unit})".replace(" 1)", ")"),
-            )
-    return tr("likely unit: ", "可能的单位：") + ", ".join(list(found.values())[:2]) if found else ""
 
 
 def unit_faults(layers) -> list[str]:
@@ -335,17 +161,15 @@ def set_aside(layers):
     layers, lines = layers.copy(), []
     for column in OF_STOCK:
         if column in layers:
-            known = vocabulary.variable(column)
             lines += suspect(layers[column], column)
-            outside = (layers[column] < known.minimum) | (layers[column] > known.maximum)
-            layers[column] = layers[column].mask(outside)
+            layers[column] = layers[column].mask(vocabulary.variable(column).outside(layers[column]))
     against = against_matter(layers)
     if against:
         layers.loc[list(against), ["soc", "organic_matter"]] = np.nan
     return layers, lines + list(against.values())
 
 
-def carbon(found) -> None:
+def report_carbon(found) -> None:
     """Report carbon that contradicts the organic matter or the density of its layer."""
     if found.has("soc", "organic_matter"):
         low, high = _share_of_matter()
