@@ -50,11 +50,11 @@ def files(spec: str) -> list[Path]:
     DataError
         The source is not known or its files are not at hand.
     """
+    from sinklab.data import catalogue
+    from sinklab.data.studies import study_files
+
     kind, name = _split(spec)
     if kind == "study":
-        from sinklab.data import catalogue
-        from sinklab.data.studies import study_files
-
         return study_files(name)
     if kind == "open":
         return [*catalogue.entry_files(name), paths.data("open.yml")]

@@ -112,7 +112,8 @@ def test_influence_names_the_record_and_rivals_are_ranked(run):
 
 def test_a_curve_that_falls_is_reported_with_its_place(run):
     frame = trees()
-    frame["stem"] = 30 + 20 * frame["dbh"] - 0.4 * frame["dbh"] ** 2
+    # A little off the curve: where a curve is met exactly there is no maximum, or one of rounding.
+    frame["stem"] = 30 + 20 * frame["dbh"] - 0.4 * frame["dbh"] ** 2 + 0.5 * np.cos(7 * frame["dbh"])
     code, out, _, _ = run(frame, "--equations", "stem = a + b*dbh + c*dbh^2", "--variance", "none")
     failing = [line for line in out.splitlines() if line.startswith("  stem: not growing")]
     assert len(failing) == 1 and 24 < float(failing[0].rpartition("=")[2]) < 26
