@@ -15,50 +15,6 @@ from sinklab.language import DataError, reader_language, tr
 MOST_ALIKE = 50
 
 
-def add_parsers(subparsers) -> None:
-    """Add the commands of this chapter."""
-    _add_data(subparsers)
-    _add_new(subparsers)
-
-
-def _add_data(subparsers) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser("data", help=tr("list, check and get data", "列出、检查、获取数据"))
-    actions = parser.add_subparsers(dest="action", metavar=tr("ACTION", "操作"), required=True)
-
-    listing = actions.add_parser(
-        "list", help=tr("studies and open data sets, present or absent", "研究与公开数据集，是否在本机")
-    )
-    listing.set_defaults(func=run_list)
-
-    check = actions.add_parser(
-        "check",
-        help=tr(
-            "every problem of the data; exit code 1 for problems", "列出数据的全部问题；有问题时退出码为 1"
-        ),
-    )
-    check.add_argument(
-        "names",
-        metavar="NAME|PATH",
-        nargs="*",
-        help=tr(
-            "study, open data set, folder of a study or CSV file; all studies when left out",
-            "研究、公开数据集、研究文件夹或 CSV 文件；省略时检查全部研究",
-        ),
-    )
-    check.set_defaults(func=run_check)
-
-    get = actions.add_parser("get", help=tr("make an open data set available", "获取公开数据集"))
-    get.add_argument("name", metavar="NAME", help=tr("name in `data list`", "data list 中的名称"))
-    get.add_argument(
-        "--mirror", metavar="DIR", help=tr("folder that already holds the files", "已存有文件的文件夹")
-    )
-    get.set_defaults(func=run_get)
-
-    for action in (listing, check):
-        action.add_argument("--json", action="store_true", help=tr("print JSON", "输出 JSON"))
-
-
 def _print_json(content) -> None:
     import json
 
@@ -240,21 +196,6 @@ contacts: []
 citation:
 """
 FORM = ("树号", "样点", "胸径/cm", "树高/m", "树干/kg", "树枝/kg", "树叶/kg", "树根/kg", "备注")
-
-
-def _add_new(subparsers) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser("new", help=tr("scaffold of a study", "新建研究"))
-    actions = parser.add_subparsers(dest="action", metavar=tr("ACTION", "操作"), required=True)
-    study = actions.add_parser("study", help=tr("the four files of a study", "研究的四个文件"))
-    study.add_argument("id", metavar="ID", help=tr("small letters, digits and _", "小写字母、数字与 _"))
-    study.add_argument(
-        "--data", metavar="FILE", help=tr("raw CSV to copy, kept as it is", "原始 CSV，原样复制")
-    )
-    study.add_argument(
-        "--species", default="", help=tr("Latin, Chinese or English name", "拉丁、中文或英文名")
-    )
-    study.set_defaults(func=run_study)
 
 
 def run_study(arguments) -> int:

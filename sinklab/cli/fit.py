@@ -72,27 +72,6 @@ def limits(text: str) -> dict[str, tuple[float | None, float | None]]:
     return found
 
 
-def add_sampling(parser) -> None:
-    """Add the options of method ``bayes`` to the parser."""
-    group = parser.add_argument_group(tr("method bayes", "bayes 方法"))
-    group.add_argument(
-        "--priors",
-        metavar="FILE",
-        help=tr(
-            'CSV with columns name,prior such as b,"normal(2.4, 0.5)"',
-            '列为 name,prior 的 CSV，如 b,"normal(2.4, 0.5)"',
-        ),
-    )
-    group.add_argument("--pool", metavar="correlated|independent|none", help="correlated")
-    group.add_argument(
-        "--measurement-error",
-        metavar="dbh=0.2,height=height_sd",
-        help=tr("sd of measurement: a number or a column", "测量误差标准差：数值或列名"),
-    )
-    for name in ("draws", "tune", "chains"):
-        group.add_argument(f"--{name}", type=int, metavar="N")
-
-
 def sampling_options(arguments) -> dict:
     """Options of method ``bayes`` that were given.
 
@@ -122,76 +101,6 @@ def sampling_options(arguments) -> dict:
 
 
 # --- ``sinklab fit``: one fit from a plain CSV, for people and as JSON.
-
-
-def add_parsers(subparsers) -> None:
-    """Add the commands of this chapter."""
-    _add_fit(subparsers)
-    _add_predict(subparsers)
-
-
-def _add_fit(subparsers) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser("fit", help=tr("fit equations to a CSV file", "用 CSV 数据拟合方程"))
-    parser.add_argument(
-        "data", metavar="DATA", help=tr("CSV file (UTF-8 or GB18030)", "CSV 文件（UTF-8 或 GB18030）")
-    )
-    parser.add_argument(
-        "--equations",
-        required=True,
-        metavar="TEXT_OR_FILE",
-        help=tr("equations, or a file of them", "方程文本或文件"),
-    )
-    parser.add_argument("--method", default="nsur", metavar="ols-log|wls|nsur|mixed|bayes", help="nsur")
-    parser.add_argument(
-        "--variance",
-        metavar="FUNCTION",
-        help="none | power:mean | power:dbh | power:dbh=2 | exp:dbh | lognormal | stem=power:dbh,root=none",
-    )
-    parser.add_argument("--estimator", default="ml", metavar="ml|gls", help="ml")
-    parser.add_argument("--correction", default="baskerville", metavar="baskerville|snowdon|none")
-    parser.add_argument("--start", default="", metavar="a=0.1,b=2", help=tr("start values", "参数初值"))
-    parser.add_argument(
-        "--bounds", default="", metavar="b=0:4,c=0:", help=tr("limits of parameters", "参数的下限与上限")
-    )
-    parser.add_argument(
-        "--bootstrap",
-        type=int,
-        metavar="N",
-        help=tr("uncertainty from N refits", "由 N 次重抽样估计不确定性"),
-    )
-    parser.add_argument("--resample", default="case", metavar="case|residual|group:COL", help="case")
-    parser.add_argument("--interval", default="percentile", metavar="percentile|bca", help="percentile")
-    parser.add_argument(
-        "--validate", metavar="SCHEME", help="loo | kfold:10 | groups:5:site | leave:site | blocks:1"
-    )
-    parser.add_argument(
-        "--influence",
-        nargs="?",
-        const="",
-        metavar="COL",
-        help=tr("refit without each record, or level of a column", "逐条（或逐组）剔除后重新拟合"),
-    )
-    parser.add_argument(
-        "--against",
-        action="append",
-        default=[],
-        metavar="TEXT_OR_FILE[@VARIANCE]",
-        help=tr("another candidate, compared by AIC or leave-one-out", "候选方程，以 AIC 或留一法比较"),
-    )
-    add_sampling(parser)
-    parser.add_argument(
-        "--by", metavar="COL", help=tr("fit each level of a column apart", "按列的各水平分别拟合")
-    )
-    parser.add_argument("--level", type=float, default=0.95, help=tr("level of the intervals", "置信水平"))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--json", metavar="OUT", help=tr("write the result as JSON (- for the console)", "将结果写为 JSON")
-    )
-    parser.add_argument(
-        "--save", metavar="TABLE", help=tr("save as table_id or table_id@version", "保存为参数表")
-    )
-    parser.set_defaults(func=run)
 
 
 def run(arguments) -> int:
@@ -345,41 +254,6 @@ def _save(results, reference, arguments) -> None:
 
 
 # --- ``sinklab predict``: apply a table to data, with intervals and a flag outside the fitted range.
-
-
-def _add_predict(subparsers) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser("predict", help=tr("apply a parameter table to data", "用参数表进行预测"))
-    parser.add_argument(
-        "table", metavar="TABLE", help=tr("folder, id or id@version", "参数表文件夹、id 或 id@version")
-    )
-    parser.add_argument(
-        "data", metavar="DATA", help=tr("CSV file with the predictors", "含自变量的 CSV 文件")
-    )
-    parser.add_argument("--level", type=float, default=0.95, help=tr("level of the intervals", "置信水平"))
-    parser.add_argument(
-        "--kind",
-        choices=("mean", "individual"),
-        default="mean",
-        help=tr("what the interval is of", "区间类型"),
-    )
-    parser.add_argument(
-        "--intervals",
-        choices=("delta", "draws"),
-        help=tr(
-            "by linearisation or by joint draws of the parameters", "线性化（delta）或参数联合抽样（draws）"
-        ),
-    )
-    parser.add_argument(
-        "--calibrate",
-        metavar="TREES",
-        help=tr(
-            "CSV file of weighed trees of one group, for a table of a mixed model",
-            "同一组已测样木的 CSV 文件（混合模型参数表）",
-        ),
-    )
-    parser.add_argument("-o", "--output", metavar="OUT", help=tr("CSV file to write", "输出 CSV 文件"))
-    parser.set_defaults(func=run_predict)
 
 
 def _calibrated(table, file):

@@ -6,91 +6,9 @@
 import sys
 from pathlib import Path
 
-from sinklab.language import LANGUAGES, DraftError, reader_language, tr
+from sinklab.language import DraftError, reader_language, tr
 
 # --- ``sinklab review``: a table, a draft that came back, or a claimed equation.
-
-
-def add_parsers(subparsers) -> None:
-    """Add the commands of this chapter."""
-    _add_review(subparsers)
-    _add_draft(subparsers)
-
-
-def _add_review(subparsers) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "review",
-        help=tr("review a table, a draft or an equation", "审查参数表、文稿或方程"),
-        description=tr(
-            "TABLE: recompute it and write the reviewer's report. DRAFT.docx: check every number, list comments and "
-            "tracked changes. EQUATION (with = in it) or TABLE with --on: test it on trees.",
-            "参数表：重算并写审查报告。文稿（.docx）：核对全部数值，列出批注和修订。方程（含 =）或用 --on 指定数据的参数表：用样木检验。",
-        ),
-    )
-    parser.add_argument(
-        "subject", metavar="TABLE|DRAFT.docx|EQUATION", help=tr("what is reviewed", "审查对象")
-    )
-    parser.add_argument("--json", action="store_true", help=tr("print as JSON", "以 JSON 输出"))
-    table = parser.add_argument_group(tr("a table", "参数表"))
-    table.add_argument("--root", metavar="DIR", help=tr("folder of the tables (params/)", "参数表所在文件夹"))
-    table.add_argument(
-        "--data",
-        metavar="FILE",
-        nargs="+",
-        default=[],
-        help=tr(
-            "own data: of a table made from plain files, or to test an equation on",
-            "制表所用本地数据，或检验方程的数据",
-        ),
-    )
-    table.add_argument("--site", metavar="COL", help=tr("column of the sites", "地点所在列"))
-    table.add_argument(
-        "--lang", choices=LANGUAGES, default=None, help=tr("language of report or draft", "报告或文稿语言")
-    )
-    table.add_argument("--to", metavar="FORMATS", default="docx,html", help="docx,html")
-    table.add_argument(
-        "--opinions", metavar="LIST", help=tr("list of opinions to print in the report", "列入报告的意见清单")
-    )
-    table.add_argument(
-        "--verdicts",
-        metavar="FILE",
-        help=tr(
-            "reviewers' verdicts (reports/verdicts/<table>/<version>.yml)",
-            "审查人结论文件（reports/verdicts/<表>/<版本>.yml）",
-        ),
-    )
-    table.add_argument("-o", "--output", metavar="DIR", help=tr("folder of the report", "报告文件夹"))
-    draft = parser.add_argument_group(tr("a draft", "文稿"))
-    draft.add_argument("--draft", metavar="NAME", help=tr("which draft the document is", "该文件是哪份文稿"))
-    draft.add_argument(
-        "--comments",
-        metavar="LIST",
-        help=tr("write comments and tracked changes (.csv, .yml)", "写出批注和修订（.csv、.yml）"),
-    )
-    draft.add_argument(
-        "--answered",
-        metavar="LIST",
-        help=tr("mark in this list what the document has answered", "在该清单中标记已答复的意见"),
-    )
-    claim = parser.add_argument_group(tr("an equation", "方程"))
-    claim.add_argument(
-        "--on", metavar="FILE", help=tr("trees to test a table on", "用于检验参数表的样木数据")
-    )
-    claim.add_argument("--values", default="", metavar="a=0.1,b=2", help=tr("numbers of its names", "参数值"))
-    claim.add_argument("--response", metavar="NAME", help=tr("left side that is tested", "检验的因变量"))
-    claim.add_argument("--range", default="", metavar="dbh=5:40", help=tr("claimed range", "声明的适用范围"))
-    claim.add_argument(
-        "--deviation",
-        type=float,
-        metavar="SD",
-        help=tr("claimed residual SD, a share: 0.25", "声明的残差标准差（比例）"),
-    )
-    claim.add_argument(
-        "--log", action="store_true", help=tr("SD of logarithms around medians", "对数尺度的标准差")
-    )
-    claim.add_argument("--level", type=float, default=0.95, help=tr("level of the intervals", "置信水平"))
-    parser.set_defaults(func=run)
 
 
 def run(arguments) -> int:
@@ -282,53 +200,6 @@ def _claim_report(found) -> str:
 # --- ``sinklab draft``: render a draft to Word, HTML and PDF, check its wording, or list the drafts there a
 
 FORMATS = "docx,html,pdf"
-
-
-def _add_draft(subparsers) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "draft",
-        help=tr("render a draft to Word, HTML and PDF", "生成文稿（Word、HTML、PDF）"),
-        description=tr(
-            "Render a draft described in reports/drafts/NAME.yml; without a name, list the drafts.",
-            "按 reports/drafts/NAME.yml 生成文稿；省略名称时列出全部文稿。",
-        ),
-    )
-    parser.add_argument("name", metavar="NAME", nargs="?", help=tr("name of the draft", "文稿名称"))
-    parser.add_argument(
-        "--lang",
-        choices=LANGUAGES,
-        default=reader_language(),
-        help=tr("language of the draft", "文稿语言"),
-    )
-    parser.add_argument(
-        "--to",
-        metavar="FORMATS",
-        default=FORMATS,
-        help=tr(f"formats with commas between them ({FORMATS})", f"格式，以逗号分隔（{FORMATS}）"),
-    )
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument(
-        "--preview",
-        action="store_true",
-        default=None,
-        help=tr("with a watermark, whatever the status of the numbers", "带水印的预览稿，不论数值状态"),
-    )
-    kind.add_argument(
-        "--final",
-        dest="preview",
-        action="store_false",
-        help=tr("without one; refused when a number is not good enough", "正式稿；数值状态不足时拒绝生成"),
-    )
-    kind.add_argument(
-        "--lint",
-        action="store_true",
-        help=tr(
-            "check wording, numbering, units and typed numbers instead; exit code 1 with findings",
-            "改为检查用词、编号、单位和手写数值；有问题时返回 1",
-        ),
-    )
-    parser.set_defaults(func=run_draft)
 
 
 def run_draft(arguments) -> int:

@@ -14,75 +14,6 @@ from sinklab.language import RunError, tr
 # --- ``sinklab run``: execute the jobs of a batch that changed.
 
 
-def add_parsers(subparsers) -> None:
-    """Add the commands of this chapter."""
-    _add_run(subparsers)
-    _add_lab(subparsers)
-
-
-def _add_run(subparsers) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "run",
-        help=tr("execute the notebooks of a batch that changed", "执行批次中有变化的笔记本"),
-    )
-    parser.add_argument(
-        "batch",
-        nargs="?",
-        default="default",
-        metavar="BATCH",
-        help=tr("name in notebooks/batches, or a .yml file", "notebooks/batches 中的名称，或 .yml 文件"),
-    )
-    parser.add_argument(
-        "--only", metavar="PATTERN", help=tr("names of jobs, such as agb_*", "作业名称，可用通配符，如 agb_*")
-    )
-    parser.add_argument("--workers", type=int, metavar="N", help=tr("worker processes", "工作进程数"))
-    parser.add_argument(
-        "--engine",
-        choices=("local", "dask", "slurm-array"),
-        help=tr("where the jobs are executed; local by default", "在何处执行作业；默认本机"),
-    )
-    parser.add_argument(
-        "--scheduler", metavar="ADDR", help=tr("address of a Dask scheduler", "Dask 调度器地址")
-    )
-    for name, english, chinese in (
-        ("ca", "authority", "颁发机构"),
-        ("cert", "certificate", "证书"),
-        ("key", "private key", "私钥"),
-    ):
-        parser.add_argument(
-            f"--tls-{name}",
-            metavar="FILE",
-            help=tr(f"{english} for a tls:// scheduler", f"tls:// 调度器所需的{chinese}文件"),
-        )
-    parser.add_argument(
-        "--sbatch",
-        metavar="OPTIONS",
-        default="",
-        help=tr(
-            'options of sbatch for the slurm-array engine: --sbatch="--partition=short --mem=4G"',
-            'slurm-array 引擎传给 sbatch 的选项：--sbatch="--partition=short --mem=4G"',
-        ),
-    )
-    parser.add_argument(
-        "--force", action="store_true", help=tr("execute unchanged jobs too", "未变的作业也重新执行")
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help=tr("show what would run, and why", "只显示将执行什么及原因")
-    )
-    parser.add_argument(
-        "--watch",
-        action="store_true",
-        help=tr("stay, and run again whatever changes", "持续监视，有改动即重新执行"),
-    )
-    parser.add_argument(
-        "--log-json",
-        action="store_true",
-        help=tr("tell the progress in JSON lines", "以 JSON 行输出进度"),
-    )
-    parser.set_defaults(func=run_command)
-
-
 def run_command(arguments) -> int:
     """Run the command; 1 when a job failed."""
     from sinklab.runs.engines import worker_count
@@ -178,25 +109,6 @@ def _watch(batch, arguments, workers: int) -> int:
 
 
 # --- ``sinklab lab``: JupyterLab in the workbench.
-
-
-def _add_lab(subparsers) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "lab", help=tr("open the workbench in JupyterLab", "在 JupyterLab 中打开工作台")
-    )
-    parser.add_argument(
-        "system",
-        nargs="?",
-        metavar="SYSTEM",
-        help=tr(
-            "system whose notebooks are opened (data/vocabulary/systems.csv)",
-            "打开哪个系统的笔记本（data/vocabulary/systems.csv）",
-        ),
-    )
-    parser.add_argument("--port", type=int, default=8888, help=tr("port to begin with", "起始端口"))
-    parser.add_argument("--no-browser", action="store_true", help=tr("open no browser", "不打开浏览器"))
-    parser.set_defaults(func=run_lab)
 
 
 def run_lab(arguments) -> int:

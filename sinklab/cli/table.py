@@ -16,42 +16,6 @@ from sinklab.language import listing, reader_language, tr
 # --- ``sinklab table``: list parameter tables, show one, validate packages; and the way to publication.
 
 
-def add_parsers(subparsers) -> None:
-    """Add the command to the parser."""
-    parser = subparsers.add_parser(
-        "table", help=tr("list, show, check and publish parameter tables", "列出、查看、校验和发布参数表")
-    )
-    actions = parser.add_subparsers(dest="action", metavar=tr("ACTION", "操作"), required=True)
-
-    overview = actions.add_parser("list", help=tr("all tables with their status", "列出全部参数表及其状态"))
-    overview.set_defaults(func=run_list)
-
-    show = actions.add_parser("show", help=tr("one table, for people", "查看一张参数表"))
-    show.add_argument("table", metavar="TABLE", help=_ref_help())
-    show.set_defaults(func=run_show)
-
-    check = actions.add_parser(
-        "validate", help=tr("check packages; exit code 1 for problems", "校验参数表；有问题时退出码为 1")
-    )
-    check.add_argument(
-        "tables", metavar="TABLE", nargs="*", help=_ref_help() + tr("; all when left out", "；省略时校验全部")
-    )
-    check.set_defaults(func=run_validate)
-
-    published = [add(actions) for add in PUBLISHING]
-    for action in (overview, show, check, *published):
-        action.add_argument("--json", action="store_true", help=tr("print JSON", "输出 JSON"))
-        action.add_argument(
-            "--root",
-            metavar="DIR",
-            help=tr("folder of the tables (params)", "参数表所在文件夹（默认 params）"),
-        )
-
-
-def _ref_help() -> str:
-    return tr("folder, id or id@version", "参数表文件夹、id 或 id@version")
-
-
 def print_json(content) -> None:
     """Print plain types as JSON; numbers that do not exist are null."""
     import json
@@ -256,19 +220,6 @@ def run_validate(arguments) -> int:
 SHOWN = 20
 
 
-def add_diff_action(actions) -> None:
-    """Add the action to the parser of ``sinklab table``; returns its parser for common options."""
-    parser = actions.add_parser(
-        "diff", help=tr("compare two versions and propose a version number", "比较两个版本并建议版本号")
-    )
-    reference = tr("folder, id or id@version", "参数表文件夹、id 或 id@version")
-    parser.add_argument("old", metavar="A", help=tr("the earlier table: ", "较早的表：") + reference)
-    parser.add_argument("new", metavar="B", help=tr("the later table: ", "较新的表：") + reference)
-    parser.add_argument("--all", action="store_true", help=tr("list every cell", "逐格列出全部变化"))
-    parser.set_defaults(func=run_diff)
-    return parser
-
-
 def run_diff(arguments) -> int:
     """Print what changed."""
     from sinklab.tables.comparison import diff
@@ -437,32 +388,6 @@ def _verdict(found) -> str:
 # --- ``sinklab table digits``: how many decimal places a table must be printed with.
 
 
-def add_digits_action(actions):
-    """Add the action to the parser of ``sinklab table``; returns its parser for common options."""
-    parser = actions.add_parser(
-        "digits",
-        help=tr(
-            "decimal places to print, so that predictions stay what they are",
-            "列出应印的小数位数，使预测值保持不变",
-        ),
-    )
-    parser.add_argument(
-        "table", metavar="TABLE", help=tr("folder, id or id@version", "参数表文件夹、id 或 id@version")
-    )
-    parser.add_argument(
-        "--fraction",
-        type=float,
-        default=0.1,
-        metavar="SHARE",
-        help=tr(
-            "largest move of a prediction, in its standard errors (0.1)",
-            "预测值的最大偏移，以其标准误计（默认 0.1）",
-        ),
-    )
-    parser.set_defaults(func=run_digits)
-    return parser
-
-
 def run_digits(arguments) -> int:
     """Print value, standard error and printed text of each coefficient."""
     from dataclasses import asdict
@@ -516,35 +441,6 @@ def report_digits(name: str, printed) -> str:
 
 # --- ``sinklab table export``: a table for a workbook, R or a text.
 
-#: The targets of :mod:`sinklab.tables.export`, here so that the parser loads nothing heavy.
-TARGETS = ("xlsx", "r", "latex")
-
-
-def add_export_action(actions):
-    """Add the action to the parser of ``sinklab table``; returns its parser for common options."""
-    parser = actions.add_parser(
-        "export",
-        help=tr(
-            "write a table as workbook with live formulas, R or LaTeX",
-            "导出为带公式的工作簿，或 R、LaTeX",
-        ),
-    )
-    parser.add_argument(
-        "table", metavar="TABLE", help=tr("folder, id or id@version", "参数表文件夹、id 或 id@version")
-    )
-    parser.add_argument("--to", choices=TARGETS, required=True, help=tr("what to write", "导出格式"))
-    parser.add_argument("-o", "--output", metavar="FILE", help=tr("file to write", "输出文件"))
-    parser.add_argument(
-        "--level", type=float, help=tr("level of the intervals (0.95)", "置信水平（默认 0.95）")
-    )
-    parser.add_argument(
-        "--kind",
-        choices=("mean", "individual"),
-        help=tr("what the interval is of (mean)", "区间类型（默认 mean）"),
-    )
-    parser.set_defaults(func=run_export)
-    return parser
-
 
 def run_export(arguments) -> int:
     """Write the file and name it."""
@@ -561,37 +457,6 @@ def run_export(arguments) -> int:
 
 
 # --- ``sinklab table verify``: recompute a table and say what agreed and what differs.
-
-
-def add_verify_action(actions):
-    """Add the action to the parser of ``sinklab table``; returns its parser for common options."""
-    parser = actions.add_parser(
-        "verify",
-        help=tr(
-            "recompute a table from its stated inputs; exit code 1 when anything differs",
-            "按表中所述输入重新计算；有任何不符时退出码为 1",
-        ),
-    )
-    parser.add_argument(
-        "tables",
-        metavar="TABLE",
-        nargs="+",
-        help=tr("folder, id or id@version", "参数表文件夹、id 或 id@version"),
-    )
-    add_data(parser)
-    parser.set_defaults(func=run_verify)
-    return parser
-
-
-def add_data(parser) -> None:
-    """Add ``--data``: the files that a table is computed from again."""
-    parser.add_argument(
-        "--data",
-        metavar="FILE",
-        nargs="+",
-        default=[],
-        help=tr("own data files, for tables made from plain files", "由本地文件生成的表：所用数据文件"),
-    )
 
 
 def run_verify(arguments) -> int:
@@ -647,51 +512,6 @@ def _ratio(value, number) -> str:
 
 
 # --- ``sinklab table release``: recompute a version, refuse it or seal it.
-
-
-def add_release_action(actions):
-    """Add the action to the parser of ``sinklab table``; returns its parser for common options."""
-    parser = actions.add_parser(
-        "release",
-        help=tr(
-            "give a version the status reviewed or published, and seal it",
-            "将一个版本定为已评审或已发布，并封存",
-        ),
-    )
-    parser.add_argument(
-        "table", metavar="TABLE@VERSION", help=tr("id@version, or its folder", "id@version 或其文件夹")
-    )
-    parser.add_argument(
-        "--status", choices=("reviewed", "published"), default="reviewed", help=tr("new status", "新状态")
-    )
-    parser.add_argument("--reason", required=True, help=tr("why there is this version", "发布该版本的原因"))
-    parser.add_argument(
-        "--reviewer",
-        action="append",
-        required=True,
-        metavar="NAME",
-        help=tr("who reviewed it; repeat", "评审人，可重复"),
-    )
-    parser.add_argument(
-        "--accept",
-        action="append",
-        default=[],
-        metavar="CHECK[:RESPONSE]=REASON",
-        help=tr("why a failed check is accepted; repeat", "接受某项未通过检查的理由，可重复"),
-    )
-    parser.add_argument(
-        "--author",
-        action="append",
-        metavar="NAME",
-        help=tr("author of the table; repeat", "表的作者，可重复"),
-    )
-    parser.add_argument("--doi", default="", help=tr("DOI of this version", "该版本的 DOI"))
-    parser.add_argument(
-        "--date", metavar="YYYY-MM-DD", help=tr("date of the release (today)", "发布日期（默认当天）")
-    )
-    add_data(parser)
-    parser.set_defaults(func=run_release)
-    return parser
 
 
 def run_release(arguments) -> int:
@@ -761,6 +581,3 @@ def accepted(texts) -> dict[str, str]:
             )
         found[key.strip()] = reason.strip()
     return found
-
-
-PUBLISHING = (add_diff_action, add_verify_action, add_digits_action, add_export_action, add_release_action)
