@@ -1,33 +1,40 @@
-"""Checks that a table passes or fails, written beside its numbers.
+"""Whether a table is good, and whether its package is what it claims to be.
 
-Checks of two kinds: *definitions* (a covariance must be one), and *thresholds* from
-``data/rules/acceptance.csv``. A threshold that was recalled and not read in its source is marked so,
-and no threshold makes a table invalid: it is recorded for those who review.
-
-Points inside the validity range of a model, at which two sets of numbers are compared.
-
-A rounding guard: enough printed digits that the predictions stay what they were.
-
-Coefficients of one equation are strongly correlated: each may be uncertain by a tenth while the
-prediction is certain to a hundredth. Digits that suit the standard error of each coefficient by
-itself may then spoil the prediction. The guard starts from those digits and adds one where it helps
-most, until no prediction inside the validity range moves by more than a stated fraction of its
-standard error.
+Checks are written beside the numbers, in ``checks.csv``, and are of two kinds: *definitions* (a
+covariance must be one), and *thresholds* from ``data/rules/acceptance.csv``. A threshold that was recalled and
+not read in its source is marked so, and no threshold makes a table invalid: it is recorded for those
+who review. :func:`validate` asks an independent tool about the files, and compares the numbers with
+each other.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from sinklab.data.files import records
-from sinklab.language import TableError, tr
-from sinklab.tables.pack import EIGENVALUE_FLOOR, smallest_eigenvalue, square
-from sinklab.tables.schema import FILES, system_of
-
-# --- Checks that a table passes or fails, written beside its numbers.
+from sinklab.language import EquationError, TableError, tr
+from sinklab.tables import package
+from sinklab.tables.pack import (
+    EIGENVALUE_FLOOR,
+    labels_of,
+    of_model,
+    smallest_eigenvalue,
+    square,
+    table_status,
+    unpack,
+)
+from sinklab.tables.schema import (
+    DESCRIPTOR,
+    FROZEN,
+    RELEASE_FILES,
+    check_table_id,
+    check_version,
+    columns_of,
+    system_of,
+)
 
 _COMPARE = {
     "<=": lambda value, limit: value <= limit,
@@ -80,7 +87,7 @@ def run_checks(frames, table_id: str) -> pd.DataFrame:
     Parameters
     ----------
     frames : dict of DataFrame
-        See :func:`sinklab.tables.pack.pack`.
+        See :func:`sinklab.tables.pack.pack_table`.
     table_id : str
         Tells which ecosystem's rules apply.
 
@@ -96,32 +103,27 @@ def run_checks(frames, table_id: str) -> pd.DataFrame:
         rows += _thresholds(frames["indices"], system_of(table_id))
     if "values" in frames:
         rows += [_value_check(row) for row in frames["values"].to_dict("records")]
-    return pd.DataFrame(rows, columns=[f.name for f in FILES["checks"]])
+    return pd.DataFrame(rows, columns=columns_of("checks"))
 
 
 def _definitions(frames, model) -> list[dict]:
-    def of_model(name):
-        return frames[name][frames[name]["model_id"] == model]
-
-    coefficients = of_model("coefficients")
-    labels = [
-        f"{n}[{g}]" if g else n for n, g in zip(coefficients["name"], coefficients["group"], strict=True)
-    ]
-    covariance = square(of_model("covariance"), labels)
+    labels = labels_of(of_model(frames["coefficients"], model))
+    covariance = square(of_model(frames["covariance"], model), labels)
     eigenvalue = smallest_eigenvalue(covariance)
-    common = {"model_id": model, "rule_status": "definition"}
     return [
-        common
-        | {
+        {
             "check_id": "converged",
+            "model_id": model,
+            "rule_status": "definition",
             # A fit that did not converge is refused before it comes here.
             "passed": True,
             "message_en": "the fit met its convergence criterion",
             "message_zh": "拟合满足收敛条件",
         },
-        common
-        | {
+        {
             "check_id": "covariance_positive",
+            "model_id": model,
+            "rule_status": "definition",
             "passed": bool(eigenvalue >= EIGENVALUE_FLOOR),
             "value": eigenvalue,
             "comparison": ">=",
@@ -183,220 +185,164 @@ def definitions_failed(frames) -> list[str]:
     ]
 
 
-# --- Points inside the validity range of a model, at which two sets of numbers are compared.
+# Validation of a package
 
-#: Points on each predictor; fewer when there are many predictors, so that the product stays below the limit.
-POINTS = 5
-LIMIT = 1000
-
-
-def along(result, points: int = 9) -> pd.DataFrame:
-    """Points from the smallest to the largest individual: every predictor grows together.
-
-    Predictors of biomass grow together, so these points lie where the data lie.
-
-    Parameters
-    ----------
-    result : FitResult
-        Its ``ranges`` are spanned, in equal steps of the logarithm where all values are positive.
-    points : int
-
-    Returns
-    -------
-    points : DataFrame
-        Predictors, and the group columns of parameters that vary: each point for each combination of levels.
-    """
-    columns = {x: _steps(*limits, points) for x, limits in _used(result).items()}
-    return _with_groups(pd.DataFrame(columns, index=range(points)), result)
+# Draws are samples: mean and spread may be off by this many of their own standard errors.
+_DRAW_Z = 6.0
 
 
-def corners_and_between(result, points: int = POINTS) -> pd.DataFrame:
-    """Every combination of values of the predictors, corners of the validity range included.
+def validate(path) -> list[str]:
+    """Every problem of a table package; an empty list for a sound one.
+
+    Frictionless checks the files against ``datapackage.json`` (types, limits, keys, hashes); then
+    the numbers are checked against each other: equations can be read and have all their coefficients,
+    covariances are positive semi-definite and agree with the standard errors, draws agree with the
+    estimates, statuses agree between files, and folder, id and version agree.
 
     Parameters
     ----------
-    result : FitResult
-    points : int
-        Values of each predictor, reduced to two at least while the product is above ``LIMIT``.
+    path : path
+        Folder of one version of a table.
 
     Returns
     -------
-    points : DataFrame
-    """
-    limits = _used(result)
-    while points > 2 and points ** len(limits) > LIMIT:
-        points -= 1
-    rows = product(*(_steps(*pair, points) for pair in limits.values()))
-    return _with_groups(pd.DataFrame(list(rows), columns=list(limits)), result)
-
-
-def _used(result) -> dict[str, tuple[float, float]]:
-    return {x: result.ranges[x] for x in result.system.predictors}
-
-
-def _steps(low, high, points) -> np.ndarray:
-    return np.geomspace(low, high, points) if low > 0 else np.linspace(low, high, points)
-
-
-def _with_groups(frame, result) -> pd.DataFrame:
-    """Repeat the points for each combination of group levels."""
-    levels: dict[str, list[str]] = {}
-    for name, column in result.system.groups.items():
-        here = result.parameters.loc[result.parameters["name"] == name, "group"]
-        levels[column] = sorted(set(here) & set(levels.get(column, here)))
-    for column, known in levels.items():
-        frame = pd.concat([frame.assign(**{column: level}) for level in known], ignore_index=True)
-    return frame
-
-
-# --- A rounding guard: enough printed digits that the predictions stay what they were.
-
-#: Share of its standard error that a prediction may move by rounding.
-FRACTION = 0.1
-#: Significant digits of a standard error; a value without one has ``PLAIN_DIGITS``.
-ERROR_DIGITS = 2
-PLAIN_DIGITS = 6
-#: Significant digits that a double-precision number has.
-MOST_DIGITS = 15
-
-
-@dataclass(frozen=True)
-class Printed:
-    """Decimal places to print, and how far the predictions from the printed numbers are off.
-
-    ``numbers`` has one row for each coefficient, and for each correction factor that is not 1
-    (``label`` is then ``correction[response]``): ``label, value, se, decimals, by_error, printed``,
-    where ``by_error`` are the decimals that the standard error alone would ask for. ``worst`` is the
-    largest move of a prediction in its standard errors, at ``at`` of ``response``; ``unguarded`` the
-    same for ``by_error``.
-    """
-
-    numbers: pd.DataFrame
-    fraction: float
-    worst: float
-    unguarded: float
-    response: str
-    at: str
-
-    @property
-    def decimals(self) -> dict[str, int]:
-        """Decimal places by label; negative ones lie left of the point."""
-        return dict(zip(self.numbers["label"], self.numbers["decimals"], strict=True))
-
-
-def guard(result, fraction: float = FRACTION) -> Printed:
-    """Decimal places to print the coefficients of a model with.
-
-    Parameters
-    ----------
-    result : FitResult
-        From a fit or a table.
-    fraction : float
-        Largest move of a prediction of the mean, in its standard errors.
-
-    Returns
-    -------
-    printed : Printed
+    problems : list of str
 
     Raises
     ------
     TableError
-        ``fraction`` is not positive, or no number of digits is enough.
+        The folder holds no table.
     """
-    if not fraction > 0:
-        raise TableError(
-            tr(f"fraction {fraction}; expected a number above 0", f"比例 {fraction} 无效；应为大于 0 的数")
+    folder = Path(path)
+    descriptor = package.read_descriptor(folder)
+    problems = _by_frictionless(folder) + _place(folder, descriptor)
+    frames, faults = package.read_files(folder, descriptor)
+    problems += [fault for fault in faults if fault not in problems]
+    if not faults:
+        problems += _statuses(frames, descriptor) + definitions_failed(frames)
+        if "models" in frames:
+            try:
+                models = unpack(frames, frames["provenance"])
+            except (TableError, EquationError, ValueError) as error:
+                return [*problems, str(error)]
+            for key, model in zip(frames["models"]["model_id"], models, strict=True):
+                problems += [f"{key}: {text}" for text in _uncertainty(model)]
+    return problems
+
+
+def _by_frictionless(folder) -> list[str]:
+    import frictionless
+
+    report = frictionless.validate(str(folder / DESCRIPTOR))
+    problems = [error.message for error in report.errors]
+    return problems + [f"{task.place}: {error.message}" for task in report.tasks for error in task.errors]
+
+
+def _place(folder, descriptor) -> list[str]:
+    problems = []
+    try:
+        table_id, version = check_table_id(descriptor.get("name")), check_version(descriptor.get("version"))
+    except TableError as error:
+        return [str(error)]
+    place = folder.resolve()
+    if (place.parent.name, place.name) != (table_id, version):
+        problems.append(
+            tr(
+                f"the folder is {place.parent.name}/{place.name}; {DESCRIPTOR} says {table_id}/{version}",
+                f"文件夹为 {place.parent.name}/{place.name}；{DESCRIPTOR} 中为 {table_id}/{version}",
+            )
         )
-    test = _Test(result)
-    start = np.array([_by_error(v, s) for v, s in zip(test.values, test.se, strict=True)])
-    decimals, (unguarded, *_) = start.copy(), test.worst(start)
-    most = np.array([MOST_DIGITS - 1 - _magnitude(v) for v in test.values])
-    while True:
-        worst, point, response = test.worst(decimals)
-        if worst <= fraction:
-            break
-        share = test.share(decimals, point, response)
-        share[decimals >= most] = 0.0
-        if not share.any():
-            raise TableError(
+    listed = {resource["path"] for resource in descriptor["resources"]} | {DESCRIPTOR}
+    if descriptor["sinklab"].get("status") in FROZEN:
+        listed |= set(RELEASE_FILES)
+        problems += package.seal_problems(folder, table_id, version)
+    for extra in sorted(p.name for p in folder.iterdir() if p.name not in listed):
+        problems.append(tr(f"{extra}: not listed in {DESCRIPTOR}", f"{extra}：未列入 {DESCRIPTOR}"))
+    return problems
+
+
+def _statuses(frames, descriptor) -> list[str]:
+    problems = []
+    claimed = descriptor["sinklab"].get("status")
+    try:
+        found = table_status(frames)
+    except TableError:
+        return problems  # An unknown status is already named by its enum.
+    if claimed != found:
+        problems.append(
+            tr(
+                f"{DESCRIPTOR} says {claimed}; the weakest row is {found}",
+                f"{DESCRIPTOR} 中的状态为 {claimed}；最低一行的状态为 {found}",
+            )
+        )
+    if "models" in frames:
+        of_model = dict(zip(frames["models"]["model_id"], frames["models"]["status"], strict=True))
+        for row in frames["equations"].to_dict("records"):
+            if row["status"] != of_model.get(row["model_id"], row["status"]):
+                problems.append(
+                    tr(
+                        f"equations.csv: {row['model_id']}, {row['response']} is {row['status']}; "
+                        f"its model is {of_model[row['model_id']]}",
+                        f"equations.csv：{row['model_id']} 的 {row['response']} 状态为 {row['status']}；"
+                        f"模型状态为 {of_model[row['model_id']]}",
+                    )
+                )
+    return problems
+
+
+def _uncertainty(model) -> list[str]:
+    """Disagreements between estimates, standard errors, covariance and draws of one model."""
+    problems = []
+    eigenvalue = smallest_eigenvalue(model.covariance)
+    if not eigenvalue >= EIGENVALUE_FLOOR:
+        problems.append(
+            tr(
+                f"covariance.csv is not positive semi-definite (smallest scaled eigenvalue {eigenvalue:.3g})",
+                f"covariance.csv 不是半正定矩阵（最小标度特征值 {eigenvalue:.3g}）",
+            )
+        )
+    spread = np.sqrt(np.clip(np.diag(model.covariance), 0, None))
+    for label, se, root in zip(model.labels, model.parameters["se"], spread, strict=True):
+        if not np.isclose(root, se, rtol=1e-6, atol=0):
+            problems.append(
                 tr(
-                    f"{response}: {MOST_DIGITS} digits move the prediction by {worst:.3g} standard errors",
-                    f"{response}：保留 {MOST_DIGITS} 位有效数字时预测值仍偏移 {worst:.3g} 倍标准误",
+                    f"{label}: se {se:g}; covariance.csv gives {root:g}",
+                    f"{label}：标准误 {se:g}；由 covariance.csv 得 {root:g}",
                 )
             )
-        decimals[np.argmax(share)] += 1
-    numbers = pd.DataFrame(
-        {"label": test.labels, "value": test.values, "se": test.se, "decimals": decimals, "by_error": start}
-    )
-    numbers["printed"] = rounded(test.values, decimals)
-    return Printed(numbers, fraction, float(worst), float(unguarded), response, test.place(point))
+    return problems + _draws(model)
 
 
-def rounded(values, decimals) -> np.ndarray:
-    """Values as they are read back from print."""
-    return np.array([round(float(v), int(d)) for v, d in zip(values, decimals, strict=True)])
-
-
-def text(value: float, decimals: int) -> str:
-    """A number with some decimal places, without an exponent."""
-    shown = f"{round(float(value), int(decimals)):.{max(int(decimals), 0)}f}"
-    return shown.removeprefix("-") if float(shown) == 0 else shown
-
-
-def _magnitude(number: float) -> int:
-    return int(f"{abs(number):.0e}".partition("e")[2]) if number and np.isfinite(number) else 0
-
-
-def _by_error(value: float, se: float) -> int:
-    if np.isfinite(se) and se > 0:
-        return ERROR_DIGITS - 1 - int(f"{se:.{ERROR_DIGITS - 1}e}".partition("e")[2])
-    return PLAIN_DIGITS - 1 - _magnitude(value)
-
-
-class _Test:
-    """Predictions of a model at points of its validity range, from full and from rounded numbers."""
-
-    def __init__(self, result):
-        self.result = result
-        self.points = pd.concat([along(result), corners_and_between(result)], ignore_index=True)
-        self.responses = result.system.responses
-        corrected = [r for r in result.system.free if result.correction.get(r, 1.0) != 1.0]
-        self.corrected = corrected
-        self.labels = [*result.labels, *(f"correction[{r}]" for r in corrected)]
-        self.values = np.concatenate([result.values, [result.correction[r] for r in corrected]])
-        self.se = np.concatenate([result.parameters["se"].to_numpy(float), np.full(len(corrected), np.nan)])
-        full = result.predict(self.points)
-        self.full = full[list(self.responses)].to_numpy()
-        se = full[[f"{r}_se" for r in self.responses]].to_numpy()
-        # A prediction without uncertainty must not move beyond the sixth digit.
-        self.unit = np.where(se > 0, se, 1e-6 * np.abs(self.full))
-
-    def predicted(self, values) -> np.ndarray:
-        k = len(self.result.labels)
-        other = replace(
-            self.result,
-            parameters=self.result.parameters.assign(value=values[:k]),
-            correction=self.result.correction | dict(zip(self.corrected, values[k:], strict=True)),
-        )
-        return other.predict(self.points)[list(self.responses)].to_numpy()
-
-    def worst(self, decimals):
-        """Largest move in standard errors, its point and its response."""
-        moved = np.abs(self.predicted(rounded(self.values, decimals)) - self.full) / self.unit
-        point, column = np.unravel_index(np.nanargmax(moved), moved.shape)
-        return moved[point, column], int(point), self.responses[column]
-
-    def share(self, decimals, point, response) -> np.ndarray:
-        """Move of one prediction by the rounding of each number alone."""
-        off = rounded(self.values, decimals)
-        column = self.responses.index(response)
-        moves = np.zeros(len(off))
-        for j in np.flatnonzero(off != self.values):
-            values = self.values.copy()
-            values[j] = off[j]
-            moves[j] = abs(self.predicted(values)[point, column] - self.full[point, column])
-        return moves
-
-    def place(self, point) -> str:
-        row = self.points.iloc[point]
-        return ", ".join(f"{c} = {v}" if isinstance(v, str) else f"{c} = {v:.4g}" for c, v in row.items())
+def _draws(model) -> list[str]:
+    """Coefficients whose draws have another centre or spread than estimate and standard error."""
+    problems = []
+    se = model.parameters["se"].to_numpy(float)
+    rows = zip(model.labels, model.values, se, model.log_coefficients(), strict=True)
+    for label, estimate, width, on_log in rows:
+        drawn = model.stored_draws[label].to_numpy(float)
+        if on_log and drawn.min() <= 0:
+            problems.append(
+                tr(
+                    f"{label}: the smallest draw is {drawn.min():g}; draws of this factor are positive",
+                    f"{label}：最小抽样值为 {drawn.min():g}；该系数的抽样应为正数",
+                )
+            )
+            continue
+        if on_log:
+            # Drawn as a logarithm: the estimate is the median of the draws.
+            drawn, centre, width = np.log(drawn), np.log(estimate), width / estimate
+        else:
+            centre = estimate
+        n = len(drawn)
+        far = abs(drawn.mean() - centre) > _DRAW_Z * width / np.sqrt(n) + 1e-12 * abs(centre)
+        odd = width > 0 and abs(drawn.std(ddof=1) / width - 1) > _DRAW_Z / np.sqrt(2 * (n - 1))
+        if far or odd:
+            problems.append(
+                tr(
+                    f"{label}: {centre:g} with se {width:g}; the draws have mean {drawn.mean():g} and "
+                    f"standard deviation {drawn.std(ddof=1):g}",
+                    f"{label}：{centre:g}，标准误 {width:g}；抽样均值为 {drawn.mean():g}，"
+                    f"标准差为 {drawn.std(ddof=1):g}",
+                )
+            )
+    return problems

@@ -4,8 +4,6 @@ The version of a table speaks of its numbers. *major*: a value changed its meani
 component, level of the interval), went away, or left its old interval, or a prediction left the old
 interval of the mean. *minor*: rows came, or numbers moved inside their old interval. *patch*: only
 words changed.
-
-Why two versions of a table differ: other data, other method, other software.
 """
 
 import json
@@ -16,110 +14,14 @@ import pandas as pd
 from scipy import stats
 
 from sinklab.language import SinklabError
-from sinklab.tables.checks import along
-from sinklab.tables.schema import FILES, version_key
-
-# --- Why two versions of a table differ: other data, other method, other software.
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One statement of the origin that differs: ``kind`` is data, method or software."""
-
-    kind: str
-    name: str
-    old: str
-    new: str
-
-
-_DATA = ("spec", "where", "fingerprint", "n_read", "n_used", "by")
-_METHOD = ("method", "variance", "correction", "level", "seed")
-
-
-def causes(old: dict, new: dict) -> list[Cause]:
-    """Compare the contents of two ``provenance.json``.
-
-    Parameters
-    ----------
-    old, new : dict
-
-    Returns
-    -------
-    causes : list of Cause
-        Data first, then methods, then software; each difference once.
-    """
-    found: list[Cause] = []
-    before, after = _records(old), _records(new)
-    for key in before.keys() | after.keys():
-        one, other = before.get(key, {}), after.get(key, {})
-        found += _differences("data", key, _inputs(one), _inputs(other))
-    for key in old["models"].keys() & new["models"].keys():
-        found += _differences("method", key, _method(old["models"][key]), _method(new["models"][key]))
-    found += _differences("software", "", _software(old), _software(new))
-    order = ("data", "method", "software")
-    unique = {(c.kind, c.name, c.old, c.new): c for c in found}
-    return sorted(unique.values(), key=lambda c: (order.index(c.kind), c.name))
-
-
-def _records(about) -> dict:
-    """Sources by model, and those of scalar values by their place."""
-    models = {key: record["source"] for key, record in about["models"].items()}
-    others = [data for data in about["data"] if data not in models.values()]
-    return models | {f"data {i}": data for i, data in enumerate(others, start=1)}
-
-
-def _inputs(source) -> dict:
-    found = {k: source[k] for k in _DATA if source.get(k) is not None}
-    return found | {f"sha256 {name}": digest for name, digest in (source.get("files") or {}).items()}
-
-
-def _method(record) -> dict:
-    certificate = record.get("certificate") or {}
-    found = {k: record.get(k) for k in _METHOD}
-    return found | {k: certificate.get(k) for k in ("estimator", "bootstrap")}
-
-
-def _software(about) -> dict:
-    own = about["sinklab"]
-    found = {"sinklab": own["version"], "sinklab source": own["source_sha256"], "lock": about["lock_sha256"]}
-    return found | about["stack"]
-
-
-def _differences(kind, key, old, new) -> list[Cause]:
-    names = dict.fromkeys([*old, *new])
-    where = f"{key}: " if key not in ("", "model") else ""
-    return [
-        Cause(kind, f"{where}{name}", _text(old.get(name)), _text(new.get(name)))
-        for name in names
-        if old.get(name) != new.get(name)
-    ]
-
-
-def _text(value) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-# --- What changed between two versions of a table, and which version number the change deserves.
+from sinklab.tables.digits import along
+from sinklab.tables.provenance import ModelRecord, Provenance
+from sinklab.tables.schema import FILES, KEYS, version_key
 
 PARTS = ("none", "patch", "minor", "major")
 #: Relative difference below which two numbers are the same up to the rounding of the computer.
 ROUNDING = 1e-9
 
-#: Columns that name a row of each file.
-KEYS = {
-    "models": ("model_id",),
-    "equations": ("model_id", "response"),
-    "coefficients": ("model_id", "name", "group"),
-    "covariance": ("model_id", "row", "column"),
-    "residual_correlation": ("model_id", "row", "column"),
-    "random_effects": ("model_id", "row", "column"),
-    "ranges": ("model_id", "predictor"),
-    "indices": ("model_id", "response", "class_column", "class_label"),
-    "values": ("name", "group"),
-    "checks": ("check_id", "model_id", "response"),
-}
 #: Columns that say what a number is; another entry is another number.
 _MEANING = {
     "models": {"group_column", "group_level"},
@@ -169,6 +71,16 @@ class Move:
     n_beyond: int
     n_point: int
     at: str
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One statement of the origin that differs: ``kind`` is data, method or software."""
+
+    kind: str
+    name: str
+    old: str
+    new: str
 
 
 @dataclass(frozen=True)
@@ -383,3 +295,63 @@ def _move(model_id, response, points, then, now) -> Move:
     at = ", ".join(f"{c} = {v:.4g}" if not isinstance(v, str) else v for c, v in points.iloc[most].items())
     relative = float(change.iloc[most] / then[response].iloc[most])
     return Move(model_id, response, relative, float(in_se.iloc[most]), int(outside.sum()), len(points), at)
+
+
+# Why: other data, other method, other software
+
+_DATA = ("spec", "where", "fingerprint", "n_read", "n_used", "by")
+_METHOD = ("method", "variance", "correction", "level", "seed")
+
+
+def causes(old: Provenance, new: Provenance) -> list[Cause]:
+    """Differences of origin: data first, then methods, then software; each once."""
+    found: list[Cause] = []
+    before, after = _records(old), _records(new)
+    for key in before.keys() | after.keys():
+        one, other = before.get(key, {}), after.get(key, {})
+        found += _differences("data", key, _inputs(one), _inputs(other))
+    for key in old.models.keys() & new.models.keys():
+        found += _differences("method", key, _method(old.models[key]), _method(new.models[key]))
+    found += _differences("software", "", _software(old), _software(new))
+    order = ("data", "method", "software")
+    unique = {(c.kind, c.name, c.old, c.new): c for c in found}
+    return sorted(unique.values(), key=lambda c: (order.index(c.kind), c.name))
+
+
+def _records(about) -> dict:
+    """Sources by model, and those of scalar values by their place."""
+    models = {key: record.source for key, record in about.models.items()}
+    others = [data for data in about.data if data not in models.values()]
+    return models | {f"data {i}": data for i, data in enumerate(others, start=1)}
+
+
+def _inputs(source) -> dict:
+    found = {k: source[k] for k in _DATA if source.get(k) is not None}
+    return found | {f"sha256 {name}": digest for name, digest in (source.get("files") or {}).items()}
+
+
+def _method(record: ModelRecord) -> dict:
+    found = {k: getattr(record, k) for k in _METHOD}
+    return found | {k: (record.certificate or {}).get(k) for k in ("estimator", "bootstrap")}
+
+
+def _software(about: Provenance) -> dict:
+    own = about.sinklab
+    found = {"sinklab": own["version"], "sinklab source": own["source_sha256"], "lock": about.lock_sha256}
+    return found | about.stack
+
+
+def _differences(kind, key, old, new) -> list[Cause]:
+    names = dict.fromkeys([*old, *new])
+    where = f"{key}: " if key not in ("", "model") else ""
+    return [
+        Cause(kind, f"{where}{name}", _text(old.get(name)), _text(new.get(name)))
+        for name in names
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _text(value) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -1,9 +1,4 @@
-"""Fitted models to the frames of a table package.
-
-The frames of a table package back to fitted models.
-
-Where the numbers of a table come from, and what that allows them to be called.
-"""
+"""Fitted models and scalar values to the frames of a table package, and back to fitted models."""
 
 import re
 
@@ -13,17 +8,17 @@ import pandas as pd
 from sinklab.data import vocabulary
 from sinklab.equations.system import System
 from sinklab.equations.tree import names
-from sinklab.language import DataError, EquationError, TableError, listing, plain, tr
+from sinklab.language import DataError, EquationError, TableError, listing, tr
 from sinklab.results.fit_result import FitResult, RandomEffects
 from sinklab.results.variance import ResidualModel
-from sinklab.tables.schema import FILES, check_status, weakest
-
-# --- Fitted models to the frames of a table package.
+from sinklab.tables.provenance import Provenance, name_of, status_for
+from sinklab.tables.schema import FILES, MODEL_FILES, check_status, columns_of, weakest
 
 #: Joint draws that a table stores for each model.
 N_DRAW = 1000
 #: Smallest eigenvalue, on the scale of correlations, that still counts as zero.
 EIGENVALUE_FLOOR = -1e-8
+_PARAMETERS = ["name", "group", "value", "se", "lower", "upper"]
 
 
 def smallest_eigenvalue(covariance) -> float:
@@ -98,6 +93,12 @@ def check_fits(fits) -> None:
         raise TableError(listing(problems))
 
 
+def group_column(fits) -> str:
+    """Column the fits were grouped by, as they say themselves; "" for a single model."""
+    columns = {fit.source.get("by") or "" for fit in fits}
+    return columns.pop() if len(columns) == 1 else ""
+
+
 def model_ids(fits) -> list[str]:
     """Return keys for models, made of their labels: ``larix_gmelinii``, or ``model`` without a label."""
     found: list[str] = []
@@ -152,7 +153,7 @@ def pack_table(
         ]
         rows["indices"] += _index_rows(key, fit, by_class)
     frames = {
-        name: pd.DataFrame(found, columns=[f.name for f in FILES[name]])
+        name: pd.DataFrame(found, columns=columns_of(name))
         for name, found in rows.items()
         if found or name != "random_effects"
     }
@@ -232,8 +233,7 @@ def _equation_rows(key, fit, status, components) -> list[dict]:
 def _coefficient_rows(key, fit) -> list[dict]:
     kind = "credible" if fit.method == "bayes" else "confidence"
     fixed = {"model_id": key, "level": fit.level, "interval_kind": kind}
-    columns = ["name", "group", "value", "se", "lower", "upper"]
-    return [fixed | row for row in fit.parameters[columns].to_dict("records")]
+    return [fixed | row for row in fit.parameters[_PARAMETERS].to_dict("records")]
 
 
 def _triangle(key, matrix, labels) -> list[dict]:
@@ -256,7 +256,7 @@ def _random_rows(key, fit) -> list[dict]:
 
 
 def _index_rows(key, fit, by_class) -> list[dict]:
-    names = {f.name for f in FILES["indices"]}
+    names = columns_of("indices")
     whole = fit.indices().rename_axis("response").reset_index()
     parts = [whole.assign(class_column="", class_label="")]
     if by_class is not None:
@@ -274,30 +274,78 @@ def _unit(name: str) -> str:
     return known.unit if known else ""
 
 
-def row_statuses(frames) -> list[str]:
-    """Statuses of all models and values of a package."""
-    return [s for name in ("models", "values") if name in frames for s in frames[name]["status"]]
+def labels_of(coefficients) -> list[str]:
+    """Labels of coefficients (or of values) as they are cited: ``a``, or ``a[site]``."""
+    rows = zip(coefficients["name"], coefficients["group"], strict=True)
+    return [f"{name}[{group}]" if group else name for name, group in rows]
 
 
 def table_status(frames) -> str:
     """Status of a package: that of its weakest row."""
-    return weakest(row_statuses(frames))
+    return weakest(s for name in ("models", "values") if name in frames for s in frames[name]["status"])
 
 
-# --- The frames of a table package back to fitted models.
+def complete_values(values: pd.DataFrame, wanted: str, source: dict) -> pd.DataFrame:
+    """Scalar distributions with every column of ``values.csv``, their status settled.
 
-_PARAMETERS = ["name", "group", "value", "se", "lower", "upper"]
+    Raises
+    ------
+    TableError
+        Columns that the schema does not know, no row, or rows without name, mean, unit or source.
+    """
+    names = columns_of("values")
+    unknown = [c for c in values.columns if c not in names]
+    problems = []
+    if unknown:
+        problems.append(
+            tr(
+                f"columns {', '.join(map(str, unknown))} are not part of values.csv ({', '.join(names)})",
+                f"列 {'、'.join(map(str, unknown))} 不属于 values.csv（{'、'.join(names)}）",
+            )
+        )
+    if not len(values):
+        problems.append(tr("there is no row", "没有任何行"))
+    for needed in ("name", "mean"):
+        if needed not in values or values[needed].isna().any():
+            problems.append(tr(f"every row needs {needed}", f"每一行都需要 {needed}"))
+    if problems:
+        raise TableError(tr("values: ", "values：") + "; ".join(problems))
+    frame = values.reset_index(drop=True).reindex(columns=names)
+    defaults = dict.fromkeys(("group", "variable", "family", "spread_read", "note"), "")
+    for column, default in (defaults | {"interval_kind": "distribution"}).items():
+        frame[column] = _filled(frame[column], default)
+    units = [_unit(v) or _unit(n) for v, n in zip(frame["variable"], frame["name"], strict=True)]
+    frame["unit"] = _filled(frame["unit"], pd.Series(units, index=frame.index))
+    frame["sources"] = _filled(frame["sources"], name_of(source))
+    asked = [check_status(s) for s in _filled(frame["status"], wanted)]
+    frame["status"] = [weakest((wanted, own, status_for(source, own))) for own in asked]
+    for column in ("unit", "sources"):
+        rows = frame.index[frame[column] == ""] + 1
+        if len(rows):
+            where = ", ".join(map(str, rows))
+            raise TableError(
+                tr(f"values: rows {where} have no {column}", f"values：第 {where} 行缺少 {column}")
+            )
+    return frame
 
 
-def unpack(frames, provenance) -> tuple[FitResult, ...]:
+def _filled(column, default):
+    """Replace missing and empty cells, as text."""
+    text_column = column.astype(object)
+    return text_column.where(text_column.notna() & (text_column != ""), default)
+
+
+# Back to fitted models
+
+
+def unpack(frames, provenance: Provenance) -> tuple[FitResult, ...]:
     """Rebuild the fitted models of a package.
 
     Parameters
     ----------
     frames : dict of DataFrame
-        As :func:`sinklab.tables.pack.pack` makes them, ``draws`` included.
-    provenance : dict
-        The content of ``provenance.json``.
+        As :func:`pack_table` makes them, ``draws`` included.
+    provenance : Provenance
 
     Returns
     -------
@@ -312,30 +360,27 @@ def unpack(frames, provenance) -> tuple[FitResult, ...]:
     """
     models, problems = [], []
     for row in frames["models"].to_dict("records"):
-        part = {name: _of_model(frame, row["model_id"]) for name, frame in frames.items()}
+        key = row["model_id"]
+        part = {
+            n: of_model(f, key) for n, f in frames.items() if n in (*MODEL_FILES, "random_effects", "draws")
+        }
         try:
-            models.append(_model(row, part, provenance["models"][row["model_id"]]))
+            models.append(_model(row, part, provenance.models[key]))
         except (EquationError, TableError) as error:
-            problems.append(f"{row['model_id']}: {error}")
+            problems.append(f"{key}: {error}")
         except KeyError as error:
-            problems.append(
-                tr(
-                    f"{row['model_id']}: {error} is missing in the package",
-                    f"{row['model_id']}：参数表中缺少 {error}",
-                )
-            )
+            problems.append(tr(f"{key}: {error} is missing in the package", f"{key}：参数表中缺少 {error}"))
     if problems:
         raise TableError(listing(problems))
     return tuple(models)
 
 
-def _of_model(frame, model_id) -> pd.DataFrame:
-    if "model_id" not in frame:
-        return frame
+def of_model(frame, model_id) -> pd.DataFrame:
+    """Rows of one model."""
     return frame[frame["model_id"] == model_id].reset_index(drop=True)
 
 
-def _model(row, part, origin) -> FitResult:
+def _model(row, part, record) -> FitResult:
     equations = part["equations"].sort_values("equation_order")
     system, random = (
         parse(equations["equation"], part["ranges"]["predictor"]),
@@ -345,7 +390,7 @@ def _model(row, part, origin) -> FitResult:
         # The parameters of such a model are those of the typical group.
         system = system.ungrouped()
     parameters = part["coefficients"][_PARAMETERS].copy()
-    labels = [f"{n}[{g}]" if g else n for n, g in zip(parameters["name"], parameters["group"], strict=True)]
+    labels = labels_of(parameters)
     _check_names(system, set(parameters["name"]))
     # Blank cells are empty text once read from a file, and missing in a table just made.
     free = equations[equations["variance_kind"].fillna("") != ""].to_dict("records")
@@ -366,10 +411,10 @@ def _model(row, part, origin) -> FitResult:
         correction_kind=row["correction_kind"],
         index_table=_index_table(part["indices"]),
         converged=True,
-        certificate=origin["certificate"],
-        warnings=tuple(origin["warnings"]),
-        versions=origin["versions"],
-        source=origin["source"],
+        certificate=record.certificate,
+        warnings=tuple(record.warnings),
+        versions=record.versions,
+        source=record.source,
         label=row["label"],
         level=row["level"],
         seed=int(row["seed"]),
@@ -456,167 +501,3 @@ def _index_table(indices) -> pd.DataFrame:
     whole = indices[indices["class_column"] == ""]
     table = whole.drop(columns=["model_id", "class_column", "class_label"]).set_index("response")
     return table.astype({"n": int}) if table["n"].notna().all() else table
-
-
-# --- Where the numbers of a table come from, and what that allows them to be called.
-
-#: Origin of data that nobody measured.
-SIMULATED = "simulated"
-_DEFAULTS = {"group": "", "family": "", "spread_read": "", "note": "", "interval_kind": "distribution"}
-
-
-def of_fit(fit, source=None) -> dict:
-    """Describe the data of a fit: what the data frame says of itself, the fit, and ``source``.
-
-    Raises
-    ------
-    TableError
-        None of them names the data.
-    """
-    carried = fit.data.attrs.get("source") if fit.data is not None else None
-    found = dict(carried or {}) | {k: v for k, v in fit.source.items() if v is not None} | (source or {})
-    if not text(found):
-        raise TableError(
-            tr(
-                f"{fit.label or fit.system.responses[0]}: nothing says where the data come from; "
-                'give source={"name": …, "origin": …}',
-                f"{fit.label or fit.system.responses[0]}：没有说明数据来源；请给出 source={{'name': …, 'origin': …}}",
-            )
-        )
-    return found
-
-
-def text(origin) -> str:
-    """One line that names the data: ``study:chinese_fir_guangxi`` or a file name, and what was selected."""
-    name = str(origin.get("spec") or origin.get("name") or "")
-    where = origin.get("where") or {}
-    picked = "; ".join(f"{k} = {_listed(v)}" for k, v in where.items())
-    return f"{name} ({picked})" if name and picked else name
-
-
-def _listed(value) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-
-
-def is_simulated(origin) -> bool:
-    """Whether any of the data were simulated."""
-    kinds = origin.get("origin", "")
-    return SIMULATED in ([kinds] if isinstance(kinds, str) else list(kinds))
-
-
-def status_for(origin, wanted: str) -> str:
-    """Status that numbers of this origin may have: simulated data never exceed ``demonstration``."""
-    return "demonstration" if is_simulated(origin) else wanted
-
-
-def group_column(fits) -> str:
-    """Column the fits were grouped by, as they say themselves; "" for a single model."""
-    columns = {fit.source.get("by") or "" for fit in fits}
-    return columns.pop() if len(columns) == 1 else ""
-
-
-def model_record(fit, origin) -> dict:
-    """Return what ``provenance.json`` keeps of one model; no times, and nothing of the machine but versions."""
-    return {
-        "source": plain(origin),
-        "method": fit.method,
-        "variance": {r: m.spec for r, m in fit.residual.items()},
-        "correction": fit.correction_kind,
-        "level": float(fit.level),
-        "seed": int(fit.seed),
-        "certificate": plain(fit.certificate),
-        "warnings": list(fit.warnings),
-        "versions": dict(fit.versions),
-    }
-
-
-def distinct(origins) -> list[dict]:
-    """Origins without empty ones and repetitions, in order."""
-    found: list[dict] = []
-    for origin in map(plain, origins):
-        if origin and origin not in found:
-            found.append(origin)
-    return found
-
-
-def package_sources(origins, frames) -> list[dict]:
-    """List the sources for ``datapackage.json``: title, and citation, licence, address where known."""
-    found: list[dict] = []
-    for origin in distinct(origins):
-        if origin.get("references"):
-            found += [{"title": t, "citation": c} for t, c in origin["references"].items()]
-            continue
-        title = str(origin.get("title") or text(origin))
-        entry = {"title": title}
-        for ours, theirs in (
-            ("citation", "citation"),
-            ("licence", "licence"),
-            ("url", "path"),
-            ("doi", "doi"),
-        ):
-            if origin.get(ours):
-                entry[theirs] = origin[ours]
-        if title and entry not in found:
-            found.append(entry)
-    # What a row calls its source may be the data that stand above with their citation.
-    told = {text(origin) for origin in origins} | {str(origin.get("spec")) for origin in origins}
-    for cell in frames["values"]["sources"] if "values" in frames else ():
-        parts = [part.strip() for part in str(cell).split(";")]
-        entries = [{"title": part} for part in parts if part and part not in told]
-        found += [e for e in entries if e["title"] not in {f["title"] for f in found}]
-    return found
-
-
-def complete_values(values: pd.DataFrame, wanted: str, source: dict) -> pd.DataFrame:
-    """Scalar distributions with every column of ``values.csv``, their status settled.
-
-    Raises
-    ------
-    TableError
-        Columns that the schema does not know, no row, or rows without name, mean, unit or source.
-    """
-    names = [f.name for f in FILES["values"]]
-    unknown = [c for c in values.columns if c not in names]
-    problems = []
-    if unknown:
-        problems.append(
-            tr(
-                f"columns {', '.join(map(str, unknown))} are not part of values.csv ({', '.join(names)})",
-                f"列 {'、'.join(map(str, unknown))} 不属于 values.csv（{'、'.join(names)}）",
-            )
-        )
-    if not len(values):
-        problems.append(tr("there is no row", "没有任何行"))
-    for needed in ("name", "mean"):
-        if needed not in values or values[needed].isna().any():
-            problems.append(tr(f"every row needs {needed}", f"每一行都需要 {needed}"))
-    if problems:
-        raise TableError(tr("values: ", "values：") + "; ".join(problems))
-    frame = values.reset_index(drop=True).reindex(columns=names)
-    for column, default in _DEFAULTS.items():
-        frame[column] = _filled(frame[column], default)
-    frame["variable"] = _filled(frame["variable"], "")
-    units = [_unit_of(v, n) for v, n in zip(frame["variable"], frame["name"], strict=True)]
-    frame["unit"] = _filled(frame["unit"], pd.Series(units, index=frame.index))
-    frame["sources"] = _filled(frame["sources"], text(source))
-    asked = [check_status(s) for s in _filled(frame["status"], wanted)]
-    frame["status"] = [weakest((wanted, own, status_for(source, own))) for own in asked]
-    for column in ("unit", "sources"):
-        rows = frame.index[frame[column] == ""] + 1
-        if len(rows):
-            where = ", ".join(map(str, rows))
-            raise TableError(
-                tr(f"values: rows {where} have no {column}", f"values：第 {where} 行缺少 {column}")
-            )
-    return frame
-
-
-def _filled(column, default):
-    """Replace missing and empty cells, as text."""
-    text_column = column.astype(object)
-    return text_column.where(text_column.notna() & (text_column != ""), default)
-
-
-def _unit_of(*names) -> str:
-    known = vocabulary.variables()
-    return next((known[n].unit for n in names if n in known), "")

@@ -1,12 +1,10 @@
-"""The folder of a table: its files, their hashes, and the Frictionless description.
+"""The folder of a table: CSV files a workbook opens, draws, origin, their description, and the seal of a release.
 
-Frames to CSV text and back: shortest digits that give the same number, no cell a workbook would run.
-
-The seal of a released table: checksums of every file, and their digest in the change log.
-
-``SHA256SUMS`` lists the SHA-256 of all files of the folder, in the form of ``sha256sum``. Its own
-SHA-256 stands in ``CHANGELOG.md`` beside the tables, so that someone who alters a number and mends all
-the hashes in the folder is still found out.
+CSV has the shortest digits that give the same number, and no cell that a workbook would run. The
+Frictionless description ``datapackage.json`` holds the size and SHA-256 of every file. A released table
+is sealed: ``SHA256SUMS`` lists the SHA-256 of all files of the folder, in the form of ``sha256sum``, and its
+own SHA-256 stands in ``CHANGELOG.md`` beside the tables, so that someone who alters a number and mends
+all the hashes in the folder is still found out.
 """
 
 import csv
@@ -15,16 +13,27 @@ import io
 import json
 import math
 import re
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from sinklab import paths
 from sinklab.language import TableError, listing, tr
-from sinklab.tables.schema import FILES, MODEL_FILES, SCHEMA_VERSION, TITLES
-
-# --- Frames to CSV text and back: shortest digits that give the same number, no cell a workbook would run.
+from sinklab.tables.provenance import Provenance
+from sinklab.tables.schema import (
+    BINARY,
+    CHANGELOG,
+    DESCRIPTOR,
+    FILES,
+    FROZEN,
+    MODEL_FILES,
+    RELEASE_FILES,
+    SCHEMA_VERSION,
+    SUMS,
+    TITLES,
+    columns_of,
+)
 
 # Excel and WPS evaluate text cells that begin with one of these.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -52,10 +61,10 @@ def to_csv(name: str, frame: pd.DataFrame) -> bytes:
         Unknown columns, wrong types, words that a column does not know, or text that a workbook would
         run as a formula; all at once.
     """
-    fields = FILES[name]
-    unknown = [str(c) for c in frame.columns if c not in {f.name for f in fields}]
+    names = columns_of(name)
+    unknown = [str(c) for c in frame.columns if c not in names]
     if unknown:
-        expected = ", ".join(f.name for f in fields)
+        expected = ", ".join(names)
         raise TableError(
             tr(
                 f"{name}.csv: unknown columns {', '.join(unknown)}; expected {expected}",
@@ -64,14 +73,14 @@ def to_csv(name: str, frame: pd.DataFrame) -> bytes:
         )
     problems: list[str] = []
     columns = []
-    for field in fields:
+    for field in FILES[name]:
         cells = frame[field.name] if field.name in frame.columns else [None] * len(frame)
         columns.append([_cell_out(field, cell, name, i, problems) for i, cell in enumerate(cells, start=1)])
     if problems:
         raise TableError(listing(problems))
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([f.name for f in fields])
+    writer.writerow(names)
     writer.writerows(zip(*columns, strict=True))
     return stream.getvalue().encode("utf-8-sig")
 
@@ -147,30 +156,30 @@ def from_csv(name: str, content: bytes) -> pd.DataFrame:
     TableError
         Other columns than the schema has, or cells of the wrong type; all at once.
     """
-    fields = FILES[name]
+    names = columns_of(name)
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     header = rows[0] if rows else []
-    if header != [f.name for f in fields]:
+    if header != names:
         raise TableError(
             tr(
-                f"{name}.csv: columns {', '.join(header)}; expected {', '.join(f.name for f in fields)}",
-                f"{name}.csv：列为 {'、'.join(header)}；应为 {'、'.join(f.name for f in fields)}",
+                f"{name}.csv: columns {', '.join(header)}; expected {', '.join(names)}",
+                f"{name}.csv：列为 {'、'.join(header)}；应为 {'、'.join(names)}",
             )
         )
     problems = [
         tr(
-            f"{name}.csv, record {i}: {len(row)} cells; expected {len(fields)}",
-            f"{name}.csv 第 {i} 条记录：{len(row)} 个单元格；应为 {len(fields)} 个",
+            f"{name}.csv, record {i}: {len(row)} cells; expected {len(names)}",
+            f"{name}.csv 第 {i} 条记录：{len(row)} 个单元格；应为 {len(names)} 个",
         )
         for i, row in enumerate(rows[1:], start=1)
-        if len(row) != len(fields)
+        if len(row) != len(names)
     ]
     if problems:
         raise TableError(listing(problems))
-    columns = {}
-    for position, field in enumerate(fields):
-        cells = [row[position] for row in rows[1:]]
-        columns[field.name] = _column_in(field, cells, name, problems)
+    columns = {
+        field.name: _column_in(field, [row[i] for row in rows[1:]], name, problems)
+        for i, field in enumerate(FILES[name])
+    }
     if problems:
         raise TableError(listing(problems))
     return pd.DataFrame(columns)
@@ -209,132 +218,17 @@ def _read_number(cell: str) -> float:
     return float(cell) if cell else math.nan
 
 
-# --- The seal of a released table: checksums of every file, and their digest in the change log.
-
-SUMS = "SHA256SUMS"
-#: Files that a release adds to a package.
-RELEASE_FILES = ("CITATION.cff", "datacite.json", "ro-crate-metadata.json", SUMS)
-CHANGELOG = "CHANGELOG.md"
-_LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
+# The folder
 
 
-def sums(files: dict[str, bytes]) -> bytes:
-    """Content of ``SHA256SUMS`` for some files."""
-    lines = (f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
-    return "".join(lines).encode("ascii")
-
-
-def heading(table_id: str, version: str) -> str:
-    """Beginning of the headings of a version in the change log."""
-    return f"## {table_id} {version} ·"
-
-
-def digest_line(content: bytes) -> str:
-    """Line of the change log that holds the digest of ``SHA256SUMS``."""
-    return f"- 封存 sealed: {SUMS} sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def logged_digest(log: str, table_id: str, version: str) -> str:
-    """Digest in the latest entry of a version, "" when there is none; the latest entry stands first."""
-    here = False
-    for line in log.splitlines():
-        if line.startswith("## "):
-            here = line.startswith(heading(table_id, version))
-        elif here and (found := re.search(rf"{SUMS} sha256:([0-9a-f]{{64}})", line)):
-            return found[1]
-    return ""
-
-
-def problems(folder: Path, table_id: str, version: str) -> list[str]:
-    """Every way in which a released folder is not what was released.
-
-    Parameters
-    ----------
-    folder : path
-        Folder of a version whose status is reviewed or published.
-
-    Returns
-    -------
-    problems : list of str
-    """
-    path = folder / SUMS
-    if not path.is_file():
-        return [
-            tr(
-                f"{SUMS}: absent; a version is reviewed or published by `sinklab table release` only",
-                f"缺少 {SUMS}；只能用 sinklab table release 将版本定为已评审或已发布",
-            )
-        ]
-    content = path.read_bytes()
-    listed = {}
-    for line in content.decode("utf-8", errors="replace").splitlines():
-        found = _LINE.fullmatch(line)
-        if not found:
-            return [tr(f"{SUMS}: cannot be read: {line[:80]!r}", f"{SUMS}：无法读取：{line[:80]!r}")]
-        listed[found[2]] = found[1]
-    faults = []
-    for name in sorted({p.name for p in folder.iterdir()} - {SUMS} | set(listed)):
-        here = (folder / name).is_file() if Path(name).name == name else False
-        if name not in listed:
-            faults.append(tr(f"{name}: added after the release", f"{name}：发布之后加入"))
-        elif not here:
-            faults.append(tr(f"{name}: gone since the release", f"{name}：发布之后缺失"))
-        elif paths.file_sha256(folder / name) != listed[name]:
-            faults.append(tr(f"{name}: changed since the release", f"{name}：发布之后被改动"))
-    return faults + _against_log(folder, content, table_id, version)
-
-
-def _against_log(folder, content, table_id, version) -> list[str]:
-    log = folder.resolve().parent.parent / CHANGELOG
-    if not log.is_file():
-        return []  # A folder that was handed on alone has nothing to be compared with.
-    stored = logged_digest(log.read_text(encoding="utf-8"), table_id, version)
-    if stored == hashlib.sha256(content).hexdigest():
-        return []
-    if not stored:
-        return [
-            tr(
-                f"{CHANGELOG} has no entry for {table_id} {version}",
-                f"{CHANGELOG} 中没有 {table_id} {version} 的条目",
-            )
-        ]
-    return [
-        tr(
-            f"{SUMS}: not the one that {CHANGELOG} names ({stored[:12]}); the folder was altered and sealed anew",
-            f"{SUMS}：与 {CHANGELOG} 所记（{stored[:12]}）不符；文件夹被改动后重新封存",
-        )
-    ]
-
-
-# --- The folder of a table: its files, their hashes, and the Frictionless description.
-
-DESCRIPTOR = "datapackage.json"
-LICENCE = {"name": "Apache-2.0", "title": "Apache License 2.0"}
-#: A version with one of these statuses is never overwritten by other numbers.
-FROZEN = ("reviewed", "published")
-_BINARY = {
-    "draws": ("draws.parquet", "parquet", "application/vnd.apache.parquet"),
-    "provenance": ("provenance.json", "json", "application/json"),
-}
+def sha256(content: bytes) -> str:
+    """SHA-256 of some bytes, as 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def to_json(content) -> bytes:
     """JSON as the package stores it: UTF-8, one key per line, no number that JSON does not know."""
     return (json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8")
-
-
-def portable(value):
-    """Replace absolute paths in a nested description by names that mean the same on any machine."""
-    if isinstance(value, dict):
-        return {str(k): portable(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [portable(v) for v in value]
-    if isinstance(value, Path):
-        value = str(value)
-    if isinstance(value, str) and "\n" not in value:
-        if PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute():
-            return paths.relative(value)
-    return value
 
 
 def _draws_bytes(draws: pd.DataFrame) -> bytes:
@@ -351,14 +245,7 @@ def _draws_bytes(draws: pd.DataFrame) -> bytes:
     return sink.getvalue()
 
 
-def read_draws(content: bytes) -> pd.DataFrame:
-    """Joint draws from the bytes of ``draws.parquet``."""
-    import pyarrow.parquet as parquet
-
-    return parquet.read_table(io.BytesIO(content)).to_pandas()
-
-
-def contents(frames, origin) -> dict[str, bytes]:
+def contents(frames, provenance: Provenance) -> dict[str, bytes]:
     """Bytes of every file but the description, by file name.
 
     Raises
@@ -378,7 +265,7 @@ def contents(frames, origin) -> dict[str, bytes]:
         raise TableError(listing(problems))
     if "draws" in frames:
         files["draws.parquet"] = _draws_bytes(frames["draws"])
-    files["provenance.json"] = to_json(origin)
+    files["provenance.json"] = to_json(provenance.to_dict())
     return files
 
 
@@ -408,9 +295,9 @@ def _resource(filename, content, files) -> dict:
     if name in FILES:
         found |= {"type": "table", "format": "csv", "mediatype": "text/csv", "encoding": "utf-8-sig"}
     else:
-        _, form, mediatype = _BINARY[name]
+        _, form, mediatype = BINARY[name]
         found |= {"type": "file", "format": form, "mediatype": mediatype}
-    found |= {"bytes": len(content), "hash": f"sha256:{hashlib.sha256(content).hexdigest()}"}
+    found |= {"bytes": len(content), "hash": f"sha256:{sha256(content)}"}
     if name in FILES:
         schema = {"fields": [field.descriptor() for field in FILES[name]], "missingValues": [""]}
         if name == "models":
@@ -422,9 +309,9 @@ def _resource(filename, content, files) -> dict:
     return found
 
 
-def write_folder(folder: Path, frames, origin, head) -> None:
+def write_folder(folder: Path, frames, provenance: Provenance, head) -> None:
     """Write a package as a whole; an earlier one stays as it was if anything fails."""
-    files = contents(frames, origin)
+    files = contents(frames, provenance)
     description = describe(files, head)
     if folder.is_dir():
         # What a release adds is no part of the table itself.
@@ -489,7 +376,7 @@ def read_descriptor(folder: Path) -> dict:
             )
         )
     # Only the files of the layout are opened, whatever path a description names.
-    known = {name: f"{name}.csv" for name in FILES} | {name: spec[0] for name, spec in _BINARY.items()}
+    known = {name: f"{name}.csv" for name in FILES} | {name: spec[0] for name, spec in BINARY.items()}
     odd = [f"{name}: {file}" for name, file in resources if known.get(name) != file]
     if odd:
         expected = ", ".join(known.values())
@@ -511,14 +398,13 @@ def read_descriptor(folder: Path) -> dict:
     return found
 
 
-def read_folder(folder: Path) -> tuple[dict, dict, dict]:
+def read_folder(folder: Path) -> tuple[dict, dict]:
     """Read a package, refusing files that are not the ones that were written.
 
     Returns
     -------
     frames : dict of DataFrame
-    origin : dict
-        The content of ``provenance.json``.
+        And under ``provenance`` its :class:`Provenance`.
     descriptor : dict
         The content of ``datapackage.json``.
 
@@ -528,28 +414,37 @@ def read_folder(folder: Path) -> tuple[dict, dict, dict]:
         Files missing or changed since they were written, or cells of the wrong type; all at once.
     """
     descriptor = read_descriptor(folder)
-    problems = changed_files(folder, descriptor)
-    if problems:
-        raise TableError(f"{folder}:\n{listing(problems)}")
-    frames = {}
+    faults = changed_files(folder, descriptor)
+    if not faults:
+        frames, faults = read_files(folder, descriptor)
+    if faults:
+        raise TableError(f"{folder}:\n{listing(faults)}")
+    return frames, descriptor
+
+
+def read_files(folder: Path, descriptor) -> tuple[dict, list[str]]:
+    """Files of a package as they lie there, changed or not, and what keeps the others from being read."""
+    frames, faults = {}, []
     for resource in descriptor["resources"]:
-        content = (folder / resource["path"]).read_bytes()
-        name = resource["name"]
+        name, path = resource["name"], folder / resource["path"]
+        if not path.is_file():
+            faults.append(tr(f"{path.name}: missing", f"{path.name}：缺失"))
+            continue
         try:
-            frames[name] = read_file(name, content)
+            frames[name] = _read(name, path.read_bytes())
         except (TableError, ValueError, OSError) as error:
-            problems.append(f"{resource['path']}: {error}")
-    if problems:
-        raise TableError(f"{folder}:\n{listing(problems)}")
-    origin = frames.pop("provenance")
-    return frames, origin, descriptor
+            faults.append(f"{path.name}: {error}")
+    return frames, faults
 
 
-def read_file(name: str, content: bytes):
-    """Read one file of a package: a frame, or the dict of ``provenance.json``."""
+def _read(name, content) -> pd.DataFrame | Provenance:
     if name == "provenance":
-        return json.loads(content.decode("utf-8"))
-    return read_draws(content) if name == "draws" else from_csv(name, content)
+        return Provenance.from_dict(json.loads(content.decode("utf-8")))
+    if name == "draws":
+        import pyarrow.parquet as parquet
+
+        return parquet.read_table(io.BytesIO(content)).to_pandas()
+    return from_csv(name, content)
 
 
 def changed_files(folder: Path, descriptor) -> list[str]:
@@ -567,3 +462,92 @@ def changed_files(folder: Path, descriptor) -> list[str]:
                 )
             )
     return problems
+
+
+# The seal of a released table
+
+_LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
+
+
+def sums(files: dict[str, bytes]) -> bytes:
+    """Content of ``SHA256SUMS`` for some files."""
+    lines = (f"{sha256(content)}  {name}\n" for name, content in sorted(files.items()))
+    return "".join(lines).encode("ascii")
+
+
+def heading(table_id: str, version: str) -> str:
+    """Beginning of the headings of a version in the change log."""
+    return f"## {table_id} {version} ·"
+
+
+def digest_line(content: bytes) -> str:
+    """Line of the change log that holds the digest of ``SHA256SUMS``."""
+    return f"- 封存 sealed: {SUMS} sha256:{sha256(content)}"
+
+
+def seal_problems(folder: Path, table_id: str, version: str) -> list[str]:
+    """Every way in which a released folder is not what was released.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of a version whose status is reviewed or published.
+
+    Returns
+    -------
+    problems : list of str
+    """
+    path = folder / SUMS
+    if not path.is_file():
+        return [
+            tr(
+                f"{SUMS}: absent; a version is reviewed or published by `sinklab table release` only",
+                f"缺少 {SUMS}；只能用 sinklab table release 将版本定为已评审或已发布",
+            )
+        ]
+    content = path.read_bytes()
+    listed = {}
+    for line in content.decode("utf-8", errors="replace").splitlines():
+        found = _LINE.fullmatch(line)
+        if not found:
+            return [tr(f"{SUMS}: cannot be read: {line[:80]!r}", f"{SUMS}：无法读取：{line[:80]!r}")]
+        listed[found[2]] = found[1]
+    faults = []
+    for name in sorted({p.name for p in folder.iterdir()} - {SUMS} | set(listed)):
+        here = (folder / name).is_file() if Path(name).name == name else False
+        if name not in listed:
+            faults.append(tr(f"{name}: added after the release", f"{name}：发布之后加入"))
+        elif not here:
+            faults.append(tr(f"{name}: gone since the release", f"{name}：发布之后缺失"))
+        elif paths.file_sha256(folder / name) != listed[name]:
+            faults.append(tr(f"{name}: changed since the release", f"{name}：发布之后被改动"))
+    return faults + _against_log(folder, content, table_id, version)
+
+
+def _against_log(folder, content, table_id, version) -> list[str]:
+    log = folder.resolve().parent.parent / CHANGELOG
+    if not log.is_file():
+        return []  # A folder that was handed on alone has nothing to be compared with.
+    stored, here = "", False
+    # The latest entry of a version stands first.
+    for line in log.read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            here = line.startswith(heading(table_id, version))
+        elif here and (found := re.search(rf"{SUMS} sha256:([0-9a-f]{{64}})", line)):
+            stored = found[1]
+            break
+    if stored == sha256(content):
+        return []
+    if not stored:
+        return [
+            tr(
+                f"{CHANGELOG} has no entry for {table_id} {version}",
+                f"{CHANGELOG} 中没有 {table_id} {version} 的条目",
+            )
+        ]
+    return [
+        tr(
+            f"{SUMS}: not the one that {CHANGELOG} names ({stored[:12]}); the folder was altered and sealed anew",
+            f"{SUMS}：与 {CHANGELOG} 所记（{stored[:12]}）不符；文件夹被改动后重新封存",
+        )
+    ]

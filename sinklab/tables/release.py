@@ -1,12 +1,10 @@
 """Release a version of a table: refuse it, or give it a status, metadata, a seal and an entry in the change log.
 
-Entries of ``params/CHANGELOG.md``: which numbers of a version moved, by how much, and why.
-
-Metadata of a released table: how to cite it, for DataCite, and as an RO-Crate.
+The entry in ``params/CHANGELOG.md`` says which numbers of a version moved, by how much, and why; the metadata
+how to cite the table (``CITATION.cff``), and describe it for DataCite and as an RO-Crate.
 """
 
 import datetime
-import hashlib
 import mimetypes
 import re
 from dataclasses import dataclass, replace
@@ -15,348 +13,13 @@ from pathlib import Path
 from sinklab import paths
 from sinklab.language import SinklabError, TableError, listing, tr
 from sinklab.tables import package
-from sinklab.tables import table as tables_table
-from sinklab.tables.checks import guard
+from sinklab.tables.checks import validate
 from sinklab.tables.comparison import diff
+from sinklab.tables.digits import guard
 from sinklab.tables.export.program import one_line
-from sinklab.tables.package import DESCRIPTOR, LICENCE, digest_line, heading, to_json
-from sinklab.tables.schema import STATUSES, version_key
-from sinklab.tables.table import Table
-from sinklab.tables.validation import validate
-
-# --- Entries of ``params/CHANGELOG.md``: which numbers of a version moved, by how much, and why.
-
-#: Values that moved are listed up to this number; the rest is counted.
-LISTED = 20
-_STATUS = {"reviewed": "已评审 reviewed", "published": "已发布 published"}
-_ENTRIES = "## 记录 · Entries"
-_NONE_YET = re.compile(r"^尚无已评审或已发布的版本.*\n?", re.MULTILINE)
-_NEW = f"# 参数表变更记录 · Changes of the parameter tables\n\n{_ENTRIES}\n"
-
-
-def entry(table, about: dict, difference, guards: dict, sums: bytes) -> str:
-    """Text of one entry, in both languages where it is not a name or a number.
-
-    Parameters
-    ----------
-    table : Table
-        With its new status.
-    about : dict
-        ``date``, ``reason``, ``reviewers``, ``accept`` (reason by failed check), ``previous``.
-    difference : TableDiff or None
-        Against the version released before; None for the first.
-    guards : dict of Printed
-        Rounding guard by model id.
-    sums : bytes
-        ``SHA256SUMS``.
-    """
-    lines = [f"{heading(table.table_id, table.version)} {_STATUS[table.status]} · {about['date']}", ""]
-    lines.append(f"- 原因 why: {one_line(about['reason'])}")
-    lines.append(f"- 数据 data: {_data(table)}")
-    lines += _moved(difference, about["previous"])
-    lines.append(f"- 方法 method: {_method(table)}")
-    lines += _digits(guards)
-    lines += _failed(table, about["accept"])
-    lines.append(f"- 评审 review: {'、'.join(map(one_line, about['reviewers']))}")
-    lines.append(digest_line(sums))
-    return "\n".join(lines) + "\n"
-
-
-def _data(table) -> str:
-    found = []
-    for source in table.provenance["data"]:
-        name = one_line(source.get("spec") or source.get("name") or "")
-        n = source.get("n_used")
-        digest = str(source.get("fingerprint") or "")[:12]
-        found.append(", ".join(filter(None, (name, f"n = {n}" if n else "", digest))))
-    return "; ".join(found)
-
-
-def _moved(difference, previous) -> list[str]:
-    if difference is None:
-        return ["- 变动的数值 values that moved: 首个版本 first release"]
-    moved = sorted(difference.estimates, key=lambda c: -abs(c.in_se or 0))
-    lines = [f"- 变动的数值 values that moved: {len(moved)}（相对 {previous} · against {previous}）"]
-    for change in moved[:LISTED]:
-        beyond = "超出 beyond" if change.beyond else "未超出 inside"
-        lines.append(f"  - {one_line(change.row)}: {change.old:.6g} → {change.new:.6g}, {beyond}")
-    if len(moved) > LISTED:
-        lines.append(f"  - 另有 {len(moved) - LISTED} 个 · and {len(moved) - LISTED} more")
-    gone = [c for c in difference.changes if not c.column and c.file in ("coefficients", "values")]
-    for change in gone[:LISTED]:
-        word = "删除 gone" if change.new is None else "新增 new"
-        lines.append(f"  - {one_line(change.row)}: {word}")
-    if len(gone) > LISTED:
-        lines.append(f"  - 另有 {len(gone) - LISTED} 行 · and {len(gone) - LISTED} more rows")
-    return lines
-
-
-def _method(table) -> str:
-    parts = []
-    for key, record in table.provenance["models"].items():
-        variance = ", ".join(f"{r}: {v}" for r, v in record["variance"].items())
-        parts.append(f"{one_line(key)}: {record['method']} ({variance}; correction {record['correction']})")
-    if len(table.values):
-        parts.append(f"{len(table.values)} 个标量参数 scalar parameters")
-    return "; ".join(parts)
-
-
-def _digits(guards) -> list[str]:
-    if not guards:
-        return []
-    told = [
-        f"{one_line(key)}: ≤ {printed.worst:.3f} se（仅按标准误取位 by the errors alone: {printed.unguarded:.3f}）"
-        for key, printed in guards.items()
-    ]
-    return [f"- 位数 digits: 舍入引起的预测值偏移 rounding moves predictions by {'; '.join(told)}"]
-
-
-def _failed(table, accept) -> list[str]:
-    failed = table.checks[~table.checks["passed"].astype(bool)]
-    lines = [f"- 未通过的检查 checks that fail: {len(failed)}"]
-    for row in failed.to_dict("records"):
-        where = " ".join(filter(None, (row["check_id"], row["model_id"], row["response"])))
-        recalled = "，阈值凭记忆 recalled" if row["rule_status"] == "recalled" else ""
-        why = accept.get(f"{row['check_id']}:{row['response']}") or accept[row["check_id"]]
-        lines.append(f"  - {one_line(where)} = {row['value']:.4g}{recalled}: {one_line(why)}")
-    return lines
-
-
-def inserted(log: str, text: str) -> str:
-    """Change log with a new entry, the latest first."""
-    log = _NONE_YET.sub("", log or _NEW)
-    if _ENTRIES not in log:
-        log = f"{log.rstrip()}\n\n{_ENTRIES}\n"
-    head, _, rest = log.partition(_ENTRIES)
-    return f"{head}{_ENTRIES}\n\n{text}\n{rest.lstrip()}".rstrip() + "\n"
-
-
-# --- Metadata of a released table: how to cite it, for DataCite, and as an RO-Crate.
-
-_DOI = re.compile(r"10\.\d{4,9}/[^\s;,]+[^\s;,.]")
-_PUBLISHER = "sinklab"
-
-
-def metadata_authors() -> list[str]:
-    """Names of those who make the tables, from ``CITATION.cff`` of the workbench."""
-    import yaml
-
-    path = paths.root() / "CITATION.cff"
-    if not path.is_file():
-        return ["The sinklab developers"]
-    known = yaml.safe_load(path.read_text(encoding="utf-8")).get("authors") or []
-    full = [
-        a.get("name") or " ".join(filter(None, (a.get("given-names"), a.get("family-names")))) for a in known
-    ]
-    return [name for name in full if name] or ["The sinklab developers"]
-
-
-def doi_of(text: str) -> str:
-    """First DOI in a text, "" when there is none."""
-    found = _DOI.search(text or "")
-    return found[0] if found else ""
-
-
-def metadata_files(table, files_so_far: dict[str, bytes], about: dict) -> dict[str, bytes]:
-    """Make the files of metadata that a release adds.
-
-    Parameters
-    ----------
-    table : Table
-        With its new status.
-    files_so_far : dict of bytes
-        The package, which the RO-Crate lists.
-    about : dict
-        ``date`` (ISO), ``authors``, ``reviewers``, ``doi``, ``previous`` (version, or "").
-
-    Returns
-    -------
-    files : dict of bytes
-    """
-    return {
-        "CITATION.cff": citation(table, about),
-        "datacite.json": to_json(datacite(table, about)),
-        "ro-crate-metadata.json": to_json(crate(table, files_so_far, about)),
-    }
-
-
-def citation(table, about) -> bytes:
-    """``CITATION.cff``, format 1.2.0."""
-    import yaml
-
-    found = {
-        "cff-version": "1.2.0",
-        "message": "Cite this parameter table together with the sources that it names.",
-        "type": "dataset",
-        "title": f"{table.title} ({table.title_zh})",
-        "authors": [{"name": name} for name in about["authors"]],
-        "version": table.version,
-        "date-released": about["date"],
-        "license": LICENCE["name"],
-        "keywords": ["carbon sink", "parameter table", "碳计量参数"],
-    }
-    if about["doi"]:
-        found["doi"] = about["doi"]
-    found["references"] = [_reference(source) for source in table.sources]
-    text = yaml.safe_dump(found, allow_unicode=True, sort_keys=False, width=100)
-    return text.encode("utf-8")
-
-
-def _reference(source) -> dict:
-    printed = str(source.get("citation") or source["title"])
-    names = printed.partition("(")[0].strip(" .;,") if "(" in printed else str(source["title"])
-    found = {"type": "generic", "title": str(source["title"]), "authors": [{"name": names or printed}]}
-    year = re.search(r"\((\d{4})\)", printed)
-    if year:
-        found["year"] = int(year[1])
-    doi = source.get("doi") or doi_of(printed)
-    if doi:
-        found["doi"] = doi
-    if source.get("citation"):
-        found["notes"] = printed
-    return found
-
-
-def datacite(table, about) -> dict:
-    """DataCite metadata, kernel 4."""
-    dois = [source.get("doi") or doi_of(str(source.get("citation", ""))) for source in table.sources]
-    found = {
-        "schemaVersion": "http://datacite.org/schema/kernel-4",
-        "types": {"resourceTypeGeneral": "Dataset", "resourceType": "Parameter table"},
-        "identifiers": [{"identifier": table.ref, "identifierType": "sinklab table"}],
-        "creators": [{"name": name} for name in about["authors"]],
-        "contributors": [
-            {"name": name, "contributorType": "Other", "nameType": "Personal"} for name in about["reviewers"]
-        ],
-        "titles": [{"title": table.title, "lang": "en"}, {"title": table.title_zh, "lang": "zh"}],
-        "publisher": {"name": _PUBLISHER},
-        "publicationYear": about["date"][:4],
-        "dates": [{"date": about["date"], "dateType": "Issued"}],
-        "version": table.version,
-        "rightsList": [
-            {
-                "rights": LICENCE["title"],
-                "rightsIdentifier": LICENCE["name"],
-                "rightsIdentifierScheme": "SPDX",
-            }
-        ],
-        "subjects": [{"subject": "carbon sink"}, {"subject": "uncertainty"}],
-        "descriptions": [{"description": _abstract(table), "descriptionType": "Abstract", "lang": "en"}],
-        "relatedIdentifiers": [
-            {"relatedIdentifier": doi, "relatedIdentifierType": "DOI", "relationType": "IsDerivedFrom"}
-            for doi in dict.fromkeys(filter(None, dois))
-        ],
-    }
-    if about["doi"]:
-        found["doi"] = about["doi"]
-    return found
-
-
-def _abstract(table) -> str:
-    equations = [e for model in table.models for e in model.system.text.splitlines()]
-    parts = [f"{table.title}, version {table.version}, status {table.status}."]
-    if equations:
-        parts.append(f"Equations: {'; '.join(equations)}.")
-    if len(table.values):
-        parts.append(f"{len(table.values)} scalar parameters with their distributions.")
-    parts.append("With joint covariance, joint draws, range of validity, checks and origin.")
-    return " ".join(parts)
-
-
-def crate(table, files_so_far, about) -> dict:
-    """RO-Crate 1.1: the files of the package, what they were made from, and by which software."""
-    made = [_file(name, content) for name, content in sorted(files_so_far.items())]
-    inputs = _inputs(table)
-    software = table.provenance["sinklab"]
-    root = {
-        "@id": "./",
-        "@type": "Dataset",
-        "name": table.title,
-        "alternateName": table.title_zh,
-        "identifier": f"https://doi.org/{about['doi']}" if about["doi"] else table.ref,
-        "description": _abstract(table),
-        "version": table.version,
-        "creativeWorkStatus": table.status,
-        "datePublished": about["date"],
-        "license": {"@id": "https://spdx.org/licenses/Apache-2.0"},
-        "author": [{"@id": f"#author-{i}"} for i, _ in enumerate(about["authors"], start=1)],
-        "contributor": [{"@id": f"#reviewer-{i}"} for i, _ in enumerate(about["reviewers"], start=1)],
-        "hasPart": [{"@id": entry["@id"]} for entry in made],
-        "isBasedOn": [{"@id": entry["@id"]} for entry in inputs],
-        "mentions": {"@id": "#computation"},
-    }
-    if about["previous"]:
-        root["isBasedOn"].append({"@id": "#previous"})
-    graph = [
-        {
-            "@id": "ro-crate-metadata.json",
-            "@type": "CreativeWork",
-            "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
-            "about": {"@id": "./"},
-        },
-        root,
-        *made,
-        *inputs,
-        *(
-            {"@id": f"#author-{i}", "@type": "Organization", "name": name}
-            for i, name in enumerate(about["authors"], start=1)
-        ),
-        *(
-            {"@id": f"#reviewer-{i}", "@type": "Person", "name": name}
-            for i, name in enumerate(about["reviewers"], start=1)
-        ),
-        {"@id": "https://spdx.org/licenses/Apache-2.0", "@type": "CreativeWork", "name": LICENCE["title"]},
-        {
-            "@id": "#sinklab",
-            "@type": "SoftwareApplication",
-            "name": "sinklab",
-            "version": software["version"],
-            "sha256": software["source_sha256"],
-            "softwareRequirements": [f"{k} {v}" for k, v in table.provenance["stack"].items()],
-        },
-        {
-            "@id": "#computation",
-            "@type": "CreateAction",
-            "name": "Estimation of the parameters and of their joint uncertainty",
-            "instrument": {"@id": "#sinklab"},
-            "object": [{"@id": entry["@id"]} for entry in inputs],
-            "result": [{"@id": entry["@id"]} for entry in made],
-        },
-    ]
-    if about["previous"]:
-        name = f"{table.table_id}@{about['previous']}"
-        graph.append({"@id": "#previous", "@type": "Dataset", "name": name, "version": about["previous"]})
-    context = [
-        "https://w3id.org/ro/crate/1.1/context",
-        {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"},
-    ]
-    return {"@context": context, "@graph": graph}
-
-
-def _file(name, content) -> dict:
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    found = {"@id": name, "@type": "File", "name": name, "encodingFormat": kind}
-    found |= {"contentSize": str(len(content)), "sha256": hashlib.sha256(content).hexdigest()}
-    if name == DESCRIPTOR:
-        found["conformsTo"] = {"@id": "https://specs.frictionlessdata.io/data-package/"}
-    return found
-
-
-def _inputs(table) -> list[dict]:
-    """Input files of all sources by their portable names, and printed sources."""
-    found = {}
-    for source in table.provenance["data"]:
-        for name, digest in (source.get("files") or {}).items():
-            entry = {"@id": f"#input-{name}", "@type": "CreativeWork", "name": name, "sha256": digest}
-            if source.get("citation"):
-                entry["citation"] = source["citation"]
-            if source.get("licence"):
-                entry["license"] = source["licence"]
-            found[entry["@id"]] = entry
-    return list(found.values())
-
-
-# --- Release a version of a table: refuse it, or give it a status, metadata, a seal and an entry in the cha
+from sinklab.tables.package import sha256, to_json
+from sinklab.tables.schema import CHANGELOG, DESCRIPTOR, FROZEN, LICENCE, STATUSES, SUMS, version_key
+from sinklab.tables.table import Table, resolve, versions
 
 #: File beside the change log that keeps versions out of git until they are released.
 IGNORED = ".gitignore"
@@ -370,6 +33,19 @@ class Released:
     status: str
     folder: Path
     entry: str
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is told of a release; ``accept`` has a reason by failed check, ``previous`` the version before, or ""."""
+
+    date: str
+    reason: str
+    reviewers: list[str]
+    accept: dict[str, str]
+    authors: list[str]
+    doi: str
+    previous: str
 
 
 def release_table(
@@ -417,25 +93,23 @@ def release_table(
     TableError
         With all reasons why the version cannot be released. Nothing is written then.
     """
-    folder = tables_table.resolve(ref, root)
+    folder = resolve(ref, root)
     faults = validate(folder)
     if faults:
         raise TableError(_refused(folder, faults))
     table = Table.read(folder)
-    about = {
-        "date": date or datetime.date.today().isoformat(),
-        "reason": reason.strip(),
-        "reviewers": [name.strip() for name in reviewers if name.strip()],
-        "accept": dict(accept or {}),
-        "authors": list(authors or metadata_authors()),
-        "doi": doi,
-    }
-    faults = (
-        _status_faults(table, status)
-        + _request_faults(table, about)
-        + _verification_faults(table, verification)
-    )
     previous = _previous(folder.parent, table)
+    about = _Request(
+        date=date or datetime.date.today().isoformat(),
+        reason=reason.strip(),
+        reviewers=[name.strip() for name in reviewers if name.strip()],
+        accept=dict(accept or {}),
+        authors=list(authors or _authors()),
+        doi=doi,
+        previous=previous.version if previous is not None else "",
+    )
+    faults = _status_faults(table, status) + _request_faults(table, about)
+    faults += _verification_faults(table, verification)
     difference = None
     if previous is not None:
         difference = diff(previous, table)
@@ -456,7 +130,6 @@ def release_table(
         faults.append(str(error))
     if faults:
         raise TableError(_refused(folder, faults))
-    about["previous"] = previous.version if previous is not None else ""
     return _write(folder, _raised(table, status), about, difference, guards)
 
 
@@ -466,8 +139,8 @@ def _refused(folder, faults) -> str:
 
 
 def _status_faults(table, status) -> list[str]:
-    if status not in package.FROZEN:
-        known = ", ".join(package.FROZEN)
+    if status not in FROZEN:
+        known = ", ".join(FROZEN)
         return [tr(f"status {status!r}; expected {known}", f"状态 {status!r} 无效；应为 {known}")]
     if table.status == "demonstration":
         return [
@@ -483,25 +156,25 @@ def _status_faults(table, status) -> list[str]:
 
 def _request_faults(table, about) -> list[str]:
     faults = []
-    if not about["reason"]:
+    if not about.reason:
         faults.append(tr("no reason is given", "没有说明原因"))
-    if not about["reviewers"]:
+    if not about.reviewers:
         faults.append(tr("no reviewer is named", "没有写明评审人"))
     if not table.sources:
         faults.append(tr("the table names no source", "表中没有列出来源"))
     try:
-        if datetime.date.fromisoformat(about["date"]).isoformat() != about["date"]:
+        if datetime.date.fromisoformat(about.date).isoformat() != about.date:
             raise ValueError
     except ValueError:
         faults.append(
             tr(
-                f"date {about['date']!r}; expected YYYY-MM-DD",
-                f"日期 {about['date']!r} 无效；应为 YYYY-MM-DD",
+                f"date {about.date!r}; expected YYYY-MM-DD",
+                f"日期 {about.date!r} 无效；应为 YYYY-MM-DD",
             )
         )
-    if about["doi"] and doi_of(about["doi"]) != about["doi"]:
-        faults.append(tr(f"doi {about['doi']!r}; expected 10.…/…", f"DOI {about['doi']!r} 无效；应为 10.…/…"))
-    return faults + _check_faults(table, about["accept"])
+    if about.doi and _doi_in(about.doi) != about.doi:
+        faults.append(tr(f"doi {about.doi!r}; expected 10.…/…", f"DOI {about.doi!r} 无效；应为 10.…/…"))
+    return faults + _check_faults(table, about.accept)
 
 
 def _check_faults(table, accept) -> list[str]:
@@ -549,11 +222,11 @@ def _verification_faults(table, verification) -> list[str]:
 
 def _previous(folder, table) -> Table | None:
     """Latest version below this one that was released."""
-    for version in reversed(tables_table.versions(folder)):
+    for version in reversed(versions(folder)):
         if version_key(version) >= version_key(table.version):
             continue
         head = package.read_descriptor(folder / version)
-        if head["sinklab"].get("status") in package.FROZEN:
+        if head["sinklab"].get("status") in FROZEN:
             return Table.read(folder / version)
     return None
 
@@ -569,18 +242,18 @@ def _raised(table, status) -> Table:
 
 def _write(folder, table, about, difference, guards) -> Released:
     files = package.contents(table.frames, table.provenance)
-    files[package.DESCRIPTOR] = package.describe(files, table.description())
-    files |= metadata_files(table, files, about)
-    files[package.SUMS] = package.sums(files)
-    text = entry(table, about, difference, guards, files[package.SUMS])
-    log = folder.resolve().parent.parent / package.CHANGELOG
+    files[DESCRIPTOR] = package.describe(files, table.description())
+    files |= _metadata(table, files, about)
+    files[SUMS] = package.sums(files)
+    entry = _entry(table, about, difference, guards, files[SUMS])
+    log = folder.resolve().parent.parent / CHANGELOG
     before = log.read_bytes() if log.is_file() else None
     try:
         with paths.atomic_folder(folder) as work:
             for name, content in files.items():
                 (work / name).write_bytes(content)
             with paths.atomic_write(log) as stream:
-                stream.write(inserted((before or b"").decode("utf-8"), text))
+                stream.write(inserted((before or b"").decode("utf-8"), entry))
     except BaseException:
         # The entry was written first; without the folder it would speak of nothing.
         if before is None:
@@ -590,7 +263,7 @@ def _write(folder, table, about, difference, guards) -> Released:
                 stream.write(before)
         raise
     _admit(log.parent / IGNORED, table)
-    return Released(table.ref, table.status, folder, text)
+    return Released(table.ref, table.status, folder, entry)
 
 
 def _admit(ignored: Path, table) -> None:
@@ -601,3 +274,307 @@ def _admit(ignored: Path, table) -> None:
     if own not in lines:
         with paths.atomic_write(ignored) as stream:
             stream.write("\n".join([*lines, own]) + "\n")
+
+
+# Entry in the change log
+
+#: Values that moved are listed up to this number; the rest is counted.
+LISTED = 20
+_STATUS = {"reviewed": "已评审 reviewed", "published": "已发布 published"}
+_ENTRIES = "## 记录 · Entries"
+_NONE_YET = re.compile(r"^尚无已评审或已发布的版本.*\n?", re.MULTILINE)
+_NEW = f"# 参数表变更记录 · Changes of the parameter tables\n\n{_ENTRIES}\n"
+
+
+def _entry(table, about, difference, guards, sums) -> str:
+    """Text of one entry, in both languages where it is not a name or a number."""
+    lines = [f"{package.heading(table.table_id, table.version)} {_STATUS[table.status]} · {about.date}", ""]
+    lines.append(f"- 原因 why: {one_line(about.reason)}")
+    lines.append(f"- 数据 data: {_data(table)}")
+    lines += _moved(difference, about.previous)
+    lines.append(f"- 方法 method: {_method(table)}")
+    lines += _digits(guards)
+    lines += _failed(table, about.accept)
+    lines.append(f"- 评审 review: {'、'.join(map(one_line, about.reviewers))}")
+    lines.append(package.digest_line(sums))
+    return "\n".join(lines) + "\n"
+
+
+def _data(table) -> str:
+    found = []
+    for source in table.provenance.data:
+        name = one_line(source.get("spec") or source.get("name") or "")
+        n = source.get("n_used")
+        digest = str(source.get("fingerprint") or "")[:12]
+        found.append(", ".join(filter(None, (name, f"n = {n}" if n else "", digest))))
+    return "; ".join(found)
+
+
+def _moved(difference, previous) -> list[str]:
+    if difference is None:
+        return ["- 变动的数值 values that moved: 首个版本 first release"]
+    moved = sorted(difference.estimates, key=lambda c: -abs(c.in_se or 0))
+    lines = [f"- 变动的数值 values that moved: {len(moved)}（相对 {previous} · against {previous}）"]
+    for change in moved[:LISTED]:
+        beyond = "超出 beyond" if change.beyond else "未超出 inside"
+        lines.append(f"  - {one_line(change.row)}: {change.old:.6g} → {change.new:.6g}, {beyond}")
+    if len(moved) > LISTED:
+        lines.append(f"  - 另有 {len(moved) - LISTED} 个 · and {len(moved) - LISTED} more")
+    gone = [c for c in difference.changes if not c.column and c.file in ("coefficients", "values")]
+    for change in gone[:LISTED]:
+        word = "删除 gone" if change.new is None else "新增 new"
+        lines.append(f"  - {one_line(change.row)}: {word}")
+    if len(gone) > LISTED:
+        lines.append(f"  - 另有 {len(gone) - LISTED} 行 · and {len(gone) - LISTED} more rows")
+    return lines
+
+
+def _method(table) -> str:
+    parts = []
+    for key, record in table.provenance.models.items():
+        variance = ", ".join(f"{r}: {v}" for r, v in record.variance.items())
+        parts.append(f"{one_line(key)}: {record.method} ({variance}; correction {record.correction})")
+    if len(table.values):
+        parts.append(f"{len(table.values)} 个标量参数 scalar parameters")
+    return "; ".join(parts)
+
+
+def _digits(guards) -> list[str]:
+    if not guards:
+        return []
+    told = [
+        f"{one_line(key)}: ≤ {printed.worst:.3f} se（仅按标准误取位 by the errors alone: {printed.unguarded:.3f}）"
+        for key, printed in guards.items()
+    ]
+    return [f"- 位数 digits: 舍入引起的预测值偏移 rounding moves predictions by {'; '.join(told)}"]
+
+
+def _failed(table, accept) -> list[str]:
+    failed = table.checks[~table.checks["passed"].astype(bool)]
+    lines = [f"- 未通过的检查 checks that fail: {len(failed)}"]
+    for row in failed.to_dict("records"):
+        where = " ".join(filter(None, (row["check_id"], row["model_id"], row["response"])))
+        recalled = "，阈值凭记忆 recalled" if row["rule_status"] == "recalled" else ""
+        why = accept.get(f"{row['check_id']}:{row['response']}") or accept[row["check_id"]]
+        lines.append(f"  - {one_line(where)} = {row['value']:.4g}{recalled}: {one_line(why)}")
+    return lines
+
+
+def inserted(log: str, text: str) -> str:
+    """Change log with a new entry, the latest first."""
+    log = _NONE_YET.sub("", log or _NEW)
+    if _ENTRIES not in log:
+        log = f"{log.rstrip()}\n\n{_ENTRIES}\n"
+    head, _, rest = log.partition(_ENTRIES)
+    return f"{head}{_ENTRIES}\n\n{text}\n{rest.lstrip()}".rstrip() + "\n"
+
+
+# Metadata
+
+_DOI = re.compile(r"10\.\d{4,9}/[^\s;,]+[^\s;,.]")
+_PUBLISHER = "sinklab"
+
+
+def _authors() -> list[str]:
+    """Names of those who make the tables, from ``CITATION.cff`` of the workbench."""
+    import yaml
+
+    path = paths.root() / "CITATION.cff"
+    if not path.is_file():
+        return ["The sinklab developers"]
+    known = yaml.safe_load(path.read_text(encoding="utf-8")).get("authors") or []
+    full = [
+        a.get("name") or " ".join(filter(None, (a.get("given-names"), a.get("family-names")))) for a in known
+    ]
+    return [name for name in full if name] or ["The sinklab developers"]
+
+
+def _doi_in(text: str) -> str:
+    """First DOI in a text, "" when there is none."""
+    found = _DOI.search(text or "")
+    return found[0] if found else ""
+
+
+def _metadata(table, files, about) -> dict[str, bytes]:
+    """Files of metadata that a release adds; the RO-Crate lists the files of the package."""
+    return {
+        "CITATION.cff": _citation(table, about),
+        "datacite.json": to_json(_datacite(table, about)),
+        "ro-crate-metadata.json": to_json(_crate(table, files, about)),
+    }
+
+
+def _citation(table, about) -> bytes:
+    """``CITATION.cff``, format 1.2.0."""
+    import yaml
+
+    found = {
+        "cff-version": "1.2.0",
+        "message": "Cite this parameter table together with the sources that it names.",
+        "type": "dataset",
+        "title": f"{table.title} ({table.title_zh})",
+        "authors": [{"name": name} for name in about.authors],
+        "version": table.version,
+        "date-released": about.date,
+        "license": LICENCE["name"],
+        "keywords": ["carbon sink", "parameter table", "碳计量参数"],
+    }
+    if about.doi:
+        found["doi"] = about.doi
+    found["references"] = [_reference(source) for source in table.sources]
+    text = yaml.safe_dump(found, allow_unicode=True, sort_keys=False, width=100)
+    return text.encode("utf-8")
+
+
+def _reference(source) -> dict:
+    printed = str(source.get("citation") or source["title"])
+    names = printed.partition("(")[0].strip(" .;,") if "(" in printed else str(source["title"])
+    found = {"type": "generic", "title": str(source["title"]), "authors": [{"name": names or printed}]}
+    year = re.search(r"\((\d{4})\)", printed)
+    if year:
+        found["year"] = int(year[1])
+    doi = source.get("doi") or _doi_in(printed)
+    if doi:
+        found["doi"] = doi
+    if source.get("citation"):
+        found["notes"] = printed
+    return found
+
+
+def _datacite(table, about) -> dict:
+    """DataCite metadata, kernel 4."""
+    dois = [source.get("doi") or _doi_in(str(source.get("citation", ""))) for source in table.sources]
+    found = {
+        "schemaVersion": "http://datacite.org/schema/kernel-4",
+        "types": {"resourceTypeGeneral": "Dataset", "resourceType": "Parameter table"},
+        "identifiers": [{"identifier": table.ref, "identifierType": "sinklab table"}],
+        "creators": [{"name": name} for name in about.authors],
+        "contributors": [
+            {"name": name, "contributorType": "Other", "nameType": "Personal"} for name in about.reviewers
+        ],
+        "titles": [{"title": table.title, "lang": "en"}, {"title": table.title_zh, "lang": "zh"}],
+        "publisher": {"name": _PUBLISHER},
+        "publicationYear": about.date[:4],
+        "dates": [{"date": about.date, "dateType": "Issued"}],
+        "version": table.version,
+        "rightsList": [
+            {
+                "rights": LICENCE["title"],
+                "rightsIdentifier": LICENCE["name"],
+                "rightsIdentifierScheme": "SPDX",
+            }
+        ],
+        "subjects": [{"subject": "carbon sink"}, {"subject": "uncertainty"}],
+        "descriptions": [{"description": _abstract(table), "descriptionType": "Abstract", "lang": "en"}],
+        "relatedIdentifiers": [
+            {"relatedIdentifier": doi, "relatedIdentifierType": "DOI", "relationType": "IsDerivedFrom"}
+            for doi in dict.fromkeys(filter(None, dois))
+        ],
+    }
+    if about.doi:
+        found["doi"] = about.doi
+    return found
+
+
+def _abstract(table) -> str:
+    equations = [e for model in table.models for e in model.system.text.splitlines()]
+    parts = [f"{table.title}, version {table.version}, status {table.status}."]
+    if equations:
+        parts.append(f"Equations: {'; '.join(equations)}.")
+    if len(table.values):
+        parts.append(f"{len(table.values)} scalar parameters with their distributions.")
+    parts.append("With joint covariance, joint draws, range of validity, checks and origin.")
+    return " ".join(parts)
+
+
+def _crate(table, files, about) -> dict:
+    """RO-Crate 1.1: the files of the package, what they were made from, and by which software."""
+    made = [_file(name, content) for name, content in sorted(files.items())]
+    inputs = _inputs(table)
+    software = table.provenance.sinklab
+    root = {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": table.title,
+        "alternateName": table.title_zh,
+        "identifier": f"https://doi.org/{about.doi}" if about.doi else table.ref,
+        "description": _abstract(table),
+        "version": table.version,
+        "creativeWorkStatus": table.status,
+        "datePublished": about.date,
+        "license": {"@id": "https://spdx.org/licenses/Apache-2.0"},
+        "author": [{"@id": f"#author-{i}"} for i, _ in enumerate(about.authors, start=1)],
+        "contributor": [{"@id": f"#reviewer-{i}"} for i, _ in enumerate(about.reviewers, start=1)],
+        "hasPart": [{"@id": entry["@id"]} for entry in made],
+        "isBasedOn": [{"@id": entry["@id"]} for entry in inputs],
+        "mentions": {"@id": "#computation"},
+    }
+    if about.previous:
+        root["isBasedOn"].append({"@id": "#previous"})
+    graph = [
+        {
+            "@id": "ro-crate-metadata.json",
+            "@type": "CreativeWork",
+            "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+            "about": {"@id": "./"},
+        },
+        root,
+        *made,
+        *inputs,
+        *(
+            {"@id": f"#author-{i}", "@type": "Organization", "name": name}
+            for i, name in enumerate(about.authors, start=1)
+        ),
+        *(
+            {"@id": f"#reviewer-{i}", "@type": "Person", "name": name}
+            for i, name in enumerate(about.reviewers, start=1)
+        ),
+        {"@id": "https://spdx.org/licenses/Apache-2.0", "@type": "CreativeWork", "name": LICENCE["title"]},
+        {
+            "@id": "#sinklab",
+            "@type": "SoftwareApplication",
+            "name": "sinklab",
+            "version": software["version"],
+            "sha256": software["source_sha256"],
+            "softwareRequirements": [f"{k} {v}" for k, v in table.provenance.stack.items()],
+        },
+        {
+            "@id": "#computation",
+            "@type": "CreateAction",
+            "name": "Estimation of the parameters and of their joint uncertainty",
+            "instrument": {"@id": "#sinklab"},
+            "object": [{"@id": entry["@id"]} for entry in inputs],
+            "result": [{"@id": entry["@id"]} for entry in made],
+        },
+    ]
+    if about.previous:
+        name = f"{table.table_id}@{about.previous}"
+        graph.append({"@id": "#previous", "@type": "Dataset", "name": name, "version": about.previous})
+    context = [
+        "https://w3id.org/ro/crate/1.1/context",
+        {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"},
+    ]
+    return {"@context": context, "@graph": graph}
+
+
+def _file(name, content) -> dict:
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    found = {"@id": name, "@type": "File", "name": name, "encodingFormat": kind}
+    found |= {"contentSize": str(len(content)), "sha256": sha256(content)}
+    if name == DESCRIPTOR:
+        found["conformsTo"] = {"@id": "https://specs.frictionlessdata.io/data-package/"}
+    return found
+
+
+def _inputs(table) -> list[dict]:
+    """Input files of all sources by their portable names, and printed sources."""
+    found = {}
+    for source in table.provenance.data:
+        for name, digest in (source.get("files") or {}).items():
+            entry = {"@id": f"#input-{name}", "@type": "CreativeWork", "name": name, "sha256": digest}
+            if source.get("citation"):
+                entry["citation"] = source["citation"]
+            if source.get("licence"):
+                entry["license"] = source["licence"]
+            found[entry["@id"]] = entry
+    return list(found.values())

@@ -1,9 +1,7 @@
-"""The columns of every file in a table package: type, meaning in two languages, limits, keys.
+"""The format of a table package: what a table may be called, its files, and the columns of each file.
 
-This is the only place that knows them: writing, reading, validating and the Frictionless
+This is the only place that knows them: writing, reading, comparing, validating and the Frictionless
 description in ``datapackage.json`` all follow from here.
-
-What a table may be called: its id, its version, and how far it may be trusted.
 """
 
 import re
@@ -12,10 +10,10 @@ from dataclasses import dataclass
 from sinklab.data import vocabulary
 from sinklab.language import TableError, tr
 
-# --- What a table may be called: its id, its version, and how far it may be trusted.
-
 #: From the weakest to the strongest; a table is as good as its weakest row.
 STATUSES = ("demonstration", "draft", "reviewed", "published")
+#: A version with one of these statuses is never overwritten by other numbers.
+FROZEN = ("reviewed", "published")
 
 _TABLE_ID = re.compile(r"[a-z0-9]+(_[a-z0-9]+){2,}")
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
@@ -96,10 +94,22 @@ def system_of(table_id: str) -> str:
     return next((part for part in table_id.split("_") if part in vocabulary.ecosystems()), "")
 
 
-# --- The columns of every file in a table package: type, meaning in two languages, limits, keys.
+# The files
 
 #: Version of the package layout itself; it changes when a column changes its name or meaning.
 SCHEMA_VERSION = 1
+DESCRIPTOR = "datapackage.json"
+LICENCE = {"name": "Apache-2.0", "title": "Apache License 2.0"}
+#: Files beside the CSV files: file name, format, media type.
+BINARY = {
+    "draws": ("draws.parquet", "parquet", "application/vnd.apache.parquet"),
+    "provenance": ("provenance.json", "json", "application/json"),
+}
+SUMS = "SHA256SUMS"
+#: Files that a release adds to a package.
+RELEASE_FILES = ("CITATION.cff", "datacite.json", "ro-crate-metadata.json", SUMS)
+#: File beside the tables that tells of their releases.
+CHANGELOG = "CHANGELOG.md"
 
 
 @dataclass(frozen=True)
@@ -342,3 +352,22 @@ TITLES = {
 
 #: Files whose ``model_id`` must exist in models.csv.
 MODEL_FILES = ("equations", "coefficients", "covariance", "residual_correlation", "ranges", "indices")
+
+#: Columns that name a row of each file.
+KEYS = {
+    "models": ("model_id",),
+    "equations": ("model_id", "response"),
+    "coefficients": ("model_id", "name", "group"),
+    "covariance": ("model_id", "row", "column"),
+    "residual_correlation": ("model_id", "row", "column"),
+    "random_effects": ("model_id", "row", "column"),
+    "ranges": ("model_id", "predictor"),
+    "indices": ("model_id", "response", "class_column", "class_label"),
+    "values": ("name", "group"),
+    "checks": ("check_id", "model_id", "response"),
+}
+
+
+def columns_of(name: str) -> list[str]:
+    """Names of the columns of a file."""
+    return [field.name for field in FILES[name]]

@@ -1,8 +1,8 @@
-"""A parameter table: models and scalar values with their joint uncertainty, written as a folder.
+"""Parameter tables: made of models and scalar values, written and read, found, and used.
 
-Using a table: which model applies to which row, and which number bears a name.
-
-Finding tables: by folder, by ``id@version``, by id (the latest version), or all of them.
+A table is a folder ``params/<table_id>/<version>`` with the joint uncertainty of its numbers, their checks and
+their origin. It is found by folder, by ``id@version``, or by id (the latest version); it predicts with the
+model that applies to a row, and gives a number by its name.
 """
 
 from dataclasses import dataclass
@@ -19,29 +19,324 @@ from sinklab.data.files import is_number
 from sinklab.language import DataError, TableError, listing, tr
 from sinklab.results.fit_result import FitResult
 from sinklab.tables import checks, pack, package
-from sinklab.tables.pack import unpack
-from sinklab.tables.package import DESCRIPTOR, read_descriptor
+from sinklab.tables.provenance import ModelRecord, Provenance, name_of, origin_of, package_sources, status_for
 from sinklab.tables.schema import (
-    FILES,
+    DESCRIPTOR,
+    LICENCE,
     SCHEMA_VERSION,
     check_status,
     check_table_id,
     check_version,
+    columns_of,
     system_of,
     version_key,
 )
 
-# --- Using a table: which model applies to which row, and which number bears a name.
 
+@dataclass(frozen=True, eq=False)
+class Table:
+    """One version of a parameter table.
 
-def choose_model(models, key, ref: str) -> int:
-    """Position of the model with an id or label; of the only model when ``key`` is None.
-
-    Raises
-    ------
-    TableError
-        No such model, none at all, or several and no key.
+    ``frames`` holds the files by name (``models``, ``equations``, ``coefficients`` … ``values``,
+    ``checks``, ``draws``), ``provenance`` what the numbers were made from. Make one with
+    :meth:`from_fits`, :meth:`from_values` or :meth:`read`.
     """
+
+    table_id: str
+    version: str
+    frames: dict[str, pd.DataFrame]
+    provenance: Provenance
+    title: str
+    title_zh: str
+    sources: tuple[dict, ...]
+
+    @classmethod
+    def from_fits(
+        cls,
+        fits,
+        table_id: str,
+        version: str,
+        status: str | None = None,
+        title=None,
+        values: pd.DataFrame | None = None,
+        source: dict | None = None,
+        by: str | None = None,
+        components: dict[str, str] | None = None,
+        by_class: str | None = None,
+    ) -> "Table":
+        """Make a table of fitted models, and of scalar values beside them.
+
+        Parameters
+        ----------
+        fits : FitResult or sequence of FitResult
+            Several fits need different labels.
+        table_id, version : str
+            ``<response>_<system>_<group>`` and ``major.minor.patch``.
+        status : str, optional
+            ``draft`` when left out. Whatever is asked for, a number from simulated data is a
+            ``demonstration``.
+        title : str or (str, str), optional
+            Title, or English and Chinese titles; made from the table id when left out.
+        values : DataFrame, optional
+            Scalar distributions, columns as in ``values.csv``.
+        source : dict, optional
+            Says or corrects where the data of the fits come from: ``spec`` or ``name``, ``origin``
+            (measured, simulated, printed), ``citation``, ``licence`` …
+        by : str, optional
+            Data column whose levels are the labels of the fits; the column the fits were grouped by
+            when left out.
+        components : dict, optional
+            What was weighed, a component id of the vocabulary by response.
+        by_class : str, optional
+            Column of the data of the fits; indices are given for each of its values too.
+
+        Raises
+        ------
+        TableError
+            Ids that do not fit, fits that did not converge or have no source, unknown statuses.
+        """
+        fits = [fits] if isinstance(fits, FitResult) else list(fits)
+        check_table_id(table_id)
+        check_version(version)
+        wanted = check_status(status or "draft")
+        pack.check_fits(fits)
+        origins = [origin_of(fit, source) for fit in fits]
+        statuses = [status_for(origin, wanted) for origin in origins]
+        group = by if by is not None else pack.group_column(fits)
+        frames = pack.pack_table(fits, statuses, [name_of(o) for o in origins], group, components, by_class)
+        keys = frames["models"]["model_id"]
+        records = {key: ModelRecord.of(fit, o) for key, fit, o in zip(keys, fits, origins, strict=True)}
+        if values is not None:
+            beside = dict(values.attrs.get("source") or {}) | (source or {})
+            frames["values"] = pack.complete_values(values, wanted, beside)
+            origins.append(beside)
+        return cls._assemble(table_id, version, frames, records, title, origins)
+
+    @classmethod
+    def from_values(
+        cls,
+        values: pd.DataFrame,
+        table_id: str,
+        version: str,
+        status: str | None = None,
+        title=None,
+        source: dict | None = None,
+    ) -> "Table":
+        """Make a table of scalar distributions (carbon fractions, wood densities, soil values …).
+
+        Parameters
+        ----------
+        values : DataFrame
+            Columns as in ``values.csv``; at least ``name, mean`` and ``unit`` (or ``variable``).
+            A ``status`` column can lower the status of a row, never raise it.
+        table_id, version, status, title
+            See :meth:`from_fits`.
+        source : dict, optional
+            As in :meth:`from_fits`; the ``attrs["source"]`` of ``values`` when left out.
+        """
+        check_table_id(table_id)
+        check_version(version)
+        wanted = check_status(status or "draft")
+        source = dict(values.attrs.get("source") or {}) | (source or {})
+        frames = {"values": pack.complete_values(values, wanted, source)}
+        return cls._assemble(table_id, version, frames, {}, title, [source])
+
+    @classmethod
+    def _assemble(cls, table_id, version, frames, records, title, origins) -> "Table":
+        frames["checks"] = checks.run_checks(frames, table_id)
+        if title is None:
+            title = _default_title(table_id, "en"), _default_title(table_id, "zh")
+        title_en, title_zh = (title, title) if isinstance(title, str) else title
+        about, sources = Provenance.here(origins, records), tuple(package_sources(origins, frames))
+        return cls(table_id, version, frames, about, title_en, title_zh, sources)
+
+    @classmethod
+    def read(cls, ref, root=None) -> "Table":
+        """Read a table.
+
+        Parameters
+        ----------
+        ref : path or str
+            A folder, ``id@version``, or ``id`` for the latest version.
+        root : path, optional
+            Folder that holds the tables; ``params/`` of the workbench when left out.
+
+        Raises
+        ------
+        TableError
+            There is none, or its files are not the ones that were written.
+        """
+        folder = resolve(ref, root)
+        frames, head = package.read_folder(folder)
+        table_id, version = check_table_id(head.get("name")), check_version(head.get("version"))
+        titles = head.get("title", table_id), head.get("title_zh", table_id)
+        about = frames.pop("provenance")
+        return cls(table_id, version, frames, about, *titles, tuple(head.get("sources", ())))
+
+    def write(self, root=None) -> Path:
+        """Write the table to ``root/<table_id>/<version>``; the same table gives the same bytes.
+
+        Parameters
+        ----------
+        root : path, optional
+            ``params/`` of the workbench when left out.
+
+        Returns
+        -------
+        folder : Path
+
+        Raises
+        ------
+        TableError
+            A cell must not be written, the folder holds another reviewed or published table, or it
+            cannot be replaced. What was there before stays.
+        """
+        base = Path(root) if root is not None else paths.params()
+        folder = base / self.table_id / self.version
+        try:
+            package.write_folder(folder, self.frames, self.provenance, self.description())
+        except OSError as error:
+            raise TableError(
+                tr(
+                    f"{folder}: cannot be written ({error}); is a file of it open in a spreadsheet?",
+                    f"{folder}：无法写入（{error}）；是否有文件正在电子表格中打开？",
+                )
+            ) from error
+        return folder
+
+    def description(self) -> dict:
+        """Properties of the package itself, as ``datapackage.json`` has them."""
+        return {
+            "name": self.table_id,
+            "version": self.version,
+            "title": self.title,
+            "title_zh": self.title_zh,
+            "licenses": [LICENCE],
+            "sources": list(self.sources),
+            "sinklab": {
+                "schema_version": SCHEMA_VERSION,
+                "status": self.status,
+                "system": system_of(self.table_id),
+            }
+            | {
+                f"n_{name[:-1]}": len(self.frames.get(name, ())) for name in ("models", "equations", "values")
+            },
+        }
+
+    @property
+    def ref(self) -> str:
+        """``id@version``, as drafts cite it."""
+        return f"{self.table_id}@{self.version}"
+
+    @property
+    def status(self) -> str:
+        """Status of the table: that of its weakest row."""
+        return pack.table_status(self.frames)
+
+    @cached_property
+    def models(self) -> tuple[FitResult, ...]:
+        """The fitted models, rebuilt from the numbers of the table; they hold no trees."""
+        return pack.unpack(self.frames, self.provenance) if "models" in self.frames else ()
+
+    @property
+    def values(self) -> pd.DataFrame:
+        """Scalar distributions, columns as in ``values.csv``; empty when there are none."""
+        return self.frames.get("values", pd.DataFrame(columns=columns_of("values")))
+
+    @property
+    def checks(self) -> pd.DataFrame:
+        """Checks passed and failed, columns as in ``checks.csv``."""
+        return self.frames["checks"]
+
+    def model(self, key: str | None = None) -> FitResult:
+        """Return one model by its id or label; without ``key`` the only one."""
+        return self.models[_choose_model(self.frames.get("models"), key, self.ref)]
+
+    def predict(
+        self,
+        data,
+        level: float = 0.95,
+        kind: str = "mean",
+        model: str | None = None,
+        intervals: str | None = None,
+    ) -> pd.DataFrame:
+        """Predict every response of the table.
+
+        Parameters
+        ----------
+        data : DataFrame
+            Predictors in the units of ``ranges.csv``, and the group column when the table has one.
+        level, kind, intervals
+            See :func:`sinklab.results.prediction.predict`.
+        model : str, optional
+            Id or label of one model, for all rows.
+
+        Returns
+        -------
+        prediction : DataFrame, index of ``data``
+
+        Raises
+        ------
+        TableError
+            Several models and no way to choose, or groups that the table does not have.
+        """
+        models = self.frames.get("models")
+        column = "" if models is None or model is not None else models["group_column"].iloc[0]
+        if not column:
+            return self.model(model).predict(data, level=level, kind=kind, intervals=intervals)
+        return _predict_by_group(
+            self.models, models, column, data, self.ref, level=level, kind=kind, intervals=intervals
+        )
+
+    def value(self, name: str, column: str = "value", model: str | None = None):
+        """One number of the table by name, as drafts cite it.
+
+        Parameters
+        ----------
+        name : str
+            A coefficient (``a1``, ``a1[site]``) or a scalar value (``carbon_fraction``,
+            ``carbon_fraction[stem]``).
+        column : str
+            ``value`` (the estimate or the mean), ``status``, ``source``, or another column of
+            ``coefficients.csv`` or ``values.csv``.
+        model : str, optional
+            Id or label of the model, when several have the coefficient.
+
+        Returns
+        -------
+        number : float or str
+
+        Raises
+        ------
+        TableError
+            No or several numbers of that name, or no such column.
+        """
+        return _find_number(self.frames, name, column, model, self.ref)
+
+
+def _default_title(table_id, lang) -> str:
+    """Title from the parts of an id: ``agb_forest_betula`` gives "aboveground biomass: forest, betula"."""
+    system = system_of(table_id)
+    head, _, rest = table_id.partition(f"_{system}") if system else ("", "", table_id)
+    group = rest.strip("_")
+    try:
+        species = vocabulary.species(group)
+        group = species.name_zh if lang == "zh" else species.name_latin
+    except DataError:
+        group = group.replace("_", " ")
+    if not system:
+        return group
+    label, named = vocabulary.label(head, lang), vocabulary.ecosystem(system)
+    if lang == "zh":
+        return f"{label}：{named.label_zh}{'，' if group else ''}{group}"
+    return f"{label}: {named.label_en}{', ' if group else ''}{group}"
+
+
+# Which model applies to a row, and which number bears a name
+
+
+def _choose_model(models, key, ref: str) -> int:
+    """Position of the model with an id or label; of the only model when ``key`` is None."""
     if models is None:
         raise TableError(
             tr(
@@ -49,7 +344,8 @@ def choose_model(models, key, ref: str) -> int:
                 f"{ref}：该表只有标量参数，没有模型；请使用 values.csv",
             )
         )
-    labels = ", ".join(_name(row) for row in models.to_dict("records"))
+    rows = zip(models["model_id"], models["label"], strict=True)
+    labels = ", ".join(i if name in ("", i) else f"{i} ({name})" for i, name in rows)
     if key is None:
         if len(models) == 1:
             return 0
@@ -68,28 +364,8 @@ def choose_model(models, key, ref: str) -> int:
     )
 
 
-def _name(row) -> str:
-    return row["model_id"] if row["label"] in ("", row["model_id"]) else f"{row['model_id']} ({row['label']})"
-
-
-def predict_by_group(fits, models, column, data, ref, **options) -> pd.DataFrame:
-    """Predict each row with the model of its group.
-
-    Parameters
-    ----------
-    fits : sequence of FitResult
-    models : DataFrame
-        ``models.csv``, rows in the order of ``fits``.
-    column : str
-        Column of ``data`` that holds the group levels.
-    **options
-        See :func:`sinklab.prediction.predict`.
-
-    Raises
-    ------
-    TableError
-        The column is absent, or holds levels without a model; all levels at once.
-    """
+def _predict_by_group(fits, models, column, data, ref, **options) -> pd.DataFrame:
+    """Predict each row with the model of its group; levels without a model are refused, all at once."""
     if column not in data:
         raise TableError(
             tr(
@@ -128,13 +404,13 @@ def _positions(levels, models) -> pd.Series:
     return levels.astype(object).map(lambda level: names.get(str(level))).astype(float)
 
 
-def find_number(frames, name, column, model, ref):
-    """One cell of ``coefficients.csv`` or ``values.csv``; see :meth:`sinklab.tables.Table.value`."""
+def _find_number(frames, name, column, model, ref):
+    """One cell of ``coefficients.csv`` or ``values.csv``; see :meth:`Table.value`."""
     candidates = []
     if "coefficients" in frames:
         frame = frames["coefficients"]
         if model is not None:
-            key = frames["models"]["model_id"].iloc[choose_model(frames["models"], model, ref)]
+            key = frames["models"]["model_id"].iloc[_choose_model(frames["models"], model, ref)]
             frame = frame[frame["model_id"] == key]
         standing = frames["models"][["model_id", "status", "source"]]
         candidates.append((_named(frame, name).merge(standing, on="model_id"), column))
@@ -156,13 +432,8 @@ def find_number(frames, name, column, model, ref):
     return row[wanted]
 
 
-def _labels(frame) -> pd.Series:
-    grouped = frame["name"] + "[" + frame["group"] + "]"
-    return frame["name"].where(frame["group"] == "", grouped)
-
-
 def _named(frame, name) -> pd.DataFrame:
-    exact = frame[_labels(frame) == name]
+    exact = frame[[label == name for label in pack.labels_of(frame)]]
     # A bare name is enough when only one row has it.
     return exact if len(exact) else frame[frame["name"] == name]
 
@@ -179,14 +450,14 @@ def _not_one(frames, name, hits, ref) -> str:
             f"{ref}: {len(hits)} numbers are called {name!r}: {found}; name the group or the model",
             f"{ref}：有 {len(hits)} 个数名为 {name!r}：{found}；请指明分组或模型",
         )
-    there = [_labels(frames[f]) for f in ("coefficients", "values") if f in frames]
-    known = ", ".join(dict.fromkeys(pd.concat(there))) if there else "–"
+    there = [x for f in ("coefficients", "values") if f in frames for x in pack.labels_of(frames[f])]
+    known = ", ".join(dict.fromkeys(there)) or "–"
     return tr(
         f"{ref}: no number {name!r}; there are: {known}", f"{ref}：没有名为 {name!r} 的数；现有：{known}"
     )
 
 
-# --- Finding tables: by folder, by ``id@version``, by id (the latest version), or all of them.
+# Finding tables
 
 
 def table_ids(root=None) -> list[str]:
@@ -280,7 +551,7 @@ def list_tables(root=None) -> list[dict]:
         for version in versions(base / table_id):
             folder = base / table_id / version
             try:
-                head = read_descriptor(folder)
+                head = package.read_descriptor(folder)
             except TableError as error:
                 problems.append(str(error))
                 continue
@@ -294,312 +565,3 @@ def list_tables(root=None) -> list[dict]:
     if problems:
         raise TableError(listing(problems))
     return found
-
-
-# --- A parameter table: models and scalar values with their joint uncertainty, written as a folder.
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """One version of a parameter table.
-
-    ``frames`` holds the files by name (``models``, ``equations``, ``coefficients`` … ``values``,
-    ``checks``, ``draws``), ``provenance`` what the numbers were made from. Make one with
-    :meth:`from_fits`, :meth:`from_values` or :meth:`read`.
-    """
-
-    table_id: str
-    version: str
-    frames: dict[str, pd.DataFrame]
-    provenance: dict
-    title: str
-    title_zh: str
-    sources: tuple[dict, ...]
-
-    @classmethod
-    def from_fits(
-        cls,
-        fits,
-        table_id: str,
-        version: str,
-        status: str | None = None,
-        title=None,
-        values: pd.DataFrame | None = None,
-        source: dict | None = None,
-        by: str | None = None,
-        components: dict[str, str] | None = None,
-        by_class: str | None = None,
-    ) -> "Table":
-        """Make a table of fitted models, and of scalar values beside them.
-
-        Parameters
-        ----------
-        fits : FitResult or sequence of FitResult
-            Several fits need different labels.
-        table_id, version : str
-            ``<response>_<system>_<group>`` and ``major.minor.patch``.
-        status : str, optional
-            ``draft`` when left out. Whatever is asked for, a number from simulated data is a
-            ``demonstration``.
-        title : str or (str, str), optional
-            Title, or English and Chinese titles; made from the table id when left out.
-        values : DataFrame, optional
-            Scalar distributions, columns as in ``values.csv``.
-        source : dict, optional
-            Says or corrects where the data of the fits come from: ``spec`` or ``name``, ``origin``
-            (measured, simulated, printed), ``citation``, ``licence`` …
-        by : str, optional
-            Data column whose levels are the labels of the fits; the column the fits were grouped by
-            when left out.
-        components : dict, optional
-            What was weighed, a component id of the vocabulary by response.
-        by_class : str, optional
-            Column of the data of the fits; indices are given for each of its values too.
-
-        Raises
-        ------
-        TableError
-            Ids that do not fit, fits that did not converge or have no source, unknown statuses.
-        """
-        fits = [fits] if isinstance(fits, FitResult) else list(fits)
-        check_table_id(table_id)
-        check_version(version)
-        wanted = check_status(status or "draft")
-        pack.check_fits(fits)
-        origins = [pack.of_fit(fit, source) for fit in fits]
-        statuses = [pack.status_for(o, wanted) for o in origins]
-        group = by if by is not None else pack.group_column(fits)
-        names = [pack.text(o) for o in origins]
-        frames = pack.pack_table(fits, statuses, names, group, components, by_class)
-        record = {
-            key: pack.model_record(fit, o)
-            for key, fit, o in zip(frames["models"]["model_id"], fits, origins, strict=True)
-        }
-        if values is not None:
-            beside = dict(values.attrs.get("source") or {}) | (source or {})
-            frames["values"] = pack.complete_values(values, wanted, beside)
-            origins.append(beside)
-        return cls._assemble(table_id, version, frames, record, title, origins)
-
-    @classmethod
-    def from_values(
-        cls,
-        values: pd.DataFrame,
-        table_id: str,
-        version: str,
-        status: str | None = None,
-        title=None,
-        source: dict | None = None,
-    ) -> "Table":
-        """Make a table of scalar distributions (carbon fractions, wood densities, soil values …).
-
-        Parameters
-        ----------
-        values : DataFrame
-            Columns as in ``values.csv``; at least ``name, mean`` and ``unit`` (or ``variable``).
-            A ``status`` column can lower the status of a row, never raise it.
-        table_id, version, status, title
-            See :meth:`from_fits`.
-        source : dict, optional
-            As in :meth:`from_fits`; the ``attrs["source"]`` of ``values`` when left out.
-        """
-        check_table_id(table_id)
-        check_version(version)
-        wanted = check_status(status or "draft")
-        source = dict(values.attrs.get("source") or {}) | (source or {})
-        frames = {"values": pack.complete_values(values, wanted, source)}
-        return cls._assemble(table_id, version, frames, {}, title, [source])
-
-    @classmethod
-    def _assemble(cls, table_id, version, frames, record, title, origins) -> "Table":
-        frames["checks"] = checks.run_checks(frames, table_id)
-        about = {"schema_version": SCHEMA_VERSION} | paths.software()
-        about |= {"data": pack.distinct(origins), "models": record}
-        if title is None:
-            title = _default_title(table_id, "en"), _default_title(table_id, "zh")
-        title_en, title_zh = (title, title) if isinstance(title, str) else title
-        sources = pack.package_sources(origins, frames)
-        return cls(table_id, version, frames, package.portable(about), title_en, title_zh, tuple(sources))
-
-    @classmethod
-    def read(cls, ref, root=None) -> "Table":
-        """Read a table.
-
-        Parameters
-        ----------
-        ref : path or str
-            A folder, ``id@version``, or ``id`` for the latest version.
-        root : path, optional
-            Folder that holds the tables; ``params/`` of the workbench when left out.
-
-        Raises
-        ------
-        TableError
-            There is none, or its files are not the ones that were written.
-        """
-        folder = resolve(ref, root)
-        frames, about, head = package.read_folder(folder)
-        table_id, version = check_table_id(head.get("name")), check_version(head.get("version"))
-        titles = head.get("title", table_id), head.get("title_zh", table_id)
-        return cls(table_id, version, frames, about, *titles, tuple(head.get("sources", ())))
-
-    def write(self, root=None) -> Path:
-        """Write the table to ``root/<table_id>/<version>``; the same table gives the same bytes.
-
-        Parameters
-        ----------
-        root : path, optional
-            ``params/`` of the workbench when left out.
-
-        Returns
-        -------
-        folder : Path
-
-        Raises
-        ------
-        TableError
-            A cell must not be written, the folder holds another reviewed or published table, or it
-            cannot be replaced. What was there before stays.
-        """
-        base = Path(root) if root is not None else paths.params()
-        folder = base / self.table_id / self.version
-        try:
-            package.write_folder(folder, self.frames, self.provenance, self.description())
-        except OSError as error:
-            raise TableError(
-                tr(
-                    f"{folder}: cannot be written ({error}); is a file of it open in a spreadsheet?",
-                    f"{folder}：无法写入（{error}）；是否有文件正在电子表格中打开？",
-                )
-            ) from error
-        return folder
-
-    def description(self) -> dict:
-        """Properties of the package itself, as ``datapackage.json`` has them."""
-        return {
-            "name": self.table_id,
-            "version": self.version,
-            "title": self.title,
-            "title_zh": self.title_zh,
-            "licenses": [package.LICENCE],
-            "sources": list(self.sources),
-            "sinklab": {
-                "schema_version": SCHEMA_VERSION,
-                "status": self.status,
-                "system": system_of(self.table_id),
-                "n_model": self._count("models"),
-                "n_equation": self._count("equations"),
-                "n_value": self._count("values"),
-            },
-        }
-
-    def _count(self, name) -> int:
-        return len(self.frames[name]) if name in self.frames else 0
-
-    @property
-    def ref(self) -> str:
-        """``id@version``, as drafts cite it."""
-        return f"{self.table_id}@{self.version}"
-
-    @property
-    def status(self) -> str:
-        """Status of the table: that of its weakest row."""
-        return pack.table_status(self.frames)
-
-    @cached_property
-    def models(self) -> tuple[FitResult, ...]:
-        """The fitted models, rebuilt from the numbers of the table; they hold no trees."""
-        return unpack(self.frames, self.provenance) if "models" in self.frames else ()
-
-    @property
-    def values(self) -> pd.DataFrame:
-        """Scalar distributions, columns as in ``values.csv``; empty when there are none."""
-        return self.frames.get("values", pd.DataFrame(columns=[f.name for f in FILES["values"]]))
-
-    @property
-    def checks(self) -> pd.DataFrame:
-        """Checks passed and failed, columns as in ``checks.csv``."""
-        return self.frames["checks"]
-
-    def model(self, key: str | None = None) -> FitResult:
-        """Return one model by its id or label; without ``key`` the only one."""
-        return self.models[choose_model(self.frames.get("models"), key, self.ref)]
-
-    def predict(
-        self,
-        data,
-        level: float = 0.95,
-        kind: str = "mean",
-        model: str | None = None,
-        intervals: str | None = None,
-    ) -> pd.DataFrame:
-        """Predict every response of the table.
-
-        Parameters
-        ----------
-        data : DataFrame
-            Predictors in the units of ``ranges.csv``, and the group column when the table has one.
-        level, kind, intervals
-            See :func:`sinklab.prediction.predict`.
-        model : str, optional
-            Id or label of one model, for all rows.
-
-        Returns
-        -------
-        prediction : DataFrame, index of ``data``
-
-        Raises
-        ------
-        TableError
-            Several models and no way to choose, or groups that the table does not have.
-        """
-        models = self.frames.get("models")
-        column = "" if models is None or model is not None else models["group_column"].iloc[0]
-        if not column:
-            return self.model(model).predict(data, level=level, kind=kind, intervals=intervals)
-        return predict_by_group(
-            self.models, models, column, data, self.ref, level=level, kind=kind, intervals=intervals
-        )
-
-    def value(self, name: str, column: str = "value", model: str | None = None):
-        """One number of the table by name, as drafts cite it.
-
-        Parameters
-        ----------
-        name : str
-            A coefficient (``a1``, ``a1[site]``) or a scalar value (``carbon_fraction``,
-            ``carbon_fraction[stem]``).
-        column : str
-            ``value`` (the estimate or the mean), ``status``, ``source``, or another column of
-            ``coefficients.csv`` or ``values.csv``.
-        model : str, optional
-            Id or label of the model, when several have the coefficient.
-
-        Returns
-        -------
-        number : float or str
-
-        Raises
-        ------
-        TableError
-            No or several numbers of that name, or no such column.
-        """
-        return find_number(self.frames, name, column, model, self.ref)
-
-
-def _default_title(table_id, lang) -> str:
-    """Title from the parts of an id: ``agb_forest_betula`` gives "aboveground biomass: forest, betula"."""
-    system = system_of(table_id)
-    head, _, rest = table_id.partition(f"_{system}") if system else ("", "", table_id)
-    group = rest.strip("_")
-    try:
-        species = vocabulary.species(group)
-        group = species.name_zh if lang == "zh" else species.name_latin
-    except DataError:
-        group = group.replace("_", " ")
-    if not system:
-        return group
-    label, named = vocabulary.label(head, lang), vocabulary.ecosystem(system)
-    if lang == "zh":
-        return f"{label}：{named.label_zh}{'，' if group else ''}{group}"
-    return f"{label}: {named.label_en}{', ' if group else ''}{group}"
