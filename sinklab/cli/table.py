@@ -95,7 +95,7 @@ def _as_dict(table) -> dict:
         "values": table.values.to_dict("records"),
         "checks": table.checks.to_dict("records"),
         "sources": list(table.sources),
-        "provenance": table.provenance,
+        "provenance": table.provenance.to_dict(),
     }
 
 
@@ -115,7 +115,8 @@ def _note(table) -> str:
 
 def _values(table) -> str:
     from sinklab.data import vocabulary
-    from sinklab.language import number, table
+    from sinklab.language import number
+    from sinklab.language import table as columns_of_text
 
     frame = table.values
     if frame.empty:
@@ -148,7 +149,7 @@ def _values(table) -> str:
                 status_label(row["status"]),
             ]
         )
-    return f"{tr('Values (2.5 % and 97.5 % quantiles)', '标量参数（2.5% 与 97.5% 分位数）')}\n{table(header, rows)}"
+    return f"{tr('Values (2.5 % and 97.5 % quantiles)', '标量参数（2.5% 与 97.5% 分位数）')}\n{columns_of_text(header, rows)}"
 
 
 def _checks(table) -> str:
@@ -172,27 +173,27 @@ def _checks(table) -> str:
 
 
 def _origin(table) -> str:
-    from sinklab.tables import pack
+    from sinklab.tables.provenance import name_of
 
     lines = [tr("Origin", "来历")]
-    for data in table.provenance["data"]:
-        name = pack.text(data)
+    for data in table.provenance.data:
+        name = name_of(data)
         kind = data.get("origin", "")
         digest = str(data.get("fingerprint", ""))[:12]
         parts = [name, kind, f"{tr('data', '数据')} {digest}" if digest else "", data.get("citation", "")]
         lines.append("  " + " · ".join(str(part) for part in parts if part))
-    shown = {data.get("title") or pack.text(data) for data in table.provenance["data"]}
+    shown = {data.get("title") or name_of(data) for data in table.provenance.data}
     others = [source["title"] for source in table.sources if source["title"] not in shown]
     lines += [f"  {line}" for line in listing(others, limit=10).splitlines()]
-    software = table.provenance["sinklab"]
+    software = table.provenance.sinklab
     lines.append(f"  sinklab {software['version']} · {tr('source', '源码')} {software['source_sha256'][:12]}")
     return "\n".join(lines)
 
 
 def run_validate(arguments) -> int:
     """Validate packages; 1 when any has a problem."""
+    from sinklab.tables.checks import validate
     from sinklab.tables.table import list_tables, resolve
-    from sinklab.tables.validation import validate
 
     refs = arguments.tables or [f"{row['table_id']}@{row['version']}" for row in list_tables(arguments.root)]
     folders = [resolve(ref, arguments.root) for ref in refs]
@@ -392,7 +393,7 @@ def run_digits(arguments) -> int:
     """Print value, standard error and printed text of each coefficient."""
     from dataclasses import asdict
 
-    from sinklab.tables.checks import guard
+    from sinklab.tables.digits import guard
     from sinklab.tables.table import Table
 
     table = Table.read(arguments.table, root=arguments.root)
@@ -411,7 +412,7 @@ def run_digits(arguments) -> int:
 def report_digits(name: str, printed) -> str:
     """Decimal places of one model for a person."""
     from sinklab.language import number, table
-    from sinklab.tables.checks import text
+    from sinklab.tables.digits import text
 
     header = [
         tr("number", "参数"),

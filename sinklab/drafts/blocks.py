@@ -20,7 +20,7 @@ from sinklab.equations.latex import parameter_symbol
 from sinklab.equations.tree import names
 from sinklab.language import DraftError, tr
 from sinklab.results.indices import FORMULAS
-from sinklab.tables import checks
+from sinklab.tables import digits
 
 # --- Small pieces of Markdown: text that stays text, and tables.
 
@@ -384,7 +384,7 @@ def parameters(cite, fit, lang, label, caption) -> str:
     level = f"{100 * fit.level:g}%" if lang == "zh" else f"{100 * fit.level:g} %"
     head = [header(w, lang) for w in ("equation", "parameter", "value", "se")]
     head += [header(w, lang, level=level) for w in ("lower", "upper")]
-    rows, before, places = [], None, checks.guard(fit).decimals
+    rows, before, places = [], None, digits.guard(fit).decimals
     listed = zip(_symbols(fit), fit.labels, fit.parameters.to_dict("records"), strict=True)
     for symbol, own, row in listed:
         texts = with_error(row["value"], row["se"], row["lower"], row["upper"], decimals=int(places[own]))

@@ -221,12 +221,12 @@ class Desk:
                     f"{self.table.ref}：没有模型 {self.model!r}；现有 {'、'.join(keys) or '无'}",
                 )
             )
-        record, inputs = self.table.provenance["models"][self.model], Inputs(data)
-        if record["method"] not in scrutiny.METHODS:
+        record, inputs = self.table.provenance.models[self.model], Inputs(data)
+        if record.method not in scrutiny.METHODS:
             raise DataError(
                 tr(
-                    f"{self.table.ref}: method {record['method']} is not refitted tree by tree; use table verify",
-                    f"{self.table.ref}：{record['method']} 方法不逐株重新拟合；请用 table verify",
+                    f"{self.table.ref}: method {record.method} is not refitted tree by tree; use table verify",
+                    f"{self.table.ref}：{record.method} 方法不逐株重新拟合；请用 table verify",
                 )
             )
         self.fit = refit(self.table.frames, self.model, record, inputs)

@@ -58,8 +58,7 @@ class TableFindings:
     def stale(self) -> tuple[Verdict, ...]:
         """Verdicts that were given on other data than the table is made from now."""
         now = {
-            k: record["source"].get("fingerprint") or ""
-            for k, record in self.table.provenance["models"].items()
+            k: record.source.get("fingerprint") or "" for k, record in self.table.provenance.models.items()
         }
         return tuple(v for v in self.verdicts if v.model not in now or v.data != now[v.model])
 
@@ -190,9 +189,9 @@ def excluded(verdicts) -> dict[str, list[int]]:
 
 def _model(table: Table, key: str, inputs: Inputs, site: str | None, verdicts) -> ModelFindings:
     before = len(inputs.missing)
-    record = table.provenance["models"][key]
-    if record["method"] not in scrutiny.METHODS:
-        method = record["method"]
+    record = table.provenance.models[key]
+    if record.method not in scrutiny.METHODS:
+        method = record.method
         return ModelFindings(
             key,
             None,

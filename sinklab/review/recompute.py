@@ -19,11 +19,12 @@ from pathlib import Path
 from sinklab import paths
 from sinklab.language import SinklabError, tr
 from sinklab.tables import pack, package
+from sinklab.tables.provenance import ModelRecord, Provenance
 
 # --- Fit and pool again, from the data and the settings that a table names.
 
 
-def refit(frames, key: str, record: dict, inputs):
+def refit(frames, key: str, record: ModelRecord, inputs):
     """Fit one model again.
 
     Parameters
@@ -32,7 +33,7 @@ def refit(frames, key: str, record: dict, inputs):
         The files of the package.
     key : str
         Id of the model.
-    record : dict
+    record : ModelRecord
         What ``provenance.json`` keeps of it.
     inputs : Inputs
 
@@ -49,13 +50,13 @@ def refit(frames, key: str, record: dict, inputs):
     from sinklab import fitting
     from sinklab.fitting.resample import bootstrap
 
-    source, certificate = record["source"], record.get("certificate") or {}
-    if record["method"] not in fitting.METHODS:
+    source, certificate = record.source, record.certificate or {}
+    if record.method not in fitting.METHODS:
         known = ", ".join(fitting.METHODS)
         inputs.missing.append(
             tr(
-                f"{key}: method {record['method']} cannot be refitted here (only {known})",
-                f"{key}：此处无法重新拟合方法 {record['method']}（仅支持 {known}）",
+                f"{key}: method {record.method} cannot be refitted here (only {known})",
+                f"{key}：此处无法重新拟合方法 {record.method}（仅支持 {known}）",
             )
         )
         return None
@@ -63,7 +64,7 @@ def refit(frames, key: str, record: dict, inputs):
     model = frames["models"].set_index("model_id").loc[key]
     numeric = {*frames["ranges"].query("model_id == @key")["predictor"], *system.responses}
     sampling = {}
-    if record["method"] == "bayes":
+    if record.method == "bayes":
         sampling = _sampling(key, certificate, inputs)
         if sampling is None:
             return None
@@ -73,19 +74,19 @@ def refit(frames, key: str, record: dict, inputs):
     if source.get("by"):
         level = data[source["by"]].map(lambda value: f"{value}")
         data = data[level == model["label"]]
-    variance = ",".join(f"{r}={spec}" for r, spec in record["variance"].items())
+    variance = ",".join(f"{r}={spec}" for r, spec in record.variance.items())
     found = fitting.fit(
         data,
         system,
-        method=record["method"],
-        variance=variance if record["method"] != "ols-log" else "none",
+        method=record.method,
+        variance=variance if record.method != "ols-log" else "none",
         estimator=certificate.get("estimator") or "ml",
         start=certificate.get("start"),
         bounds=certificate.get("bounds"),
-        correction=record["correction"],
-        level=record["level"],
+        correction=record.correction,
+        level=record.level,
         # A bootstrap leaves its own seed here; the estimates depend on neither.
-        seed=int(record["seed"]),
+        seed=int(record.seed),
         label=model["label"],
         name=str(source.get("name") or "data"),
         **sampling,
@@ -115,8 +116,8 @@ def _sampling(key, certificate, inputs) -> dict | None:
 
 def noise_of(record) -> tuple[int, bool]:
     """Effective number of draws behind the uncertainty of a model, and whether its estimates are drawn too."""
-    certificate = record.get("certificate") or {}
-    if record["method"] == "bayes":
+    certificate = record.certificate or {}
+    if record.method == "bayes":
         checks = certificate.get("checks") or {}
         return max(int((checks.get("ess_bulk") or {}).get("value") or 0), 1), True
     return int((certificate.get("bootstrap") or {}).get("n") or 0), False
@@ -155,14 +156,14 @@ def frames_of(fit, key: str, frames) -> dict:
     }
 
 
-def pool_again(values, about: dict, inputs):
+def pool_again(values, about: Provenance, inputs):
     """Pool the scalar values again from printed rows.
 
     Parameters
     ----------
     values : DataFrame
         The file ``values.csv``.
-    about : dict
+    about : Provenance
         ``provenance.json``.
     inputs : Inputs
 
@@ -175,11 +176,11 @@ def pool_again(values, about: dict, inputs):
 
     from sinklab.evidence import pooling
 
-    taken = [record["source"] for record in about["models"].values()]
+    taken = [record.source for record in about.models.values()]
     # Values that say how else they were summarised (levels, draws) are not those of a pooling.
     sources = [
         s
-        for s in about["data"]
+        for s in about.data
         if s not in taken and str(s.get("spec", "")).startswith("literature:") and not s.get("summary")
     ]
     if len(sources) != 1:
@@ -337,7 +338,7 @@ def frames_again(recipe: dict, table_id: str, version: str, inputs):
     Parameters
     ----------
     recipe : dict
-        As :func:`sinklab.provenance.recipe` wrote it.
+        As :func:`sinklab.paths.recipe` wrote it.
     table_id, version : str
         Of the table that is verified.
     inputs : Inputs
@@ -384,8 +385,7 @@ def frames_again(recipe: dict, table_id: str, version: str, inputs):
                 )
             )
             return None
-        listed = package.read_descriptor(folder)["resources"]
-        return {r["name"]: package.read_file(r["name"], (folder / r["path"]).read_bytes()) for r in listed}
+        return package.read_folder(folder)[0]
 
 
 def _run(path, parameters, tables) -> str:

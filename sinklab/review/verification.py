@@ -33,9 +33,9 @@ import pandas as pd
 
 from sinklab.language import SinklabError, tr
 from sinklab.review.recompute import Input, Inputs, frames_again, frames_of, noise_of, pool_again, refit
-from sinklab.tables import checks, package, table, validation
-from sinklab.tables.comparison import KEYS, absent, by_key, shown
-from sinklab.tables.schema import FILES
+from sinklab.tables import checks, package, table
+from sinklab.tables.comparison import absent, by_key, shown
+from sinklab.tables.schema import FILES, KEYS
 
 # --- How far a recomputed number may lie from the stored one, for every column of a table.
 
@@ -419,13 +419,14 @@ def verify(ref, root=None, data=()) -> Verification:
         There is no such table.
     """
     folder = table.resolve(ref, root)
-    problems = list(validation.validate(folder))
+    problems = list(checks.validate(folder))
     descriptor = package.read_descriptor(folder)
     name = f"{descriptor.get('name')}@{descriptor.get('version')}"
-    frames = _frames(folder, descriptor)
+    frames, faults = package.read_files(folder, descriptor)
     inputs = Inputs(data)
     comparisons: list[Comparison] = []
-    if frames is None:
+    if faults:
+        # Validation has said which file and why.
         missing = [tr("the files of the package cannot be read", "无法读取参数表文件")]
         return Verification(name, tuple(problems), (), (), tuple(missing))
     about = frames.pop("provenance")
@@ -451,34 +452,22 @@ def verify(ref, root=None, data=()) -> Verification:
 
 def _again(about, descriptor, inputs) -> dict | None:
     """Files of the table by the notebook that made it; nothing when no notebook is recorded or can be run."""
-    source = next((s for s in about["data"] if s.get("recipe")), None)
+    source = next((s for s in about.data if s.get("recipe")), None)
     if source is None:
         return {}
     inputs.check(source)
     return frames_again(source["recipe"], descriptor.get("name"), descriptor.get("version"), inputs)
 
 
-def _frames(folder, descriptor) -> dict | None:
-    """Files of a package as they lie there, changed or not."""
-    frames = {}
-    for resource in descriptor["resources"]:
-        try:
-            content = (folder / resource["path"]).read_bytes()
-            frames[resource["name"]] = package.read_file(resource["name"], content)
-        except (SinklabError, ValueError, OSError):
-            return None  # Validation has said which file and why.
-    return frames
-
-
 def _models(frames, about, inputs, problems, comparisons, again) -> dict:
     """Refit every model, compare it, and return the recomputed files of those that succeeded."""
     made = []
     for key in frames["models"]["model_id"]:
-        record = about["models"].get(key)
+        record = about.models.get(key)
         if record is None:
             problems.append(tr(f"{key}: no record of its origin", f"{key}：没有来历记录"))
             continue
-        if record["source"].get("recipe"):
+        if record.source.get("recipe"):
             # Its notebook pooled it, or chose its trees: no engine and no filter says how.
             if again and key in set(again["models"]["model_id"]):
                 new = {name: f[f["model_id"] == key] for name, f in again.items() if name in _COMPARED}
@@ -496,7 +485,7 @@ def _models(frames, about, inputs, problems, comparisons, again) -> dict:
             # Other data than stated may break a fit in any of its steps; that is a finding, not a crash.
             problems.append(tr(f"{key}: cannot be fitted again: {error}", f"{key}：无法重新拟合：{error}"))
             continue
-        comparisons += _sample(key, record["source"], fit)
+        comparisons += _sample(key, record.source, fit)
         comparisons += _one_model(frames, new, key, record, fit)
         made.append(new)
     return {
@@ -539,7 +528,7 @@ def _files(frames, new, key, se, *noise) -> list[Comparison]:
 def _checks(frames, recomputed, table_id, about) -> list[Comparison]:
     again = checks.run_checks({**recomputed, "checks": None}, str(table_id))
     # Checks of all models stand in one file: the noisiest posterior among them counts.
-    noises = [n for n, drawn in map(noise_of, about["models"].values()) if drawn]
+    noises = [n for n, drawn in map(noise_of, about.models.values()) if drawn]
     found = compare_file("checks", frames["checks"], again, None, min(noises, default=0), bool(noises))
     return [c for c in found if c.column != "threshold"] + [
         c for c in found if c.column == "threshold" and not c.agreed

@@ -71,7 +71,7 @@ def execute(root, name):
     import papermill
 
     from sinklab.review.verification import verify
-    from sinklab.tables.validation import validate
+    from sinklab.tables.checks import validate
 
     parameters, _ = JOBS[name]
     cells = json.loads((root / "notebooks" / name).read_text(encoding="utf-8"))["cells"]

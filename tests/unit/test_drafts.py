@@ -229,7 +229,7 @@ def test_printed_parameters_give_the_predictions_of_the_table(workbench):
     import sinklab as sl
     from sinklab.data import open_data
     from sinklab.drafts import blocks
-    from sinklab.tables import checks
+    from sinklab.tables import digits
 
     fit = sl.fit(
         open_data.load("study:eucalypt_simulated"), "foliage = a * dbh**b * height**c", variance="power:mean"
@@ -241,7 +241,7 @@ def test_printed_parameters_give_the_predictions_of_the_table(workbench):
         return text
 
     blocks.parameters(cite, fit, "en", "p", "Parameters")
-    places = checks.guard(fit).decimals
+    places = digits.guard(fit).decimals
     for label, value in zip(fit.labels, fit.values, strict=True):
         printed = told[label, "value"].replace("\N{MINUS SIGN}", "-")
         assert abs(float(printed) - value) <= 0.5 * 10.0 ** -places[label] + 1e-12
@@ -251,5 +251,5 @@ def test_printed_parameters_give_the_predictions_of_the_table(workbench):
     mean = fit.predict(grid)
     moved = read[0] * grid["dbh"] ** read[1] * grid["height"] ** read[2] - mean["foliage"]
     assert (moved.abs() / mean["foliage_se"]).max() <= 0.1
-    by_error = checks.guard(fit).unguarded
+    by_error = digits.guard(fit).unguarded
     assert by_error > 0.1, "the digits of the errors alone would do here: the test shows nothing"

@@ -170,7 +170,7 @@ def test_a_table_keeps_what_groups_differ_by(fitted, tmp_path):
         assert other["agb_upper"].to_numpy() == pytest.approx(one["agb_upper"].to_numpy(), rel=1e-9)
     group = trees(1, 6, seed=42)
     assert calibrated(again, group).values == pytest.approx(calibrated(fitted, group).values, rel=1e-9)
-    from sinklab.tables.validation import validate
+    from sinklab.tables.checks import validate
 
     assert validate(folder) == []
 

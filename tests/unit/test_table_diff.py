@@ -8,8 +8,8 @@ from published_tables import log_table, make_trees, site_table, system_table, va
 
 from sinklab.cli import main
 from sinklab.language import set_language
-from sinklab.tables.checks import along, corners_and_between
 from sinklab.tables.comparison import diff, next_version
+from sinklab.tables.digits import along, corners_and_between
 from sinklab.tables.table import Table
 
 

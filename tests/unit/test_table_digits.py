@@ -8,7 +8,7 @@ from published_tables import log_table, site_table, system_table
 
 from sinklab.cli import main
 from sinklab.language import TableError
-from sinklab.tables.checks import corners_and_between, guard, rounded, text
+from sinklab.tables.digits import corners_and_between, guard, rounded, text
 
 
 @pytest.fixture(scope="module", params=[system_table, log_table, site_table])

@@ -26,7 +26,7 @@ from sinklab.cli import main
 from sinklab.evidence.distributions import FAMILIES, Distribution
 from sinklab.fitting import fit
 from sinklab.language import TableError
-from sinklab.tables.checks import FRACTION, guard
+from sinklab.tables.digits import FRACTION, guard
 from sinklab.tables.export import export_table, latex, r, workbook
 from sinklab.tables.export.workbook import FIRST_PREDICTION
 from sinklab.tables.table import Table

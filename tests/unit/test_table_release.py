@@ -17,10 +17,11 @@ from sinklab.data.files import read_csv, write_csv
 from sinklab.fitting import fit
 from sinklab.language import TableError
 from sinklab.review.verification import verify
-from sinklab.tables.package import RELEASE_FILES, SUMS, sums, to_json
+from sinklab.tables.checks import validate
+from sinklab.tables.package import sums, to_json
 from sinklab.tables.release import inserted, release_table
+from sinklab.tables.schema import RELEASE_FILES, SUMS
 from sinklab.tables.table import Table
-from sinklab.tables.validation import validate
 
 SOURCE = {
     "origin": "measured",

@@ -11,9 +11,9 @@ from published_tables import EQUATIONS, SOURCE, make_trees
 from sinklab.fitting import fit, fit_by
 from sinklab.language import TableError
 from sinklab.tables import package
+from sinklab.tables.checks import validate
 from sinklab.tables.package import from_csv, to_csv
 from sinklab.tables.table import Table, list_tables, resolve
-from sinklab.tables.validation import validate
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ def test_simulated_data_are_recognised_through_the_fit(trees):
     for one in fits:
         made = Table.from_fits(one, "stem_forest_test", "1.0.0", status="reviewed")
         assert made.status == "demonstration"
-        assert made.provenance["models"].popitem()[1]["source"]["files"] == {"data.csv": "0" * 64}
+        assert made.provenance.models.popitem()[1].source["files"] == {"data.csv": "0" * 64}
 
 
 def test_fit_that_did_not_converge_is_refused(system_fit):

@@ -11,9 +11,8 @@ import pytest
 from sinklab.fitting import fit
 from sinklab.language import TableError
 from sinklab.tables import package
-from sinklab.tables.checks import rules
+from sinklab.tables.checks import rules, validate
 from sinklab.tables.table import Table
-from sinklab.tables.validation import validate
 
 SOURCE = {"spec": "study:test_trees", "origin": "measured"}
 

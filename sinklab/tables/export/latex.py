@@ -9,7 +9,7 @@ import re
 from sinklab.data import vocabulary
 from sinklab.equations.latex import parameter_symbol
 from sinklab.language import TableError, tr
-from sinklab.tables.checks import guard, text
+from sinklab.tables.digits import guard, text
 from sinklab.tables.export.program import heading, one_line
 
 _ESCAPES = {c: rf"\{c}" for c in "&%$#_{}"}
