@@ -16,10 +16,10 @@ from dataclasses import replace
 import pandas as pd
 
 from sinklab.fitting.data import prepare, start_values
-from sinklab.fitting.loglinear import CORRECTIONS, check_forms, fit_line
+from sinklab.fitting.loglinear import CORRECTIONS, fit_log_linear
 from sinklab.fitting.mixed import fit_mixed
 from sinklab.fitting.search import certified_maximum
-from sinklab.fitting.system import SystemFit, from_lines, from_state
+from sinklab.fitting.system import SystemFit, from_state
 from sinklab.language import DataError, tr
 from sinklab.results.fit_result import FitResult
 from sinklab.results.variance import parse_variance
@@ -95,9 +95,7 @@ def fit(
     _check_options(method, estimator, correction, level, bounds, sampling)
     prepared = prepare(data, system, name, totals=method in ("nsur", "bayes"))
     if method == "ols-log":
-        check_forms(prepared.system, prepared.frame)
-        lines = [fit_line(prepared.system, r, prepared.frame) for r in prepared.system.free]
-        result = from_lines(prepared, lines, correction, level, seed)
+        result = fit_log_linear(prepared, correction, level, seed)
     elif method == "bayes":
         from sinklab.fitting.bayes.engine import fit_bayes
 

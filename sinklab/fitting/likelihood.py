@@ -3,24 +3,26 @@ r"""The likelihood of a simultaneous system, each tree contributing the componen
 For tree :math:`i` and equation :math:`j` the model is :math:`y_{ij} = f_j(x_i; \beta) + g_{ij}\, u_{ij}`
 with :math:`u_i \sim N(0, \Sigma)` and :math:`g` the variance function. Trees with the same measured
 components form a *pattern*; a pattern uses the rows and columns of :math:`\Sigma` that it observed.
-Trees of which only a total of several components was weighed enter by :mod:`sinklab.fit.totals`.
+Trees of which only a total of several components was weighed enter as :class:`Terms`.
 
 With complete trees, or without correlation, :math:`\Sigma` is known once the residuals are, and is
 profiled out; with gaps it is searched for with the rest. Score and expected information are exact.
 
-Lognormal residuals in a simultaneous system (``variance="lognormal"``).
+**A covariance that does not rest on the normal distribution** (:func:`sandwich`) is that of White (1982): the
+spread of the trees' scores between two inverses of the information. Each tree's score is first freed of the
+tree's own pull on the fit, by the inverse of one minus its information times the covariance, which is a one-step
+jackknife (CR3 of Bell & McCaffrey 2002). All parameters take part: coefficients, variance exponents and the
+elements of the residual covariance.
 
-*What it assumes.* :math:`\ln y_j = \ln f_j(x; \beta) - \sigma_j^2 / 2 + e_j` with normal, correlated
+**Lognormal residuals** (``variance="lognormal"``, :class:`LogScale`). *What it assumes.*
+:math:`\ln y_j = \ln f_j(x; \beta) - \sigma_j^2 / 2 + e_j` with normal, correlated
 :math:`e`. The equation is the *mean* of the response, so identities add up as they do on the natural
 scale and no correction is needed afterwards; the shift by half the variance is Baskerville's, made
-part of the model.
-
-*How.* Maximum likelihood of the logarithms with the shift held, the shift renewed from the residual
-variances, until both agree. Where an equation has a factor of its own (the ``a`` of
+part of the model. *How.* Maximum likelihood of the logarithms with the shift held, the shift renewed from the
+residual variances, until both agree. Where an equation has a factor of its own (the ``a`` of
 ``a * dbh**b``) this is the maximum of the likelihood, because the score of the factor is that of the
 shift; other equations are refused. The likelihood reported is that of the response itself, whose
 Jacobian is :math:`-\sum \ln y`, so it compares with that of normal residuals (Furnival 1961).
-
 *When.* Spread in proportion to size over orders of magnitude, with a long tail to heavy trees.
 
 Source
@@ -28,19 +30,17 @@ Source
 Baskerville G.L. (1972) Use of logarithmic regression in the estimation of plant biomass.
 Can. J. For. Res. 2:49-53. Furnival G.M. (1961) An index for comparing equations used in
 constructing volume tables. Forest Science 7:337-341.
-
-Second moments at a state: what the means tell of the coefficients, how scaled residuals go together.
+Bell R.M., McCaffrey D.F. (2002) Bias reduction in standard errors for linear regression with
+multi-stage samples. Survey Methodology 28:169-181.
+White H. (1982) Maximum likelihood estimation of misspecified models. Econometrica 50:1-25.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from sinklab.fitting import data
-from sinklab.fitting.data import Terms
+from sinklab.fitting.data import Combined
 from sinklab.language import EquationError, tr
-
-# --- The likelihood of a simultaneous system, each tree contributing the components it has.
 
 LOG_2PI = float(np.log(2 * np.pi))
 #: A residual this small against its observation is rounding, not spread.
@@ -80,6 +80,11 @@ class State:
     log_g: np.ndarray
     u: np.ndarray
     sigma: np.ndarray
+
+    @property
+    def scaled_slope(self) -> np.ndarray:
+        """Derivatives of the means over g, (n, m, k)."""
+        return self.jacobian * np.exp(-self.log_g)[:, :, None]
 
 
 class Scale:
@@ -230,7 +235,7 @@ class SystemLikelihood:
             sigma = (u.T @ u / len(u)) if profile else np.diag((u**2).sum(axis=0) / count)
             sigma = sigma + np.diag(floor)
         loglik = self._loglik(u, log_g, sigma)
-        loglik += sum(data.loglik(c, mean, log_g, sigma) for c in self.combined)
+        loglik += sum(_combined_loglik(c, mean, log_g, sigma) for c in self.combined)
         return State(theta, loglik, mean, jacobian, log_g, u, sigma) if np.isfinite(loglik) else None
 
     def _loglik(self, u, log_g, sigma) -> float:
@@ -287,10 +292,12 @@ class SystemLikelihood:
             scores[p.rows] += np.einsum("nq,nqk->nk", w * u - 1, c)
             information[:k, :k] += weighted_square(a, precision)
             information += weighted_square(c, np.eye(len(p.seen)) + precision * block)
-            _add_covariance_terms(cross, inner, nuisance, self.pairs, p, precision, c.sum(axis=0), w)
+            terms = PairTerms.of(self.pairs, p, precision)
+            cross[:, terms.columns] += terms.with_spread(c.sum(axis=0)).T
+            nuisance[np.ix_(p.rows, terms.columns)] = terms.score(w)
+            inner[np.ix_(terms.columns, terms.columns)] += len(p.rows) * terms.information
         for part in self.combined:
-            terms = data.Terms.at(part, state, state.sigma)
-            score, own = terms.by_tree(spread[part.rows], self.pairs)
+            score, own = Terms.at(part, state, state.sigma).by_tree(spread[part.rows], self.pairs)
             scores[part.rows], nuisance[part.rows] = score[:, :width], score[:, width:]
             own = own.sum(axis=0)
             information += own[:width, :width]
@@ -324,7 +331,7 @@ class SystemLikelihood:
         if self.combined:
             _, spread = self.derivatives(state)
         for part in self.combined:
-            told, by_covariance = data.Terms.at(part, state, state.sigma).gradient(spread[part.rows])
+            told, by_covariance = Terms.at(part, state, state.sigma).gradient(spread[part.rows])
             score += told
             by_sigma += by_covariance
         keep = np.concatenate([np.ones(len(score) - self.n_equation, bool), self.scale.free])
@@ -370,7 +377,7 @@ class SystemLikelihood:
         if by_beta is not None:
             spread[:, :, :k] = by_beta
         spread[:, np.arange(m), k + np.arange(m)] = self.scale.by_exponent(exponents, state.mean)
-        return state.jacobian * np.exp(-state.log_g)[:, :, None], spread
+        return state.scaled_slope, spread
 
 
 def weighted_square(a, weight) -> np.ndarray:
@@ -381,32 +388,210 @@ def weighted_square(a, weight) -> np.ndarray:
     return by_equation.reshape(q * n, k).T @ weighted.reshape(q * n, k)
 
 
-def _add_covariance_terms(cross, inner, nuisance, pairs, pattern, precision, spread_total, w):
-    """Add what a pattern says of the elements of the residual covariance.
+@dataclass(frozen=True)
+class PairTerms:
+    """What a pattern tells of the elements of the residual covariance that it observed.
 
-    ``cross`` is their information with the exponents, ``inner`` among themselves, ``nuisance`` their
-    score for each tree; ``w`` holds the residuals times the precision.
+    ``columns`` are the numbers of these elements among all pairs, ``first`` and ``second`` the places of both
+    components among those seen, ``half`` 0.5 on the diagonal, ``own`` the weighted precision of each element and
+    ``information`` the one that a tree carries about them.
     """
-    columns, first, second = places_of_pairs(pairs, pattern.seen)
-    half = np.where(first == second, 0.5, 1.0)
-    between = half * precision[first, second]
-    cross[:, columns] += (between[:, None] * (spread_total[first] + spread_total[second])).T
-    nuisance[np.ix_(pattern.rows, columns)] = half * w[:, first] * w[:, second] - between
-    # Half the trace of P E_a P E_b for the unit matrices E of two elements a = (i, j) and b = (k, l).
-    i, j, k, m = first[:, None], second[:, None], first[None, :], second[None, :]
-    shared = precision[i, k] * precision[j, m] + precision[i, m] * precision[j, k]
-    inner[np.ix_(columns, columns)] += len(pattern.rows) * np.outer(half, half) * shared
+
+    columns: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    half: np.ndarray
+    own: np.ndarray
+    information: np.ndarray
+
+    @classmethod
+    def of(cls, pairs, pattern, precision) -> "PairTerms":
+        """Terms of a pattern whose residuals have a precision matrix."""
+        place = {int(j): i for i, j in enumerate(pattern.seen)}
+        found = [(c, place[s], place[t]) for c, (s, t) in enumerate(pairs) if s in place and t in place]
+        columns, first, second = np.array(found, dtype=int).reshape(-1, 3).T
+        half = np.where(first == second, 0.5, 1.0)
+        # Half the trace of P E_a P E_b for the unit matrices E of two elements a = (i, j) and b = (k, l).
+        i, j, k, m = first[:, None], second[:, None], first[None, :], second[None, :]
+        shared = precision[i, k] * precision[j, m] + precision[i, m] * precision[j, k]
+        own = half * precision[first, second]
+        return cls(columns, first, second, half, own, np.outer(half, half) * shared)
+
+    def with_spread(self, spread):
+        """Information with the parameters whose derivatives of ln g are ``spread`` (…, q, p): (…, pairs, p)."""
+        return self.own[:, None] * (spread[..., self.first, :] + spread[..., self.second, :])
+
+    def score(self, w):
+        """Score of the elements for each tree, from its residuals times the precision."""
+        return self.half * w[:, self.first] * w[:, self.second] - self.own
 
 
-def places_of_pairs(pairs, seen):
-    """Numbers of the pairs of components that were seen, and the places of both among the seen."""
-    place = {int(j): i for i, j in enumerate(seen)}
-    found = [(c, place[s], place[t]) for c, (s, t) in enumerate(pairs) if s in place and t in place]
-    return tuple(np.array(column, dtype=int) for column in zip(*found, strict=True))
+# Trees of which combinations of components were weighed.
 
 
-# --- Lognormal residuals in a simultaneous system (``variance="lognormal"``).
+def _combined_loglik(part: Combined, mean, log_g, sigma) -> float:
+    """Log-likelihood of the trees of a pattern; minus infinity where it does not exist."""
+    half = part.combine * np.exp(log_g[part.rows])[:, None, :]
+    try:
+        root = np.linalg.cholesky(half @ sigma @ half.transpose(0, 2, 1))
+    except np.linalg.LinAlgError:
+        return -np.inf
+    residual = part.values - mean[part.rows] @ part.combine.T
+    white = np.linalg.solve(root, residual[:, :, None])
+    log_root = np.log(np.diagonal(root, axis1=1, axis2=2)).sum()
+    return float(-0.5 * (white**2).sum() - log_root - 0.5 * residual.size * LOG_2PI)
 
+
+@dataclass(frozen=True)
+class Terms:
+    """What trees of which combinations of components were weighed say at a state, worked out once.
+
+    The variance of a combination differs from tree to tree, so these trees have no common precision matrix;
+    everything is worked out tree by tree, in one batch for each pattern of what was weighed.
+
+    ``half`` (n, q, m) turns scaled residuals into combinations, ``weight`` (n, q, q) is the inverse of
+    their variance, ``w`` (n, q) the weighted residuals, ``slope`` (n, q, k) the derivative of the means.
+    """
+
+    half: np.ndarray
+    weight: np.ndarray
+    w: np.ndarray
+    slope: np.ndarray
+    sigma: np.ndarray
+
+    @classmethod
+    def at(cls, part: Combined, state, sigma) -> "Terms":
+        """Terms at a state of the search, for a residual covariance."""
+        half = part.combine * np.exp(state.log_g[part.rows])[:, None, :]
+        weight = np.linalg.inv(half @ sigma @ half.transpose(0, 2, 1))
+        residual = part.values - state.mean[part.rows] @ part.combine.T
+        w = np.einsum("nqr,nr->nq", weight, residual)
+        return cls(half, weight, w, part.combine @ state.jacobian[part.rows], sigma)
+
+    def mean_information(self) -> np.ndarray:
+        """Information about the coefficients carried by the means of each tree, (n, k, k)."""
+        return self.slope.transpose(0, 2, 1) @ self.weight @ self.slope
+
+    def gradient(self, spread):
+        """Gradient by coefficients and exponents, and by the full residual covariance, summed over trees.
+
+        ``spread`` (n, m, p) holds the derivatives of ln g.
+        """
+        a = np.einsum("nqm,nq->nm", self.half, self.w)
+        own = (self.weight @ self.half * (self.half @ self.sigma)).sum(axis=1)
+        score = np.einsum("nm,nmp->p", a * (a @ self.sigma) - own, spread)
+        score[: self.slope.shape[2]] += np.einsum("nq,nqk->k", self.w, self.slope)
+        by_sigma = a.T @ a - (self.half.transpose(0, 2, 1) @ self.weight @ self.half).sum(axis=0)
+        return score, 0.5 * by_sigma
+
+    def by_tree(self, spread, pairs):
+        """Score (n, p) and expected information (n, p, p) by all parameters, of each tree."""
+        moved = np.einsum("nqm,nmp,nrm->npqr", self.half, spread, self.half @ self.sigma, optimize=True)
+        changes = [moved + moved.transpose(0, 1, 3, 2)]
+        for s, t in pairs:
+            change = self.half[:, :, s, None] * self.half[:, None, :, t]
+            changes.append((change if s == t else change + change.transpose(0, 2, 1))[:, None])
+        change = np.concatenate(changes, axis=1)
+        weighted = self.weight[:, None] @ change
+        score = 0.5 * np.einsum("nq,npqr,nr->np", self.w, change, self.w, optimize=True)
+        score -= 0.5 * np.einsum("npqq->np", weighted)
+        information = 0.5 * np.einsum("npqr,nlrq->npl", weighted, weighted, optimize=True)
+        k = self.slope.shape[2]
+        score[:, :k] += np.einsum("nq,nqk->nk", self.w, self.slope)
+        information[:, :k, :k] += self.mean_information()
+        return score, information
+
+
+# Second moments at a state, and the covariance of the estimates.
+
+
+def mean_information(likelihood: SystemLikelihood, state: State, sigma) -> np.ndarray:
+    """Information about the coefficients carried by the means, for a given covariance, (k, k)."""
+    total = 0.0
+    for p in likelihood.patterns:
+        precision = np.linalg.inv(sigma[np.ix_(p.seen, p.seen)])
+        total = total + weighted_square(state.scaled_slope[np.ix_(p.rows, p.seen)], precision)
+    for part in likelihood.combined:
+        total = total + Terms.at(part, state, sigma).mean_information().sum(axis=0)
+    return total
+
+
+def pairwise_covariance(likelihood: SystemLikelihood, state: State) -> np.ndarray:
+    """Covariance of the scaled residuals from the trees that have both components, (m, m)."""
+    together = likelihood.observed.T.astype(float) @ likelihood.observed
+    product = state.u.T @ state.u
+    return np.divide(product, together, out=np.zeros_like(product), where=together > 0)
+
+
+def estimating_spread(likelihood: SystemLikelihood, state: State, weights, covariance) -> np.ndarray:
+    """Spread of the score of separately fitted equations when their residuals are correlated, (k, k)."""
+    slope = state.scaled_slope * weights[None, :, None]
+    total = 0.0
+    for p in likelihood.patterns:
+        total = total + weighted_square(slope[np.ix_(p.rows, p.seen)], covariance[np.ix_(p.seen, p.seen)])
+    return total
+
+
+#: Trees whose information matrices are held in memory at once.
+BLOCK = 1000
+
+
+def sandwich(likelihood, state) -> np.ndarray:
+    """Joint covariance of the coefficients, shape (k, k).
+
+    Parameters
+    ----------
+    likelihood : SystemLikelihood
+    state : State
+        At the maximum.
+    """
+    scores, nuisance, information, cross, inner = likelihood.blocks(state)
+    joint = np.block([[information, cross], [cross.T, inner]])
+    bread = inverse(joint)
+    pull = np.concatenate([scores, nuisance], axis=1)
+    for rows, own in _own_information(likelihood, state, joint.shape[0]):
+        left = np.eye(len(bread)) - own @ bread
+        pull[rows] = np.linalg.solve(left, pull[rows, :, None])[:, :, 0]
+    k = state.jacobian.shape[2]
+    return (bread @ (pull.T @ pull) @ bread)[:k, :k]
+
+
+def _own_information(likelihood, state, width):
+    """Yield rows and the information that each of these trees carries (n, width, width)."""
+    slope, spread = likelihood.derivatives(state)
+    k = slope.shape[2]
+    spread = spread[:, :, np.concatenate([np.ones(k, bool), likelihood.scale.free])]
+    front = spread.shape[2]
+    for p in likelihood.patterns:
+        block = state.sigma[np.ix_(p.seen, p.seen)]
+        precision = np.linalg.inv(block)
+        weight = np.eye(len(p.seen)) + precision * block
+        terms = PairTerms.of(likelihood.pairs, p, precision)
+        places = front + terms.columns
+        for start in range(0, len(p.rows), BLOCK):
+            rows = p.rows[start : start + BLOCK]
+            a, c = slope[np.ix_(rows, p.seen)], spread[np.ix_(rows, p.seen)]
+            own = np.zeros((len(rows), width, width))
+            own[:, :front, :front] = np.einsum("nqk,qr,nrl->nkl", c, weight, c, optimize=True)
+            own[:, :k, :k] += np.einsum("nqk,qr,nrl->nkl", a, precision, a, optimize=True)
+            between = terms.with_spread(c)
+            own[:, :front, places] = between.transpose(0, 2, 1)
+            own[:, places, :front] = between
+            own[:, places[:, None], places[None, :]] = terms.information
+            yield rows, own
+    for part in likelihood.combined:
+        yield part.rows, Terms.at(part, state, state.sigma).by_tree(spread[part.rows], likelihood.pairs)[1]
+
+
+def inverse(information) -> np.ndarray:
+    """Inverse after scaling to a unit diagonal, symmetric."""
+    size = np.sqrt(np.diag(information))
+    size = np.where(size > 0, size, 1.0)
+    found = np.linalg.pinv(information / np.outer(size, size), hermitian=True, rcond=1e-14)
+    return (found + found.T) / 2 / np.outer(size, size)
+
+
+# Lognormal residuals.
 #: Part of a constant that the derivatives of an equation may leave, when it has a factor of its own.
 LEFT_OVER = 1e-6
 
@@ -487,48 +672,19 @@ def refuse_without_factor(free, columns, own, jacobian, observed) -> None:
         )
 
 
-def spread_of_shift(state, precisions, information, columns, counts) -> np.ndarray:
+def spread_of_shift(likelihood: SystemLikelihood, state: State, sigma, columns) -> np.ndarray:
     r"""Covariance that the estimated shift adds to the coefficients, (k, k).
 
     The coefficients answer to the shift by :math:`-I^{-1} \sum J^T P`, and the shifts vary as half
     variances of normal residuals do, :math:`\Sigma_{jk}^2 / 2n`.
     """
-    slope = state.jacobian * np.exp(-state.log_g)[:, :, None]
+    slope = state.scaled_slope
     total = np.zeros((slope.shape[2], len(columns)))
-    for rows, seen, precision in precisions:
-        total[:, seen] += np.einsum("nqk,qr->kr", slope[np.ix_(rows, seen)], precision)
-    answer = -np.linalg.solve(information, total)
-    pairs = np.minimum(*np.broadcast_arrays(counts[:, None], counts[None, :]))
-    shifts = np.where(np.outer(columns, columns), state.sigma**2 / (2 * np.maximum(pairs, 1)), 0.0)
-    return answer @ shifts @ answer.T
-
-
-# --- Second moments at a state: what the means tell of the coefficients, how scaled residuals go together.
-
-
-def mean_information(likelihood: SystemLikelihood, state: State, sigma) -> np.ndarray:
-    """Information about the coefficients carried by the means, for a given covariance, (k, k)."""
-    slope = state.jacobian * np.exp(-state.log_g)[:, :, None]
-    total = 0.0
     for p in likelihood.patterns:
         precision = np.linalg.inv(sigma[np.ix_(p.seen, p.seen)])
-        total = total + weighted_square(slope[np.ix_(p.rows, p.seen)], precision)
-    for part in likelihood.combined:
-        total = total + Terms.at(part, state, sigma).mean_information().sum(axis=0)
-    return total
-
-
-def pairwise_covariance(likelihood: SystemLikelihood, state: State) -> np.ndarray:
-    """Covariance of the scaled residuals from the trees that have both components, (m, m)."""
-    together = likelihood.observed.T.astype(float) @ likelihood.observed
-    product = state.u.T @ state.u
-    return np.divide(product, together, out=np.zeros_like(product), where=together > 0)
-
-
-def estimating_spread(likelihood: SystemLikelihood, state: State, weights, covariance) -> np.ndarray:
-    """Spread of the score of separately fitted equations when their residuals are correlated, (k, k)."""
-    slope = state.jacobian * np.exp(-state.log_g)[:, :, None] * weights[None, :, None]
-    total = 0.0
-    for p in likelihood.patterns:
-        total = total + weighted_square(slope[np.ix_(p.rows, p.seen)], covariance[np.ix_(p.seen, p.seen)])
-    return total
+        total[:, p.seen] += np.einsum("nqk,qr->kr", slope[np.ix_(p.rows, p.seen)], precision)
+    answer = -np.linalg.solve(mean_information(likelihood, state, sigma), total)
+    counts = likelihood.observed.sum(axis=0)
+    pairs = np.minimum(counts[:, None], counts[None, :])
+    shifts = np.where(np.outer(columns, columns), state.sigma**2 / (2 * np.maximum(pairs, 1)), 0.0)
+    return answer @ shifts @ answer.T

@@ -31,26 +31,72 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sinklab.equations.compile import own_parameters, parameters_of
+from sinklab.equations.compile import Layout, own_parameters, parameters_of
 from sinklab.fitting.data import refuse_zeros
+from sinklab.fitting.system import assembled, freedom_by_parameter
 from sinklab.language import EquationError, tr
+from sinklab.results.fit_result import FitResult
+from sinklab.results.variance import ResidualModel
 
 CORRECTIONS = ("baskerville", "snowdon", "none")
 
 
-@dataclass(frozen=True)
-class Line:
-    """One fitted line in logarithms: names and estimates, its design and residuals by tree."""
+def fit_log_linear(prepared, correction: str, level: float, seed: int) -> FitResult:
+    """Fit every equation as a line in logarithms; coefficients are reported on the natural scale.
 
-    response: str
-    names: list[str]
-    values: np.ndarray
-    on_log: np.ndarray
-    design: np.ndarray
-    residual: np.ndarray
-    sigma: float
-    freedom: int
-    loglik: float
+    Raises
+    ------
+    EquationError, DataError
+    """
+    system, frame = prepared.system, prepared.frame
+    check_forms(system, frame)
+    lines = [fit_line(system, response, frame) for response in system.free]
+    log_covariance, correlation = joint_covariance(lines)
+    names = [n for line in lines for n in line.names]
+    on_log = np.concatenate([line.on_log for line in lines])
+    raw = np.concatenate([line.values for line in lines])
+    values = np.where(on_log, np.exp(raw), raw)
+    scale = np.where(on_log, values, 1.0)
+    order = [names.index(p) for p in system.parameters]
+    covariance = (log_covariance * np.outer(scale, scale))[np.ix_(order, order)]
+    residual = {
+        line.response: ResidualModel(line.response, "lognormal", line.sigma, freedom=float(line.freedom))
+        for line in lines
+    }
+    median = system.mean(values[order], frame)
+    factors = {
+        line.response: correction_factor(
+            correction, line, frame[line.response].to_numpy(float), median[line.response]
+        )
+        for line in lines
+    }
+    certificate = {
+        "steps": 1,
+        "decrement": 0.0,
+        "rank": len(names),
+        "n_parameter": len(names),
+        "converged": True,
+    }
+    return assembled(
+        prepared,
+        method="ols-log",
+        values=values[order],
+        covariance=covariance,
+        freedom=freedom_by_parameter(
+            Layout.of(system, frame), {line.response: line.freedom for line in lines}
+        ),
+        residual=residual,
+        correlation=correlation,
+        loglik=sum(line.loglik for line in lines),
+        logliks={line.response: line.loglik for line in lines},
+        correction=factors,
+        correction_kind=correction,
+        certificate=certificate,
+        warnings=list(prepared.warnings),
+        level=level,
+        seed=seed,
+        on_log=on_log[order],
+    )
 
 
 def check_forms(system, frame) -> None:
@@ -76,6 +122,21 @@ def check_forms(system, frame) -> None:
             )
         )
     refuse_zeros(frame, system.free, "wls")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One fitted line in logarithms: names and estimates, its design and residuals by tree."""
+
+    response: str
+    names: list[str]
+    values: np.ndarray
+    on_log: np.ndarray
+    design: np.ndarray
+    residual: np.ndarray
+    sigma: float
+    freedom: int
+    loglik: float
 
 
 def fit_line(system, response, frame) -> Line:

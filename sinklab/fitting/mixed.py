@@ -15,31 +15,22 @@ factor multiplies by :math:`\exp(b_g)`.
 
 *What comes out.* The parameters are those of the typical group; ``fit.random`` holds :math:`\Psi` and
 the effects of the groups seen. Predictions are for a group that nothing is known of, and the interval
-of an individual contains the spread between groups. :func:`sinklab.calibration.calibrated` predicts
-for a group of which some trees were weighed (EBLUP).
+of an individual contains the spread between groups. :func:`sinklab.results.prediction.calibrated`
+predicts for a group of which some trees were weighed (EBLUP).
 
 *When.* Trees from several sites, when the next site matters: dummy variables (``nsur`` with
 ``a[site]``) answer for the sites of the sample only.
+
+*The linear mixed model* that the equations become near a point: for whitened rows
+:math:`w = X\beta + Z b_g + e` with :math:`e \sim N(0, I)` everything follows from
+sums over groups: with :math:`M_g = \Psi (I + Z_g^T Z_g \Psi)^{-1}` the inverse of the covariance of a
+group is :math:`I - Z_g M_g Z_g^T` and its determinant that of :math:`I + Z_g^T Z_g \Psi`.
 
 Source
 ------
 Lindstrom M.J., Bates D.M. (1990) Nonlinear mixed effects models for repeated measures data.
 Biometrics 46:673-687. Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS,
 chapters 7 and 8. Springer.
-
-A mixed system on its trees: means and slopes by row, with the parameters of each tree's group.
-
-Lindstrom and Bates' alternation; see :mod:`sinklab.fit.mixed`.
-
-The linear mixed model that the equations become near a point, and its likelihood.
-
-For whitened rows :math:`w = X\beta + Z b_g + e` with :math:`e \sim N(0, I)` everything follows from
-sums over groups: with :math:`M_g = \Psi (I + Z_g^T Z_g \Psi)^{-1}` the inverse of the covariance of a
-group is :math:`I - Z_g M_g Z_g^T` and its determinant that of :math:`I + Z_g^T Z_g \Psi`.
-
-Mixed models of logarithms by statsmodels: ``variance="lognormal"``; see :mod:`sinklab.fit.mixed`.
-
-Put what the mixed engines found into the one result type.
 """
 
 import warnings as python_warnings
@@ -51,17 +42,219 @@ from scipy.optimize import minimize
 
 from sinklab.equations.compile import Compiled, Layout, own_parameters
 from sinklab.fitting.data import refuse_zeros, start_values
-from sinklab.fitting.likelihood import Scale, find_patterns
-from sinklab.fitting.search import certified_maximum
-from sinklab.fitting.system import SystemFit, assembled, freedom_by_parameter, inverse, not_converged
+from sinklab.fitting.likelihood import LOG_2PI, Scale, find_patterns, inverse
+from sinklab.fitting.search import certified_maximum, rank_of, singular_values
+from sinklab.fitting.system import SystemFit, assembled, freedom_by_parameter, not_converged
 from sinklab.language import ConvergenceError, DataError, EquationError, tr
 from sinklab.results.fit_result import FitResult, RandomEffects
-from sinklab.results.variance import ResidualModel
-
-# --- A mixed system on its trees: means and slopes by row, with the parameters of each tree's group.
 
 #: Groups that a covariance between groups needs at the least.
 FEWEST_GROUPS = 4
+MAX_ALTERNATIONS = 60
+MAX_STEPS = 60
+#: Change of the log-likelihood, and relative change of the parameters, at which the alternation ends.
+SETTLED_LOGLIK, SETTLED = 1e-5, 1e-6
+#: First guess of the spread between groups, relative to the parameter.
+FIRST_SPREAD = 0.1
+#: A spread that has vanished starts the next search from this part of the parameter.
+NO_SPREAD = 1e-4
+#: A spread between groups below this part of the parameter is none.
+NO_SPREAD_NOTE = 2e-4
+
+
+@dataclass(frozen=True)
+class MixedState:
+    """Where the alternation stands: parameters, effects, covariances, exponents, the linear model."""
+
+    beta: np.ndarray
+    effects: np.ndarray
+    psi: np.ndarray
+    sigma: np.ndarray
+    exponents: np.ndarray
+    solution: "Solution"
+
+
+def fit_mixed(prepared, functions, start=None, level=0.95, seed=0):
+    """Fit a mixed system.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Its system has parameters written ``a[group]``.
+    functions : dict
+        A variance function for each free response.
+    start : mapping, optional
+        Start values by parameter name.
+    level, seed
+        See :func:`sinklab.fit`.
+
+    Returns
+    -------
+    result : FitResult
+
+    Raises
+    ------
+    EquationError, DataError, ConvergenceError
+    """
+    model = MixedModel(prepared, functions)
+    if any(f.logged for f in functions.values()):
+        return fit_log_mixed(model, prepared, functions, level, seed)
+    near = SystemFit(model.system, prepared.frame, functions, True)
+    near.refuse_singular()
+    starts = [start_values(model.system, prepared.frame, start or None, seed)]
+    state, _ = certified_maximum(near, starts, seed)
+    beta, exponents = near.estimates(state)
+    first = first_state(model, beta, state.sigma, exponents)
+    displaced = first_state(model, beta, state.sigma * 0.5, exponents, 3 * FIRST_SPREAD)
+    reached = [end for end in (_reached(model, begin) for begin in (first, displaced)) if end is not None]
+    if not reached:
+        raise ConvergenceError(
+            tr(
+                "the data do not determine the parameters of the mixed model: its information is lost to rounding; let "
+                "fewer parameters vary between groups, or use a form with fewer parameters",
+                "数据不能确定混合模型的参数（信息矩阵奇异）；请减少组间变动的参数，或改用参数较少的形式",
+            )
+        )
+    found, steps, settled = reached[0]
+    second = reached[1][0] if len(reached) > 1 else None
+    if second is not None and second.solution.loglik > found.solution.loglik + 1e-4:
+        found = second
+    return from_mixed(prepared, model, found, _certificate(model, found, second, steps, settled), level, seed)
+
+
+def _reached(model, begin):
+    """End of the alternation from a start; None where the linear models become singular."""
+    try:
+        return alternate(model, begin)
+    except np.linalg.LinAlgError:
+        return None
+
+
+def first_state(model, beta, sigma, exponents, spread=FIRST_SPREAD) -> MixedState:
+    """State before the first alternation: the typical tree, some spread between groups."""
+    psi = np.diag((spread * np.maximum(np.abs(beta[model.places]), 1e-3)) ** 2)
+    effects = np.zeros((model.n_group, len(model.places)))
+    if not model.defined(model.evaluate(beta, effects)[0]):
+        raise ConvergenceError(
+            tr("the equations give no finite positive values at the start", "方程在初值处得不到有限正值")
+        )
+    return MixedState(beta, effects, psi, sigma, exponents, None)
+
+
+def alternate(model, state):
+    """Alternate until parameters and likelihood stay; returns the state, the steps, and whether they do."""
+    before = -np.inf
+    for step in range(1, MAX_ALTERNATIONS + 1):
+        moved = penalised(model, state)
+        renewed = renew_covariances(model, moved)
+        change = np.abs(renewed.beta / np.where(state.beta == 0, 1, state.beta) - 1).max()
+        gain = abs(renewed.solution.loglik - before)
+        state, before = renewed, renewed.solution.loglik
+        if gain < SETTLED_LOGLIK and change < SETTLED:
+            return state, step, True
+    return state, MAX_ALTERNATIONS, False
+
+
+def penalised(model, state) -> MixedState:
+    """Parameters and effects by penalised least squares, covariances and weights held."""
+    mean, _ = model.evaluate(state.beta, state.effects)
+    model.scale.hold(mean)
+    log_g = model.scale.log_g(state.exponents, mean)
+    inverse = np.linalg.pinv(state.psi, hermitian=True)
+    beta, effects = state.beta, state.effects
+    best = _objective(model, beta, effects, log_g, state.sigma, inverse)
+    for _ in range(MAX_STEPS):
+        target = _linear(model, beta, effects, log_g, state.sigma, state.psi)
+        move, shift, size = target.beta - beta, target.effects - effects, 1.0
+        while size > 1e-8:
+            trial = _objective(model, beta + size * move, effects + size * shift, log_g, state.sigma, inverse)
+            if trial <= best:
+                break
+            size /= 2
+        else:
+            break
+        beta, effects = beta + size * move, effects + size * shift
+        if best - trial < 1e-10 * (1 + abs(best)):
+            break
+        best = trial
+    return MixedState(beta, effects, state.psi, state.sigma, state.exponents, None)
+
+
+def _objective(model, beta, effects, log_g, sigma, inverse) -> float:
+    mean, slope = model.evaluate(beta, effects)
+    if not model.defined(mean):
+        return np.inf
+    rows = model.rows(np.where(model.observed, model.y - mean, 0.0), slope, log_g, sigma)
+    return float(rows.w @ rows.w + np.einsum("gq,qr,gr->", effects, inverse, effects))
+
+
+def _pseudo(model, beta, effects):
+    """Residuals plus what the linear model explains, and its slopes."""
+    mean, slope = model.evaluate(beta, effects)
+    known = slope @ beta + np.einsum("nmq,nq->nm", slope[:, :, model.places], effects[model.code])
+    return np.where(model.observed, model.y - mean + known, 0.0), slope
+
+
+def _linear(model, beta, effects, log_g, sigma, psi) -> "Solution":
+    return solve(model.rows(*_pseudo(model, beta, effects), log_g, sigma), psi)
+
+
+def renew_covariances(model, state) -> MixedState:
+    """Most likely covariances and exponents of the linear mixed model at a state."""
+    mean, _ = model.evaluate(state.beta, state.effects)
+    model.scale.hold(mean)
+    pseudo, slope = _pseudo(model, state.beta, state.effects)
+    unit = np.maximum(np.abs(state.beta[model.places]), 1e-12)
+    between, within = Triangle(len(unit)), Triangle(len(model.free))
+    free = model.scale.free
+    typical = np.sqrt(np.diag(state.sigma))
+
+    def covariances(vector):
+        psi = between.matrix(vector[: len(between)]) * np.outer(unit, unit)
+        sigma = within.matrix(vector[len(between) : len(between) + len(within)]) * np.outer(typical, typical)
+        exponents = state.exponents.copy()
+        exponents[free] = vector[len(between) + len(within) :]
+        return psi, sigma, exponents
+
+    def solution(vector):
+        psi, sigma, exponents = covariances(vector)
+        rows = model.rows(pseudo, slope, model.scale.log_g(exponents, mean), sigma)
+        return rows, solve(rows, psi), sigma, model.scale.by_exponent(exponents, mean)
+
+    def objective(vector):
+        try:
+            rows, found, sigma, log_base = solution(vector)
+        except np.linalg.LinAlgError:
+            return np.inf, np.zeros_like(vector)
+        by_sigma, by_exponent = model.gradient(rows, found, log_base, sigma)
+        gradient = np.concatenate(
+            [
+                between.slope(vector[: len(between)], found.by_psi * np.outer(unit, unit)),
+                within.slope(
+                    vector[len(between) : len(between) + len(within)], by_sigma * np.outer(typical, typical)
+                ),
+                by_exponent[free],
+            ]
+        )
+        if not (np.isfinite(found.loglik) and np.isfinite(gradient).all()):
+            return np.inf, np.zeros_like(vector)
+        return -found.loglik, -gradient
+
+    # A spread that has vanished starts the next search from where it can still grow.
+    psi = state.psi / np.outer(unit, unit) + np.eye(len(unit)) * NO_SPREAD**2
+    start = np.concatenate(
+        [
+            between.vector(psi),
+            within.vector(state.sigma / np.outer(typical, typical)),
+            state.exponents[free],
+        ]
+    )
+    found = minimize(objective, start, jac=True, method="BFGS", options={"gtol": 1e-7, "maxiter": 500})
+    psi, sigma, exponents = covariances(found.x)
+    return MixedState(state.beta, state.effects, psi, sigma, exponents, solution(found.x)[1])
+
+
+# The system on its trees, with the parameters of each tree's group.
 
 
 @dataclass(frozen=True)
@@ -225,9 +418,7 @@ def group_column(system) -> str:
     )
 
 
-# --- The linear mixed model that the equations become near a point, and its likelihood.
-
-LOG_2PI = float(np.log(2 * np.pi))
+# The linear mixed model near a point.
 
 
 @dataclass(frozen=True)
@@ -325,10 +516,7 @@ class Triangle:
         return np.where(self.on_diagonal, np.log(np.where(self.on_diagonal, np.abs(entries), 1.0)), entries)
 
 
-# --- Put what the mixed engines found into the one result type.
-
-#: A spread between groups below this part of the parameter is none.
-NO_SPREAD_NOTE = 2e-4
+# The result.
 
 
 def from_mixed(prepared, model, state, certificate, level, seed) -> FitResult:
@@ -342,23 +530,10 @@ def from_mixed(prepared, model, state, certificate, level, seed) -> FitResult:
     freedom = {
         r: float(c - len(own_parameters(model.system, r))) for r, c in zip(model.free, counts, strict=True)
     }
-    residual = {}
-    for j, (response, f) in enumerate(zip(model.free, model.scale.functions, strict=True)):
-        residual[response] = ResidualModel(
-            response,
-            f.kind,
-            float(natural[j]),
-            f.by,
-            float(state.exponents[j]),
-            not f.estimated,
-            freedom[response],
-        )
-    effects = pd.DataFrame(
-        state.effects, index=pd.Index(model.levels, name=model.column), columns=model.random
-    )
-    random = RandomEffects(
-        model.column, pd.DataFrame(state.psi, index=model.random, columns=model.random), effects=effects
-    )
+    residual = {
+        response: f.residual(response, natural[j], state.exponents[j], freedom[response])
+        for j, (response, f) in enumerate(zip(model.free, model.scale.functions, strict=True))
+    }
     layout = Layout.of(model.system, prepared.frame)
     by_parameter = freedom_by_parameter(layout, freedom)
     # Groups, not trees, say how well the mean of a parameter that varies between them is known.
@@ -377,45 +552,19 @@ def from_mixed(prepared, model, state, certificate, level, seed) -> FitResult:
         correction_kind="none",
         certificate=certificate,
         warnings=[*prepared.warnings, *_mixed_warnings(certificate, model, state)],
-        random=random,
+        random=_random_effects(model, state.psi, state.effects),
         level=level,
         seed=seed,
     )
 
 
-def from_log_mixed(prepared, model, form, level, seed, **found) -> FitResult:
-    """Result of ``mixed`` with lognormal residuals: a line in logarithms whose coefficients vary."""
-    names, response = list(form.parameters), model.free[0]
-    logged = form.coefficient if not form.log else None
-    on_log = np.array([name == logged for name in names])
-    values = np.where(on_log, np.exp(found["beta"]), found["beta"])
-    scale = np.where(on_log, values, 1.0)
-    order = [names.index(p) for p in model.system.parameters]
-    freedom = float(model.observed.sum() - len(names))
-    by_parameter = np.full(len(names), freedom)
-    by_parameter[[p in model.random for p in model.system.parameters]] = model.n_group - 1
-    covariance = found["covariance"] * np.outer(scale, scale)
-    psi = pd.DataFrame(found["psi"], index=model.random, columns=model.random)
-    multiplies = tuple(p for p in model.random if p == logged)
-    certificate = {"estimator": "ml", "engine": "statsmodels", "converged": found["converged"]}
-    return assembled(
-        replace(prepared, system=model.system),
-        method="mixed",
-        values=values[order],
-        covariance=covariance[np.ix_(order, order)],
-        freedom=by_parameter,
-        residual={response: ResidualModel(response, "lognormal", found["sigma"], freedom=freedom)},
-        correlation=np.eye(1),
-        loglik=found["loglik"],
-        logliks={},
-        correction={response: found["factor"]},
-        correction_kind="baskerville",
-        certificate=certificate | {"rank": len(names), "n_parameter": len(names), "steps": 1},
-        warnings=list(prepared.warnings),
-        random=RandomEffects(model.column, psi, multiplies, found["effects"]),
-        level=level,
-        seed=seed,
-        on_log=on_log[order],
+def _random_effects(model, psi, effects, multiplies=()) -> RandomEffects:
+    names, levels = model.random, pd.Index(model.levels, name=model.column)
+    return RandomEffects(
+        model.column,
+        pd.DataFrame(psi, index=names, columns=names),
+        multiplies,
+        pd.DataFrame(effects, index=levels, columns=names),
     )
 
 
@@ -434,215 +583,9 @@ def _mixed_warnings(certificate, model, state) -> list[str]:
     return warnings
 
 
-# --- Lindstrom and Bates' alternation; see :mod:`sinklab.fit.mixed`.
-
-MAX_ALTERNATIONS = 60
-MAX_STEPS = 60
-#: Change of the log-likelihood, and relative change of the parameters, at which the alternation ends.
-SETTLED_LOGLIK, SETTLED = 1e-5, 1e-6
-#: First guess of the spread between groups, relative to the parameter.
-FIRST_SPREAD = 0.1
-#: A spread that has vanished starts the next search from this part of the parameter.
-NO_SPREAD = 1e-4
-
-
-@dataclass(frozen=True)
-class MixedState:
-    """Where the alternation stands: parameters, effects, covariances, exponents, the linear model."""
-
-    beta: np.ndarray
-    effects: np.ndarray
-    psi: np.ndarray
-    sigma: np.ndarray
-    exponents: np.ndarray
-    solution: Solution
-
-
-def fit_mixed(prepared, functions, start=None, level=0.95, seed=0):
-    """Fit a mixed system.
-
-    Parameters
-    ----------
-    prepared : Prepared
-        Its system has parameters written ``a[group]``.
-    functions : dict
-        A variance function for each free response.
-    start : mapping, optional
-        Start values by parameter name.
-    level, seed
-        See :func:`sinklab.fit.fit`.
-
-    Returns
-    -------
-    result : FitResult
-
-    Raises
-    ------
-    EquationError, DataError, ConvergenceError
-    """
-    model = MixedModel(prepared, functions)
-    if any(f.logged for f in functions.values()):
-        return fit_log_linear(model, prepared, level, seed)
-    near = SystemFit(model.system, prepared.frame, functions, True)
-    near.refuse_singular()
-    starts = [start_values(model.system, prepared.frame, start or None, seed)]
-    state, _ = certified_maximum(near, starts, seed)
-    beta, exponents = near.estimates(state)
-    first = first_state(model, beta, state.sigma, exponents)
-    displaced = first_state(model, beta, state.sigma * 0.5, exponents, 3 * FIRST_SPREAD)
-    reached = [end for end in (_reached(model, begin) for begin in (first, displaced)) if end is not None]
-    if not reached:
-        raise ConvergenceError(
-            tr(
-                "the data do not determine the parameters of the mixed model: its information is lost to rounding; let "
-                "fewer parameters vary between groups, or use a form with fewer parameters",
-                "数据不能确定混合模型的参数（信息矩阵奇异）；请减少组间变动的参数，或改用参数较少的形式",
-            )
-        )
-    found, steps, settled = reached[0]
-    second = reached[1][0] if len(reached) > 1 else None
-    if second is not None and second.solution.loglik > found.solution.loglik + 1e-4:
-        found = second
-    return from_mixed(prepared, model, found, _certificate(model, found, second, steps, settled), level, seed)
-
-
-def _reached(model, begin):
-    """End of the alternation from a start; None where the linear models become singular."""
-    try:
-        return alternate(model, begin)
-    except np.linalg.LinAlgError:
-        return None
-
-
-def first_state(model, beta, sigma, exponents, spread=FIRST_SPREAD) -> MixedState:
-    """State before the first alternation: the typical tree, some spread between groups."""
-    psi = np.diag((spread * np.maximum(np.abs(beta[model.places]), 1e-3)) ** 2)
-    effects = np.zeros((model.n_group, len(model.places)))
-    if not model.defined(model.evaluate(beta, effects)[0]):
-        raise ConvergenceError(
-            tr("the equations give no finite positive values at the start", "方程在初值处得不到有限正值")
-        )
-    return MixedState(beta, effects, psi, sigma, exponents, None)
-
-
-def alternate(model, state):
-    """Alternate until parameters and likelihood stay; returns the state, the steps, and whether they do."""
-    before = -np.inf
-    for step in range(1, MAX_ALTERNATIONS + 1):
-        moved = penalised(model, state)
-        renewed = renew_covariances(model, moved)
-        change = np.abs(renewed.beta / np.where(state.beta == 0, 1, state.beta) - 1).max()
-        gain = abs(renewed.solution.loglik - before)
-        state, before = renewed, renewed.solution.loglik
-        if gain < SETTLED_LOGLIK and change < SETTLED:
-            return state, step, True
-    return state, MAX_ALTERNATIONS, False
-
-
-def penalised(model, state) -> MixedState:
-    """Parameters and effects by penalised least squares, covariances and weights held."""
-    mean, _ = model.evaluate(state.beta, state.effects)
-    model.scale.hold(mean)
-    log_g = model.scale.log_g(state.exponents, mean)
-    inverse = np.linalg.pinv(state.psi, hermitian=True)
-    beta, effects = state.beta, state.effects
-    best = _objective(model, beta, effects, log_g, state.sigma, inverse)
-    for _ in range(MAX_STEPS):
-        target = _linear(model, beta, effects, log_g, state.sigma, state.psi)
-        move, shift, size = target.beta - beta, target.effects - effects, 1.0
-        while size > 1e-8:
-            trial = _objective(model, beta + size * move, effects + size * shift, log_g, state.sigma, inverse)
-            if trial <= best:
-                break
-            size /= 2
-        else:
-            break
-        beta, effects = beta + size * move, effects + size * shift
-        if best - trial < 1e-10 * (1 + abs(best)):
-            break
-        best = trial
-    return MixedState(beta, effects, state.psi, state.sigma, state.exponents, None)
-
-
-def _objective(model, beta, effects, log_g, sigma, inverse) -> float:
-    mean, slope = model.evaluate(beta, effects)
-    if not model.defined(mean):
-        return np.inf
-    rows = model.rows(np.where(model.observed, model.y - mean, 0.0), slope, log_g, sigma)
-    return float(rows.w @ rows.w + np.einsum("gq,qr,gr->", effects, inverse, effects))
-
-
-def _pseudo(model, beta, effects):
-    """Residuals plus what the linear model explains, and its slopes."""
-    mean, slope = model.evaluate(beta, effects)
-    known = slope @ beta + np.einsum("nmq,nq->nm", slope[:, :, model.places], effects[model.code])
-    return np.where(model.observed, model.y - mean + known, 0.0), slope
-
-
-def _linear(model, beta, effects, log_g, sigma, psi) -> Solution:
-    return solve(model.rows(*_pseudo(model, beta, effects), log_g, sigma), psi)
-
-
-def renew_covariances(model, state) -> MixedState:
-    """Most likely covariances and exponents of the linear mixed model at a state."""
-    mean, _ = model.evaluate(state.beta, state.effects)
-    model.scale.hold(mean)
-    pseudo, slope = _pseudo(model, state.beta, state.effects)
-    unit = np.maximum(np.abs(state.beta[model.places]), 1e-12)
-    between, within = Triangle(len(unit)), Triangle(len(model.free))
-    free = model.scale.free
-    typical = np.sqrt(np.diag(state.sigma))
-
-    def covariances(vector):
-        psi = between.matrix(vector[: len(between)]) * np.outer(unit, unit)
-        sigma = within.matrix(vector[len(between) : len(between) + len(within)]) * np.outer(typical, typical)
-        exponents = state.exponents.copy()
-        exponents[free] = vector[len(between) + len(within) :]
-        return psi, sigma, exponents
-
-    def solution(vector):
-        psi, sigma, exponents = covariances(vector)
-        rows = model.rows(pseudo, slope, model.scale.log_g(exponents, mean), sigma)
-        return rows, solve(rows, psi), sigma, model.scale.by_exponent(exponents, mean)
-
-    def objective(vector):
-        try:
-            rows, found, sigma, log_base = solution(vector)
-        except np.linalg.LinAlgError:
-            return np.inf, np.zeros_like(vector)
-        by_sigma, by_exponent = model.gradient(rows, found, log_base, sigma)
-        gradient = np.concatenate(
-            [
-                between.slope(vector[: len(between)], found.by_psi * np.outer(unit, unit)),
-                within.slope(
-                    vector[len(between) : len(between) + len(within)], by_sigma * np.outer(typical, typical)
-                ),
-                by_exponent[free],
-            ]
-        )
-        if not (np.isfinite(found.loglik) and np.isfinite(gradient).all()):
-            return np.inf, np.zeros_like(vector)
-        return -found.loglik, -gradient
-
-    # A spread that has vanished starts the next search from where it can still grow.
-    psi = state.psi / np.outer(unit, unit) + np.eye(len(unit)) * NO_SPREAD**2
-    start = np.concatenate(
-        [
-            between.vector(psi),
-            within.vector(state.sigma / np.outer(typical, typical)),
-            state.exponents[free],
-        ]
-    )
-    found = minimize(objective, start, jac=True, method="BFGS", options={"gtol": 1e-7, "maxiter": 500})
-    psi, sigma, exponents = covariances(found.x)
-    return MixedState(state.beta, state.effects, psi, sigma, exponents, solution(found.x)[1])
-
-
 def _certificate(model, found, second, steps, settled) -> dict:
-    size = np.sqrt(np.diag(found.solution.information))
-    singular = np.linalg.svd(found.solution.information / np.outer(size, size), compute_uv=False)
-    rank = int((singular > 1e-10 * singular[0]).sum())
-    k = len(found.beta)
+    singular = singular_values(found.solution.information)
+    rank, k = rank_of(singular), len(found.beta)
     other = None if second is None else second.solution.loglik
     return {
         "estimator": "ml",
@@ -658,10 +601,10 @@ def _certificate(model, found, second, steps, settled) -> dict:
     }
 
 
-# --- Mixed models of logarithms by statsmodels: ``variance="lognormal"``; see :mod:`sinklab.fit.mixed`.
+# Logarithms, by statsmodels.
 
 
-def fit_log_linear(model, prepared, level, seed):
+def fit_log_mixed(model, prepared, functions, level, seed) -> FitResult:
     """Fit ln(response) on the logarithms of its predictors with random coefficients.
 
     Raises
@@ -685,7 +628,8 @@ def fit_log_linear(model, prepared, level, seed):
     y = frame[response].to_numpy(float)
     refuse_zeros(frame, [response])
     design, offset = form.design(frame)
-    places = [list(form.parameters).index(name) for name in model.random]
+    names, k = list(form.parameters), design.shape[1]
+    places = [names.index(name) for name in model.random]
     turn = _centring(design) if form.coefficient in model.random else np.eye(design.shape[1])
     centred = design @ turn
     groups = np.array(model.levels)[model.code]
@@ -695,27 +639,44 @@ def fit_log_linear(model, prepared, level, seed):
         found = sm.MixedLM(np.log(y) - offset, centred, groups, exog_re=centred[:, places]).fit(
             reml=False, method=["bfgs", "lbfgs", "powell"], maxiter=500
         )
-    k = design.shape[1]
     beta = turn @ np.asarray(found.fe_params)
     covariance = turn @ np.asarray(found.cov_params())[:k, :k] @ turn.T
     inner = turn[np.ix_(places, places)]
     psi = inner @ np.asarray(found.cov_re) @ inner.T
     effects = np.array([np.asarray(found.random_effects[level_]) for level_ in model.levels]) @ inner.T
     spread = float(found.scale) + np.einsum("nq,qr,nr->n", design[:, places], psi, design[:, places])
-    return from_log_mixed(
-        prepared,
-        model,
-        form,
-        beta=beta,
-        covariance=covariance * len(y) / max(len(y) - k, 1),
-        psi=psi,
-        effects=pd.DataFrame(effects, index=pd.Index(model.levels, name=model.column), columns=model.random),
-        sigma=float(np.sqrt(found.scale)),
-        factor=float(np.exp(spread / 2).mean()),
+    logged = form.coefficient if not form.log else None
+    on_log = np.array([name == logged for name in names])
+    scale = np.where(on_log, np.exp(beta), 1.0)
+    order = [names.index(p) for p in model.system.parameters]
+    freedom = float(len(y) - k)
+    by_parameter = np.full(k, freedom)
+    by_parameter[model.places] = model.n_group - 1
+    return assembled(
+        replace(prepared, system=model.system),
+        method="mixed",
+        values=np.where(on_log, scale, beta)[order],
+        covariance=(covariance * len(y) / max(len(y) - k, 1) * np.outer(scale, scale))[np.ix_(order, order)],
+        freedom=by_parameter,
+        residual={response: functions[response].residual(response, np.sqrt(found.scale), 0.0, freedom)},
+        correlation=np.eye(1),
         loglik=float(found.llf - np.log(y).sum()),
-        converged=bool(found.converged),
+        logliks={},
+        correction={response: float(np.exp(spread / 2).mean())},
+        correction_kind="baskerville",
+        certificate={
+            "estimator": "ml",
+            "engine": "statsmodels",
+            "converged": bool(found.converged),
+            "rank": k,
+            "n_parameter": k,
+            "steps": 1,
+        },
+        warnings=list(prepared.warnings),
+        random=_random_effects(model, psi, effects, tuple(p for p in model.random if p == logged)),
         level=level,
         seed=seed,
+        on_log=on_log[order],
     )
 
 

@@ -1,31 +1,26 @@
-r"""The way to the maximum: damped scoring from afar, quasi-Newton steps near it.
+r"""The way to the maximum of a likelihood, and the certificate that it was reached.
 
-Scoring steps use the expected information (Levenberg and Marquardt's damping keeps them uphill), so
+*The way.* Scoring steps use the expected information (Levenberg and Marquardt's damping keeps them uphill), so
 they come close from poor starts in a few steps. Where residuals are far from normal the expected
 information differs from the curvature and scoring slows down; the last stretch is therefore walked by
 BFGS with exact gradients, over coefficients, exponents and residual covariance together, in
 coordinates in which the expected information is the identity.
 
-A convergence certificate: what shows that a fit stands at the maximum of its likelihood.
+*Limits* of parameters are kept by searching on a scale that has none: a parameter between two limits is
+:math:`l + (h - l) / (1 + e^{-x})`, one above a limit :math:`l + e^{x}`, one below :math:`h - e^{x}`; the search
+runs over :math:`x`. A parameter that ends at a limit is named in the warnings, because its standard error then
+says nothing.
 
-Optimisers have been seen to return their own starts as converged, so a fit is not believed on its
-word. The certificate holds what a further step would still gain (from exact derivatives), the rank
+*The certificate.* Optimisers have been seen to return their own starts as converged, so a fit is not believed on
+its word. The certificate holds what a further step would still gain (from exact derivatives), the rank
 and condition of the information, and the objective that a second optimiser reaches from displaced
 starts. A table refuses a fit whose certificate fails.
-
-Limits of parameters, kept by searching on a scale that has none.
-
-A parameter between two limits is :math:`l + (h - l) / (1 + e^{-x})`, one above a limit
-:math:`l + e^{x}`, one below :math:`h - e^{x}`; the search runs over :math:`x`. A parameter that ends at
-a limit is named in the warnings, because its standard error then says nothing.
 """
 
 import numpy as np
 from scipy.optimize import minimize
 
 from sinklab.language import ConvergenceError, DataError, listing, tr
-
-# --- The way to the maximum: damped scoring from afar, quasi-Newton steps near it.
 
 MAX_SCORING = 40
 MAX_ROUNDS = 6
@@ -121,8 +116,111 @@ def _walk(likelihood, origin, unwhiten):
     return best, found.nfev
 
 
-# --- A convergence certificate: what shows that a fit stands at the maximum of its likelihood.
+# Limits of parameters.
+#: Distance from a limit, relative to the value or the span, at which a parameter lies on it.
+ON_LIMIT = 1e-5
+#: Starts outside the limits, or on them, are moved inside by this part of the span or of the size.
+INSIDE = 0.01
 
+
+class Bounds:
+    """Limits by parameter name, spread over the values of a layout.
+
+    Parameters
+    ----------
+    limits : mapping of str to (float or None, float or None)
+    layout : Layout
+
+    Raises
+    ------
+    DataError
+        Names that the equations do not have, and limits in the wrong order; all at once.
+    """
+
+    def __init__(self, limits, layout):
+        _check(limits, layout)
+        pairs = [limits.get(name, (None, None)) for name in layout.names]
+        self.low = np.array([-np.inf if low is None else low for low, _ in pairs], float)
+        self.high = np.array([np.inf if high is None else high for _, high in pairs], float)
+        self._both = np.isfinite(self.low) & np.isfinite(self.high)
+        self._above = np.isfinite(self.low) & ~self._both
+        self._below = np.isfinite(self.high) & ~self._both
+
+    def natural(self, x) -> np.ndarray:
+        """Parameters (k,) from the scale of the search."""
+        out = np.array(x, float)
+        with np.errstate(over="ignore"):
+            span = self.high[self._both] - self.low[self._both]
+            out[self._both] = self.low[self._both] + span / (1 + np.exp(-out[self._both]))
+            out[self._above] = self.low[self._above] + np.exp(out[self._above])
+            out[self._below] = self.high[self._below] - np.exp(out[self._below])
+        return out
+
+    def slope(self, x) -> np.ndarray:
+        """Derivative of the parameters by the scale of the search, (k,)."""
+        out, value = np.ones(len(x)), self.natural(x)
+        both = self._both
+        span = self.high[both] - self.low[both]
+        out[both] = (value[both] - self.low[both]) * (self.high[both] - value[both]) / span
+        out[self._above] = value[self._above] - self.low[self._above]
+        out[self._below] = value[self._below] - self.high[self._below]
+        return out
+
+    def searched(self, values) -> np.ndarray:
+        """Scale of the search from parameters (k,), which are moved inside their limits."""
+        gap = INSIDE * self._size(values)
+        inside = np.minimum(np.maximum(values, self.low + gap), self.high - gap)
+        x = inside.copy()
+        both = self._both
+        part = (inside[both] - self.low[both]) / (self.high[both] - self.low[both])
+        x[both] = np.log(part / (1 - part))
+        x[self._above] = np.log(inside[self._above] - self.low[self._above])
+        x[self._below] = np.log(self.high[self._below] - inside[self._below])
+        return x
+
+    def searching(self, evaluate):
+        """Means and Jacobian (n, m, k) by the scale of the search, from those by the parameters."""
+
+        def evaluated(x):
+            mean, jacobian = evaluate(self.natural(x))
+            return mean, jacobian * self.slope(x)
+
+        return evaluated
+
+    def on_limit(self, values) -> np.ndarray:
+        """Mask of the parameters that lie on a limit."""
+        near = np.minimum(values - self.low, self.high - values)
+        return near < ON_LIMIT * self._size(values)
+
+    def _size(self, values) -> np.ndarray:
+        """Span between two limits, else the size of the value."""
+        span = np.where(self._both, self.high - self.low, 0.0)
+        return np.where(self._both, span, np.maximum(np.abs(values), 1e-3))
+
+
+def _check(limits, layout) -> None:
+    problems = []
+    for name, (low, high) in limits.items():
+        if name not in layout.names:
+            known = ", ".join(dict.fromkeys(layout.names))
+            problems.append(
+                tr(
+                    f"{name} is no parameter; the equations have {known}",
+                    f"{name} 不是参数；方程参数为 {known}",
+                )
+            )
+        elif low is not None and high is not None and not low < high:
+            problems.append(
+                tr(
+                    f"{name}: {low:g} to {high:g}; expected the lower limit first",
+                    f"{name}：{low:g} 至 {high:g}；下限应小于上限",
+                )
+            )
+    if problems:
+        raise DataError(tr(f"bounds: {listing(problems)}", f"参数界限：{listing(problems)}"))
+
+
+# The certificate.
 #: Gain in log-likelihood below which no estimate would move by a thousandth of its standard error.
 STILL = 1e-6
 #: Difference in log-likelihood within which two optimisers agree.
@@ -195,22 +293,6 @@ def _displaced(engine, start, seed):
         yield engine.second_opinion(theta * np.exp(rng.normal(0, DISPLACEMENT, len(theta))))
 
 
-def _slope(engine, state):
-    """Score and information by the parameters that no limit holds, and the places of those held."""
-    score, information = engine.likelihood.joint_score_and_information(state)
-    held = np.flatnonzero(engine.bounds.on_limit(engine.estimates(state)[0]))
-    return np.delete(score, held), np.delete(np.delete(information, held, 0), held, 1), held
-
-
-def _singular_values(information) -> np.ndarray:
-    size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
-    return np.linalg.svd(information / np.outer(size, size), compute_uv=False)
-
-
-def _rank(singular) -> int:
-    return int((singular > 1e-10 * singular[0]).sum())
-
-
 def _better(engine, other, state) -> bool:
     """Whether a state beats another.
 
@@ -229,14 +311,32 @@ def _still(engine, state) -> bool:
     score, information, _ = _slope(engine, state)
     if not np.isfinite(information).all():
         return False
-    return bool(decrement(score, information) < STILL and _rank(_singular_values(information)) == len(score))
+    return bool(decrement(score, information) < STILL and rank_of(singular_values(information)) == len(score))
+
+
+def _slope(engine, state):
+    """Score and information by the parameters that no limit holds, and the places of those held."""
+    score, information = engine.likelihood.joint_score_and_information(state)
+    held = np.flatnonzero(engine.bounds.on_limit(engine.estimates(state)[0]))
+    return np.delete(score, held), np.delete(np.delete(information, held, 0), held, 1), held
+
+
+def singular_values(information) -> np.ndarray:
+    """Singular values of an information after scaling to a unit diagonal."""
+    size = np.sqrt(np.clip(np.diag(information), 1e-300, None))
+    return np.linalg.svd(information / np.outer(size, size), compute_uv=False)
+
+
+def rank_of(singular) -> int:
+    """Number of parameters that the data determine."""
+    return int((singular > 1e-10 * singular[0]).sum())
 
 
 def _certificate(engine, state, steps, second, n_start) -> dict:
     score, information, held = _slope(engine, state)
     _refuse_undetermined(engine, state, np.isfinite(information).all(axis=1), held)
-    singular = _singular_values(information)
-    rank = _rank(singular)
+    singular = singular_values(information)
+    rank = rank_of(singular)
     promised = decrement(score, information)
     certificate = {"bounds": engine.limits} if engine.limits else {}
     return certificate | {
@@ -266,109 +366,3 @@ def _refuse_undetermined(engine, state, finite, held) -> None:
             f"数据不能确定参数（{shown}）：因变量几乎不变，或方程与数据完全吻合，似然没有最大值；请改用参数较少的形式",
         )
     )
-
-
-# --- Limits of parameters, kept by searching on a scale that has none.
-
-#: Distance from a limit, relative to the value or the span, at which a parameter lies on it.
-ON_LIMIT = 1e-5
-#: Starts outside the limits, or on them, are moved inside by this part of the span or of the size.
-INSIDE = 0.01
-
-
-class Bounds:
-    """Limits by parameter name, spread over the values of a layout.
-
-    Parameters
-    ----------
-    limits : mapping of str to (float or None, float or None)
-    layout : Layout
-
-    Raises
-    ------
-    DataError
-        Names that the equations do not have, and limits in the wrong order; all at once.
-    """
-
-    def __init__(self, limits, layout):
-        _check(limits, layout)
-        pairs = [limits.get(name, (None, None)) for name in layout.names]
-        self.low = np.array([-np.inf if low is None else low for low, _ in pairs], float)
-        self.high = np.array([np.inf if high is None else high for _, high in pairs], float)
-        self._both = np.isfinite(self.low) & np.isfinite(self.high)
-        self._above = np.isfinite(self.low) & ~self._both
-        self._below = np.isfinite(self.high) & ~self._both
-
-    def natural(self, x) -> np.ndarray:
-        """Parameters (k,) from the scale of the search."""
-        out = np.array(x, float)
-        with np.errstate(over="ignore"):
-            span = self.high[self._both] - self.low[self._both]
-            out[self._both] = self.low[self._both] + span / (1 + np.exp(-out[self._both]))
-            out[self._above] = self.low[self._above] + np.exp(out[self._above])
-            out[self._below] = self.high[self._below] - np.exp(out[self._below])
-        return out
-
-    def slope(self, x) -> np.ndarray:
-        """Derivative of the parameters by the scale of the search, (k,)."""
-        out, value = np.ones(len(x)), self.natural(x)
-        both = self._both
-        span = self.high[both] - self.low[both]
-        out[both] = (value[both] - self.low[both]) * (self.high[both] - value[both]) / span
-        out[self._above] = value[self._above] - self.low[self._above]
-        out[self._below] = value[self._below] - self.high[self._below]
-        return out
-
-    def searched(self, values) -> np.ndarray:
-        """Scale of the search from parameters (k,), which are moved inside their limits."""
-        gap = INSIDE * self._size(values)
-        inside = np.minimum(np.maximum(values, self.low + gap), self.high - gap)
-        x = inside.copy()
-        both = self._both
-        part = (inside[both] - self.low[both]) / (self.high[both] - self.low[both])
-        x[both] = np.log(part / (1 - part))
-        x[self._above] = np.log(inside[self._above] - self.low[self._above])
-        x[self._below] = np.log(self.high[self._below] - inside[self._below])
-        return x
-
-    def on_limit(self, values) -> np.ndarray:
-        """Mask of the parameters that lie on a limit."""
-        near = np.minimum(values - self.low, self.high - values)
-        return near < ON_LIMIT * self._size(values)
-
-    def _size(self, values) -> np.ndarray:
-        """Span between two limits, else the size of the value."""
-        span = np.where(self._both, self.high - self.low, 0.0)
-        return np.where(self._both, span, np.maximum(np.abs(values), 1e-3))
-
-
-def bounded(evaluate, bounds):
-    """Means and Jacobian (n, m, k) by the scale of the search."""
-
-    def evaluated(x):
-        mean, jacobian = evaluate(bounds.natural(x))
-        return mean, jacobian * bounds.slope(x)
-
-    return evaluated
-
-
-def _check(limits, layout) -> None:
-    problems = []
-    for name, (low, high) in limits.items():
-        if name not in layout.names:
-            known = ", ".join(dict.fromkeys(layout.names))
-            problems.append(
-                tr(
-                    f"{name} is no parameter; the equations have {known}",
-                    f"{name} 不是参数；方程参数为 {known}",
-                )
-            )
-        elif low is not None and high is not None and not low < high:
-            problems.append(
-                tr(
-                    f"{name}: {low:g} to {high:g}; expected the lower limit first",
-                    f"{name}：{low:g} 至 {high:g}；下限应小于上限",
-                )
-            )
-    if problems:
-        raise DataError(tr(f"bounds: {listing(problems)}", f"参数界限：{listing(problems)}"))

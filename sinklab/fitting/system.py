@@ -4,11 +4,11 @@ r"""Weighted and simultaneous nonlinear fits (``wls``, ``nsur``) by maximum like
 the prediction; exponential), its exponent known or estimated together with the coefficients;
 residuals are normal and, for ``nsur``, correlated between the equations of one tree. Components may
 be missing at random: each tree enters with the ones it has, and with a total of which parts were not
-weighed (:mod:`.totals`; ``nsur`` only). A sum of parts is an identity and holds by construction.
+weighed (``nsur`` only). A sum of parts is an identity and holds by construction.
 
 *How.* Feasible generalised least squares carried on to the maximum of the likelihood: scoring steps
 with exact derivatives, damped as by Levenberg and Marquardt, over coefficients and exponents, the
-residual covariance being profiled out (:mod:`sinklab.fit.likelihood`). ``wls`` holds the correlation
+residual covariance being profiled out (:mod:`sinklab.fitting.likelihood`). ``wls`` holds the correlation
 at zero, so its equations are fitted one by one, but reports the correlation of the residuals and
 carries it into the joint covariance, because a total is uncertain through all of its parts.
 
@@ -25,19 +25,8 @@ not influence each other.
 Source
 ------
 Parresol B.R. (2001) Additivity of nonlinear biomass equations. Can. J. For. Res. 31:865-878.
-Bell R.M., McCaffrey D.F. (2002) Bias reduction in standard errors for linear regression with
-multi-stage samples. Survey Methodology 28:169-181.
 Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS, chapter 5. Springer.
-White H. (1982) Maximum likelihood estimation of misspecified models. Econometrica 50:1-25.
-
-Put what an engine found into the one result type.
-
-Covariance of the estimates that does not rest on the normal distribution.
-
-White (1982): the spread of the trees' scores between two inverses of the information. Each tree's
-score is first freed of the tree's own pull on the fit, by the inverse of one minus its information
-times the covariance, which is a one-step jackknife (CR3 of Bell & McCaffrey 2002). All parameters
-take part: coefficients, variance exponents and the elements of the residual covariance.
+Bell & McCaffrey (2002), White (1982): see :mod:`sinklab.fitting.likelihood`.
 """
 
 from dataclasses import replace
@@ -48,328 +37,24 @@ from scipy import stats
 
 from sinklab import paths
 from sinklab.equations.compile import Layout, own_parameters, parameters_of
-from sinklab.fitting import data
-from sinklab.fitting.data import Terms, refuse_zeros
+from sinklab.fitting.data import read, refuse_zeros
 from sinklab.fitting.likelihood import (
     LogScale,
     Scale,
     State,
     SystemLikelihood,
     estimating_spread,
+    inverse,
     mean_information,
     pairwise_covariance,
-    places_of_pairs,
     refuse_without_factor,
+    sandwich,
     spread_of_shift,
 )
-from sinklab.fitting.loglinear import correction_factor, joint_covariance
-from sinklab.fitting.search import TOLERANCE, Bounds, bounded, climb, decrement, finish
+from sinklab.fitting.search import TOLERANCE, Bounds, climb, decrement, finish
 from sinklab.language import ConvergenceError, EquationError, tr
 from sinklab.results import indices
 from sinklab.results.fit_result import FitResult
-from sinklab.results.variance import ResidualModel
-
-# --- Put what an engine found into the one result type.
-
-
-def from_state(prepared, engine, state, certificate, method, level, seed) -> FitResult:
-    """Result of ``wls`` and ``nsur`` from the maximum of the likelihood."""
-    system = prepared.system
-    covariance, sigma, correlation = engine.covariance(state)
-    beta, exponents = engine.estimates(state)
-    natural = engine.scale.natural_sigma(sigma, exponents)
-    freedom = engine.freedom()
-    residual = {}
-    for j, response in enumerate(engine.free):
-        f = engine.functions[response]
-        residual[response] = ResidualModel(
-            response, f.kind, float(natural[j]), f.by, float(exponents[j]), not f.estimated, float(freedom[j])
-        )
-    warnings = [*prepared.warnings, *engine.notes, *_on_limits(engine, beta), *_unpaired(engine)]
-    if not certificate["converged"]:
-        warnings.append(not_converged(certificate))
-    logliks = {r: _marginal_loglik(state, engine, j) for j, r in enumerate(engine.free)}
-    return assembled(
-        prepared,
-        method=method,
-        values=beta,
-        covariance=covariance,
-        freedom=freedom_by_parameter(engine.layout, dict(zip(engine.free, freedom, strict=True))),
-        residual=residual,
-        correlation=correlation,
-        loglik=state.loglik + float(engine.log_jacobian().sum()),
-        logliks=logliks,
-        correction=dict.fromkeys(system.free, 1.0),
-        correction_kind="none",
-        certificate=certificate,
-        warnings=warnings,
-        level=level,
-        seed=seed,
-    )
-
-
-def from_lines(prepared, lines, correction, level, seed) -> FitResult:
-    """Result of ``ols-log``; coefficients are reported on the natural scale of the equation."""
-    system, frame = prepared.system, prepared.frame
-    log_covariance, correlation = joint_covariance(lines)
-    names = [n for line in lines for n in line.names]
-    on_log = np.concatenate([line.on_log for line in lines])
-    raw = np.concatenate([line.values for line in lines])
-    values = np.where(on_log, np.exp(raw), raw)
-    scale = np.where(on_log, values, 1.0)
-    order = [names.index(p) for p in system.parameters]
-    covariance = (log_covariance * np.outer(scale, scale))[np.ix_(order, order)]
-    residual = {
-        line.response: ResidualModel(line.response, "lognormal", line.sigma, freedom=float(line.freedom))
-        for line in lines
-    }
-    median = system.mean(values[order], frame)
-    factors = {
-        line.response: correction_factor(
-            correction, line, frame[line.response].to_numpy(float), median[line.response]
-        )
-        for line in lines
-    }
-    certificate = {
-        "steps": 1,
-        "decrement": 0.0,
-        "rank": len(names),
-        "n_parameter": len(names),
-        "converged": True,
-    }
-    return assembled(
-        prepared,
-        method="ols-log",
-        values=values[order],
-        covariance=covariance,
-        freedom=freedom_by_parameter(
-            Layout.of(system, frame), {line.response: line.freedom for line in lines}
-        ),
-        residual=residual,
-        correlation=correlation,
-        loglik=sum(line.loglik for line in lines),
-        logliks={line.response: line.loglik for line in lines},
-        correction=factors,
-        correction_kind=correction,
-        certificate=certificate,
-        warnings=list(prepared.warnings),
-        level=level,
-        seed=seed,
-        on_log=on_log[order],
-    )
-
-
-def assembled(prepared, *, values, covariance, freedom, logliks, level, on_log=None, **known) -> FitResult:
-    """Result from estimates and everything else that an engine knows, with intervals and indices.
-
-    Parameters
-    ----------
-    prepared : Prepared
-    values, freedom : array, shape (k,)
-        Estimates and their degrees of freedom.
-    covariance : array, shape (k, k)
-    logliks : dict
-        Log-likelihood of single equations, for their information criteria.
-    level : float
-    on_log : array of bool, optional
-        Parameters that were estimated as logarithms.
-    **known
-        Other fields of :class:`~sinklab.results.FitResult`; ``correlation`` as an array.
-    """
-    system, frame = prepared.system, prepared.frame
-    se = np.sqrt(np.clip(np.diag(covariance), 0, None))
-    half = stats.t.ppf(0.5 + level / 2, freedom) * se
-    lower, upper = values - half, values + half
-    if on_log is not None:
-        # The interval of a coefficient estimated as a logarithm is symmetric there.
-        ratio = np.exp(half[on_log] / values[on_log])
-        lower[on_log], upper[on_log] = values[on_log] / ratio, values[on_log] * ratio
-    layout = Layout.of(system, frame)
-    labels = layout.labels
-    parameters = pd.DataFrame(
-        {
-            "name": layout.names,
-            "group": layout.groups,
-            "value": values,
-            "se": se,
-            "lower": lower,
-            "upper": upper,
-        }
-    )
-    certificate, warnings = known.pop("certificate"), known.pop("warnings")
-    result = FitResult(
-        system=system,
-        parameters=parameters,
-        covariance=pd.DataFrame(covariance, index=labels, columns=labels),
-        correlation=pd.DataFrame(
-            known.pop("correlation"), index=list(system.free), columns=list(system.free)
-        ),
-        n={r: int(frame[r].notna().sum()) for r in system.responses if r in frame},
-        ranges={x: (float(frame[x].min()), float(frame[x].max())) for x in system.predictors},
-        index_table=pd.DataFrame(),
-        converged=certificate["converged"],
-        certificate=certificate,
-        warnings=tuple(warnings),
-        versions=paths.versions(),
-        source={"fingerprint": paths.fingerprint(_used(system, frame))},
-        data=frame,
-        level=level,
-        **known,
-    )
-    return _with_indices(result, logliks)
-
-
-def _used(system, frame) -> pd.DataFrame:
-    groups = dict.fromkeys(system.groups.values())
-    return frame[[*system.predictors, *groups, *(r for r in system.responses if r in frame)]]
-
-
-def _with_indices(result, logliks) -> FitResult:
-    rows = {}
-    for response, part in result.fitted().groupby("response", sort=False):
-        p = result.layout.count(parameters_of(result.system, response))
-        row = indices.evaluate(part["observed"], part["predicted"], p)
-        row |= {"AIC": np.nan, "BIC": np.nan}
-        if response in logliks:
-            k = p + 1 + (not result.residual[response].fixed)
-            row["AIC"] = indices.aic(logliks[response], k)
-            row["BIC"] = indices.bic(logliks[response], k, row["n"])
-        rows[response] = row
-    return replace(result, index_table=pd.DataFrame.from_dict(rows, orient="index").rename_axis("response"))
-
-
-def freedom_by_parameter(layout, freedom) -> np.ndarray:
-    """Degrees of freedom for each value: those of the equation its parameter stands in first."""
-    owner = {p: r for r in layout.system.free for p in own_parameters(layout.system, r)}
-    return np.array([max(freedom[owner[name]], 1) for name in layout.names], float)
-
-
-def _marginal_loglik(state, engine, j) -> float:
-    """Log-likelihood of one equation by itself, at the system's estimates."""
-    seen = engine.likelihood.observed[:, j]
-    log_sd = state.log_g[seen, j] + 0.5 * np.log(state.sigma[j, j])
-    u = state.u[seen, j]
-    loglik = -(0.5 * np.log(2 * np.pi) + log_sd + 0.5 * u**2 / state.sigma[j, j]).sum()
-    return float(loglik + engine.log_jacobian()[j])
-
-
-def _on_limits(engine, beta) -> list[str]:
-    """Warn of parameters that ended on a limit that was set for them."""
-    names = [
-        label for label, on in zip(engine.layout.labels, engine.bounds.on_limit(beta), strict=True) if on
-    ]
-    if not names:
-        return []
-    shown = ", ".join(names)
-    return [
-        tr(
-            f"{shown} ended on its limit; the standard error there says nothing",
-            f"{shown} 落在设定的界限上；其标准误没有意义",
-        )
-    ]
-
-
-def _unpaired(engine) -> list[str]:
-    """Warn of equations that no tree has together: their correlation cannot be estimated."""
-    if not engine.correlated:
-        return []
-    together = engine.likelihood.observed.T.astype(int) @ engine.likelihood.observed
-    pairs = [
-        f"{engine.free[i]}–{engine.free[j]}"
-        for i in range(len(engine.free))
-        for j in range(i + 1, len(engine.free))
-        if together[i, j] == 0
-    ]
-    if not pairs:
-        return []
-    return [
-        tr(
-            f"no tree has both components of {', '.join(pairs)}; their correlation is not estimated",
-            f"没有样木同时测定 {'、'.join(pairs)}；其残差相关未估计",
-        )
-    ]
-
-
-def not_converged(certificate) -> str:
-    """What to say of a fit whose certificate fails."""
-    if certificate["rank"] < certificate["n_parameter"]:
-        return tr(
-            f"not converged: the data determine {certificate['rank']} of {certificate['n_parameter']} parameters; "
-            "use a simpler equation",
-            f"未收敛：数据只能确定 {certificate['n_parameter']} 个参数中的 {certificate['rank']} 个；请简化方程",
-        )
-    return tr(
-        f"not converged after {certificate['steps']} steps; give other starts or a simpler equation",
-        f"{certificate['steps']} 步后仍未收敛；请另给初值或简化方程",
-    )
-
-
-# --- Covariance of the estimates that does not rest on the normal distribution.
-
-#: Trees whose information matrices are held in memory at once.
-BLOCK = 1000
-
-
-def sandwich(likelihood, state) -> np.ndarray:
-    """Joint covariance of the coefficients, shape (k, k).
-
-    Parameters
-    ----------
-    likelihood : SystemLikelihood
-    state : State
-        At the maximum.
-    """
-    scores, nuisance, information, cross, inner = likelihood.blocks(state)
-    joint = np.block([[information, cross], [cross.T, inner]])
-    bread = inverse(joint)
-    pull = np.concatenate([scores, nuisance], axis=1)
-    for rows, own in _own_information(likelihood, state, joint.shape[0]):
-        left = np.eye(len(bread)) - own @ bread
-        pull[rows] = np.linalg.solve(left, pull[rows, :, None])[:, :, 0]
-    k = state.jacobian.shape[2]
-    return (bread @ (pull.T @ pull) @ bread)[:k, :k]
-
-
-def _own_information(likelihood, state, width):
-    """Yield rows and the information that each of these trees carries (n, width, width)."""
-    slope, spread = likelihood.derivatives(state)
-    k = slope.shape[2]
-    spread = spread[:, :, np.concatenate([np.ones(k, bool), likelihood.scale.free])]
-    front = spread.shape[2]
-    for p in likelihood.patterns:
-        block = state.sigma[np.ix_(p.seen, p.seen)]
-        precision = np.linalg.inv(block)
-        weight = np.eye(len(p.seen)) + precision * block
-        columns, first, second = places_of_pairs(likelihood.pairs, p.seen)
-        half = np.where(first == second, 0.5, 1.0)
-        i, j, k_, m = first[:, None], second[:, None], first[None, :], second[None, :]
-        shared = precision[i, k_] * precision[j, m] + precision[i, m] * precision[j, k_]
-        inner = np.outer(half, half) * shared
-        places = front + columns
-        for start in range(0, len(p.rows), BLOCK):
-            rows = p.rows[start : start + BLOCK]
-            a, c = slope[np.ix_(rows, p.seen)], spread[np.ix_(rows, p.seen)]
-            own = np.zeros((len(rows), width, width))
-            own[:, :front, :front] = np.einsum("nqk,qr,nrl->nkl", c, weight, c, optimize=True)
-            own[:, :k, :k] += np.einsum("nqk,qr,nrl->nkl", a, precision, a, optimize=True)
-            between = (half * precision[first, second])[None, :, None] * (c[:, first] + c[:, second])
-            own[:, :front, places] = between.transpose(0, 2, 1)
-            own[:, places, :front] = between
-            own[:, places[:, None], places[None, :]] = inner
-            yield rows, own
-    for part in likelihood.combined:
-        yield part.rows, Terms.at(part, state, state.sigma).by_tree(spread[part.rows], likelihood.pairs)[1]
-
-
-def inverse(information) -> np.ndarray:
-    """Inverse after scaling to a unit diagonal, symmetric."""
-    size = np.sqrt(np.diag(information))
-    size = np.where(size > 0, size, 1.0)
-    found = np.linalg.pinv(information / np.outer(size, size), hermitian=True, rcond=1e-14)
-    return (found + found.T) / 2 / np.outer(size, size)
-
-
-# --- Weighted and simultaneous nonlinear fits (``wls``, ``nsur``) by maximum likelihood.
 
 MAX_REWEIGHT = 60
 #: Gain in log-likelihood at which a refit ends: a thousandth of a standard error is enough there.
@@ -388,13 +73,13 @@ class SystemFit:
     system : System
         Bound to the columns of ``frame``.
     frame : DataFrame
-        Checked data, see :func:`sinklab.fit.prepare.prepare`.
+        Checked data, see :func:`~sinklab.fitting.data.prepare`.
     functions : dict
         A variance function for each free response.
     correlated : bool
         ``nsur`` when True, ``wls`` when False.
     bounds : mapping, optional
-        Lower and upper limit of parameters, see :mod:`.bounds`.
+        Lower and upper limit of parameters, see :class:`~sinklab.fitting.search.Bounds`.
     hold_weights : bool
         Iterate the weights of a variance that follows the prediction (``estimator="gls"``), instead
         of maximising the likelihood through them.
@@ -409,14 +94,14 @@ class SystemFit:
         self.natural, combined, self.notes = frame[self.free].to_numpy(float), [], []
         if correlated and not logged.any():
             # A sum of lognormal parts has no likelihood in closed form.
-            self.natural, combined, self.notes = data.read(system, frame, self.columns)
+            self.natural, combined, self.notes = read(system, frame, self.columns)
         self.scale = Scale(functions, self.columns)
         self.layout = Layout.of(system, frame)
         means = self.layout.at(frame, self.free, len(frame)).mean_and_jacobian
         self.limits = dict(bounds or {})
         self.bounds = Bounds(self.limits, self.layout)
         if bounds:
-            means = bounded(means, self.bounds)
+            means = self.bounds.searching(means)
         refuse_zeros(frame, [r for r, f in functions.items() if f.logged])
         self.logs = LogScale(logged, means) if logged.any() else None
         self.y = self.logs.take(self.natural) if self.logs else self.natural
@@ -552,13 +237,6 @@ class SystemFit:
             )
         )
 
-    def _shift_spread(self, state, sigma):
-        likelihood = self.likelihood
-        blocks = [(p.rows, p.seen, np.linalg.inv(sigma[np.ix_(p.seen, p.seen)])) for p in likelihood.patterns]
-        information = mean_information(likelihood, state, sigma)
-        counts = np.isfinite(self.y).sum(axis=0)
-        return spread_of_shift(state, blocks, information, self.logs.columns, counts)
-
     def log_jacobian(self) -> np.ndarray:
         """What each equation's log-likelihood gains by being that of the response itself, (m,)."""
         return self.logs.jacobian_term(self.natural) if self.logs else np.zeros(len(self.free))
@@ -590,9 +268,191 @@ class SystemFit:
                 covariance = covariance @ spread @ covariance
             sigma = joint
         if self.logs:
-            covariance = covariance + self._shift_spread(state, sigma)
+            covariance = covariance + spread_of_shift(self.likelihood, state, sigma, self.logs.columns)
         size = np.sqrt(np.diag(sigma))
         correlation = sigma / np.outer(size, size)
         np.fill_diagonal(correlation, 1.0)
         slope = self.bounds.slope(self.likelihood.split(state.theta)[0])
         return covariance * np.outer(slope, slope), size, correlation
+
+
+# What an engine found, as the one result type.
+
+
+def from_state(prepared, engine, state, certificate, method, level, seed) -> FitResult:
+    """Result of ``wls`` and ``nsur`` from the maximum of the likelihood."""
+    system = prepared.system
+    covariance, sigma, correlation = engine.covariance(state)
+    beta, exponents = engine.estimates(state)
+    natural = engine.scale.natural_sigma(sigma, exponents)
+    freedom = engine.freedom()
+    residual = {
+        response: engine.functions[response].residual(response, natural[j], exponents[j], freedom[j])
+        for j, response in enumerate(engine.free)
+    }
+    warnings = [*prepared.warnings, *engine.notes, *_on_limits(engine, beta), *_unpaired(engine)]
+    if not certificate["converged"]:
+        warnings.append(not_converged(certificate))
+    logliks = {r: _marginal_loglik(state, engine, j) for j, r in enumerate(engine.free)}
+    return assembled(
+        prepared,
+        method=method,
+        values=beta,
+        covariance=covariance,
+        freedom=freedom_by_parameter(engine.layout, dict(zip(engine.free, freedom, strict=True))),
+        residual=residual,
+        correlation=correlation,
+        loglik=state.loglik + float(engine.log_jacobian().sum()),
+        logliks=logliks,
+        correction=dict.fromkeys(system.free, 1.0),
+        correction_kind="none",
+        certificate=certificate,
+        warnings=warnings,
+        level=level,
+        seed=seed,
+    )
+
+
+def _marginal_loglik(state, engine, j) -> float:
+    """Log-likelihood of one equation by itself, at the system's estimates."""
+    seen = engine.likelihood.observed[:, j]
+    log_sd = state.log_g[seen, j] + 0.5 * np.log(state.sigma[j, j])
+    u = state.u[seen, j]
+    loglik = -(0.5 * np.log(2 * np.pi) + log_sd + 0.5 * u**2 / state.sigma[j, j]).sum()
+    return float(loglik + engine.log_jacobian()[j])
+
+
+def _on_limits(engine, beta) -> list[str]:
+    """Warn of parameters that ended on a limit that was set for them."""
+    names = [
+        label for label, on in zip(engine.layout.labels, engine.bounds.on_limit(beta), strict=True) if on
+    ]
+    if not names:
+        return []
+    shown = ", ".join(names)
+    return [
+        tr(
+            f"{shown} ended on its limit; the standard error there says nothing",
+            f"{shown} 落在设定的界限上；其标准误没有意义",
+        )
+    ]
+
+
+def _unpaired(engine) -> list[str]:
+    """Warn of equations that no tree has together: their correlation cannot be estimated."""
+    if not engine.correlated:
+        return []
+    together = engine.likelihood.observed.T.astype(int) @ engine.likelihood.observed
+    pairs = [
+        f"{engine.free[i]}–{engine.free[j]}"
+        for i in range(len(engine.free))
+        for j in range(i + 1, len(engine.free))
+        if together[i, j] == 0
+    ]
+    if not pairs:
+        return []
+    return [
+        tr(
+            f"no tree has both components of {', '.join(pairs)}; their correlation is not estimated",
+            f"没有样木同时测定 {'、'.join(pairs)}；其残差相关未估计",
+        )
+    ]
+
+
+def not_converged(certificate) -> str:
+    """What to say of a fit whose certificate fails."""
+    if certificate["rank"] < certificate["n_parameter"]:
+        return tr(
+            f"not converged: the data determine {certificate['rank']} of {certificate['n_parameter']} parameters; "
+            "use a simpler equation",
+            f"未收敛：数据只能确定 {certificate['n_parameter']} 个参数中的 {certificate['rank']} 个；请简化方程",
+        )
+    return tr(
+        f"not converged after {certificate['steps']} steps; give other starts or a simpler equation",
+        f"{certificate['steps']} 步后仍未收敛；请另给初值或简化方程",
+    )
+
+
+def assembled(prepared, *, values, covariance, freedom, logliks, level, on_log=None, **known) -> FitResult:
+    """Result from estimates and everything else that an engine knows, with intervals and indices.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    values, freedom : array, shape (k,)
+        Estimates and their degrees of freedom.
+    covariance : array, shape (k, k)
+    logliks : dict
+        Log-likelihood of single equations, for their information criteria.
+    level : float
+    on_log : array of bool, optional
+        Parameters that were estimated as logarithms.
+    **known
+        Other fields of :class:`~sinklab.results.FitResult`; ``correlation`` as an array.
+    """
+    system, frame = prepared.system, prepared.frame
+    se = np.sqrt(np.clip(np.diag(covariance), 0, None))
+    half = stats.t.ppf(0.5 + level / 2, freedom) * se
+    lower, upper = values - half, values + half
+    if on_log is not None:
+        # The interval of a coefficient estimated as a logarithm is symmetric there.
+        ratio = np.exp(half[on_log] / values[on_log])
+        lower[on_log], upper[on_log] = values[on_log] / ratio, values[on_log] * ratio
+    layout = Layout.of(system, frame)
+    labels = layout.labels
+    parameters = pd.DataFrame(
+        {
+            "name": layout.names,
+            "group": layout.groups,
+            "value": values,
+            "se": se,
+            "lower": lower,
+            "upper": upper,
+        }
+    )
+    certificate, warnings = known.pop("certificate"), known.pop("warnings")
+    result = FitResult(
+        system=system,
+        parameters=parameters,
+        covariance=pd.DataFrame(covariance, index=labels, columns=labels),
+        correlation=pd.DataFrame(
+            known.pop("correlation"), index=list(system.free), columns=list(system.free)
+        ),
+        n={r: int(frame[r].notna().sum()) for r in system.responses if r in frame},
+        ranges={x: (float(frame[x].min()), float(frame[x].max())) for x in system.predictors},
+        index_table=pd.DataFrame(),
+        converged=certificate["converged"],
+        certificate=certificate,
+        warnings=tuple(warnings),
+        versions=paths.versions(),
+        source={"fingerprint": paths.fingerprint(_used(system, frame))},
+        data=frame,
+        level=level,
+        **known,
+    )
+    return _with_indices(result, logliks)
+
+
+def _used(system, frame) -> pd.DataFrame:
+    groups = dict.fromkeys(system.groups.values())
+    return frame[[*system.predictors, *groups, *(r for r in system.responses if r in frame)]]
+
+
+def _with_indices(result, logliks) -> FitResult:
+    rows = {}
+    for response, part in result.fitted().groupby("response", sort=False):
+        p = result.layout.count(parameters_of(result.system, response))
+        row = indices.evaluate(part["observed"], part["predicted"], p)
+        row |= {"AIC": np.nan, "BIC": np.nan}
+        if response in logliks:
+            k = p + 1 + (not result.residual[response].fixed)
+            row["AIC"] = indices.aic(logliks[response], k)
+            row["BIC"] = indices.bic(logliks[response], k, row["n"])
+        rows[response] = row
+    return replace(result, index_table=pd.DataFrame.from_dict(rows, orient="index").rename_axis("response"))
+
+
+def freedom_by_parameter(layout, freedom) -> np.ndarray:
+    """Degrees of freedom for each value: those of the equation its parameter stands in first."""
+    owner = {p: r for r in layout.system.free for p in own_parameters(layout.system, r)}
+    return np.array([max(freedom[owner[name]], 1) for name in layout.names], float)

@@ -30,10 +30,11 @@ from functools import cached_property
 
 import numpy as np
 
-from sinklab.equations.compile import Compiled, Layout
+from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
 from sinklab.language import DataError, listing, tr
 from sinklab.results.fit_result import joint_draws
+from sinklab.results.prediction import Means, residual_variance
 
 PARAMETERS, RESIDUAL = "parameters", "residual"
 
@@ -249,17 +250,11 @@ class Model:
     @property
     def predictors(self) -> tuple[str, ...]:
         """Columns that the responses need."""
-        return self._program.columns
+        return self._means.columns
 
     @cached_property
-    def _program(self) -> Compiled:
-        wanted = self.system.free if self.correction else self.responses
-        return Compiled(self.system.equations, wanted, self.system.parameters)
-
-    @cached_property
-    def _identities(self) -> Compiled:
-        lines = [e for e in self.system.equations if e.response in self.system.identities]
-        return Compiled(tuple(lines), self.system.identities, self.system.free)
+    def _means(self) -> Means:
+        return Means(self.system, self.responses, self.correction)
 
     def places(self, data, n) -> list:
         """Position of every parameter in the long vector, by row where it varies by group."""
@@ -282,13 +277,7 @@ class Model:
         mass : array, shape (n_draw, n) or (n_draw, 1)
             In the unit of the responses.
         """
-        found = self._program.broadcast(_by_place(theta, places), columns)
-        if self.correction:
-            free = {r: f * self.correction.get(r, 1.0) for r, f in zip(self.system.free, found, strict=True)}
-            if set(self.responses) - set(free):
-                parts = self._identities.broadcast([free[r] for r in self.system.free], columns)
-                free |= dict(zip(self.system.identities, parts, strict=True))
-            found = [free[r] for r in self.responses]
+        found = self._means(theta, columns, places)
         return sum(found[1:], start=found[0])
 
     def centre(self, columns, places, n) -> np.ndarray:
@@ -307,19 +296,11 @@ class Model:
             return self.centre(frame, places, n) * np.sqrt(np.expm1(self.sigma**2))
         import pandas as pd
 
-        from sinklab.results.prediction import residual_variance
-
-        free = dict(zip(self.system.free, self._free(self.values[None], frame, places), strict=True))
-        free = {r: np.broadcast_to(value[0], (n,)) for r, value in free.items()}
+        means = Means(self.system, self.system.free, self.correction)(self.values[None], frame, places)
+        free = {r: np.broadcast_to(m[0], (n,)) for r, m in zip(self.system.free, means, strict=True)}
         outer, rows = self._outer(free, frame, n), pd.DataFrame(frame, index=range(n))
         variance = residual_variance(self.fit, outer, rows, free)
         return np.sqrt(np.broadcast_to(variance, (n,)))
-
-    def _free(self, theta, columns, places) -> list[np.ndarray]:
-        """Means of all free responses, corrected."""
-        compiled = Compiled(self.system.equations, self.system.free, self.system.parameters)
-        found = compiled.broadcast(_by_place(theta, places), columns)
-        return [f * self.correction.get(r, 1.0) for r, f in zip(self.system.free, found, strict=True)]
 
     def _outer(self, free, frame, n) -> dict[str, np.ndarray]:
         """Derivative of the sum of the responses by each free response that it is made of."""
@@ -363,11 +344,6 @@ def notes_of(models) -> list[str]:
                 )
             )
     return list(dict.fromkeys(found))
-
-
-def _by_place(theta, places) -> list[np.ndarray]:
-    """Each parameter as (n_draw, 1), or as (n_draw, n) where it varies by row."""
-    return [theta[:, p, None] if np.ndim(p) == 0 else theta[:, p] for p in places]
 
 
 @dataclass(frozen=True, eq=False)

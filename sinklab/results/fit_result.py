@@ -1,20 +1,15 @@
-"""The one result that every engine returns: estimates with all that is uncertain about them.
-
-How parameters vary between groups.
-"""
+"""The one result that every engine returns: estimates with all that is uncertain about them."""
 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from sinklab.equations.compile import Layout
+from sinklab.equations.compile import Layout, complete
 from sinklab.equations.system import System
 from sinklab.language import DataError, plain, tr
 from sinklab.results import indices
 from sinklab.results.variance import ResidualModel
-
-# --- How parameters vary between groups.
 
 
 @dataclass(frozen=True)
@@ -62,9 +57,6 @@ class RandomEffects:
             "multiplies": list(self.multiplies),
             "effects": None if self.effects is None else plain(self.effects.to_dict("index")),
         }
-
-
-# --- The one result that every engine returns: estimates with all that is uncertain about them.
 
 
 def joint_draws(values, covariance, on_log, normal) -> np.ndarray:
@@ -181,8 +173,27 @@ class FitResult:
         factors = {form.coefficient for form in forms if form is not None and not form.log}
         return np.array([n in factors for n in self.parameters["name"]], bool) & (self.values > 0)
 
+    def columns(self, data) -> pd.DataFrame:
+        """What the equations need of the data: predictors as numbers, groups as text."""
+        frame = pd.DataFrame({x: np.asarray(data[x], float) for x in self.system.predictors})
+        return frame.assign(**{g: np.asarray(data[g]).astype(str) for g in self.system.groups.values()})
+
+    def means(self, frame, free=None) -> dict[str, np.ndarray]:
+        """Expected values of all responses on the :meth:`columns` of data.
+
+        Free equations are multiplied by their correction where they give medians, and identities made of those;
+        ``free`` holds what the free equations give, if that is known.
+        """
+        if free is None:
+            wanted = self.system.free if self.of_medians else self.system.responses
+            found = self.layout.at(frame, wanted, len(frame)).mean(self.values)
+            free = dict(zip(wanted, found.T, strict=True))
+        if not self.of_medians:
+            return free
+        return complete(self.system, {r: free[r] * self.correction[r] for r in self.system.free}, frame)
+
     def predict(self, data, level: float = 0.95, kind: str = "mean", intervals=None) -> pd.DataFrame:
-        """Predict every response with an interval; see :func:`sinklab.prediction.predict`."""
+        """Predict every response with an interval; see :func:`sinklab.results.prediction.predict`."""
         from sinklab.results.prediction import predict
 
         return predict(self, data, level=level, kind=kind, intervals=intervals)
@@ -199,7 +210,7 @@ class FitResult:
                     "该结果读自参数表，不含样木数据；如需残差请重新拟合",
                 )
             )
-        mean = self.predict(self.data)
+        mean = self.means(self.columns(self.data))
         parts = []
         for response in self.system.responses:
             if response not in self.data:

@@ -1,34 +1,24 @@
-r"""Predictions with intervals, from a result or a table, in one place.
+r"""Predictions with intervals, from a result or a table, and for a group of which some trees were weighed.
 
-Two ways lead to an interval: linearisation (:mod:`.delta`) and joint draws (:mod:`.draws`). Estimate,
-range and shape of the answer are the same.
+Two ways lead to an interval; estimate, range and shape of the answer are the same.
 
-Intervals by linearisation, the delta method.
+*Linearisation* (:func:`by_delta`). On the natural scale the interval of the mean is
+:math:`\hat f \pm t\, \sqrt{J C J^T}` with the Jacobian :math:`J` of the (expanded) equation and the joint
+covariance :math:`C`; an individual adds its residual variance, and the variance between groups when parameters
+vary at random. The residual of an identity is the one that its parts imply, so a total honours the correlation
+of its components. Intervals of responses with lognormal residuals are built on ln(response) and transformed back;
+the interval of the mean is centred on the mean (with ``ols-log``: the line times the correction factor),
+the one of an individual on the median. Intervals are Wald intervals with Student's t; a quantity that cannot be
+negative has its lower limit cut at zero.
 
-On the natural scale the interval of the mean is :math:`\hat f \pm t\, \sqrt{J C J^T}` with the
-Jacobian :math:`J` of the (expanded) equation and the joint covariance :math:`C`; an individual adds
-its residual variance, and the variance between groups when parameters vary at random. The residual
-of an identity is the one that its parts imply, so a total honours the correlation of its components.
+*Joint draws of the parameters* (:func:`by_draws`). Nothing is linearised, so the intervals of curved equations and
+of ratios may be lopsided. A table carries draws, so the same numbers come out wherever it is read.
 
-Intervals of responses with lognormal residuals are built on ln(response) and transformed back; the
-interval of the mean is centred on the mean (with ``ols-log``: the line times the correction factor),
-the one of an individual on the median.
-
-Intervals are Wald intervals with Student's t; a quantity that cannot be negative has its lower limit
-cut at zero.
-
-Intervals as quantiles over joint draws of the parameters.
-
-Nothing is linearised, so the intervals of curved equations and of ratios may be lopsided. A table
-carries draws, so the same numbers come out wherever it is read.
-
-Prediction for a group of which some trees were weighed: the empirical best linear unbiased predictor.
-
+*A group of which some trees were weighed* (:func:`calibrated`): the empirical best linear unbiased predictor.
 A mixed model knows how groups differ. Trees of a new group show where it lies: with the residual
 covariance :math:`R`, the slopes :math:`Z` by the deviations and the covariance :math:`\Psi` between
 groups, :math:`\hat b = \Psi Z^T (Z \Psi Z^T + R)^{-1} (y - f(\hat b) + Z \hat b)`, iterated where the
 equations bend. Few trees draw the group a little way from the typical one, many trees all the way.
-
 The uncertainty is that of :math:`\hat\beta + \hat b`: what is left of the deviation given the trees,
 :math:`(Z^T R^{-1} Z + \Psi^{-1})^{-1}`, and the estimates of the typical group as far as they still count.
 
@@ -39,90 +29,126 @@ Lappi J. (1991) Calibration of height and volume equations with random parameter
 37:781-801.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from sinklab.data import vocabulary
-from sinklab.equations.compile import complete, slopes
+from sinklab.equations.compile import Compiled, complete, slopes
+from sinklab.equations.system import System
 from sinklab.language import ConvergenceError, DataError, listing, tr
 from sinklab.results.fit_result import FitResult
 
+KINDS = ("mean", "individual")
+INTERVALS = ("delta", "draws")
+#: Draws behind the quantiles of a prediction.
+N_DRAW = 2000
 
-def observed(fit, response, data):
-    """Measured values of a response; those of a total that was not weighed are made of its parts.
+
+def predict(
+    result, data, level: float = 0.95, kind: str = "mean", intervals: str | None = None
+) -> pd.DataFrame:
+    """Predict every response of a fitted system.
+
+    Parameters
+    ----------
+    result : FitResult
+    data : DataFrame or mapping of arrays
+        The predictors, in the units of the fit. Positive and finite; blanks give blank predictions.
+    level : float
+        Level of the interval.
+    kind : "mean" or "individual"
+        Interval of the mean of all such individuals, or of one individual.
+    intervals : "delta" or "draws", optional
+        By linearisation, or quantiles over joint draws of the parameters (:func:`by_draws`); draws for
+        ``bayes``, else delta, when left out.
 
     Returns
     -------
-    values : Series or array, shape (n,), or None
-        None when the data do not hold them.
+    prediction : DataFrame, index of ``data``
+        For each response ``r``: ``r``, ``r_se``, ``r_lower``, ``r_upper`` in its unit; ``out_of_range``
+        (bool) and ``range_note`` naming the predictors outside the fitted span.
+
+    Raises
+    ------
+    DataError
+        A predictor is missing, ``kind`` is unknown, or ``level`` is not between 0 and 1.
     """
-    if data is None or response in data:
-        return None if data is None else data[response]
-    if response not in fit.system.identities:
-        return None
-    blank = np.full(len(data), np.nan)
-    parts = {r: data[r].to_numpy(float) if r in data else blank for r in fit.system.free}
-    columns = {c: data[c].to_numpy(float) for c in fit.system.predictors}
-    made = complete(fit.system, parts, columns)[response]
-    return made if np.isfinite(made).any() else None
+    _check_request(result, data, level, kind, intervals)
+    frame = result.columns(data)
+    index = data.index if isinstance(data, pd.DataFrame) else frame.index
+    intervals = intervals or ("draws" if result.method == "bayes" else "delta")
+    columns = (
+        by_delta(result, frame, level, kind) if intervals == "delta" else by_draws(result, frame, level, kind)
+    )
+    prediction = pd.DataFrame(columns)
+    note = range_note(result.ranges, frame)
+    prediction["out_of_range"] = note != ""
+    prediction["range_note"] = note
+    prediction.index = index
+    return prediction
 
 
-def curve_data(fit, data=None) -> pd.DataFrame:
-    """Predictors along the fitted span of the main one, the others following it.
-
-    Another predictor follows its line on the main one in logarithms, as in the data; without data it
-    runs from its smallest to its largest value.
-    """
-    x = main_predictor(fit)
-    low, high = fit.ranges[x]
-    grid = np.geomspace(low, high, N_GRID)
-    columns = {x: grid}
-    for other in fit.system.predictors[1:]:
-        bottom, top = fit.ranges[other]
-        if data is not None and other in data:
-            both = data[[x, other]].dropna().astype(float)
-            slope, intercept = np.polyfit(np.log(both[x]), np.log(both[other]), 1)
-        else:
-            slope = np.log(top / bottom) / np.log(high / low)
-            intercept = np.log(bottom) - slope * np.log(low)
-        columns[other] = np.clip(np.exp(intercept + slope * np.log(grid)), bottom, top)
-    return pd.DataFrame(columns)
-
-
-#: Points of a curve drawn over the fitted range.
-N_GRID = 200
-
-
-def main_predictor(fit) -> str:
-    """Predictor that figures are drawn against: the first of the equations."""
-    return fit.system.predictors[0]
+def _check_request(result, data, level, kind, intervals):
+    if kind not in KINDS:
+        raise DataError(
+            tr(f"kind must be one of {KINDS}, found {kind!r}", f"kind 应为 {KINDS} 之一，而不是 {kind!r}")
+        )
+    if intervals not in (None, *INTERVALS):
+        raise DataError(
+            tr(
+                f"intervals must be one of {INTERVALS}, found {intervals!r}",
+                f"intervals 应为 {INTERVALS} 之一，而不是 {intervals!r}",
+            )
+        )
+    if not 0 < level < 1:
+        raise DataError(
+            tr(f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}")
+        )
+    known = list(data.columns) if isinstance(data, pd.DataFrame) else list(data)
+    needed = (*result.system.predictors, *dict.fromkeys(result.system.groups.values()))
+    missing = [x for x in needed if x not in known]
+    if missing:
+        raise DataError(
+            tr(
+                f"predictors missing in the data: {', '.join(missing)}; found columns: {', '.join(map(str, known))}",
+                f"数据缺少自变量：{'、'.join(missing)}；现有列：{'、'.join(map(str, known))}",
+            )
+        )
 
 
-# --- Intervals by linearisation, the delta method.
+def range_note(ranges, frame) -> np.ndarray:
+    """Text naming the predictors that lie outside the fitted span; empty inside it."""
+    notes = [[] for _ in range(len(frame))]
+    for x, (low, high) in ranges.items():
+        if x not in frame:
+            continue
+        values = frame[x].to_numpy(float)
+        slack = 1e-9 * max(abs(low), abs(high))
+        for i in np.flatnonzero((values < low - slack) | (values > high + slack)):
+            notes[i].append(
+                tr(
+                    f"{x} = {values[i]:g} outside {low:g}–{high:g}",
+                    f"{x} = {values[i]:g} 超出 {low:g}～{high:g}",
+                )
+            )
+    return np.array([listing(note).replace("\n", "; ") for note in notes], dtype=object)
 
 
 def by_delta(result, frame, level, kind) -> dict[str, np.ndarray]:
     """Columns of a prediction with Wald intervals."""
     responses = result.system.responses
     raw, slope = result.layout.at(frame, responses, len(frame)).mean_and_jacobian(result.values)
-    raw = {r: raw[:, i] for i, r in enumerate(responses)}
+    raw = dict(zip(responses, raw.T, strict=True))
     jacobian = {r: slope[:, i] for i, r in enumerate(responses)}
-    mean = _means(result, frame, raw)
+    mean = result.means(frame, raw)
     columns = {}
     for response in responses:
         columns |= _interval(result, response, frame, raw, mean, jacobian, level, kind)
     return columns
-
-
-def _means(result, frame, raw) -> dict[str, np.ndarray]:
-    """Expected values: free equations times their correction, identities from those."""
-    if not result.of_medians:
-        return raw
-    corrected = {r: raw[r] * result.correction[r] for r in result.system.free}
-    return complete(result.system, corrected, frame)
 
 
 def _interval(result, response, frame, raw, mean, jacobian, level, kind) -> dict[str, np.ndarray]:
@@ -188,18 +214,12 @@ def floor(result, response) -> float:
     return 0.0 if model is None or model.variance.by_mean or model.variance.logged else -np.inf
 
 
-# --- Intervals as quantiles over joint draws of the parameters.
-
-#: Draws behind the quantiles of a prediction.
-N_DRAW = 2000
-
-
 def by_draws(result, frame, level, kind) -> dict[str, np.ndarray]:
     r"""Columns of a prediction with quantiles over :data:`N_DRAW` joint draws of the parameters.
 
     An individual adds to each draw its residuals, correlated between the equations, and the deviation
     of its group when parameters vary at random; an identity is made of the parts of each draw, so its
-    interval follows from theirs. The estimate is that of :func:`~sinklab.prediction.delta.by_delta`; the standard error is the
+    interval follows from theirs. The estimate is that of :func:`by_delta`; the standard error is the
     standard deviation of the draws.
     """
     stored = result.stored_draws
@@ -212,8 +232,13 @@ def by_draws(result, frame, level, kind) -> dict[str, np.ndarray]:
         if kind == "individual" and result.random is not None:
             theta = result.random.drawn(theta, result.labels, rng)
         means = dict(zip(result.system.free, evaluator.mean(theta).T, strict=True))
-        one = _individual(result, means, frame, rng) if kind == "individual" else _corrected(result, means)
-        for response, row in complete(result.system, one, frame).items():
+        if kind == "individual":
+            whole = complete(result.system, _individual(result, means, frame, rng), frame)
+        elif result.of_medians:
+            whole = result.means(frame, means)
+        else:
+            whole = complete(result.system, means, frame)
+        for response, row in whole.items():
             found[response][i] = row
     centre = by_delta(result, frame, level, "mean")
     columns = {}
@@ -225,10 +250,6 @@ def by_draws(result, frame, level, kind) -> dict[str, np.ndarray]:
         # The standard error is that of the mean, as with the other intervals.
         columns |= {f"{r}_se": centre[f"{r}_se"] for r in responses}
     return columns
-
-
-def _corrected(result, means) -> dict[str, np.ndarray]:
-    return {r: m * result.correction[r] for r, m in means.items()} if result.of_medians else means
 
 
 def _individual(result, means, frame, rng) -> dict[str, np.ndarray]:
@@ -244,106 +265,105 @@ def _individual(result, means, frame, rng) -> dict[str, np.ndarray]:
     return out
 
 
-# --- Predictions with intervals, from a result or a table, in one place.
+@dataclass(frozen=True)
+class Means:
+    """Expected values of some responses of a system, for many vectors of parameters at once.
 
-KINDS = ("mean", "individual")
-INTERVALS = ("delta", "draws")
+    ``correction`` holds the factors that make means of the free responses; without any the equations give means.
+    """
+
+    system: System
+    responses: tuple[str, ...]
+    correction: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def _equations(self) -> Compiled:
+        wanted = self.system.free if self.correction else self.responses
+        return Compiled(self.system.equations, wanted, self.system.parameters)
+
+    @cached_property
+    def _identities(self) -> Compiled:
+        lines = [e for e in self.system.equations if e.response in self.system.identities]
+        return Compiled(tuple(lines), self.system.identities, self.system.free)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Predictors that are needed."""
+        return self._equations.columns
+
+    def __call__(self, theta, columns, places) -> list[np.ndarray]:
+        """Means of the responses, shapes (d, n) or (d, 1).
+
+        Parameters
+        ----------
+        theta : array, shape (d, k)
+        columns : mapping of str to array, shape (n,) or (d, n)
+        places : list
+            Position in ``theta`` of each parameter of the system, or one for each row.
+        """
+        moving = [theta[:, p, None] if np.ndim(p) == 0 else theta[:, p] for p in places]
+        found = self._equations.broadcast(moving, columns)
+        if not self.correction:
+            return found
+        free = {r: f * self.correction.get(r, 1.0) for r, f in zip(self.system.free, found, strict=True)}
+        if set(self.responses) - set(free):
+            parts = self._identities.broadcast([free[r] for r in self.system.free], columns)
+            free |= dict(zip(self.system.identities, parts, strict=True))
+        return [free[r] for r in self.responses]
 
 
-def predict(
-    result, data, level: float = 0.95, kind: str = "mean", intervals: str | None = None
-) -> pd.DataFrame:
-    """Predict every response of a fitted system.
+# Curves over the fitted range.
+#: Points of a curve drawn over the fitted range.
+N_GRID = 200
 
-    Parameters
-    ----------
-    result : FitResult
-    data : DataFrame or mapping of arrays
-        The predictors, in the units of the fit. Positive and finite; blanks give blank predictions.
-    level : float
-        Level of the interval.
-    kind : "mean" or "individual"
-        Interval of the mean of all such individuals, or of one individual.
-    intervals : "delta" or "draws", optional
-        By linearisation, or quantiles over joint draws of the parameters (:mod:`.draws`); draws for
-        ``bayes``, else delta, when left out.
+
+def main_predictor(fit) -> str:
+    """Predictor that figures are drawn against: the first of the equations."""
+    return fit.system.predictors[0]
+
+
+def curve_data(fit, data=None) -> pd.DataFrame:
+    """Predictors along the fitted span of the main one, the others following it.
+
+    Another predictor follows its line on the main one in logarithms, as in the data; without data it
+    runs from its smallest to its largest value.
+    """
+    x = main_predictor(fit)
+    low, high = fit.ranges[x]
+    grid = np.geomspace(low, high, N_GRID)
+    columns = {x: grid}
+    for other in fit.system.predictors[1:]:
+        bottom, top = fit.ranges[other]
+        if data is not None and other in data:
+            both = data[[x, other]].dropna().astype(float)
+            slope, intercept = np.polyfit(np.log(both[x]), np.log(both[other]), 1)
+        else:
+            slope = np.log(top / bottom) / np.log(high / low)
+            intercept = np.log(bottom) - slope * np.log(low)
+        columns[other] = np.clip(np.exp(intercept + slope * np.log(grid)), bottom, top)
+    return pd.DataFrame(columns)
+
+
+def observed(fit, response, data):
+    """Measured values of a response; those of a total that was not weighed are made of its parts.
 
     Returns
     -------
-    prediction : DataFrame, index of ``data``
-        For each response ``r``: ``r``, ``r_se``, ``r_lower``, ``r_upper`` in its unit; ``out_of_range``
-        (bool) and ``range_note`` naming the predictors outside the fitted span.
-
-    Raises
-    ------
-    DataError
-        A predictor is missing, ``kind`` is unknown, or ``level`` is not between 0 and 1.
+    values : Series or array, shape (n,), or None
+        None when the data do not hold them.
     """
-    _check_request(result, data, level, kind, intervals)
-    frame = pd.DataFrame({x: np.asarray(data[x], float) for x in result.system.predictors})
-    for group in result.system.groups.values():
-        frame[group] = np.asarray(data[group]).astype(str)
-    index = data.index if isinstance(data, pd.DataFrame) else frame.index
-    intervals = intervals or ("draws" if result.method == "bayes" else "delta")
-    columns = (
-        by_delta(result, frame, level, kind) if intervals == "delta" else by_draws(result, frame, level, kind)
-    )
-    prediction = pd.DataFrame(columns)
-    note = range_note(result.ranges, frame)
-    prediction["out_of_range"] = note != ""
-    prediction["range_note"] = note
-    prediction.index = index
-    return prediction
+    if data is None or response in data:
+        return None if data is None else data[response]
+    if response not in fit.system.identities:
+        return None
+    blank = np.full(len(data), np.nan)
+    parts = {r: data[r].to_numpy(float) if r in data else blank for r in fit.system.free}
+    columns = {c: data[c].to_numpy(float) for c in fit.system.predictors}
+    made = complete(fit.system, parts, columns)[response]
+    return made if np.isfinite(made).any() else None
 
 
-def _check_request(result, data, level, kind, intervals):
-    if kind not in KINDS:
-        raise DataError(
-            tr(f"kind must be one of {KINDS}, found {kind!r}", f"kind 应为 {KINDS} 之一，而不是 {kind!r}")
-        )
-    if intervals not in (None, *INTERVALS):
-        raise DataError(
-            tr(
-                f"intervals must be one of {INTERVALS}, found {intervals!r}",
-                f"intervals 应为 {INTERVALS} 之一，而不是 {intervals!r}",
-            )
-        )
-    if not 0 < level < 1:
-        raise DataError(
-            tr(f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}")
-        )
-    known = list(data.columns) if isinstance(data, pd.DataFrame) else list(data)
-    needed = (*result.system.predictors, *dict.fromkeys(result.system.groups.values()))
-    missing = [x for x in needed if x not in known]
-    if missing:
-        raise DataError(
-            tr(
-                f"predictors missing in the data: {', '.join(missing)}; found columns: {', '.join(map(str, known))}",
-                f"数据缺少自变量：{'、'.join(missing)}；现有列：{'、'.join(map(str, known))}",
-            )
-        )
-
-
-def range_note(ranges, frame) -> np.ndarray:
-    """Text naming the predictors that lie outside the fitted span; empty inside it."""
-    notes = [[] for _ in range(len(frame))]
-    for x, (low, high) in ranges.items():
-        if x not in frame:
-            continue
-        values = frame[x].to_numpy(float)
-        slack = 1e-9 * max(abs(low), abs(high))
-        for i in np.flatnonzero((values < low - slack) | (values > high + slack)):
-            notes[i].append(
-                tr(
-                    f"{x} = {values[i]:g} outside {low:g}–{high:g}",
-                    f"{x} = {values[i]:g} 超出 {low:g}～{high:g}",
-                )
-            )
-    return np.array([listing(note).replace("\n", "; ") for note in notes], dtype=object)
-
-
-# --- Prediction for a group of which some trees were weighed: the empirical best linear unbiased predictor.
-
+# A group of which some trees were weighed.
 MAX_STEPS = 100
 
 

@@ -1,9 +1,4 @@
-"""A fit as text that a person would want to read.
-
-What the sampling of a Bayesian fit looked like, for people: checks, priors, what groups borrowed.
-
-What a fit is worth beyond its indices, for people: shape, influence, rivals.
-"""
+"""A fit as text that a person would want to read: what was found, how sure it is, whether it makes sense."""
 
 import numpy as np
 import pandas as pd
@@ -12,153 +7,17 @@ from sinklab.equations.tree import Name, Sum
 from sinklab.language import number, table, tr
 from sinklab.results import indices, prediction
 
-
-def shape_checks(fit, path: pd.DataFrame) -> pd.DataFrame:
-    """Check positivity, growth along a path of sizes, and parts against wholes.
-
-    Parameters
-    ----------
-    fit : FitResult
-    path : DataFrame
-        Predictors from small to large, such as :func:`sinklab.plots.curve_data` gives.
-
-    Returns
-    -------
-    checks : DataFrame
-        ``check, response, passed, first_failure``: the place on the path where it first fails, as
-        the value of its first predictor; NaN where it holds.
-    """
-    mean = fit.predict(path)
-    x = path[fit.system.predictors[0]].to_numpy(float)
-    rows = []
-    for response in fit.system.responses:
-        value = mean[response].to_numpy(float)
-        rows.append(("positive", response, value > 0))
-        if response in fit.system.free or _is_sum(fit.system, response):
-            rows.append(("growing", response, np.append(True, np.diff(value) >= 0)))
-    for whole, parts in wholes(fit.system).items():
-        for part in parts:
-            rows.append(
-                (f"part of {whole}", part, mean[part].to_numpy() <= mean[whole].to_numpy() * (1 + 1e-9))
-            )
-    table = [
-        (check, response, bool(good.all()), float("nan") if good.all() else float(x[np.argmin(good)]))
-        for check, response, good in rows
-    ]
-    return pd.DataFrame(table, columns=["check", "response", "passed", "first_failure"])
-
-
-def _is_sum(system, response) -> bool:
-    right = next(e for e in system.equations if e.response == response).right
-    return isinstance(right, Sum) and all(
-        isinstance(term, Name) and term.name in system.responses for _, term in right.terms
-    )
-
-
-def wholes(system) -> dict[str, list[str]]:
-    """Responses that are sums of other responses, with these parts."""
-    found = {}
-    for equation in system.equations:
-        if _is_sum(system, equation.response):
-            found[equation.response] = [term.name for sign, term in equation.right.terms if sign > 0]
-    return found
-
-
-# --- What the sampling of a Bayesian fit looked like, for people: checks, priors, what groups borrowed.
-
 #: Groups shown of a long list: those that borrow most.
 SHOWN = 12
-
-
-def sampling_report(fit) -> str:
-    """Checks of the sampling, priors, and how much of each group's values was borrowed."""
-    blocks = [_checks(fit), _priors(fit), _borrowed(fit)]
-    return "\n\n".join(block for block in blocks if block)
-
-
-def _checks(fit) -> str:
-    header = [tr("check", "检查"), tr("found", "结果"), tr("wanted", "要求"), "", tr("where", "位置")]
-    rows = []
-    for name, check in fit.certificate["checks"].items():
-        wanted = f"{check['comparison']} {number(check['threshold'])}"
-        rows.append([name, check["value"], wanted, "✓" if check["passed"] else "✗", check.get("worst") or ""])
-    return f"{tr('Sampling', '抽样检查')}\n{table(header, rows)}"
-
-
-def _priors(fit) -> str:
-    priors = getattr(fit, "priors", None)
-    if priors is None:
-        return ""
-    header = [tr("quantity", "量"), tr("prior", "先验"), tr("origin", "来源")]
-    rows = priors[["name", "prior", "origin"]].to_numpy().tolist()
-    return f"{tr('Priors', '先验分布')}\n{table(header, rows)}"
-
-
-def _borrowed(fit) -> str:
-    found = getattr(fit, "shrinkage", None)
-    if found is None or found.empty:
-        return ""
-    title = tr(
-        "Borrowed from the other groups (0 nothing, 1 everything), and the value if the prior of the spread had "
-        "half or twice its scale (ln: logarithms)",
-        "由其他组借得的比例（0 为无，1 为全部），以及组间标准差先验尺度减半、加倍时的取值（ln 为对数）",
-    )
-    most = found.sort_values("borrowed", ascending=False, kind="stable").head(SHOWN)
-    header = [tr("group", "组"), tr("parameter", "参数"), "n", tr("borrowed", "借得"), tr("value", "值")]
-    header += [tr("prior / 2", "先验 / 2"), tr("prior × 2", "先验 × 2")]
-    name = most["name"].where(~most["name"].isin(fit.positive), "ln " + most["name"])
-    shown = most.assign(name=name)[["group", "name", "n", "borrowed", "value", "narrower", "wider"]]
-    rows = shown.to_numpy().tolist()
-    rest = len(found) - SHOWN
-    more = (
-        "\n" + tr(f"  … and {rest} more that borrow less", f"  … 其余 {rest} 个借得更少") if rest > 0 else ""
-    )
-    return f"{title}\n{table(header, rows)}{more}"
-
-
-# --- What a fit is worth beyond its indices, for people: shape, influence, rivals.
-
 #: Trees or groups shown of a long list: those that pull most.
 SCRUTINY_SHOWN = 10
 
 
-def shape_report(fit) -> str:
-    """Whether curves are positive and grow, and parts are below wholes, over the fitted range."""
-    checks = shape_checks(fit, prediction.curve_data(fit, fit.data))
-    failed = checks[~checks["passed"]]
-    title = tr("Shape over the fitted range", "适用范围内的曲线形状")
-    if failed.empty:
-        return title + tr(": positive, growing, parts below wholes", "：均为正值，随大小递增，组分不大于总量")
-    first = fit.system.predictors[0]
-    kinds = {"positive": tr("not positive", "非正值"), "growing": tr("not growing", "不递增")}
-    lines = []
-    for row in failed.to_dict("records"):
-        whole = row["check"].removeprefix("part of ")
-        kind = kinds.get(row["check"], tr(f"above {whole}", f"大于 {whole}"))
-        lines.append(
-            f"  {row['response']}: {kind}"
-            + tr(", first at ", "，始于 ")
-            + f"{first} = {row['first_failure']:g}"
-        )
-    return "\n".join([title, *lines])
-
-
-# --- A fit as text that a person would want to read.
-
-
 def fit_report(fit) -> str:
     """Equations with numbers, parameters, residuals, indices with their formulas, range, warnings."""
-    blocks = [
-        _head(fit),
-        _equations(fit),
-        _parameters(fit),
-        _residuals(fit),
-        _correlation(fit),
-        _random(fit),
-        sampling_report(fit) if fit.method == "bayes" else "",
-        _indices(fit),
-    ]
-    blocks += [_ranges(fit), shape_report(fit), _warnings(fit)]
+    parts = [_head, _equations, _parameters, _residuals, _correlation, _random]
+    parts += [sampling_report] if fit.method == "bayes" else []
+    blocks = [part(fit) for part in (*parts, _indices, _ranges, shape_report, _warnings)]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -184,12 +43,10 @@ def _parameters(fit) -> str:
         tr(f"upper {level}", f"{level} 上限"),
     ]
     rows = zip(fit.labels, *(fit.parameters[c] for c in ("value", "se", "lower", "upper")), strict=True)
-    told = fit.certificate.get("bootstrap")
+    told, kind = fit.certificate.get("bootstrap"), tr("Wald intervals, Student t", "Wald 区间，t 分布")
     if fit.method == "bayes":
         kind = tr("posterior, equal tails", "后验分布，等尾区间")
-        return f"{tr('Parameters', '参数')} ({kind})\n{table(header, list(rows))}"
-    kind = tr("Wald intervals, Student t", "Wald 区间，t 分布")
-    if told:
+    elif told:
         kind = tr(
             f"{told['interval']} intervals of {told['n']} {told['kind']} bootstrap refits, {told['n_failed']} failed",
             f"自助法 {told['kind']} {told['n']} 次，{told['interval']} 区间，失败 {told['n_failed']} 次",
@@ -259,3 +116,127 @@ def _ranges(fit) -> str:
 
 def _warnings(fit) -> str:
     return "\n".join(f"{tr('Note', '注意')}: {w}" for w in fit.warnings)
+
+
+# What the sampling of a Bayesian fit looked like: checks, priors, what groups borrowed.
+
+
+def sampling_report(fit) -> str:
+    """Checks of the sampling, priors, and how much of each group's values was borrowed."""
+    blocks = [_checks(fit), _priors(fit), _borrowed(fit)]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _checks(fit) -> str:
+    header = [tr("check", "检查"), tr("found", "结果"), tr("wanted", "要求"), "", tr("where", "位置")]
+    rows = []
+    for name, check in fit.certificate["checks"].items():
+        wanted = f"{check['comparison']} {number(check['threshold'])}"
+        rows.append([name, check["value"], wanted, "✓" if check["passed"] else "✗", check.get("worst") or ""])
+    return f"{tr('Sampling', '抽样检查')}\n{table(header, rows)}"
+
+
+def _priors(fit) -> str:
+    priors = getattr(fit, "priors", None)
+    if priors is None:
+        return ""
+    header = [tr("quantity", "量"), tr("prior", "先验"), tr("origin", "来源")]
+    rows = priors[["name", "prior", "origin"]].to_numpy().tolist()
+    return f"{tr('Priors', '先验分布')}\n{table(header, rows)}"
+
+
+def _borrowed(fit) -> str:
+    found = getattr(fit, "shrinkage", None)
+    if found is None or found.empty:
+        return ""
+    title = tr(
+        "Borrowed from the other groups (0 nothing, 1 everything), and the value if the prior of the spread had "
+        "half or twice its scale (ln: logarithms)",
+        "由其他组借得的比例（0 为无，1 为全部），以及组间标准差先验尺度减半、加倍时的取值（ln 为对数）",
+    )
+    most = found.sort_values("borrowed", ascending=False, kind="stable").head(SHOWN)
+    header = [tr("group", "组"), tr("parameter", "参数"), "n", tr("borrowed", "借得"), tr("value", "值")]
+    header += [tr("prior / 2", "先验 / 2"), tr("prior × 2", "先验 × 2")]
+    name = most["name"].where(~most["name"].isin(fit.positive), "ln " + most["name"])
+    shown = most.assign(name=name)[["group", "name", "n", "borrowed", "value", "narrower", "wider"]]
+    rows = shown.to_numpy().tolist()
+    rest = len(found) - SHOWN
+    more = (
+        "\n" + tr(f"  … and {rest} more that borrow less", f"  … 其余 {rest} 个借得更少") if rest > 0 else ""
+    )
+    return f"{title}\n{table(header, rows)}{more}"
+
+
+# Whether curves are positive and grow, and parts are below wholes.
+
+
+def shape_report(fit) -> str:
+    """Whether curves are positive and grow, and parts are below wholes, over the fitted range."""
+    checks = shape_checks(fit, prediction.curve_data(fit, fit.data))
+    failed = checks[~checks["passed"]]
+    title = tr("Shape over the fitted range", "适用范围内的曲线形状")
+    if failed.empty:
+        return title + tr(": positive, growing, parts below wholes", "：均为正值，随大小递增，组分不大于总量")
+    first = fit.system.predictors[0]
+    kinds = {"positive": tr("not positive", "非正值"), "growing": tr("not growing", "不递增")}
+    lines = []
+    for row in failed.to_dict("records"):
+        whole = row["check"].removeprefix("part of ")
+        kind = kinds.get(row["check"], tr(f"above {whole}", f"大于 {whole}"))
+        lines.append(
+            f"  {row['response']}: {kind}"
+            + tr(", first at ", "，始于 ")
+            + f"{first} = {row['first_failure']:g}"
+        )
+    return "\n".join([title, *lines])
+
+
+def shape_checks(fit, path: pd.DataFrame) -> pd.DataFrame:
+    """Check positivity, growth along a path of sizes, and parts against wholes.
+
+    Parameters
+    ----------
+    fit : FitResult
+    path : DataFrame
+        Predictors from small to large, such as :func:`sinklab.plots.curve_data` gives.
+
+    Returns
+    -------
+    checks : DataFrame
+        ``check, response, passed, first_failure``: the place on the path where it first fails, as
+        the value of its first predictor; NaN where it holds.
+    """
+    mean = fit.predict(path)
+    x = path[fit.system.predictors[0]].to_numpy(float)
+    rows = []
+    for response in fit.system.responses:
+        value = mean[response].to_numpy(float)
+        rows.append(("positive", response, value > 0))
+        if response in fit.system.free or _is_sum(fit.system, response):
+            rows.append(("growing", response, np.append(True, np.diff(value) >= 0)))
+    for whole, parts in wholes(fit.system).items():
+        for part in parts:
+            rows.append(
+                (f"part of {whole}", part, mean[part].to_numpy() <= mean[whole].to_numpy() * (1 + 1e-9))
+            )
+    table = [
+        (check, response, bool(good.all()), float("nan") if good.all() else float(x[np.argmin(good)]))
+        for check, response, good in rows
+    ]
+    return pd.DataFrame(table, columns=["check", "response", "passed", "first_failure"])
+
+
+def _is_sum(system, response) -> bool:
+    right = next(e for e in system.equations if e.response == response).right
+    return isinstance(right, Sum) and all(
+        isinstance(term, Name) and term.name in system.responses for _, term in right.terms
+    )
+
+
+def wholes(system) -> dict[str, list[str]]:
+    """Responses that are sums of other responses, with these parts."""
+    found = {}
+    for equation in system.equations:
+        if _is_sum(system, equation.response):
+            found[equation.response] = [term.name for sign, term in equation.right.terms if sign > 0]
+    return found

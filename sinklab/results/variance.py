@@ -181,6 +181,13 @@ class Variance:
             return np.broadcast_to(sigma, np.broadcast_shapes(np.shape(sigma), np.shape(mean)))
         return np.asarray(sigma * self.g(exponent, self.variable(mean, data)))
 
+    def residual(self, response: str, sigma: Any, exponent: Any, freedom: Any) -> "ResidualModel":
+        """What a fit found for this function."""
+        held = not self.estimated
+        return ResidualModel(
+            response, self.kind, float(sigma), self.by, float(exponent), held, float(freedom)
+        )
+
     def observed(self, scale: Any, mean: Any, normal: Any, of_medians: bool = False) -> np.ndarray:
         """Individuals from standard normal numbers, their :meth:`scale`, and means (or medians)."""
         if not self.logged:
