@@ -137,7 +137,7 @@ def compare_loo(fits) -> pd.DataFrame:
         apart = points[name] - points[best]
         rows[name] = {
             "elpd": points[name].sum(),
-            "p": fit.certificate["loo"]["p"],
+            "p": fit.certificate.loo["p"],
             "delta": apart.sum(),
             "se_delta": float(np.sqrt(len(apart) * apart.var(ddof=0))),
             "weight": np.exp(apart.sum()),

@@ -47,7 +47,7 @@ from sinklab.evidence import equations
 from sinklab.evidence.equations import log_values, look_up, rules, span
 from sinklab.language import DataError, tr
 from sinklab.results import indices
-from sinklab.results.fit_result import FitResult
+from sinklab.results.fit_result import Certificate, FitResult
 from sinklab.results.variance import ResidualModel
 
 # --- One straight line in logarithms for every published equation, with its sampling covariance.
@@ -585,14 +585,16 @@ def as_result(pooled: PooledEquation, label: str = "", level: float = 0.95, seed
         correction_kind="none",
         index_table=pd.DataFrame(np.nan, [response], list(empty)),
         converged=True,
-        certificate={
-            "method": METHOD,
-            "equations": list(pooled.rows["equation_id"]),
-            "texts": list(pooled.rows["text"]),
-            "between_places": pooled.between.tolist(),
-            "centre": dict(pooled.centre),
-            "spread_borrowed": pooled.borrowed,
-        },
+        certificate=Certificate(
+            other={
+                "method": METHOD,
+                "equations": list(pooled.rows["equation_id"]),
+                "texts": list(pooled.rows["text"]),
+                "between_places": pooled.between.tolist(),
+                "centre": dict(pooled.centre),
+                "spread_borrowed": pooled.borrowed,
+            }
+        ),
         warnings=pooled.notes,
         versions=paths.versions(),
         source=equations.source(pooled.rows),

@@ -105,7 +105,7 @@ def fit(
     if start and method in ("wls", "nsur", "mixed"):
         # Whoever computes this again begins where it began.
         given = {name: float(value) for name, value in dict(start).items()}
-        result = replace(result, certificate=result.certificate | {"start": given})
+        result = replace(result, certificate=replace(result.certificate, start=given))
     # What the data say of themselves (measured or simulated, licence, files) stays with the result.
     carried = dict(getattr(data, "attrs", {}).get("source") or {})
     source = {"name": name, "n_read": prepared.n_read, "n_used": len(prepared.frame)}

@@ -35,7 +35,7 @@ from sinklab.equations.compile import Layout, own_parameters, parameters_of
 from sinklab.fitting.data import refuse_zeros
 from sinklab.fitting.system import assembled, freedom_by_parameter
 from sinklab.language import EquationError, tr
-from sinklab.results.fit_result import FitResult
+from sinklab.results.fit_result import Certificate, FitResult
 from sinklab.results.variance import ResidualModel
 
 CORRECTIONS = ("baskerville", "snowdon", "none")
@@ -70,13 +70,8 @@ def fit_log_linear(prepared, correction: str, level: float, seed: int) -> FitRes
         )
         for line in lines
     }
-    certificate = {
-        "steps": 1,
-        "decrement": 0.0,
-        "rank": len(names),
-        "n_parameter": len(names),
-        "converged": True,
-    }
+    k = len(names)
+    certificate = Certificate(converged=True, steps=1, decrement=0.0, rank=k, n_parameter=k)
     return assembled(
         prepared,
         method="ols-log",

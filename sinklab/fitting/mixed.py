@@ -46,7 +46,7 @@ from sinklab.fitting.likelihood import LOG_2PI, Scale, find_patterns, inverse
 from sinklab.fitting.search import certified_maximum, rank_of, singular_values
 from sinklab.fitting.system import SystemFit, assembled, freedom_by_parameter, not_converged
 from sinklab.language import ConvergenceError, DataError, EquationError, tr
-from sinklab.results.fit_result import FitResult, RandomEffects
+from sinklab.results.fit_result import Certificate, FitResult, RandomEffects
 
 #: Groups that a covariance between groups needs at the least.
 FEWEST_GROUPS = 4
@@ -569,7 +569,7 @@ def _random_effects(model, psi, effects, multiplies=()) -> RandomEffects:
 
 
 def _mixed_warnings(certificate, model, state) -> list[str]:
-    warnings = [] if certificate["converged"] else [not_converged(certificate)]
+    warnings = [] if certificate.converged else [not_converged(certificate)]
     spread = np.sqrt(np.diag(state.psi)) / np.maximum(np.abs(state.beta[model.places]), 1e-12)
     none = [name for name, s in zip(model.random, spread, strict=True) if s < NO_SPREAD_NOTE]
     if none:
@@ -583,22 +583,22 @@ def _mixed_warnings(certificate, model, state) -> list[str]:
     return warnings
 
 
-def _certificate(model, found, second, steps, settled) -> dict:
+def _certificate(model, found, second, steps, settled) -> Certificate:
     singular = singular_values(found.solution.information)
     rank, k = rank_of(singular), len(found.beta)
     other = None if second is None else second.solution.loglik
-    return {
-        "estimator": "ml",
-        "approximation": "Lindstrom-Bates",
-        "steps": steps,
-        "rank": rank,
-        "n_parameter": k,
-        "condition": float(singular[0] / max(singular[-1], 1e-300)),
-        "n_start": 2,
-        "loglik_second": other,
-        "agree": other is not None and bool(abs(other - found.solution.loglik) < 1e-3),
-        "converged": bool(settled and rank == k),
-    }
+    return Certificate(
+        converged=bool(settled and rank == k),
+        estimator="ml",
+        approximation="Lindstrom-Bates",
+        steps=steps,
+        rank=rank,
+        n_parameter=k,
+        condition=float(singular[0] / max(singular[-1], 1e-300)),
+        n_start=2,
+        loglik_second=other,
+        agree=other is not None and bool(abs(other - found.solution.loglik) < 1e-3),
+    )
 
 
 # Logarithms, by statsmodels.
@@ -664,14 +664,9 @@ def fit_log_mixed(model, prepared, functions, level, seed) -> FitResult:
         logliks={},
         correction={response: float(np.exp(spread / 2).mean())},
         correction_kind="baskerville",
-        certificate={
-            "estimator": "ml",
-            "engine": "statsmodels",
-            "converged": bool(found.converged),
-            "rank": k,
-            "n_parameter": k,
-            "steps": 1,
-        },
+        certificate=Certificate(
+            bool(found.converged), "ml", engine="statsmodels", steps=1, rank=k, n_parameter=k
+        ),
         warnings=list(prepared.warnings),
         random=_random_effects(model, psi, effects, tuple(p for p in model.random if p == logged)),
         level=level,

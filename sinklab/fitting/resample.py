@@ -69,7 +69,7 @@ def bootstrap(
     -------
     result : FitResult
         Estimates as before; standard errors, covariance, intervals and ``stored_draws`` from the
-        refits; ``certificate["bootstrap"]`` tells kind, interval, number of refits and failures.
+        refits; ``certificate.bootstrap`` tells kind, interval, number of refits and failures.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def bootstrap(
         parameters=parameters,
         covariance=covariance,
         stored_draws=draws,
-        certificate=fit.certificate | {"bootstrap": told},
+        certificate=replace(fit.certificate, bootstrap=told),
         seed=seed,
     )
 
@@ -186,8 +186,8 @@ class Refitter:
         self.values, self.layout, self.n = fit.values, fit.layout, len(fit.data)
         self.residual, self.correction_kind = fit.residual, fit.correction_kind
         self.correlation = fit.correlation.to_numpy()
-        self.hold = fit.certificate.get("estimator") == "gls"
-        self.bounds = fit.certificate.get("bounds")
+        self.hold = fit.certificate.estimator == "gls"
+        self.bounds = fit.certificate.bounds
         self.mean = fit.predict(fit.data)[list(fit.system.free)]
         if self.method == "ols-log":
             self.mean = self.mean / pd.Series(fit.correction)

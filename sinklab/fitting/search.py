@@ -21,6 +21,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from sinklab.language import ConvergenceError, DataError, listing, tr
+from sinklab.results.fit_result import Certificate
 
 MAX_SCORING = 40
 MAX_ROUNDS = 6
@@ -247,10 +248,8 @@ def certified_maximum(engine, starts, seed: int = 0):
     -------
     state : State
         The highest maximum found.
-    certificate : dict
-        ``estimator``, ``steps``, ``decrement``, ``rank``, ``n_parameter``, ``condition``, ``n_start``,
-        ``loglik_second`` (best of the second optimiser, None where it does not apply), ``agree``,
-        ``converged``.
+    certificate : Certificate
+        ``loglik_second`` is the best of the second optimiser, None where it does not apply.
 
     Raises
     ------
@@ -281,7 +280,7 @@ def certified_maximum(engine, starts, seed: int = 0):
             second = max((end for end in ends if end <= state.loglik + AGREE), default=None)
             certificate = _certificate(engine, state, steps, second, len(starts) + tried)
             # On the way to a limit the search is flat, and may end early from one start and not from another.
-            if certificate["converged"] or not engine.limits:
+            if certificate.converged or not engine.limits:
                 break
     return state, certificate
 
@@ -332,25 +331,25 @@ def rank_of(singular) -> int:
     return int((singular > 1e-10 * singular[0]).sum())
 
 
-def _certificate(engine, state, steps, second, n_start) -> dict:
+def _certificate(engine, state, steps, second, n_start) -> Certificate:
     score, information, held = _slope(engine, state)
     _refuse_undetermined(engine, state, np.isfinite(information).all(axis=1), held)
     singular = singular_values(information)
     rank = rank_of(singular)
     promised = decrement(score, information)
-    certificate = {"bounds": engine.limits} if engine.limits else {}
-    return certificate | {
-        "estimator": "gls" if engine.hold_weights else "ml",
-        "steps": steps,
-        "decrement": float(promised),
-        "rank": rank,
-        "n_parameter": len(score),
-        "condition": float(singular[0] / max(singular[-1], 1e-300)),
-        "n_start": n_start,
-        "loglik_second": None if second is None else second + float(engine.log_jacobian().sum()),
-        "agree": second is None or bool(second > state.loglik - AGREE),
-        "converged": bool(promised < STILL and rank == len(score)),
-    }
+    return Certificate(
+        converged=bool(promised < STILL and rank == len(score)),
+        estimator="gls" if engine.hold_weights else "ml",
+        steps=steps,
+        decrement=float(promised),
+        rank=rank,
+        n_parameter=len(score),
+        condition=float(singular[0] / max(singular[-1], 1e-300)),
+        n_start=n_start,
+        loglik_second=None if second is None else second + float(engine.log_jacobian().sum()),
+        agree=second is None or bool(second > state.loglik - AGREE),
+        bounds=engine.limits or None,
+    )
 
 
 def _refuse_undetermined(engine, state, finite, held) -> None:

@@ -291,7 +291,7 @@ def from_state(prepared, engine, state, certificate, method, level, seed) -> Fit
         for j, response in enumerate(engine.free)
     }
     warnings = [*prepared.warnings, *engine.notes, *_on_limits(engine, beta), *_unpaired(engine)]
-    if not certificate["converged"]:
+    if not certificate.converged:
         warnings.append(not_converged(certificate))
     logliks = {r: _marginal_loglik(state, engine, j) for j, r in enumerate(engine.free)}
     return assembled(
@@ -361,15 +361,15 @@ def _unpaired(engine) -> list[str]:
 
 def not_converged(certificate) -> str:
     """What to say of a fit whose certificate fails."""
-    if certificate["rank"] < certificate["n_parameter"]:
+    if certificate.rank < certificate.n_parameter:
         return tr(
-            f"not converged: the data determine {certificate['rank']} of {certificate['n_parameter']} parameters; "
+            f"not converged: the data determine {certificate.rank} of {certificate.n_parameter} parameters; "
             "use a simpler equation",
-            f"未收敛：数据只能确定 {certificate['n_parameter']} 个参数中的 {certificate['rank']} 个；请简化方程",
+            f"未收敛：数据只能确定 {certificate.n_parameter} 个参数中的 {certificate.rank} 个；请简化方程",
         )
     return tr(
-        f"not converged after {certificate['steps']} steps; give other starts or a simpler equation",
-        f"{certificate['steps']} 步后仍未收敛；请另给初值或简化方程",
+        f"not converged after {certificate.steps} steps; give other starts or a simpler equation",
+        f"{certificate.steps} 步后仍未收敛；请另给初值或简化方程",
     )
 
 
@@ -421,7 +421,7 @@ def assembled(prepared, *, values, covariance, freedom, logliks, level, on_log=N
         n={r: int(frame[r].notna().sum()) for r in system.responses if r in frame},
         ranges={x: (float(frame[x].min()), float(frame[x].max())) for x in system.predictors},
         index_table=pd.DataFrame(),
-        converged=certificate["converged"],
+        converged=certificate.converged,
         certificate=certificate,
         warnings=tuple(warnings),
         versions=paths.versions(),

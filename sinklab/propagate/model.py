@@ -211,7 +211,7 @@ class Model:
                     f"{name or fit.label}：没有因变量 {'、'.join(absent)}；现有：{known}",
                 )
             )
-        sampled = fit.method == "bayes" or fit.certificate.get("bootstrap")
+        sampled = fit.method == "bayes" or fit.certificate.bootstrap
         alone = len(wanted) == 1 and wanted[0] in fit.residual
         model = fit.residual[wanted[0]] if alone else None
         return cls(

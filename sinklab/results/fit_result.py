@@ -1,6 +1,8 @@
 """The one result that every engine returns: estimates with all that is uncertain about them."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,6 +61,75 @@ class RandomEffects:
         }
 
 
+@dataclass(frozen=True)
+class Certificate:
+    """What shows that estimates stand where they should, and what was set to get them; None where it does not apply.
+
+    Attributes
+    ----------
+    converged : bool
+    estimator, approximation, engine : str
+        ``ml`` or ``gls``; how a likelihood without closed form was approached; whose optimiser it was.
+    steps, n_start : int
+        Steps of the search, and starts that it was tried from.
+    decrement : float
+        Gain in log-likelihood that a further step promises.
+    rank, n_parameter : int
+        Parameters that the data determine, of how many.
+    condition : float
+        Of the information.
+    loglik_second : float
+        What a second optimiser reaches; ``agree`` tells whether it is the same.
+    bounds, start : dict
+        Limits and start values that were given, by parameter.
+    bootstrap : dict
+        ``kind, group, interval, n, n_failed, seed`` of the refits behind the uncertainty.
+    checks, sampled, draws, chains, loo, priors, options
+        Of a posterior: the checks with their thresholds, every attempt at sampling, draws of each chain, number of
+        chains, cross-validation, priors with their origin, options.
+    other : dict
+        What else a result of another kind keeps.
+    """
+
+    converged: bool | None = None
+    estimator: str | None = None
+    approximation: str | None = None
+    engine: str | None = None
+    steps: int | None = None
+    decrement: float | None = None
+    rank: int | None = None
+    n_parameter: int | None = None
+    condition: float | None = None
+    n_start: int | None = None
+    loglik_second: float | None = None
+    agree: bool | None = None
+    bounds: dict[str, tuple] | None = None
+    start: dict[str, float] | None = None
+    bootstrap: dict[str, Any] | None = None
+    checks: dict[str, dict] | None = None
+    sampled: list[dict] | None = None
+    draws: int | None = None
+    chains: int | None = None
+    loo: dict[str, float] | None = None
+    priors: dict[str, dict] | None = None
+    options: dict[str, Any] | None = None
+    other: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any] | None) -> "Certificate":
+        """Read what :meth:`to_dict` gave."""
+        content, names = content or {}, {f.name for f in fields(cls)} - {"other"}
+        known = {k: v for k, v in content.items() if k in names}
+        return cls(**known, other={k: v for k, v in content.items() if k not in names})
+
+    def to_dict(self) -> dict[str, Any]:
+        """What applies, by name; a second opinion or cross-validation that could not be had is None."""
+        asked = {"loglik_second"} if self.agree is not None else set()
+        asked |= {"loo"} if self.checks is not None else set()
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "other"}
+        return {k: v for k, v in own.items() if v is not None or k in asked} | self.other
+
+
 def joint_draws(values, covariance, on_log, normal) -> np.ndarray:
     """Draws (n, k) around estimates (k,) from standard normal numbers; those ``on_log`` as logarithms."""
     centre, scale = np.array(values, float), np.ones(len(values))
@@ -94,7 +165,7 @@ class FitResult:
     correction_kind: str
     index_table: pd.DataFrame
     converged: bool
-    certificate: dict
+    certificate: Certificate
     warnings: tuple[str, ...]
     versions: dict[str, str]
     source: dict = field(default_factory=dict)
@@ -258,7 +329,7 @@ class FitResult:
 
     @property
     def _interval_kind(self) -> str:
-        told = self.certificate.get("bootstrap")
+        told = self.certificate.bootstrap
         return f"bootstrap, {told['interval']}" if told else "Wald, Student t"
 
     def to_json(self) -> dict:
@@ -286,7 +357,7 @@ class FitResult:
             "ranges": {x: {"min": plain(lo), "max": plain(hi)} for x, (lo, hi) in self.ranges.items()},
             "interval": {"kind": self._interval_kind, "level": self.level},
             "converged": bool(self.converged),
-            "certificate": plain(self.certificate),
+            "certificate": plain(self.certificate.to_dict()),
             "warnings": list(self.warnings),
             "seed": int(self.seed),
             "source": plain(self.source),

@@ -43,7 +43,7 @@ def _parameters(fit) -> str:
         tr(f"upper {level}", f"{level} 上限"),
     ]
     rows = zip(fit.labels, *(fit.parameters[c] for c in ("value", "se", "lower", "upper")), strict=True)
-    told, kind = fit.certificate.get("bootstrap"), tr("Wald intervals, Student t", "Wald 区间，t 分布")
+    told, kind = fit.certificate.bootstrap, tr("Wald intervals, Student t", "Wald 区间，t 分布")
     if fit.method == "bayes":
         kind = tr("posterior, equal tails", "后验分布，等尾区间")
     elif told:
@@ -130,7 +130,7 @@ def sampling_report(fit) -> str:
 def _checks(fit) -> str:
     header = [tr("check", "检查"), tr("found", "结果"), tr("wanted", "要求"), "", tr("where", "位置")]
     rows = []
-    for name, check in fit.certificate["checks"].items():
+    for name, check in fit.certificate.checks.items():
         wanted = f"{check['comparison']} {number(check['threshold'])}"
         rows.append([name, check["value"], wanted, "✓" if check["passed"] else "✗", check.get("worst") or ""])
     return f"{tr('Sampling', '抽样检查')}\n{table(header, rows)}"

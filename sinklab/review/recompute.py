@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sinklab import paths
 from sinklab.language import SinklabError, tr
+from sinklab.results.fit_result import Certificate
 from sinklab.tables import pack, package
 from sinklab.tables.provenance import ModelRecord, Provenance
 
@@ -50,7 +51,7 @@ def refit(frames, key: str, record: ModelRecord, inputs):
     from sinklab import fitting
     from sinklab.fitting.resample import bootstrap
 
-    source, certificate = record.source, record.certificate or {}
+    source, certificate = record.source, Certificate.from_dict(record.certificate)
     if record.method not in fitting.METHODS:
         known = ", ".join(fitting.METHODS)
         inputs.missing.append(
@@ -80,9 +81,9 @@ def refit(frames, key: str, record: ModelRecord, inputs):
         system,
         method=record.method,
         variance=variance if record.method != "ols-log" else "none",
-        estimator=certificate.get("estimator") or "ml",
-        start=certificate.get("start"),
-        bounds=certificate.get("bounds"),
+        estimator=certificate.estimator or "ml",
+        start=certificate.start,
+        bounds=certificate.bounds,
         correction=record.correction,
         level=record.level,
         # A bootstrap leaves its own seed here; the estimates depend on neither.
@@ -91,7 +92,7 @@ def refit(frames, key: str, record: ModelRecord, inputs):
         name=str(source.get("name") or "data"),
         **sampling,
     )
-    told = certificate.get("bootstrap")
+    told = certificate.bootstrap
     if told:
         wanted = {k: told[k] for k in ("n", "kind", "group", "interval", "seed")}
         found = bootstrap(found, **wanted)
@@ -100,7 +101,7 @@ def refit(frames, key: str, record: ModelRecord, inputs):
 
 def _sampling(key, certificate, inputs) -> dict | None:
     """Options of a Bayesian fit, None when its record does not hold them."""
-    options = certificate.get("options")
+    options = certificate.options
     if options is None:
         inputs.missing.append(
             tr(
@@ -110,17 +111,17 @@ def _sampling(key, certificate, inputs) -> dict | None:
             )
         )
         return None
-    priors = {name: told["prior"] for name, told in (certificate.get("priors") or {}).items()}
-    return {**options, "priors": priors, "draws": certificate["draws"], "chains": certificate["chains"]}
+    priors = {name: told["prior"] for name, told in (certificate.priors or {}).items()}
+    return {**options, "priors": priors, "draws": certificate.draws, "chains": certificate.chains}
 
 
 def noise_of(record) -> tuple[int, bool]:
     """Effective number of draws behind the uncertainty of a model, and whether its estimates are drawn too."""
-    certificate = record.certificate or {}
+    certificate = Certificate.from_dict(record.certificate)
     if record.method == "bayes":
-        checks = certificate.get("checks") or {}
+        checks = certificate.checks or {}
         return max(int((checks.get("ess_bulk") or {}).get("value") or 0), 1), True
-    return int((certificate.get("bootstrap") or {}).get("n") or 0), False
+    return int((certificate.bootstrap or {}).get("n") or 0), False
 
 
 def _system(frames, key):

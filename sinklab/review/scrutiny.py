@@ -320,9 +320,9 @@ def own_options(fit) -> dict:
     if fit.method == "ols-log":
         return {"method": "ols-log", "correction": fit.correction_kind}
     variance = {r: m.spec for r, m in fit.residual.items()}
-    estimator = fit.certificate.get("estimator") or "ml"
-    found = {"method": fit.method, "variance": variance, "estimator": estimator}
-    return found | {k: fit.certificate[k] for k in ("bounds", "start") if fit.certificate.get(k)}
+    told = fit.certificate
+    found = {"method": fit.method, "variance": variance, "estimator": told.estimator or "ml"}
+    return found | {k: v for k, v in (("bounds", told.bounds), ("start", told.start)) if v}
 
 
 def _choices(fit, trees, excluded):

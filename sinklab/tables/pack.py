@@ -9,7 +9,7 @@ from sinklab.data import vocabulary
 from sinklab.equations.system import System
 from sinklab.equations.tree import names
 from sinklab.language import DataError, EquationError, TableError, listing, tr
-from sinklab.results.fit_result import FitResult, RandomEffects
+from sinklab.results.fit_result import Certificate, FitResult, RandomEffects
 from sinklab.results.variance import ResidualModel
 from sinklab.tables.provenance import Provenance, name_of, status_for
 from sinklab.tables.schema import FILES, MODEL_FILES, check_status, columns_of, weakest
@@ -411,7 +411,7 @@ def _model(row, part, record) -> FitResult:
         correction_kind=row["correction_kind"],
         index_table=_index_table(part["indices"]),
         converged=True,
-        certificate=record.certificate,
+        certificate=Certificate.from_dict(record.certificate),
         warnings=tuple(record.warnings),
         versions=record.versions,
         source=record.source,

@@ -41,7 +41,7 @@ class ModelRecord:
             correction=fit.correction_kind,
             level=float(fit.level),
             seed=int(fit.seed),
-            certificate=plain(fit.certificate),
+            certificate=plain(fit.certificate.to_dict()),
             warnings=list(fit.warnings),
             versions=dict(fit.versions),
         )

@@ -10,6 +10,7 @@ import sinklab.results.summary
 from sinklab.assess.comparison import average, compare
 from sinklab.assess.validation import bias_test, equivalence_test, folds, influence, transfer_test, validate
 from sinklab.language import DataError
+from sinklab.results.fit_result import Certificate
 
 SYSTEM = "stem = a1*dbh**b1\nbranch = a2*dbh**b2\nagb = stem + branch"
 
@@ -153,7 +154,7 @@ def test_leave_one_out_ranks_bayesian_fits_by_tree():
         loo = pd.DataFrame({"elpd": points, "k": 0.2})
         system = SimpleNamespace(free=("agb",))
         return SimpleNamespace(
-            loo=loo, certificate={"loo": {"p": p}}, data=trees, system=system, method="bayes"
+            loo=loo, certificate=Certificate(loo={"p": p}), data=trees, system=system, method="bayes"
         )
 
     fits = {"worse": stub(good + apart, 4.0), "better": stub(good, 3.0)}

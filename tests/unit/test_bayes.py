@@ -44,7 +44,7 @@ def test_posterior_with_weak_priors_agrees_with_maximum_likelihood(single):
 
 
 def test_certificate_holds_every_check_with_its_threshold(single):
-    checks = single.certificate["checks"]
+    checks = single.certificate.checks
     of_sampling = ["rhat", "ess_bulk", "ess_tail", "divergences", "e_bfmi", "pareto_k"]
     assert list(checks) == [*of_sampling, "posterior_predictive", "prior_predictive"]
     assert all(c["passed"] and c["source"] for c in checks.values())
@@ -52,8 +52,8 @@ def test_certificate_holds_every_check_with_its_threshold(single):
     assert checks["ess_bulk"]["value"] > 1000 and checks["divergences"]["value"] == 0
     likely = sl.fit(trees(), "agb = a * dbh**b", variance="lognormal")
     # LOO stands below the maximum by about the three parameters.
-    assert single.certificate["loo"]["elpd"] == pytest.approx(likely.loglik - 3, abs=1.2)
-    assert single.certificate["loo"]["p"] == pytest.approx(3, abs=1)
+    assert single.certificate.loo["elpd"] == pytest.approx(likely.loglik - 3, abs=1.2)
+    assert single.certificate.loo["p"] == pytest.approx(3, abs=1)
     assert single.loglik == pytest.approx(likely.loglik, abs=0.5)
     assert single.to_json()["interval"]["kind"] == "posterior, equal tails"
     assert len(single.loo) == 60

@@ -34,10 +34,10 @@ def alike():
 
 
 def test_species_that_hardly_differ_are_sampled_without_divergences(alike):
-    checks = alike.certificate["checks"]
+    checks = alike.certificate.checks
     assert alike.converged and checks["divergences"]["value"] == 0
     assert checks["ess_bulk"]["value"] > 1000 and checks["ess_tail"]["value"] > 1000
-    attempts = alike.certificate["sampled"]
+    attempts = alike.certificate.sampled
     assert attempts[0]["accept"] == 0.8 and attempts[-1]["divergences"] == 0
     assert (len(attempts) > 1) == any("sampled again" in w for w in alike.warnings)
     assert (alike.other_draws[["spread(a)", "spread(b)"]] >= 0).all().all()
@@ -60,7 +60,7 @@ def test_divergences_are_answered_by_smaller_steps(alike, monkeypatch):
     result = fit_bayes(prepare(species(), EQUATION), "lognormal", **options)
     assert rates == [(0.8, 5), (0.95, 5), (0.99, 5)]
     told = [{"accept": 0.8, "divergences": 3}, {"accept": 0.95, "divergences": 3}]
-    assert result.certificate["sampled"] == [*told, {"accept": 0.99, "divergences": 0}]
+    assert result.certificate.sampled == [*told, {"accept": 0.99, "divergences": 0}]
     assert any("3 (0.8); 3 (0.95); sampled again at 0.99, with none" in w for w in result.warnings)
     monkeypatch.undo()
     fixed = fit_bayes(prepare(species(), EQUATION), "lognormal", accept=0.99, **options)
@@ -156,13 +156,13 @@ def test_predictive_checks_tell_a_wrong_variance_and_contradicting_priors(alike)
     assert set(table["kind"]) == {"posterior", "prior"} and table["p"].between(0, 1).all()
     inside = table.set_index(["kind", "summary"]).loc[("posterior", "inside_90")]
     assert inside["lower"] < inside["observed"] < inside["upper"]
-    checks = alike.certificate["checks"]
+    checks = alike.certificate.checks
     assert checks["posterior_predictive"]["passed"] and checks["prior_predictive"]["passed"]
     trees = species()
     trees["agb"] *= np.where(np.arange(len(trees)) % 9 == 0, 4.0, 1.0)
     options = {"draws": 500, "tune": 500, "seed": 1}
     wrong = sl.fit(trees, "agb = a * dbh**b", method="bayes", variance="none", **options)
-    told = wrong.certificate["checks"]["posterior_predictive"]
+    told = wrong.certificate.checks["posterior_predictive"]
     assert not told["passed"] and not told["blocks"] and told["worst"].startswith("agb, ")
     assert any("posterior_predictive" in w for w in wrong.warnings)
     stated = pd.DataFrame(
@@ -170,7 +170,7 @@ def test_predictive_checks_tell_a_wrong_variance_and_contradicting_priors(alike)
     )
     stated.loc[1] = ["a", "lognormal(0.09, 0.2)", None]
     clash = sl.fit(trees, "agb = a * dbh**b", method="bayes", variance="lognormal", priors=stated, **options)
-    assert not clash.certificate["checks"]["prior_predictive"]["passed"]
+    assert not clash.certificate.checks["prior_predictive"]["passed"]
     origin = clash.priors.set_index("name")["origin"]
     assert origin["b"] == "a table of another world" and origin["a"] == "stated"
 

@@ -25,7 +25,7 @@ def test_residual_bootstrap_returns_the_standard_errors_of_the_model(line):
     assert np.allclose(result.parameters["se"], line.parameters["se"], rtol=0.12)
     assert np.array_equal(result.values, line.values)
     assert len(result.stored_draws) == 400
-    assert result.certificate["bootstrap"]["n_failed"] == 0
+    assert result.certificate.bootstrap["n_failed"] == 0
 
 
 def test_trees_of_a_site_are_drawn_together(line):

@@ -42,7 +42,7 @@ def test_a_limit_that_binds_is_kept_and_named():
 def test_resamples_keep_the_limits():
     fit = bootstrap(sl.fit(trees(), SYSTEM, bounds={"b2": (0, 2.0)}), 60, "case", seed=1)
     assert fit.stored_draws["b2"].max() <= 2.0 + 1e-9
-    assert fit.certificate["bounds"] == {"b2": (0, 2.0)}
+    assert fit.certificate.bounds == {"b2": (0, 2.0)}
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def simulated(n=400, seed=5, sd=(0.12, 0.25, 0.2), missing=0.6):
 
 def test_a_compatible_system_with_missing_roots_is_recovered():
     result = sl.fit(simulated(), SYSTEM)
-    assert result.converged and result.certificate["rank"] == 16
+    assert result.converged and result.certificate.rank == 16
     found = result.parameters.set_index("name")
     z = (found["value"] - pd.Series(TRUTH)) / found["se"]
     assert z.abs().max() < 3.0
@@ -162,7 +162,7 @@ def test_segments_that_join_find_their_own_starts():
     bcf = agb / volume
     """
     fit = sl.fit(trees, text)
-    assert fit.converged and fit.certificate["agree"]
+    assert fit.converged and fit.certificate.agree
     truth = {
         "a": 0.09,
         "b": 2.45,

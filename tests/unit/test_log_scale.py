@@ -100,7 +100,7 @@ def test_lognormal_for_some_equations_only():
     fit = sl.fit(trees(), SYSTEM, variance="branch=lognormal,root=lognormal")
     assert [m.kind for m in fit.residual.values()] == ["power", "lognormal", "lognormal"]
     assert fit.converged
-    assert fit.certificate["loglik_second"] == pytest.approx(fit.loglik, abs=1e-4)
+    assert fit.certificate.loglik_second == pytest.approx(fit.loglik, abs=1e-4)
     assert (fit.parameters["se"] < 0.5 * fit.parameters["value"].abs()).to_numpy()[:6].all()
 
 

@@ -31,7 +31,7 @@ def fitted():
 
 def test_certificate_and_shape(fitted):
     assert fitted.converged
-    assert fitted.certificate["agree"]
+    assert fitted.certificate.agree
     assert list(fitted.parameters["name"]) == ["a", "b"]
     assert fitted.random.names == ["a"]
     assert fitted.random.column == "site"
@@ -227,4 +227,4 @@ def test_linear_models_that_become_singular_cost_a_start_and_never_crash(monkeyp
             sl.fit(frame, "y = a[site] * x**b", method="mixed")
     else:
         told = sl.fit(frame, "y = a[site] * x**b", method="mixed").certificate
-        assert told["loglik_second"] is None and told["agree"] is False
+        assert told.loglik_second is None and told.agree is False

@@ -197,7 +197,7 @@ def test_totals_sharpen_what_parts_leave_open():
     with_totals = sl.fit(frame, TREES)
     without = sl.fit(frame.drop(columns=["agb", "total"]), TREES)
     assert with_totals.converged
-    assert with_totals.certificate["agree"]
+    assert with_totals.certificate.agree
     big = pd.DataFrame({"dbh": [35.0], "height": [22.0]})
     assert with_totals.predict(big)["agb_se"][0] < without.predict(big)["agb_se"][0]
     assert with_totals.n == {"stem": 170, "branch": 130, "foliage": 110, "agb": 160, "root": 60, "total": 140}

@@ -39,6 +39,7 @@ from sinklab.fitting.data import start_values
 from sinklab.fitting.likelihood import find_patterns
 from sinklab.fitting.system import _used, _with_indices
 from sinklab.language import DataError, listing, tr
+from sinklab.results.fit_result import Certificate
 from sinklab.results.variance import ResidualModel, parse_variance
 
 # --- What is to be sampled: which coefficients are common, which vary by group, what is measured.
@@ -376,13 +377,13 @@ def fit_bayes(
     posterior, statistics, told = _sample(builder, draws, tune, chains, cores, seed, accept)
     result = _result(prepared, builder, stated, posterior, statistics, level, seed)
     result = replace(result, warnings=(*_told(told), *result.warnings))
-    result.certificate["sampled"] = told
+    result = replace(result, certificate=replace(result.certificate, sampled=told))
     # What a later recomputation needs beside the priors; arrays of measurement errors stay with the data.
     named = {x: e for x, e in (measurement_error or {}).items() if isinstance(e, (int, float, str))}
     options = {"pool": pool, "correlated": correlated, "tune": tune, "accept": accept}
     if len(named) == len(measurement_error or {}):
         options["measurement_error"] = named or None
-        result = replace(result, certificate=result.certificate | {"options": options})
+        result = replace(result, certificate=replace(result.certificate, options=options))
     return result
 
 
@@ -476,7 +477,7 @@ def _result(prepared, builder, stated, posterior, statistics, level, seed) -> Ba
         correction_kind="none",
         index_table=pd.DataFrame(),
         converged=False,
-        certificate={},
+        certificate=Certificate(),
         warnings=(*prepared.warnings, *spec.notes),
         versions=paths.versions(),
         source={"fingerprint": paths.fingerprint(_used(system, frame))},
@@ -514,7 +515,7 @@ def _judged(result, found, labels, statistics, loo, stated) -> BayesResult:
     return replace(
         result,
         converged=certificate["converged"],
-        certificate=certificate,
+        certificate=Certificate.from_dict(certificate),
         warnings=(*result.warnings, *bayes_result.warnings(certificate["checks"])),
     )
 
