@@ -3,7 +3,7 @@
 ========= ============================================================== ==========================
 method    what it does                                                   page
 ========= ============================================================== ==========================
-ols-log   least squares of logarithms, bias correction recorded          :mod:`.log_linear`
+ols-log   least squares of logarithms, bias correction recorded          :mod:`.loglinear`
 wls       weighted nonlinear regression, equation by equation            :mod:`.system`
 nsur      simultaneous system with correlated residuals                  :mod:`.system`
 mixed     parameters that vary at random between groups                  :mod:`.mixed`
@@ -11,10 +11,13 @@ bayes     posterior by sampling, with priors and partial pooling         :mod:`.
 ========= ============================================================== ==========================
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
+from sinklab.equations.system import System
 from sinklab.fitting.data import prepare, start_values
 from sinklab.fitting.loglinear import CORRECTIONS, fit_log_linear
 from sinklab.fitting.mixed import fit_mixed
@@ -29,19 +32,19 @@ ESTIMATORS = ("ml", "gls")
 
 
 def fit(
-    data,
-    system,
+    data: pd.DataFrame | Mapping[str, Any],
+    system: System | str,
     method: str = "nsur",
-    variance="power:mean",
+    variance: str | Mapping[str, str] = "power:mean",
     estimator: str = "ml",
-    start=None,
-    bounds=None,
+    start: Mapping[str, float] | None = None,
+    bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
     correction: str = "baskerville",
     level: float = 0.95,
     seed: int = 0,
     label: str = "",
     name: str = "data",
-    **sampling,
+    **sampling: Any,
 ) -> FitResult:
     """Fit a system of equations.
 
@@ -55,8 +58,8 @@ def fit(
     method : {"nsur", "wls", "ols-log", "mixed", "bayes"}
     variance : str or mapping
         Variance function for ``wls`` and ``nsur``: ``none``, ``power:mean``, ``power:dbh`` (exponent
-        estimated), ``power:dbh=2`` (fixed), ``exp:dbh``, ``lognormal`` (see :mod:`.log_scale`), or one
-        for each equation as in ``"stem=power:dbh,root=none"``.
+        estimated), ``power:dbh=2`` (fixed), ``exp:dbh``, ``lognormal`` (see :mod:`.likelihood`), or one
+        for each equation as in ``"stem=power:dbh,root=none"``; see :class:`sinklab.Variance`.
     estimator : {"ml", "gls"}
         For variances that follow the prediction: the maximum of the normal likelihood, or iterated
         weights, which stay efficient when residuals have heavy tails; see :mod:`.system`.
@@ -74,7 +77,7 @@ def fit(
         What this fit and its data are called.
     **sampling
         Options of ``bayes``: ``priors``, ``pool``, ``measurement_error``, ``draws``, ``tune``, ``chains``,
-        ``cores`` …; see :func:`sinklab.fit.bayes.fit_bayes`.
+        ``cores`` …; see :func:`sinklab.fitting.bayes.engine.fit_bayes`.
 
     Returns
     -------
@@ -113,8 +116,13 @@ def fit(
 
 
 def _check_options(method, estimator, correction, level, bounds, sampling):
-    if method not in METHODS:
-        raise DataError(tr(f"method {method!r} is none of {METHODS}", f"方法 {method!r} 不在 {METHODS} 之中"))
+    for value, known, en, zh in (
+        (method, METHODS, "method", "方法"),
+        (estimator, ESTIMATORS, "estimator", "估计方法"),
+        (correction, CORRECTIONS, "correction", "校正"),
+    ):
+        if value not in known:
+            raise DataError(tr(f"{en} {value!r} is none of {known}", f"{zh} {value!r} 不在 {known} 之中"))
     if sampling and method != "bayes":
         names = ", ".join(sampling)
         raise DataError(
@@ -128,20 +136,6 @@ def _check_options(method, estimator, correction, level, bounds, sampling):
             tr(
                 f"method {method} takes no bounds; wls and nsur do",
                 f"方法 {method} 不支持参数界限；wls 与 nsur 支持",
-            )
-        )
-    if estimator not in ESTIMATORS:
-        raise DataError(
-            tr(
-                f"estimator {estimator!r} is none of {ESTIMATORS}",
-                f"估计方法 {estimator!r} 不在 {ESTIMATORS} 之中",
-            )
-        )
-    if correction not in CORRECTIONS:
-        raise DataError(
-            tr(
-                f"correction {correction!r} is none of {CORRECTIONS}",
-                f"校正 {correction!r} 不在 {CORRECTIONS} 之中",
             )
         )
     if not 0 < level < 1:
@@ -175,7 +169,9 @@ def _fit_system(prepared, method, variance, estimator, start, bounds, level, see
     return from_state(prepared, engine, state, certificate, method, level, seed)
 
 
-def fit_by(data, system, by: str, **options) -> list[FitResult]:
+def fit_by(
+    data: pd.DataFrame | Mapping[str, Any], system: System | str, by: str, **options: Any
+) -> list[FitResult]:
     """Fit each level of a column apart; see :func:`fit` for the options.
 
     Returns

@@ -32,6 +32,7 @@ from sinklab.equations.compile import complete
 from sinklab.fitting.loglinear import correction_factor, fit_line
 from sinklab.fitting.system import SystemFit
 from sinklab.language import ConvergenceError, DataError, tr
+from sinklab.results.fit_result import FitResult
 from sinklab.results.variance import parse_variance
 
 KINDS = ("case", "group", "residual")
@@ -40,14 +41,14 @@ CHUNK = 50
 
 
 def bootstrap(
-    fit,
+    fit: FitResult,
     n: int = 2000,
     kind: str = "case",
     group: str | None = None,
     interval: str = "percentile",
     seed: int | None = None,
     workers: int = 1,
-):
+) -> FitResult:
     """Refit to resampled data and return the same result with the uncertainty of the refits.
 
     Parameters
@@ -115,7 +116,7 @@ def bootstrap(
     )
 
 
-def jackknife(fit, group: str | None = None, workers: int = 1) -> pd.DataFrame:
+def jackknife(fit: FitResult, group: str | None = None, workers: int = 1) -> pd.DataFrame:
     """Estimates with one tree, or one level of ``group``, left out at a time.
 
     Returns

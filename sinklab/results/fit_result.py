@@ -50,7 +50,7 @@ class RandomEffects:
         factor = [values[i] if n in self.multiplies else 1.0 for i, n in zip(places, self.names, strict=True)]
         return gradient[:, places] * np.array(factor)
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """Plain types; what does not exist is null."""
         return {
             "column": self.column,
@@ -168,7 +168,7 @@ class FitResult:
     certificate: Certificate
     warnings: tuple[str, ...]
     versions: dict[str, str]
-    source: dict = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)
     data: pd.DataFrame | None = None
     label: str = ""
     level: float = 0.95
@@ -244,12 +244,12 @@ class FitResult:
         factors = {form.coefficient for form in forms if form is not None and not form.log}
         return np.array([n in factors for n in self.parameters["name"]], bool) & (self.values > 0)
 
-    def columns(self, data) -> pd.DataFrame:
+    def columns(self, data: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:
         """What the equations need of the data: predictors as numbers, groups as text."""
         frame = pd.DataFrame({x: np.asarray(data[x], float) for x in self.system.predictors})
         return frame.assign(**{g: np.asarray(data[g]).astype(str) for g in self.system.groups.values()})
 
-    def means(self, frame, free=None) -> dict[str, np.ndarray]:
+    def means(self, frame: pd.DataFrame, free: dict[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
         """Expected values of all responses on the :meth:`columns` of data.
 
         Free equations are multiplied by their correction where they give medians, and identities made of those;
@@ -263,7 +263,13 @@ class FitResult:
             return free
         return complete(self.system, {r: free[r] * self.correction[r] for r in self.system.free}, frame)
 
-    def predict(self, data, level: float = 0.95, kind: str = "mean", intervals=None) -> pd.DataFrame:
+    def predict(
+        self,
+        data: pd.DataFrame | Mapping[str, Any],
+        level: float = 0.95,
+        kind: str = "mean",
+        intervals: str | None = None,
+    ) -> pd.DataFrame:
         """Predict every response with an interval; see :func:`sinklab.results.prediction.predict`."""
         from sinklab.results.prediction import predict
 
@@ -332,7 +338,7 @@ class FitResult:
         told = self.certificate.bootstrap
         return f"bootstrap, {told['interval']}" if told else "Wald, Student t"
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """Plain types for ``fit --json``; numbers that do not exist are null."""
         p = self.parameters
         k = len(p) + self.n_variance

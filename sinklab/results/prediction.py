@@ -29,8 +29,10 @@ Lappi J. (1991) Calibration of height and volume equations with random parameter
 37:781-801.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +51,11 @@ N_DRAW = 2000
 
 
 def predict(
-    result, data, level: float = 0.95, kind: str = "mean", intervals: str | None = None
+    result: FitResult,
+    data: pd.DataFrame | Mapping[str, Any],
+    level: float = 0.95,
+    kind: str = "mean",
+    intervals: str | None = None,
 ) -> pd.DataFrame:
     """Predict every response of a fitted system.
 
@@ -317,12 +323,12 @@ class Means:
 N_GRID = 200
 
 
-def main_predictor(fit) -> str:
+def main_predictor(fit: FitResult) -> str:
     """Predictor that figures are drawn against: the first of the equations."""
     return fit.system.predictors[0]
 
 
-def curve_data(fit, data=None) -> pd.DataFrame:
+def curve_data(fit: FitResult, data: pd.DataFrame | None = None) -> pd.DataFrame:
     """Predictors along the fitted span of the main one, the others following it.
 
     Another predictor follows its line on the main one in logarithms, as in the data; without data it
@@ -344,7 +350,7 @@ def curve_data(fit, data=None) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def observed(fit, response, data):
+def observed(fit: FitResult, response: str, data: Any) -> Any:
     """Measured values of a response; those of a total that was not weighed are made of its parts.
 
     Returns
@@ -367,7 +373,7 @@ def observed(fit, response, data):
 MAX_STEPS = 100
 
 
-def calibrated(fit: FitResult, trees, label: str = "") -> FitResult:
+def calibrated(fit: FitResult, trees: pd.DataFrame | Mapping[str, Any], label: str = "") -> FitResult:
     """Move a mixed model to one group, by the trees of it that were weighed.
 
     Parameters

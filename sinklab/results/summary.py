@@ -6,6 +6,7 @@ import pandas as pd
 from sinklab.equations.tree import Name, Sum
 from sinklab.language import number, table, tr
 from sinklab.results import indices, prediction
+from sinklab.results.fit_result import FitResult
 
 #: Groups shown of a long list: those that borrow most.
 SHOWN = 12
@@ -13,7 +14,7 @@ SHOWN = 12
 SCRUTINY_SHOWN = 10
 
 
-def fit_report(fit) -> str:
+def fit_report(fit: FitResult) -> str:
     """Equations with numbers, parameters, residuals, indices with their formulas, range, warnings."""
     parts = [_head, _equations, _parameters, _residuals, _correlation, _random]
     parts += [sampling_report] if fit.method == "bayes" else []
@@ -121,7 +122,7 @@ def _warnings(fit) -> str:
 # What the sampling of a Bayesian fit looked like: checks, priors, what groups borrowed.
 
 
-def sampling_report(fit) -> str:
+def sampling_report(fit: FitResult) -> str:
     """Checks of the sampling, priors, and how much of each group's values was borrowed."""
     blocks = [_checks(fit), _priors(fit), _borrowed(fit)]
     return "\n\n".join(block for block in blocks if block)
@@ -170,7 +171,7 @@ def _borrowed(fit) -> str:
 # Whether curves are positive and grow, and parts are below wholes.
 
 
-def shape_report(fit) -> str:
+def shape_report(fit: FitResult) -> str:
     """Whether curves are positive and grow, and parts are below wholes, over the fitted range."""
     checks = shape_checks(fit, prediction.curve_data(fit, fit.data))
     failed = checks[~checks["passed"]]
@@ -191,7 +192,7 @@ def shape_report(fit) -> str:
     return "\n".join([title, *lines])
 
 
-def shape_checks(fit, path: pd.DataFrame) -> pd.DataFrame:
+def shape_checks(fit: FitResult, path: pd.DataFrame) -> pd.DataFrame:
     """Check positivity, growth along a path of sizes, and parts against wholes.
 
     Parameters

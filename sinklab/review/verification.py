@@ -17,7 +17,7 @@ indices                      a ten-thousandth of the index, or of a percentage p
 scalar values                a millionth
 ============================ ====================================================================
 
-A fit that counts as converged can gain no more than :data:`sinklab.fit.certificate.STILL` in its
+A fit that counts as converged can gain no more than :data:`sinklab.fitting.search.STILL` in its
 log-likelihood, which moves no estimate by a thousandth of its standard error. Standard errors and
 limits that come from a bootstrap carry its Monte Carlo error on top; all numbers of a posterior agree
 within the Monte Carlo error of its effective number of draws.
