@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from sinklab.assess.validation import influence as influence
     from sinklab.assess.validation import transfer_test as transfer_test
     from sinklab.assess.validation import validate as validate
+    from sinklab.data.catalogue import list_studies as list_studies
     from sinklab.data.checks import check_study as check_study
     from sinklab.data.files import read_csv as read_csv
     from sinklab.data.files import write_csv as write_csv
     from sinklab.data.open_data import load as load
     from sinklab.data.regions import Region as Region
-    from sinklab.data.studies import list_studies as list_studies
     from sinklab.data.studies import read_study as read_study
     from sinklab.data.vocabulary import convert as convert
     from sinklab.data.vocabulary import species as species
@@ -69,11 +69,12 @@ _HOMES = {
     "assess.comparison": "average compare",
     "assess.plan": "plot_plan tree_plan",
     "assess.validation": "influence transfer_test validate",
+    "data.catalogue": "list_studies",
     "data.checks": "check_study",
     "data.files": "read_csv write_csv",
     "data.open_data": "load",
     "data.regions": "Region",
-    "data.studies": "list_studies read_study",
+    "data.studies": "read_study",
     "data.vocabulary": "convert species variable",
     "drafts.linting": "lint",
     "drafts.rendering": "render",

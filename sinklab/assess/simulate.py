@@ -20,7 +20,7 @@ import yaml
 
 from sinklab import paths
 from sinklab.data import files, vocabulary
-from sinklab.data.studies import list_studies, study_folder
+from sinklab.data.catalogue import list_studies, study_folder
 from sinklab.equations.system import System
 
 

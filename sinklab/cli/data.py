@@ -71,8 +71,8 @@ def _short(licence) -> str:
 def _studies() -> list[dict]:
     import yaml
 
+    from sinklab.data.catalogue import list_studies, study_folder
     from sinklab.data.files import read_rows
-    from sinklab.data.studies import list_studies, study_folder
     from sinklab.language import DataError
 
     rows = []
@@ -104,14 +104,14 @@ def _studies() -> list[dict]:
 
 def _open() -> list[dict]:
     from sinklab.data import catalogue
-    from sinklab.data.files import count_records
+    from sinklab.data.files import read_cells
 
     rows = []
     for name, entry in catalogue.entries().items():
         present = catalogue.present(name)
         count = None
         if present:
-            count = count_records(catalogue.entry_files(name)[0])
+            count = len(read_cells(catalogue.entry_files(name)[0])) - 1
         rows.append(
             {
                 "name": name,
@@ -131,8 +131,8 @@ def run_check(arguments) -> int:
     """Print every problem; 1 when there is any."""
     from dataclasses import asdict
 
+    from sinklab.data.catalogue import list_studies
     from sinklab.data.checks import check
-    from sinklab.data.studies import list_studies
 
     found = {name: check(name) for name in arguments.names or list_studies()}
     if arguments.json:

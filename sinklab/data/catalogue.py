@@ -1,25 +1,111 @@
-"""Which open data sets there are, and where their files lie. Nothing here imports pandas.
+"""Which data there are, and where their files lie: studies, open data sets, printed values.
 
-Select records of a frame by the values of its columns.
-
-Bring the files of an open data set to this machine: already here, from a mirror, or from their address.
+``study:<id>``, ``open:<name>`` and ``literature:<file>`` name them everywhere. Open data sets are not in the repository:
+:func:`get` brings their files to this machine, from a mirror or from their address. Nothing here imports pandas, so that
+the inputs of a run are known at once.
 """
 
 import hashlib
 import http.client
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 from sinklab import paths
-from sinklab.data import vocabulary
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, tr
 
-# --- Which open data sets there are, and where their files lie. Nothing here imports pandas.
+#: Folder of a study: the raw table, what its columns mean, what was corrected, what the study is.
+STUDY_FILES = ("data.csv", "columns.csv", "corrections.csv", "study.yml")
+KINDS = ("study", "open", "literature")
+TIMEOUT = 60  # seconds without an answer
+
+
+def kind_and_name(spec: str) -> tuple[str, str]:
+    """Split the name of a data source; one of no known kind is refused."""
+    kind, _, name = str(spec).partition(":")
+    if kind not in KINDS or not name:
+        raise DataError(
+            tr(
+                f"data {spec!r}: expected study:<id>, open:<name> or literature:<file>",
+                f"数据 {spec!r}：应为 study:<编号>、open:<名称> 或 literature:<文件>",
+            )
+        )
+    return kind, name
+
+
+def input_files(spec: str) -> list[Path]:
+    """Return the input files of a data source, without reading them.
+
+    Raises
+    ------
+    DataError
+        The source is not known or its files are not at hand.
+    """
+    kind, name = kind_and_name(spec)
+    if kind == "study":
+        return study_files(name)
+    if kind == "open":
+        return [*entry_files(name), paths.data("open.yml")]
+    return literature_files(name)
+
+
+def literature_files(name: str) -> list[Path]:
+    """Return a file of printed values and the sources beside it."""
+    found = [paths.data("literature", f"{stem}.csv") for stem in (name, "sources")]
+    if not found[0].is_file():
+        known = ", ".join(sorted(path.stem for path in paths.data("literature").glob("*.csv")))
+        raise DataError(
+            tr(
+                f"literature:{name}: no such file in data/literature; known: {known or 'none'}",
+                f"literature:{name}：data/literature 中没有该文件；已有：{known or '无'}",
+            )
+        )
+    return [path for path in found if path.is_file()]
+
+
+# Studies.
+
+
+def list_studies() -> tuple[str, ...]:
+    """Ids of the studies under ``data/studies``, sorted."""
+    return tuple(sorted(path.parent.name for path in paths.data("studies").glob("*/study.yml")))
+
+
+def study_folder(study_id: str | Path) -> Path:
+    """Folder of a study, by its id or by the path of a folder.
+
+    Raises
+    ------
+    DataError
+        With the ids that exist.
+    """
+    folder = Path(study_id)
+    if folder.is_dir() and (folder / "study.yml").is_file():
+        return folder.resolve()
+    folder = paths.data("studies", str(study_id))
+    if str(study_id) and (folder / "study.yml").is_file():
+        return folder
+    known = list_studies()
+    near = get_close_matches(str(study_id), known, n=3) or known
+    raise DataError(
+        tr(
+            f"study {str(study_id)!r} does not exist in data/studies; known: {', '.join(near) or 'none'}",
+            f"data/studies 中没有研究 {str(study_id)!r}；已有：{'、'.join(near) or '无'}",
+        )
+    )
+
+
+def study_files(study_id: str | Path) -> list[Path]:
+    """Return the four files of a study."""
+    folder = study_folder(study_id)
+    return [folder / name for name in STUDY_FILES]
+
+
+# Open data sets.
 
 
 @lru_cache(maxsize=4)
@@ -29,13 +115,13 @@ def _read(path: Path, changed: float) -> dict:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def entries() -> dict[str, dict]:
+def entries() -> Mapping[str, dict[str, Any]]:
     """All open data sets of ``data/open.yml`` by name."""
     path = paths.data("open.yml")
     return _read(path, path.stat().st_mtime)
 
 
-def entry(name: str) -> dict:
+def entry(name: str) -> dict[str, Any]:
     """Return what ``data/open.yml`` says of one data set.
 
     Raises
@@ -107,110 +193,7 @@ def entry_files(name: str) -> list[Path]:
     return [find(path) for path in wanted]
 
 
-# --- Select records of a frame by the values of its columns.
-
-BOUNDS = ("min", "max")
-
-
-def select(frame: pd.DataFrame, where, name: str = "data") -> pd.DataFrame:
-    """Return the records that fulfil all conditions, with the index and attributes of the frame.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    where : mapping or None
-        ``{column: value}``, ``{column: [value, …]}`` or, for numbers, ``{column: {min: …, max: …}}``
-        with both ends included. A species may be named by its id, Latin, Chinese or English name.
-    name : str
-        What the data are called in messages.
-
-    Raises
-    ------
-    DataError
-        A column that is not there, a condition that cannot be read, or no record left, with the
-        values that exist.
-    """
-    if not where:
-        return frame
-    unknown = [column for column in where if column not in frame]
-    if unknown:
-        columns = ", ".join(map(str, frame.columns))
-        raise DataError(
-            tr(
-                f"{name}: no column {', '.join(map(str, unknown))}; columns: {columns}",
-                f"{name}：没有列 {'、'.join(map(str, unknown))}；已有列：{columns}",
-            )
-        )
-    kept = pd.Series(True, index=frame.index)
-    lines = []
-    for column, wanted in where.items():
-        mask = _mask(frame[column], column, wanted, name)
-        kept &= mask
-        lines.append(_line(frame[column], column, wanted, mask))
-    if not kept.any():
-        raise DataError(
-            tr(
-                f"{name}: no record fulfils all conditions of where:\n{listing(lines)}",
-                f"{name}：没有记录满足 where 的全部条件：\n{listing(lines)}",
-            )
-        )
-    chosen = frame[kept]
-    chosen.attrs = dict(frame.attrs)
-    return chosen
-
-
-def _mask(values, column, wanted, name) -> pd.Series:
-    if isinstance(wanted, dict):
-        strange = [key for key in wanted if key not in BOUNDS]
-        if strange or not wanted or not pd.api.types.is_numeric_dtype(values):
-            raise DataError(
-                tr(
-                    f"{name}: where {column} = {wanted}; a range holds min, max or both, on a column of numbers",
-                    f"{name}：where 中 {column} = {wanted}；范围只含 min、max，且该列应为数值",
-                )
-            )
-        mask = values.notna()
-        if "min" in wanted:
-            mask &= values >= float(wanted["min"])
-        if "max" in wanted:
-            mask &= values <= float(wanted["max"])
-        return mask
-    chosen = list(wanted) if isinstance(wanted, (list, tuple, set)) else [wanted]
-    if pd.api.types.is_numeric_dtype(values):
-        return values.isin(pd.to_numeric(pd.Series(chosen), errors="coerce").dropna())
-    present = set(values.dropna())
-    return values.isin([_name(str(item), column, present) for item in chosen])
-
-
-def _name(item, column, present) -> str:
-    """Return the Latin name for a species that was named otherwise."""
-    if column == "species" and item not in present:
-        try:
-            return vocabulary.species(item).name_latin
-        except DataError:
-            pass
-    return item
-
-
-def _line(values, column, wanted, mask) -> str:
-    if pd.api.types.is_numeric_dtype(values):
-        span = f"{values.min():g} – {values.max():g}"
-    else:
-        counts = values.value_counts()
-        shown = [f"{value} ({count})" for value, count in counts.head(12).items()]
-        span = ", ".join(shown + (["…"] if len(counts) > 12 else []))
-    return tr(
-        f"{column} = {wanted}: {int(mask.sum())} records; values that exist: {span}",
-        f"{column} = {wanted}：{int(mask.sum())} 条；已有值：{span}",
-    )
-
-
-# --- Bring the files of an open data set to this machine: already here, from a mirror, or from their addres
-
-TIMEOUT = 60  # seconds without an answer
-
-
-def get(name: str, mirror=None) -> list[tuple[Path, str]]:
+def get(name: str, mirror: str | Path | None = None) -> list[tuple[Path, str]]:
     """Make the files of an open data set available.
 
     Looks in ``SINKLAB_DATA`` and ``data/open`` first, then in ``mirror``, then at the address in

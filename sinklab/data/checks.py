@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from sinklab import paths
-from sinklab.data import soil_layers, vocabulary
+from sinklab.data import catalogue, open_data, soil_layers, vocabulary
 from sinklab.data.files import read_csv, rule_values
-from sinklab.data.studies import Problem, inspect, list_studies, study_folder
+from sinklab.data.studies import Problem, inspect
 from sinklab.language import DataError, tr
 
 # The collector of problems, and the advice that goes with a suspicious number.
@@ -439,19 +439,18 @@ def check(target) -> list[Problem]:
     DataError
         Nothing of that name exists, or a CSV file cannot be read at all.
     """
-    from sinklab.data import catalogue
-    from sinklab.data.open_data import load
-
     text = str(target)
     kind, name = text.split(":", 1) if text.startswith(("study:", "open:")) else ("", text)
-    if kind == "study" or (not kind and (name in list_studies() or (Path(name) / "study.yml").is_file())):
+    if kind == "study" or (
+        not kind and (name in catalogue.list_studies() or (Path(name) / "study.yml").is_file())
+    ):
         return check_study(name)
     if kind == "open" or (not kind and name in catalogue.entries()):
-        frame = load(f"open:{name}")
+        frame = open_data.load(f"open:{name}")
         return check_frame(frame, catalogue.entry(name)["files"][0]["path"])
     if Path(name).is_file():
         return check_frame(read_csv(name), paths.relative(name))
-    known = ", ".join([*list_studies(), *catalogue.entries()])
+    known = ", ".join([*catalogue.list_studies(), *catalogue.entries()])
     raise DataError(
         tr(
             f"{text}: no study, open data set or file of that name; known: {known}",
@@ -462,7 +461,7 @@ def check(target) -> list[Problem]:
 
 def check_study(study_id) -> list[Problem]:
     """Find every problem of a study: its four files, then its values."""
-    found = inspect(study_folder(study_id))
+    found = inspect(catalogue.study_folder(study_id))
     problems = list(found.problems) + _components(found)
     if found.frame is None:
         return problems

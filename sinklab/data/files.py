@@ -108,9 +108,9 @@ def read_rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
     return header, [(row + [""] * width)[:width] for _, row in records]
 
 
-def count_records(path: str | Path) -> int:
-    """Number of lines below the header of a comma-separated file, without a look at its cells."""
-    return sum(1 for _ in csv.reader(io.StringIO(read_text(path)))) - 1
+def read_cells(path: str | Path) -> list[list[str]]:
+    """Lines of a comma-separated file, header included, as the cells stand there."""
+    return list(csv.reader(io.StringIO(read_text(path))))
 
 
 def to_numbers(cells: Sequence[str], name: str, where: str) -> np.ndarray:

@@ -1,80 +1,26 @@
 """All data behind one name: ``study:<id>``, ``open:<name>`` or ``literature:<file>``.
 
-Whatever the source, :func:`load` returns vocabulary names and units, and a frame that says of itself
-where it comes from and what was set to missing or left out.
-
-Read an open data set by what ``data/open.yml`` says of its columns, counting every value it sets aside.
-
-Scientific names as data sets write them, brought to a binomial without authors.
-
-What follows from the columns of a data set: exceptions of single studies, differences, sums, ratios.
+Whatever the source, :func:`load` returns vocabulary names and units, and a frame that says of itself where it comes from.
+An open data set is read by what ``data/open.yml`` says of its columns: names of species are brought to binomials without
+authors, what follows from the columns (differences, sums, ratios, exceptions of single studies) is computed, and every
+value that is set to missing is counted.
 """
 
-import csv
-import io
 import re
 from collections import Counter
+from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sinklab import paths
-from sinklab.data import catalogue, vocabulary
-from sinklab.data import files as data_files
+from sinklab.data import catalogue, files, literature, studies, vocabulary
 from sinklab.language import DataError, listing, tr
 
-# --- All data behind one name: ``study:<id>``, ``open:<name>`` or ``literature:<file>``.
 
-KINDS = ("study", "open", "literature")
-
-
-def _split(spec: str) -> tuple[str, str]:
-    kind, _, name = str(spec).partition(":")
-    if kind not in KINDS or not name:
-        raise DataError(
-            tr(
-                f"data {spec!r}: expected study:<id>, open:<name> or literature:<file>",
-                f"数据 {spec!r}：应为 study:<编号>、open:<名称> 或 literature:<文件>",
-            )
-        )
-    return kind, name
-
-
-def files(spec: str) -> list[Path]:
-    """Return the input files of a data source, without reading them.
-
-    Raises
-    ------
-    DataError
-        The source is not known or its files are not at hand.
-    """
-    from sinklab.data import catalogue
-    from sinklab.data.studies import study_files
-
-    kind, name = _split(spec)
-    if kind == "study":
-        return study_files(name)
-    if kind == "open":
-        return [*catalogue.entry_files(name), paths.data("open.yml")]
-    return _literature_files(name)
-
-
-def _literature_files(name: str) -> list[Path]:
-    found = [paths.data("literature", f"{stem}.csv") for stem in (name, "sources")]
-    if not found[0].is_file():
-        known = ", ".join(sorted(path.stem for path in paths.data("literature").glob("*.csv")))
-        raise DataError(
-            tr(
-                f"literature:{name}: no such file in data/literature; known: {known or 'none'}",
-                f"literature:{name}：data/literature 中没有该文件；已有：{known or '无'}",
-            )
-        )
-    return [path for path in found if path.is_file()]
-
-
-def load(spec: str, where=None):
+def load(spec: str, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """Read a data source.
 
     Parameters
@@ -101,18 +47,13 @@ def load(spec: str, where=None):
     --------
     >>> load("open:eurasia_trees", {"genus": "Larix", "dbh": {"min": 1}})  # doctest: +SKIP
     """
-    from sinklab.data import literature
-    from sinklab.data.catalogue import select
-
-    kind, name = _split(spec)
+    kind, name = catalogue.kind_and_name(spec)
     if kind == "study":
-        from sinklab.data.studies import read_study
-
-        frame = read_study(name)
+        frame = studies.read_study(name)
     elif kind == "open":
         frame = read_open(name)
     else:
-        _literature_files(name)
+        catalogue.literature_files(name)
         frame = literature.load(name)
     chosen = select(frame, where, spec)
     source = dict(frame.attrs.get("source") or {})
@@ -132,7 +73,336 @@ def load(spec: str, where=None):
     return chosen
 
 
-# --- Scientific names as data sets write them, brought to a binomial without authors.
+# Records chosen by the values of their columns.
+
+BOUNDS = ("min", "max")
+
+
+def select(frame: pd.DataFrame, where: Mapping[str, Any] | None, name: str = "data") -> pd.DataFrame:
+    """Return the records that fulfil all conditions, with the index and attributes of the frame.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    where : mapping or None
+        ``{column: value}``, ``{column: [value, …]}`` or, for numbers, ``{column: {min: …, max: …}}``
+        with both ends included. A species may be named by its id, Latin, Chinese or English name.
+    name : str
+        What the data are called in messages.
+
+    Raises
+    ------
+    DataError
+        A column that is not there, a condition that cannot be read, or no record left, with the
+        values that exist.
+    """
+    if not where:
+        return frame
+    unknown = [column for column in where if column not in frame]
+    if unknown:
+        columns = ", ".join(map(str, frame.columns))
+        raise DataError(
+            tr(
+                f"{name}: no column {', '.join(map(str, unknown))}; columns: {columns}",
+                f"{name}：没有列 {'、'.join(map(str, unknown))}；已有列：{columns}",
+            )
+        )
+    kept = pd.Series(True, index=frame.index)
+    lines = []
+    for column, wanted in where.items():
+        mask = _mask(frame[column], column, wanted, name)
+        kept &= mask
+        lines.append(_line(frame[column], column, wanted, mask))
+    if not kept.any():
+        raise DataError(
+            tr(
+                f"{name}: no record fulfils all conditions of where:\n{listing(lines)}",
+                f"{name}：没有记录满足 where 的全部条件：\n{listing(lines)}",
+            )
+        )
+    chosen = frame[kept]
+    chosen.attrs = dict(frame.attrs)
+    return chosen
+
+
+def _mask(values, column, wanted, name) -> pd.Series:
+    if isinstance(wanted, dict):
+        strange = [key for key in wanted if key not in BOUNDS]
+        if strange or not wanted or not pd.api.types.is_numeric_dtype(values):
+            raise DataError(
+                tr(
+                    f"{name}: where {column} = {wanted}; a range holds min, max or both, on a column of numbers",
+                    f"{name}：where 中 {column} = {wanted}；范围只含 min、max，且该列应为数值",
+                )
+            )
+        mask = values.notna()
+        if "min" in wanted:
+            mask &= values >= float(wanted["min"])
+        if "max" in wanted:
+            mask &= values <= float(wanted["max"])
+        return mask
+    chosen = list(wanted) if isinstance(wanted, (list, tuple, set)) else [wanted]
+    if pd.api.types.is_numeric_dtype(values):
+        return values.isin(pd.to_numeric(pd.Series(chosen), errors="coerce").dropna())
+    present = set(values.dropna())
+    return values.isin([_name(str(item), column, present) for item in chosen])
+
+
+def _name(item, column, present) -> str:
+    """Return the Latin name for a species that was named otherwise."""
+    if column == "species" and item not in present:
+        try:
+            return vocabulary.species(item).name_latin
+        except DataError:
+            pass
+    return item
+
+
+def _line(values, column, wanted, mask) -> str:
+    if pd.api.types.is_numeric_dtype(values):
+        span = f"{values.min():g} – {values.max():g}"
+    else:
+        counts = values.value_counts()
+        shown = [f"{value} ({count})" for value, count in counts.head(12).items()]
+        span = ", ".join(shown + (["…"] if len(counts) > 12 else []))
+    return tr(
+        f"{column} = {wanted}: {int(mask.sum())} records; values that exist: {span}",
+        f"{column} = {wanted}：{int(mask.sum())} 条；已有值：{span}",
+    )
+
+
+# An open data set.
+
+#: Columns of which one says what a record is.
+IDENTIFIERS = {"tree_id", "plot_id", "core_id"}
+
+
+def read_open(name: str) -> pd.DataFrame:
+    """Read an open data set in vocabulary names and units.
+
+    Parameters
+    ----------
+    name : str
+        A name in ``data/open.yml``.
+
+    Returns
+    -------
+    frame : DataFrame
+        One row per record of the file; ``attrs["source"]`` and ``attrs["notes"]``.
+
+    Raises
+    ------
+    DataError
+        The file is not at hand, or lacks a column.
+    """
+    entry = catalogue.entry(name)
+    path, *others = catalogue.entry_files(name)
+    notes = []
+    raw = _raw(path, notes)
+    for item, other in zip(entry.get("joins", ()), others, strict=True):
+        raw = _join(raw, _raw(other, notes), item["keys"], other)
+    wanted = [item["column"] for item in entry["columns"].values()]
+    wanted += [entry["species"]] if "species" in entry else []
+    missing = [column for column in wanted if column not in raw]
+    if missing:
+        raise DataError(
+            tr(
+                f"{path}: no column {', '.join(missing)}; columns: {', '.join(raw.columns)}",
+                f"{path}：没有列 {'、'.join(missing)}；已有列：{', '.join(raw.columns)}",
+            )
+        )
+    columns = _species(raw[entry["species"]], notes) if "species" in entry else {}
+    if not IDENTIFIERS & set(entry["columns"]):
+        columns["tree_id"] = pd.Series([f"{name}_{i + 1:05d}" for i in range(len(raw))], index=raw.index)
+    for variable, item in entry["columns"].items():
+        columns[variable] = _column(raw[item["column"]], variable, item, notes)
+    frame = pd.DataFrame(columns)
+    _diameter_height(frame, raw, entry.get("diameter_height"), notes)
+    derive(frame, entry, notes)
+    components = {
+        v: i["component"] for v, i in entry["columns"].items() if "component" in i and "as" not in i
+    }
+    components |= {d["variable"]: d["component"] for d in entry.get("differences", [])}
+    digests = {
+        item["path"]: paths.file_sha256(file)
+        for item, file in zip(entry["files"], [path, *others], strict=True)
+    }
+    changed = [item["path"] for item in entry["files"] if digests[item["path"]] != item["sha256"]]
+    if changed:
+        notes.append(
+            tr(
+                f"{', '.join(changed)} differs from the file described in data/open.yml (SHA-256)",
+                f"{'、'.join(changed)} 与 data/open.yml 所述文件不同（SHA-256）",
+            )
+        )
+    frame.attrs["notes"] = notes
+    frame.attrs["source"] = {
+        "spec": f"open:{name}",
+        "where": {},
+        "title": entry["title"]["en"],
+        "title_zh": entry["title"]["zh"],
+        "citation": entry["citation"],
+        "licence": entry["licence"],
+        "origin": entry["origin"],
+        "components": components,
+        "files": digests,
+    }
+    return frame
+
+
+def _raw(path, notes) -> pd.DataFrame:
+    """Text cells as in the file, under headers written in Latin letters only."""
+    rows = files.read_cells(path)
+    header = [latin(cell) for cell in rows[0]]
+    for before, after in zip(rows[0], header, strict=True):
+        if before.strip() != after:
+            text = f"{before!r} → {after!r}"
+            notes.append(
+                tr(f"header {text}: letters of another alphabet", f"表头 {text}：含其他字母表的字母")
+            )
+    lengths = [f"{i + 1}: {len(row)}" for i, row in enumerate(rows) if len(row) != len(header)]
+    if lengths:
+        raise DataError(
+            tr(
+                f"{path}: expected {len(header)} cells in every line, found\n{listing(lengths)}",
+                f"{path}：每行应有 {len(header)} 个单元格，而\n{listing(lengths)}",
+            )
+        )
+    return pd.DataFrame(rows[1:], columns=header, dtype="object")
+
+
+def _join(raw, other, keys, path) -> pd.DataFrame:
+    """Add to every record the columns of a second file that it lacks, found by shared keys."""
+    twice = other[other.duplicated(keys)]
+    alone = raw[~pd.MultiIndex.from_frame(raw[keys]).isin(pd.MultiIndex.from_frame(other[keys]))]
+    problems = [
+        tr(f"keys used twice: {row}", f"键重复：{row}") for row in twice[keys].drop_duplicates().to_numpy()
+    ]
+    problems += [
+        tr(f"no record for {row}", f"没有 {row} 的记录") for row in alone[keys].drop_duplicates().to_numpy()
+    ]
+    if problems:
+        raise DataError(f"{path}: {listing(problems)}")
+    fresh = [c for c in other.columns if c in keys or c not in raw]
+    return raw.merge(other[fresh], on=keys, how="left", validate="many_to_one")
+
+
+def _species(labels, notes) -> dict:
+    """Columns species, genus and species_id from the labels of a data set."""
+    cleaned = [clean(label) for label in labels]
+    species = pd.Series([s or None for s, _, _ in cleaned], index=labels.index, dtype="str")
+    genus = pd.Series([g or None for _, g, _ in cleaned], index=labels.index, dtype="str")
+    keys = {s: species_id(s) or None for s in set(species.dropna())}
+    foreign = sum(latin(label) != " ".join(label.split()) for label in labels)
+    several = sum(n > 1 for _, _, n in cleaned)
+    unnamed = sum(n < 2 and not s for s, _, n in cleaned)
+    for count, en, zh in (
+        (
+            foreign,
+            "species labels held letters of another alphabet, replaced",
+            "个树种名含其他字母表的字母，已替换",
+        ),
+        (
+            several,
+            "records name several taxa: species blank, genus kept where they share it",
+            "条记录含多个树种：树种留空，同属时保留属名",
+        ),
+        (unnamed, "records name a genus only, or nothing: species blank", "条记录只有属名或无名称：树种留空"),
+    ):
+        if count:
+            notes.append(tr(f"{count} {en}", f"{count} {zh}"))
+    return {"species": species, "genus": genus, "species_id": species.map(keys).astype("str")}
+
+
+def _column(cells, variable, item, notes) -> pd.Series:
+    blank_only = int(sum(bool(cell) and not cell.strip() for cell in cells))
+    if blank_only:
+        text = tr(
+            f"{item['column']}: {blank_only} cells hold only a blank, read as missing",
+            f"{item['column']}：{blank_only} 个单元格只有空格，按缺失处理",
+        )
+        notes.append(text)
+    cells = cells.str.strip()
+    cells = cells.mask(cells.isin(files.MISSING))
+    if "unit" not in item:
+        if "values" in item:
+            cells = cells.map(lambda cell: item["values"].get(cell, cell), na_action="ignore")
+        return cells.map(lambda cell: " ".join(latin(cell).split()), na_action="ignore").astype("str")
+    values = pd.to_numeric(cells, errors="coerce").astype(float)
+    text = cells[values.isna() & cells.notna()]
+    if len(text):
+        kinds = ", ".join(f"{cell} ({count})" for cell, count in Counter(text).most_common(8))
+        notes.append(
+            tr(
+                f"{item['column']}: {len(text)} cells hold text, set to missing: {kinds}",
+                f"{item['column']}：{len(text)} 个单元格为文字，设为缺失：{kinds}",
+            )
+        )
+    known = vocabulary.variable(item.get("as", variable))
+    values = pd.Series(vocabulary.convert(values.to_numpy(), item["unit"], known.unit), index=cells.index)
+    # A length or mass of zero or less was not measured; the limits of the vocabulary are left to `data check`.
+    impossible = (values <= 0) if (known.minimum or 0) > 0 else (values < (known.minimum or 0))
+    if known.role != "position" and impossible.any():
+        count = int(impossible.sum())
+        notes.append(
+            tr(
+                f"{item['column']}: {count} values at or below zero set to missing",
+                f"{item['column']}：{count} 个不大于零的值设为缺失",
+            )
+        )
+        values = values.mask(impossible)
+    return values
+
+
+def _diameter_height(frame, raw, rule, notes) -> None:
+    """Set aside diameters that were not measured at breast height."""
+    if not rule:
+        return
+    cells = raw[rule["column"]]
+    if "rules" in rule:
+        for item in rule["rules"]:
+            away = frame["dbh"].notna() & cells.str.contains(item["contains"], regex=False)
+            _set_aside(frame, away, item["move_to"], f"{rule['column']}: … {item['contains']}", notes)
+    else:
+        height = pd.to_numeric(cells, errors="coerce")
+        away = frame["dbh"].notna() & ((height < rule["minimum"]) | (height > rule["maximum"]))
+        _set_aside(frame, away, "", f"{rule['column']} < {rule['minimum']} m / > {rule['maximum']} m", notes)
+        unknown = int((frame["dbh"].notna() & height.isna()).sum())
+        if unknown:
+            notes.append(
+                tr(
+                    f"{unknown} dbh values kept although {rule['column']} is blank",
+                    f"{unknown} 个胸径未注明量测高度（{rule['column']} 为空），予以保留",
+                )
+            )
+    # What remains on plants below breast height cannot be a diameter there.
+    low = frame["dbh"].notna() & (frame["height"] < rule["breast_height"])
+    _set_aside(frame, low, "", f"height < {rule['breast_height']} m", notes)
+
+
+def _set_aside(frame, away, move_to, why, notes) -> None:
+    if not away.any():
+        return
+    count = int(away.sum())
+    if move_to:
+        frame[move_to] = frame["dbh"].where(away)
+        notes.append(
+            tr(
+                f"{count} diameters moved from dbh to {move_to} ({why})",
+                f"{count} 个直径由胸径改记为 {move_to}（{why}）",
+            )
+        )
+    else:
+        notes.append(
+            tr(
+                f"{count} dbh values set to missing: not at breast height ({why})",
+                f"{count} 个胸径设为缺失：不在胸高处量测（{why}）",
+            )
+        )
+    frame["dbh"] = frame["dbh"].mask(away)
+
+
+# Scientific names as data sets write them.
 
 #: Cyrillic letters that look like Latin ones; keyboards of the region mix them into names and headers.
 LOOKALIKES = str.maketrans("АВЕКМНОРСТХІЈаеорсухіјѕ", "ABEKMHOPCTXIJaeopcyxijs")
@@ -150,7 +420,7 @@ def latin(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _variants() -> dict[str, str]:
-    return {row["found"]: row["use"] for row in data_files.records("vocabulary", "name_variants.csv")}
+    return {row["found"]: row["use"] for row in files.records("vocabulary", "name_variants.csv")}
 
 
 @lru_cache(maxsize=4096)
@@ -243,7 +513,7 @@ def species_id(species: str) -> str:
         return ""
 
 
-# --- What follows from the columns of a data set: exceptions of single studies, differences, sums, ratios.
+# What follows from the columns of a data set.
 
 
 def derive(frame, entry, notes) -> None:
@@ -373,234 +643,3 @@ def _sum(frame, item, notes) -> None:
                 f"{text}：为 {int(fill.sum())} 条缺该值的记录计算",
             )
         )
-
-
-# --- Read an open data set by what ``data/open.yml`` says of its columns, counting every value it sets asid
-
-#: Columns of which one says what a record is.
-IDENTIFIERS = {"tree_id", "plot_id", "core_id"}
-
-
-def read_open(name: str) -> pd.DataFrame:
-    """Read an open data set in vocabulary names and units.
-
-    Parameters
-    ----------
-    name : str
-        A name in ``data/open.yml``.
-
-    Returns
-    -------
-    frame : DataFrame
-        One row per record of the file; ``attrs["source"]`` and ``attrs["notes"]``.
-
-    Raises
-    ------
-    DataError
-        The file is not at hand, or lacks a column.
-    """
-    entry = catalogue.entry(name)
-    path, *others = catalogue.entry_files(name)
-    notes = []
-    raw = _raw(path, notes)
-    for item, other in zip(entry.get("joins", ()), others, strict=True):
-        raw = _join(raw, _raw(other, notes), item["keys"], other)
-    wanted = [item["column"] for item in entry["columns"].values()]
-    wanted += [entry["species"]] if "species" in entry else []
-    missing = [column for column in wanted if column not in raw]
-    if missing:
-        raise DataError(
-            tr(
-                f"{path}: no column {', '.join(missing)}; columns: {', '.join(raw.columns)}",
-                f"{path}：没有列 {'、'.join(missing)}；已有列：{', '.join(raw.columns)}",
-            )
-        )
-    columns = _species(raw[entry["species"]], notes) if "species" in entry else {}
-    if not IDENTIFIERS & set(entry["columns"]):
-        columns["tree_id"] = pd.Series([f"{name}_{i + 1:05d}" for i in range(len(raw))], index=raw.index)
-    for variable, item in entry["columns"].items():
-        columns[variable] = _column(raw[item["column"]], variable, item, notes)
-    frame = pd.DataFrame(columns)
-    _diameter_height(frame, raw, entry.get("diameter_height"), notes)
-    derive(frame, entry, notes)
-    components = {
-        v: i["component"] for v, i in entry["columns"].items() if "component" in i and "as" not in i
-    }
-    components |= {d["variable"]: d["component"] for d in entry.get("differences", [])}
-    digests = {
-        item["path"]: paths.file_sha256(file)
-        for item, file in zip(entry["files"], [path, *others], strict=True)
-    }
-    changed = [item["path"] for item in entry["files"] if digests[item["path"]] != item["sha256"]]
-    if changed:
-        notes.append(
-            tr(
-                f"{', '.join(changed)} differs from the file described in data/open.yml (SHA-256)",
-                f"{'、'.join(changed)} 与 data/open.yml 所述文件不同（SHA-256）",
-            )
-        )
-    frame.attrs["notes"] = notes
-    frame.attrs["source"] = {
-        "spec": f"open:{name}",
-        "where": {},
-        "title": entry["title"]["en"],
-        "title_zh": entry["title"]["zh"],
-        "citation": entry["citation"],
-        "licence": entry["licence"],
-        "origin": entry["origin"],
-        "components": components,
-        "files": digests,
-    }
-    return frame
-
-
-def _raw(path, notes) -> pd.DataFrame:
-    """Text cells as in the file, under headers written in Latin letters only."""
-    rows = list(csv.reader(io.StringIO(data_files.read_text(path))))
-    header = [latin(cell) for cell in rows[0]]
-    for before, after in zip(rows[0], header, strict=True):
-        if before.strip() != after:
-            text = f"{before!r} → {after!r}"
-            notes.append(
-                tr(f"header {text}: letters of another alphabet", f"表头 {text}：含其他字母表的字母")
-            )
-    lengths = [f"{i + 1}: {len(row)}" for i, row in enumerate(rows) if len(row) != len(header)]
-    if lengths:
-        raise DataError(
-            tr(
-                f"{path}: expected {len(header)} cells in every line, found\n{listing(lengths)}",
-                f"{path}：每行应有 {len(header)} 个单元格，而\n{listing(lengths)}",
-            )
-        )
-    return pd.DataFrame(rows[1:], columns=header, dtype="object")
-
-
-def _join(raw, other, keys, path) -> pd.DataFrame:
-    """Add to every record the columns of a second file that it lacks, found by shared keys."""
-    twice = other[other.duplicated(keys)]
-    alone = raw[~pd.MultiIndex.from_frame(raw[keys]).isin(pd.MultiIndex.from_frame(other[keys]))]
-    problems = [
-        tr(f"keys used twice: {row}", f"键重复：{row}") for row in twice[keys].drop_duplicates().to_numpy()
-    ]
-    problems += [
-        tr(f"no record for {row}", f"没有 {row} 的记录") for row in alone[keys].drop_duplicates().to_numpy()
-    ]
-    if problems:
-        raise DataError(f"{path}: {listing(problems)}")
-    fresh = [c for c in other.columns if c in keys or c not in raw]
-    return raw.merge(other[fresh], on=keys, how="left", validate="many_to_one")
-
-
-def _species(labels, notes) -> dict:
-    """Columns species, genus and species_id from the labels of a data set."""
-    cleaned = [clean(label) for label in labels]
-    species = pd.Series([s or None for s, _, _ in cleaned], index=labels.index, dtype="str")
-    genus = pd.Series([g or None for _, g, _ in cleaned], index=labels.index, dtype="str")
-    keys = {s: species_id(s) or None for s in set(species.dropna())}
-    foreign = sum(latin(label) != " ".join(label.split()) for label in labels)
-    several = sum(n > 1 for _, _, n in cleaned)
-    unnamed = sum(n < 2 and not s for s, _, n in cleaned)
-    for count, en, zh in (
-        (
-            foreign,
-            "species labels held letters of another alphabet, replaced",
-            "个树种名含其他字母表的字母，已替换",
-        ),
-        (
-            several,
-            "records name several taxa: species blank, genus kept where they share it",
-            "条记录含多个树种：树种留空，同属时保留属名",
-        ),
-        (unnamed, "records name a genus only, or nothing: species blank", "条记录只有属名或无名称：树种留空"),
-    ):
-        if count:
-            notes.append(tr(f"{count} {en}", f"{count} {zh}"))
-    return {"species": species, "genus": genus, "species_id": species.map(keys).astype("str")}
-
-
-def _column(cells, variable, item, notes) -> pd.Series:
-    blank_only = int(sum(bool(cell) and not cell.strip() for cell in cells))
-    if blank_only:
-        text = tr(
-            f"{item['column']}: {blank_only} cells hold only a blank, read as missing",
-            f"{item['column']}：{blank_only} 个单元格只有空格，按缺失处理",
-        )
-        notes.append(text)
-    cells = cells.str.strip()
-    cells = cells.mask(cells.isin(data_files.MISSING))
-    if "unit" not in item:
-        if "values" in item:
-            cells = cells.map(lambda cell: item["values"].get(cell, cell), na_action="ignore")
-        return cells.map(lambda cell: " ".join(latin(cell).split()), na_action="ignore").astype("str")
-    values = pd.to_numeric(cells, errors="coerce").astype(float)
-    text = cells[values.isna() & cells.notna()]
-    if len(text):
-        kinds = ", ".join(f"{cell} ({count})" for cell, count in Counter(text).most_common(8))
-        notes.append(
-            tr(
-                f"{item['column']}: {len(text)} cells hold text, set to missing: {kinds}",
-                f"{item['column']}：{len(text)} 个单元格为文字，设为缺失：{kinds}",
-            )
-        )
-    known = vocabulary.variable(item.get("as", variable))
-    values = pd.Series(vocabulary.convert(values.to_numpy(), item["unit"], known.unit), index=cells.index)
-    # A length or mass of zero or less was not measured; the limits of the vocabulary are left to `data check`.
-    impossible = (values <= 0) if (known.minimum or 0) > 0 else (values < (known.minimum or 0))
-    if known.role != "position" and impossible.any():
-        count = int(impossible.sum())
-        notes.append(
-            tr(
-                f"{item['column']}: {count} values at or below zero set to missing",
-                f"{item['column']}：{count} 个不大于零的值设为缺失",
-            )
-        )
-        values = values.mask(impossible)
-    return values
-
-
-def _diameter_height(frame, raw, rule, notes) -> None:
-    """Set aside diameters that were not measured at breast height."""
-    if not rule:
-        return
-    cells = raw[rule["column"]]
-    if "rules" in rule:
-        for item in rule["rules"]:
-            away = frame["dbh"].notna() & cells.str.contains(item["contains"], regex=False)
-            _set_aside(frame, away, item["move_to"], f"{rule['column']}: … {item['contains']}", notes)
-    else:
-        height = pd.to_numeric(cells, errors="coerce")
-        away = frame["dbh"].notna() & ((height < rule["minimum"]) | (height > rule["maximum"]))
-        _set_aside(frame, away, "", f"{rule['column']} < {rule['minimum']} m / > {rule['maximum']} m", notes)
-        unknown = int((frame["dbh"].notna() & height.isna()).sum())
-        if unknown:
-            notes.append(
-                tr(
-                    f"{unknown} dbh values kept although {rule['column']} is blank",
-                    f"{unknown} 个胸径未注明量测高度（{rule['column']} 为空），予以保留",
-                )
-            )
-    # What remains on plants below breast height cannot be a diameter there.
-    low = frame["dbh"].notna() & (frame["height"] < rule["breast_height"])
-    _set_aside(frame, low, "", f"height < {rule['breast_height']} m", notes)
-
-
-def _set_aside(frame, away, move_to, why, notes) -> None:
-    if not away.any():
-        return
-    count = int(away.sum())
-    if move_to:
-        frame[move_to] = frame["dbh"].where(away)
-        notes.append(
-            tr(
-                f"{count} diameters moved from dbh to {move_to} ({why})",
-                f"{count} 个直径由胸径改记为 {move_to}（{why}）",
-            )
-        )
-    else:
-        notes.append(
-            tr(
-                f"{count} dbh values set to missing: not at breast height ({why})",
-                f"{count} 个胸径设为缺失：不在胸高处量测（{why}）",
-            )
-        )
-    frame["dbh"] = frame["dbh"].mask(away)

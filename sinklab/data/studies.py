@@ -3,17 +3,11 @@
 ``data/studies/<id>/`` holds four files. ``data.csv`` is kept as received. ``columns.csv`` gives each
 raw column its vocabulary variable, the unit it was written in and, for masses, what exactly was
 weighed. ``corrections.csv`` changes single cells, each with old value, new value, reason and name.
-``study.yml`` says what the study is.
-
-Changes to single cells of a raw table, each with its reason.
-
-One thing that is wrong in a file, and what was read of a study.
-
-Read the four files of a study and collect everything that stands in the way.
+``study.yml`` says what the study is. :func:`inspect` collects everything that stands in the way of reading
+them, :func:`read_study` refuses a study with any of it.
 """
 
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -22,147 +16,14 @@ import yaml
 
 from sinklab import paths
 from sinklab.data import files, vocabulary
+from sinklab.data.catalogue import STUDY_FILES, study_folder
 from sinklab.language import DataError, UnitError, listing, tr
 
-# --- Field studies: a folder with the raw table, what its columns mean, what was corrected and why.
-
-FILES = ("data.csv", "columns.csv", "corrections.csv", "study.yml")
-
-
-def list_studies() -> tuple[str, ...]:
-    """Ids of the studies under ``data/studies``, sorted."""
-    return tuple(sorted(path.parent.name for path in paths.data("studies").glob("*/study.yml")))
-
-
-def study_folder(study_id) -> Path:
-    """Folder of a study, by its id or by the path of a folder.
-
-    Raises
-    ------
-    DataError
-        With the ids that exist.
-    """
-    folder = Path(study_id)
-    if folder.is_dir() and (folder / "study.yml").is_file():
-        return folder.resolve()
-    folder = paths.data("studies", str(study_id))
-    if str(study_id) and (folder / "study.yml").is_file():
-        return folder
-    known = list_studies()
-    near = get_close_matches(str(study_id), known, n=3) or known
-    raise DataError(
-        tr(
-            f"study {str(study_id)!r} does not exist in data/studies; known: {', '.join(near) or 'none'}",
-            f"data/studies 中没有研究 {str(study_id)!r}；已有：{'、'.join(near) or '无'}",
-        )
-    )
-
-
-def study_files(study_id) -> list[Path]:
-    """Return the four files of a study."""
-    folder = study_folder(study_id)
-    return [folder / name for name in FILES]
-
-
-def read_study(study_id):
-    """Read a study in vocabulary names and units, with its corrections applied.
-
-    Parameters
-    ----------
-    study_id : str or path
-        Name of a folder in ``data/studies``, or a folder.
-
-    Returns
-    -------
-    frame : DataFrame, one row per record
-        Columns named and measured as in ``data/vocabulary/variables.csv``, with ``study_id`` and
-        ``species`` added; row ``i`` is record ``i + 1`` of ``data.csv``. ``attrs["study"]`` holds
-        ``study.yml`` and the component of each mass, ``attrs["source"]`` what a table keeps of it,
-        ``attrs["notes"]`` what was changed or left out.
-
-    Raises
-    ------
-    DataError
-        Everything that is wrong with the four files, at once.
-    """
-    found = inspect(study_folder(study_id))
-    if found.problems:
-        raise DataError(listing(found.problems))
-    return found.frame
-
-
-# --- Changes to single cells of a raw table, each with its reason.
-
-
-def _same(found: str, expected: str) -> bool:
-    try:
-        return float(found) == float(expected)
-    except ValueError:
-        return found == expected
-
-
-def correct(found, raw, keys, corrections) -> pd.DataFrame:
-    """Apply the rows of ``corrections.csv`` to raw cells; column ``*`` leaves the whole record out.
-
-    Parameters
-    ----------
-    found : Inspection
-        Takes the problems: a record or column that is not there, an old value that is another one, a
-        correction without reason or name.
-    raw : DataFrame of str
-    keys : list of str
-        Name of each record.
-    corrections : DataFrame of str
-
-    Returns
-    -------
-    raw : DataFrame of str
-        With the index of the records that stay.
-    """
-    raw, dropped = raw.copy(), []
-    for number, row in enumerate(corrections.to_dict("records"), start=1):
-
-        def problem(column, value, expected, advice="", number=number):
-            found.add("corrections.csv", f"#{number}", column, value, expected, advice)
-
-        for name in ("reason", "who"):
-            if not row[name]:
-                problem(name, "–", tr("a value", "有内容"))
-        rows = [i for i, key in enumerate(keys) if row["record"] in (key, f"#{i + 1}")]
-        if len(rows) != 1:
-            expected = tr("one record of data.csv", "data.csv 中的一条记录")
-            advice = tr(
-                f"{len(rows)} records match; use #n for record n", f"匹配到 {len(rows)} 条；可用 #n 指第 n 条"
-            )
-            problem("record", row["record"], expected, advice)
-            continue
-        if row["column"] == "*":
-            dropped.append(rows[0])
-            continue
-        if row["column"] not in raw:
-            problem("column", row["column"], tr("a column of data.csv, or *", "data.csv 中的列，或 *"))
-            continue
-        cell = raw.at[rows[0], row["column"]]
-        if not _same(cell, row["old"]):
-            advice = tr("data.csv or the correction was changed since", "data.csv 或更正记录之后被改动过")
-            problem(f"old ({row['column']})", row["old"] or "–", cell or "–", advice)
-            continue
-        raw.at[rows[0], row["column"]] = row["new"]
-    changed = len(corrections) - len(dropped)
-    if changed:
-        found.notes.append(
-            tr(f"{changed} cells corrected (corrections.csv)", f"更正 {changed} 个单元格（corrections.csv）")
-        )
-    if dropped:
-        text = tr(
-            f"{len(dropped)} records left out (corrections.csv)",
-            f"剔除 {len(dropped)} 条记录（corrections.csv）",
-        )
-        found.notes.append(text)
-    return raw.drop(index=dropped)
-
-
-# --- One thing that is wrong in a file, and what was read of a study.
+COLUMNS = ("column", "variable", "unit_in", "component", "note")
+CORRECTIONS = ("record", "column", "old", "new", "reason", "who")
+#: What study.yml must say; a simulated study also says how it was generated.
+FIELDS = ("title", "species", "region", "method", "origin", "licence", "contacts", "citation")
+ORIGINS = ("measured", "simulated")
 
 
 @dataclass(frozen=True)
@@ -208,16 +69,34 @@ class Inspection:
         )
 
 
-# --- Read the four files of a study and collect everything that stands in the way.
+def read_study(study_id: str | Path) -> pd.DataFrame:
+    """Read a study in vocabulary names and units, with its corrections applied.
 
-COLUMNS = ("column", "variable", "unit_in", "component", "note")
-CORRECTIONS = ("record", "column", "old", "new", "reason", "who")
-#: What study.yml must say; a simulated study also says how it was generated.
-FIELDS = ("title", "species", "region", "method", "origin", "licence", "contacts", "citation")
-ORIGINS = ("measured", "simulated")
+    Parameters
+    ----------
+    study_id : str or path
+        Name of a folder in ``data/studies``, or a folder.
+
+    Returns
+    -------
+    frame : DataFrame, one row per record
+        Columns named and measured as in ``data/vocabulary/variables.csv``, with ``study_id`` and
+        ``species`` added; row ``i`` is record ``i + 1`` of ``data.csv``. ``attrs["study"]`` holds
+        ``study.yml`` and the component of each mass, ``attrs["source"]`` what a table keeps of it,
+        ``attrs["notes"]`` what was changed or left out.
+
+    Raises
+    ------
+    DataError
+        Everything that is wrong with the four files, at once.
+    """
+    found = inspect(study_folder(study_id))
+    if found.problems:
+        raise DataError(listing(found.problems))
+    return found.frame
 
 
-def inspect(folder) -> Inspection:
+def inspect(folder: str | Path) -> Inspection:
     """Read a study as far as possible and collect its problems instead of raising them."""
     found = Inspection(Path(folder))
     _read_info(found)
@@ -402,5 +281,76 @@ def _describe(found) -> None:
         "licence": info.get("licence", ""),
         "origin": info.get("origin", ""),
         "components": components,
-        "files": paths.files_sha256(p for p in (folder / n for n in FILES) if p.is_file()),
+        "files": paths.files_sha256(p for p in (folder / n for n in STUDY_FILES) if p.is_file()),
     }
+
+
+# Corrections.
+
+
+def _same(found: str, expected: str) -> bool:
+    try:
+        return float(found) == float(expected)
+    except ValueError:
+        return found == expected
+
+
+def correct(found, raw, keys, corrections) -> pd.DataFrame:
+    """Apply the rows of ``corrections.csv`` to raw cells; column ``*`` leaves the whole record out.
+
+    Parameters
+    ----------
+    found : Inspection
+        Takes the problems: a record or column that is not there, an old value that is another one, a
+        correction without reason or name.
+    raw : DataFrame of str
+    keys : list of str
+        Name of each record.
+    corrections : DataFrame of str
+
+    Returns
+    -------
+    raw : DataFrame of str
+        With the index of the records that stay.
+    """
+    raw, dropped = raw.copy(), []
+    for number, row in enumerate(corrections.to_dict("records"), start=1):
+
+        def problem(column, value, expected, advice="", number=number):
+            found.add("corrections.csv", f"#{number}", column, value, expected, advice)
+
+        for name in ("reason", "who"):
+            if not row[name]:
+                problem(name, "–", tr("a value", "有内容"))
+        rows = [i for i, key in enumerate(keys) if row["record"] in (key, f"#{i + 1}")]
+        if len(rows) != 1:
+            expected = tr("one record of data.csv", "data.csv 中的一条记录")
+            advice = tr(
+                f"{len(rows)} records match; use #n for record n", f"匹配到 {len(rows)} 条；可用 #n 指第 n 条"
+            )
+            problem("record", row["record"], expected, advice)
+            continue
+        if row["column"] == "*":
+            dropped.append(rows[0])
+            continue
+        if row["column"] not in raw:
+            problem("column", row["column"], tr("a column of data.csv, or *", "data.csv 中的列，或 *"))
+            continue
+        cell = raw.at[rows[0], row["column"]]
+        if not _same(cell, row["old"]):
+            advice = tr("data.csv or the correction was changed since", "data.csv 或更正记录之后被改动过")
+            problem(f"old ({row['column']})", row["old"] or "–", cell or "–", advice)
+            continue
+        raw.at[rows[0], row["column"]] = row["new"]
+    changed = len(corrections) - len(dropped)
+    if changed:
+        found.notes.append(
+            tr(f"{changed} cells corrected (corrections.csv)", f"更正 {changed} 个单元格（corrections.csv）")
+        )
+    if dropped:
+        text = tr(
+            f"{len(dropped)} records left out (corrections.csv)",
+            f"剔除 {len(dropped)} 条记录（corrections.csv）",
+        )
+        found.notes.append(text)
+    return raw.drop(index=dropped)

@@ -267,10 +267,10 @@ class Inputs:
         spec = str(source.get("spec") or "")
         stored = dict(source.get("files") or {})
         if spec.partition(":")[0] in LOADED and stored:
-            from sinklab.data import open_data
+            from sinklab.data import catalogue
 
             try:
-                files = open_data.files(spec)
+                files = catalogue.input_files(spec)
                 if spec.startswith("open:"):
                     # Known by their names in the catalogue, wherever they lie.
                     ends = {

@@ -294,10 +294,10 @@ def inputs(file, items, values, place, known: dict) -> tuple[Path, ...]:
 
 
 def _source(file, spec, place) -> list[Path]:
-    from sinklab.data import open_data
+    from sinklab.data import catalogue
 
     try:
-        return [Path(path) for path in open_data.files(spec)]
+        return [Path(path) for path in catalogue.input_files(spec)]
     except SinklabError as error:
         file.report(str(error), *place)
         return []

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from sinklab.cli import main
+from sinklab.data.catalogue import list_studies
 from sinklab.data.checks import check, check_frame, height_curve
-from sinklab.data.studies import list_studies
 from sinklab.language import DataError
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from sinklab import paths
 from sinklab.data import catalogue, open_data, vocabulary
-from sinklab.data.catalogue import select
+from sinklab.data.open_data import select
 from sinklab.language import DataError
 
 STUDY = "study:chinese_fir_simulated"
@@ -124,11 +124,11 @@ def test_unknown_sources_are_refused_alike(spec):
     with pytest.raises(DataError):
         open_data.load(spec)
     with pytest.raises(DataError):
-        open_data.files(spec)
+        catalogue.input_files(spec)
 
 
 def test_files_needs_no_pandas(repository):
-    code = f"from sinklab.data import open_data; import sys; open_data.files('{STUDY}'); assert 'pandas' not in sys.modules"
+    code = f"from sinklab.data import catalogue; import sys; catalogue.input_files('{STUDY}'); assert 'pandas' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=repository, check=True)
 
 
@@ -215,7 +215,7 @@ def test_get_without_address_says_where(shelf):
 
 def test_absent_data_say_what_to_do(shelf):
     with pytest.raises(DataError, match=r"set/a\.csv not found in .*data get x --mirror"):
-        open_data.files("open:x")
+        catalogue.input_files("open:x")
 
 
 # Reading, on a small file with every trap --------------------------------------------------------
@@ -397,8 +397,8 @@ def test_enough_chinese_plots(open_data, where, n, stock, roots):
 
 @pytest.mark.open_data
 def test_files_of_open_data_are_the_ones_described(open_data):
-    assert [p.name for p in open_data.files("open:baad")] == ["baad_data.csv", "open.yml"]
-    assert open_data.files("open:baad")[1] == paths.data("open.yml")
+    assert [p.name for p in catalogue.input_files("open:baad")] == ["baad_data.csv", "open.yml"]
+    assert catalogue.input_files("open:baad")[1] == paths.data("open.yml")
     for name in catalogue.entries():
         frame = open_data.load(f"open:{name}")
         assert not any("differs from the file" in note for note in frame.attrs["notes"])

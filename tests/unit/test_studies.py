@@ -8,7 +8,8 @@ import pytest
 
 from sinklab.assess import simulate
 from sinklab.data import files
-from sinklab.data.studies import list_studies, read_study, study_files
+from sinklab.data.catalogue import list_studies, study_files
+from sinklab.data.studies import read_study
 from sinklab.language import DataError
 
 STUDY = "chinese_fir_simulated"
