@@ -1,4 +1,4 @@
-r"""Named distributions of scalar parameters, one set of columns for all.
+r"""Named distributions of scalar parameters: one set of columns for all, and which family raw values come from.
 
 ============ =============================== ======================= =================
 family       p1                              p2                      support
@@ -11,14 +11,8 @@ beta         first shape                     second shape            0 to 1
 logitnormal  mean of the logit               sd of the logit         0 to 1
 ============ =============================== ======================= =================
 
-Source
-------
-Johnson N.L., Kotz S., Balakrishnan N. (1994, 1995) Continuous Univariate Distributions, 2nd edition.
-Wiley.
-
-Which family of distributions do raw values come from? Compared by how well each predicts a value left out.
-
-The expected log predictive density :math:`\sum_i \ln p(x_i \mid x_{-i})` is found by refitting without
+Families are compared by how well each predicts a value left out. The expected log predictive density
+:math:`\sum_i \ln p(x_i \mid x_{-i})` is found by refitting without
 each value while there are few, and beyond that by Pareto-smoothed importance sampling over draws of the
 parameters (Laplace's approximation, corrected), with the diagnostic k that says where it may not be trusted.
 
@@ -31,7 +25,8 @@ comparison: their density at nought is no probability.
 
 Source
 ------
-Vehtari A., Gelman A., Gabry J. (2017) Practical Bayesian model evaluation using leave-one-out
+Johnson N.L., Kotz S., Balakrishnan N. (1994, 1995) Continuous Univariate Distributions, 2nd edition.
+Wiley. Vehtari A., Gelman A., Gabry J. (2017) Practical Bayesian model evaluation using leave-one-out
 cross-validation and WAIC. Statistics and Computing 27:1413-1432. Yao Y., Vehtari A., Simpson D., Gelman A.
 (2018) Using stacking to average Bayesian predictive distributions. Bayesian Analysis 13:917-1007.
 """
@@ -44,10 +39,20 @@ from scipy import optimize, special, stats
 
 from sinklab.language import DataError, tr
 
-# --- Named distributions of scalar parameters, one set of columns for all.
-
 FAMILIES = ("normal", "lognormal", "gamma", "weibull", "beta", "logitnormal")
 UNIT_INTERVAL = ("beta", "logitnormal")
+#: Families whose first parameter is a mean, on some scale, and may be any number.
+LOCATED = ("normal", "lognormal", "logitnormal")
+ZERO = "zero_"
+#: Families that may stand above a point mass at nought.
+ABOVE_ZERO = ("lognormal", "gamma", "weibull")
+CANDIDATES = (*FAMILIES, *(ZERO + f for f in ABOVE_ZERO))
+METHODS = ("auto", "exact", "psis")
+MOST_EXACT = 200
+LEAST = 4
+N_DRAW = 1000
+#: Above this the importance weights of a value have no finite variance.
+K_LIMIT = 0.7
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Distribution:
                     f"分布 {self.family!r} 不在 {FAMILIES} 之中",
                 )
             )
-        positive = self.p2 > 0 and (self.family in ("normal", "lognormal", "logitnormal") or self.p1 > 0)
+        positive = self.p2 > 0 and (self.family in LOCATED or self.p1 > 0)
         if not (np.isfinite([self.p1, self.p2]).all() and positive):
             raise DataError(
                 tr(
@@ -88,16 +93,16 @@ class Distribution:
                 return stats.weibull_min(self.p1, scale=self.p2)
         return stats.beta(self.p1, self.p2)
 
-    def quantile(self, q):
+    def quantile(self, q: float | np.ndarray) -> float | np.ndarray:
         """Value below which a share ``q`` lies."""
         value = self._frozen().ppf(q)
         return special.expit(value) if self.family == "logitnormal" else value
 
-    def cdf(self, x):
+    def cdf(self, x: float | np.ndarray) -> float | np.ndarray:
         """Share below ``x``."""
         return self._frozen().cdf(special.logit(x) if self.family == "logitnormal" else x)
 
-    def pdf(self, x):
+    def pdf(self, x: float | np.ndarray) -> float | np.ndarray:
         """Density at ``x``."""
         if self.family != "logitnormal":
             return self._frozen().pdf(x)
@@ -127,6 +132,42 @@ class Distribution:
         value, weights = special.expit(self.p1 + self.p2 * nodes), weights / weights.sum()
         mean = float(weights @ value)
         return mean, float(np.sqrt(weights @ (value - mean) ** 2))
+
+
+@dataclass(frozen=True, eq=False)
+class ZeroInflated:
+    """A point mass at nought of probability ``zero``, and a distribution above it."""
+
+    zero: float
+    above: Distribution
+
+    @property
+    def family(self) -> str:
+        """Name of the family, such as ``zero_gamma``."""
+        return ZERO + self.above.family
+
+    def log_density(self, x) -> np.ndarray:
+        """Logarithm of the mass at nought, or of the density above it."""
+        x = np.asarray(x, float)
+        out = np.full(x.shape, np.log(self.zero))
+        out[x > 0] = np.log1p(-self.zero) + _log_pdf(self.above, x[x > 0])
+        return out
+
+    def quantile(self, q) -> np.ndarray:
+        """Value below which a share ``q`` lies."""
+        q = np.asarray(q, float)
+        inside = np.clip((q - self.zero) / (1 - self.zero), 0, 1)
+        return np.where(q <= self.zero, 0.0, self.above.quantile(inside))
+
+    def draw(self, n: int, seed: int) -> np.ndarray:
+        """Seeded draws, shape (n,)."""
+        rng = np.random.default_rng(seed)
+        return self.quantile(rng.random(n))
+
+    @property
+    def mean(self) -> float:
+        """Mean, the noughts included."""
+        return (1 - self.zero) * self.above.mean
 
 
 def from_moments(mean: float, sd: float, family: str) -> Distribution:
@@ -169,15 +210,24 @@ def from_moments(mean: float, sd: float, family: str) -> Distribution:
     return Distribution(family, float(solved.x[0]), float(abs(solved.x[1])))
 
 
-def fit(values, family: str) -> Distribution:
-    """Distribution of a family most likely for some values (maximum likelihood).
+def fit(values, family: str) -> Distribution | ZeroInflated:
+    """Distribution of a family, or of one above a point mass at nought, most likely for some values (maximum likelihood).
 
     Raises
     ------
     DataError
-        Fewer than three values, values that are all equal, or values outside the support.
+        An unknown family, fewer than three values, values that are all equal, or values outside the support.
     """
     x = np.asarray(values, float)
+    if family not in CANDIDATES:
+        raise DataError(
+            tr(f"family {family!r} is none of {CANDIDATES}", f"分布 {family!r} 不在 {CANDIDATES} 之中")
+        )
+    if family.startswith(ZERO):
+        if (x < 0).any():
+            count = int((x < 0).sum())
+            raise DataError(tr(f"{family}: {count} values below 0", f"{family}：有 {count} 个负值"))
+        return ZeroInflated((np.sum(x == 0) + 0.5) / (len(x) + 1), fit(x[x > 0], family.removeprefix(ZERO)))
     low, high = (0, 1) if family in UNIT_INTERVAL else (-np.inf if family == "normal" else 0, np.inf)
     if len(x) < 3 or np.ptp(x) == 0 or not ((x > low) & (x < high)).all():
         raise DataError(
@@ -230,83 +280,6 @@ def choose(values, families=FAMILIES) -> tuple[Distribution, pd.DataFrame]:
     return Distribution(best["family"], best["p1"], best["p2"]), table.reset_index(drop=True)
 
 
-# --- Which family of distributions do raw values come from? Compared by how well each predicts a value left
-
-ZERO = "zero_"
-#: Families that may stand above a point mass at nought.
-ABOVE_ZERO = ("lognormal", "gamma", "weibull")
-CANDIDATES = (*FAMILIES, *(ZERO + f for f in ABOVE_ZERO))
-METHODS = ("auto", "exact", "psis")
-MOST_EXACT = 200
-LEAST = 4
-N_DRAW = 1000
-#: Above this the importance weights of a value have no finite variance.
-K_LIMIT = 0.7
-
-
-@dataclass(frozen=True, eq=False)
-class ZeroInflated:
-    """A point mass at nought of probability ``zero``, and a distribution above it."""
-
-    zero: float
-    above: Distribution
-
-    @property
-    def family(self) -> str:
-        """Name of the family, such as ``zero_gamma``."""
-        return ZERO + self.above.family
-
-    def log_density(self, x) -> np.ndarray:
-        """Logarithm of the mass at nought, or of the density above it."""
-        x = np.asarray(x, float)
-        out = np.full(x.shape, np.log(self.zero))
-        out[x > 0] = np.log1p(-self.zero) + _log_pdf(self.above, x[x > 0])
-        return out
-
-    def quantile(self, q) -> np.ndarray:
-        """Value below which a share ``q`` lies."""
-        q = np.asarray(q, float)
-        inside = np.clip((q - self.zero) / (1 - self.zero), 0, 1)
-        return np.where(q <= self.zero, 0.0, self.above.quantile(inside))
-
-    def draw(self, n: int, seed: int) -> np.ndarray:
-        """Seeded draws, shape (n,)."""
-        rng = np.random.default_rng(seed)
-        return self.quantile(rng.random(n))
-
-    @property
-    def mean(self) -> float:
-        """Mean, the noughts included."""
-        return (1 - self.zero) * self.above.mean
-
-
-def fit_family(values, family: str):
-    """Fit one candidate by maximum likelihood.
-
-    Returns
-    -------
-    found : Distribution or ZeroInflated
-
-    Raises
-    ------
-    DataError
-        An unknown family, or values outside its support.
-    """
-    x = np.asarray(values, float)
-    if family not in CANDIDATES:
-        raise DataError(
-            tr(f"family {family!r} is none of {CANDIDATES}", f"分布 {family!r} 不在 {CANDIDATES} 之中")
-        )
-    if not family.startswith(ZERO):
-        return fit(x, family)
-    if (x < 0).any():
-        raise DataError(
-            tr(f"{family}: {int((x < 0).sum())} values below 0", f"{family}：有 {int((x < 0).sum())} 个负值")
-        )
-    above = fit(x[x > 0], family.removeprefix(ZERO))
-    return ZeroInflated((np.sum(x == 0) + 0.5) / (len(x) + 1), above)
-
-
 def compare(values, families=CANDIDATES, method: str = "auto", seed: int = 0) -> pd.DataFrame:
     """Rank families by leave-one-out.
 
@@ -351,7 +324,7 @@ def compare(values, families=CANDIDATES, method: str = "auto", seed: int = 0) ->
             )
             continue
         try:
-            found = fit_family(x, family)
+            found = fit(x, family)
             pointwise[family], k = _exact(x, family) if exact else _psis(x, found, seed)
         except DataError as error:
             left_out[family] = str(error)
@@ -400,9 +373,7 @@ def _log_pdf(found, x) -> np.ndarray:
 def _exact(x, family) -> tuple[np.ndarray, float]:
     """Log density of each value under the fit to the others."""
     kept = ~np.eye(len(x), dtype=bool)
-    return np.array(
-        [_log_pdf(fit_family(x[row], family), x[i : i + 1])[0] for i, row in enumerate(kept)]
-    ), np.nan
+    return np.array([_log_pdf(fit(x[row], family), x[i : i + 1])[0] for i, row in enumerate(kept)]), np.nan
 
 
 def _psis(x, found, seed) -> tuple[np.ndarray, float]:
@@ -425,19 +396,16 @@ def _psis(x, found, seed) -> tuple[np.ndarray, float]:
 
 def _unbound(found) -> np.ndarray:
     """Parameters on the whole line: logarithms of those that must be positive."""
-    free = found.family in ("normal", "lognormal", "logitnormal")
-    return np.array([found.p1 if free else np.log(found.p1), np.log(found.p2)])
+    return np.array([found.p1 if found.family in LOCATED else np.log(found.p1), np.log(found.p2)])
 
 
 def _of(family, theta) -> Distribution:
-    free = family in ("normal", "lognormal", "logitnormal")
-    return Distribution(family, float(theta[0] if free else np.exp(theta[0])), float(np.exp(theta[1])))
+    first = theta[0] if family in LOCATED else np.exp(theta[0])
+    return Distribution(family, float(first), float(np.exp(theta[1])))
 
 
 def _draws(found, x, seed) -> tuple[np.ndarray, np.ndarray]:
     """Draws about the estimate, with the logarithms of their density: Student's t with Laplace's covariance."""
-    from scipy import stats
-
     mode = _unbound(found)
 
     def density(theta):

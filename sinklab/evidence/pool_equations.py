@@ -1,38 +1,33 @@
 r"""Pool published equations by random-effects meta-analysis into a default equation and a prior.
 
-The line of equation i (:mod:`sinklab.knowledge.pseudo`) is :math:`\beta_i = \mu + u_i + e_i` with
-:math:`u_i \sim N(0, T)` between places and :math:`e_i \sim N(0, V_i)` from its few trees. :math:`T` maximises
-the restricted likelihood; :math:`\mu` is the generalised mean, with covariance
-:math:`C = (\sum (T + V_i)^{-1})^{-1}`. At a size with row :math:`x` of centred logarithms, the curve of a new
-place has variance :math:`x^T (C + T) x`, one of its trees the residual variance on top, and intervals use
-Student's t on k - 1 degrees of freedom. The pooled line is the median place.
-
-Fewer equations than ``least_pooled`` in ``data/rules/equation_checks.csv`` cannot tell :math:`T`; they take
-that of a wider group of equations, and say so.
-
-Source
-------
-van Houwelingen H.C., Arends L.R., Stijnen T. (2002) Advanced methods in meta-analysis: multivariate
-approach and meta-regression. Statistics in Medicine 21:589-624.
-
-A default equation pooled from published ones: its text, predictions with intervals, and priors.
-
-One straight line in logarithms for every published equation, with its sampling covariance.
-
-*Pseudo-data.* Equation i is read at as many pseudo-trees as it was fitted to, spread evenly over the
+*One line for every equation.* Equation i is read at as many pseudo-trees as it was fitted to, spread evenly over the
 logarithm of its range of diameters, and :math:`\ln y` is regressed on the centred logarithms of the
 predictors. Power forms are met exactly; what another form leaves over joins the residual.
 
 *Sampling covariance.* :math:`V_i = s_i^2 (X^T X)^{-1}` over the pseudo-trees. The residual variance follows
 from the printed R² and the variance of the line over the range, :math:`s^2 = v (1 - R^2) / R^2`, but not less
-than a house rule says; where none is printed it is the median of the others, or the rule. An equation without n is taken to rest on as few trees
-as any of the others.
+than a house rule says; where none is printed it is the median of the others, or the rule. An equation without n is taken
+to rest on as few trees as any of the others.
 
 *Heights.* A line over diameter alone may rest on equations that need a height as well: they are read
 along the heights of ``heights.csv``, and the spread of heights about that curve is added to the variance
 of their level. Over diameter and height only equations of both are used.
 
-A pooled equation as a result like any other: it can be predicted, tabled, drafted and propagated.
+*Pooling.* The line of equation i is :math:`\beta_i = \mu + u_i + e_i` with
+:math:`u_i \sim N(0, T)` between places and :math:`e_i \sim N(0, V_i)` from its few trees. :math:`T` maximises
+the restricted likelihood; :math:`\mu` is the generalised mean, with covariance
+:math:`C = (\sum (T + V_i)^{-1})^{-1}`. At a size with row :math:`x` of centred logarithms, the curve of a new
+place has variance :math:`x^T (C + T) x`, one of its trees the residual variance on top, and intervals use
+Student's t on k - 1 degrees of freedom. The pooled line is the median place.
+Fewer equations than ``least_pooled`` in ``data/rules/equation_checks.csv`` cannot tell :math:`T`; they take
+that of a wider group of equations, and say so.
+
+The pooled equation predicts with intervals, states priors, and becomes a result like any other (:func:`as_result`).
+
+Source
+------
+van Houwelingen H.C., Arends L.R., Stijnen T. (2002) Advanced methods in meta-analysis: multivariate
+approach and meta-regression. Statistics in Medicine 21:589-624.
 """
 
 from dataclasses import dataclass, field
@@ -49,8 +44,6 @@ from sinklab.language import DataError, tr
 from sinklab.results import indices
 from sinklab.results.fit_result import Certificate, FitResult
 from sinklab.results.variance import ResidualModel
-
-# --- One straight line in logarithms for every published equation, with its sampling covariance.
 
 PREDICTORS = (("dbh",), ("dbh", "height"))
 MOST_TREES = 300  # more pseudo-trees change nothing but the time
@@ -96,9 +89,7 @@ def usable(rows, predictors) -> pd.DataFrame:
                 f"按 {'、'.join(wanted)} 合并；应为 {' 或 '.join('、'.join(p) for p in PREDICTORS)}",
             )
         )
-    allowed = ({"dbh"}, {"dbh", "height"}) if wanted == ("dbh",) else ({"dbh", "height"},)
-    good = [set(cell.split(";")) in allowed for cell in rows["predictors"]]
-    found = rows[np.array(good, bool) & rows["group"].isin(equations.trees())]
+    found = rows[_readable(rows, wanted)]
     if found.empty:
         raise DataError(
             tr(
@@ -107,6 +98,13 @@ def usable(rows, predictors) -> pd.DataFrame:
             )
         )
     return found
+
+
+def _readable(rows, predictors) -> pd.Series:
+    """Which equations are of trees and can be read over the predictors."""
+    allowed = ({"dbh"}, {"dbh", "height"}) if tuple(predictors) == ("dbh",) else ({"dbh", "height"},)
+    good = [set(cell.split(";")) in allowed for cell in rows["predictors"]]
+    return pd.Series(good, index=rows.index, dtype=bool) & rows["group"].isin(equations.trees())
 
 
 def lines(rows, predictors, centre, limits) -> Lines:
@@ -181,10 +179,9 @@ def _line(row, predictors, centre, limits, n) -> dict:
     }
 
 
-# --- A default equation pooled from published ones: its text, predictions with intervals, and priors.
+# The pooled equation: its text, predictions with intervals, and priors.
 
 KINDS = ("mean", "place", "individual")
-LETTERS = "abc"
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +212,7 @@ class PooledEquation:
     @property
     def names(self) -> tuple[str, ...]:
         """Coefficients of the equation: the factor, then the exponents."""
-        return tuple(LETTERS[: len(self.mean)])
+        return tuple("abc"[: len(self.mean)])
 
     def equation(self, at: dict[str, float] | None = None) -> str:
         """The equation as text, such as ``agb = a * dbh**b``; see :meth:`values` for ``at``."""
@@ -316,7 +313,7 @@ class PooledEquation:
         return sorted(self.rows["source_id"].unique())
 
 
-# --- Pool published equations by random-effects meta-analysis into a default equation and a prior.
+# Pooling.
 
 METHOD = "random-effects meta-analysis of published equations by pseudo-data, restricted maximum likelihood"
 #: Steps that keep a variance from becoming exactly nought on the way.
@@ -384,7 +381,7 @@ def pool(rows, predictors=("dbh",), wider=None) -> PooledEquation:
     Parameters
     ----------
     rows : DataFrame
-        As :func:`~sinklab.knowledge.look_up` gives them; one response.
+        As :func:`~sinklab.evidence.equations.look_up` gives them; one response.
     predictors : ("dbh",) or ("dbh", "height")
     wider : DataFrame, optional
         Equations of a wider group, from which the spread between places is taken if ``rows`` are few.
@@ -499,7 +496,7 @@ def default_equation(
     Parameters
     ----------
     response, species, region, **keys
-        See :func:`~sinklab.knowledge.look_up` (``genus``, ``family``, ``group``).
+        See :func:`~sinklab.evidence.equations.look_up` (``genus``, ``family``, ``group``).
     predictors : ("dbh",) or ("dbh", "height")
     least : int
         Number of equations wanted; 1 keeps to the species if it has any.
@@ -511,8 +508,8 @@ def default_equation(
     limits = rules()
     wider = look_up(response, species, region=region, least=10_000, **keys)
     near = wider[wider["level"] != "any"]
-    good, around = _fits(wider, predictors), wider
-    if _fits(near, predictors).sum() >= limits["least_pooled"]:
+    good, around = _readable(wider, predictors), wider
+    if _readable(near, predictors).sum() >= limits["least_pooled"]:
         around = near
     levels = list(dict.fromkeys(wider.loc[good, "level"]))
     for i in range(len(levels)):
@@ -526,18 +523,6 @@ def default_equation(
             f"{species or keys}：没有以 {'、'.join(predictors)} 为自变量的 {response} 方程",
         )
     )
-
-
-def _fits(rows, predictors) -> pd.Series:
-    allowed = [{"dbh", "height"}] + ([{"dbh"}] if tuple(predictors) == ("dbh",) else [])
-    good = [
-        set(cell.split(";")) in allowed and group in equations.trees()
-        for cell, group in zip(rows["predictors"], rows["group"], strict=True)
-    ]
-    return pd.Series(good, index=rows.index, dtype=bool)
-
-
-# --- A pooled equation as a result like any other: it can be predicted, tabled, drafted and propagated.
 
 
 def as_result(pooled: PooledEquation, label: str = "", level: float = 0.95, seed: int = 0) -> FitResult:

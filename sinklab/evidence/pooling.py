@@ -1,4 +1,7 @@
-r"""Put printed values of several studies together: mean, spread between them, a new place.
+r"""Put printed values of several studies together: mean, spread between them, a new place, a species nobody measured.
+
+:func:`summarise` pools each group of rows by itself, :func:`fit` over species, genera and families at once; both give rows of
+``values.csv``.
 
 *Random effects.* Study :math:`i` prints a mean :math:`y_i` with sampling variance :math:`v_i`; the true
 values differ between studies with variance :math:`\tau^2` (Paule & Mandel 1982, by statsmodels). The
@@ -13,41 +16,25 @@ because that widens the mean. Nothing printed means no sampling variance beside 
 own and the common value, so few studies never look more certain than many. Where no group has two
 studies, the standard deviation that one prints stands for the spread between places.
 
-Source
-------
-Higgins J.P.T., Thompson S.G., Spiegelhalter D.J. (2009) A re-evaluation of random-effects
-meta-analysis. J. R. Stat. Soc. A 172:137-159. Paule R.C., Mandel J. (1982) Consensus values and
-weighting factors. J. Res. Natl. Bur. Stand. 87:377-385.
-
-Hierarchical pooling of scalar parameters: species within genus within family, by organ.
-
-Values of a scalar parameter over species, genera and families: what a new stand will have.
-
-On the scale of logarithms (fractions: logits) printed value j is
+*Hierarchy.* On the scale of logarithms (fractions: logits) printed value j is
 
 .. math:: y_j = x_j \beta + u_{family} + u_{genus} + u_{species} + r_{region} + s_{study} + e_j + \epsilon_j
 
 with a mean per organ (:math:`\beta`, flat prior), normal deviations of every level, of what crosses the
 levels when asked for (a region, in which all species share a deviation), of the study (which all its
-values share), between stands (:math:`e`), and the sampling error :math:`\epsilon_j` that the printed ± says
-(:func:`sinklab.pooling.sampling_variance`). Given the standard deviations everything is normal and solved
-exactly; the standard deviations themselves have half-normal priors (``data/rules/hierarchy.csv``) and are
-integrated over by importance sampling from a Student's t about the mode. Few values leave them wide, and
-that widens the answer; nothing is plugged in as if it were known.
-
+values share), between stands (:math:`e`), and the sampling error :math:`\epsilon_j` that the printed ± says.
+Given the standard deviations everything is normal and solved exactly; the standard deviations themselves have
+half-normal priors (``data/rules/hierarchy.csv``) and are integrated over by importance sampling from a Student's t
+about the mode. Few values leave them wide, and that widens the answer; nothing is plugged in as if it were known.
 A species without values takes the spread between species of its genus, a genus without values that
 between genera of its family, and so on. A new stand adds the spread between studies and between stands.
 
 Source
 ------
-Gelman A., Carlin J.B., Stern H.S., et al. (2013) Bayesian Data Analysis, 3rd edition, chapters 5, 10
-and 15. CRC Press.
-
-The answers of a hierarchy as rows of ``values.csv``: every known species, and those that nobody measured.
-
-The scale on which values of a parameter are normal, and mixtures of normals on it.
-
-How far every level spreads: likelihood with the means integrated out, and draws by importance sampling.
+Higgins J.P.T., Thompson S.G., Spiegelhalter D.J. (2009) A re-evaluation of random-effects
+meta-analysis. J. R. Stat. Soc. A 172:137-159. Paule R.C., Mandel J. (1982) Consensus values and
+weighting factors. J. Res. Natl. Bur. Stand. 87:377-385. Gelman A., Carlin J.B., Stern H.S., et al. (2013)
+Bayesian Data Analysis, 3rd edition, chapters 5, 10 and 15. CRC Press.
 """
 
 from dataclasses import dataclass
@@ -61,7 +48,7 @@ from sinklab.data.files import rule_values
 from sinklab.evidence.distributions import Distribution, from_moments
 from sinklab.language import DataError, tr
 
-# --- Put printed values of several studies together: mean, spread between them, a new place.
+# One group of studies.
 
 
 @dataclass(frozen=True)
@@ -86,6 +73,15 @@ def sampling_variance(spread, kind, n) -> float:
         # A range of n values is about as wide as the normal's expected range; unknown n is taken as 2.
         return float((spread / 1.128) ** 2)
     return float(spread**2)
+
+
+def _sampling(rows: pd.DataFrame, variable: str) -> np.ndarray:
+    """Sampling variances of printed rows."""
+    if f"{variable}_spread" not in rows:
+        return np.zeros(len(rows))
+    n = rows["n"].astype(float) if "n" in rows else pd.Series(np.nan, rows.index)
+    cells = zip(rows[f"{variable}_spread"].astype(float), rows["spread_kind"], n, strict=True)
+    return np.array([sampling_variance(*cell) for cell in cells])
 
 
 def between_studies(means, variances) -> float:
@@ -142,7 +138,7 @@ def summarise(rows: pd.DataFrame, variable: str, by, level: float = 0.95) -> pd.
     Parameters
     ----------
     rows : DataFrame
-        As :func:`sinklab.literature.load` returns them.
+        As :func:`sinklab.data.literature.load` returns them.
     variable : str
         Column of values; ``<variable>_spread`` beside it when spreads are printed.
     by : sequence of str
@@ -161,73 +157,68 @@ def summarise(rows: pd.DataFrame, variable: str, by, level: float = 0.95) -> pd.
         A column is missing, or no row has a value.
     """
     by = list(by)
-    missing = [c for c in (variable, *by, "source_id", "spread_kind") if c not in rows]
-    if missing:
-        found = ", ".join(map(str, rows.columns))
-        raise DataError(
-            tr(f"no column {', '.join(missing)}; found {found}", f"没有列 {'、'.join(missing)}；现有 {found}")
-        )
+    _require(rows, (variable, *by, "source_id", "spread_kind"))
     rows = rows[rows[variable].notna()]
     if rows.empty:
         raise DataError(tr(f"{variable}: no row has a value", f"{variable}：没有任何取值"))
-    groups = {}
-    for key, part in rows.groupby(by, sort=True):
-        groups[key] = _studies(part, variable)
-    tau, freedom = _common(groups.values())
+    if f"{variable}_spread" not in rows:
+        rows = rows.assign(**{f"{variable}_spread": np.nan, "spread_kind": "none"})
+    groups = dict(list(rows.groupby(by, sort=True)))
+    tau, freedom = _common(groups.values(), variable)
     return pd.DataFrame([_row(key, part, variable, by, tau, freedom, level) for key, part in groups.items()])
 
 
-def _studies(part, variable) -> pd.DataFrame:
-    spread = f"{variable}_spread"
-    return pd.DataFrame(
-        {
-            "mean": part[variable].astype(float),
-            "spread": part[spread].astype(float) if spread in part else np.nan,
-            "kind": part["spread_kind"] if spread in part else "none",
-            "n": part["n"].astype(float) if "n" in part else np.nan,
-            "source": part["source_id"],
-        }
-    )
+def _require(rows, columns) -> None:
+    missing = [c for c in columns if c not in rows]
+    if missing:
+        raise DataError(
+            tr(
+                f"no column {', '.join(missing)}; found {', '.join(map(str, rows.columns))}",
+                f"没有列 {'、'.join(missing)}；现有 {'、'.join(map(str, rows.columns))}",
+            )
+        )
 
 
-def _common(groups) -> tuple[float, float]:
+def _common(groups, variable) -> tuple[float, float]:
     """Spread between studies over all groups, weighted by their degrees of freedom."""
     squares, freedom = 0.0, 0
-    for g in groups:
-        if len(g) > 1:
-            variances = [
-                sampling_variance(s, k, n) for s, k, n in zip(g["spread"], g["kind"], g["n"], strict=True)
-            ]
-            squares += (len(g) - 1) * between_studies(g["mean"], variances)
-            freedom += len(g) - 1
+    for part in groups:
+        if len(part) > 1:
+            squares += (len(part) - 1) * between_studies(part[variable], _sampling(part, variable))
+            freedom += len(part) - 1
     return (float(np.sqrt(squares / freedom)), freedom) if freedom else (np.nan, 0)
 
 
 def _row(key, part, variable, by, tau, freedom, level) -> dict:
-    pooled = pool(part["mean"], part["spread"], part["kind"], part["n"], tau, freedom)
-    key = [str(k).removesuffix(".0") for k in key]
-    labels = ",".join(key)
-    info = vocabulary.variable(variable)
-    kinds = sorted(set(part["kind"]))
+    n = part["n"].astype(float) if "n" in part else np.full(len(part), np.nan)
+    spread = part[f"{variable}_spread"].astype(float)
+    pooled = pool(part[variable].astype(float), spread, part["spread_kind"], n, tau, freedom)
+    group = [f"{column}={str(k).removesuffix('.0')}" for column, k in zip(by, key, strict=True)]
     borrowed = np.isfinite(tau) and pooled.tau == tau and len(part) < 3
-    row = {
-        "name": f"{variable}[{labels}]",
-        "group": ";".join(f"{column}={k}" for column, k in zip(by, key, strict=True)),
+    told = {"mean": pooled.mean, "sd": pooled.sd, "se": pooled.se, "tau": pooled.tau}
+    told |= _predictive(pooled, vocabulary.variable(variable), level)
+    note = "spread between studies taken from the other groups" if borrowed else ""
+    return _value(variable, group, part, len(part), told, level, note)
+
+
+def _value(variable, group, part, n_study, told, level, note) -> dict:
+    """One row of ``values.csv`` for a group (``column=value``), with the printed rows it rests on."""
+    kinds = sorted(set(part["spread_kind"])) if "spread_kind" in part else []
+    return {
+        "name": f"{variable}[{','.join(g.partition('=')[2] for g in group)}]",
+        "group": ";".join(group),
         "variable": variable,
-        "unit": info.unit,
-        "n_study": len(part),
-        "n": int(part["n"].fillna(1).sum()),
-        "mean": pooled.mean,
-        "sd": pooled.sd,
-        "se": pooled.se,
-        "tau": pooled.tau,
+        "unit": vocabulary.variable(variable).unit,
+        "n_study": n_study,
+        "n": int(part["n"].fillna(1).sum()) if "n" in part else len(part),
+        **told,
         "level": level,
         "interval_kind": "distribution",
         "spread_read": ";".join("se" if k == "unknown" else k for k in kinds),
-        "sources": ";".join(sorted(set(part["source"]))),
-        "note": "spread between studies taken from the other groups" if borrowed else "",
+        # References of an open data set are numbers of its own: the data set is the source.
+        "sources": ";".join(sorted(part["source_id"].unique())) if "source_id" in part else "",
+        "note": note,
     }
-    return row | _predictive(pooled, info, level)
 
 
 def _predictive(pooled, info, level) -> dict:
@@ -246,7 +237,7 @@ def _predictive(pooled, info, level) -> dict:
     return {"family": family, "p1": found.p1, "p2": found.p2, "q025": float(low), "q975": float(high)}
 
 
-# --- The scale on which values of a parameter are normal, and mixtures of normals on it.
+# The scale on which values of a parameter are normal, and mixtures of normals on it.
 
 N_NODE = 30
 
@@ -303,7 +294,7 @@ def moments(scale, centres, spreads) -> tuple[float, float]:
     return mean, float(np.sqrt((((value - mean) ** 2) @ weights).mean()))
 
 
-# --- How far every level spreads: likelihood with the means integrated out, and draws by importance samplin
+# How far every level spreads: likelihood with the means integrated out, and draws by importance sampling.
 
 #: Candidates per draw that is kept, degrees of freedom and inflation of the proposal.
 CANDIDATES, TAIL, WIDEN, ROUNDS = 4, 5, 1.2, 2
@@ -417,7 +408,7 @@ def _spread_about(density, mode) -> np.ndarray:
     return (vectors * (WIDEN**2 / np.maximum(values, 1.0))) @ vectors.T
 
 
-# --- Values of a scalar parameter over species, genera and families: what a new stand will have.
+# Species within genera within families: what a new stand will have.
 
 LEVELS = ("family", "genus", "species_id")
 STAND, STUDY = "stand", "study"
@@ -585,14 +576,7 @@ def fit(
     """
     if "species_id" in levels and not {"genus", "family"} <= set(rows.columns):
         rows = with_taxonomy(rows)
-    missing = [c for c in (variable, by, study, *levels, *crossed) if c not in rows]
-    if missing:
-        raise DataError(
-            tr(
-                f"no column {', '.join(missing)}; found {', '.join(map(str, rows.columns))}",
-                f"没有列 {'、'.join(missing)}；现有 {'、'.join(map(str, rows.columns))}",
-            )
-        )
+    _require(rows, (variable, by, study, *levels, *crossed))
     rows, scale = rows[rows[variable].notna()], Scale.of(variable)
     value = rows[variable].to_numpy(float)
     wrong = int(((value <= 0) | ((value >= 1) & (scale.name == "logit"))).sum())
@@ -624,15 +608,6 @@ def fit(
     return Hierarchy(variable, scale, *columns, rows, y, sampling, spreads, effective, tuple(warnings))
 
 
-def _sampling(rows, variable) -> np.ndarray:
-    spread = f"{variable}_spread"
-    if spread not in rows:
-        return np.zeros(len(rows))
-    n = rows["n"].astype(float) if "n" in rows else pd.Series(np.nan, rows.index)
-    cells = zip(rows[spread].astype(float), rows["spread_kind"], n, strict=True)
-    return np.array([sampling_variance(*cell) for cell in cells])
-
-
 def _filled(targets, rows, levels) -> pd.DataFrame:
     """Wider levels of a known species, and blanks where a column is missing."""
     targets = targets.copy()
@@ -649,7 +624,7 @@ def _filled(targets, rows, levels) -> pd.DataFrame:
     return targets
 
 
-# --- The answers of a hierarchy as rows of ``values.csv``: every known species, and those that nobody measu
+# The answers of a hierarchy as rows of values.csv: every known species, and those that nobody measured.
 
 #: Levels that a row for an unknown species may stand for, the finest first.
 NOTES = {
@@ -688,7 +663,6 @@ def values(found: Hierarchy, level: float = 0.95, by=None, at=None) -> pd.DataFr
     organs = sorted(found.rows[found.by].astype(str).unique()) if by is None else list(by)
     targets = pd.concat([_targets(found, organ) for organ in organs], ignore_index=True).assign(**at)
     stand, mean = found.predict(targets, "stand", level), found.predict(targets, "mean", level)
-    info = vocabulary.variable(found.variable)
     tau = float(found.spreads["study"].median())
     rows = []
     for i, target in targets.iterrows():
@@ -696,32 +670,16 @@ def values(found: Hierarchy, level: float = 0.95, by=None, at=None) -> pd.DataFr
         part = _told(found, target)
         low, high = named.quantile([0.025, 0.975]) if level != 0.95 else stand.loc[i, ["lower", "upper"]]
         shown = [*(f"{k}={v}" for k, v in at.items()), *_group(found, target)]
-        kinds = sorted(set(part["spread_kind"])) if "spread_kind" in part else []
-        rows.append(
-            {
-                "name": f"{found.variable}[{','.join(g.partition('=')[2] for g in shown)}]",
-                "group": ";".join(shown),
-                "variable": found.variable,
-                "unit": info.unit,
-                "n_study": part[found.study].nunique(),
-                "n": int(part["n"].fillna(1).sum()) if "n" in part else len(part),
-                "mean": stand.at[i, "mean"],
-                "sd": stand.at[i, "sd"],
-                "se": mean.at[i, "sd"],
-                "tau": tau,
-                "family": named.family,
-                "p1": named.p1,
-                "p2": named.p2,
-                "q025": float(low),
-                "q975": float(high),
-                "level": level,
-                "interval_kind": "distribution",
-                "spread_read": ";".join("se" if k == "unknown" else k for k in kinds),
-                # References of an open data set are numbers of its own: the data set is the source.
-                "sources": ";".join(sorted(part["source_id"].unique())) if "source_id" in part else "",
-                "note": NOTES["known" if pd.notna(target[found.levels[-1]]) else "unknown"],
-            }
-        )
+        told = {"mean": stand.at[i, "mean"], "sd": stand.at[i, "sd"], "se": mean.at[i, "sd"], "tau": tau}
+        told |= {
+            "family": named.family,
+            "p1": named.p1,
+            "p2": named.p2,
+            "q025": float(low),
+            "q975": float(high),
+        }
+        note = NOTES["known" if pd.notna(target[found.levels[-1]]) else "unknown"]
+        rows.append(_value(found.variable, shown, part, part[found.study].nunique(), told, level, note))
     return pd.DataFrame(rows)
 
 
