@@ -1,7 +1,4 @@
-"""``sinklab run``: execute the jobs of a batch that changed.
-
-``sinklab lab``: JupyterLab in the workbench.
-"""
+"""``sinklab run`` executes the jobs of a batch that changed; ``sinklab lab`` opens the workbench in JupyterLab."""
 
 import json
 import os
@@ -10,8 +7,6 @@ import subprocess
 import sys
 
 from sinklab.language import RunError, tr
-
-# --- ``sinklab run``: execute the jobs of a batch that changed.
 
 
 def run_command(arguments) -> int:
@@ -30,32 +25,26 @@ def run_command(arguments) -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-def _plan(batch, arguments) -> int:
+def _plan(chosen, arguments) -> int:
     """Show what would be executed, and why."""
-    from sinklab.runs import batch as runs_batch
-    from sinklab.runs import engines
-    from sinklab.runs import index as runs_index
-    from sinklab.runs import ledger as runs_ledger
+    from sinklab.runs import batch, index, ledger
 
-    engines.merge_left()
-    jobs, drafts = runs_batch.select(batch, arguments.only)
-    bench, records = runs_ledger.Workbench(), runs_ledger.read()
-    steps = runs_batch.plan_jobs(jobs, bench, records, arguments.force)
-    due = [step for step in steps if step.why]
-    steps += runs_batch.plan_drafts(drafts, bench, records, arguments.force, due)
-    runs_index.show_plan(steps, arguments.log_json)
+    jobs, drafts = batch.select(chosen, arguments.only)
+    bench, records = ledger.Workbench(), ledger.read()
+    tasks = batch.plan_jobs(jobs, bench, records, arguments.force)
+    due = [task for task in tasks if task.why]
+    tasks += batch.plan_drafts(drafts, bench, records, arguments.force, due)
+    index.show_plan(tasks, arguments.log_json)
     return 0
 
 
-def _once(batch, arguments, workers: int, again: bool = False) -> int:
+def _once(chosen, arguments, workers: int, again: bool = False) -> int:
     """Execute what changed, write the index and tell what happened; ``again`` for a batch that is watched."""
     from sinklab import paths
-    from sinklab.runs import batch as runs_batch
-    from sinklab.runs import index as runs_index
-    from sinklab.runs.index import write_index
+    from sinklab.runs import batch, index
 
-    outcome = runs_batch.run(
-        batch,
+    outcome = batch.run(
+        chosen,
         arguments.only,
         workers,
         arguments.engine or ("dask" if arguments.scheduler else "local"),
@@ -66,49 +55,46 @@ def _once(batch, arguments, workers: int, again: bool = False) -> int:
         repeat_failed=not again,
         tls={n: v for n in ("ca", "cert", "key") if (v := getattr(arguments, f"tls_{n}"))},
     )
-    index = paths.reports("runs", "index.html")
-    if outcome.records or not index.is_file():
+    page = paths.reports("runs", "index.html")
+    if outcome.records or not page.is_file():
         try:
-            write_index(index)
+            index.write_index(page)
         except OSError as error:
             # Such as a full disk, which the failed jobs have told of already.
             print(tr(f"no index: {error}", f"未写总览页：{error}"), file=sys.stderr, flush=True)
-    runs_index.show(outcome, index, arguments.log_json)
+    index.show(outcome, page, arguments.log_json)
     if outcome.interrupted:
         return 130
     return 1 if outcome.failed else 0
 
 
-def _watch(batch, arguments, workers: int) -> int:
+def _watch(chosen, arguments, workers: int) -> int:
     """Execute again whatever changes while somebody edits; ends with Ctrl-C."""
     from sinklab import paths
     from sinklab.language import SinklabError
-    from sinklab.runs import batch as runs_batch
+    from sinklab.runs import batch
     from sinklab.runs.reading import read_batch
 
     again = False
     try:
         while True:
-            files = runs_batch.watched(batch)
-            before = runs_batch.snapshot(files)  # what is edited during the run counts as a change after it
-            if _once(batch, arguments, workers, again) == 130:
+            files = batch.watched(chosen)
+            before = batch.snapshot(files)  # what is edited during the run counts as a change after it
+            if _once(chosen, arguments, workers, again) == 130:
                 return 130
             print(tr("watching; Ctrl-C ends", "正在监视改动；按 Ctrl-C 结束"), file=sys.stderr, flush=True)
-            again, batch = True, None
-            while batch is None:
-                changed = runs_batch.wait_for_change(files, before)
+            again, chosen = True, None
+            while chosen is None:
+                changed = batch.wait_for_change(files, before)
                 names = ", ".join(paths.relative(path) for path in changed[:3])
                 print(tr(f"changed: {names}", f"有改动：{names}"), file=sys.stderr, flush=True)
-                before = runs_batch.snapshot(files)
+                before = batch.snapshot(files)
                 try:
-                    batch = read_batch(arguments.batch)
+                    chosen = read_batch(arguments.batch)
                 except SinklabError as error:
                     print(f"sinklab: {error}", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         return 130
-
-
-# --- ``sinklab lab``: JupyterLab in the workbench.
 
 
 def run_lab(arguments) -> int:
@@ -131,7 +117,7 @@ def run_lab(arguments) -> int:
     place = paths.reports("runs", "workspaces")
     for system in vocabulary.ecosystems():
         write_workspace(place, system)
-    chosen = kernels.kernels_environment(paths.root())
+    chosen = kernels.environment(paths.root())
     # The people at a notebook may use all processors; the library and its settings are those of the runs.
     passed = {name: chosen[name] for name in chosen if not name.endswith("_NUM_THREADS")}
     passed.pop("MPLBACKEND", None)

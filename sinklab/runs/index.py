@@ -1,6 +1,7 @@
-"""The index page: one file with every job of every batch, what became of it, and links to its results.
+"""What is shown of runs: the index page of every job of every batch, and the end of one run on the console.
 
-The end of a run on the console: a table of what happened, the failures, and where to look.
+The page tells what became of each job and links its results; the console tells what was done, what failed and where
+to look.
 """
 
 import json
@@ -9,14 +10,11 @@ import sys
 from pathlib import Path
 
 from sinklab import language, paths
-from sinklab.data import vocabulary
 from sinklab.language import RunError, SinklabError, reader_language, tr
 from sinklab.runs import ledger, pages
-from sinklab.runs.batch import Outcome, Step, json_line, status_word
-from sinklab.runs.jobs import batch_path
-from sinklab.runs.reading import names
-
-# --- The index page: one file with every job of every batch, what became of it, and links to its results.
+from sinklab.runs.batch import Outcome, json_line
+from sinklab.runs.jobs import Record, Task
+from sinklab.runs.reading import batch_path, names
 
 #: Names of parameters, and of conditions on the data, that tell what a job is about.
 _ABOUT = {"species": ("species", "genus", "family"), "region": ("region", "country", "province", "ecoregion")}
@@ -48,19 +46,17 @@ def write_index(path) -> Path:
     }
     batches = list(dict.fromkeys(row["batch"] for row in rows))
     about = {name: _choices(row[name] for row in rows) for name in _ABOUT}
-    text = page.render(
-        rows=rows, totals=totals, batches=batches, about=about, language=language.reader_language()
-    )
+    text = page.render(rows=rows, totals=totals, batches=batches, about=about, language=reader_language())
     with paths.atomic_write(path) as stream:
         stream.write(text)
     return path
 
 
-def _listed(records: dict[str, dict]) -> list[dict]:
+def _listed(records: dict[str, Record]) -> list[Record]:
     """Records in the order of their batch files; those of batches that cannot be read come as they are."""
     found = []
-    for batch in dict.fromkeys(record["batch"] for record in records.values()):
-        own = {name: record for name, record in records.items() if record["batch"] == batch}
+    for batch in dict.fromkeys(record.batch for record in records.values()):
+        own = {name: record for name, record in records.items() if record.batch == batch}
         try:
             order = names(batch_path(batch))
         except (RunError, AttributeError, KeyError, TypeError):
@@ -69,32 +65,33 @@ def _listed(records: dict[str, dict]) -> list[dict]:
     return found
 
 
-def _row(record: dict, here: Path) -> dict:
+def _row(record: Record, here: Path) -> dict:
     """What the page says of a record; every text in both languages."""
-    folder = paths.root() / record["folder"]
-    row = {
-        name: record.get(name, "")
-        for name in ("batch", "id", "kind", "title", "status", "seconds", "started")
+    drawn = {Path(name).name: _link(name, here) for name in record.figures}
+    small = pages.read_thumbnails(paths.root() / record.folder)
+    page = _link(record.page, here)
+    return vars(record) | {
+        **{name: _about(record, _ABOUT[name]) for name in _ABOUT},
+        "why": _both(lambda: ledger.wordings(record.why)),
+        "page": page,
+        "notebook": _link(record.notebook or record.kept, here),
+        "log": _link(_log_of(record), here),
+        "tables": [_table(name, here) for name in record.tables],
+        "documents": [(Path(name).name, _link(name, here)) for name in record.documents],
+        "pictures": [(name, uri, drawn.get(name) or page) for name, uri in small],
+        "figures": [(name, link) for name, link in drawn.items() if name not in dict(small)],
     }
-    row |= {name: record.get(name, "") for name in ("line", "place", "traceback")}
-    row |= {name: _about(record, _ABOUT[name]) for name in _ABOUT}
-    row["why"] = _both(lambda: ledger.wordings(record["why"]))
-    row["page"] = _link(record.get("page"), here)
-    row["notebook"] = _link(record.get("notebook") or record.get("kept"), here)
-    log = folder / "kernel.log"
-    row["log"] = _link(paths.relative(log), here) if log.is_file() and log.stat().st_size else ""
-    row["tables"] = [_table(name, here) for name in record.get("tables", ())]
-    row["documents"] = [(Path(name).name, _link(name, here)) for name in record.get("documents", ())]
-    drawn = {Path(name).name: _link(name, here) for name in record.get("figures", ())}
-    small = pages.read_thumbnails(folder)
-    row["pictures"] = [(name, uri, drawn.get(name) or row["page"]) for name, uri in small]
-    row["figures"] = [(name, link) for name, link in drawn.items() if name not in dict(small)]
-    return row
 
 
-def _about(record: dict, names) -> list[str]:
+def _log_of(record: Record) -> str:
+    """What the worker and the kernel of a task printed, "" when they were silent."""
+    log = paths.root() / record.folder / "kernel.log"
+    return paths.relative(log) if log.is_file() and log.stat().st_size else ""
+
+
+def _about(record: Record, names) -> list[str]:
     """Species or regions that a job names among its parameters or in the conditions on its data."""
-    parameters = record.get("parts", {}).get("parameters", {})
+    parameters = record.parts.get("parameters", {})
     where = parameters.get("where") if isinstance(parameters.get("where"), dict) else {}
     found = []
     for name in names:
@@ -107,11 +104,13 @@ def _choices(found) -> list[tuple[str, dict[str, str]]]:
     """Values to choose from, with their names in both languages, sorted by name."""
     values = dict.fromkeys(value for several in found for value in several)
     pairs = [(value, {code: _name(value, code) for code in language.LANGUAGES}) for value in values]
-    return sorted(pairs, key=lambda pair: pair[1][language.reader_language()].casefold())
+    return sorted(pairs, key=lambda pair: pair[1][reader_language()].casefold())
 
 
 def _name(value: str, code: str) -> str:
     """Name of a species of the vocabulary, else the value as it stands."""
+    from sinklab.data import vocabulary
+
     try:
         species = vocabulary.species(value)
     except SinklabError:
@@ -146,7 +145,7 @@ def _link(name: str | None, here: Path) -> str:
 
 def _both(wording) -> dict[str, str]:
     """Text in both languages."""
-    reader, found = language.reader_language(), {}
+    reader, found = reader_language(), {}
     try:
         for code in language.LANGUAGES:
             language.set_language(code)
@@ -156,7 +155,7 @@ def _both(wording) -> dict[str, str]:
     return found
 
 
-# --- The end of a run on the console: a table of what happened, the failures, and where to look.
+# The end of a run on the console.
 
 #: Unchanged jobs are listed one by one up to this number, and counted beyond it.
 LISTED = 40
@@ -164,8 +163,8 @@ LISTED = 40
 
 def _tally(outcome: Outcome) -> dict[str, int]:
     failed, executed = len(outcome.failed), len(outcome.records)
-    unchanged = sum(1 for step in outcome.steps if not step.why)
-    waiting = len(outcome.steps) - unchanged - executed
+    unchanged = sum(1 for task in outcome.tasks if not task.why)
+    waiting = len(outcome.tasks) - unchanged - executed
     return {"ok": executed - failed, "failed": failed, "unchanged": unchanged, "not_run": max(waiting, 0)}
 
 
@@ -196,22 +195,21 @@ def show(outcome: Outcome, index, as_json: bool = False) -> None:
     print(counts(outcome))
     if outcome.interrupted:
         print(tr("interrupted; run again to continue", "已中断；再次运行即可继续"))
-    if index is not None:
-        print(tr(f"index: {paths.relative(index)}", f"总览页：{paths.relative(index)}"))
+    print(tr(f"index: {paths.relative(index)}", f"总览页：{paths.relative(index)}"))
 
 
-def show_plan(steps: list[Step], as_json: bool = False) -> None:
+def show_plan(tasks: list[Task], as_json: bool = False) -> None:
     """Print what would be executed, and why."""
     if as_json:
-        for step in steps:
-            json_line("planned", job=step.name, due=bool(step.why), why=step.why)
+        for task in tasks:
+            json_line("planned", job=task.name, due=bool(task.why), why=task.why)
         return
-    for step in steps:
-        what = tr("run ", "执行") if step.why else tr("skip", "跳过")
-        why = ledger.wordings(step.why, 4) if step.why else tr("unchanged", "未变")
-        print(f"{what}  {step.name}  {why}")
-    due = sum(1 for step in steps if step.why)
-    rest = len(steps) - due
+    for task in tasks:
+        what = tr("run ", "执行") if task.why else tr("skip", "跳过")
+        why = ledger.wordings(task.why, 4) if task.why else tr("unchanged", "未变")
+        print(f"{what}  {task.name}  {why}")
+    due = sum(1 for task in tasks if task.why)
+    rest = len(tasks) - due
     print(tr(f"{due} would run, {rest} unchanged", f"将执行 {due} 项，未变 {rest} 项"))
 
 
@@ -225,39 +223,31 @@ def _summary_table(outcome: Outcome) -> None:
     for heading in (tr("job", "作业"), tr("title", "名称"), tr("result", "结果"), tr("why", "原因")):
         table.add_column(heading, overflow="fold")
     table.add_column(tr("seconds", "用时/秒"), justify="right")
-    all_shown = len(outcome.steps) <= LISTED
-    for step in outcome.steps:
-        record = outcome.records.get(step.name)
-        if record is None and not all_shown:
+    for task in outcome.tasks:
+        record = outcome.records.get(task.name)
+        if record is None and len(outcome.tasks) > LISTED:
             continue
         style, word, seconds = "dim", tr("unchanged", "未变"), ""
         if record is not None:
-            style = "green" if record["status"] == "ok" else "red"
-            word, seconds = status_word(record), f"{record['seconds']:.1f}"
-        elif step.why:
+            style = "green" if record.ok else "red"
+            word, seconds = record.status_word, f"{record.seconds:.1f}"
+        elif task.why:
             word = tr("not run", "未执行")
-        name = step.name.partition("/")[2]
-        cells = (
-            name,
-            step.job.title[reader_language()],
-            Text(word, style=style),
-            ledger.wordings(step.why),
-            seconds,
-        )
-        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+        name, title = task.name.partition("/")[2], task.job.title[reader_language()]
+        why = ledger.wordings(task.why)
+        table.add_row(Text(name), Text(title), Text(word, style=style), Text(why), Text(seconds))
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(table)
 
 
-def _failure(record: dict) -> str:
+def _failure(record: Record) -> str:
     """First useful line of a failure, where it happened, and the files that were kept."""
-    lines = record["line"].splitlines()
-    shown = [f"{tr('FAILED', '失败')}  {record['job']}", *(f"  {line}" for line in lines[:6])]
-    if record.get("place"):
-        shown.append(tr(f"  at {record['place']}", f"  位置：{record['place']}"))
-    if record.get("kept"):
-        shown.append(tr(f"  kept notebook: {record['kept']}", f"  保留的笔记本：{record['kept']}"))
-    log = paths.root() / record["folder"] / "kernel.log"
-    if log.is_file() and log.stat().st_size:
-        shown.append(tr(f"  log: {paths.relative(log)}", f"  日志：{paths.relative(log)}"))
+    lines = record.line.splitlines()
+    shown = [f"{tr('FAILED', '失败')}  {record.job}", *(f"  {line}" for line in lines[:6])]
+    if record.place:
+        shown.append(tr(f"  at {record.place}", f"  位置：{record.place}"))
+    if record.kept:
+        shown.append(tr(f"  kept notebook: {record.kept}", f"  保留的笔记本：{record.kept}"))
+    if log := _log_of(record):
+        shown.append(tr(f"  log: {log}", f"  日志：{log}"))
     return "\n".join(shown)

@@ -1,17 +1,19 @@
-"""The ledger of runs: one JSON line for each job that was executed; the last line of a job counts.
+"""The ledger of runs, and the content keys in it.
 
-Content keys: what a job is made from, and which part of it changed since it was last executed.
+The ledger holds a JSON line for each job that was executed; the last line of a job counts. A content key says what a
+job is made from (code cells, parameters, input files, library, lock and versions), so that a later run can tell
+whether it must be executed again, and which part of it changed.
 """
 
 import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from sinklab import paths
 from sinklab.language import tr
-
-# --- The ledger of runs: one JSON line for each job that was executed; the last line of a job counts.
+from sinklab.runs.jobs import Draft, Job, Reasons, Record
 
 
 def ledger_path() -> Path:
@@ -19,44 +21,33 @@ def ledger_path() -> Path:
     return paths.reports("runs", "ledger.jsonl")
 
 
-def name_of(job) -> str:
-    """Name of a job or draft in the ledger, over all batches."""
-    return f"{job.batch}/{'draft:' if job.kind == 'draft' else ''}{job.id}"
-
-
-def read(path=None) -> dict[str, dict]:
-    """Last record of every job.
+def read(path=None) -> dict[str, Record]:
+    """Last record of every job, by its name, in the order in which the jobs were last executed.
 
     A line that is not a whole record is what an interrupted write leaves, and is passed over.
-
-    Returns
-    -------
-    records : dict
-        By the name that :func:`name_of` gives, in the order in which the jobs were last executed.
     """
     path = Path(path or ledger_path())
-    records = {}
+    records: dict[str, Record] = {}
     if not path.is_file():
         return records
     with open(path, encoding="utf-8", errors="replace") as stream:
         for line in stream:
             try:
-                record = json.loads(line)
-                name = record["job"]
-            except (ValueError, KeyError, TypeError):
+                record = Record.from_dict(json.loads(line))
+            except (ValueError, AttributeError, TypeError):
                 continue
-            records.pop(name, None)
-            records[name] = record
+            records.pop(record.job, None)
+            records[record.job] = record
     return records
 
 
-def append(record: dict, path=None) -> None:
+def append(record: Record, path=None) -> None:
     """Add one record; safe among processes that share the file."""
     from filelock import FileLock
 
     path = Path(path or ledger_path())
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    text = json.dumps(record.to_dict(), ensure_ascii=False, separators=(",", ":"))
     with FileLock(f"{path}.lock"), open(path, "ab+") as stream:
         # The end of a torn line would swallow the record that follows it.
         stream.seek(0, 2)
@@ -64,11 +55,8 @@ def append(record: dict, path=None) -> None:
             stream.seek(-1, 2)
             if stream.read(1) != b"\n":
                 stream.write(b"\n")
-        stream.write(line + b"\n")
+        stream.write(text.encode("utf-8", "backslashreplace") + b"\n")
         stream.flush()
-
-
-# --- Content keys: what a job is made from, and which part of it changed since it was last executed.
 
 
 class Workbench:
@@ -79,10 +67,8 @@ class Workbench:
         self.lock = paths.lock_sha256()
         self.stack = paths.versions()
         self._memo: dict[Path, str] = {}
-        shared = [
-            p for room in ("vocabulary", "rules") for p in sorted(paths.data(room).glob("*")) if p.is_file()
-        ]
-        self.shared = self.hashes(shared)
+        rooms = (paths.data("vocabulary"), paths.data("rules"))
+        self.shared = self.hashes(p for room in rooms for p in sorted(room.glob("*")) if p.is_file())
 
     def hashes(self, files) -> dict[str, str]:
         """SHA-256 of files by name: relative to the workbench, absolute for files outside it."""
@@ -94,21 +80,18 @@ class Workbench:
             found[place_of(path)] = self._memo[path]
         return found
 
-    def parts(self, job) -> dict:
+    def parts(self, job: Job) -> dict[str, Any]:
         """Everything that a notebook job is made from, part by part."""
-        return {
-            "notebook": _sha256("\x00".join(job.notebook.code)),
-            "parameters": job.parameters,
-            "inputs": self.hashes(job.inputs) | self.shared,
-            "source": self.source,
-            "lock": self.lock,
-            "stack": self.stack,
-        }
+        code = _sha256("\x00".join(job.notebook.code))
+        return {"notebook": code} | self._parts(job.parameters, job.inputs)
 
-    def draft_parts(self, draft, files) -> dict:
+    def draft_parts(self, draft: Draft, files) -> dict[str, Any]:
         """Everything that a draft is made from; ``files`` are its description, templates and tables."""
+        return self._parts({"lang": list(draft.languages), "to": list(draft.formats)}, files)
+
+    def _parts(self, parameters: dict, files) -> dict[str, Any]:
         return {
-            "parameters": {"lang": list(draft.languages), "to": list(draft.formats)},
+            "parameters": parameters,
             "inputs": self.hashes(files) | self.shared,
             "source": self.source,
             "lock": self.lock,
@@ -116,7 +99,7 @@ class Workbench:
         }
 
 
-def key_of(parts: dict) -> str:
+def key_of(parts: dict[str, Any]) -> str:
     """Content key: SHA-256 of the parts, whatever the order of names in them."""
     return _sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
 
@@ -159,20 +142,20 @@ def broken_seals(sealed: dict[str, list]) -> list[str]:
     return changed
 
 
-def reasons(record: dict | None, parts: dict) -> list[list[str]]:
+def reasons(record: Record | None, parts: dict[str, Any]) -> Reasons:
     """Why a job must be executed: pairs of a code and a detail; none when its last result still holds.
 
     Parameters
     ----------
-    record : dict or None
+    record : Record or None
         Last record of the job in the ledger.
     parts : dict
         What the job would be made from now.
     """
     if record is None:
         return [["new", ""]]
-    found = [["failed", ""]] if record["status"] != "ok" else []
-    before = record.get("parts", {})
+    found = [] if record.ok else [["failed", ""]]
+    before = record.parts
     for part in ("notebook", "source", "lock"):
         if before.get(part) != parts.get(part):
             found.append([part, ""])
@@ -182,7 +165,7 @@ def reasons(record: dict | None, parts: dict) -> list[list[str]]:
             if old.get(name) != new.get(name):
                 detail = name if part == "inputs" else f"{name}: {_short(old, name)} → {_short(new, name)}"
                 found.append([part, detail])
-    found += [["output", name] for name in broken_seals(record.get("outputs", {}))]
+    found += [["output", name] for name in broken_seals(record.outputs)]
     return found
 
 

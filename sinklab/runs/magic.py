@@ -46,7 +46,7 @@ def _start(arguments, **more) -> subprocess.Popen:
     from sinklab.runs import kernels
 
     environment = dict(os.environ) | {
-        "PYTHONPATH": kernels.kernels_environment(paths.root())["PYTHONPATH"],
+        "PYTHONPATH": kernels.environment(paths.root())["PYTHONPATH"],
         "PYTHONUTF8": "1",
         "SINKLAB_ROOT": str(paths.root()),
     }

@@ -1,6 +1,6 @@
-"""An executed notebook as one HTML file that opens without a server and without the internet.
+"""What a reader sees of a job: its executed notebook as a page, its figures, and small pictures for the index.
 
-Figures of a job, and the small pictures that the index shows of them.
+A page is one HTML file that opens without a server and without the internet.
 """
 
 import base64
@@ -12,8 +12,6 @@ from pathlib import Path
 
 from sinklab import paths
 from sinklab.language import tr
-
-# --- An executed notebook as one HTML file that opens without a server and without the internet.
 
 _MARK = "SINKLAB-PART-{}"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -131,7 +129,7 @@ def _richest(data: dict[str, str], collected: list[str]) -> str:
     return f"<pre>{escape(data.get('text/plain', ''))}</pre>"
 
 
-# --- Figures of a job, and the small pictures that the index shows of them.
+# Figures, and small pictures of them.
 
 #: Longest side of a small picture, in pixels, and how many of them stand for a job.
 SIZE, NUMBER = 320, 3

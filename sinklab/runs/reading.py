@@ -1,12 +1,32 @@
-"""From a batch file to validated jobs; nothing starts before everything in it is known to be right.
+"""Batch files: from YAML to validated jobs. Nothing starts before everything in a file is known to be right.
 
-Checks that all entries of a batch file share: shape, keys, names, titles, limits, plain values.
+A batch file lies in ``notebooks/batches`` and looks like this::
 
-One entry of a batch file, every combination of its axes: a job for each.
+    title: {zh: …, en: …}
+    include: [trees.yml]                   # files beside this one; what this one sets wins
+    notebook: fit_allometry.ipynb          # for jobs that name none
+    timeout: 900                           # seconds for a whole notebook
+    memory: 2 GB                           # of a kernel, where the system can limit it
+    defaults: {seed: 20240611}             # for the notebooks that declare the parameter
+    x-anything: &name …                    # a place for YAML anchors
+    jobs:
+      - id: agb_forest_pinus
+        title: {zh: …, en: …}
+        notebook: …
+        parameters: {source: "study:…", table_id: …, version: 0.1.0, …}
+        outputs: [params/…]                # left out: params/<table_id>/<version>
+        inputs: [data/…]                   # files beside those of `source`
+        timeout: 60
+        memory: 800 MB
+    drafts:
+      - {name: …, lang: [zh, en], to: [docx, html, pdf]}
 
-An axis is a list of plain values, or a mapping whose keys are the values and whose entries describe
-them. What is called like a setting of a job (``parameters``, ``timeout`` …) is merged into the jobs of
-that value, everything else is text for ``{axis.name}``::
+A notebook that declares ``title_zh``, ``title_en`` or ``out_dir`` is given the titles of the job and the
+folder for its figures, unless the job sets them.
+
+One entry may stand for many jobs, one for every combination of its axes. An axis is a list of plain values, or a
+mapping whose keys are the values and whose entries describe them. What is called like a setting of a job
+(``parameters``, ``timeout`` …) is merged into the jobs of that value, everything else is text for ``{axis.name}``::
 
     axes:
       species:
@@ -23,299 +43,495 @@ that value, everything else is text for ``{axis.name}``::
 The settings of an entry come first, those of its axes replace them, overrides come last; mappings are
 merged name by name. A text that is one ``{axis.name}`` and nothing else takes the value as it is, a list
 or a number included; ``{{`` stands for a brace.
-
-What a draft is made from, read off its description: templates, tables and other files.
 """
 
 import re
+from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
 from functools import lru_cache
 from itertools import product
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
 
 from sinklab import paths
-from sinklab.language import LANGUAGES, RunError, listing, tr
-from sinklab.runs import jobs as runs_jobs
-from sinklab.runs.jobs import TIME_LIMIT, Batch, BatchFile, Draft, Job, batch_path
+from sinklab.language import LANGUAGES, RunError, SinklabError, listing, tr
+from sinklab.runs.jobs import Batch, Draft, Job
 from sinklab.runs.notebooks import NotebookFile
 
-# --- Checks that all entries of a batch file share: shape, keys, names, titles, limits, plain values.
+#: Seconds for a whole notebook when neither the batch nor the job says otherwise.
+TIME_LIMIT = 900.0
+#: Formats of a draft.
+FORMATS = ("docx", "html", "pdf")
+#: What a job, the value of an axis and an override may set.
+SETTINGS = ("title", "notebook", "parameters", "outputs", "inputs", "timeout", "memory")
+_BATCH_KEYS = ("title", "include", "notebook", "timeout", "memory", "defaults", "axes", "jobs", "drafts")
+_JOB_KEYS = ("id", *SETTINGS)
+_DRAFT_KEYS = ("name", "title", "lang", "to", "timeout")
+
+
+def batch_path(name: str) -> Path:
+    """Path of a batch, given its name or a path to a ``.yml`` file.
+
+    Raises
+    ------
+    RunError
+        With the batches that exist.
+    """
+    path = Path(name)
+    if path.suffix not in (".yml", ".yaml"):
+        path = paths.notebooks("batches", f"{name}.yml")
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in paths.notebooks("batches").glob("*.yml"))) or "–"
+        raise RunError(
+            tr(f"{path}: no such batch; batches here: {known}", f"{path}：找不到该批次；现有批次：{known}")
+        )
+    return path
+
+
+def read_batch(name: str) -> Batch:
+    """Read and validate a batch.
+
+    Raises
+    ------
+    RunError
+        All problems of the file and of those it includes at once, each with its line: unknown keys,
+        missing notebooks and input files, unknown, missing or wrongly typed parameters, jobs of one
+        name, jobs that write the same place.
+    """
+    path = batch_path(name)
+    files = _with_included(path)
+    shared = _Shared(path.stem, files)
+    readers = [_Reader(file, shared) for file in files]
+    for reader in readers:
+        reader.read()
+    jobs = [pair for reader in readers for pair in reader.jobs]
+    drafts = [pair for reader in readers for pair in reader.drafts]
+    for entries in (jobs, drafts):
+        _report_same_names(entries)
+    _report_overlaps(jobs)
+    known = {name for notebook in shared.notebooks.values() if notebook for name in notebook.parameters}
+    for reader in readers:
+        reader.report_unused(known)
+    if not (jobs or drafts or any(file.messages() for file in files)):
+        Spot(files[0]).report(tr("there is no job in this batch", "该批次中没有作业"))
+    problems = [message for file in files for message in file.messages()]
+    if problems:
+        head = tr("the batch cannot start:", "批次无法启动：")
+        raise RunError(f"{head}\n{listing(problems, 50)}")
+    return Batch(
+        path.stem,
+        path,
+        Spot(files[0]).title(files[0].data, path.stem),
+        tuple(job for job, _ in jobs),
+        tuple(draft for draft, _ in drafts),
+        tuple(file.path for file in files),
+    )
+
+
+def names(path: Path) -> list[str]:
+    """Names in the ledger of the jobs and drafts of a batch, read without any check."""
+    files = _with_included(path)
+    shared = _Shared(path.stem, files)
+    jobs, drafts = [], []
+    for file in files:
+        for entry in file.data.get("jobs") or []:
+            jobs += [f"{path.stem}/{job['id']}" for job, _ in _expand(Spot(file), entry, shared.axes)]
+        drafts += [f"{path.stem}/draft:{draft['name']}" for draft in file.data.get("drafts") or []]
+    return jobs + drafts
+
+
+# A YAML file with its line numbers, so that every problem can say where it is.
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class BatchFile:
+    """Content of a YAML file, the line of each of its entries, and the problems met while reading it.
+
+    Attributes
+    ----------
+    path : Path
+    data : object
+        Mappings, sequences and scalars.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self._problems: list[tuple[int, str, str]] = []
+        self._lines: dict[tuple, int] = {(): 1}
+        try:
+            loader = _Loader(self.path.read_text(encoding="utf-8-sig"))
+            try:
+                node = loader.get_single_node()
+                self.data: Any = None if node is None else loader.construct_document(node)
+            finally:
+                loader.dispose()
+        except UnicodeDecodeError as error:
+            raise RunError(
+                tr(
+                    f"{self.path}: not UTF-8 (byte {error.start}); save the batch file as UTF-8",
+                    f"{self.path}：不是 UTF-8 编码（第 {error.start} 字节）；请将批次文件另存为 UTF-8",
+                )
+            ) from error
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f"{self.path}:{mark.line + 1}:{mark.column + 1}" if mark else str(self.path)
+            what = getattr(error, "problem", None) or str(error)
+            raise RunError(
+                tr(f"{where}: not valid YAML: {what}", f"{where}：YAML 语法错误：{what}")
+            ) from error
+        if node is not None:
+            self._walk(node, ())
+
+    def line(self, place: tuple) -> int:
+        """Line of an entry, given the keys and positions that lead to it; of its parent when unknown."""
+        while place not in self._lines:
+            place = place[:-1]
+        return self._lines[place]
+
+    def report(self, line: int, message: str, job: str = "") -> None:
+        """Keep a problem for the message that names all of them, and the job it concerns ("": the file itself)."""
+        self._problems.append((line, message, job))
+
+    def messages(self) -> list[str]:
+        """Return the problems in the order of their lines, each with the name of the file.
+
+        A problem that many jobs of one matrix have is told once, with the first of them and their number.
+        """
+        jobs: dict[tuple[int, str], dict[str, None]] = {}
+        for line, message, job in self._problems:
+            jobs.setdefault((line, message), {})[job] = None
+        found = []
+        for (line, message), concerned in jobs.items():
+            first, rest = next(iter(concerned)), len(concerned) - 1
+            more = tr(f" (and {rest} more)", f"（另有 {rest} 个）") if rest else ""
+            found.append((line, f"{first}{more}: {message}" if first else message))
+        return [f"{self.path}:{line}: {text}" for line, text in sorted(found)]
+
+    def _walk(self, node, place) -> None:
+        """Note the lines below ``node``; find keys given twice and words that YAML reads as booleans."""
+        if isinstance(node, yaml.MappingNode):
+            # construct_document has put merged pairs (<<) first; they lie above the mapping that merges
+            # them, and overriding one of those is no repetition.
+            seen: dict[str, int] = {}
+            for key, value in node.value:
+                name, line = key.value, key.start_mark.line + 1
+                if name in seen and seen[name] >= node.start_mark.line + 1:
+                    first = seen[name]
+                    text = tr(
+                        f"{name!r} is given twice (first in line {first})",
+                        f"{name!r} 重复给出（首次在第 {first} 行）",
+                    )
+                    self.report(line, text)
+                seen[name] = self._lines[*place, name] = line
+                self._walk(value, (*place, name))
+        elif isinstance(node, yaml.SequenceNode):
+            for position, value in enumerate(node.value):
+                self._lines[*place, position] = value.start_mark.line + 1
+                self._walk(value, (*place, position))
+        elif node.tag == "tag:yaml.org,2002:bool" and node.value.lower() not in ("true", "false"):
+            meaning = str(node.value.lower() in ("yes", "on", "y")).lower()
+            text = tr(
+                f"{node.value} is read as {meaning}; put it in quotes if it is a word",
+                f"{node.value} 会被读作 {meaning}；若是文字请加引号",
+            )
+            self.report(node.start_mark.line + 1, text)
+
+
+def _with_included(path: Path) -> list[BatchFile]:
+    """Return a batch file and those it includes, each once, the including one first."""
+    found: dict[Path, BatchFile] = {}
+
+    def visit(path):
+        file = found[path.resolve()] = BatchFile(path)
+        included = file.data.get("include") if isinstance(file.data, dict) else None
+        included = [included] if isinstance(included, str) else included or []
+        for position, name in enumerate(included if isinstance(included, list) else []):
+            below = file.path.parent / str(name)
+            if not below.is_file():
+                text = tr(f"include: {name}: no such file", f"include：找不到文件 {name}")
+                Spot(file, ("include", position)).report(text)
+            elif below.resolve() not in found:
+                visit(below)
+
+    visit(path)
+    return list(found.values())
+
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])i?B?", re.IGNORECASE)
 
 
-class Checker:
-    """Reads values out of the entries of one batch file, and reports to it what is wrong with them."""
+@dataclass(frozen=True)
+class Spot:
+    """A place in a batch file: reads values out of the entry that stands there, and reports what is wrong with them.
 
-    def __init__(self, file):
-        self.file = file
+    ``label`` tells the combination of a matrix.
+    """
 
-    def named(self, entry, key, known, place) -> bool:
+    file: BatchFile
+    place: tuple = ()
+    label: str = ""
+
+    def at(self, *keys) -> "Spot":
+        """Spot below this one."""
+        return replace(self, place=(*self.place, *keys))
+
+    def report(self, message: str, job: str = "") -> None:
+        """Keep a problem of this spot."""
+        self.file.report(self.file.line(self.place), message, job)
+
+    def wording(self, seen_from: "Spot") -> str:
+        """Name the spot for a message that belongs to another one."""
+        line = self.file.line(self.place)
+        text = tr(f"line {line}", f"第 {line} 行")
+        if self.file is not seen_from.file:
+            text = f"{self.file.path}:{line}"
+        return f"{text}, {self.label}" if self.label else text
+
+    def named(self, entry, key: str, known) -> bool:
         """Check the shape of a job or draft, and the name that becomes a folder."""
         if not isinstance(entry, dict):
-            self.file.report(tr("expected a mapping", "应为映射"), *place)
+            self.report(tr("expected a mapping", "应为映射"))
             return False
-        self.keys(entry, known, place)
+        self.keys(entry, known)
         name = entry.get(key)
-        if not isinstance(name, str) or not _IDENTIFIER.fullmatch(name):
-            self.file.report(
-                tr(
-                    f"{key} = {name!r}; expected Latin letters, digits, _ - or . (it names a folder)",
-                    f"{key} = {name!r}；应由拉丁字母、数字及 _ - . 组成（用作文件夹名）",
-                ),
-                *place,
-                key,
-            )
-            return False
-        return True
+        if isinstance(name, str) and _IDENTIFIER.fullmatch(name):
+            return True
+        text = tr(
+            f"{key} = {name!r}; expected Latin letters, digits, _ - or . (it names a folder)",
+            f"{key} = {name!r}；应由拉丁字母、数字及 _ - . 组成（用作文件夹名）",
+        )
+        self.at(key).report(text)
+        return False
 
-    def keys(self, entry, known, place) -> None:
+    def keys(self, entry, known) -> None:
         """Report keys that mean nothing here."""
+        text = ", ".join(known)
         for key in entry:
             if key not in known:
-                text = ", ".join(known)
-                self.file.report(
-                    tr(f"unknown key {key!r}; known: {text}", f"未知的键 {key!r}；可用：{text}"), *place, key
+                self.at(key).report(
+                    tr(f"unknown key {key!r}; known: {text}", f"未知的键 {key!r}；可用：{text}")
                 )
 
-    def typed(self, entry, key, kind, default, place):
+    def typed(self, entry, key: str, kind: type, default):
         """Value of a key that must be a list or a mapping."""
         value = entry.get(key)
-        if value is None:
-            return default
-        if not isinstance(value, kind):
-            what = {list: tr("a list", "列表"), dict: tr("a mapping", "映射")}[kind]
-            self.file.report(
-                tr(f"{key}: expected {what}, found {value!r}", f"{key}：应为{what}，实为 {value!r}"),
-                *place,
-                key,
-            )
-            return default
-        return value
+        if value is None or isinstance(value, kind):
+            return default if value is None else value
+        what = {list: tr("a list", "列表"), dict: tr("a mapping", "映射")}[kind]
+        text = tr(f"{key}: expected {what}, found {value!r}", f"{key}：应为{what}，实为 {value!r}")
+        self.at(key).report(text)
+        return default
 
-    def title(self, entry, fallback, place) -> dict:
+    def title(self, entry, fallback: str) -> dict[str, str]:
         """Title in both languages, from one text or one for each."""
         title = entry.get("title", fallback)
         if isinstance(title, str):
             return dict.fromkeys(LANGUAGES, title)
-        if (
-            not isinstance(title, dict)
-            or set(title) != set(LANGUAGES)
-            or not all(isinstance(text, str) for text in title.values())
-        ):
-            text = tr("title: expected {zh: …, en: …}", "title：应为 {zh: …, en: …}")
-            self.file.report(text, *place, "title")
-            return dict.fromkeys(LANGUAGES, str(fallback))
-        return title
+        whole = isinstance(title, dict) and set(title) == set(LANGUAGES)
+        if whole and all(isinstance(text, str) for text in title.values()):
+            return title
+        self.at("title").report(tr("title: expected {zh: …, en: …}", "title：应为 {zh: …, en: …}"))
+        return dict.fromkeys(LANGUAGES, str(fallback))
 
-    def seconds(self, entry, default, place) -> float:
+    def seconds(self, entry, default: float) -> float:
         """Time limit."""
         value = entry.get("timeout", default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-            text = tr(
-                f"timeout: expected a positive number of seconds, found {value!r}",
-                f"timeout：应为正的秒数，实为 {value!r}",
-            )
-            self.file.report(text, *place, "timeout")
-            return default
-        return float(value)
+        if not isinstance(value, bool) and isinstance(value, (int, float)) and value > 0:
+            return float(value)
+        text = tr(
+            f"timeout: expected a positive number of seconds, found {value!r}",
+            f"timeout：应为正的秒数，实为 {value!r}",
+        )
+        self.at("timeout").report(text)
+        return default
 
-    def memory(self, entry, default, place) -> int | None:
+    def memory(self, entry, default: int | None) -> int | None:
         """Memory limit in bytes, from a text such as ``2 GB``; None when there is none."""
         value = entry.get("memory", default)
         if value is None or value is default:
             return value
         match = _MEMORY.fullmatch(value.strip()) if isinstance(value, str) else None
-        if match is None or float(match[1]) <= 0:
-            text = tr(
-                f"memory: expected a size such as 2 GB or 800 MB, found {value!r}",
-                f"memory：应为 2 GB、800 MB 之类的大小，实为 {value!r}",
-            )
-            self.file.report(text, *place, "memory")
-            return default
-        return int(float(match[1]) * 1024 ** ("KMGT".index(match[2].upper()) + 1))
+        if match and float(match[1]) > 0:
+            return int(float(match[1]) * 1024 ** ("KMGT".index(match[2].upper()) + 1))
+        text = tr(
+            f"memory: expected a size such as 2 GB or 800 MB, found {value!r}",
+            f"memory：应为 2 GB、800 MB 之类的大小，实为 {value!r}",
+        )
+        self.at("memory").report(text)
+        return default
 
-    def plain(self, value, name, place) -> None:
+    def plain(self, value, name: str) -> None:
         """Report values that do not survive the way into a notebook (dates, sets)."""
         if isinstance(value, dict):
             for key, below in value.items():
-                self.plain(below, f"{name}.{key}", (*place, key))
+                self.at(key).plain(below, f"{name}.{key}")
         elif isinstance(value, list):
             for position, below in enumerate(value):
-                self.plain(below, f"{name}[{position}]", (*place, position))
+                self.at(position).plain(below, f"{name}[{position}]")
         elif isinstance(value, date) or not isinstance(value, (str, int, float, type(None))):
             text = tr(
                 f"{name}: {value!r} is not text, number, list or mapping; put it in quotes",
                 f"{name}：{value!r} 不是文字、数、列表或映射；请加引号",
             )
-            self.file.report(text, *place)
+            self.report(text)
+
+    def unknown(self, what: str, name, known) -> None:
+        """Report a name that is not among the known ones, with the one that may have been meant."""
+        known = [str(one) for one in known]
+        near = get_close_matches(str(name), known, n=1)
+        hint = tr(f"did you mean {near[0]!r}?", f"是否为 {near[0]!r}？") if near else ", ".join(known)
+        self.report(tr(f"{what}: unknown {name!r}; {hint}", f"{what}：未知的 {name!r}；{hint}"))
 
 
-# --- One entry of a batch file, every combination of its axes: a job for each.
+# Every combination of the axes of an entry: a job for each.
 
-#: What a job, the value of an axis and an override may set.
-SETTINGS = ("title", "notebook", "parameters", "outputs", "inputs", "timeout", "memory")
 _AXIS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 
-def expand(file, entry: dict, shared: dict, place: tuple) -> list[tuple[dict, str]]:
-    """Jobs of an entry with a matrix; an entry without one is its only job.
+def _expand(spot: Spot, entry, shared: dict[str, dict]) -> list[tuple[Any, str]]:
+    """Jobs of an entry, each with the combination it comes from ("" for an entry without a matrix).
 
-    Parameters
-    ----------
-    file : BatchFile
-        Takes the problems.
-    entry : dict
-        As the batch file says.
-    shared : dict
-        Axes that the batch defines for all its entries.
-    place : tuple
-        Where the entry stands.
-
-    Returns
-    -------
-    jobs : list of (dict, str)
-        Plain entries, and the combination each comes from ("" without a matrix).
+    ``shared`` are the axes that the batch defines for all its entries.
     """
-    if "matrix" not in entry:
+    if not isinstance(entry, dict) or "matrix" not in entry:
         return [(entry, "")]
-    axes = _axes(file, entry["matrix"], shared, (*place, "matrix"))
+    axes = _axes(spot.at("matrix"), entry["matrix"], shared)
     if not axes:
         return []
-    left_out = _rules(file, entry, "except", axes, place)
-    overrides = _rules(file, entry, "override", axes, place)
+    rules = _rules(spot, entry, "except", axes) + _rules(spot, entry, "override", axes)
     base = {key: value for key, value in entry.items() if key not in ("matrix", "except", "override")}
     met, found = set(), []
     for values in product(*axes.values()):
         chosen = dict(zip(axes, values, strict=True))
-        hits = [position for position, (when, _) in enumerate(left_out) if _matches(when, chosen)]
-        met.update(("except", position) for position in hits)
-        if hits:
+        hits = [rule for rule in rules if _matches(rule[2], chosen)]
+        left_out = [rule for rule in hits if rule[0] == "except"]
+        met.update((key, position) for key, position, *_ in left_out or hits)
+        if left_out:
             continue
-        job = _combined(file, base, axes, chosen, place)
-        for position, (when, settings) in enumerate(overrides):
-            if _matches(when, chosen):
-                met.add(("override", position))
-                job = merged(job, settings)
+        job = _combined(spot, base, axes, chosen)
+        for *_, settings in hits:
+            job = _merged(job, settings)
+        names = dict(chosen)  # what braces may name: an axis, and whatever the chosen value says of itself
+        for axis, value in chosen.items():
+            names |= {f"{axis}.{k}": v for k, v in axes[axis][value].items() if k not in SETTINGS}
         label = ", ".join(f"{axis}={value}" for axis, value in chosen.items())
-        found.append((_filled(file, job, _names(axes, chosen), place), label))
-    for key, rules in (("except", left_out), ("override", overrides)):
-        for position in range(len(rules)):
-            if (key, position) not in met:
-                text = tr(f"{key}: no combination is like this", f"{key}：没有这样的组合")
-                file.report(text, *place, key, position)
+        found.append((_filled(spot, job, names), label))
+    for key, position, *_ in rules:
+        if (key, position) not in met:
+            text = tr(f"{key}: no combination is like this", f"{key}：没有这样的组合")
+            spot.at(key, position).report(text)
     return found
 
 
-def merged(first: dict, second: dict) -> dict:
+def _merged(first: dict, second: dict) -> dict:
     """Two mappings as one: the second wins, and mappings inside are merged in the same way."""
-    both = {n: merged(first[n], v) for n, v in second.items() if _mappings(first.get(n), v)}
+    both = {
+        name: _merged(first[name], value)
+        for name, value in second.items()
+        if isinstance(first.get(name), dict) and isinstance(value, dict)
+    }
     return first | second | both
 
 
-def _mappings(*values) -> bool:
-    return all(isinstance(value, dict) for value in values)
-
-
-def read_axis(file, name, values, place) -> dict:
+def _axis(spot: Spot, name, values) -> dict:
     """Values of one axis by name, each with what it sets and says."""
+    pairs = []
     if isinstance(values, dict):
         pairs = [(key, {} if below is None else below) for key, below in values.items()]
     elif isinstance(values, list):
         pairs = [(value, {}) for value in values]
-    else:
-        pairs = []
-    found = {}
+    found: dict = {}
     for key, below in pairs:
         if isinstance(key, bool) or not isinstance(key, (str, int, float)) or not isinstance(below, dict):
             text = tr(
                 f"axis {name!r}: {key!r} is not a plain value or not described by a mapping",
                 f"维度 {name!r}：{key!r} 不是普通值，或其说明不是映射",
             )
-            file.report(text, *place, key)
+            spot.at(key).report(text)
         elif key in found:
-            file.report(tr(f"axis {name!r}: {key!r} twice", f"维度 {name!r}：{key!r} 重复"), *place)
+            spot.report(tr(f"axis {name!r}: {key!r} twice", f"维度 {name!r}：{key!r} 重复"))
         else:
             found[key] = below
-    if not pairs or not _AXIS.fullmatch(str(name)):
-        text = tr(
-            f"axis {name!r}: expected a Latin name, and a list or mapping of values",
-            f"维度 {name!r}：应为拉丁字母名称及取值的列表或映射",
-        )
-        file.report(text, *place)
-        return {}
-    return found
+    if pairs and _AXIS.fullmatch(str(name)):
+        return found
+    text = tr(
+        f"axis {name!r}: expected a Latin name, and a list or mapping of values",
+        f"维度 {name!r}：应为拉丁字母名称及取值的列表或映射",
+    )
+    spot.report(text)
+    return {}
 
 
-def _axes(file, matrix, shared, place) -> dict[str, dict]:
+def _axes(spot: Spot, matrix, shared) -> dict[str, dict]:
     """Axes of an entry; of an axis that the batch defines, all values or those that are listed."""
     if not isinstance(matrix, dict) or not matrix:
         text = tr(
             f"matrix: expected axes with values, found {matrix!r}", f"matrix：应为维度及取值，实为 {matrix!r}"
         )
-        file.report(text, *place)
+        spot.report(text)
         return {}
     axes = {}
     for name, wanted in matrix.items():
         if wanted == "all" and name not in shared:
+            known = ", ".join(shared) or "–"
             text = tr(
-                f"matrix: no axis {name!r} among 'axes' ({', '.join(shared) or '–'})",
-                f"matrix：axes 中没有维度 {name!r}（{', '.join(shared) or '–'}）",
+                f"matrix: no axis {name!r} among 'axes' ({known})",
+                f"matrix：axes 中没有维度 {name!r}（{known}）",
             )
-            file.report(text, *place, name)
+            spot.at(name).report(text)
         elif wanted == "all":
             axes[name] = shared[name]
         elif name in shared and isinstance(wanted, list):
             axes[name] = {key: shared[name][key] for key in wanted if key in shared[name]}
             for position, key in enumerate(wanted):
                 if key not in shared[name]:
-                    file.report(_unknown(f"{name}", key, shared[name]), *place, name, position)
+                    spot.at(name, position).unknown(f"{name}", key, shared[name])
         else:
-            axes[name] = read_axis(file, name, wanted, (*place, name))
+            axes[name] = _axis(spot.at(name), name, wanted)
     return axes if len(axes) == len(matrix) and all(axes.values()) else {}
 
 
-def _unknown(what, name, known) -> str:
-    near = get_close_matches(str(name), [str(k) for k in known], n=1)
-    hint = tr(f"did you mean {near[0]!r}?", f"是否为 {near[0]!r}？") if near else ", ".join(map(str, known))
-    return tr(f"{what}: unknown {name!r}; {hint}", f"{what}：未知的 {name!r}；{hint}")
-
-
-def _rules(file, entry, key, axes, place) -> list[tuple[dict, dict]]:
-    """Conditions of ``except`` and ``override``, with what an override sets."""
+def _rules(spot: Spot, entry, key: str, axes) -> list[tuple[str, int, dict, dict]]:
+    """Rules of ``except`` or ``override``: key and position, their condition, and what an override sets."""
     rules = entry.get(key) or []
     if not isinstance(rules, list):
-        file.report(tr(f"{key}: expected a list", f"{key}：应为列表"), *place, key)
+        spot.at(key).report(tr(f"{key}: expected a list", f"{key}：应为列表"))
         return []
     found = []
     for position, rule in enumerate(rules):
-        here = (*place, key, position)
-        when = rule.get("when") if key == "override" and isinstance(rule, dict) else rule
-        settings = {k: v for k, v in rule.items() if k != "when"} if isinstance(rule, dict) else {}
+        here = spot.at(key, position)
+        when, settings = rule, {}
+        if key == "override" and isinstance(rule, dict):
+            when, settings = rule.get("when"), {k: v for k, v in rule.items() if k != "when"}
         if not isinstance(when, dict) or not when:
-            file.report(tr(f"{key}: expected axes with values", f"{key}：应为维度及取值"), *here)
+            here.report(tr(f"{key}: expected axes with values", f"{key}：应为维度及取值"))
             continue
-        problems = [_unknown(key, name, axes) for name in when if name not in axes]
+        wrong = [(key, name, axes) for name in when if name not in axes]
         for name in when.keys() & axes.keys():
-            wanted = when[name] if isinstance(when[name], list) else [when[name]]
-            problems += [_unknown(f"{key}: {name}", v, axes[name]) for v in wanted if v not in axes[name]]
-        if key == "override":
-            problems += [_unknown(key, name, SETTINGS) for name in settings if name not in SETTINGS]
-        for text in problems:
-            file.report(text, *here)
-        if not problems:
-            found.append((when, settings if key == "override" else {}))
+            wrong += [(f"{key}: {name}", v, axes[name]) for v in _several(when[name]) if v not in axes[name]]
+        wrong += [(key, name, SETTINGS) for name in settings if name not in SETTINGS]
+        for what, name, known in wrong:
+            here.unknown(what, name, known)
+        if not wrong:
+            found.append((key, position, when, settings))
     return found
 
 
-def _matches(when, chosen) -> bool:
-    return all(chosen[n] in (wanted if isinstance(wanted, list) else [wanted]) for n, wanted in when.items())
+def _several(value) -> list:
+    return value if isinstance(value, list) else [value]
 
 
-def _combined(file, base, axes, chosen, place) -> dict:
+def _matches(when: dict, chosen: dict) -> bool:
+    return all(chosen[name] in _several(wanted) for name, wanted in when.items())
+
+
+def _combined(spot: Spot, base, axes, chosen) -> dict:
     """Settings of the entry and of the values of its axes; two axes that disagree are a problem."""
     job, owner = base, {}
     for axis, value in chosen.items():
@@ -330,9 +546,9 @@ def _combined(file, base, axes, chosen, place) -> dict:
                         f"axes {rival!r} and {axis!r} both set {name}, to different values",
                         f"维度 {rival!r} 与 {axis!r} 对 {name} 给出不同的值",
                     )
-                    file.report(text, *place, "matrix")
+                    spot.at("matrix").report(text)
             owner[leaf] = (axis, setting)
-        job = merged(job, settings)
+        job = _merged(job, settings)
     return job
 
 
@@ -344,158 +560,28 @@ def _leaves(settings, above=()):
             yield (*above, name), value
 
 
-def _names(axes, chosen) -> dict:
-    """What braces may name: an axis, and whatever the chosen value says of itself."""
-    names = dict(chosen)
-    for axis, value in chosen.items():
-        names |= {f"{axis}.{k}": v for k, v in axes[axis][value].items() if k not in SETTINGS}
-    return names
-
-
-def _filled(file, item, names, place):
+def _filled(spot: Spot, item, names: dict):
     """Replace what stands in braces, in every text of an entry."""
     if isinstance(item, dict):
-        return {key: _filled(file, value, names, (*place, key)) for key, value in item.items()}
+        return {key: _filled(spot.at(key), value, names) for key, value in item.items()}
     if isinstance(item, list):
-        return [_filled(file, value, names, (*place, n)) for n, value in enumerate(item)]
+        return [_filled(spot.at(position), value, names) for position, value in enumerate(item)]
     if not isinstance(item, str) or "{" not in item and "}" not in item:
         return item
 
     def value_of(match):
         if match[1] is None:
             return match[0][0]
-        if match[1] not in names:
-            file.report(_unknown("{…}", match[1], names), *place)
-            return match[0]
-        return names[match[1]]
+        if match[1] in names:
+            return names[match[1]]
+        spot.unknown("{…}", match[1], names)
+        return match[0]
 
     whole = _PLACEHOLDER.fullmatch(item)
-    if whole:
-        return value_of(whole)
-    return _PLACEHOLDER.sub(lambda match: str(value_of(match)), item)
+    return value_of(whole) if whole else _PLACEHOLDER.sub(lambda match: str(value_of(match)), item)
 
 
-# --- What a draft is made from, read off its description: templates, tables and other files.
-
-_TABLE = re.compile(r"(?:params/)?([A-Za-z0-9][A-Za-z0-9_.-]*)(?:[@/]([A-Za-z0-9_.+-]+))?/?")
-
-
-@lru_cache(maxsize=256)
-def _texts(path: Path, modified: int) -> tuple[str, ...]:
-    """All texts in a description, wherever they stand."""
-    found, waiting = [], [BatchFile(path).data]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            waiting += item.values()
-        elif isinstance(item, list):
-            waiting += item
-        elif isinstance(item, str):
-            found.append(item)
-    return tuple(found)
-
-
-def _description(name: str) -> tuple[Path, tuple[str, ...]]:
-    path = paths.reports("drafts", f"{name}.yml")
-    return path, _texts(path, path.stat().st_mtime_ns)
-
-
-def title(name: str) -> dict:
-    """Title of a draft in both languages; its name when the description has none or is not there."""
-    path = paths.reports("drafts", f"{name}.yml")
-    data = BatchFile(path).data if path.is_file() else None
-    found = data.get("title") if isinstance(data, dict) else None
-    return found if isinstance(found, dict) and {*found} == {*LANGUAGES} else dict.fromkeys(LANGUAGES, name)
-
-
-def tables(name: str) -> dict[str, str | None]:
-    """Return what may be ids of tables in a draft's description, with the version asked for (None: the latest)."""
-    matches = [_TABLE.fullmatch(text) for text in _description(name)[1]]
-    return {match[1]: match[2] for match in matches if match}
-
-
-def inputs(name: str) -> list[Path]:
-    """Files that a draft is made from: description, templates, tables, and files it names."""
-    path, texts = _description(name)
-    found = [path, *_below(paths.reports("templates"))]
-    for table, version in tables(name).items():
-        found += _below(paths.params(table, version) if version else paths.params(table))
-    for text in texts:
-        if "\n" not in text and len(text) < 260 and "/" in text:
-            found += [p for p in [paths.root() / text] if p.is_file()]
-    return list(dict.fromkeys(found))
-
-
-def _below(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-
-
-# --- From a batch file to validated jobs; nothing starts before everything in it is known to be right.
-
-FORMATS = ("docx", "html", "pdf")
-_SHARED = ("notebook", "timeout", "memory", "defaults", "axes")
-_BATCH_KEYS = ("title", "include", *_SHARED, "jobs", "drafts")
-_JOB_KEYS = ("id", *SETTINGS)
-_DRAFT_KEYS = ("name", "title", "lang", "to", "timeout")
-
-
-def read_batch(name: str) -> Batch:
-    """Read and validate a batch.
-
-    Raises
-    ------
-    RunError
-        All problems of the file and of those it includes at once, each with its line: unknown keys,
-        missing notebooks and input files, unknown, missing or wrongly typed parameters, jobs of one
-        name, jobs that write the same place.
-    """
-    path = batch_path(name)
-    files = batch_files(path)
-    shared = _Shared(path.stem, files)
-    readers = [_Reader(file, shared) for file in files]
-    for reader in readers:
-        reader.read()
-    _check_together(readers, shared)
-    problems = [message for file in files for message in file.messages()]
-    if problems:
-        head = tr("the batch cannot start:", "批次无法启动：")
-        raise RunError(f"{head}\n{listing(problems, 50)}")
-    title = Checker(files[0]).title(files[0].data, path.stem, ())
-    jobs = tuple(job for reader in readers for job, _ in reader.jobs)
-    drafts = tuple(draft for reader in readers for draft, _ in reader.drafts)
-    return Batch(path.stem, path, title, jobs, drafts, tuple(file.path for file in files))
-
-
-def batch_files(path: Path) -> list[BatchFile]:
-    """Return a batch file and those it includes, each once, the including one first."""
-    found: dict[Path, BatchFile] = {}
-
-    def visit(path):
-        file = found[path.resolve()] = BatchFile(path)
-        names = file.data.get("include") if isinstance(file.data, dict) else None
-        names = [names] if isinstance(names, str) else names or []
-        for position, name in enumerate(names if isinstance(names, list) else []):
-            below = file.path.parent / str(name)
-            if not below.is_file():
-                text = tr(f"include: {name}: no such file", f"include：找不到文件 {name}")
-                file.report(text, "include", position)
-            elif below.resolve() not in found:
-                visit(below)
-
-    visit(path)
-    return list(found.values())
-
-
-def names(path: Path) -> list[str]:
-    """Names in the ledger of the jobs and drafts of a batch, read without any check."""
-    files = batch_files(path)
-    shared = _Shared(path.stem, files)
-    jobs, drafts = [], []
-    for file in files:
-        for entry in file.data.get("jobs") or []:
-            jobs += [f"{path.stem}/{job['id']}" for job, _ in expand(file, entry, shared.axes, ())]
-        drafts += [f"{path.stem}/draft:{draft['name']}" for draft in file.data.get("drafts") or []]
-    return jobs + drafts
+# The entries of a file, one by one.
 
 
 class _Shared:
@@ -509,165 +595,105 @@ class _Shared:
         self.axes: dict[str, dict] = {}
         self.limit, self.memory, self.notebook = TIME_LIMIT, None, None
         for file in reversed(files):
-            data, checker = file.data if isinstance(file.data, dict) else {}, Checker(file)
-            self.defaults |= checker.typed(data, "defaults", dict, {}, ())
-            self.limit = checker.seconds(data, self.limit, ())
-            self.memory = checker.memory(data, self.memory, ())
+            data, spot = file.data if isinstance(file.data, dict) else {}, Spot(file)
+            self.defaults |= spot.typed(data, "defaults", dict, {})
+            self.limit = spot.seconds(data, self.limit)
+            self.memory = spot.memory(data, self.memory)
             self.notebook = data.get("notebook", self.notebook)
-            for axis, values in checker.typed(data, "axes", dict, {}, ()).items():
-                self.axes[axis] = read_axis(file, axis, values, ("axes", axis))
+            for axis, values in spot.typed(data, "axes", dict, {}).items():
+                self.axes[axis] = _axis(spot.at("axes", axis), axis, values)
 
 
-def _check_together(readers, shared) -> None:
-    """Problems between jobs, of one file or of several."""
-    jobs = [pair for reader in readers for pair in reader.jobs]
-    for entries in (jobs, [pair for reader in readers for pair in reader.drafts]):
-        _once(entries)
-    for spot, message in runs_jobs.overlaps(jobs):
-        spot.report(message)
-    known = {name for notebook in shared.notebooks.values() if notebook for name in notebook.parameters}
-    for reader in readers:
-        reader.used(known)
-    main = readers[0].file
-    if not any(reader.jobs or reader.drafts or reader.file.problems for reader in readers):
-        main.report(tr("there is no job in this batch", "该批次中没有作业"))
-
-
-def _once(entries) -> None:
-    """Report names that two jobs bear; folders of Windows and macOS know no case."""
-    first = {}
-    for entry, spot in entries:
-        name = entry.id.casefold()
-        if name in first:
-            where, other = first[name].wording(spot), spot.label
-            text = tr(f"{entry.id!r} is used twice (first in {where})", f"{entry.id!r} 重复（首次在{where}）")
-            spot.report(f"{text}: {other}" if other else text)
-        first.setdefault(name, spot)
-
-
-class _Spot:
-    """Where a job stands: its file, its place there, and the combination of a matrix."""
-
-    def __init__(self, file, place, label=""):
-        self.file, self.place, self.label = file, place, label
-
-    def report(self, message: str) -> None:
-        """Keep a problem of this spot."""
-        self.file.report(message, *self.place)
-
-    def wording(self, seen_from: "_Spot") -> str:
-        """Name the spot for a message that belongs to another one."""
-        line = self.file.line(*self.place)
-        text = tr(f"line {line}", f"第 {line} 行")
-        if self.file is not seen_from.file:
-            text = f"{self.file.path}:{line}"
-        return f"{text}, {self.label}" if self.label else text
-
-
-class _Reader(Checker):
+class _Reader:
     """Walks through one file of a batch and keeps every problem it meets."""
 
     def __init__(self, file: BatchFile, shared: _Shared):
-        super().__init__(file)
-        self.shared = shared
-        self.jobs: list[tuple[Job, _Spot]] = []
-        self.drafts: list[tuple[Draft, _Spot]] = []
+        self.file, self.shared, self.top = file, shared, Spot(file)
+        self.jobs: list[tuple[Job, Spot]] = []
+        self.drafts: list[tuple[Draft, Spot]] = []
 
     def read(self) -> None:
         """Read the jobs and drafts of the file."""
-        data = self.file.data
-        if not isinstance(data, dict):
-            text = tr("expected a mapping with the key 'jobs'", "内容应为含有 jobs 键的映射")
-            self.file.report(text)
-            self.file.data = data = {}
-        self.keys({k: v for k, v in data.items() if not str(k).startswith("x-")}, _BATCH_KEYS, ())
-        self.title(data, self.shared.name, ())
+        if not isinstance(self.file.data, dict):
+            self.top.report(tr("expected a mapping with the key 'jobs'", "内容应为含有 jobs 键的映射"))
+            self.file.data = {}
+        data, top = self.file.data, self.top
+        top.keys({k: v for k, v in data.items() if not str(k).startswith("x-")}, _BATCH_KEYS)
+        top.title(data, self.shared.name)
         if not isinstance(data.get("include", []), (str, list)):
-            self.file.report(tr("include: expected file names", "include：应为文件名"), "include")
-        for position, entry in enumerate(self.typed(data, "jobs", list, [], ())):
-            place = ("jobs", position)
-            pairs = [(entry, "")]
-            if isinstance(entry, dict):
-                pairs = expand(self.file, entry, self.shared.axes, place)
-            for job_entry, label in pairs:
-                job = self._job(job_entry, place)
-                if job:
-                    self.jobs.append((job, _Spot(self.file, place, label)))
-        for position, entry in enumerate(self.typed(data, "drafts", list, [], ())):
-            draft = self._draft(entry, ("drafts", position))
-            if draft:
-                self.drafts.append((draft, _Spot(self.file, ("drafts", position))))
+            top.at("include").report(tr("include: expected file names", "include：应为文件名"))
+        for position, entry in enumerate(top.typed(data, "jobs", list, [])):
+            spot = top.at("jobs", position)
+            for own, label in _expand(spot, entry, self.shared.axes):
+                if job := self._job(own, spot):
+                    self.jobs.append((job, replace(spot, label=label)))
+        for position, entry in enumerate(top.typed(data, "drafts", list, [])):
+            spot = top.at("drafts", position)
+            if draft := self._draft(entry, spot):
+                self.drafts.append((draft, spot))
 
-    def used(self, known: set) -> None:
+    def report_unused(self, known: set[str]) -> None:
         """Report defaults that no notebook of the batch takes."""
-        for name in self.typed(self.file.data, "defaults", dict, {}, ()):
+        for name in self.top.typed(self.file.data, "defaults", dict, {}):
             if name not in known:
                 text = tr(
                     f"defaults: no notebook of this batch has a parameter {name!r}",
                     f"defaults：本批次的笔记本都没有参数 {name!r}",
                 )
-                self.file.report(text, "defaults", name)
+                self.top.at("defaults", name).report(text)
 
-    def _job(self, entry, place) -> Job | None:
-        if not self.named(entry, "id", _JOB_KEYS, place):
+    def _job(self, entry, spot: Spot) -> Job | None:
+        if not spot.named(entry, "id", _JOB_KEYS):
             return None
         shared = self.shared
-        notebook = self._notebook(entry.get("notebook", shared.notebook), place)
-        given = self.typed(entry, "parameters", dict, {}, place)
+        notebook = self._notebook(entry.get("notebook", shared.notebook), spot)
+        given = spot.typed(entry, "parameters", dict, {})
         if notebook is None:
             return None
-        values = {k: v for k, v in shared.defaults.items() if k in notebook.parameters} | given
-        title = self.title(entry, entry["id"], place)
+        title = spot.title(entry, entry["id"])
         # What the job itself knows need not be repeated among its parameters.
         own = {f"title_{code}": text for code, text in title.items()}
         own["out_dir"] = f"reports/runs/{shared.name}/{entry['id']}"
-        values = {k: v for k, v in own.items() if k in notebook.parameters} | values
+        values = {k: v for k, v in (own | shared.defaults).items() if k in notebook.parameters} | given
         for name, message in notebook.check(values):
-            self.file.report(message, *place, "parameters", *([name] if name else []), job=entry["id"])
+            spot.at("parameters", *([name] if name else [])).report(message, job=entry["id"])
         for name in values:
-            self.plain(values[name], f"{entry['id']}: {name}", (*place, "parameters", name))
-        written = self.typed(entry, "outputs", list, None, place)
-        read = self.typed(entry, "inputs", list, [], place)
+            spot.at("parameters", name).plain(values[name], f"{entry['id']}: {name}")
         return Job(
             batch=shared.name,
             id=entry["id"],
             title=title,
             notebook=notebook,
             parameters=notebook.plain(values),
-            outputs=runs_jobs.outputs(self.file, written, values, place),
-            inputs=runs_jobs.inputs(self.file, read, values, place, shared.sources),
-            timeout=self.seconds(entry, shared.limit, place),
-            memory=self.memory(entry, shared.memory, place),
+            outputs=_outputs(spot.at("outputs"), spot.typed(entry, "outputs", list, None), values),
+            inputs=_inputs(spot, spot.typed(entry, "inputs", list, []), values, shared.sources),
+            timeout=spot.seconds(entry, shared.limit),
+            memory=spot.memory(entry, shared.memory),
         )
 
-    def _draft(self, entry, place) -> Draft | None:
-        if not self.named(entry, "name", _DRAFT_KEYS, place):
+    def _draft(self, entry, spot: Spot) -> Draft | None:
+        if not spot.named(entry, "name", _DRAFT_KEYS):
             return None
-        file = paths.reports("drafts", f"{entry['name']}.yml")
+        name = entry["name"]
+        file = _description_path(name)
         if not file.is_file():
-            name = paths.relative(file)
-            self.file.report(tr(f"{name}: no such draft", f"{name}：找不到该文稿"), *place, "name")
+            shown = paths.relative(file)
+            spot.at("name").report(tr(f"{shown}: no such draft", f"{shown}：找不到该文稿"))
         chosen = {}
         for key, allowed in (("lang", LANGUAGES), ("to", FORMATS)):
-            chosen[key] = tuple(str(item) for item in self.typed(entry, key, list, list(allowed), place))
+            chosen[key] = tuple(str(item) for item in spot.typed(entry, key, list, list(allowed)))
             for wrong in [item for item in chosen[key] if item not in allowed]:
                 text = ", ".join(allowed)
-                self.file.report(
-                    tr(f"{key}: {wrong!r}; expected {text}", f"{key}：{wrong!r}；应为 {text}"), *place, key
+                spot.at(key).report(
+                    tr(f"{key}: {wrong!r}; expected {text}", f"{key}：{wrong!r}；应为 {text}")
                 )
-        return Draft(
-            self.shared.name,
-            entry["name"],
-            self.title(entry, entry["name"], place) if "title" in entry else title(entry["name"]),
-            chosen["lang"],
-            chosen["to"],
-            self.seconds(entry, self.shared.limit, place),
-        )
+        title = spot.title(entry, name) if "title" in entry else _draft_title(name)
+        limit = spot.seconds(entry, self.shared.limit)
+        return Draft(self.shared.name, name, title, chosen["lang"], chosen["to"], limit)
 
-    def _notebook(self, name, place) -> NotebookFile | None:
+    def _notebook(self, name, spot: Spot) -> NotebookFile | None:
         if not isinstance(name, str):
-            text = tr("the job names no notebook", "作业未指定笔记本")
-            self.file.report(text, *place)
+            spot.report(tr("the job names no notebook", "作业未指定笔记本"))
             return None
         beside = self.file.path.parent / name
         path = beside if beside.is_file() else paths.notebooks(name)
@@ -676,5 +702,145 @@ class _Reader(Checker):
                 self.shared.notebooks[path] = NotebookFile(path)
             except RunError as error:
                 self.shared.notebooks[path] = None
-                self.file.report(str(error), *place, "notebook")
+                spot.at("notebook").report(str(error))
         return self.shared.notebooks[path]
+
+
+# Where a job reads and where it writes: two jobs never write the same place.
+
+
+def _outputs(spot: Spot, items, values: dict) -> tuple[str, ...]:
+    """Files and folders that a job writes, relative to the workbench; if it names none, the folder of its table."""
+    if items is None:
+        named = {"table_id", "version"} <= values.keys()
+        items = [f"params/{values['table_id']}/{values['version']}"] if named else []
+    found = []
+    for position, item in enumerate(items):
+        parts = PurePosixPath(str(item)).parts
+        if not parts or str(item).startswith("/") or ".." in parts or set(str(item)) & set(":\\"):
+            text = tr(
+                f"outputs: {item!r}; expected a path below the workbench, such as params/…",
+                f"outputs：{item!r}；应为工作台内的相对路径，如 params/…",
+            )
+            spot.at(position).report(text)
+        else:
+            found.append("/".join(parts))
+    return tuple(found)
+
+
+def _inputs(spot: Spot, items, values: dict, known: dict[str, list[Path]]) -> tuple[Path, ...]:
+    """Files that a job reads: those of its data sources (``source``, ``sources``), and those it names.
+
+    ``known`` keeps the files of the sources that were looked up before.
+    """
+    from sinklab.data import open_data
+
+    found: list[Path] = []
+    for name in ("source", "sources"):
+        given = values.get(name) or []
+        for source in [given] if isinstance(given, str) else given:
+            if source not in known:
+                known[source] = []
+                try:
+                    known[source] += [Path(path) for path in open_data.files(source)]
+                except SinklabError as error:
+                    spot.at("parameters", name).report(str(error))
+            found += known[source]
+    for position, item in enumerate(items):
+        path = paths.root() / str(item)
+        if not path.exists():
+            text = tr(f"inputs: {item}: no such file", f"inputs：找不到文件 {item}")
+            spot.at("inputs", position).report(text)
+        found += _below(path) if path.is_dir() else [path]
+    return tuple(dict.fromkeys(found))
+
+
+def _below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+
+
+def _report_same_names(entries) -> None:
+    """Report names that two jobs bear; folders of Windows and macOS know no case."""
+    first: dict[str, Spot] = {}
+    for entry, spot in entries:
+        before = first.setdefault(entry.id.casefold(), spot)
+        if before is not spot:
+            where = before.wording(spot)
+            text = tr(f"{entry.id!r} is used twice (first in {where})", f"{entry.id!r} 重复（首次在{where}）")
+            spot.report(f"{text}: {spot.label}" if spot.label else text)
+
+
+def _report_overlaps(entries) -> None:
+    """Report jobs that write the same place, or one inside the other's."""
+    # Names that differ in case only are one place on Windows and macOS.
+    claims = sorted(
+        (tuple(output.casefold().split("/")), position)
+        for position, (job, _) in enumerate(entries)
+        for output in job.outputs
+    )
+    above, owner = None, None
+    for claim, position in claims:
+        if above is None or claim[: len(above)] != above:
+            above, owner = claim, position
+        elif position != owner:
+            (first, _), (second, spot) = (entries[i] for i in sorted((owner, position)))
+            where = "/".join(claim)
+            text = tr(
+                f"jobs {first.id!r} and {second.id!r} both write {where}",
+                f"作业 {first.id!r} 与 {second.id!r} 都写入 {where}",
+            )
+            spot.report(text)
+
+
+# What a draft is made from, read off its description: templates, tables and other files.
+
+_TABLE = re.compile(r"(?:params/)?([A-Za-z0-9][A-Za-z0-9_.-]*)(?:[@/]([A-Za-z0-9_.+-]+))?/?")
+
+
+def _description_path(name: str) -> Path:
+    return paths.reports("drafts", f"{name}.yml")
+
+
+def _texts(name: str) -> tuple[str, ...]:
+    """All texts in a description, wherever they stand."""
+    path = _description_path(name)
+    return _texts_of(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _texts_of(path: Path, modified: int) -> tuple[str, ...]:
+    found, waiting = [], [BatchFile(path).data]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+        elif isinstance(item, str):
+            found.append(item)
+    return tuple(found)
+
+
+def _draft_title(name: str) -> dict[str, str]:
+    """Title of a draft in both languages; its name when the description has none or is not there."""
+    path = _description_path(name)
+    data = BatchFile(path).data if path.is_file() else None
+    found = data.get("title") if isinstance(data, dict) else None
+    return found if isinstance(found, dict) and {*found} == {*LANGUAGES} else dict.fromkeys(LANGUAGES, name)
+
+
+def draft_tables(name: str) -> dict[str, str | None]:
+    """Return what may be ids of tables in a draft's description, with the version asked for (None: the latest)."""
+    matches = [_TABLE.fullmatch(text) for text in _texts(name)]
+    return {match[1]: match[2] for match in matches if match}
+
+
+def draft_inputs(name: str) -> list[Path]:
+    """Files that a draft is made from: description, templates, tables, and files it names."""
+    found = [_description_path(name), *_below(paths.reports("templates"))]
+    for table, version in draft_tables(name).items():
+        found += _below(paths.params(table, version) if version else paths.params(table))
+    for text in _texts(name):
+        if "\n" not in text and len(text) < 260 and "/" in text:
+            found += [p for p in [paths.root() / text] if p.is_file()]
+    return list(dict.fromkeys(found))

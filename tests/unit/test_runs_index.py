@@ -8,23 +8,22 @@ from runs_workbench import workbench  # noqa: F401
 
 from sinklab.runs import ledger
 from sinklab.runs.index import write_index
+from sinklab.runs.jobs import Record
 
 
 def record(name, **parameters):
-    return {
-        "job": f"trial/{name}",
-        "batch": "trial",
-        "id": name,
-        "kind": "notebook",
-        "title": {"zh": f"作业 {name}", "en": f"Job {name}"},
-        "folder": f"reports/runs/trial/{name}",
-        "status": "ok",
-        "seconds": 1.0,
-        "started": "2024-06-11T00:00:00+00:00",
-        "finished": 1.0,
-        "why": [["new", ""]],
-        "parts": {"parameters": parameters},
-    }
+    return Record(
+        f"trial/{name}",
+        batch="trial",
+        id=name,
+        title={"zh": f"作业 {name}", "en": f"Job {name}"},
+        folder=f"reports/runs/trial/{name}",
+        seconds=1.0,
+        started="2024-06-11T00:00:00+00:00",
+        finished=1.0,
+        why=[["new", ""]],
+        parts={"parameters": parameters},
+    )
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from runs_workbench import REPOSITORY, workbench, write_batch  # noqa: F401
 from sinklab import paths
 from sinklab.runs import ledger, reading
 from sinklab.runs.batch import plan_drafts, plan_jobs, select
+from sinklab.runs.jobs import Record
 from sinklab.runs.reading import read_batch
 
 BATCH = """\
@@ -42,7 +43,7 @@ def edit_notebook(root, change):
 
 
 def record(parts, outputs=()):
-    return {"status": "ok", "parts": json.loads(json.dumps(parts)), "outputs": ledger.seal(outputs)}
+    return Record("trial/one", parts=json.loads(json.dumps(parts)), outputs=ledger.seal(outputs))
 
 
 def test_nothing_changed(job):
@@ -68,12 +69,12 @@ def test_outputs_ids_and_text_of_a_notebook_do_not_count(job, workbench):
 
 def test_each_part_is_named_when_it_changes(job, workbench, monkeypatch):
     old = record(parts_now())
-    edit_notebook(workbench, lambda cells: cells[-1].update(source=cells[-1]["source"] + "\n1 + 1"))
+    edit_notebook(workbench, lambda cells: cells[-1].update(source="".join(cells[-1]["source"]) + "\n1 + 1"))
     (workbench / "data" / "extra.csv").write_text("x\n2\n", encoding="utf-8")
     write_batch(workbench, BATCH.replace("seed: 1", "seed: 2").replace("Larix", "Picea"))
     monkeypatch.setattr(paths, "source_sha256", lambda: "other")
     monkeypatch.setattr(paths, "lock_sha256", lambda: "other")
-    monkeypatch.setattr(paths, "versions", lambda: old["parts"]["stack"] | {"numpy": "0.0"})
+    monkeypatch.setattr(paths, "versions", lambda: old.parts["stack"] | {"numpy": "0.0"})
     found = ledger.reasons(old, parts_now())
     assert [code for code, _ in found] == [
         "notebook",
@@ -126,18 +127,27 @@ def test_open_data_may_move(workbench, tmp_path, monkeypatch):
 def test_the_last_line_of_a_job_counts_and_torn_lines_do_not(tmp_path):
     path = tmp_path / "runs" / "ledger.jsonl"
     assert ledger.read(path) == {}
-    ledger.append({"job": "b/one", "status": "failed"}, path)
-    ledger.append({"job": "b/two", "status": "ok"}, path)
-    ledger.append({"job": "b/one", "status": "ok"}, path)
+    ledger.append(Record("b/one", status="failed"), path)
+    ledger.append(Record("b/two", status="ok"), path)
+    ledger.append(Record("b/one", status="ok"), path)
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"job": "b/three", "sta')
     assert ledger.read(path) == {
-        "b/two": {"job": "b/two", "status": "ok"},
-        "b/one": {"job": "b/one", "status": "ok"},
+        "b/two": Record("b/two", status="ok"),
+        "b/one": Record("b/one", status="ok"),
     }
-    ledger.append({"job": "b/four", "title": "杉木"}, path)
-    assert ledger.read(path)["b/four"]["title"] == "杉木"
+    ledger.append(Record("b/four", title={"zh": "杉木"}), path)
+    assert ledger.read(path)["b/four"].title == {"zh": "杉木"}
     assert set(ledger.read(path)) == {"b/one", "b/two", "b/four"}
+
+
+def test_a_ledger_of_another_version_can_be_read(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    line = {"job": "b/one", "status": "failed", "line": "", "place": "", "why": [["new", ""]], "invented": 1}
+    path.write_text(json.dumps(line) + '\n{"event": "plan"}\n[1]\n', encoding="utf-8")
+    (found,) = ledger.read(path).values()
+    assert (found.job, found.status, found.why) == ("b/one", "failed", [["new", ""]])
+    assert Record.from_dict(found.to_dict()) == found
 
 
 def test_records_written_at_once_stay_whole(tmp_path):
@@ -145,7 +155,7 @@ def test_records_written_at_once_stay_whole(tmp_path):
 
     def write(writer):
         for number in range(25):
-            ledger.append({"job": f"b/{writer}-{number}", "text": "x" * 5000}, path)
+            ledger.append(Record(f"b/{writer}-{number}", line="x" * 5000), path)
 
     threads = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
     for thread in threads:
@@ -164,7 +174,7 @@ def test_a_draft_follows_the_tables_that_it_names(job, workbench):
     table = workbench / "params" / "a" / "0.1.0" / "values.csv"
     table.parent.mkdir(parents=True)
     table.write_text("1\n", encoding="utf-8")
-    assert reading.inputs("standard") == [description, table]
+    assert reading.draft_inputs("standard") == [description, table]
     batch = read_batch("trial")
     bench = ledger.Workbench()
     steps = plan_jobs(batch.jobs, bench, {}, False)

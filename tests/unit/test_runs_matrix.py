@@ -8,8 +8,7 @@ from runs_workbench import workbench, write_batch  # noqa: F401
 from sinklab.language import RunError
 from sinklab.runs import ledger
 from sinklab.runs.batch import plan_jobs
-from sinklab.runs.jobs import batch_path
-from sinklab.runs.reading import names, read_batch
+from sinklab.runs.reading import batch_path, names, read_batch
 
 MATRIX = """\
 notebook: behave.ipynb

@@ -3,8 +3,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
+from types import SimpleNamespace
 
 import pytest
 from runs_workbench import REPOSITORY, workbench, write_batch  # noqa: F401
@@ -25,28 +24,28 @@ def test_what_is_watched(workbench):
     files = batch.watched(read_batch("trial"))
     expected = {path, workbench / "notebooks" / "behave.ipynb", workbench / "data" / "extra.csv"}
     assert expected <= set(files)
-    assert {workbench / "data" / "vocabulary" / "variables.csv", REPOSITORY / "sinklab" / "errors.py"} <= set(
-        files
-    )
+    assert {
+        workbench / "data" / "vocabulary" / "variables.csv",
+        REPOSITORY / "sinklab" / "language.py",
+    } <= set(files)
 
 
 def test_a_change_is_told_when_it_has_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "PAUSE", 0.02)
-    monkeypatch.setattr(batch, "QUIET", 0.3)
     file, other = tmp_path / "a.csv", tmp_path / "b.csv"
     file.write_text("1", encoding="utf-8")
     before = batch.snapshot([file, other])
+    edits, waits = iter(("1", "12", "123", "1234")), []
 
-    def edit():
-        for text in ("12", "123", "1234"):
-            time.sleep(0.1)
+    def edit_meanwhile(seconds):
+        waits.append(seconds)
+        if text := next(edits, None):
             file.write_text(text, encoding="utf-8")
+            os.utime(file, (len(waits), len(waits)))
 
-    thread = threading.Thread(target=edit)
-    thread.start()
+    monkeypatch.setattr(batch, "time", SimpleNamespace(sleep=edit_meanwhile))
     assert batch.wait_for_change([file, other], before) == [file]
     assert file.read_text(encoding="utf-8") == "1234"
-    thread.join()
+    assert waits == [batch.PAUSE, *[batch.QUIET] * 4], "until nobody has written for a while"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends an interrupt")
@@ -67,7 +66,7 @@ def test_an_edited_batch_is_run_again_until_ctrl_c(workbench):
         write_batch(workbench, BATCH.replace("factor: 2", "factor: 5"))
         text = follow(process, "watching")
         assert "1 ok, 0 failed" in text
-        assert ledger.read()["trial/one"]["why"] == [["parameters", "factor: 2.0 → 5.0"]]
+        assert ledger.read()["trial/one"].why == [["parameters", "factor: 2.0 → 5.0"]]
         assert interrupted(process) == 130
     finally:
         process.kill()
@@ -78,10 +77,10 @@ def interrupted(process) -> int:
     """Exit code after Ctrl-C; pressed again once, for Python drops an interrupt that falls into a finaliser."""
     process.send_signal(signal.SIGINT)
     try:
-        return process.wait(20)
+        return process.wait(60)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGINT)
-        return process.wait(20)
+        return process.wait(60)
 
 
 def follow(process, word):
