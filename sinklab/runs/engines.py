@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sinklab import paths
@@ -327,6 +328,7 @@ class DaskEngine:
 
         folder = paths.reports("runs", "slurm")
         folder.mkdir(parents=True, exist_ok=True)
+        self.tls = self.tls or self._own_certificate(folder)
         chosen = kernels.environment(paths.root()) | {
             name: os.environ[name] for name in ("SINKLAB_DATA", "SINKLAB_LANG") if os.environ.get(name)
         }
@@ -356,9 +358,7 @@ class DaskEngine:
             ],
             log_directory=str(folder),
             scheduler_options={"dashboard": False} | configured["scheduler-options"],
-            # Whoever reaches a scheduler can have it execute anything.
-            security=self._security() or True,
-            shared_temp_directory=self._open.enter_context(TemporaryDirectory(prefix=".tls-", dir=folder)),
+            security=self._security(),
         )
         self._open.enter_context(cluster)
         command = ["sbatch", "--test-only"]
@@ -371,6 +371,18 @@ class DaskEngine:
         # Never fewer, so that a worker that SLURM ended is replaced.
         cluster.adapt(minimum=self.limit, maximum=self.limit, interval="5s")
         self._connect(cluster, cluster.security)
+
+    def _own_certificate(self, folder: Path) -> dict[str, str]:
+        """Certificate for this run alone: whoever reaches a scheduler can have it execute anything."""
+        from distributed.security import Security
+
+        _import("cryptography", "cryptography")
+        made = Security.temporary().get_tls_config_for_role("worker")
+        place = Path(self._open.enter_context(TemporaryDirectory(prefix=".tls-", dir=folder)))
+        files = {name: place / f"{name}.pem" for name in ("ca", "cert", "key")}
+        for name, path in files.items():
+            path.write_text(made["ca_file" if name == "ca" else name], encoding="utf-8")
+        return {name: str(path) for name, path in files.items()}
 
     def _width(self) -> int:
         """Tasks that are handed out at the same time: one for each worker process.

@@ -733,18 +733,12 @@ def _inputs(spot: Spot, items, values: dict, known: dict[str, list[Path]]) -> tu
 
     ``known`` keeps the files of the sources that were looked up before.
     """
-    from sinklab.data import open_data
-
     found: list[Path] = []
     for name in ("source", "sources"):
         given = values.get(name) or []
         for source in [given] if isinstance(given, str) else given:
             if source not in known:
-                known[source] = []
-                try:
-                    known[source] += [Path(path) for path in open_data.files(source)]
-                except SinklabError as error:
-                    spot.at("parameters", name).report(str(error))
+                known[source] = _files_of(spot.at("parameters", name), source)
             found += known[source]
     for position, item in enumerate(items):
         path = paths.root() / str(item)
@@ -753,6 +747,16 @@ def _inputs(spot: Spot, items, values: dict, known: dict[str, list[Path]]) -> tu
             spot.at("inputs", position).report(text)
         found += _below(path) if path.is_dir() else [path]
     return tuple(dict.fromkeys(found))
+
+
+def _files_of(spot: Spot, source: str) -> list[Path]:
+    from sinklab.data import open_data
+
+    try:
+        return [Path(path) for path in open_data.files(source)]
+    except SinklabError as error:
+        spot.report(str(error))
+        return []
 
 
 def _below(folder: Path) -> list[Path]:
