@@ -51,7 +51,13 @@ def tr(en: str, zh: str) -> str:
 
 
 class SinklabError(Exception):
-    """Base of all errors that a user can mend; the command line ends with exit code 2."""
+    """Base of all errors that a user can mend; the command line ends with exit code 2.
+
+    Takes the English and the Chinese wording, or one text that is both.
+    """
+
+    def __init__(self, en: str = "", zh: str | None = None):
+        super().__init__(en if zh is None else tr(en, zh))
 
 
 class DataError(SinklabError):

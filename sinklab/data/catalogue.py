@@ -29,10 +29,8 @@ def kind_and_name(spec: str) -> tuple[str, str]:
     kind, _, name = str(spec).partition(":")
     if kind not in KINDS or not name:
         raise DataError(
-            tr(
-                f"data {spec!r}: expected study:<id>, open:<name> or literature:<file>",
-                f"数据 {spec!r}：应为 study:<编号>、open:<名称> 或 literature:<文件>",
-            )
+            f"data {spec!r}: expected study:<id>, open:<name> or literature:<file>",
+            f"数据 {spec!r}：应为 study:<编号>、open:<名称> 或 literature:<文件>",
         )
     return kind, name
 
@@ -59,10 +57,8 @@ def literature_files(name: str) -> list[Path]:
     if not found[0].is_file():
         known = ", ".join(sorted(path.stem for path in paths.data("literature").glob("*.csv")))
         raise DataError(
-            tr(
-                f"literature:{name}: no such file in data/literature; known: {known or 'none'}",
-                f"literature:{name}：data/literature 中没有该文件；已有：{known or '无'}",
-            )
+            f"literature:{name}: no such file in data/literature; known: {known or 'none'}",
+            f"literature:{name}：data/literature 中没有该文件；已有：{known or '无'}",
         )
     return [path for path in found if path.is_file()]
 
@@ -92,10 +88,8 @@ def study_folder(study_id: str | Path) -> Path:
     known = list_studies()
     near = get_close_matches(str(study_id), known, n=3) or known
     raise DataError(
-        tr(
-            f"study {str(study_id)!r} does not exist in data/studies; known: {', '.join(near) or 'none'}",
-            f"data/studies 中没有研究 {str(study_id)!r}；已有：{'、'.join(near) or '无'}",
-        )
+        f"study {str(study_id)!r} does not exist in data/studies; known: {', '.join(near) or 'none'}",
+        f"data/studies 中没有研究 {str(study_id)!r}；已有：{'、'.join(near) or '无'}",
     )
 
 
@@ -133,10 +127,8 @@ def entry(name: str) -> dict[str, Any]:
     if name not in known:
         near = get_close_matches(name, known, n=3) or list(known)
         raise DataError(
-            tr(
-                f"open data set {name!r} is not in data/open.yml; known: {', '.join(near)}",
-                f"data/open.yml 中没有公开数据集 {name!r}；已有：{'、'.join(near)}",
-            )
+            f"open data set {name!r} is not in data/open.yml; known: {', '.join(near)}",
+            f"data/open.yml 中没有公开数据集 {name!r}；已有：{'、'.join(near)}",
         )
     return known[name]
 
@@ -185,10 +177,8 @@ def entry_files(name: str) -> list[Path]:
     if missing:
         looked = ", ".join(str(folder) for folder in folders())
         raise DataError(
-            tr(
-                f"open:{name}: {', '.join(missing)} not found in {looked}; {where_to_get(name)}",
-                f"open:{name}：在 {looked} 中未找到 {'、'.join(missing)}；{where_to_get(name)}",
-            )
+            f"open:{name}: {', '.join(missing)} not found in {looked}; {where_to_get(name)}",
+            f"open:{name}：在 {looked} 中未找到 {'、'.join(missing)}；{where_to_get(name)}",
         )
     return [find(path) for path in wanted]
 
@@ -217,7 +207,7 @@ def get(name: str, mirror: str | Path | None = None) -> list[tuple[Path, str]]:
         A file can be had from none of them, or is not the expected one.
     """
     if mirror is not None and not Path(mirror).is_dir():
-        raise DataError(tr(f"mirror {mirror}: no such folder", f"镜像 {mirror}：文件夹不存在"))
+        raise DataError(f"mirror {mirror}: no such folder", f"镜像 {mirror}：文件夹不存在")
     return [_get_file(name, item, mirror) for item in entry(name)["files"]]
 
 
@@ -235,11 +225,9 @@ def _get_file(name, item, mirror) -> tuple[Path, str]:
     if not item.get("address"):
         where = tr(f" nor in {mirror}", f"和 {mirror} 中") if mirror else ""
         raise DataError(
-            tr(
-                f"{name}: {item['path']} is not at hand{where}, and no direct address is known; "
-                f"{where_to_get(name)}",
-                f"{name}：本机{where}没有 {item['path']}，也没有可直接下载的地址；{where_to_get(name)}",
-            )
+            f"{name}: {item['path']} is not at hand{where}, and no direct address is known; "
+            f"{where_to_get(name)}",
+            f"{name}：本机{where}没有 {item['path']}，也没有可直接下载的地址；{where_to_get(name)}",
         )
     try:
         with urllib.request.urlopen(item["address"], timeout=TIMEOUT) as source:
@@ -247,10 +235,8 @@ def _get_file(name, item, mirror) -> tuple[Path, str]:
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise DataError(
-            tr(
-                f"{name}: {item['address']} cannot be reached ({reason}); {where_to_get(name)}",
-                f"{name}：无法连接 {item['address']}（{reason}）；{where_to_get(name)}",
-            )
+            f"{name}: {item['address']} cannot be reached ({reason}); {where_to_get(name)}",
+            f"{name}：无法连接 {item['address']}（{reason}）；{where_to_get(name)}",
         ) from error
     return target, "download"
 
@@ -265,17 +251,13 @@ def _place(source, target, item, where) -> None:
                 stream.write(block)
             if digest.hexdigest() != item["sha256"]:
                 raise DataError(
-                    tr(
-                        f"{where}: SHA-256 {digest.hexdigest()}; expected {item['sha256']} (data/open.yml); nothing "
-                        "was written. The copy is damaged, or it is another release",
-                        f"{where}：SHA-256 为 {digest.hexdigest()}；应为 {item['sha256']}（data/open.yml）；"
-                        "未写入任何文件。文件不完整，或为其他版本",
-                    )
+                    f"{where}: SHA-256 {digest.hexdigest()}; expected {item['sha256']} (data/open.yml); nothing "
+                    "was written. The copy is damaged, or it is another release",
+                    f"{where}：SHA-256 为 {digest.hexdigest()}；应为 {item['sha256']}（data/open.yml）；"
+                    "未写入任何文件。文件不完整，或为其他版本",
                 )
     except PermissionError as error:
         raise DataError(
-            tr(
-                f"{target}: the folder cannot be written; name another one in SINKLAB_DATA",
-                f"{target}：文件夹不可写；请用 SINKLAB_DATA 指明其他文件夹",
-            )
+            f"{target}: the folder cannot be written; name another one in SINKLAB_DATA",
+            f"{target}：文件夹不可写；请用 SINKLAB_DATA 指明其他文件夹",
         ) from error

@@ -452,10 +452,8 @@ def check(target) -> list[Problem]:
         return check_frame(read_csv(name), paths.relative(name))
     known = ", ".join([*catalogue.list_studies(), *catalogue.entries()])
     raise DataError(
-        tr(
-            f"{text}: no study, open data set or file of that name; known: {known}",
-            f"{text}：没有该名称的研究、公开数据集或文件；已有：{known}",
-        )
+        f"{text}: no study, open data set or file of that name; known: {known}",
+        f"{text}：没有该名称的研究、公开数据集或文件；已有：{known}",
     )
 
 

@@ -38,21 +38,17 @@ def read_text(path: str | Path) -> str:
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError(tr(f"{path}: no such file", f"{path}：文件不存在"))
+        raise DataError(f"{path}: no such file", f"{path}：文件不存在")
     raw = path.read_bytes()
     if not raw.strip():
         raise DataError(
-            tr(
-                f"{path}: the file is empty; expected a header line and one line per record",
-                f"{path}：文件为空；应有表头行和每条记录一行",
-            )
+            f"{path}: the file is empty; expected a header line and one line per record",
+            f"{path}：文件为空；应有表头行和每条记录一行",
         )
     if b"\x00" in raw:
         raise DataError(
-            tr(
-                f"{path}: not a text file (NUL bytes; UTF-16 or a workbook?); save it as CSV UTF-8",
-                f"{path}：不是文本文件（含空字节，可能是 UTF-16 或工作簿）；请另存为 CSV UTF-8",
-            )
+            f"{path}: not a text file (NUL bytes; UTF-16 or a workbook?); save it as CSV UTF-8",
+            f"{path}：不是文本文件（含空字节，可能是 UTF-16 或工作簿）；请另存为 CSV UTF-8",
         )
     for encoding in ("utf-8-sig", "gb18030"):
         try:
@@ -60,10 +56,8 @@ def read_text(path: str | Path) -> str:
         except UnicodeDecodeError as error:
             fault = error
     raise DataError(
-        tr(
-            f"{path}: unreadable as UTF-8 or GB18030 (byte {fault.start}); save it as CSV UTF-8",
-            f"{path}：无法按 UTF-8 或 GB18030 读取（第 {fault.start} 字节）；请另存为 CSV UTF-8",
-        )
+        f"{path}: unreadable as UTF-8 or GB18030 (byte {fault.start}); save it as CSV UTF-8",
+        f"{path}：无法按 UTF-8 或 GB18030 读取（第 {fault.start} 字节）；请另存为 CSV UTF-8",
     )
 
 
@@ -151,10 +145,8 @@ def to_numbers(cells: Sequence[str], name: str, where: str) -> np.ndarray:
         values[i] = number
     if problems:
         raise DataError(
-            tr(
-                f"{where}: expected a finite number or a blank cell:\n{listing(problems)}",
-                f"{where}：应为有限数值或空白：\n{listing(problems)}",
-            )
+            f"{where}: expected a finite number or a blank cell:\n{listing(problems)}",
+            f"{where}：应为有限数值或空白：\n{listing(problems)}",
         )
     return values
 
@@ -251,10 +243,8 @@ def _own(path: Path, changed: int, numbers: tuple[str, ...]) -> list[dict[str, A
     missing = [name for name in numbers if name not in header]
     if missing:
         raise DataError(
-            tr(
-                f"{path}: no column {', '.join(missing)}; columns: {', '.join(header)}",
-                f"{path}：没有列 {'、'.join(missing)}；已有列：{'、'.join(header)}",
-            )
+            f"{path}: no column {', '.join(missing)}; columns: {', '.join(header)}",
+            f"{path}：没有列 {'、'.join(missing)}；已有列：{'、'.join(header)}",
         )
     columns: list[Any] = [list(cells) for cells in zip(*rows, strict=True)]
     for name in numbers:
@@ -277,9 +267,7 @@ def rule_values(name: str) -> dict[str, float]:
     if wrong or len(found) < len(rows):
         told = ", ".join(wrong or [row["rule_id"] for row in rows])
         raise DataError(
-            tr(
-                f"data/rules/{name}.csv: expected each rule once, with its number: {told}",
-                f"data/rules/{name}.csv：每条规则应只出现一次并有数值：{told}",
-            )
+            f"data/rules/{name}.csv: expected each rule once, with its number: {told}",
+            f"data/rules/{name}.csv：每条规则应只出现一次并有数值：{told}",
         )
     return found

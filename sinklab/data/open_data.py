@@ -102,10 +102,8 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any] | None, name: str = "da
     if unknown:
         columns = ", ".join(map(str, frame.columns))
         raise DataError(
-            tr(
-                f"{name}: no column {', '.join(map(str, unknown))}; columns: {columns}",
-                f"{name}：没有列 {'、'.join(map(str, unknown))}；已有列：{columns}",
-            )
+            f"{name}: no column {', '.join(map(str, unknown))}; columns: {columns}",
+            f"{name}：没有列 {'、'.join(map(str, unknown))}；已有列：{columns}",
         )
     kept = pd.Series(True, index=frame.index)
     lines = []
@@ -115,10 +113,8 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any] | None, name: str = "da
         lines.append(_line(frame[column], column, wanted, mask))
     if not kept.any():
         raise DataError(
-            tr(
-                f"{name}: no record fulfils all conditions of where:\n{listing(lines)}",
-                f"{name}：没有记录满足 where 的全部条件：\n{listing(lines)}",
-            )
+            f"{name}: no record fulfils all conditions of where:\n{listing(lines)}",
+            f"{name}：没有记录满足 where 的全部条件：\n{listing(lines)}",
         )
     chosen = frame[kept]
     chosen.attrs = dict(frame.attrs)
@@ -130,10 +126,8 @@ def _mask(values, column, wanted, name) -> pd.Series:
         strange = [key for key in wanted if key not in BOUNDS]
         if strange or not wanted or not pd.api.types.is_numeric_dtype(values):
             raise DataError(
-                tr(
-                    f"{name}: where {column} = {wanted}; a range holds min, max or both, on a column of numbers",
-                    f"{name}：where 中 {column} = {wanted}；范围只含 min、max，且该列应为数值",
-                )
+                f"{name}: where {column} = {wanted}; a range holds min, max or both, on a column of numbers",
+                f"{name}：where 中 {column} = {wanted}；范围只含 min、max，且该列应为数值",
             )
         mask = values.notna()
         if "min" in wanted:
@@ -206,10 +200,8 @@ def read_open(name: str) -> pd.DataFrame:
     missing = [column for column in wanted if column not in raw]
     if missing:
         raise DataError(
-            tr(
-                f"{path}: no column {', '.join(missing)}; columns: {', '.join(raw.columns)}",
-                f"{path}：没有列 {'、'.join(missing)}；已有列：{', '.join(raw.columns)}",
-            )
+            f"{path}: no column {', '.join(missing)}; columns: {', '.join(raw.columns)}",
+            f"{path}：没有列 {'、'.join(missing)}；已有列：{', '.join(raw.columns)}",
         )
     columns = _species(raw[entry["species"]], notes) if "species" in entry else {}
     if not IDENTIFIERS & set(entry["columns"]):
@@ -263,10 +255,8 @@ def _raw(path, notes) -> pd.DataFrame:
     lengths = [f"{i + 1}: {len(row)}" for i, row in enumerate(rows) if len(row) != len(header)]
     if lengths:
         raise DataError(
-            tr(
-                f"{path}: expected {len(header)} cells in every line, found\n{listing(lengths)}",
-                f"{path}：每行应有 {len(header)} 个单元格，而\n{listing(lengths)}",
-            )
+            f"{path}: expected {len(header)} cells in every line, found\n{listing(lengths)}",
+            f"{path}：每行应有 {len(header)} 个单元格，而\n{listing(lengths)}",
         )
     return pd.DataFrame(rows[1:], columns=header, dtype="object")
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sinklab.data import files
-from sinklab.language import DataError, tr
+from sinklab.language import DataError
 
 #: Equal-area projection of the whole earth (EASE-Grid 2.0): an area does not depend on what else is in the layer.
 EQUAL_AREA = "EPSG:6933"
@@ -77,10 +77,8 @@ def add_regions(frame, city: str = "city"):
     """
     if city not in frame:
         raise DataError(
-            tr(
-                f"zones and provinces follow from a column {city!r}; found {', '.join(map(str, frame.columns))}",
-                f"片区和省由列 {city!r} 推出；现有列：{'、'.join(map(str, frame.columns))}",
-            )
+            f"zones and provinces follow from a column {city!r}; found {', '.join(map(str, frame.columns))}",
+            f"片区和省由列 {city!r} 推出；现有列：{'、'.join(map(str, frame.columns))}",
         )
     names = frame[city].astype("str").fillna("")
     found = {name: find(name) for name in names.unique()}
@@ -120,7 +118,7 @@ def read_layer(path, layer: str | None = None, encoding: str | None = None, crs=
     """
     path = Path(path)
     if not path.exists():
-        raise DataError(tr(f"{path}: no such file", f"{path}：文件不存在"))
+        raise DataError(f"{path}: no such file", f"{path}：文件不存在")
     if path.suffix.lower() in (".csv", ".txt", ".tsv"):
         return files.read_csv(path)
     import geopandas as gpd
@@ -137,7 +135,7 @@ def read_layer(path, layer: str | None = None, encoding: str | None = None, crs=
         raise
     except Exception as error:
         # Readers of geometry raise errors of many libraries; all mean that the file is not usable.
-        raise DataError(tr(f"{path}: cannot be read ({error})", f"{path}：无法读取（{error}）")) from error
+        raise DataError(f"{path}: cannot be read ({error})", f"{path}：无法读取（{error}）") from error
     if "geometry" not in frame or not hasattr(frame, "crs"):
         return frame
     return _with_crs(frame, path, crs)
@@ -159,7 +157,7 @@ def _dbf_encoding(path) -> str | None:
     if ".cpg" in beside:
         return None
     if ".dbf" not in beside:
-        raise DataError(tr(f"{path}: its .dbf file is missing", f"{path}：缺少 .dbf 文件"))
+        raise DataError(f"{path}: its .dbf file is missing", f"{path}：缺少 .dbf 文件")
     raw = beside[".dbf"].read_bytes()
     start = int.from_bytes(raw[8:10], "little")
     # Names of columns and values; the bytes between are numbers that any encoding reads.
@@ -174,11 +172,9 @@ def _with_crs(frame, path, crs):
     if frame.crs is None:
         if crs is None:
             raise DataError(
-                tr(
-                    f"{path}: names no coordinate reference system, so no area can be computed; "
-                    "give it (crs, such as EPSG:4490), or supply the .prj file",
-                    f"{path}：没有坐标系，无法计算面积；请给出坐标系（如 EPSG:4490）或补上 .prj 文件",
-                )
+                f"{path}: names no coordinate reference system, so no area can be computed; "
+                "give it (crs, such as EPSG:4490), or supply the .prj file",
+                f"{path}：没有坐标系，无法计算面积；请给出坐标系（如 EPSG:4490）或补上 .prj 文件",
             )
         frame = frame.set_crs(crs)
     filled = frame.geometry[~(frame.geometry.isna() | frame.geometry.is_empty)]
@@ -189,10 +185,8 @@ def _with_crs(frame, path, crs):
     if frame.crs.is_geographic != in_degrees:
         span = f"x {west:g}–{east:g}, y {south:g}–{north:g}"
         raise DataError(
-            tr(
-                f"{path}: coordinates ({span}) cannot be in {frame.crs.name}; correct the reference system of the file",
-                f"{path}：坐标（{span}）不可能属于 {frame.crs.name}；请更正文件的坐标系",
-            )
+            f"{path}: coordinates ({span}) cannot be in {frame.crs.name}; correct the reference system of the file",
+            f"{path}：坐标（{span}）不可能属于 {frame.crs.name}；请更正文件的坐标系",
         )
     return frame
 

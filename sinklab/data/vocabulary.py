@@ -43,10 +43,8 @@ def check(unit: str) -> str:
     if unit not in _units():
         known = ", ".join(_units())
         raise UnitError(
-            tr(
-                f"unit {unit!r} is not known; known units (data/vocabulary/units.csv): {known}",
-                f"未知单位 {unit!r}；已知单位（data/vocabulary/units.csv）：{known}",
-            )
+            f"unit {unit!r} is not known; known units (data/vocabulary/units.csv): {known}",
+            f"未知单位 {unit!r}；已知单位（data/vocabulary/units.csv）：{known}",
         )
     return unit
 
@@ -79,10 +77,8 @@ def convert(values, unit_from: str, unit_to: str):
     )
     if dimension_from != dimension_to:
         raise UnitError(
-            tr(
-                f"cannot convert {unit_from} ({dimension_from}) to {unit_to} ({dimension_to})",
-                f"无法将 {unit_from}（{dimension_from}）换算为 {unit_to}（{dimension_to}）",
-            )
+            f"cannot convert {unit_from} ({dimension_from}) to {unit_to} ({dimension_to})",
+            f"无法将 {unit_from}（{dimension_from}）换算为 {unit_to}（{dimension_to}）",
         )
     if unit_from == unit_to:
         return values
@@ -151,10 +147,8 @@ def variable(name: str) -> Variable:
     if name not in known:
         near = get_close_matches(name, known, n=3)
         raise DataError(
-            tr(
-                f"variable {name!r} is not in data/vocabulary/variables.csv; nearest: {', '.join(near) or '–'}",
-                f"data/vocabulary/variables.csv 中没有变量 {name!r}；相近的名称：{'、'.join(near) or '无'}",
-            )
+            f"variable {name!r} is not in data/vocabulary/variables.csv; nearest: {', '.join(near) or '–'}",
+            f"data/vocabulary/variables.csv 中没有变量 {name!r}；相近的名称：{'、'.join(near) or '无'}",
         )
     return known[name]
 
@@ -309,11 +303,9 @@ def species(key: str) -> Species:
     if found is None:
         near = get_close_matches(key.casefold(), _species_keys(), n=3)
         raise DataError(
-            tr(
-                f"species {key!r} is not in data/vocabulary/species.csv; nearest: {', '.join(near) or '–'}; "
-                "add a row there",
-                f"data/vocabulary/species.csv 中没有树种 {key!r}；相近的名称：{'、'.join(near) or '无'}；请在其中加一行",
-            )
+            f"species {key!r} is not in data/vocabulary/species.csv; nearest: {', '.join(near) or '–'}; "
+            "add a row there",
+            f"data/vocabulary/species.csv 中没有树种 {key!r}；相近的名称：{'、'.join(near) or '无'}；请在其中加一行",
         )
     return found
 
@@ -389,10 +381,8 @@ def ecosystem(name: str) -> Ecosystem:
     known = ecosystems()
     if name not in known:
         raise DataError(
-            tr(
-                f"ecosystem {name!r} is not in data/vocabulary/systems.csv; known: {', '.join(known)}",
-                f"data/vocabulary/systems.csv 中没有生态系统 {name!r}；已有：{'、'.join(known)}",
-            )
+            f"ecosystem {name!r} is not in data/vocabulary/systems.csv; known: {', '.join(known)}",
+            f"data/vocabulary/systems.csv 中没有生态系统 {name!r}；已有：{'、'.join(known)}",
         )
     return known[name]
 

@@ -67,18 +67,13 @@ class Distribution:
         """Refuse unknown families and parameters outside their range."""
         if self.family not in FAMILIES:
             raise DataError(
-                tr(
-                    f"family {self.family!r} is none of {FAMILIES}",
-                    f"分布 {self.family!r} 不在 {FAMILIES} 之中",
-                )
+                f"family {self.family!r} is none of {FAMILIES}", f"分布 {self.family!r} 不在 {FAMILIES} 之中"
             )
         positive = self.p2 > 0 and (self.family in LOCATED or self.p1 > 0)
         if not (np.isfinite([self.p1, self.p2]).all() and positive):
             raise DataError(
-                tr(
-                    f"{self.family} has no distribution with parameters {self.p1}, {self.p2}",
-                    f"{self.family} 分布的参数 {self.p1}、{self.p2} 无效",
-                )
+                f"{self.family} has no distribution with parameters {self.p1}, {self.p2}",
+                f"{self.family} 分布的参数 {self.p1}、{self.p2} 无效",
             )
 
     def _frozen(self):
@@ -221,22 +216,20 @@ def fit(values, family: str) -> Distribution | ZeroInflated:
     x = np.asarray(values, float)
     if family not in CANDIDATES:
         raise DataError(
-            tr(f"family {family!r} is none of {CANDIDATES}", f"分布 {family!r} 不在 {CANDIDATES} 之中")
+            f"family {family!r} is none of {CANDIDATES}", f"分布 {family!r} 不在 {CANDIDATES} 之中"
         )
     if family.startswith(ZERO):
         if (x < 0).any():
             count = int((x < 0).sum())
-            raise DataError(tr(f"{family}: {count} values below 0", f"{family}：有 {count} 个负值"))
+            raise DataError(f"{family}: {count} values below 0", f"{family}：有 {count} 个负值")
         return ZeroInflated((np.sum(x == 0) + 0.5) / (len(x) + 1), fit(x[x > 0], family.removeprefix(ZERO)))
     low, high = (0, 1) if family in UNIT_INTERVAL else (-np.inf if family == "normal" else 0, np.inf)
     if len(x) < 3 or np.ptp(x) == 0 or not ((x > low) & (x < high)).all():
         raise DataError(
-            tr(
-                f"{family}: needs three different values between {low:g} and {high:g}, found {len(x)} "
-                f"from {x.min():g} to {x.max():g}",
-                f"{family}：需要 {low:g} 与 {high:g} 之间至少三个不同的值，现有 {len(x)} 个，"
-                f"{x.min():g}～{x.max():g}",
-            )
+            f"{family}: needs three different values between {low:g} and {high:g}, found {len(x)} "
+            f"from {x.min():g} to {x.max():g}",
+            f"{family}：需要 {low:g} 与 {high:g} 之间至少三个不同的值，现有 {len(x)} 个，"
+            f"{x.min():g}～{x.max():g}",
         )
     match family:
         case "normal":
@@ -309,10 +302,8 @@ def compare(values, families=CANDIDATES, method: str = "auto", seed: int = 0) ->
     x = x[np.isfinite(x)]
     if method not in METHODS or len(x) < LEAST:
         raise DataError(
-            tr(
-                f"{len(x)} values, method {method!r}; expected at least {LEAST} and one of {METHODS}",
-                f"{len(x)} 个值、方法 {method!r}；至少需要 {LEAST} 个值，方法应为 {METHODS} 之一",
-            )
+            f"{len(x)} values, method {method!r}; expected at least {LEAST} and one of {METHODS}",
+            f"{len(x)} 个值、方法 {method!r}；至少需要 {LEAST} 个值，方法应为 {METHODS} 之一",
         )
     exact = method == "exact" or (method == "auto" and len(x) <= MOST_EXACT)
     zeros, rows, pointwise, left_out = bool((x == 0).any()), {}, {}, {}
@@ -333,10 +324,8 @@ def compare(values, families=CANDIDATES, method: str = "auto", seed: int = 0) ->
         rows[family] = {"p1": shape.p1, "p2": shape.p2, "zero": found.zero if zeros else 0.0, "k": k}
     if not rows:
         raise DataError(
-            tr(
-                f"no family holds these values: {'; '.join(f'{f}: {why}' for f, why in left_out.items())}",
-                f"没有适用的分布：{'；'.join(f'{f}：{why}' for f, why in left_out.items())}",
-            )
+            f"no family holds these values: {'; '.join(f'{f}: {why}' for f, why in left_out.items())}",
+            f"没有适用的分布：{'；'.join(f'{f}：{why}' for f, why in left_out.items())}",
         )
     return _table(rows, pointwise, "exact" if exact else "psis", left_out)
 

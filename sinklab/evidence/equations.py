@@ -307,19 +307,15 @@ def evaluate(equation, data=None, *, allow_recalled: bool = False, **columns) ->
     if row["read"] in REFUSED and not allow_recalled:
         name = row["equation_id"]
         raise EquationError(
-            tr(
-                f"{name}: its coefficients are {row['read']} ({row['note']}); obtain the printed source before they are used",
-                f"{name}：系数状态为 {row['read']}（{row['note']}）；请取得原文后再使用",
-            )
+            f"{name}: its coefficients are {row['read']} ({row['note']}); obtain the printed source before they are used",
+            f"{name}：系数状态为 {row['read']}（{row['note']}）；请取得原文后再使用",
         )
     given, wanted = columns if data is None else data, row["predictors"].split(";")
     missing = [name for name in wanted if name not in given]
     if missing:
         raise EquationError(
-            tr(
-                f"{row['equation_id']}: {row['text']} needs {', '.join(missing)}; found {', '.join(given)}",
-                f"{row['equation_id']}：{row['text']} 还需要 {'、'.join(missing)}；现有 {'、'.join(given)}",
-            )
+            f"{row['equation_id']}: {row['text']} needs {', '.join(missing)}; found {', '.join(given)}",
+            f"{row['equation_id']}：{row['text']} 还需要 {'、'.join(missing)}；现有 {'、'.join(given)}",
         )
     # A single size beside many, in a look at a curve.
     names = list(columns) if data is None else wanted
@@ -334,10 +330,8 @@ def _find(equation_id: str) -> Equation:
     known = catalogue()
     if equation_id not in known:
         raise EquationError(
-            tr(
-                f"printed equation {equation_id!r} is not known; known: {', '.join(known)}",
-                f"没有印刷方程 {equation_id!r}；已有：{'、'.join(known)}",
-            )
+            f"printed equation {equation_id!r} is not known; known: {', '.join(known)}",
+            f"没有印刷方程 {equation_id!r}；已有：{'、'.join(known)}",
         )
     return known[equation_id]
 
@@ -466,10 +460,8 @@ def _keys(rows, species, genus, family, group) -> dict:
             keys[wider] = same.mode().iloc[0] if len(same) else None
     if not keys["family"] and not keys["group"]:
         raise DataError(
-            tr(
-                f"{species or 'nothing'}: neither the vocabulary nor an equation knows it; give genus, family or group",
-                f"{species or '未指定'}：词表与方程库均无此名；请给出属、科或类型（genus、family、group）",
-            )
+            f"{species or 'nothing'}: neither the vocabulary nor an equation knows it; give genus, family or group",
+            f"{species or '未指定'}：词表与方程库均无此名；请给出属、科或类型（genus、family、group）",
         )
     return keys
 
@@ -481,10 +473,7 @@ def _near(found, rows, region) -> pd.Series:
     if region not in set(rows["region_id"]) | set(rows["zone"]):
         known = ", ".join(sorted(set(rows["region_id"]) | set(rows["zone"]) - {""}))
         raise DataError(
-            tr(
-                f"region {region!r} has no equation; known: {known}",
-                f"区域 {region!r} 没有方程；已有：{known}",
-            )
+            f"region {region!r} has no equation; known: {known}", f"区域 {region!r} 没有方程；已有：{known}"
         )
     zones = set(rows.loc[rows["region_id"] == region, "zone"]) | {region}
     near[found["zone"].isin(zones - {""})] = "zone"

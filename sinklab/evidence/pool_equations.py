@@ -84,18 +84,14 @@ def usable(rows, predictors) -> pd.DataFrame:
     wanted = tuple(predictors)
     if wanted not in PREDICTORS:
         raise DataError(
-            tr(
-                f"pooling over {', '.join(wanted)}; expected {' or '.join(', '.join(p) for p in PREDICTORS)}",
-                f"按 {'、'.join(wanted)} 合并；应为 {' 或 '.join('、'.join(p) for p in PREDICTORS)}",
-            )
+            f"pooling over {', '.join(wanted)}; expected {' or '.join(', '.join(p) for p in PREDICTORS)}",
+            f"按 {'、'.join(wanted)} 合并；应为 {' 或 '.join('、'.join(p) for p in PREDICTORS)}",
         )
     found = rows[_readable(rows, wanted)]
     if found.empty:
         raise DataError(
-            tr(
-                f"none of {len(rows)} equations is one of trees over {' and '.join(wanted)}",
-                f"{len(rows)} 个方程中没有以 {'、'.join(wanted)} 为自变量的立木方程",
-            )
+            f"none of {len(rows)} equations is one of trees over {' and '.join(wanted)}",
+            f"{len(rows)} 个方程中没有以 {'、'.join(wanted)} 为自变量的立木方程",
         )
     return found
 
@@ -156,10 +152,8 @@ def _line(row, predictors, centre, limits, n) -> dict:
     ok = np.isfinite(y)
     if ok.sum() <= p:
         raise DataError(
-            tr(
-                f"{row['equation_id']}: not positive over most of its range, {low:g} to {high:g} cm",
-                f"{row['equation_id']}：在其范围 {low:g}～{high:g} cm 的大部分不为正",
-            )
+            f"{row['equation_id']}: not positive over most of its range, {low:g} to {high:g} cm",
+            f"{row['equation_id']}：在其范围 {low:g}～{high:g} cm 的大部分不为正",
         )
     x, y = x[ok], y[ok]
     line, *_ = np.linalg.lstsq(x, y, rcond=None)
@@ -256,10 +250,8 @@ class PooledEquation:
         """
         if kind not in KINDS or not 0 < level < 1:
             raise DataError(
-                tr(
-                    f"kind {kind!r}, level {level}; expected one of {KINDS} and a level between 0 and 1",
-                    f"kind {kind!r}、置信水平 {level}；应为 {KINDS} 之一，水平在 0 与 1 之间",
-                )
+                f"kind {kind!r}, level {level}; expected one of {KINDS} and a level between 0 and 1",
+                f"kind {kind!r}、置信水平 {level}；应为 {KINDS} 之一，水平在 0 与 1 之间",
             )
         columns = {x: np.asarray(data[x], float) for x in self.predictors}
         x = np.column_stack(
@@ -348,10 +340,8 @@ def between_places(values, covariances) -> np.ndarray:
     k, p = values.shape
     if k <= p:
         raise DataError(
-            tr(
-                f"{k} equations cannot tell the spread of {p} coefficients; at least {p + 1} are needed",
-                f"{k} 个方程不足以估计 {p} 个系数的地点间变异；至少需要 {p + 1} 个",
-            )
+            f"{k} equations cannot tell the spread of {p} coefficients; at least {p + 1} are needed",
+            f"{k} 个方程不足以估计 {p} 个系数的地点间变异；至少需要 {p + 1} 个",
         )
     rows, columns = np.tril_indices(p)
     diagonal = rows == columns
@@ -400,10 +390,8 @@ def pool(rows, predictors=("dbh",), wider=None) -> PooledEquation:
     responses = sorted(used["response"].unique())
     if len(responses) > 1:
         raise DataError(
-            tr(
-                f"equations of {', '.join(responses)}; pool one response at a time",
-                f"方程含 {'、'.join(responses)}；每次只合并一个因变量",
-            )
+            f"equations of {', '.join(responses)}; pool one response at a time",
+            f"方程含 {'、'.join(responses)}；每次只合并一个因变量",
         )
     dropped = len(rows) - len(used)
     if dropped:
@@ -452,12 +440,10 @@ def _between(own, used, predictors, centre, limits, wider, enough, notes):
     more = None if wider is None else usable(wider, predictors)
     if more is None or len(more) < limits["least_pooled"]:
         raise DataError(
-            tr(
-                f"{len(used)} equations cannot tell how places differ ({limits['least_pooled']:g} are needed); "
-                "give equations of a wider group as wider=",
-                f"{len(used)} 个方程不足以说明地点间差异（至少 {limits['least_pooled']:g} 个）；"
-                "请以 wider= 给出更大类群的方程",
-            )
+            f"{len(used)} equations cannot tell how places differ ({limits['least_pooled']:g} are needed); "
+            "give equations of a wider group as wider=",
+            f"{len(used)} 个方程不足以说明地点间差异（至少 {limits['least_pooled']:g} 个）；"
+            "请以 wider= 给出更大类群的方程",
         )
     notes.append(
         tr(
@@ -518,10 +504,8 @@ def default_equation(
             local = chosen[chosen["near"] == "region"]
             return pool(local if len(local) >= limits["least_pooled"] else chosen, predictors, wider=around)
     raise DataError(
-        tr(
-            f"no published equation of {response} over {' and '.join(predictors)} for {species or keys}",
-            f"{species or keys}：没有以 {'、'.join(predictors)} 为自变量的 {response} 方程",
-        )
+        f"no published equation of {response} over {' and '.join(predictors)} for {species or keys}",
+        f"{species or keys}：没有以 {'、'.join(predictors)} 为自变量的 {response} 方程",
     )
 
 

@@ -160,7 +160,7 @@ def summarise(rows: pd.DataFrame, variable: str, by, level: float = 0.95) -> pd.
     _require(rows, (variable, *by, "source_id", "spread_kind"))
     rows = rows[rows[variable].notna()]
     if rows.empty:
-        raise DataError(tr(f"{variable}: no row has a value", f"{variable}：没有任何取值"))
+        raise DataError(f"{variable}: no row has a value", f"{variable}：没有任何取值")
     if f"{variable}_spread" not in rows:
         rows = rows.assign(**{f"{variable}_spread": np.nan, "spread_kind": "none"})
     groups = dict(list(rows.groupby(by, sort=True)))
@@ -172,10 +172,8 @@ def _require(rows, columns) -> None:
     missing = [c for c in columns if c not in rows]
     if missing:
         raise DataError(
-            tr(
-                f"no column {', '.join(missing)}; found {', '.join(map(str, rows.columns))}",
-                f"没有列 {'、'.join(missing)}；现有 {'、'.join(map(str, rows.columns))}",
-            )
+            f"no column {', '.join(missing)}; found {', '.join(map(str, rows.columns))}",
+            f"没有列 {'、'.join(missing)}；现有 {'、'.join(map(str, rows.columns))}",
         )
 
 
@@ -469,10 +467,8 @@ class Hierarchy:
         """
         if kind not in KINDS or not 0 < level < 1:
             raise DataError(
-                tr(
-                    f"kind {kind!r}, level {level}; expected one of {KINDS} and a level between 0 and 1",
-                    f"kind {kind!r}、置信水平 {level}；应为 {KINDS} 之一，水平在 0 与 1 之间",
-                )
+                f"kind {kind!r}, level {level}; expected one of {KINDS} and a level between 0 and 1",
+                f"kind {kind!r}、置信水平 {level}；应为 {KINDS} 之一，水平在 0 与 1 之间",
             )
         targets = _filled(targets, self.rows, self.levels)
         targets = targets.assign(**{column: None for column in self.crossed if column not in targets})
@@ -582,10 +578,8 @@ def fit(
     wrong = int(((value <= 0) | ((value >= 1) & (scale.name == "logit"))).sum())
     if wrong or not len(rows):
         raise DataError(
-            tr(
-                f"{variable}: {wrong} of {len(rows)} values are not inside the limits of a {scale.name}",
-                f"{variable}：{len(rows)} 个值中有 {wrong} 个不在 {scale.name} 尺度范围内",
-            )
+            f"{variable}: {wrong} of {len(rows)} values are not inside the limits of a {scale.name}",
+            f"{variable}：{len(rows)} 个值中有 {wrong} 个不在 {scale.name} 尺度范围内",
         )
     y, sampling = scale.to(value), scale.variance(value, _sampling(rows, variable))
     x, pairs = design(rows[by], rows[by]), blocks(rows, levels, (*crossed, study))
@@ -688,10 +682,8 @@ def _check_at(found, at) -> None:
     if wrong:
         known = {k: sorted(set(found.rows[k].dropna().astype(str))) for k in found.crossed}
         raise DataError(
-            tr(
-                f"at: {', '.join(wrong)} is not a value of a crossed column; there are {known or 'none'}",
-                f"at：{'、'.join(wrong)} 不是交叉列的取值；现有 {known or '无'}",
-            )
+            f"at: {', '.join(wrong)} is not a value of a crossed column; there are {known or 'none'}",
+            f"at：{'、'.join(wrong)} 不是交叉列的取值；现有 {known or '无'}",
         )
 
 
