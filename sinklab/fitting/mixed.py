@@ -453,8 +453,7 @@ def solve(rows, psi) -> Solution:
     inner = np.eye(q) + zz @ psi
     undo = np.linalg.inv(inner)
     m = psi @ undo
-    information = rows.x.T @ rows.x - np.einsum("gqk,gqr,grl->kl", zx, m, zx, optimize=True)
-    target = rows.x.T @ rows.w - np.einsum("gqk,gqr,gr->k", zx, m, zw, optimize=True)
+    information, target = eliminated(rows.x.T @ rows.x, rows.x.T @ rows.w, [(zx, m, zw)])
     if not (np.diag(information) > 0).all():
         raise np.linalg.LinAlgError("the information is lost to rounding")
     size = np.sqrt(np.diag(information))
@@ -465,6 +464,18 @@ def solve(rows, psi) -> Solution:
     pull = np.einsum("gqr,gr->gq", undo, zw - zx @ beta)
     by_psi = 0.5 * (pull.T @ pull - (undo @ zz).sum(axis=0))
     return Solution(beta, information, pull @ psi, float(loglik), m, by_psi)
+
+
+def eliminated(matrix, vector, parts):
+    """Normal equations (k, k), (k,) of what all groups share, without the effects of the groups.
+
+    ``parts`` holds for each column of groups the equations' cross terms (G, q, k), the covariance (G, q, q) of the
+    effects given what is shared, and their right sides (G, q).
+    """
+    for cross, spread, rest in parts:
+        matrix = matrix - np.einsum("gqk,gqr,grl->kl", cross, spread, cross, optimize=True)
+        vector = vector - np.einsum("gqk,gqr,gr->k", cross, spread, rest, optimize=True)
+    return matrix, vector
 
 
 def _sums(rows):
@@ -499,14 +510,17 @@ class Triangle:
 
     def matrix(self, vector) -> np.ndarray:
         """Covariance of a vector."""
+        half = self._half(vector)
+        return half @ half.T
+
+    def _half(self, vector) -> np.ndarray:
         half = np.zeros((self.size, self.size))
         half[self.places] = np.where(self.on_diagonal, np.exp(np.clip(vector, -40, 40)), vector)
-        return half @ half.T
+        return half
 
     def slope(self, vector, by_matrix) -> np.ndarray:
         """Derivative by the vector, from the derivative by the (symmetric) covariance."""
-        half = np.zeros((self.size, self.size))
-        half[self.places] = np.where(self.on_diagonal, np.exp(np.clip(vector, -40, 40)), vector)
+        half = self._half(vector)
         entries = ((by_matrix + by_matrix.T) @ half)[self.places]
         return np.where(self.on_diagonal, entries * half[self.places], entries)
 

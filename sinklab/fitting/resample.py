@@ -22,6 +22,7 @@ Chapman & Hall.
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from itertools import repeat
 from multiprocessing import get_context
 
 import numpy as np
@@ -273,20 +274,8 @@ def _run(refitter, tasks, workers) -> np.ndarray:
     chunks = [tasks[i : i + CHUNK] for i in range(0, len(tasks), CHUNK)]
     if workers <= 1 or len(chunks) == 1:
         return np.vstack([_work(refitter, chunk) for chunk in chunks])
-    with ProcessPoolExecutor(workers, get_context("spawn"), _keep, (refitter,)) as pool:
-        return np.vstack(list(pool.map(_work_kept, chunks)))
-
-
-_kept = None
-
-
-def _keep(refitter):
-    global _kept
-    _kept = refitter
-
-
-def _work_kept(chunk):
-    return _work(_kept, chunk)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        return np.vstack(list(pool.map(_work, repeat(refitter), chunks)))
 
 
 def _work(refitter, chunk) -> np.ndarray:

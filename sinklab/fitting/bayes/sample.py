@@ -40,6 +40,7 @@ from scipy.optimize import minimize_scalar
 from sinklab import paths
 from sinklab.fitting.bayes import writer
 from sinklab.fitting.bayes.writer import unknowns
+from sinklab.fitting.mixed import eliminated
 from sinklab.language import ConvergenceError, tr
 
 # --- Compile once, sample often: the same draws for the same seed, whatever the cache and the cores.
@@ -348,9 +349,7 @@ class Rounds:
     def improve(self) -> float:
         """One round; returns the decrease of the objective by its step."""
         matrix, vector, parts = self.equations()
-        for _, cross, spread, rest in parts:
-            matrix = matrix - np.einsum("skq,skl,slr->qr", cross, spread, cross, optimize=True)
-            vector = vector - np.einsum("skq,skl,sl->q", cross, spread, rest, optimize=True)
+        matrix, vector = eliminated(matrix, vector, [part[1:] for part in parts])
         step = np.linalg.lstsq(matrix, vector, rcond=1e-12)[0]
         moves = [np.einsum("skl,sl->sk", spread, rest - cross @ step) for _, cross, spread, rest in parts]
         before, scale = self.objective(self.fixed, self.eta), 1.0
