@@ -9,6 +9,7 @@ import locale
 import math
 import os
 import unicodedata
+from typing import Any
 
 # --- The reader's language: every message exists in English and Chinese.
 
@@ -112,7 +113,7 @@ def listing(problems, limit: int = 20) -> str:
 # --- Plain-text tables for a terminal, aligned for Latin and Chinese letters.
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """Numpy and container types to those of JSON; numbers that do not exist become null."""
     if hasattr(value, "tolist"):
         value = value.tolist()

@@ -11,7 +11,7 @@ Scientia Silvae Sinicae 47(11):106-113.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -19,12 +19,12 @@ from scipy import stats
 from sinklab.language import tr
 
 
-def total_relative_error(observed, predicted) -> float:
+def total_relative_error(observed: np.ndarray, predicted: np.ndarray) -> float:
     r"""TRE, :math:`100 \sum (y_i - \hat y_i) / \sum \hat y_i`. [%] Signed: a bias."""
     return float(100 * np.sum(observed - predicted) / np.sum(predicted))
 
 
-def average_systematic_error(observed, predicted) -> float:
+def average_systematic_error(observed: np.ndarray, predicted: np.ndarray) -> float:
     r"""ASE, :math:`(100 / n) \sum (y_i - \hat y_i) / \hat y_i`. [%] Signed: a bias.
 
     Some Chinese papers print this index as "MSE"; it is not a mean squared error.
@@ -32,16 +32,16 @@ def average_systematic_error(observed, predicted) -> float:
     return float(100 * np.mean((observed - predicted) / predicted))
 
 
-def _r_squared(y, f, p) -> float:
+def _r_squared(y: np.ndarray, f: np.ndarray, p: int) -> Any:
     spread = np.sum((y - np.mean(y)) ** 2)
     return 1 - np.sum((y - f) ** 2) / spread if spread > 0 else np.nan
 
 
-def _standard_error(y, f, p) -> float:
+def _standard_error(y: np.ndarray, f: np.ndarray, p: int) -> Any:
     return np.sqrt(np.sum((y - f) ** 2) / (len(y) - p)) if len(y) > p else np.nan
 
 
-def _mean_prediction_error(y, f, p) -> float:
+def _mean_prediction_error(y: np.ndarray, f: np.ndarray, p: int) -> Any:
     """Student's t is two-sided at 95 % with n - p degrees of freedom."""
     if len(y) <= p:
         return np.nan
@@ -58,7 +58,7 @@ class Index(NamedTuple):
     en: str
     zh: str
     plain: str
-    value: Callable[..., float] | None = None
+    value: Callable[..., Any] | None = None
 
 
 #: Every index by its name, in the order in which tables print them.

@@ -41,10 +41,10 @@ class Form:
     of_log: bool
     start: float
     most: float
-    g: Callable
-    log_g: Callable
-    by_exponent: Callable
-    by_base: Callable
+    g: Callable[..., Any]
+    log_g: Callable[..., Any]
+    by_exponent: Callable[..., Any]
+    by_base: Callable[..., Any]
     text: str
     latex: str
 
