@@ -1,28 +1,22 @@
-"""Tables of a draft, written from parameter tables; every number in them is noted.
+"""What a draft is made of, in Markdown: text, tables, equations with their legends, tables of a fit; every number is noted.
 
-Equations of a draft and the explanation of their symbols.
-
-Small pieces of Markdown: text that stays text, and tables.
-
-Numbers as they are printed: as many digits as their standard error supports.
-
-Wording of drafts in both languages: units, names of groups, headers of tables.
+Names of units are rows of ``data/vocabulary/printed_units.csv``, headers of tables rows of
+``data/vocabulary/draft_headers.csv``. ``cite`` notes a printed number: file, name, column, value and text.
 """
 
-import math
 import re
-import unicodedata
+from functools import cache
 
 import numpy as np
 
 from sinklab.data import vocabulary
+from sinklab.data.files import records
+from sinklab.drafts.numbers import exists, fixed, measured, significant, with_error
 from sinklab.equations.latex import parameter_symbol
 from sinklab.equations.tree import names
 from sinklab.language import DraftError, tr
 from sinklab.results.indices import FORMULAS
 from sinklab.tables import digits
-
-# --- Small pieces of Markdown: text that stays text, and tables.
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|@$^~'\"&])")
 _IDENTIFIER = re.compile(r"[^A-Za-z0-9]+")
@@ -36,11 +30,6 @@ def escape(text) -> str:
 def identifier(*parts) -> str:
     """Identifier of a table, figure or equation made of words: ``agb stem`` gives ``agb-stem``."""
     return "-".join(_IDENTIFIER.sub("-", str(part)).strip("-") for part in parts)
-
-
-def width(text: str) -> int:
-    """Columns that a text takes; Chinese letters take two."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def table(label: str, caption: str, header, rows, align: str = "", notes=()) -> str:
@@ -69,129 +58,25 @@ def table(label: str, caption: str, header, rows, align: str = "", notes=()) -> 
     return f"\n{text}\n"
 
 
-# --- Numbers as they are printed: as many digits as their standard error supports.
-
-#: Significant digits of a standard error; the value follows to the same place.
-ERROR_DIGITS = 2
-#: Significant digits of a number without an error.
-PLAIN_DIGITS = 4
-MINUS = "\N{MINUS SIGN}"
+# Wording in both languages: "zh" or "en"
 
 
-def exists(number) -> bool:
-    """Whether there is a finite number to print."""
-    return number is not None and not isinstance(number, str) and math.isfinite(number)
-
-
-def magnitude(number: float, digits: int) -> int:
-    """Exponent of ten of a number once it is rounded to ``digits`` significant digits."""
-    return int(f"{abs(number):.{max(digits - 1, 0)}e}".partition("e")[2]) if number else 0
-
-
-def fixed(number: float, decimals: int) -> str:
-    """A number to a decimal place, which may lie left of the point, with a true minus sign."""
-    text = f"{round(number, decimals):.{max(decimals, 0)}f}"
-    if float(text) == 0:
-        return text.removeprefix("-")
-    return text.replace("-", MINUS)
-
-
-def significant(number, digits: int = PLAIN_DIGITS) -> str:
-    """A number to some significant digits, in powers of ten where it is very small or large; Markdown."""
-    if not exists(number):
-        return "—"
-    return beside(number, digits - 1 - magnitude(number, digits), magnitude(number, digits))
-
-
-def measured(number: float) -> str:
-    """A measured number as it was measured: no digits are added, and six at most are kept."""
-    return f"{number:.6g}".replace("-", MINUS)
-
-
-def beside(number: float, decimals: int, exponent: int) -> str:
-    """A number to a decimal place, written as the power of ten that numbers beside it use."""
-    if not exists(number):
-        return "—"
-    if -4 < exponent < 6:
-        return fixed(number, decimals)
-    power = str(exponent).replace("-", MINUS)
-    return f"{fixed(number / 10**exponent, decimals + exponent)}×10^{power}^"
-
-
-def place(value: float, se: float) -> tuple[int, int]:
-    """Decimal place supported by a standard error, and the exponent to print value and error with."""
-    if not exists(se) or se <= 0:
-        digits = PLAIN_DIGITS + 2
-        return digits - 1 - magnitude(value, digits), magnitude(value, digits)
-    decimals = ERROR_DIGITS - 1 - magnitude(se, ERROR_DIGITS)
-    # A value below its error is still written with the exponent of the error.
-    return decimals, magnitude(max(abs(value), se), PLAIN_DIGITS)
-
-
-def with_error(value, se, *others, decimals: int | None = None) -> list[str]:
-    """Print a value, its standard error and other numbers beside them, all to the place the error supports.
-
-    Parameters
-    ----------
-    value, se : float
-        ``se`` may be missing: the value then has six significant digits.
-    *others : float
-        Limits of intervals.
-    decimals : int, optional
-        Decimal places to print, where more are needed than the error supports; see
-        :func:`sinklab.tables.digits.guard`.
-
-    Returns
-    -------
-    texts : list of str
-        Markdown, an em dash for what does not exist.
-
-    Examples
-    --------
-    >>> with_error(0.044724, 0.0015479, 0.0417)
-    ['0.0447', '0.0015', '0.0417']
-    """
-    if not exists(value):
-        return ["—"] * (2 + len(others))
-    supported, exponent = place(value, se)
-    decimals = supported if decimals is None else max(supported, decimals)
-    return [beside(number, decimals, exponent) for number in (value, se, *others)]
-
-
-# --- Wording of drafts in both languages: units, names of groups, headers of tables.
-
-#: Symbol and names of each unit of the vocabulary that a draft may print.
-UNITS = {
-    "cm": ("cm", "centimetres", "厘米"),
-    "m": ("m", "metres", "米"),
-    "kg": ("kg", "kilograms", "千克"),
-    "t": ("t", "tonnes", "吨"),
-    "year": ("a", "years", "年"),
-    "m2": ("m²", "square metres", "平方米"),
-    "m3": ("m³", "cubic metres", "立方米"),
-    "g/cm3": ("g/cm³", "grams per cubic centimetre", "克每立方厘米"),
-    "kg/m3": ("kg/m³", "kilograms per cubic metre", "千克每立方米"),
-    "t/m3": ("t/m³", "tonnes per cubic metre", "吨每立方米"),
-    "t/ha": ("t/hm²", "tonnes per hectare", "吨每公顷"),
-    "m2/ha": ("m²/hm²", "square metres per hectare", "平方米每公顷"),
-    "m3/ha": ("m³/hm²", "cubic metres per hectare", "立方米每公顷"),
-    "1/ha": ("株/hm²", "stems per hectare", "株每公顷"),
-    "g/kg": ("g/kg", "grams per kilogram", "克每千克"),
-    "du": ("du", "du", "度"),
-}
+@cache
+def _units() -> dict[str, dict[str, str]]:
+    return {row["unit"]: row for row in records("vocabulary", "printed_units.csv")}
 
 
 def unit_symbol(unit: str) -> str:
     """Symbol of a unit as it is printed; "" for a plain number."""
-    return "" if unit in ("", "1") else UNITS[unit][0] if unit in UNITS else unit
+    return "" if unit in ("", "1") else _units().get(unit, {"symbol": unit})["symbol"]
 
 
 def unit_words(unit: str, lang: str) -> str:
     """Unit as the explanation of a symbol names it."""
     if unit in ("", "1"):
         return "无量纲" if lang == "zh" else "dimensionless"
-    symbol, english, chinese = UNITS.get(unit, (unit, unit, unit))
-    return f"单位为{chinese}（{symbol}）" if lang == "zh" else f"in {english} ({symbol})"
+    words = _units().get(unit, {}).get(f"words_{lang}", unit)
+    return f"单位为{words}（{unit_symbol(unit)}）" if lang == "zh" else f"in {words} ({unit_symbol(unit)})"
 
 
 def title(name: str, lang: str) -> str:
@@ -219,42 +104,20 @@ def listed(items, lang: str) -> str:
 def species(key: str, lang: str) -> str:
     """Name of a species in words, with its Latin name in italics."""
     found = vocabulary.species(key)
-    return (
-        f"{found.name_zh}（*{found.name_latin}*）"
-        if lang == "zh"
-        else f"{found.name_en} (*{found.name_latin}*)"
-    )
-
-
-#: Headers of the tables of a draft.
-HEADERS = {
-    "equation": {"zh": "方程", "en": "equation"},
-    "parameter": {"zh": "参数", "en": "parameter"},
-    "value": {"zh": "估计值", "en": "estimate"},
-    "se": {"zh": "标准误", "en": "standard error"},
-    "mean": {"zh": "均值", "en": "mean"},
-    "lower": {"zh": "{level} 置信下限", "en": "{level} lower limit"},
-    "upper": {"zh": "{level} 置信上限", "en": "{level} upper limit"},
-    "interval": {"zh": "95% 分布区间", "en": "95 % range"},
-    "n": {"zh": "样本数", "en": "number of trees"},
-    "n_study": {"zh": "研究数", "en": "studies"},
-    "quantity": {"zh": "量", "en": "quantity"},
-    "weighed": {"zh": "测定内容", "en": "what was measured"},
-    "predictor": {"zh": "自变量", "en": "predictor"},
-    "minimum": {"zh": "最小值", "en": "minimum"},
-    "maximum": {"zh": "最大值", "en": "maximum"},
-    "index": {"zh": "指标", "en": "index"},
-    "group": {"zh": "分组", "en": "group"},
-    "deviation": {"zh": "残差标准差", "en": "residual standard deviation"},
-    "unstated": {"zh": "未说明", "en": "not stated"},
-    "sum": {"zh": "由各分量相加", "en": "sum of its parts"},
-}
+    latin = f"*{found.name_latin}*"
+    return f"{found.name_zh}（{latin}）" if lang == "zh" else f"{found.name_en} ({latin})"
 
 
 def header(word: str, lang: str, **values) -> str:
     """Header of a column."""
-    text = HEADERS[word][lang].format(**values)
+    found = {row["word"]: row[lang] for row in records("vocabulary", "draft_headers.csv")}
+    text = found[word].format(**values)
     return text[:1].upper() + text[1:]
+
+
+def between(low: str, high: str, lang: str) -> str:
+    """Two ends of a range."""
+    return f"{low}～{high}" if lang == "zh" else f"{low} to {high}"
 
 
 def demonstration_note(refs, lang: str) -> str:
@@ -272,8 +135,7 @@ def demonstration_note(refs, lang: str) -> str:
 def span(name: str, low: float, high: float, lang: str) -> str:
     """Range of a variable with its unit at both ends."""
     unit = unit_symbol(vocabulary.variable(name).unit)
-    ends = [f"{end:g}\N{NO-BREAK SPACE}{unit}".rstrip() for end in (low, high)]
-    return ("～" if lang == "zh" else " to ").join(ends)
+    return between(*(f"{end:g}\N{NO-BREAK SPACE}{unit}".rstrip() for end in (low, high)), lang)
 
 
 def outside_note(label: str, wanted: str, fitted: str, ref: str, lang: str) -> str:
@@ -286,7 +148,7 @@ def outside_note(label: str, wanted: str, fitted: str, ref: str, lang: str) -> s
     )
 
 
-# --- Equations of a draft and the explanation of their symbols.
+# Equations and the explanation of their symbols
 
 
 def inside(equation) -> list[str]:
@@ -363,7 +225,7 @@ def _explained(name: str, lang: str) -> str:
     return f"${known.latex}$ is the {known.label_en}, {unit}"
 
 
-# --- Tables of a draft, written from parameter tables; every number in them is noted.
+# Tables of a fit
 
 #: The six indices of the Chinese standards.
 SIX = ("R2", "SEE", "TRE", "ASE", "MPE", "MPSE")
@@ -471,11 +333,11 @@ def residuals(cite, fit, lang, label, caption) -> str:
         by = symbol if model.by in ("mean", "") else vocabulary.variable(model.by).latex
         cells = [title(response, lang), f"${model.latex(symbol, by)}$"]
         cells.append(cite("equations", response, "sigma", model.sigma, significant(model.sigma)))
-        needed = not model.variance.even
-        exponent = fixed(model.exponent, 4) if needed else "—"
-        cells.append(
-            cite("equations", response, "variance_exponent", model.exponent, exponent) if needed else "—"
-        )
+        if model.variance.even:
+            cells.append("—")
+        else:
+            exponent = fixed(model.exponent, 4)
+            cells.append(cite("equations", response, "variance_exponent", model.exponent, exponent))
         rows.append(cells)
     return table(label, caption, head, rows, "lccc")
 
@@ -504,24 +366,15 @@ def correlations(cite, fit, lang, label, caption) -> str:
             se = significant(deviation[i])
             cells.append(cite("coefficients", fit.labels[i], "se", deviation[i], se))
             for j in columns:
-                cells.append(_correlation(cite, fit, i, j, correlation) if j <= i else "")
+                pair, shown = f"{fit.labels[i]}, {fit.labels[j]}", fixed(correlation[i, j], 4)
+                below = cite("covariance", pair, "correlation", correlation[i, j], shown) if j < i else ""
+                cells.append("1" if i == j else below)
             rows.append(cells)
         head = [header("parameter", lang), header("se", lang), *(symbols[j] for j in columns)]
-        span = (
-            f"（{symbols[columns[0]]}～{symbols[columns[-1]]}）"
-            if lang == "zh"
-            else (f" ({symbols[columns[0]]} to {symbols[columns[-1]]})")
-        )
-        shown = caption + (span if len(parts) > 1 else "")
-        text += table(f"{label}-{number}", shown, head, rows)
+        ends = between(symbols[columns[0]], symbols[columns[-1]], lang)
+        part = f"（{ends}）" if lang == "zh" else f" ({ends})"
+        text += table(f"{label}-{number}", caption + (part if len(parts) > 1 else ""), head, rows)
     return text
-
-
-def _correlation(cite, fit, i, j, correlation) -> str:
-    if i == j:
-        return "1"
-    pair = f"{fit.labels[i]}, {fit.labels[j]}"
-    return cite("covariance", pair, "correlation", correlation[i, j], fixed(correlation[i, j], 4))
 
 
 def values(cite, frame, lang, label, caption, ref, labels=None) -> str:
@@ -548,8 +401,9 @@ def values(cite, frame, lang, label, caption, ref, labels=None) -> str:
         shown = (labels or {}).get(shown, shown)
         if several or not shown:
             shown = " ".join(filter(None, (title(row["variable"] or row["name"], lang), shown)))
-        span = f"{low}～{high}" if lang == "zh" else f"{low} to {high}"
-        rows.append([escape(shown), mean, se, span if exists(limits[0]) else "—", studies])
+        rows.append(
+            [escape(shown), mean, se, between(low, high, lang) if exists(limits[0]) else "—", studies]
+        )
     return table(label, caption, head, rows, "lcccc")
 
 

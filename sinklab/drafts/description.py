@@ -98,34 +98,25 @@ def path_of(name: str) -> Path:
     """
     path = paths.reports("drafts", f"{name}.yml")
     if not _NAME.fullmatch(name) or not path.is_file():
+        en, zh = f"there is no draft {name!r} in reports/drafts", f"reports/drafts 中没有文稿 {name!r}"
         known = ", ".join(names()) or "–"
-        raise DraftError(
-            tr(
-                f"there is no draft {name!r} in reports/drafts; there are: {known}",
-                f"reports/drafts 中没有文稿 {name!r}；现有：{known}",
-            )
-        )
+        raise DraftError(tr(f"{en}; there are: {known}", f"{zh}；现有：{known}"))
     return path
 
 
 def _load(path: Path) -> dict:
     import yaml
 
+    where = paths.relative(path)
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DraftError(
-            tr(
-                f"{paths.relative(path)}: not readable as YAML in UTF-8: {error}",
-                f"{paths.relative(path)}：无法按 UTF-8 编码的 YAML 读取：{error}",
-            )
-        ) from error
+        en, zh = "not readable as YAML in UTF-8", "无法按 UTF-8 编码的 YAML 读取"
+        raise DraftError(tr(f"{where}: {en}: {error}", f"{where}：{zh}：{error}")) from error
     if not isinstance(data, dict):
+        example = "`template: species_standard`"
         raise DraftError(
-            tr(
-                f"{paths.relative(path)}: expected a mapping such as `template: species_standard`",
-                f"{paths.relative(path)}：应为映射，例如 `template: species_standard`",
-            )
+            tr(f"{where}: expected a mapping such as {example}", f"{where}：应为映射，例如 {example}")
         )
     return data
 
@@ -149,11 +140,11 @@ def _problems(data):
             "tables: expected words and table ids, such as main: id@version, or {} for none",
             "tables：应为“名称: 表号@版本”，没有时写 {}",
         )
-    for alias, ref in (tables or {}).items() if isinstance(tables, dict) else ():
+        tables = {}
+    for alias, ref in tables.items():
         if not isinstance(alias, str) or not _ALIAS.fullmatch(alias) or not isinstance(ref, str):
-            yield tr(
-                f"tables: {alias}: {ref!r}; expected id@version", f"tables：{alias}：{ref!r}；应为 表号@版本"
-            )
+            en, zh = f"{alias}: {ref!r}; expected id@version", f"{alias}：{ref!r}；应为 表号@版本"
+            yield tr(f"tables: {en}", f"tables：{zh}")
     if not isinstance(data.get("preview", False), bool):
         yield tr("preview: expected true or false", "preview：应为 true 或 false")
     if data.get("minimum_status", "draft") not in STATUSES:
@@ -162,10 +153,8 @@ def _problems(data):
 
     reference = data.get("reference")
     if reference is not None and not (_reference(reference) and _reference(reference).is_file()):
-        yield tr(
-            f"reference: {reference!r}; expected a .docx file inside the workbench",
-            f"reference：{reference!r}；应为工作台内的 .docx 文件",
-        )
+        en, zh = "expected a .docx file inside the workbench", "应为工作台内的 .docx 文件"
+        yield tr(f"reference: {reference!r}; {en}", f"reference：{reference!r}；{zh}")
 
 
 def _reference(reference) -> Path | None:
@@ -181,10 +170,8 @@ def _broken_wordings(item, place: str = ""):
     if isinstance(item, dict):
         lost = [str(key) for key, value in item.items() if value is None]
         if {*item} & {*LANGUAGES} and lost:
-            yield tr(
-                f"{place}: “{', '.join(lost)}” was cut off by a comma: put the text in quotation marks",
-                f"{place}：“{'、'.join(lost)}”被逗号截断：请给文字加引号",
-            )
+            en, zh = "was cut off by a comma: put the text in quotation marks", "被逗号截断：请给文字加引号"
+            yield tr(f"{place}: “{', '.join(lost)}” {en}", f"{place}：“{'、'.join(lost)}”{zh}")
         for key, value in item.items():
             yield from _broken_wordings(value, f"{place}.{key}" if place else str(key))
     elif isinstance(item, list):

@@ -1,10 +1,8 @@
 """What a template can ask for: numbers, equations, tables and figures, all fetched from parameter tables.
 
-Numbers that are not estimates: what the drafters decided, defaults of rules, constants of a definition.
-
-Which numbers a draft prints, from which table, and whether they are good enough to be printed.
-
-The observations behind a table, for the figures of a draft.
+:class:`Desk` answers the template. :class:`Citations` notes which numbers it printed, from which table, and
+whether they are good enough to be printed; :class:`Decided` has the numbers that are not estimates: what the
+drafters decided, defaults of rules, constants of a definition.
 """
 
 import re
@@ -14,13 +12,11 @@ from pathlib import Path
 
 from sinklab.data import open_data, vocabulary
 from sinklab.data.files import records
-from sinklab.drafts import blocks
+from sinklab.drafts import blocks, numbers
 from sinklab.drafts.description import Description
 from sinklab.language import DraftError, SinklabError, TableError, listing, tr
 from sinklab.tables.schema import STATUSES
 from sinklab.tables.table import Table
-
-# --- Which numbers a draft prints, from which table, and whether they are good enough to be printed.
 
 #: Status of a number that nobody read in print: weaker than all that tables know.
 RECALLED = "recalled"
@@ -98,8 +94,6 @@ def _shortened(names, limit: int = 40) -> str:
     return ", ".join(names[:limit]) + (f" … +{rest}" if rest > 0 else "")
 
 
-# --- Numbers that are not estimates: what the drafters decided, defaults of rules, constants of a definitio
-
 #: Grounds of a decision, with the status that its number has in the list of numbers.
 BASES = {"verified": "draft", "proposed": "draft", "recalled": RECALLED}
 _WORDS = {
@@ -114,6 +108,8 @@ _HEADS = {
         "en": ["Relative uncertainty $u$", "Share of the half-width deducted"],
     },
 }
+#: Names that templates may use.
+DECIDED = "stated decision decision_table default deduction_table fill".split()
 _SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
@@ -145,8 +141,7 @@ class Decided:
 
     def names(self) -> dict:
         """Names that a template may use."""
-        offered = "stated decision decision_table default deduction_table fill".split()
-        return {name: getattr(self, name) for name in offered}
+        return {name: getattr(self, name) for name in DECIDED}
 
     def stated(self, text: str, reason: str) -> str:
         """A number that belongs to a definition or rule, as it is typed; the reason is noted beside it."""
@@ -156,10 +151,9 @@ class Decided:
         """Value of a decision with its unit; a recalled one says so."""
         found = self._named(name)
         text = self._value(name)
-        if found["basis"] != "recalled":
-            return text
         said = _WORDS["recalled"][self._lang]
-        return f"{text}（{said}）" if self._lang == "zh" else f"{text} ({said})"
+        note = f"（{said}）" if self._lang == "zh" else f" ({said})"
+        return text + (note if found["basis"] == "recalled" else "")
 
     def decision_table(self, label: str, caption: str) -> str:
         """All decisions with source and ground."""
@@ -177,13 +171,9 @@ class Decided:
         """One default of ``data/rules/stock_defaults.csv``."""
         row = next((r for r in records("rules", "stock_defaults.csv") if r["rule_id"] == rule), None)
         if row is None:
-            raise DraftError(
-                tr(
-                    f"no default {rule!r} in data/rules/stock_defaults.csv",
-                    f"stock_defaults.csv 中没有 {rule!r}",
-                )
-            )
-        return self._rule("stock_defaults.csv", row, "value", blocks.measured(float(row["value"])))
+            file = "stock_defaults.csv"
+            raise DraftError(tr(f"no default {rule!r} in data/rules/{file}", f"{file} 中没有 {rule!r}"))
+        return self._rule("stock_defaults.csv", row, "value", numbers.measured(float(row["value"])))
 
     def deduction_table(self, rule: str, label: str, caption: str) -> str:
         """Steps of a deduction that takes a share of the half-width, from ``data/rules/deductions.csv``."""
@@ -193,22 +183,19 @@ class Decided:
             if r["rule_id"] == rule and r["form"] == "share_of_half_width"
         ]
         if not steps:
-            raise DraftError(
-                tr(
-                    f"no stepped deduction {rule!r} in data/rules/deductions.csv",
-                    f"deductions.csv 中没有分级扣减规则 {rule!r}",
-                )
-            )
+            en, zh = f"no stepped deduction {rule!r} in data/rules/", f" 中没有分级扣减规则 {rule!r}"
+            raise DraftError(tr(f"{en}deductions.csv", f"deductions.csv{zh}"))
         rows = [[self._step(row), self._percent(row, "amount")] for row in steps]
         return blocks.table(label, caption, _HEADS["deductions"][self._lang], rows, "cc")
 
     def _step(self, row) -> str:
         above, upto = self._percent(row, "above"), row["up_to"] and self._percent(row, "up_to")
         if not upto:
-            return f"$u$＞{above}" if self._lang == "zh" else f"$u$ > {above}"
-        if not float(row["above"]):
-            return f"$u$≤{upto}" if self._lang == "zh" else f"$u$ ≤ {upto}"
-        return f"{above}＜$u$≤{upto}" if self._lang == "zh" else f"{above} < $u$ ≤ {upto}"
+            step = f"$u$ > {above}"
+        else:
+            step = f"{above} < $u$ ≤ {upto}" if float(row["above"]) else f"$u$ ≤ {upto}"
+        # Signs of Chinese text are wide and need no spaces.
+        return step.translate(str.maketrans("<>", "＜＞", " ")) if self._lang == "zh" else step
 
     def _percent(self, row, column: str) -> str:
         text = _with_unit(f"{100 * float(row[column]):g}", "%", self._lang)
@@ -223,13 +210,9 @@ class Decided:
 
     def _named(self, name: str) -> dict:
         if name not in self._decisions:
-            known = ", ".join(self._decisions) or "–"
-            raise DraftError(
-                tr(
-                    f"{self._file}: no decision {name!r}; there are: {known}",
-                    f"{self._file}：decisions 中没有 {name!r}；现有：{known}",
-                )
-            )
+            file, known = self._file, ", ".join(self._decisions) or "–"
+            en, zh = f"no decision {name!r}; there are: {known}", f"decisions 中没有 {name!r}；现有：{known}"
+            raise DraftError(tr(f"{file}: {en}", f"{file}：{zh}"))
         return self._decisions[name]
 
     def _value(self, name: str) -> str:
@@ -237,35 +220,31 @@ class Decided:
         ends = found["value"] if isinstance(found["value"], list) else [found["value"]]
         shown = []
         for end in ends:
-            text = _with_unit(blocks.measured(end), found.get("unit", ""), self._lang)
+            text = _with_unit(numbers.measured(end), found.get("unit", ""), self._lang)
             status = BASES[found["basis"]]
             shown.append(self._citations.add(self._file, "decisions", name, "value", end, text, status))
-        return ("～" if self._lang == "zh" else " to ").join(shown)
+        return blocks.between(*shown, self._lang) if len(shown) > 1 else shown[0]
 
 
 def _problems(decisions):
     if not isinstance(decisions, dict):
-        yield tr(
-            "decisions: expected names with value, unit, label, source, basis", "decisions：应为名称及其内容"
-        )
+        en = "expected names with value, unit, label, source, basis"
+        yield tr(f"decisions: {en}", "decisions：应为名称及其内容")
         return
     for name, found in decisions.items():
         lacking = [key for key in ("value", "label", "source", "basis") if key not in (found or {})]
         if lacking:
-            yield tr(
-                f"decisions: {name}: no {', '.join(lacking)}", f"decisions：{name} 缺少 {'、'.join(lacking)}"
-            )
+            en, zh = f"no {', '.join(lacking)}", f"缺少 {'、'.join(lacking)}"
         elif found["basis"] not in BASES:
-            known = ", ".join(BASES)
-            yield tr(
-                f"decisions: {name}: basis {found['basis']!r}; expected one of {known}",
-                f"decisions：{name} 的 basis 为 {found['basis']!r}；应为 {known} 之一",
-            )
+            basis, known = found["basis"], ", ".join(BASES)
+            en, zh = f"basis {basis!r}; expected one of {known}", f"的 basis 为 {basis!r}；应为 {known} 之一"
         elif not _is_value(found["value"]):
-            yield tr(
-                f"decisions: {name}: value {found['value']!r}; expected a number or [low, high]",
-                f"decisions：{name} 的 value 为 {found['value']!r}；应为数值或 [下限, 上限]",
-            )
+            value = found["value"]
+            en = f"value {value!r}; expected a number or [low, high]"
+            zh = f"的 value 为 {value!r}；应为数值或 [下限, 上限]"
+        else:
+            continue
+        yield tr(f"decisions: {name}: {en}", f"decisions：{name} {zh}")
 
 
 def _is_value(value) -> bool:
@@ -281,43 +260,20 @@ def _with_unit(text: str, unit: str, lang: str) -> str:
     return f"{text}{gap}{unit}"
 
 
-# --- The observations behind a table, for the figures of a draft.
-
-
-def of_fit(fit):
-    """Observations that a model was fitted to, if they are at hand and still the same files.
-
-    Parameters
-    ----------
-    fit : FitResult
-        Read from a table; ``source`` says where its data are and what they hashed to.
-
-    Returns
-    -------
-    data : DataFrame or None
-        None without them: a base without the open data can render every draft.
-    """
-    if fit.data is not None:
-        return fit.data
-    spec = fit.source.get("spec")
-    if not spec:
-        return None
-    try:
-        data = open_data.load(spec, fit.source.get("where") or {})
-    except SinklabError:
-        return None
-    same = data.attrs["source"].get("files") == fit.source.get("files")
-    return data if same else None
-
-
-# --- What a template can ask for: numbers, equations, tables and figures, all fetched from parameter tables
-
 #: Names of the desk that templates may use.
 OFFERED = (
-    "has_table has responses ranges parts value number n limits equation equations legend parameter_table "
-    "index_table index_formulas range_table residual_table correlation_tables correlation_refs sample_table "
-    "values_table figure species label sources table_list status_note range_notes"
+    "has_table has responses ranges parts value number n limits equation equations legend index_formulas "
+    "correlation_refs values_table figure species label sources table_list status_note range_notes"
 ).split()
+#: Tables of a fit that templates ask for by alias, label and caption.
+TABLES = {
+    "parameter_table": blocks.parameters,
+    "index_table": blocks.indices,
+    "range_table": blocks.ranges,
+    "residual_table": blocks.residuals,
+    "correlation_tables": blocks.correlations,
+    "sample_table": blocks.samples,
+}
 
 
 class Desk:
@@ -340,7 +296,8 @@ class Desk:
 
     def names(self) -> dict:
         """Names that a template may use."""
-        return {name: getattr(self, name) for name in OFFERED} | self._decided.names()
+        tables = {name: partial(self._table, write) for name, write in TABLES.items()}
+        return {name: getattr(self, name) for name in OFFERED} | tables | self._decided.names()
 
     # What there is
 
@@ -385,19 +342,16 @@ class Desk:
         number, status = table.value(name, column), table.value(name, "status")
         if isinstance(number, str):
             return blocks.escape(number)
-        text = blocks.with_error(table.value(name), table.value(name, "se"), number)[2]
+        text = numbers.with_error(table.value(name), table.value(name, "se"), number)[2]
         file = "coefficients" if "coefficients" in table.frames else "values"
         return self.citations.add(table.ref, file, name, column, number, text, status)
 
     def number(self, alias: str, response: str, index: str) -> str:
         """One index of fit of a response."""
-        table = self._fit(alias).index_table
+        table, ref = self._fit(alias).index_table, self._tables[alias].ref
         if response not in table.index or index not in table:
             raise DraftError(
-                tr(
-                    f"{self._tables[alias].ref}: no index {index} of {response}",
-                    f"{self._tables[alias].ref}：没有 {response} 的指标 {index}",
-                )
+                tr(f"{ref}: no index {index} of {response}", f"{ref}：没有 {response} 的指标 {index}")
             )
         value = table.loc[response, index]
         text = f"{int(value)}" if index == "n" else blocks.index_text(index, value)
@@ -412,12 +366,11 @@ class Desk:
     def limits(self, alias: str, predictor: str) -> str:
         """Fitted span of a predictor with its unit: ``1.5 cm～41.2 cm``."""
         cite, unit = self._cite(alias), blocks.unit_symbol(vocabulary.variable(predictor).unit)
-        bounds = zip(("minimum", "maximum"), self._fit(alias).ranges[predictor], strict=True)
-        said = [
-            cite("ranges", predictor, column, bound, blocks.measured(bound)) + f"\N{NO-BREAK SPACE}{unit}"
-            for column, bound in bounds
-        ]
-        return ("～" if self._lang == "zh" else " to ").join(said)
+        low, high = (
+            cite("ranges", predictor, column, bound, numbers.measured(bound)) + f"\N{NO-BREAK SPACE}{unit}"
+            for column, bound in zip(("minimum", "maximum"), self._fit(alias).ranges[predictor], strict=True)
+        )
+        return blocks.between(low, high, self._lang)
 
     def range_notes(self) -> list[str]:
         """Sentences about predictors that are to be used outside their fitted span, by ``use`` of the description."""
@@ -443,44 +396,20 @@ class Desk:
         return "\n".join(self.equation(alias, r) for r in responses or self.responses(alias))
 
     def legend(self, alias: str, responses=None, skip=(), parameters: str | None = None) -> str:
-        """Explain the symbols of equations; see :func:`~sinklab.drafts.equations_in_text.legend`."""
+        """Explain the symbols of equations; see :func:`sinklab.drafts.blocks.legend`."""
         system = self._fit(alias).system
         return blocks.legend(system, responses or system.responses, skip, parameters, self._lang)
 
     # Tables
 
-    def parameter_table(self, alias: str, label: str, caption: str) -> str:
-        """Estimates with standard errors and confidence limits."""
-        return self._table(blocks.parameters, alias, label, caption)
-
-    def index_table(self, alias: str, label: str, caption: str) -> str:
-        """The six indices of each response."""
-        return self._table(blocks.indices, alias, label, caption)
-
     def index_formulas(self) -> list:
         """Name, LaTeX, meaning and symbol of the six indices."""
         return blocks.index_formulas(self._lang)
 
-    def range_table(self, alias: str, label: str, caption: str) -> str:
-        """Fitted span of each predictor."""
-        return self._table(blocks.ranges, alias, label, caption)
-
-    def residual_table(self, alias: str, label: str, caption: str) -> str:
-        """Standard deviation of the residuals of each equation."""
-        return self._table(blocks.residuals, alias, label, caption)
-
-    def correlation_tables(self, alias: str, label: str, caption: str) -> str:
-        """Standard errors and correlations of the estimates, in as many parts as the page asks for."""
-        return self._table(blocks.correlations, alias, label, caption)
-
     def correlation_refs(self, alias: str, label: str) -> str:
-        """References to all parts of :meth:`correlation_tables`."""
+        """References to all parts of ``correlation_tables``."""
         count = len(blocks.matrix_parts(len(self._fit(alias).parameters)))
         return "[" + "; ".join(f"@tbl:{label}-{i + 1}" for i in range(count)) + "]"
-
-    def sample_table(self, alias: str, label: str, caption: str) -> str:
-        """Trees behind each response, and what was weighed."""
-        return self._table(blocks.samples, alias, label, caption)
 
     def values_table(self, alias: str, label: str, caption: str, name: str = "", group: str = "") -> str:
         """Scalar values: those of a name, and those whose group contains ``group``."""
@@ -500,7 +429,7 @@ class Desk:
         from sinklab import plots
 
         fit = self._fit(alias)
-        data = of_fit(fit)
+        data = _trees(fit)
         file = f"{blocks.identifier(label)}.png"
         plots.save(plots.fit_figure(fit, response, data, self._lang), self._folder / file)
         if data is None:
@@ -544,11 +473,11 @@ class Desk:
 
     def _named(self, alias: str) -> Table:
         if alias not in self._tables:
-            known = ", ".join(self._tables)
+            name, known = self._description.name, ", ".join(self._tables)
             raise DraftError(
                 tr(
-                    f"draft {self._description.name}: no table is called {alias!r} there; there are: {known}",
-                    f"文稿 {self._description.name}：未定义名为 {alias!r} 的参数表；现有：{known}",
+                    f"draft {name}: no table is called {alias!r} there; there are: {known}",
+                    f"文稿 {name}：未定义名为 {alias!r} 的参数表；现有：{known}",
                 )
             )
         return self._tables[alias]
@@ -558,14 +487,33 @@ class Desk:
 
     def _cite(self, alias: str):
         table = self._named(alias)
-        return partial(_note, self.citations, table.ref, table.status)
+
+        def cite(file, name, column, value, printed, status=table.status) -> str:
+            return self.citations.add(table.ref, file, name, column, value, printed, status)
+
+        return cite
 
     def _table(self, write, alias, label, caption) -> str:
         return write(self._cite(alias), self._fit(alias), self._lang, label, caption)
 
 
-def _note(citations, ref, table_status, file, name, column, value, printed, status=None) -> str:
-    return citations.add(ref, file, name, column, value, printed, status or table_status)
+def _trees(fit):
+    """Observations that a model was fitted to, if they are at hand and still the same files.
+
+    ``fit.source`` says where they are and what they hashed to; a base without the open data gets None and
+    can render every draft.
+    """
+    if fit.data is not None:
+        return fit.data
+    spec = fit.source.get("spec")
+    if not spec:
+        return None
+    try:
+        data = open_data.load(spec, fit.source.get("where") or {})
+    except SinklabError:
+        return None
+    same = data.attrs["source"].get("files") == fit.source.get("files")
+    return data if same else None
 
 
 def _read_tables(description) -> dict[str, Table]:
@@ -576,9 +524,6 @@ def _read_tables(description) -> dict[str, Table]:
         except TableError as error:
             problems.append(f"{alias}: {error}")
     if problems:
-        raise DraftError(
-            tr(f"draft {description.name}, tables:", f"文稿 {description.name} 的参数表：")
-            + "\n"
-            + listing(problems)
-        )
+        said = tr(f"draft {description.name}, tables:", f"文稿 {description.name} 的参数表：")
+        raise DraftError(f"{said}\n{listing(problems)}")
     return found

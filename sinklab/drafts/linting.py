@@ -1,12 +1,8 @@
 """The linter of drafts: wording, numbering, units and hand-typed numbers by the rules of GB/T 1.1.
 
-Rules stand in ``data/rules/drafting.csv``, each with its source and whether it was read in print.
-
-Rules of drafting that look at the whole document: order, hanging paragraphs, what is never mentioned.
-
-The lines of a draft with the part of the document they stand in, and its headings.
-
-Text of a draft that remembers which line of which file each of its lines came from.
+Rules stand in ``data/rules/drafting.csv``, each with its source and whether it was read in print. The template is
+filled in with marks around what the tables printed, so that each line is known by its file and by what a drafter
+typed in it; the lines become an outline, and a rule is either a pattern of wording or a check of the whole outline.
 """
 
 import re
@@ -15,23 +11,32 @@ from dataclasses import dataclass
 from sinklab import paths
 from sinklab.data.files import records
 from sinklab.drafts import description, rendering
-from sinklab.drafts.desk import Desk
+from sinklab.drafts.desk import DECIDED, TABLES, Desk
+from sinklab.drafts.numbers import typed_numbers
 from sinklab.language import reader_language, tr
 
-# --- Text of a draft that remembers which line of which file each of its lines came from.
+#: Letters shown on either side of what was found.
+CONTEXT = 12
+
 
 #: Letters of the private area: around the number of a source line, and around what the desk printed.
 PLACE, END, OPEN, CLOSE = "\ue000", "\ue001", "\ue002", "\ue003"
 #: Stands where something was taken out.
 GAP = "\ue004"
 #: Functions of the desk that print; the others answer questions.
-PRINTING = (
-    "value number n limits equation equations legend parameter_table index_table range_table residual_table "
-    "correlation_tables correlation_refs sample_table values_table figure species label sources status_note "
-    "stated decision decision_table default deduction_table fill range_notes"
-).split()
+PRINTING = {*DECIDED, *TABLES} | {
+    *"value number n limits equation equations legend correlation_refs values_table figure species label "
+    "sources status_note range_notes".split()
+}
 _TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{##.*?##\}", re.DOTALL)
 _MARK = re.compile(f"{PLACE}(\\d+){END}")
+_HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*(\{[^{}]*\})?\s*$")
+_DIV = re.compile(r"^:::+\s*(\S*)")
+_IDENTIFIER = re.compile(r"\{[^{}]*#((?:tbl|fig|eq|sec):[\w-]+)")
+_CITED = re.compile(r"@((?:tbl|fig|eq|sec):[\w-]+)")
+#: What is neither prose nor typed by a drafter: formulas, code, attributes, references, links.
+_NOT_PROSE = re.compile(r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\{[^{}]*\}|\[@[^\]]*\]|!?\[\]\{[^}]*\}|https?://\S+")
+_NOTE = re.compile(r"^(?:注\d*：|示例\d*：|NOTE\b|EXAMPLE\b)")
 
 
 @dataclass(frozen=True)
@@ -48,13 +53,206 @@ class Line:
     typed: str
 
 
+@dataclass(frozen=True)
+class Spot:
+    """A line with its part (cover, foreword, front, scope, body, annex) and kind (heading, table, note …)."""
+
+    line: Line
+    part: str
+    kind: str
+
+    @property
+    def prose(self) -> str:
+        """The text without formulas, code, attributes and references."""
+        return _NOT_PROSE.sub(GAP, self.line.text)
+
+    @property
+    def typed(self) -> str:
+        """The prose that a drafter typed."""
+        return _NOT_PROSE.sub(GAP, self.line.typed)
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading: level, words, identifier, classes, and the position of its line."""
+
+    level: int
+    title: str
+    identifier: str
+    classes: tuple[str, ...]
+    at: int
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A draft as spots and headings, with what is defined and cited where."""
+
+    spots: tuple[Spot, ...]
+    headings: tuple[Heading, ...]
+
+    def between(self, first: Heading, second: Heading | None) -> tuple[Spot, ...]:
+        """Spots under a heading up to another one, or to the end."""
+        return self.spots[first.at + 1 : second.at if second else None]
+
+    def body(self) -> list[Heading]:
+        """Headings that are numbered."""
+        return [h for h in self.headings if "front" not in h.classes]
+
+    def standard(self) -> bool:
+        """Whether the draft follows the structure of GB/T 1.1: it has a foreword."""
+        return any(h.identifier == "sec:foreword" for h in self.headings)
+
+    def defined(self) -> dict[str, Spot]:
+        """Where each identifier is defined."""
+        return {found: spot for spot in self.spots for found in _IDENTIFIER.findall(spot.line.text)}
+
+    def cited(self) -> set[str]:
+        """Identifiers that the text mentions."""
+        return {found for spot in self.spots for found in _CITED.findall(spot.line.text)}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of drafting; ``status`` is verified, recalled or house rule."""
+
+    rule_id: str
+    lang: str
+    place: str
+    pattern: str
+    clause: str
+    source: str
+    status: str
+    meaning_en: str
+    meaning_zh: str
+    suggestion_en: str
+    suggestion_zh: str
+
+    @property
+    def meaning(self) -> str:
+        """What the rule asks for, in the language of the program."""
+        return self.meaning_zh if reader_language() == "zh" else self.meaning_en
+
+    @property
+    def suggestion(self) -> str:
+        """What to do, in the language of the program."""
+        return self.suggestion_zh if reader_language() == "zh" else self.suggestion_en
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One place that breaks a rule."""
+
+    file: str
+    line: int
+    rule: Rule
+    found: str
+
+    def __str__(self) -> str:
+        """One line: where, which rule, what was found, what to do, where the rule comes from."""
+        origin = f"GB/T 1.1 {self.rule.clause}".strip() if self.rule.clause else self.rule.source
+        status = {"verified": "", "recalled": tr(", recalled", "，凭记忆"), "house rule": ""}[
+            self.rule.status
+        ]
+        what = tr(
+            f"“{self.found}”: {self.rule.meaning}; {self.rule.suggestion}",
+            f"“{self.found}”：{self.rule.meaning}；{self.rule.suggestion}",
+        )
+        return f"{self.file}:{self.line}: {self.rule.rule_id}: {what} [{origin}{status}]"
+
+
+def rules(lang: str) -> tuple[Rule, ...]:
+    """Rules that hold for drafts in a language."""
+    return tuple(Rule(**row) for row in records("rules", "drafting.csv") if row["lang"] in (lang, "both"))
+
+
+def lint(name: str, lang: str = "zh") -> list[Finding]:
+    """Check a draft of ``reports/drafts/<name>.yml``.
+
+    The template is filled in from its tables, so that only what would be printed is judged; nothing is
+    drawn and nothing is written.
+
+    Parameters
+    ----------
+    name : str
+    lang : "zh" or "en"
+
+    Returns
+    -------
+    findings : list of Finding
+        By file and line; a fault in the text of the description names the description.
+
+    Raises
+    ------
+    DraftError
+        The draft cannot be filled in.
+    """
+    drawn = description.read(name)
+    places: list = []
+    desk = MarkedDesk(drawn, lang, paths.reports("drafts"))
+    draft = drawn.localised(lang) | {"preview": drawn.preview}
+    filled = rendering.write(desk, drawn.template, lang, draft, lambda inner: loader(inner, places))
+    found = check(outline(lines(filled, places)), lang)
+    sources = [
+        (path, path.read_text(encoding="utf-8-sig").splitlines()) for path in description.files_of(name)
+    ]
+    return sorted((_placed(f, sources) for f in found), key=lambda f: (f.file, f.line, f.rule.rule_id))
+
+
+def check(drawn: Outline, lang: str) -> list[Finding]:
+    """Apply all rules to a draft that was taken apart."""
+    found = []
+    for rule in rules(lang):
+        faults = _by_pattern(rule, drawn) if rule.pattern else CHECKS[rule.rule_id](drawn, lang)
+        found += [Finding(spot.line.file, spot.line.number, rule, what) for spot, what in faults]
+    return list(dict.fromkeys(found))
+
+
+def _by_pattern(rule: Rule, drawn: Outline):
+    pattern = re.compile(rule.pattern)
+    for spot in drawn.spots:
+        if _concerned(rule.place, spot):
+            prose = spot.typed if rule.place == "typed" else spot.prose
+            for match in pattern.finditer(prose):
+                yield spot, _shown(prose, match)
+
+
+def _concerned(place: str, spot: Spot) -> bool:
+    if spot.kind in ("blank", "fence", "formula", "statusnote") or spot.part == "cover":
+        return False
+    if place in ("foreword", "scope"):
+        return spot.part == place
+    if place in ("note", "heading"):
+        return spot.kind == place
+    return place == "all" or spot.kind != "heading"
+
+
+def _shown(prose: str, match) -> str:
+    around = prose[max(match.start() - CONTEXT, 0) : match.end() + CONTEXT]
+    return re.sub(r"[\ue000-\ue0ff]", "…", around).strip()
+
+
+def _placed(finding: Finding, sources) -> Finding:
+    """Name the description when the words stand there, and the path of the template when not."""
+    core = max(finding.found.strip("…").split("…"), key=len)
+    for path, words in sources:
+        for number, line in enumerate(words, start=1):
+            if len(core) > 1 and core in line and not line.lstrip().startswith("#"):
+                return Finding(paths.relative(path), number, finding.rule, finding.found)
+    return Finding(f"reports/templates/{finding.file}", finding.line, finding.rule, finding.found)
+
+
+# A template filled in so that every line is known by its file
+
+
 class MarkedDesk(Desk):
     """A desk whose printing functions enclose what they print; figures are not drawn."""
 
     def names(self) -> dict:
         """Names that a template may use."""
-        known = super().names()
-        return {name: _enclosing(known[name]) if name in PRINTING else known[name] for name in known}
+        return {
+            name: _enclosing(function) if name in PRINTING else function
+            for name, function in super().names().items()
+        }
 
     def figure(self, alias: str, response: str, label: str, caption: str) -> str:
         """Place of a figure, which is not drawn."""
@@ -128,73 +326,7 @@ def _typed(text: str, inside: bool) -> tuple[str, bool]:
     return "".join(out), depth > 0
 
 
-# --- The lines of a draft with the part of the document they stand in, and its headings.
-
-_HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*(\{[^{}]*\})?\s*$")
-_DIV = re.compile(r"^:::+\s*(\S*)")
-_IDENTIFIER = re.compile(r"\{[^{}]*#((?:tbl|fig|eq|sec):[\w-]+)")
-_CITED = re.compile(r"@((?:tbl|fig|eq|sec):[\w-]+)")
-#: What is neither prose nor typed by a drafter: formulas, code, attributes, references, links.
-_NOT_PROSE = re.compile(r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\{[^{}]*\}|\[@[^\]]*\]|!?\[\]\{[^}]*\}|https?://\S+")
-_NOTE = re.compile(r"^(?:注\d*：|示例\d*：|NOTE\b|EXAMPLE\b)")
-
-
-@dataclass(frozen=True)
-class Spot:
-    """A line with its part (cover, foreword, front, scope, body, annex) and kind (heading, table, note …)."""
-
-    line: Line
-    part: str
-    kind: str
-
-    @property
-    def prose(self) -> str:
-        """The text without formulas, code, attributes and references."""
-        return _NOT_PROSE.sub(GAP, self.line.text)
-
-    @property
-    def typed(self) -> str:
-        """The prose that a drafter typed."""
-        return _NOT_PROSE.sub(GAP, self.line.typed)
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A heading: level, words, identifier, classes, and the position of its line."""
-
-    level: int
-    title: str
-    identifier: str
-    classes: tuple[str, ...]
-    at: int
-
-
-@dataclass(frozen=True)
-class Outline:
-    """A draft as spots and headings, with what is defined and cited where."""
-
-    spots: tuple[Spot, ...]
-    headings: tuple[Heading, ...]
-
-    def between(self, first: Heading, second: Heading | None) -> tuple[Spot, ...]:
-        """Spots under a heading up to another one, or to the end."""
-        return self.spots[first.at + 1 : second.at if second else None]
-
-    def body(self) -> list[Heading]:
-        """Headings that are numbered."""
-        return [h for h in self.headings if "front" not in h.classes]
-
-    def standard(self) -> bool:
-        """Whether the draft follows the structure of GB/T 1.1: it has a foreword."""
-        return any(h.identifier == "sec:foreword" for h in self.headings)
-
-    def defined(self) -> dict[str, Spot]:
-        """Where each identifier is defined."""
-        return {found: spot for spot in self.spots for found in _IDENTIFIER.findall(spot.line.text)}
-
-    def cited(self) -> set[str]:
-        """Identifiers that the text mentions."""
-        return {found for spot in self.spots for found in _CITED.findall(spot.line.text)}
+# The outline: where each line stands
 
 
 def outline(lines: list[Line]) -> Outline:
@@ -249,7 +381,7 @@ def _kind(text: str, div: str) -> str:
     return "formula" if text.startswith("$$") else "text"
 
 
-# --- Rules of drafting that look at the whole document: order, hanging paragraphs, what is never mentioned.
+# Rules that look at the whole outline: order, hanging paragraphs, what is never mentioned, what was typed
 
 #: The clauses a standard begins with.
 FIRST = ("sec:scope", "sec:references", "sec:terms")
@@ -268,6 +400,9 @@ FIXED = {
         "en": ("For the purposes of this document", "No terms and definitions are listed"),
     },
 }
+_HAND_NUMBERED = re.compile(
+    r"^(?:\d+(?:\.\d+)*[.、\s]|第[一二三四五六七八九十\d]+[章节]|附录\s*[A-H]|[一二三四五六七八九十]+、)"
+)
 SCOPE = {"zh": ("本文件规定了", "本文件适用于"), "en": ("This document specifies", "applies to")}
 
 
@@ -382,8 +517,25 @@ def _text(drawn: Outline, heading: Heading) -> str:
     return "\n".join(kept)
 
 
+def hand_typed(drawn: Outline, lang: str):
+    """Numbers in the text that a drafter typed."""
+    for spot in drawn.spots:
+        silent = spot.kind in ("heading", "fence", "formula", "statusnote")
+        if spot.part in ("scope", "body", "annex") and not silent:
+            yield from ((spot, number) for number in typed_numbers(spot.typed))
+
+
+def hand_numbered(drawn: Outline, lang: str):
+    """Headings whose number was typed."""
+    for heading in drawn.headings:
+        if _HAND_NUMBERED.match(heading.title):
+            yield drawn.spots[heading.at], heading.title
+
+
 #: Check of each rule, by its id.
 CHECKS = {
+    "typed_number": hand_typed,
+    "typed_numbering": hand_numbered,
     "hanging_paragraph": hanging_paragraphs,
     "lone_clause": lone_clauses,
     "clause_order": clause_order,
@@ -396,175 +548,3 @@ CHECKS = {
     "annex_uncited": annexes_uncited,
     "no_legend": formulas_without_legend,
 }
-
-
-# --- The linter of drafts: wording, numbering, units and hand-typed numbers by the rules of GB/T 1.1.
-
-#: Letters shown on either side of what was found.
-CONTEXT = 12
-#: Numbers that belong to names: standards, methodologies, dates, formulas of substances, identifiers of papers.
-_NAMES = re.compile(
-    r"(?<![A-Za-z])(?:GB|LY|DB\d*|NY|HJ|TD|SL|HY|QX|ISO|IEC|T)(?:/[A-Z]+)*\s*[\dX]+(?:\.\d+)*(?:[-—:][\dX]+)*"
-    r"|(?<![A-Za-z])[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+|(?<![A-Za-z])[A-Z]{2,}\d+(?![A-Za-z0-9])"
-    r"|(?:CO|CH|N)~?[24]~?O?(?![a-z0-9])"
-    r"|doi:?\s*10\.\S+|(?<!\d)10\.\d{4,}/\S+|\d{4}-\d{2}(?:-\d{2})?|(?<!\d)\d{4}\s*年(?:\s*\d+\s*月)?"
-)
-_NUMBER = re.compile(r"(?<![A-Za-z0-9_.~^])[−-]?\d+(?:\.\d+)?\s*(?:%|‰|[a-zA-Z²³/·]+|[\u4e00-\u9fff])?")
-_MARKER = re.compile(r"^\s*(?:\d+[.)]|[a-z]\))\s")
-_HAND_NUMBERED = re.compile(
-    r"^(?:\d+(?:\.\d+)*[.、\s]|第[一二三四五六七八九十\d]+[章节]|附录\s*[A-H]|[一二三四五六七八九十]+、)"
-)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule of drafting; ``status`` is verified, recalled or house rule."""
-
-    rule_id: str
-    lang: str
-    place: str
-    pattern: str
-    clause: str
-    source: str
-    status: str
-    meaning_en: str
-    meaning_zh: str
-    suggestion_en: str
-    suggestion_zh: str
-
-    @property
-    def meaning(self) -> str:
-        """What the rule asks for, in the language of the program."""
-        return self.meaning_zh if reader_language() == "zh" else self.meaning_en
-
-    @property
-    def suggestion(self) -> str:
-        """What to do, in the language of the program."""
-        return self.suggestion_zh if reader_language() == "zh" else self.suggestion_en
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One place that breaks a rule."""
-
-    file: str
-    line: int
-    rule: Rule
-    found: str
-
-    def __str__(self) -> str:
-        """One line: where, which rule, what was found, what to do, where the rule comes from."""
-        origin = f"GB/T 1.1 {self.rule.clause}".strip() if self.rule.clause else self.rule.source
-        status = {"verified": "", "recalled": tr(", recalled", "，凭记忆"), "house rule": ""}[
-            self.rule.status
-        ]
-        what = tr(
-            f"“{self.found}”: {self.rule.meaning}; {self.rule.suggestion}",
-            f"“{self.found}”：{self.rule.meaning}；{self.rule.suggestion}",
-        )
-        return f"{self.file}:{self.line}: {self.rule.rule_id}: {what} [{origin}{status}]"
-
-
-def rules(lang: str) -> tuple[Rule, ...]:
-    """Rules that hold for drafts in a language."""
-    return tuple(Rule(**row) for row in records("rules", "drafting.csv") if row["lang"] in (lang, "both"))
-
-
-def lint(name: str, lang: str = "zh") -> list[Finding]:
-    """Check a draft of ``reports/drafts/<name>.yml``.
-
-    The template is filled in from its tables, so that only what would be printed is judged; nothing is
-    drawn and nothing is written.
-
-    Parameters
-    ----------
-    name : str
-    lang : "zh" or "en"
-
-    Returns
-    -------
-    findings : list of Finding
-        By file and line; a fault in the text of the description names the description.
-
-    Raises
-    ------
-    DraftError
-        The draft cannot be filled in.
-    """
-    drawn = description.read(name)
-    places: list = []
-    desk = MarkedDesk(drawn, lang, paths.reports("drafts"))
-    draft = drawn.localised(lang) | {"preview": drawn.preview}
-    filled = rendering.write(desk, drawn.template, lang, draft, lambda inner: loader(inner, places))
-    found = check(outline(lines(filled, places)), lang)
-    sources = [
-        (path, path.read_text(encoding="utf-8-sig").splitlines()) for path in description.files_of(name)
-    ]
-    return sorted((_placed(f, sources) for f in found), key=lambda f: (f.file, f.line, f.rule.rule_id))
-
-
-def check(drawn: Outline, lang: str) -> list[Finding]:
-    """Apply all rules to a draft that was taken apart."""
-    found = []
-    for rule in rules(lang):
-        if rule.pattern:
-            look = _by_pattern
-        else:
-            look = {"typed_number": _typed_numbers, "typed_numbering": _typed_numbering}.get(rule.rule_id)
-        faults = look(rule, drawn) if look else CHECKS[rule.rule_id](drawn, lang)
-        found += [Finding(spot.line.file, spot.line.number, rule, what) for spot, what in faults]
-    return list(dict.fromkeys(found))
-
-
-def _by_pattern(rule: Rule, drawn: Outline):
-    pattern = re.compile(rule.pattern)
-    for spot in drawn.spots:
-        if _concerned(rule.place, spot):
-            prose = spot.typed if rule.place == "typed" else spot.prose
-            for match in pattern.finditer(prose):
-                yield spot, _shown(prose, match)
-
-
-def _concerned(place: str, spot: Spot) -> bool:
-    if spot.kind in ("blank", "fence", "formula", "statusnote") or spot.part == "cover":
-        return False
-    if place in ("foreword", "scope"):
-        return spot.part == place
-    if place in ("note", "heading"):
-        return spot.kind == place
-    return place == "all" or spot.kind != "heading"
-
-
-def _typed_numbers(rule: Rule, drawn: Outline):
-    for spot in drawn.spots:
-        if spot.part not in ("scope", "body", "annex") or spot.kind in (
-            "heading",
-            "fence",
-            "formula",
-            "statusnote",
-        ):
-            continue
-        prose = _NAMES.sub("", _MARKER.sub("", spot.typed))
-        for match in _NUMBER.finditer(prose):
-            yield spot, match[0].strip()
-
-
-def _typed_numbering(rule: Rule, drawn: Outline):
-    for heading in drawn.headings:
-        if _HAND_NUMBERED.match(heading.title):
-            yield drawn.spots[heading.at], heading.title
-
-
-def _shown(prose: str, match) -> str:
-    around = prose[max(match.start() - CONTEXT, 0) : match.end() + CONTEXT]
-    return re.sub(r"[\ue000-\ue0ff]", "…", around).strip()
-
-
-def _placed(finding: Finding, sources) -> Finding:
-    """Name the description when the words stand there, and the path of the template when not."""
-    core = max(finding.found.strip("…").split("…"), key=len)
-    for path, words in sources:
-        for number, line in enumerate(words, start=1):
-            if len(core) > 1 and core in line and not line.lstrip().startswith("#"):
-                return Finding(paths.relative(path), number, finding.rule, finding.found)
-    return Finding(f"reports/templates/{finding.file}", finding.line, finding.rule, finding.found)

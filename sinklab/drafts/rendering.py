@@ -9,11 +9,12 @@ import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sinklab import paths
-from sinklab.drafts import description, word
+from sinklab.drafts import description
 from sinklab.drafts.desk import Desk
 from sinklab.language import LANGUAGES, DraftError, SinklabError, listing, tr
 
@@ -86,11 +87,13 @@ def convert(text: str, to: str, look: Look, folder: Path) -> bytes:
 
 
 def _docx(text, look, folder) -> bytes:
+    from sinklab.drafts import word
+
     model, target = folder / "reference.docx", folder / "draft.docx"
     own = look.reference.read_bytes() if look.reference else None
     model.write_bytes(word.document(look.lang, own))
     _pandoc(text, "docx", look, folder, f"--reference-doc={model}", f"--output={target}")
-    return word.finish(target.read_bytes(), look.lang, look.title, look.number, look.watermark)
+    return word.finish(target.read_bytes(), look.lang, look.title, look.number, look.watermark, look.marks)
 
 
 def _html(text, look, folder) -> bytes:
@@ -235,7 +238,9 @@ DEMONSTRATION = {"zh": "演示数据", "en": "DEMONSTRATION"}
 PREVIEW = {"zh": "预览稿", "en": "PREVIEW"}
 
 
-def render(name: str, lang: str = "zh", formats=FORMATS, preview: bool | None = None) -> dict[str, Path]:
+def render(
+    name: str, lang: str = "zh", formats: str | Sequence[str] = FORMATS, preview: bool | None = None
+) -> dict[str, Path]:
     """Render a draft of ``reports/drafts/<name>.yml`` to ``reports/drafts/<name>/<name>.<lang>.<format>``.
 
     Beside the documents, ``<name>.<lang>.numbers.csv`` lists every printed number with its table.

@@ -1,9 +1,9 @@
-"""The reference document: page, fonts and paragraph styles that Word drafts are made with.
+"""Word drafts: the reference document that pandoc writes with, and the last touches on what it wrote.
 
-Values follow the layout of GB/T 1.1: A4, body 10.5 pt song with an indent of two characters, headings
-10.5 pt hei, titles of foreword and contents 16 pt hei, tables 9 pt.
-
-Finishing a Word draft: tables, sections with their page numbers, watermark, fixed properties.
+The reference document holds page, fonts and paragraph styles after the layout of GB/T 1.1; the styles are
+rows of ``data/rules/draft_styles.csv``, each with its source: face (song with serifs, hei without), size and
+spaces in points, ``line`` in lines, ``indent`` of the first line, ``left`` and ``hang`` of the others in
+characters, level in the outline and in the lists that number headings.
 """
 
 import copy
@@ -11,105 +11,104 @@ import datetime
 import io
 import subprocess
 import zipfile
-from dataclasses import dataclass
 from functools import lru_cache
+from xml.sax.saxutils import quoteattr
 
+import docx
+from docx.enum.style import WD_STYLE_TYPE
+from docx.enum.table import WD_CELL_VERTICAL_ALIGNMENT, WD_TABLE_ALIGNMENT
+from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_TAB_ALIGNMENT, WD_TAB_LEADER
+from docx.oxml import OxmlElement, parse_xml
+from docx.oxml.ns import nsdecls, qn
+from docx.shared import Mm, Pt, RGBColor
+
+from sinklab.data.files import records
 from sinklab.language import DraftError, tr
 
-# --- The reference document: page, fonts and paragraph styles that Word drafts are made with.
-
 #: East Asian and Latin faces; hei (sans serif) for headings, song (serif) for text.
-SONG, HEI = ("SimSun", "Times New Roman"), ("SimHei", "SimHei")
-HEI_EN = ("SimHei", "Arial")
+FACES = {
+    ("song", "zh"): ("SimSun", "Times New Roman"),
+    ("song", "en"): ("SimSun", "Times New Roman"),
+    ("hei", "zh"): ("SimHei", "SimHei"),
+    ("hei", "en"): ("SimHei", "Arial"),
+}
+ALIGNMENTS = {
+    "": WD_ALIGN_PARAGRAPH.LEFT,
+    "both": WD_ALIGN_PARAGRAPH.JUSTIFY,
+    "center": WD_ALIGN_PARAGRAPH.CENTER,
+    "right": WD_ALIGN_PARAGRAPH.RIGHT,
+}
+#: Page, margins, distance of header and footer, and width of the text, in millimetres.
+PAGE, MARGIN, FURNITURE, TEXT_WIDTH = (210, 297), 25, 15, 160
+SIDES = ("top", "left", "bottom", "right")
+#: Lists that headings are numbered by: (level text, format, style) for each level.
+LISTS = {
+    1: (("%1", "decimal", "Heading1"), ("%1.%2", "decimal", "Heading2"), ("%1.%2.%3", "decimal", "Heading3")),
+    2: (("{annex}%1", "upperLetter", "Annex"), ("%1.%2", "decimal", "AnnexClause")),
+}
 #: Largest document of the drafters, unpacked, in bytes.
 LARGEST = 50_000_000
-#: Page and margins in millimetres, width of the text.
-PAGE, MARGINS, TEXT_WIDTH = (210, 297), (25, 25, 25, 25), 160
+#: Rows of a table that is not broken across pages.
+SMALL_TABLE = 15
+#: Files carry this date instead of the time of rendering, so that equal drafts are equal files.
+FIXED_DATE = datetime.datetime(2000, 1, 1)
+#: Elements that the schema wants behind the borders of a paragraph, those of a table, and ``updateFields``.
+_AFTER_RULES = "shd tabs spacing ind contextualSpacing jc outlineLvl rPr".split()
+_AFTER_BORDERS = "shd tblLayout tblCellMar tblLook tblCaption tblDescription".split()
+_AFTER_UPDATE_FIELDS = (
+    "hdrShapeDefaults footnotePr endnotePr compat docVars rsids attachedSchema themeFontLang clrSchemeMapping "
+    "doNotIncludeSubdocsInStats doNotAutoCompressPictures forceUpgrade captions readModeInkLockDown smartTagType "
+    "shapeDefaults doNotEmbedSmartTags decimalSymbol listSeparator"
+).split()
 
 
-@dataclass(frozen=True)
-class Style:
-    """One paragraph style; lengths in points, the indent in characters."""
-
-    name: str
-    hei: bool = False
-    size: float = 10.5
-    bold: bool = False
-    align: str = ""
-    before: float = 0
-    after: float = 0
-    line: float = 1.25
-    indent: int = 0  # of the first line, in characters
-    left: int = 0
-    hang: int = 0  # of the lines behind the first
-    keep: bool = False
-    outline: int | None = None
-    number: tuple[int, int] | None = None  # list, level
-    base: str = "Normal"
-    page_break: bool = False
-    rule: str = ""  # sides with a line, or "box"
+# Elements of a Word file
 
 
-STYLES = (
-    Style("Normal"),
-    Style("Body Text", align="both", indent=2),
-    Style("First Paragraph", align="both", indent=2),
-    Style("Compact", size=9, align="center", line=1.1),
-    Style("Heading 1", hei=True, before=11, after=11, keep=True, outline=0, number=(1, 0)),
-    Style("Heading 2", hei=True, before=6, after=6, keep=True, outline=1, number=(1, 1)),
-    Style("Heading 3", hei=True, before=6, after=6, keep=True, outline=2, number=(1, 2)),
-    Style("Term", hei=True, before=6, after=4, keep=True, hang=2),
-    Style(
-        "Front Heading",
-        hei=True,
-        size=16,
-        align="center",
-        before=18,
-        after=22,
-        keep=True,
-        outline=0,
-        page_break=True,
-    ),
-    Style("Contents Heading", hei=True, size=16, align="center", before=18, after=22, keep=True),
-    Style("Document Title", hei=True, size=16, align="center", before=18, after=22, keep=True),
-    Style(
-        "Annex",
-        hei=True,
-        align="center",
-        before=11,
-        after=14,
-        keep=True,
-        outline=0,
-        number=(2, 0),
-        page_break=True,
-    ),
-    Style("Annex Clause", hei=True, before=6, after=6, keep=True, outline=1, number=(2, 1)),
-    Style("Caption", hei=True, align="center", before=4, after=4),
-    Style("Table Caption", hei=True, align="center", before=8, after=4, keep=True, base="Caption"),
-    Style("Image Caption", hei=True, align="center", before=4, after=8, base="Caption"),
-    Style("Captioned Figure", align="center", before=6, line=1.0, keep=True),
-    Style("Equation", before=6, after=6),
-    Style("Legend", indent=2),
-    Style("Note", size=9, indent=2),
-    Style("List Dash", align="both", hang=2, left=2),
-    Style("List Letter", align="both"),
-    Style("Table Note", size=9, align="both", line=1.1),
-    Style("Status Note", hei=True, size=10.5, align="both", before=6, after=6, rule="box"),
-    Style("Section End", size=1, line=1.0),
-    Style("Cover Codes", hei=True, size=10.5),
-    Style("Cover Kind", hei=True, size=26, align="center", before=40, after=24),
-    Style("Cover Number", hei=True, size=14, align="right", after=110, rule="bottom"),
-    Style("Cover Title", hei=True, size=26, align="center", after=14),
-    Style("Cover Title English", hei=True, size=14, align="center", after=18),
-    Style("Cover Stage", hei=True, size=14, align="center", after=10),
-    Style("Cover Note", size=10.5, align="center", after=110),
-    Style("Cover Dates", hei=True, size=14, before=20, after=14, rule="bottom"),
-    Style("Cover Issuer", hei=True, size=16, align="center", before=14),
-    Style("TOC 1", line=1.3),
-    Style("TOC 2", line=1.3, left=2),
-    Style("Header", size=10.5, align="right"),
-    Style("Footer", size=9, align="right"),
-)
+def _element(name: str, **attributes):
+    """An element of the main namespace with attributes of it."""
+    element = OxmlElement(f"w:{name}")
+    for key, value in attributes.items():
+        element.set(qn(f"w:{key}"), str(value))
+    return element
+
+
+def _drop(parent, *names: str) -> None:
+    for name in names:
+        for old in parent.findall(qn(f"w:{name}")):
+            parent.remove(old)
+
+
+def _insert(parent, element, later: list[str]) -> None:
+    """Put an element before those that the schema wants behind it."""
+    tags, own = {qn(f"w:{name}") for name in later}, qn("w:p").removesuffix("p")
+    following = next((e for e in parent if e.tag in tags or not e.tag.startswith(own)), None)
+    (parent.append if following is None else following.addprevious)(element)
+
+
+def _lines(name: str, widths: dict, space: int, color: str):
+    """Borders along some sides, in eighths of a point."""
+    borders = _element(name)
+    for side, width in widths.items():
+        borders.append(_element(side, val="single", sz=width, space=space, color=color))
+    return borders
+
+
+def _set_fonts(properties, faces) -> None:
+    """Set East Asian and Latin faces of run properties; theme fonts would win and are removed."""
+    fonts, (east, latin) = properties.get_or_add_rFonts(), faces
+    for name in list(fonts.attrib):
+        del fonts.attrib[name]
+    for name, face in (("ascii", latin), ("hAnsi", latin), ("eastAsia", east), ("cs", latin)):
+        fonts.set(qn(f"w:{name}"), face)
+
+
+def _number(properties, numbered: int, level: int) -> None:
+    numbering = properties.get_or_add_numPr()
+    numbering.get_or_add_ilvl().val, numbering.get_or_add_numId().val = level, numbered
+
+
+# The reference document
 
 
 @lru_cache(maxsize=4)
@@ -127,24 +126,23 @@ def document(lang: str, own: bytes | None = None) -> bytes:
     DraftError
         ``own`` is not a Word document, or an oversized one.
     """
-    import docx
     import pypandoc
 
     if own is None:
         command = [pypandoc.get_pandoc_path(), "--print-default-data-file", "reference.docx"]
         made = docx.Document(io.BytesIO(subprocess.run(command, capture_output=True, check=True).stdout))
-        _page(made.sections[0])
-        _defaults(made, lang)
+        _page(made, lang)
         kept: set[str] = set()
     else:
         made = _opened(own)
         kept = {style.name for style in made.styles}
     _numbering(made, lang)
-    for style in STYLES:
-        if style.name not in kept:
+    sizes = ("size", "before", "after", "line", "indent", "left", "hang")
+    for style in records("rules", "draft_styles.csv", numbers=sizes):
+        if style["name"] not in kept:
             _style(made, style, lang)
-        elif style.number:
-            _numbered(made.styles[style.name].element.get_or_add_pPr(), style)
+        elif style["list"]:
+            _number(made.styles[style["name"]].element.get_or_add_pPr(), *map(int, style["list"].split(".")))
     _tabs(made)
     out = io.BytesIO()
     made.save(out)
@@ -153,8 +151,6 @@ def document(lang: str, own: bytes | None = None) -> bytes:
 
 def _opened(raw: bytes):
     """A document of the drafters, after a look at its size."""
-    import docx
-
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             size = sum(member.file_size for member in archive.infolist())
@@ -170,33 +166,15 @@ def _opened(raw: bytes):
         ) from error
 
 
-def _page(section) -> None:
-    from docx.shared import Mm
-
+def _page(made, lang) -> None:
+    """Page and margins; face and language of everything."""
+    section = made.sections[0]
     section.page_width, section.page_height = (Mm(length) for length in PAGE)
-    top, bottom, left, right = (Mm(length) for length in MARGINS)
-    section.top_margin, section.bottom_margin = top, bottom
-    section.left_margin, section.right_margin = left, right
-    section.header_distance, section.footer_distance = Mm(15), Mm(15)
-
-
-def set_fonts(properties, faces) -> None:
-    """Set East Asian and Latin faces of run properties; theme fonts would win and are removed."""
-    from docx.oxml.ns import qn
-
-    fonts = properties.get_or_add_rFonts()
-    for name in list(fonts.attrib):
-        del fonts.attrib[name]
-    east, latin = faces
-    for name, face in (("ascii", latin), ("hAnsi", latin), ("eastAsia", east), ("cs", latin)):
-        fonts.set(qn(f"w:{name}"), face)
-
-
-def _defaults(made, lang) -> None:
-    from docx.oxml.ns import qn
-
+    for side in ("top", "bottom", "left", "right"):
+        setattr(section, f"{side}_margin", Mm(MARGIN))
+    section.header_distance = section.footer_distance = Mm(FURNITURE)
     properties = made.styles.element.find(qn("w:docDefaults")).find(qn("w:rPrDefault")).find(qn("w:rPr"))
-    set_fonts(properties, SONG)
+    _set_fonts(properties, FACES["song", lang])
     language = properties.find(qn("w:lang"))
     if language is not None:
         language.set(qn("w:eastAsia"), "zh-CN")
@@ -204,110 +182,57 @@ def _defaults(made, lang) -> None:
 
 
 def _style(made, style, lang) -> None:
-    from docx.enum.style import WD_STYLE_TYPE
-    from docx.shared import Pt, RGBColor
-
     known = {one.name: one for one in made.styles}
-    found = known.get(style.name) or made.styles.add_style(style.name, WD_STYLE_TYPE.PARAGRAPH)
-    if style.name != "Normal":
-        found.base_style = known[style.base]
+    found = known.get(style["name"]) or made.styles.add_style(style["name"], WD_STYLE_TYPE.PARAGRAPH)
+    if style["base"]:
+        found.base_style = known[style["base"]]
     found.quick_style = True
-    hei = HEI if lang == "zh" else HEI_EN
-    set_fonts(found.element.get_or_add_rPr(), hei if style.hei else SONG)
+    _set_fonts(found.element.get_or_add_rPr(), FACES[style["face"], lang])
     font = found.font
-    font.size, font.bold, font.italic, font.color.rgb = Pt(style.size), style.bold, False, RGBColor(0, 0, 0)
-    _paragraph(found, style, lang)
-
-
-def _paragraph(found, style, lang) -> None:
-    from docx.enum.text import WD_ALIGN_PARAGRAPH as ALIGN
-    from docx.oxml import OxmlElement
-    from docx.oxml.ns import qn
-    from docx.shared import Pt
+    font.size, font.bold, font.italic = Pt(style["size"]), False, False
+    font.color.rgb = RGBColor(0, 0, 0)
 
     layout = found.paragraph_format
     # English paragraphs are told apart by the space between them, Chinese ones by their indent.
-    after = style.after or (6 if lang == "en" and style.indent and style.align else 0)
-    layout.space_before, layout.space_after, layout.line_spacing = Pt(style.before), Pt(after), style.line
-    layout.keep_with_next, layout.page_break_before = style.keep, style.page_break
-    codes = {"": ALIGN.LEFT, "both": ALIGN.JUSTIFY, "center": ALIGN.CENTER, "right": ALIGN.RIGHT}
-    layout.alignment = codes[style.align]
-    first = style.indent if lang == "zh" else 0
-    hang = style.hang if lang == "zh" or style.left else 0
-    layout.left_indent = Pt((style.left + hang) * style.size)
-    layout.first_line_indent = Pt((first - hang) * style.size)
+    after = style["after"] or (6 if lang == "en" and style["indent"] and style["align"] else 0)
+    layout.space_before, layout.space_after = Pt(style["before"]), Pt(after)
+    layout.line_spacing = style["line"]
+    layout.keep_with_next, layout.page_break_before = bool(style["keep"]), bool(style["page_break"])
+    layout.alignment = ALIGNMENTS[style["align"]]
+    first = style["indent"] if lang == "zh" else 0
+    hang = style["hang"] if lang == "zh" or style["left"] else 0
+    layout.left_indent = Pt((style["left"] + hang) * style["size"])
+    layout.first_line_indent = Pt((first - hang) * style["size"])
     properties = found.element.get_or_add_pPr()
     if not hang:
         # The indent in characters, which Word prefers, must not outlive a change of the size.
-        properties.find(qn("w:ind")).set(qn("w:firstLineChars"), str(100 * first))
-    if style.rule:
-        later = (
-            "w:shd",
-            "w:tabs",
-            "w:spacing",
-            "w:ind",
-            "w:contextualSpacing",
-            "w:jc",
-            "w:outlineLvl",
-            "w:rPr",
-        )
-        properties.insert_element_before(_rules(style.rule), *later)
-    for old in properties.findall(qn("w:outlineLvl")) + properties.findall(qn("w:numPr")):
-        properties.remove(old)
-    if style.outline is not None:
-        level = OxmlElement("w:outlineLvl")
-        level.set(qn("w:val"), str(style.outline))
-        properties.append(level)
-    if style.number:
-        _numbered(properties, style)
-
-
-def _numbered(properties, style) -> None:
-    numbering = properties.get_or_add_numPr()
-    numbering.get_or_add_ilvl().val = style.number[1]
-    numbering.get_or_add_numId().val = style.number[0]
-
-
-def _rules(sides):
-    """Borders of a paragraph."""
-    from docx.oxml import OxmlElement
-    from docx.oxml.ns import qn
-
-    borders = OxmlElement("w:pBdr")
-    for side in ("top", "left", "bottom", "right") if sides == "box" else (sides,):
-        line = OxmlElement(f"w:{side}")
-        values = {"val": "single", "sz": "8", "space": "6", "color": "AA0000" if sides == "box" else "000000"}
-        for name, value in values.items():
-            line.set(qn(f"w:{name}"), value)
-        borders.append(line)
-    return borders
+        properties.find(qn("w:ind")).set(qn("w:firstLineChars"), f"{100 * first:.0f}")
+    if style["rule"]:
+        box = style["rule"] == "box"
+        widths = dict.fromkeys(SIDES if box else (style["rule"],), 8)
+        rules = _lines("pBdr", widths, 6, "AA0000" if box else "000000")
+        _insert(properties, rules, _AFTER_RULES)
+    _drop(properties, "outlineLvl", "numPr")
+    if style["outline"]:
+        properties.append(_element("outlineLvl", val=style["outline"]))
+    if style["list"]:
+        _number(properties, *map(int, style["list"].split(".")))
 
 
 def _tabs(made) -> None:
-    from docx.enum.text import WD_TAB_ALIGNMENT as TAB
-    from docx.enum.text import WD_TAB_LEADER as LEADER
-    from docx.shared import Mm
-
-    stops = made.styles["Equation"].paragraph_format.tab_stops
-    stops.add_tab_stop(Mm(TEXT_WIDTH / 2), TAB.CENTER)
-    stops.add_tab_stop(Mm(TEXT_WIDTH), TAB.RIGHT, LEADER.DOTS)
-    for name in ("TOC 1", "TOC 2"):
-        made.styles[name].paragraph_format.tab_stops.add_tab_stop(Mm(TEXT_WIDTH), TAB.RIGHT, LEADER.DOTS)
-    made.styles["Cover Dates"].paragraph_format.tab_stops.add_tab_stop(Mm(TEXT_WIDTH), TAB.RIGHT)
-
-
-#: Lists that headings are numbered by: (level text, format, style) for each level.
-LISTS = {
-    1: (("%1", "decimal", "Heading1"), ("%1.%2", "decimal", "Heading2"), ("%1.%2.%3", "decimal", "Heading3")),
-    2: (("{annex}%1", "upperLetter", "Annex"), ("%1.%2", "decimal", "AnnexClause")),
-}
+    stops = (
+        ("Equation", TEXT_WIDTH / 2, WD_TAB_ALIGNMENT.CENTER, WD_TAB_LEADER.SPACES),
+        ("Equation", TEXT_WIDTH, WD_TAB_ALIGNMENT.RIGHT, WD_TAB_LEADER.DOTS),
+        ("TOC 1", TEXT_WIDTH, WD_TAB_ALIGNMENT.RIGHT, WD_TAB_LEADER.DOTS),
+        ("TOC 2", TEXT_WIDTH, WD_TAB_ALIGNMENT.RIGHT, WD_TAB_LEADER.DOTS),
+        ("Cover Dates", TEXT_WIDTH, WD_TAB_ALIGNMENT.RIGHT, WD_TAB_LEADER.SPACES),
+    )
+    for name, place, alignment, leader in stops:
+        made.styles[name].paragraph_format.tab_stops.add_tab_stop(Mm(place), alignment, leader)
 
 
 def _numbering(made, lang) -> None:
     """Multilevel lists tied to the heading styles, so that numbers live in Word."""
-    from docx.oxml import parse_xml
-    from docx.oxml.ns import nsdecls
-
     root = made.part.numbering_part.element
     for child in list(root):
         root.remove(child)
@@ -329,40 +254,38 @@ def _numbering(made, lang) -> None:
         )
 
 
-# --- Finishing a Word draft: tables, sections with their page numbers, watermark, fixed properties.
-
-#: Files carry this date instead of the time of rendering, so that equal drafts are equal files.
-FIXED_DATE = datetime.datetime(2000, 1, 1)
-#: Rows of a table that is not broken across pages.
-SMALL_TABLE = 15
+# Finishing what pandoc wrote
 
 
-def finish(raw: bytes, lang: str, title: str, number: str, watermark: str) -> bytes:
+def finish(raw: bytes, lang: str, title: str, number: str, watermark: str, marks: float) -> bytes:
     """Turn the document that pandoc wrote into one that can be sent out.
 
     Parameters
     ----------
     raw : bytes
-        The document, made with :func:`sinklab.drafts.reference.document`.
+        The document, made with :func:`document`.
     lang, title, number : str
         For the properties and the page headers.
     watermark : str
         Printed across every page; "" for a final draft.
+    marks : float
+        Its width in letters.
 
     Returns
     -------
     document : bytes
     """
-    import docx
-
     made = docx.Document(io.BytesIO(raw))
     for table in made.tables:
         _table(table)
     _terms(made)
     _sections(made)
-    _page_furniture(made, lang, number, watermark)
+    _page_furniture(made, lang, number, watermark, marks)
     _renumber_bookmarks(made)
-    _update_fields(made)
+    settings = made.settings.element
+    if settings.find(qn("w:updateFields")) is None:
+        # Word fills in the contents and references when the document is opened.
+        _insert(settings, _element("updateFields", val="true"), _AFTER_UPDATE_FIELDS)
     _properties(made, lang, title)
     out = io.BytesIO()
     made.save(out)
@@ -382,18 +305,11 @@ def repack(raw: bytes) -> bytes:
     return out.getvalue()
 
 
-# Tables
-
-
 def _table(table) -> None:
-    from docx.enum.table import WD_TABLE_ALIGNMENT
-    from docx.oxml.ns import qn
-
     properties = table._tbl.tblPr
-    for tag in ("w:tblStyle", "w:tblBorders"):
-        for old in properties.findall(qn(tag)):
-            properties.remove(old)
-    _borders(properties)
+    _drop(properties, "tblStyle", "tblBorders")
+    widths = dict.fromkeys(SIDES, 8) | {"insideH": 4, "insideV": 4}
+    _insert(properties, _lines("tblBorders", widths, 0, "000000"), _AFTER_BORDERS)
     table.alignment = WD_TABLE_ALIGNMENT.CENTER
     rows = list(table.rows)
     for number, row in enumerate(rows):
@@ -402,38 +318,13 @@ def _table(table) -> None:
         _row(row, header=number == 0, together=together)
 
 
-def _borders(properties) -> None:
-    from docx.oxml import OxmlElement
-    from docx.oxml.ns import qn
-
-    borders = OxmlElement("w:tblBorders")
-    for side in ("top", "left", "bottom", "right", "insideH", "insideV"):
-        line = OxmlElement(f"w:{side}")
-        size = "4" if side.startswith("inside") else "8"
-        for name, value in (("val", "single"), ("sz", size), ("space", "0"), ("color", "000000")):
-            line.set(qn(f"w:{name}"), value)
-        borders.append(line)
-    later = ("w:shd", "w:tblLayout", "w:tblCellMar", "w:tblLook", "w:tblCaption", "w:tblDescription")
-    following = next((e for e in properties if e.tag in {qn(name) for name in later}), None)
-    # The schema wants the borders before these.
-    (properties.append if following is None else following.addprevious)(borders)
-
-
 def _row(row, header: bool, together: bool) -> None:
-    from docx.enum.table import WD_CELL_VERTICAL_ALIGNMENT
-    from docx.oxml import OxmlElement
-    from docx.oxml.ns import qn
-
     properties = row._tr.get_or_add_trPr()
-    for tag in ("w:cantSplit", "w:tblHeader"):
-        for old in properties.findall(qn(tag)):
-            properties.remove(old)
-    marks = ["w:cantSplit", "w:tblHeader"] if header else ["w:cantSplit"]
-    for tag in marks:
-        properties.append(OxmlElement(tag))
+    _drop(properties, "cantSplit", "tblHeader")
+    for name in ("cantSplit", "tblHeader") if header else ("cantSplit",):
+        properties.append(_element(name))
     for cell in dict.fromkeys(row.cells):
-        for old in cell._tc.get_or_add_tcPr().findall(qn("w:tcBorders")):
-            cell._tc.tcPr.remove(old)
+        _drop(cell._tc.get_or_add_tcPr(), "tcBorders")
         cell.vertical_alignment = WD_CELL_VERTICAL_ALIGNMENT.CENTER
         for paragraph in cell.paragraphs:
             # Cells inherit the indent of the text otherwise.
@@ -443,31 +334,20 @@ def _row(row, header: bool, together: bool) -> None:
                 paragraph.paragraph_format.keep_with_next = True
 
 
-# Terms
-
-
 def _terms(made) -> None:
     """Number the entries of terms like clauses; a level that belongs to a heading style must be set on each."""
-    from docx.shared import Pt
-
     for paragraph in made.paragraphs:
         if paragraph.style.name != "Term":
             continue
-        numbering = paragraph._p.get_or_add_pPr().get_or_add_numPr()
-        numbering.get_or_add_ilvl().val, numbering.get_or_add_numId().val = 1, 1
+        _number(paragraph._p.get_or_add_pPr(), 1, 1)
         hang = paragraph.style.paragraph_format
         # The level's own indent would win over the style's.
         paragraph.paragraph_format.left_indent = hang.left_indent or Pt(0)
         paragraph.paragraph_format.first_line_indent = hang.first_line_indent or Pt(0)
 
 
-# Sections
-
-
 def _sections(made) -> None:
     """Replace the marks that the filter left by ends of sections: cover, front pages, body."""
-    from docx.oxml.ns import qn
-
     body = made.element.body
     last = body.find(qn("w:sectPr"))
     _restart_pages(last, None)
@@ -491,39 +371,26 @@ def _sections(made) -> None:
 
 
 def _restart_pages(section, kind) -> None:
-    from docx.oxml import OxmlElement
-    from docx.oxml.ns import qn
-
-    for old in section.findall(qn("w:pgNumType")):
-        section.remove(old)
-    if kind is None:
-        return
-    numbering = OxmlElement("w:pgNumType")
-    numbering.set(qn("w:fmt"), kind)
-    numbering.set(qn("w:start"), "1")
-    margins = section.find(qn("w:pgMar"))
-    margins.addnext(numbering)
+    _drop(section, "pgNumType")
+    if kind is not None:
+        section.find(qn("w:pgMar")).addnext(_element("pgNumType", fmt=kind, start=1))
 
 
-def _page_furniture(made, lang, number, watermark) -> None:
+def _page_furniture(made, lang, number, watermark, marks) -> None:
     """Number of the standard above, page number below, watermark across; the cover has only the last."""
     several = len(made.sections) > 1
-    hei = HEI if lang == "zh" else HEI_EN
     for position, section in enumerate(made.sections):
         section.header.is_linked_to_previous = section.footer.is_linked_to_previous = False
         above, below = section.header.paragraphs[0], section.footer.paragraphs[0]
         above.style, below.style = made.styles["Header"], made.styles["Footer"]
         if position or not several:
-            set_fonts(above.add_run(number)._r.get_or_add_rPr(), hei)
+            _set_fonts(above.add_run(number)._r.get_or_add_rPr(), FACES["hei", lang])
             _page_number(below)
         if watermark:
-            above._p.append(_watermark(watermark, position))
+            above._p.append(_watermark(watermark, marks, position))
 
 
 def _page_number(paragraph) -> None:
-    from docx.oxml import parse_xml
-    from docx.oxml.ns import nsdecls
-
     for inside in (
         '<w:fldChar w:fldCharType="begin"/>',
         '<w:instrText xml:space="preserve"> PAGE </w:instrText>',
@@ -534,14 +401,8 @@ def _page_number(paragraph) -> None:
         paragraph._p.append(parse_xml(f"<w:r {nsdecls('w')}>{inside}</w:r>"))
 
 
-def _watermark(text: str, position: int):
+def _watermark(text: str, wide: float, position: int):
     """Slanted grey letters behind the text, as Word writes its own watermarks."""
-    from xml.sax.saxutils import quoteattr
-
-    from docx.oxml import parse_xml
-    from docx.oxml.ns import nsdecls
-
-    wide = sum(1.0 if ord(letter) > 0x2E80 else 0.6 for letter in text)
     height = min(105, 430 / wide)
     style = (
         f"position:absolute;margin-left:0;margin-top:0;width:{height * wide:.0f}pt;height:{height:.0f}pt;rotation:315;"
@@ -564,41 +425,14 @@ def _watermark(text: str, position: int):
     )
 
 
-# The whole document
-
-#: Settings that the schema wants behind ``updateFields``.
-_AFTER_UPDATE_FIELDS = (
-    "hdrShapeDefaults footnotePr endnotePr compat docVars rsids attachedSchema themeFontLang clrSchemeMapping "
-    "doNotIncludeSubdocsInStats doNotAutoCompressPictures forceUpgrade captions readModeInkLockDown smartTagType "
-    "shapeDefaults doNotEmbedSmartTags decimalSymbol listSeparator"
-).split()
-
-
 def _renumber_bookmarks(made) -> None:
     """Give each bookmark an id of its own; pandoc and the filter count separately."""
-    from docx.oxml.ns import qn
-
     numbers: dict[str, str] = {}
     for element in made.element.body.iter(qn("w:bookmarkStart"), qn("w:bookmarkEnd")):
         key = qn("w:id")
         if element.tag == qn("w:bookmarkStart"):
             numbers[element.get(key)] = str(len(numbers) + 1)
         element.set(key, numbers[element.get(key)])
-
-
-def _update_fields(made) -> None:
-    """Let Word fill in the contents and references when the document is opened."""
-    from docx.oxml import OxmlElement
-    from docx.oxml.ns import qn
-
-    settings = made.settings.element
-    if settings.find(qn("w:updateFields")) is not None:
-        return
-    update = OxmlElement("w:updateFields")
-    update.set(qn("w:val"), "true")
-    later = {qn(f"w:{name}") for name in _AFTER_UPDATE_FIELDS}
-    following = next((e for e in settings if e.tag in later or not e.tag.startswith(qn("w:")[:-1])), None)
-    (settings.append if following is None else following.addprevious)(update)
 
 
 def _properties(made, lang, title) -> None:

@@ -10,7 +10,7 @@ Clopper C.J., Pearson E.S. (1934) The use of confidence or fiducial limits illus
 the binomial. Biometrika 26:404-413.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -75,31 +75,14 @@ class Claim:
 
     def to_json(self) -> dict:
         """Plain types."""
-        covered = self.coverage
-        return {
-            "equation": self.equation,
-            "response": self.response,
-            "n": self.n,
-            "n_left_out": self.n_left_out,
-            "outside": self.outside,
-            "indices": self.indices,
-            "bias": self.bias,
-            "equivalence": self.equivalence,
+        told, covered = asdict(self), self.coverage
+        del told["transfer"]
+        return told | {
             "verdict": self.transfer.verdict,
             "ratio": self.transfer.ratio,
             "checks": self.transfer.checks.to_dict("records"),
             "classes": self.classes.to_dict("records"),
-            "coverage": None
-            if covered is None
-            else {
-                "level": covered.level,
-                "n": covered.n,
-                "inside": covered.inside,
-                "share": covered.share,
-                "lower": covered.lower,
-                "upper": covered.upper,
-                "holds": covered.holds,
-            },
+            "coverage": covered and told["coverage"] | {"share": covered.share, "holds": covered.holds},
             "holds": self.holds,
         }
 
@@ -184,7 +167,7 @@ def test_table(
     """
     fit = table.model(model)
     response = response or fit.system.responses[-1]
-    _check(fit.system, response, dict.fromkeys(fit.system.parameters, 0.0), data, None, "relative", level)
+    _check(fit.system, response, fit.system.parameters, data, level=level)
     used = data.dropna(subset=[*fit.system.predictors, response])
     told = fit.predict(used, level=level, kind="individual")
     predicted = told[response]
@@ -232,28 +215,25 @@ def _claim(data, used, equation, response, predicted, first, transfer, coverage)
     )
 
 
-def _check(system, response, values, data, deviation, scale, level):
+def _check(system, response, values, data, deviation=None, scale="relative", level=0.95):
     problems = []
-    missing = [p for p in system.parameters if p not in values]
+    missing = ", ".join(p for p in system.parameters if p not in values)
     if missing:
-        names = ", ".join(missing)
         problems.append(
-            tr(f"no number for {names}; give them with --values", f"缺少参数值：{names}；请用 --values 给出")
+            tr(
+                f"no number for {missing}; give them with --values",
+                f"缺少参数值：{missing}；请用 --values 给出",
+            )
         )
     if response not in system.responses:
-        problems.append(
-            tr(f"{response} is not a left side: {', '.join(system.responses)}", f"方程左边没有 {response}")
-        )
+        known = ", ".join(system.responses)
+        problems.append(tr(f"{response} is not a left side: {known}", f"方程左边没有 {response}"))
     needed = [c for c in (*system.predictors, response) if c not in data]
     if needed:
         problems.append(tr(f"the data lack {', '.join(needed)}", f"数据缺少列：{'、'.join(needed)}"))
     if deviation is not None and not 0 < deviation < 10:
-        problems.append(
-            tr(
-                f"deviation {deviation}; expected a share such as 0.25",
-                f"标准差 {deviation}；应为比例，如 0.25",
-            )
-        )
+        en, zh = "expected a share such as 0.25", "应为比例，如 0.25"
+        problems.append(tr(f"deviation {deviation}; {en}", f"标准差 {deviation}；{zh}"))
     if scale not in SCALES or not 0 < level < 1:
         problems.append(tr(f"scale {scale!r}, level {level}", f"尺度 {scale!r}、水平 {level} 无效"))
     if problems:

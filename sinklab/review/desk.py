@@ -1,35 +1,33 @@
-"""The desk of a reviewer: look at a tree, set it aside with a reason, and see the refit beside the table.
+"""The desk of a reviewer: look at a tree, set it aside with a reason, see the refit beside the table, sign a verdict.
 
-Plain Python without a screen; :mod:`sinklab.review.desk_view` shows it in a notebook.
-
-Verdicts of reviewers on a table and on single trees, signed with name and date, in a file that git keeps.
-
-One file per version of a table, ``reports/verdicts/<table_id>/<version>.yml``. A verdict names the model,
-the record of the data and the fingerprint of the data it was given on, so that a later reader knows
-whether it still speaks of the same trees.
+Plain Python without a screen; :mod:`sinklab.review.desk_view` shows it in a notebook. Verdicts on a table and on
+single trees, signed with name and date, lie in a file that git keeps, one per version of a table:
+``reports/verdicts/<table_id>/<version>.yml``. A verdict names the model, the record of the data and the
+fingerprint of the data it was given on, so that a later reader knows whether it still speaks of the same trees.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from sinklab import paths
 from sinklab.data import vocabulary
 from sinklab.fitting import fit
 from sinklab.fitting.resample import Refitter
 from sinklab.language import DataError, SinklabError, listing, tr
+from sinklab.results.fit_result import FitResult
 from sinklab.review import scrutiny
-from sinklab.review.recompute import Inputs, refit
+from sinklab.review.opinions import read_entries, write_yaml
+from sinklab.review.recompute import Recomputation
 from sinklab.review.scrutiny import own_options
-from sinklab.tables import table
-from sinklab.tables.table import Table
+from sinklab.tables import table as tables
 
-# --- Verdicts of reviewers on a table and on single trees, signed with name and date, in a file that git ke
+# Verdicts
 
 #: What may be said of a tree, and of a table; in English and Chinese.
 ON_TREES = {"keep": ("keep", "保留"), "exclude": ("exclude", "剔除")}
@@ -69,24 +67,18 @@ class Verdict:
         try:
             date.fromisoformat(self.date)
         except ValueError:
-            found.append(
-                tr(f"date {self.date!r}: expected YYYY-MM-DD", f"日期 {self.date!r}：应为 YYYY-MM-DD")
-            )
+            en, zh = "expected YYYY-MM-DD", "应为 YYYY-MM-DD"
+            found.append(tr(f"date {self.date!r}: {en}", f"日期 {self.date!r}：{zh}"))
         known = ON_TREES if self.record else ON_TABLES
         if self.decision not in known:
-            names = ", ".join(known)
-            found.append(
-                tr(
-                    f"decision {self.decision!r}: one of {names}",
-                    f"结论 {self.decision!r}：应为 {names} 之一",
-                )
-            )
+            en, zh = f"one of {', '.join(known)}", f"应为 {', '.join(known)} 之一"
+            found.append(tr(f"decision {self.decision!r}: {en}", f"结论 {self.decision!r}：{zh}"))
         if not self.reason.strip() and self.decision != "adopt":
             found.append(tr(f"{self.decision}: give a reason", f"{self.decision}：请写明理由"))
         return found
 
 
-def file_of(table_id: str, version: str, folder=None) -> Path:
+def file_of(table_id: str, version: str, folder: str | Path | None = None) -> Path:
     """Where the verdicts on a version of a table lie.
 
     Raises
@@ -104,7 +96,7 @@ def file_of(table_id: str, version: str, folder=None) -> Path:
     return (Path(folder) if folder else paths.reports("verdicts")) / table_id / f"{version}.yml"
 
 
-def read_verdicts(path) -> list[Verdict]:
+def read_verdicts(path: str | Path) -> list[Verdict]:
     """Read a file of verdicts.
 
     Raises
@@ -112,17 +104,9 @@ def read_verdicts(path) -> list[Verdict]:
     DataError
         No such file, or entries that are no verdicts; all at once.
     """
-    path = Path(path)
-    try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8-sig"))["verdicts"]
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise TypeError("verdicts")
-    except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
-        raise DataError(
-            tr(f"{path}: not a file of verdicts ({error})", f"{path}：不是审查结论文件（{error}）")
-        ) from error
+    kind = tr("not a file of verdicts", "不是审查结论文件")
     found, problems = [], []
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(read_entries(path, "verdicts", kind)[1], start=1):
         try:
             verdict = Verdict(**{f.name: _cell(row, f.name) for f in fields(Verdict)})
             faults = verdict.problems()
@@ -132,9 +116,7 @@ def read_verdicts(path) -> list[Verdict]:
             found.append(verdict)
         problems += [tr(f"entry {number}: {fault}", f"第 {number} 条：{fault}") for fault in faults]
     if problems:
-        raise DataError(
-            tr(f"{path}: not a file of verdicts:", f"{path}：不是审查结论文件：") + "\n" + listing(problems)
-        )
+        raise DataError(f"{path}{tr(': ', '：')}{kind}{tr(':', '：')}\n{listing(problems)}")
     return found
 
 
@@ -146,7 +128,7 @@ def _cell(row, name):
     return str(row[name] if row[name] is not None else "")
 
 
-def save_verdicts(path, table: str, verdicts) -> Path:
+def save_verdicts(path: str | Path, table: str, verdicts: Sequence[Verdict]) -> Path:
     """Enter one reviewer's verdicts; those of other reviewers in the file stay as they are.
 
     What the same reviewer said of the same models before is replaced, so the file holds the last
@@ -177,14 +159,10 @@ def save_verdicts(path, table: str, verdicts) -> Path:
     kept = [v for v in kept if (v.reviewer, v.model) not in said]
     ordered = sorted([*kept, *new], key=lambda v: (v.reviewer, v.model, v.record))
     rows = [asdict(v) | {"effect": None if v.effect != v.effect else round(v.effect, 4)} for v in ordered]
-    with paths.atomic_write(path) as stream:
-        yaml.safe_dump(
-            {"table": table, "verdicts": rows}, stream, allow_unicode=True, sort_keys=False, width=1000
-        )
-    return path
+    return write_yaml({"table": table, "verdicts": rows}, path)
 
 
-# --- The desk of a reviewer: look at a tree, set it aside with a reason, and see the refit beside the table
+# The desk
 
 #: Columns that name a tree, the first that is there is used.
 NAMES = ("tree_id", "tree", "id", "plot_id", "plot", "树号", "样木号", "样地号")
@@ -200,7 +178,7 @@ class Desk:
     model : str, optional
         Which of its models; the first when left out.
     root, data
-        As in :func:`sinklab.review.verify.verify`.
+        As in :func:`sinklab.review.verification.verify`.
 
     Raises
     ------
@@ -210,8 +188,14 @@ class Desk:
         The table has no such model, its data cannot be had, or its method is not fitted tree by tree.
     """
 
-    def __init__(self, ref, model: str | None = None, root=None, data=()):
-        self.table = Table.read(table.resolve(ref, root))
+    def __init__(
+        self,
+        ref: str | Path,
+        model: str | None = None,
+        root: str | Path | None = None,
+        data: Sequence[str | Path] = (),
+    ) -> None:
+        self.table = tables.Table.read(tables.resolve(ref, root))
         keys = list(self.table.frames["models"]["model_id"]) if "models" in self.table.frames else []
         self.model = model or (keys[0] if keys else "")
         if self.model not in keys:
@@ -221,22 +205,23 @@ class Desk:
                     f"{self.table.ref}：没有模型 {self.model!r}；现有 {'、'.join(keys) or '无'}",
                 )
             )
-        record, inputs = self.table.provenance.models[self.model], Inputs(data)
-        if record.method not in scrutiny.METHODS:
+        method = self.table.provenance.models[self.model].method
+        if method not in scrutiny.METHODS:
             raise DataError(
                 tr(
-                    f"{self.table.ref}: method {record.method} is not refitted tree by tree; use table verify",
-                    f"{self.table.ref}：{record.method} 方法不逐株重新拟合；请用 table verify",
+                    f"{self.table.ref}: method {method} is not refitted tree by tree; use table verify",
+                    f"{self.table.ref}：{method} 方法不逐株重新拟合；请用 table verify",
                 )
             )
-        self.fit = refit(self.table.frames, self.model, record, inputs)
+        again = Recomputation(self.table.frames, self.table.provenance, data)
+        self.fit = again.fit(self.model)
         if self.fit is None:
-            raise DataError("\n".join(inputs.missing))
+            raise DataError("\n".join(again.said[self.model]))
         self.excluded: dict[int, str] = {}
         self.kept: dict[int, str] = {}
         self._refitter = None if self.fit.method == "mixed" else Refitter(self.fit)
         self._influence: dict[int, pd.Series] = {}
-        self._other = None
+        self._other: FitResult | None = None
         self._z = pd.DataFrame({r: self.fit.standardised(r) for r in self.fit.residual})
 
     # Trees
@@ -334,12 +319,13 @@ class Desk:
         if self.excluded.pop(row, None) is not None:
             self._other = None
 
-    def _judge(self, row, reason):
+    def _judge(self, row: int, reason: str) -> None:
         self._check(row)
         if not reason.strip():
-            raise DataError(tr(f"tree {self.name(row)}: give a reason", f"样木 {self.name(row)}：请写明理由"))
+            name = self.name(row)
+            raise DataError(tr(f"tree {name}: give a reason", f"样木 {name}：请写明理由"))
 
-    def _check(self, row):
+    def _check(self, row: int) -> None:
         if row not in self.fit.data.index:
             raise DataError(
                 tr(
@@ -348,7 +334,7 @@ class Desk:
                 )
             )
 
-    def refitted(self):
+    def refitted(self) -> FitResult:
         """The model without the trees that are set aside; the fit itself when there is none.
 
         Raises
@@ -367,19 +353,19 @@ class Desk:
     # Side by side
 
     def parameters(self) -> pd.DataFrame:
-        """Table and refit; see :func:`sinklab.review.side_by_side.parameters`."""
+        """Table and refit; see :func:`sinklab.review.scrutiny.parameters`."""
         return scrutiny.parameters(self.fit, self.refitted())
 
     def indices(self) -> pd.DataFrame:
-        """Indices of both; see :func:`sinklab.review.side_by_side.indices`."""
+        """Indices of both; see :func:`sinklab.review.scrutiny.indices`."""
         return scrutiny.indices(self.fit, self.refitted())
 
     def effect(self) -> pd.DataFrame:
-        """What the trees set aside do to predictions; see :func:`sinklab.review.side_by_side.effect`."""
+        """What the trees set aside do to predictions; see :func:`sinklab.review.scrutiny.effect`."""
         return scrutiny.effect(self.fit, self.refitted())
 
     def curves(self, response: str) -> pd.DataFrame:
-        """Lines of both; see :func:`sinklab.review.side_by_side.curves`."""
+        """Lines of both; see :func:`sinklab.review.scrutiny.curves`."""
         return scrutiny.curves(self.fit, self.refitted(), response)
 
     # Verdicts
@@ -404,16 +390,23 @@ class Desk:
             moved = float(self.effect()["largest"].max()) if self.excluded else float("nan")
         except SinklabError:
             moved = float("nan")
-        told = [Verdict(reviewer, on, self.model, 0, "", decision, remark, stamp, moved)]
-        for name, rows in (("exclude", self.excluded), ("keep", self.kept)):
-            effect = moved if name == "exclude" else float("nan")
-            told += [
-                Verdict(reviewer, on, self.model, row + 1, self.name(row), name, reason, stamp, effect)
-                for row, reason in rows.items()
-            ]
-        return told
+        nothing = float("nan")
+        said = [(-1, "", decision, remark, moved)]
+        said += [(row, self.name(row), "exclude", reason, moved) for row, reason in self.excluded.items()]
+        said += [(row, self.name(row), "keep", reason, nothing) for row, reason in self.kept.items()]
+        return [
+            Verdict(reviewer, on, self.model, row + 1, tree, word, reason, stamp, effect)
+            for row, tree, word, reason, effect in said
+        ]
 
-    def save(self, reviewer: str, decision: str, remark: str = "", on: str | None = None, folder=None):
-        """Enter the verdicts in the file of the table and return its path; see :mod:`.verdicts`."""
+    def save(
+        self,
+        reviewer: str,
+        decision: str,
+        remark: str = "",
+        on: str | None = None,
+        folder: str | Path | None = None,
+    ) -> Path:
+        """Enter the verdicts in the file of the table and return its path; see :func:`save_verdicts`."""
         path = file_of(self.table.table_id, self.table.version, folder)
         return save_verdicts(path, self.table.ref, self.verdicts(reviewer, decision, remark, on))

@@ -1,9 +1,8 @@
 """The desk of a reviewer on a screen: figures to click, the record of a tree, the refit beside the table.
 
 Made of ipywidgets and plotly, whose scripts come with their packages, so a notebook needs no network.
-Everything that is computed comes from :class:`sinklab.review.desk.Desk`.
-
-Pieces of HTML for the desk of a reviewer: the record of a tree, and the refit beside the table.
+Everything that is computed comes from :class:`sinklab.review.desk.Desk`; :func:`record` and :func:`refit` are
+the pieces of HTML that a page without widgets can show too.
 """
 
 from datetime import date
@@ -18,9 +17,7 @@ from sinklab.data import vocabulary
 from sinklab.language import SinklabError, reader_language, tr
 from sinklab.review.desk import ON_TABLES
 
-# --- Pieces of HTML for the desk of a reviewer: the record of a tree, and the refit beside the table.
-
-DESK_PAGES_RED = "#b5362a"
+GREEN, GREY, RED, PALE = "#1b4d3e", "#8a8a8a", "#b5362a", "rgba(127,182,154,0.35)"
 SHOWN_BETAS = 4
 _TABLE = "border-collapse:collapse;font-size:13px;line-height:1.35"
 _CELL = "padding:2px 10px 2px 0;text-align:left;border-bottom:1px solid #e0e0e0"
@@ -32,15 +29,10 @@ def record(desk, row: int) -> str:
     said = desk.excluded.get(row) or desk.kept.get(row)
     if said:
         word = tr("excluded", "已剔除") if row in desk.excluded else tr("kept", "保留")
-        parts.append(f'<span style="color:{DESK_PAGES_RED}">{word}: {escape(said)}</span>')
+        parts.append(f'<span style="color:{RED}">{word}: {escape(said)}</span>')
     cells = desk.record(row).to_dict("records")
     parts.append(table([], [[cell["label"], number(cell["value"])] for cell in cells]))
-    head = [
-        tr("Response", "因变量"),
-        tr("measured", "实测"),
-        tr("predicted", "预测"),
-        tr("standardised residual", "标准化残差"),
-    ]
+    head = tr("Response|measured|predicted|standardised residual", "因变量|实测|预测|标准化残差").split("|")
     rows = [[vocabulary.label(r), *map(number, own)] for r, own in desk.residuals(row).iterrows()]
     return "<br>".join([*parts, table(head, rows), *_influence(desk, row)])
 
@@ -66,33 +58,27 @@ def refit(desk) -> str:
     count = len(desk.excluded)
     title = tr(f"Set aside ({count}): {names}", f"剔除 {count} 株：{names}")
     indices = desk.indices()
-    head = [
-        tr("Response", "因变量"),
-        "R²",
-        tr("refit", "重新拟合"),
-        tr("change of the sum, %", "合计变化/%"),
-        tr("largest change / SE", "最大变化/标准误"),
-    ]
+    head = tr(
+        "Response|R²|refit|change of the sum, %|largest change / SE",
+        "因变量|R²|重新拟合|合计变化/%|最大变化/标准误",
+    )
     rows = []
     for response, own in desk.effect().iterrows():
         both = [indices[c].get(response, np.nan) for c in ("R2", "R2_refit")]
         rows.append(
             [vocabulary.label(response), *map(number, both), f"{own['change']:+.2f}", f"{own['largest']:.2f}"]
         )
-    head_parameters = [
-        tr("Parameter", "参数"),
-        tr("table", "参数表"),
-        tr("SE", "标准误"),
-        tr("refit", "重新拟合"),
-        tr("SE", "标准误"),
-        tr("shift / SE", "变化/标准误"),
-    ]
+    head_parameters = tr(
+        "Parameter|table|SE|refit|SE|shift / SE", "参数|参数表|标准误|重新拟合|标准误|变化/标准误"
+    )
     columns = ["value", "se", "value_refit", "se_refit"]
     lines = [
         [label, *map(number, own[columns]), f"{own['shift']:+.2f}"]
         for label, own in desk.parameters().iterrows()
     ]
-    return f"<b>{title}</b>" + table(head, rows) + "<br>" + table(head_parameters, lines)
+    return (
+        f"<b>{title}</b>" + table(head.split("|"), rows) + "<br>" + table(head_parameters.split("|"), lines)
+    )
 
 
 def number(value) -> str:
@@ -113,11 +99,6 @@ def table(head, rows) -> str:
 
     body = "".join(line(row, "td") for row in rows)
     return f'<table style="{_TABLE}">{line(head, "th") if head else ""}{body}</table>'
-
-
-# --- The desk of a reviewer on a screen: figures to click, the record of a tree, the refit beside the table
-
-GREEN, GREY, RED, PALE = "#1b4d3e", "#8a8a8a", "#b5362a", "rgba(127,182,154,0.35)"
 
 
 class DeskView:
@@ -179,41 +160,30 @@ class DeskView:
 
     def _build_figures(self):
         x = self.desk.fit.system.predictors[0]
-        look = {
-            "template": "simple_white",
-            "height": 360,
-            "width": 550,
-            "showlegend": False,
-            "margin": {"l": 60, "r": 10, "t": 40, "b": 50},
-        }
+        look = {"template": "simple_white", "height": 360, "width": 550, "showlegend": False}
+        look["margin"] = {"l": 60, "r": 10, "t": 40, "b": 50}
+        ring = {"symbol": "circle-open", "size": 18, "color": RED}
         self.scatter = go.FigureWidget(
             [
                 go.Scatter(mode="markers", marker={"line": {"width": 1}}, name="trees"),
-                go.Scatter(
-                    mode="markers",
-                    marker={"symbol": "circle-open", "size": 18, "color": RED},
-                    hoverinfo="skip",
-                ),
+                go.Scatter(mode="markers", marker=ring, hoverinfo="skip"),
             ],
             go.Layout(title=tr("Standardised residuals: click a tree", "标准化残差：点击样木"), **look),
         )
         self.scatter.update_xaxes(type="log", title=tr("predicted", "预测值"))
         self.scatter.update_yaxes(title=tr("standardised residual", "标准化残差"), zeroline=True)
+        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+        own, again = {"color": GREEN, "width": 2}, {"color": RED, "width": 2, "dash": "dash"}
+        title = tr("Table (line) and refit (dashed)", "参数表（实线）与重新拟合（虚线）")
         self.curve = go.FigureWidget(
             [
-                go.Scatter(mode="lines", line={"width": 0}, hoverinfo="skip"),
-                go.Scatter(mode="lines", line={"width": 0}, fill="tonexty", fillcolor=PALE, hoverinfo="skip"),
+                go.Scatter(**edge),
+                go.Scatter(**edge, fill="tonexty", fillcolor=PALE),
                 go.Scatter(mode="markers", marker={"size": 5}, name="trees"),
-                go.Scatter(mode="lines", line={"color": GREEN, "width": 2}, name=tr("table", "参数表")),
-                go.Scatter(
-                    mode="lines",
-                    line={"color": RED, "width": 2, "dash": "dash"},
-                    name=tr("refit", "重新拟合"),
-                ),
+                go.Scatter(mode="lines", line=own, name=tr("table", "参数表")),
+                go.Scatter(mode="lines", line=again, name=tr("refit", "重新拟合")),
             ],
-            go.Layout(
-                title=tr("Table (line) and refit (dashed)", "参数表（实线）与重新拟合（虚线）"), **look
-            ),
+            go.Layout(title=title, **look),
         )
         self.curve.update_xaxes(title=vocabulary.label(x, unit=True), rangemode="tozero")
 
@@ -274,19 +244,14 @@ class DeskView:
         found = self.desk.influences()
         above = int((found > self.desk.limit).sum())
         self._draw()
-        self._say(
-            tr(
-                f"{above} of {len(found)} trees lie above 4/n.",
-                f"{len(found)} 株样木中有 {above} 株超过 4/n。",
-            )
-        )
+        count = len(found)
+        self._say(tr(f"{above} of {count} trees lie above 4/n.", f"{count} 株样木中有 {above} 株超过 4/n。"))
 
     def _save(self):
         on = self.date.value.isoformat() if self.date.value else ""
-        path = self.desk.save(
-            self.reviewer.value.strip(), self.decision.value, self.remark.value, on, self.folder
-        )
-        self._say(tr(f"Saved: {paths.relative(path)}", f"已保存：{paths.relative(path)}"))
+        said = self.reviewer.value.strip(), self.decision.value, self.remark.value
+        path = paths.relative(self.desk.save(*said, on, self.folder))
+        self._say(tr(f"Saved: {path}", f"已保存：{path}"))
 
     def _try(self, action):
         """Do something; what a person can mend is said below the figures."""
@@ -297,10 +262,8 @@ class DeskView:
             self._say(str(error), True)
 
     def _say(self, text, wrong=False):
-        colour = RED if wrong else GREEN
-        self.status.value = (
-            f'<p style="color:{colour};white-space:pre-wrap">{escape(text)}</p>' if text else ""
-        )
+        style = f"color:{RED if wrong else GREEN};white-space:pre-wrap"
+        self.status.value = f'<p style="{style}">{escape(text)}</p>' if text else ""
 
     # Drawing
 
@@ -319,16 +282,10 @@ class DeskView:
         symbols = ["x" if out else "circle" for out in trees["excluded"]]
         marker = {"color": colours, "symbol": symbols, "size": 6 + 5 * np.minimum(cook, 3), "opacity": 0.75}
         with self.scatter.batch_update():
-            dots, ring = self.scatter.data
-            dots.update(
-                x=fitted["predicted"],
-                y=trees[f"z_{response}"],
-                customdata=where,
-                hovertemplate=hover,
-                marker=marker,
-            )
+            (dots, ring), predicted, z = self.scatter.data, fitted["predicted"], trees[f"z_{response}"]
+            dots.update(x=predicted, y=z, customdata=where, hovertemplate=hover, marker=marker)
             here = [self.row] if self.row in trees.index else []
-            ring.update(x=fitted["predicted"].loc[here], y=trees[f"z_{response}"].loc[here])
+            ring.update(x=predicted.loc[here], y=z.loc[here])
         curve = desk.curves(response)
         with self.curve.batch_update():
             low, high, dots, line, again = self.curve.data

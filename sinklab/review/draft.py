@@ -13,17 +13,6 @@ formula    a formula that is not the one of the table
 stale      a table of which a newer version exists, or not the one the description names
 unknown    a table that is not there
 ========== =================================================================================
-
-What a draft ought to say: rendered anew from its description and its tables, number by number.
-
-Which piece of one document stands where in another.
-
-Numbers in a line of text, and what is a number of a table and what only looks like one.
-
-Numbers of standards, clauses, years, dates, levels of intervals, addresses and references to tables are
-*structure*: they are part of the wording and never come from a parameter table.
-
-One fault of a number in a draft, and how it is told.
 """
 
 import re
@@ -32,111 +21,294 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import SequenceMatcher
 from pathlib import Path
 
+import pandas as pd
+
 from sinklab.drafts import description, rendering
 from sinklab.drafts.description import Description
 from sinklab.drafts.desk import Citation, Desk
+from sinklab.drafts.numbers import TABLE, masked, read_numbers, words
 from sinklab.drafts.rendering import Look, convert
 from sinklab.language import LANGUAGES, DraftError, SinklabError, tr
-from sinklab.review.word import Piece, WordFile, pieces
+from sinklab.review.word import Piece, WordFile, likeness, pieces
 from sinklab.tables import table
 
-# --- Numbers in a line of text, and what is a number of a table and what only looks like one.
-
-#: A number with its sign and power of ten. Digits that follow a letter belong to a name (CO2, a1).
-NUMBER = re.compile(
-    r"(?<![A-Za-z0-9_.])(?:(?<![\w)])[−-]|−)?\d+(?:[.,]\d+)*(?:\s?[×xX*]\s?10\s?\^?[−-]?\d+)?", re.ASCII
-)
-_WIDE = str.maketrans("０１２３４５６７８９．－＋％，\u3000\u00a0", "0123456789.-+%,  ")
-#: A cited table, as drafts print it.
-TABLE = re.compile(r"\b([a-z][a-z0-9]*(?:_[a-z0-9]+)+)@(\d+\.\d+\.\d+)")
-STRUCTURE = re.compile(
-    "|".join(
-        (
-            TABLE.pattern,
-            r"(?:https?://|doi:\s?|www\.)\S+|\b10\.\d{4,}/\S+",
-            # Numbers of standards and methodologies, with the year behind a dash.
-            r"\b(?:GB|LY|HJ|NY|SL|QX|TD|HY|DZ|JJ[FG]|ISO(?:/IEC)?|IEC|DB\d{2,4})(?:/[TZ])?\s?\d[\d.]*(?:[—–:-]\d{4})?",
-            r"\bT/[A-Z]+\s?\d[\d.]*(?:[—–:-]\d{4})?|\b(?:CCER|AR-TOOL|AR-AMS|AR-ACM|VM)[-\s]?\d[\dV-]*",
-            r"\bICS\s[\d.]+|\bCCS\s[A-Z]\s?\d+",
-            r"(?:Part|Annex|Clause|Table|Figure|Fig\.|Formula|Equation|Eq\.|Section|Tier|Approach|No\.)"
-            r"[\s\u00a0]*[A-Z]?\.?\d+(?:\.\d+)*",
-            r"(?:表|图|公式|附录)\s?[A-Z]?\.?\d+(?:\.\d+)*",
-            r"第\s?\d+(?:\.\d+)*\s?(?:部分|章|条|款|节|页|次|期|卷|号)",
-            # Dates, and years of publications.
-            r"\b(?:19|20)\d\d(?:-\d\d-\d\d|\s?年(?:\d+\s?月(?:\d+\s?日)?)?)",
-            r"(?:et al\.,?\s\(?|[A-Z][a-z]+(?:,\s|\s\())(?:19|20)\d\d\b|\((?:19|20)\d\d\)",
-            # The level of an interval.
-            r"\d+(?:\.\d+)?[\s\u00a0]?%[\s\u00a0]?(?=lower|upper|limit|range|interval|confidence|置信|上限|下限|区间|范围)",
-            r"(?<=level)[\s\u00a0]\d+(?:\.\d+)?[\s\u00a0]?%|(?<=水平|概率)[\s\u00a0]?\d+(?:\.\d+)?[\s\u00a0]?%",
-            # Numbers of items of a list.
-            r"^\s*\d+\s?[)）、]",
-        )
-    ),
-    # Words end where Chinese begins.
-    re.ASCII,
-)
+KINDS = {
+    "altered": ("altered number", "数值被改动"),
+    "typed": ("hand-typed number", "手工键入"),
+    "removed": ("number left out", "数值缺失"),
+    "formula": ("formula", "公式不符"),
+    "stale": ("stale table", "表版本过时"),
+    "unknown": ("unknown table", "找不到表"),
+}
 
 
 @dataclass(frozen=True)
-class Token:
-    """A number in a text: as it stands there, and from where to where."""
+class Finding:
+    """One fault: what it is, where it stands, what was found and expected, and the number of the table.
 
+    ``paragraph`` counts from 1; ``caption`` and ``row`` are those of a table of the document; ``author``
+    is that of a tracked change there.
+    """
+
+    kind: str
+    paragraph: int
+    heading: str
+    caption: str
+    row: int
+    found: str
+    expected: str
+    table: str
+    file: str
+    name: str
+    column: str
     text: str
-    start: int
-    end: int
+    author: str
+
+    def line(self) -> str:
+        """The finding in one line, for a person."""
+        place = tr(f"paragraph {self.paragraph}", f"第 {self.paragraph} 段") if self.paragraph else ""
+        row = tr(f"{self.caption}, row {self.row}", f"{self.caption}，第 {self.row} 行")
+        source = ": ".join(filter(None, (self.table, self.file, self.name, self.column)))
+        said = {
+            "altered": tr(
+                f"{self.found}; the table gives {self.expected}", f"{self.found}；表中为 {self.expected}"
+            ),
+            "typed": tr(f"{self.found} comes from no table", f"{self.found} 不来自任何参数表"),
+            "removed": tr(f"{self.expected} is no longer printed", f"{self.expected} 已不在文中"),
+            "formula": tr(
+                f"{self.found or '–'}; expected {self.expected or '–'}",
+                f"{self.found or '无'}；应为 {self.expected or '无'}",
+            ),
+            "stale": tr(f"{self.found}; {self.expected}", f"{self.found}；{self.expected}"),
+            "unknown": tr(f"{self.found}: {self.expected}", f"{self.found}：{self.expected}"),
+        }[self.kind]
+        by = tr(f" (changed by {self.author})", f"（修改者：{self.author}）") if self.author else ""
+        where = ", ".join(filter(None, (place, row if self.row else self.heading)))
+        return f"{tr(*KINDS[self.kind])}: {where}: {said}" + (f" [{source}]" if source else "") + by
+
+
+@dataclass(frozen=True)
+class DraftCheck:
+    """What was found in a document.
+
+    ``n_cited`` counts the numbers that the tables give for it, ``n_agreed`` those that stand there as
+    the tables have them; ``links`` are places outside that the document would load.
+    """
+
+    document: str
+    draft: str
+    lang: str
+    tables: tuple[str, ...]
+    n_cited: int
+    n_agreed: int
+    findings: tuple[Finding, ...]
+    links: tuple[str, ...]
 
     @property
-    def plain(self) -> str:
-        """The number in one spelling: no spaces, one kind of minus sign."""
-        return plain(self.text)
+    def agreed(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def frame(self):
+        """Findings as a table."""
+        return pd.DataFrame([asdict(f) for f in self.findings], columns=[f.name for f in fields(Finding)])
+
+    def to_json(self) -> dict:
+        """Plain types."""
+        return asdict(self) | {"agreed": self.agreed}
 
 
-def widened(text: str) -> str:
-    """Text with digits, signs and spaces of full width in their usual form, of the same length."""
-    return text.translate(_WIDE)
+@dataclass
+class Expected:
+    """A draft as its tables have it.
+
+    ``cited`` gives the citation behind a number by position of the piece and of the number in it;
+    ``untraced`` are positions of numbers that the template or the description holds by itself.
+    """
+
+    pieces: list[Piece]
+    citations: list[Citation]
+    cited: dict[tuple[int, int], Citation] = field(default_factory=dict)
+    untraced: set[tuple[int, int]] = field(default_factory=set)
 
 
-def plain(text: str) -> str:
-    """A printed number in one spelling, the marks of Markdown left out."""
-    text = re.sub(r"[\s^*]", "", widened(text).replace("×", "x").replace("X", "x"))
-    return text.replace("\N{MINUS SIGN}", "-").replace("–", "-").removeprefix("+")
+def check_draft(document, name: str | None = None, lang: str | None = None) -> DraftCheck:
+    """Check the numbers of a draft.
+
+    Parameters
+    ----------
+    document : path
+        A DOCX, as rendered or as it came back.
+    name, lang : str, optional
+        Draft of ``reports/drafts`` and its language; from the name and the text of the file when
+        left out.
+
+    Returns
+    -------
+    check : DraftCheck
+
+    Raises
+    ------
+    DraftError
+        The document must not be opened, or it is not known which draft it is.
+    """
+    file = WordFile(document)
+    here = [p for p in pieces(file) if read(p)]
+    drawn = description.read(name or _name(file.name, here))
+    lang = lang or _language(file.name, here)
+    # Tables that the document names, with the piece that names each first.
+    cited: dict[str, Piece] = {}
+    for piece in here:
+        for match in TABLE.finditer(piece.shown):
+            cited.setdefault(match.group(), piece)
+    tables, findings = _tables(drawn, cited)
+    wanted = expected(drawn, lang, tables)
+    findings += _newer(drawn, lang, tables, wanted, cited)
+    told, agreed = _compare(wanted, here)
+    refs, count = tuple(tables.values()), len(wanted.cited)
+    return DraftCheck(
+        file.name, drawn.name, lang, refs, count, agreed, (*findings, *told), tuple(file.links())
+    )
 
 
-def numbers(text: str) -> list[Token]:
-    """Numbers of a text that are not structure."""
-    text = widened(text)
-    covered = [match.span() for match in STRUCTURE.finditer(text)]
-    return [
-        Token(match.group(), *match.span())
-        for match in NUMBER.finditer(text)
-        if not any(start < match.end() and match.start() < end for start, end in covered)
-    ]
+def read(piece: Piece) -> bool:
+    """Whether a piece is read for numbers: not when it is empty or a line of the contents."""
+    return bool(piece.text.strip()) and not piece.style.lower().startswith(("toc", "contents"))
 
 
-def masked(text: str) -> str:
-    """Text with every number replaced by ``#``, in single spaces."""
-    text, out, at = widened(text), [], 0
-    for token in numbers(text):
-        out += [text[at : token.start], "#"]
-        at = token.end
-    return " ".join("".join([*out, text[at:]]).split())
+def _name(file_name: str, here) -> str:
+    """Draft that a document is: by the name of the file, else by the title in it."""
+    known = description.names()
+    by_file = [n for n in known if Path(file_name).name.startswith(f"{n}.") or Path(file_name).stem == n]
+    if by_file:
+        return max(by_file, key=len)
+    text = {re.sub(r"\s", "", p.shown) for p in here}
+    found = []
+    for candidate in known:
+        try:
+            titles = description.read(candidate).data["title"].values()
+        except DraftError:
+            continue
+        if any(re.sub(r"\s", "", str(title)) in text for title in titles):
+            found.append(candidate)
+    if len(found) == 1:
+        return found[0]
+    raise DraftError(
+        tr(
+            f"{file_name}: it is not known which draft this is; say --draft NAME, one of: {', '.join(known) or '–'}",
+            f"{file_name}：无法判断是哪份文稿；请用 --draft 指明，可选：{'、'.join(known) or '无'}",
+        )
+    )
 
 
-_WORD = re.compile(r"[A-Za-z]+|\s+|.", re.DOTALL)
+def _language(file_name, here) -> str:
+    named = [lang for lang in LANGUAGES if f".{lang}." in file_name]
+    if named:
+        return named[0]
+    letters = "".join(p.text for p in here)
+    chinese = sum("\u4e00" <= letter <= "\u9fff" for letter in letters)
+    return "zh" if chinese > 0.2 * len(letters) else "en"
 
 
-def words(text: str) -> list[tuple[str, Token | None]]:
-    """Text as words and letters; a number is ``("#", token)``."""
-    text, found, at = widened(text), [], 0
-    for token in [*numbers(text), Token("", len(text), len(text))]:
-        found += [(word, None) for word in _WORD.findall(text[at : token.start]) if not word.isspace()]
-        if token.text:
-            found.append(("#", token))
-        at = token.end
-    return found
+def _tables(drawn: Description, cited) -> tuple[dict[str, str], list[Finding]]:
+    """Tables to hold a document against: the versions it names, where they exist."""
+    tables, findings = dict(drawn.tables), []
+    by_id = {ref.partition("@")[0]: alias for alias, ref in tables.items()}
+    for ref, piece in cited.items():
+        alias = by_id.get(ref.partition("@")[0])
+        try:
+            table.resolve(ref)
+        except SinklabError as error:
+            findings.append(_finding("unknown", piece, ref, str(error), table=ref))
+            continue
+        if alias is None:
+            said = tr("the draft has no such table", "该文稿未引用此表")
+            findings.append(_finding("unknown", piece, ref, said, table=ref))
+        elif ref != drawn.tables[alias]:
+            named = drawn.tables[alias]
+            said = tr(f"the description of the draft names {named}", f"文稿说明中为 {named}")
+            findings.append(_finding("stale", piece, ref, said, table=ref))
+            tables[alias] = ref
+    return tables, findings
 
 
-# --- What a draft ought to say: rendered anew from its description and its tables, number by number.
+def _newer(drawn, lang, tables, wanted: Expected, cited) -> list[Finding]:
+    """Tables of which there is a newer version, and how many of the printed numbers it changes."""
+    latest = {
+        alias: f"{ref.partition('@')[0]}@{table.versions(table.resolve(ref).parent)[-1]}"
+        for alias, ref in tables.items()
+    }
+    if latest == tables:
+        return []
+    newest = {tables[alias]: ref for alias, ref in latest.items()}
+    try:
+        then = {(c.table, c.file, c.name, c.column): c.printed for c in citations(drawn, lang, latest)}
+    except SinklabError:
+        # The newer table is laid out in another way, so that this draft cannot be made from it.
+        then = None
+    findings = []
+    for old, new in newest.items():
+        if old == new:
+            continue
+        now = {(new, c.file, c.name, c.column): c.printed for c in wanted.citations if c.table == old}
+        said = tr(f"{new} exists", f"已有 {new}")
+        if then is not None:
+            moved = sum(then.get(key) != printed for key, printed in now.items())
+            said += tr(
+                f" and prints {moved} of {len(now)} numbers differently",
+                f"，{len(now)} 个数值中 {moved} 个不同",
+            )
+        findings.append(_finding("stale", cited.get(old), old, said, table=old))
+    return findings
+
+
+def _finding(kind, piece, found="", wanted="", citation=None, table="") -> Finding:
+    place = (piece.number, piece.heading, piece.caption, piece.row) if piece else (0, "", "", 0)
+    cell = (
+        (citation.table, citation.file, citation.name, citation.column) if citation else (table, "", "", "")
+    )
+    text, authors = (piece.shown[:200], ", ".join(piece.changes)) if piece else ("", "")
+    return Finding(kind, *place, found, wanted, *cell, text, authors)
+
+
+def _compare(wanted: Expected, here) -> tuple[list[Finding], int]:
+    findings, agreed = [], 0
+    positions = {id(piece): i for i, piece in enumerate(wanted.pieces)}
+    last = None
+    for old, new in align(wanted.pieces, here):
+        last = new or last
+        told, same = _piece(wanted, positions.get(id(old), -1), old, new, last)
+        findings += told
+        agreed += same
+    return findings, agreed
+
+
+def _piece(wanted: Expected, position, old, new, last) -> tuple[list[Finding], int]:
+    """Compare one piece; what is gone is reported at the piece before it."""
+    findings, agreed = [], 0
+    order = {token: k for k, token in enumerate(read_numbers(old.text))} if old else {}
+    for a, b in align_numbers(old.text if old else "", new.text if new else ""):
+        place = (position, order[a]) if a else None
+        citation = wanted.cited.get(place)
+        if citation and b and a.plain == b.plain:
+            agreed += 1
+        elif citation and b:
+            findings.append(_finding("altered", new, b.text, a.text, citation))
+        elif citation:
+            findings.append(_finding("removed", new or last, "", a.text, citation))
+        elif b and (a is None or a.plain != b.plain or place in wanted.untraced):
+            findings.append(_finding("typed", new, b.text))
+    before, after = old.formulas if old else (), new.formulas if new else ()
+    if [_one_spelling(f) for f in before] != [_one_spelling(f) for f in after]:
+        findings.append(_finding("formula", new or last, " ; ".join(after), " ; ".join(before)))
+    return findings, agreed
+
+
+def _one_spelling(formula: str) -> str:
+    return re.sub(r"[\s\u200b\u2009\u2061\u2062]", "", formula).replace("\N{MINUS SIGN}", "-")
+
+
+# What the draft ought to say
 
 #: A picture of one white point: the numbers of a draft do not stand in its figures.
 _POINT = bytes.fromhex(
@@ -172,20 +344,6 @@ class _Desk(Desk):
         rows = super().table_list()
         self.wording += [row["title"] for row in rows]
         return rows
-
-
-@dataclass
-class Expected:
-    """A draft as its tables have it.
-
-    ``cited`` gives the citation behind a number by position of the piece and of the number in it;
-    ``untraced`` are positions of numbers that the template or the description holds by itself.
-    """
-
-    pieces: list[Piece]
-    citations: list[Citation]
-    cited: dict[tuple[int, int], Citation] = field(default_factory=dict)
-    untraced: set[tuple[int, int]] = field(default_factory=set)
 
 
 def expected(description, lang: str, tables: dict[str, str] | None = None) -> Expected:
@@ -229,16 +387,11 @@ def _written(description, lang, tables, folder):
     return desk, rendering.write(desk, drawn.template, lang, draft), draft
 
 
-def read(piece: Piece) -> bool:
-    """Whether a piece is read for numbers: not when it is empty or a line of the contents."""
-    return bool(piece.text.strip()) and not piece.style.lower().startswith(("toc", "contents"))
-
-
 def _trace(found: Expected, wording):
     """Say for each number of the text which citation it is, by order; the rest is structure or untraced."""
-    places = [(i, k, t.plain) for i, p in enumerate(found.pieces) for k, t in enumerate(numbers(p.text))]
+    places = [(i, k, t.plain) for i, p in enumerate(found.pieces) for k, t in enumerate(read_numbers(p.text))]
     # A citation may be printed with its unit, or as two numbers.
-    entries = [(c, t.plain) for c in found.citations for t in numbers(re.sub(r"[\^*]", "", c.printed))]
+    entries = [(c, t.plain) for c in found.citations for t in read_numbers(re.sub(r"[\^*]", "", c.printed))]
     printed = [said for _, said in entries]
     matcher = SequenceMatcher(None, [p for _, _, p in places], printed, autojunk=False)
     left, unused = dict(enumerate(places)), dict(enumerate(entries))
@@ -264,17 +417,12 @@ def _bare(line: str) -> str:
     return "".join(letter for letter in line if letter.isalnum())
 
 
-# --- Which piece of one document stands where in another.
+# Which piece of one document stands where in the other
 
 #: Pieces less alike than this are one taken out and one put in.
 ALIKE = 0.5
 #: Pieces of a changed passage that are compared each with each.
 MOST_PAIRS = 40_000
-
-
-def key(piece) -> str:
-    """What a piece says apart from its numbers."""
-    return masked(piece.text) + "".join(piece.formulas)
 
 
 def align(old, new) -> list[tuple]:
@@ -289,7 +437,8 @@ def align(old, new) -> list[tuple]:
     pairs : list of (Piece or None, Piece or None)
         In the order of the text; None where the other document has nothing like it.
     """
-    a, b = [key(p) for p in old], [key(p) for p in new]
+    # What the pieces say apart from their numbers.
+    a, b = ([masked(p.text) + "".join(p.formulas) for p in side] for side in (old, new))
     pairs = []
     for what, i, i_end, j, j_end in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         if what == "equal":
@@ -303,7 +452,7 @@ def _changed(old, new, a, b) -> list[tuple]:
     """Pair pieces of a changed passage in order, so that they are as alike as can be."""
     if len(old) * len(new) > MOST_PAIRS:
         return [(p, None) for p in old] + [(None, p) for p in new]
-    alike = [[_alike(x, y) for y in b] for x in a]
+    alike = [[likeness(x, y, ALIKE) for y in b] for x in a]
     # Best sum of likeness of the rest of both passages, from the end.
     best = [[0.0] * (len(new) + 1) for _ in range(len(old) + 1)]
     for i in range(len(old) - 1, -1, -1):
@@ -324,13 +473,6 @@ def _changed(old, new, a, b) -> list[tuple]:
     return pairs + [(p, None) for p in old[i:]] + [(None, p) for p in new[j:]]
 
 
-def _alike(x: str, y: str) -> float:
-    if not x or not y:
-        return 0.0
-    matcher = SequenceMatcher(None, x, y, autojunk=False)
-    return matcher.ratio() if matcher.quick_ratio() >= ALIKE else 0.0
-
-
 def align_numbers(old: str, new: str) -> list[tuple]:
     """Pair the numbers of two texts by the words around them.
 
@@ -349,283 +491,3 @@ def align_numbers(old: str, new: str) -> list[tuple]:
         else:
             pairs += [(token, None) for token in left] + [(None, token) for token in right]
     return pairs
-
-
-# --- One fault of a number in a draft, and how it is told.
-
-KINDS = ("altered", "typed", "removed", "formula", "stale", "unknown")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One fault: what it is, where it stands, what was found and expected, and the number of the table.
-
-    ``paragraph`` counts from 1; ``caption`` and ``row`` are those of a table of the document; ``author``
-    is that of a tracked change there.
-    """
-
-    kind: str
-    paragraph: int
-    heading: str
-    caption: str
-    row: int
-    found: str
-    expected: str
-    table: str
-    file: str
-    name: str
-    column: str
-    text: str
-    author: str
-
-    def line(self) -> str:
-        """The finding in one line, for a person."""
-        place = tr(f"paragraph {self.paragraph}", f"第 {self.paragraph} 段") if self.paragraph else ""
-        inside = (
-            tr(f"{self.caption}, row {self.row}", f"{self.caption}，第 {self.row} 行")
-            if self.row
-            else self.heading
-        )
-        source = ": ".join(filter(None, (self.table, self.file, self.name, self.column)))
-        said = {
-            "altered": tr(
-                f"{self.found}; the table gives {self.expected}", f"{self.found}；表中为 {self.expected}"
-            ),
-            "typed": tr(f"{self.found} comes from no table", f"{self.found} 不来自任何参数表"),
-            "removed": tr(f"{self.expected} is no longer printed", f"{self.expected} 已不在文中"),
-            "formula": tr(
-                f"{self.found or '–'}; expected {self.expected or '–'}",
-                f"{self.found or '无'}；应为 {self.expected or '无'}",
-            ),
-            "stale": tr(f"{self.found}; {self.expected}", f"{self.found}；{self.expected}"),
-            "unknown": tr(f"{self.found}: {self.expected}", f"{self.found}：{self.expected}"),
-        }[self.kind]
-        by = tr(f" (changed by {self.author})", f"（修改者：{self.author}）") if self.author else ""
-        where = ", ".join(filter(None, (place, inside)))
-        return f"{kind_label(self.kind)}: {where}: {said}" + (f" [{source}]" if source else "") + by
-
-
-def kind_label(kind: str) -> str:
-    """Kind of a finding in the reader's language."""
-    zh = dict(
-        zip(KINDS, ("数值被改动", "手工键入", "数值缺失", "公式不符", "表版本过时", "找不到表"), strict=True)
-    )
-    en = ("altered number", "hand-typed number", "number left out", "formula", "stale table", "unknown table")
-    return tr(dict(zip(KINDS, en, strict=True))[kind], zh[kind])
-
-
-# --- Every number of a draft against the tables it cites, also in a draft that came back edited.
-
-
-@dataclass(frozen=True)
-class DraftCheck:
-    """What was found in a document.
-
-    ``n_cited`` counts the numbers that the tables give for it, ``n_agreed`` those that stand there as
-    the tables have them; ``links`` are places outside that the document would load.
-    """
-
-    document: str
-    draft: str
-    lang: str
-    tables: tuple[str, ...]
-    n_cited: int
-    n_agreed: int
-    findings: tuple[Finding, ...]
-    links: tuple[str, ...]
-
-    @property
-    def agreed(self) -> bool:
-        """Whether nothing was found."""
-        return not self.findings
-
-    def frame(self):
-        """Findings as a table."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(f) for f in self.findings], columns=[f.name for f in fields(Finding)])
-
-    def to_json(self) -> dict:
-        """Plain types."""
-        return asdict(self) | {"agreed": self.agreed}
-
-
-def check_draft(document, name: str | None = None, lang: str | None = None) -> DraftCheck:
-    """Check the numbers of a draft.
-
-    Parameters
-    ----------
-    document : path
-        A DOCX, as rendered or as it came back.
-    name, lang : str, optional
-        Draft of ``reports/drafts`` and its language; from the name and the text of the file when
-        left out.
-
-    Returns
-    -------
-    check : DraftCheck
-
-    Raises
-    ------
-    DraftError
-        The document must not be opened, or it is not known which draft it is.
-    """
-    file = WordFile(document)
-    here = [p for p in pieces(file) if read(p)]
-    drawn = description.read(name or _name(file.name, here))
-    lang = lang or _language(file.name, here)
-    cited = _cited(here)
-    tables, findings = _tables(drawn, cited)
-    wanted = expected(drawn, lang, tables)
-    findings += _newer(drawn, lang, tables, wanted, cited)
-    told, agreed = _compare(wanted, here)
-    refs = tuple(tables.values())
-    return DraftCheck(
-        file.name, drawn.name, lang, refs, len(wanted.cited), agreed, (*findings, *told), tuple(file.links())
-    )
-
-
-def _name(file_name: str, here) -> str:
-    """Draft that a document is: by the name of the file, else by the title in it."""
-    known = description.names()
-    by_file = [n for n in known if Path(file_name).name.startswith(f"{n}.") or Path(file_name).stem == n]
-    if by_file:
-        return max(by_file, key=len)
-    text = {re.sub(r"\s", "", p.shown) for p in here}
-    found = []
-    for candidate in known:
-        try:
-            titles = description.read(candidate).data["title"].values()
-        except DraftError:
-            continue
-        if any(re.sub(r"\s", "", str(title)) in text for title in titles):
-            found.append(candidate)
-    if len(found) == 1:
-        return found[0]
-    raise DraftError(
-        tr(
-            f"{file_name}: it is not known which draft this is; say --draft NAME, one of: {', '.join(known) or '–'}",
-            f"{file_name}：无法判断是哪份文稿；请用 --draft 指明，可选：{'、'.join(known) or '无'}",
-        )
-    )
-
-
-def _language(file_name, here) -> str:
-    named = [lang for lang in LANGUAGES if f".{lang}." in file_name]
-    if named:
-        return named[0]
-    letters = "".join(p.text for p in here)
-    chinese = sum("\u4e00" <= letter <= "\u9fff" for letter in letters)
-    return "zh" if chinese > 0.2 * len(letters) else "en"
-
-
-def _cited(here) -> dict[str, Piece]:
-    """Tables that a document names, with the piece that names each first."""
-    found = {}
-    for piece in here:
-        for match in TABLE.finditer(piece.shown):
-            found.setdefault(match.group(), piece)
-    return found
-
-
-def _tables(drawn: Description, cited) -> tuple[dict[str, str], list[Finding]]:
-    """Tables to hold a document against: the versions it names, where they exist."""
-    tables, findings = dict(drawn.tables), []
-    by_id = {ref.partition("@")[0]: alias for alias, ref in tables.items()}
-    for ref, piece in cited.items():
-        alias = by_id.get(ref.partition("@")[0])
-        try:
-            table.resolve(ref)
-        except SinklabError as error:
-            findings.append(_finding("unknown", piece, ref, str(error), table=ref))
-            continue
-        if alias is None:
-            findings.append(
-                _finding(
-                    "unknown", piece, ref, tr("the draft has no such table", "该文稿未引用此表"), table=ref
-                )
-            )
-        elif ref != drawn.tables[alias]:
-            named = drawn.tables[alias]
-            said = tr(f"the description of the draft names {named}", f"文稿说明中为 {named}")
-            findings.append(_finding("stale", piece, ref, said, table=ref))
-            tables[alias] = ref
-    return tables, findings
-
-
-def _newer(drawn, lang, tables, wanted: Expected, cited) -> list[Finding]:
-    """Tables of which there is a newer version, and how many of the printed numbers it changes."""
-    latest = {alias: _latest(ref) for alias, ref in tables.items()}
-    if latest == tables:
-        return []
-    newest = {tables[alias]: ref for alias, ref in latest.items()}
-    try:
-        then = {(c.table, c.file, c.name, c.column): c.printed for c in citations(drawn, lang, latest)}
-    except SinklabError:
-        # The newer table is laid out in another way, so that this draft cannot be made from it.
-        then = None
-    findings = []
-    for old, new in newest.items():
-        if old == new:
-            continue
-        now = {(new, c.file, c.name, c.column): c.printed for c in wanted.citations if c.table == old}
-        said = tr(f"{new} exists", f"已有 {new}")
-        if then is not None:
-            moved = sum(then.get(key) != printed for key, printed in now.items())
-            said += tr(
-                f" and prints {moved} of {len(now)} numbers differently",
-                f"，{len(now)} 个数值中 {moved} 个不同",
-            )
-        findings.append(_finding("stale", cited.get(old), old, said, table=old))
-    return findings
-
-
-def _latest(ref: str) -> str:
-    folder = table.resolve(ref).parent
-    return f"{ref.partition('@')[0]}@{table.versions(folder)[-1]}"
-
-
-def _finding(kind, piece, found="", wanted="", citation=None, table="") -> Finding:
-    place = (piece.number, piece.heading, piece.caption, piece.row) if piece else (0, "", "", 0)
-    cell = (
-        (citation.table, citation.file, citation.name, citation.column) if citation else (table, "", "", "")
-    )
-    text, authors = (piece.shown[:200], ", ".join(piece.changes)) if piece else ("", "")
-    return Finding(kind, *place, found, wanted, *cell, text, authors)
-
-
-def _compare(wanted: Expected, here) -> tuple[list[Finding], int]:
-    findings, agreed = [], 0
-    positions = {id(piece): i for i, piece in enumerate(wanted.pieces)}
-    last = None
-    for old, new in align(wanted.pieces, here):
-        last = new or last
-        told, same = _piece(wanted, positions.get(id(old), -1), old, new, last)
-        findings += told
-        agreed += same
-    return findings, agreed
-
-
-def _piece(wanted: Expected, position, old, new, last) -> tuple[list[Finding], int]:
-    """Compare one piece; what is gone is reported at the piece before it."""
-    findings, agreed = [], 0
-    order = {token: k for k, token in enumerate(numbers(old.text))} if old else {}
-    for a, b in align_numbers(old.text if old else "", new.text if new else ""):
-        place = (position, order[a]) if a else None
-        citation = wanted.cited.get(place)
-        if citation and b and a.plain == b.plain:
-            agreed += 1
-        elif citation and b:
-            findings.append(_finding("altered", new, b.text, a.text, citation))
-        elif citation:
-            findings.append(_finding("removed", new or last, "", a.text, citation))
-        elif b and (a is None or a.plain != b.plain or place in wanted.untraced):
-            findings.append(_finding("typed", new, b.text))
-    before, after = old.formulas if old else (), new.formulas if new else ()
-    if [_one_spelling(f) for f in before] != [_one_spelling(f) for f in after]:
-        findings.append(_finding("formula", new or last, " ; ".join(after), " ; ".join(before)))
-    return findings, agreed
-
-
-def _one_spelling(formula: str) -> str:
-    return re.sub(r"[\s\u200b\u2009\u2061\u2062]", "", formula).replace("\N{MINUS SIGN}", "-")

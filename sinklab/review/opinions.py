@@ -1,12 +1,8 @@
-"""Reviewers' comments and tracked changes of a Word file, as a list to answer.
+"""Reviewers' comments and tracked changes of a Word file: a list to answer, and what became of each.
 
 Each opinion has an anchor (clause, paragraph, table and row, the words it speaks of) and room for the
-answer. :mod:`sinklab.review.opinion_list` writes the list and reads it back; in the next version of the
-draft :mod:`sinklab.review.answers` finds what was done about each.
-
-Lists of opinions as files: CSV for a workbook, YAML for a person, the same content in both.
-
-What became of each opinion in the next version of a draft.
+answer. The list is written and read back as CSV for a workbook or YAML for a person, the same content in both;
+the next version of the draft tells what was done about each.
 
 ========== ==============================================================================
 status     meaning
@@ -23,14 +19,14 @@ open       nothing happened
 
 import hashlib
 from dataclasses import asdict, dataclass, fields, replace
-from difflib import SequenceMatcher
 from pathlib import Path
 
-from sinklab import paths
-from sinklab.language import DataError, DraftError, listing, tr
-from sinklab.review.word import DOCUMENT, Piece, WordFile, pieces, tag
+import yaml
 
-# --- Reviewers' comments and tracked changes of a Word file, as a list to answer.
+from sinklab import paths
+from sinklab.data.files import read_rows, write_csv
+from sinklab.language import DataError, DraftError, listing, tr
+from sinklab.review.word import DOCUMENT, Piece, WordFile, likeness, pieces, tag
 
 KINDS = ("comment", "reply", "insertion", "deletion")
 _TRACKED = {
@@ -132,9 +128,6 @@ def _key(*parts) -> str:
     return hashlib.sha256("\x1f".join(parts).encode("utf-8")).hexdigest()[:12]
 
 
-# Comments
-
-
 def _comments(file) -> dict[str, dict]:
     """Author, date, text, parent and state of every comment by its id."""
     root, extended = file.xml("word/comments.xml"), file.xml("word/commentsExtended.xml")
@@ -142,14 +135,16 @@ def _comments(file) -> dict[str, dict]:
     for comment in root.iter(tag("w:comment")) if root is not None else ():
         paragraphs = list(comment.iter(tag("w:p")))
         text = " ".join("".join(t.text or "" for t in p.iter(tag("w:t"))) for p in paragraphs)
-        key = comment.get(tag("w:id"), "")
+        key, text = comment.get(tag("w:id"), ""), " ".join(text.split())
         author, date = comment.get(tag("w:author"), ""), comment.get(tag("w:date"), "")
-        text = " ".join(text.split())
+        own = _key("comment", author, date, text)
         found[key] = {
+            "key": own,
             "author": author,
             "date": date,
             "text": text,
-            "key": _key("comment", author, date, text),
+            "parent": "",
+            "resolved": False,
         }
         for paragraph in paragraphs:
             by_paragraph[paragraph.get(tag("w14:paraId"), "")] = key
@@ -181,22 +176,8 @@ def _quoted(file) -> dict[str, str]:
 
 
 def _comment(told, key, piece, words) -> Opinion:
-    own = told[key]
-    parent = own.get("parent", "")
-    return Opinion(
-        key=own["key"],
-        kind="reply" if parent else "comment",
-        author=own["author"],
-        date=own["date"],
-        words=words,
-        text=own["text"],
-        parent=parent,
-        resolved=own.get("resolved", False),
-        **_place(piece),
-    )
-
-
-# Tracked changes
+    kind = "reply" if told[key]["parent"] else "comment"
+    return Opinion(kind=kind, words=words, **told[key], **_place(piece))
 
 
 def _changes(piece: Piece) -> list[Opinion]:
@@ -208,32 +189,21 @@ def _changes(piece: Piece) -> list[Opinion]:
             if element.getparent().tag in (tag("w:rPr"), tag("w:trPr")):
                 continue
             kind = _TRACKED[element.tag]
-            names = (
-                (tag("w:t"), tag("m:t"))
-                if kind == "insertion"
-                else (tag("w:delText"), tag("w:t"), tag("m:t"))
-            )
-            text = "".join(t.text or "" for t in element.iter(*names))
+            # The text of an insertion that was deleted again is no insertion.
+            names = ("w:t", "m:t") if kind == "insertion" else ("w:delText", "w:t", "m:t")
+            text = "".join(t.text or "" for t in element.iter(*map(tag, names)))
             author, date = element.get(tag("w:author"), ""), element.get(tag("w:date"), "")
             if before is not None and element.getprevious() is before and runs[-1][:2] == [kind, author]:
                 runs[-1][3] += text
             else:
                 runs.append([kind, author, date, text])
             before = element
-    place = _place(piece)
-    return [
-        Opinion(
-            key=_key(kind, author, date, text, place["original"]),
-            kind=kind,
-            author=author,
-            date=date,
-            words=" ".join(text.split()),
-            text="",
-            **place,
-        )
-        for kind, author, date, text in runs
-        if text.strip()
-    ]
+    place, found = _place(piece), []
+    for kind, author, date, text in runs:
+        if text.strip():
+            key, words = _key(kind, author, date, text, place["original"]), " ".join(text.split())
+            found.append(Opinion(key, kind, author, date, words=words, text="", **place))
+    return found
 
 
 def _without_changes(piece: Piece) -> str:
@@ -248,7 +218,7 @@ def _without_changes(piece: Piece) -> str:
     return " ".join("".join(parts).split())
 
 
-# --- Lists of opinions as files: CSV for a workbook, YAML for a person, the same content in both.
+# Lists as files
 
 #: Text cells that begin with one of these would be run by a workbook; they get an apostrophe.
 _FORMULA = ("=", "+", "-", "@", "'")
@@ -265,20 +235,14 @@ def write_list(found: Opinions, path) -> Path:
     path = Path(path)
     rows = [asdict(entry) for entry in found.entries]
     if path.suffix in (".yml", ".yaml"):
-        import yaml
-
-        with paths.atomic_write(path) as stream:
-            head = {"document": found.document, "n_formatting": found.n_formatting, "opinions": rows}
-            yaml.safe_dump(head, stream, allow_unicode=True, sort_keys=False, width=1000)
-    elif path.suffix == ".csv":
-        import pandas as pd
-
-        from sinklab.data.files import write_csv
-
-        cells = [{k: _guarded(v) for k, v in row.items()} for row in rows]
-        write_csv(pd.DataFrame(cells, columns=list(COLUMNS)), path)
-    else:
+        head = {"document": found.document, "n_formatting": found.n_formatting}
+        return write_yaml(head | {"opinions": rows}, path)
+    if path.suffix != ".csv":
         raise DraftError(tr(f"{path}: expected .csv or .yml", f"{path}：应为 .csv 或 .yml"))
+    import pandas as pd
+
+    cells = [{k: _guarded(v) for k, v in row.items()} for row in rows]
+    write_csv(pd.DataFrame(cells, columns=list(COLUMNS)), path)
     return path
 
 
@@ -290,13 +254,11 @@ def read_list(path) -> Opinions:
     DataError
         Columns are missing, or cells are not what they should be.
     """
-    path = Path(path)
+    path, kind = Path(path), tr("not a list of opinions", "不是意见清单")
     head: dict = {}
     if path.suffix in (".yml", ".yaml"):
-        head, rows = _yaml(path)
+        head, rows = read_entries(path, "opinions", kind)
     else:
-        from sinklab.data.files import read_rows
-
         header, records = read_rows(path)
         rows = [{k: _unguarded(v) for k, v in zip(header, record, strict=True)} for record in records]
     entries, problems = [], []
@@ -313,24 +275,32 @@ def read_list(path) -> Opinions:
         except ValueError as error:
             problems.append(tr(f"record {number}: {error}", f"第 {number} 条记录：{error}"))
     if problems:
-        raise DataError(
-            tr(f"{path}: not a list of opinions:", f"{path}：不是意见清单：") + "\n" + listing(problems)
-        )
+        raise DataError(f"{path}{tr(': ', '：')}{kind}{tr(':', '：')}\n{listing(problems)}")
     return Opinions(str(head.get("document", path.name)), tuple(entries), int(head.get("n_formatting", 0)))
 
 
-def _yaml(path):
-    import yaml
+def write_yaml(content: dict, path) -> Path:
+    """Write a file that a person reads and git compares line by line."""
+    with paths.atomic_write(path) as stream:
+        yaml.safe_dump(content, stream, allow_unicode=True, sort_keys=False, width=1000)
+    return Path(path)
 
+
+def read_entries(path, name: str, kind: str) -> tuple[dict, list[dict]]:
+    """A YAML file and the entries it holds under a name.
+
+    Raises
+    ------
+    DataError
+        There is none, or no such entries; ``kind`` says what it is not.
+    """
     try:
-        head = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-        rows = list(head["opinions"])
-        if not all(isinstance(row, dict) for row in rows):
-            raise TypeError("opinions")
+        head = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+        rows = head[name]
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise TypeError(name)
     except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
-        raise DataError(
-            tr(f"{path}: not a list of opinions ({error})", f"{path}：不是意见清单（{error}）")
-        ) from error
+        raise DataError(tr(f"{path}: {kind} ({error})", f"{path}：{kind}（{error}）")) from error
     return head, rows
 
 
@@ -342,7 +312,7 @@ def _unguarded(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
-# --- What became of each opinion in the next version of a draft.
+# What became of each opinion
 
 STATUSES = ("answered", "changed", "removed", "adopted", "declined", "pending", "open")
 #: Pieces less alike than this are not the same piece in another version.
@@ -408,7 +378,7 @@ def _change(entry: Opinion, piece: Piece | None) -> str:
     before, after, now = (_letters(t).count(words) for t in (entry.original, entry.current, piece.shown))
     if before == after:
         # The words stood there twice, or moved within the piece: the nearer reading decides.
-        to_new, to_old = (_alike(t, piece.shown) for t in (entry.current, entry.original))
+        to_new, to_old = (likeness(t, piece.shown, ALIKE) for t in (entry.current, entry.original))
         return "adopted" if to_new > to_old else "declined"
     return "adopted" if abs(now - after) < abs(now - before) else "declined"
 
@@ -419,16 +389,9 @@ def _nearest(entry: Opinion, there) -> Piece | None:
     exact = [p for p in there if _letters(p.shown) in wanted]
     if exact:
         return min(exact, key=lambda p: abs(p.number - entry.paragraph))
-    found = [(max(_alike(t, p.shown) for t in (entry.current, entry.original)), p) for p in there]
+    found = [(max(likeness(t, p.shown, ALIKE) for t in (entry.current, entry.original)), p) for p in there]
     best = max(found, key=lambda pair: pair[0], default=(0.0, None))
     return best[1] if best[0] >= ALIKE else None
-
-
-def _alike(a: str, b: str) -> float:
-    matcher = SequenceMatcher(None, a, b, autojunk=False)
-    if not a or matcher.real_quick_ratio() < ALIKE or matcher.quick_ratio() < ALIKE:
-        return 0.0
-    return matcher.ratio()
 
 
 def _letters(text: str) -> str:

@@ -1,11 +1,10 @@
-"""Fit and pool again, from the data and the settings that a table names.
+"""A table computed again from what it records: inputs read, models fitted, values pooled, its notebook run.
 
-What a notebook worked out by itself: run it again with the parameters that the table names.
-
-The notebook is the one of the workbench, never one that a package brings; the package gives its name and
-values for parameters that the notebook declares. Its tables go to a folder that is thrown away.
-
-The inputs that a table names: whether they are at hand and the same, and what they hold.
+:class:`Inputs` finds the sources that a table names and says whether they are the same;
+:class:`Recomputation` fits and pools from them with the settings of the table. What a notebook worked out
+by itself needs the notebook: the one of the workbench is run, never one that a package brings; the package
+gives its name and values for parameters that the notebook declares, and its tables go to a folder that is
+thrown away. What cannot be done is a line of :attr:`Inputs.missing`, not an error.
 """
 
 import ast
@@ -22,191 +21,7 @@ from sinklab.results.fit_result import Certificate
 from sinklab.tables import pack, package
 from sinklab.tables.provenance import ModelRecord, Provenance
 
-# --- Fit and pool again, from the data and the settings that a table names.
-
-
-def refit(frames, key: str, record: ModelRecord, inputs):
-    """Fit one model again.
-
-    Parameters
-    ----------
-    frames : dict of DataFrame
-        The files of the package.
-    key : str
-        Id of the model.
-    record : ModelRecord
-        What ``provenance.json`` keeps of it.
-    inputs : Inputs
-
-    Returns
-    -------
-    fit : FitResult or None
-        None when the data cannot be had; then ``inputs.missing`` says why.
-
-    Raises
-    ------
-    SinklabError
-        The fit fails where it succeeded before.
-    """
-    from sinklab import fitting
-    from sinklab.fitting.resample import bootstrap
-
-    source, certificate = record.source, Certificate.from_dict(record.certificate)
-    if record.method not in fitting.METHODS:
-        known = ", ".join(fitting.METHODS)
-        inputs.missing.append(
-            tr(
-                f"{key}: method {record.method} cannot be refitted here (only {known})",
-                f"{key}：此处无法重新拟合方法 {record.method}（仅支持 {known}）",
-            )
-        )
-        return None
-    system = _system(frames, key)
-    model = frames["models"].set_index("model_id").loc[key]
-    numeric = {*frames["ranges"].query("model_id == @key")["predictor"], *system.responses}
-    sampling = {}
-    if record.method == "bayes":
-        sampling = _sampling(key, certificate, inputs)
-        if sampling is None:
-            return None
-    data = inputs.frame(source, numeric)
-    if data is None:
-        return None
-    if source.get("by"):
-        level = data[source["by"]].map(lambda value: f"{value}")
-        data = data[level == model["label"]]
-    variance = ",".join(f"{r}={spec}" for r, spec in record.variance.items())
-    found = fitting.fit(
-        data,
-        system,
-        method=record.method,
-        variance=variance if record.method != "ols-log" else "none",
-        estimator=certificate.estimator or "ml",
-        start=certificate.start,
-        bounds=certificate.bounds,
-        correction=record.correction,
-        level=record.level,
-        # A bootstrap leaves its own seed here; the estimates depend on neither.
-        seed=int(record.seed),
-        label=model["label"],
-        name=str(source.get("name") or "data"),
-        **sampling,
-    )
-    told = certificate.bootstrap
-    if told:
-        wanted = {k: told[k] for k in ("n", "kind", "group", "interval", "seed")}
-        found = bootstrap(found, **wanted)
-    return found
-
-
-def _sampling(key, certificate, inputs) -> dict | None:
-    """Options of a Bayesian fit, None when its record does not hold them."""
-    options = certificate.options
-    if options is None:
-        inputs.missing.append(
-            tr(
-                f"{key}: a posterior whose options (pooling, measurement error, tuning) are not recorded cannot be "
-                "sampled again",
-                f"{key}：未记录抽样选项（合并方式、测量误差、调整次数）的后验分布无法重新抽样",
-            )
-        )
-        return None
-    priors = {name: told["prior"] for name, told in (certificate.priors or {}).items()}
-    return {**options, "priors": priors, "draws": certificate.draws, "chains": certificate.chains}
-
-
-def noise_of(record) -> tuple[int, bool]:
-    """Effective number of draws behind the uncertainty of a model, and whether its estimates are drawn too."""
-    certificate = Certificate.from_dict(record.certificate)
-    if record.method == "bayes":
-        checks = certificate.checks or {}
-        return max(int((checks.get("ess_bulk") or {}).get("value") or 0), 1), True
-    return int((certificate.bootstrap or {}).get("n") or 0), False
-
-
-def _system(frames, key):
-    """Equations of a model as they were fitted."""
-    from sinklab.equations.system import System
-
-    lines = frames["equations"].query("model_id == @key").sort_values("equation_order")
-    system = System.parse("\n".join(lines["equation"]))
-    random = frames["random_effects"].query("model_id == @key") if "random_effects" in frames else ()
-    if len(random) and not system.groups:
-        # Packages of before wrote the equations of a mixed model without its groups.
-        system = system.grouped(random["group_column"].iloc[0], dict.fromkeys(random["row"]))
-    return system
-
-
-def frames_of(fit, key: str, frames) -> dict:
-    """Files of one recomputed model, laid out as the package lays them out.
-
-    Raises
-    ------
-    TableError
-        The recomputed fit could not become a table.
-    """
-    pack.check_fits([fit])
-    stored = frames["models"].set_index("model_id").loc[key]
-    classes = frames["indices"].query("model_id == @key")["class_column"]
-    by_class = next((c for c in classes if c), None)
-    made = pack.pack_table(
-        [fit], [stored["status"]], [stored["source"]], stored["group_column"], None, by_class
-    )
-    return {
-        name: frame.assign(model_id=key) if "model_id" in frame else frame for name, frame in made.items()
-    }
-
-
-def pool_again(values, about: Provenance, inputs):
-    """Pool the scalar values again from printed rows.
-
-    Parameters
-    ----------
-    values : DataFrame
-        The file ``values.csv``.
-    about : Provenance
-        ``provenance.json``.
-    inputs : Inputs
-
-    Returns
-    -------
-    pooled : DataFrame or None
-        None when the values were not pooled from ``literature:``, or their rows cannot be had.
-    """
-    import pandas as pd
-
-    from sinklab.evidence import pooling
-
-    taken = [record.source for record in about.models.values()]
-    # Values that say how else they were summarised (levels, draws) are not those of a pooling.
-    sources = [
-        s
-        for s in about.data
-        if s not in taken and str(s.get("spec", "")).startswith("literature:") and not s.get("summary")
-    ]
-    if len(sources) != 1:
-        inputs.missing.append(
-            tr(
-                f"values.csv: {len(values)} values were not pooled from one file of data/literature, so "
-                "nothing says how to recompute them",
-                f"values.csv：{len(values)} 个取值并非由 data/literature 的一个文件汇总得出，无从重算",
-            )
-        )
-        return None
-    rows = inputs.frame(sources[0])
-    if rows is None:
-        return None
-    parts = []
-    for (variable, level), part in values.groupby(["variable", "level"], sort=False, dropna=False):
-        by = [piece.partition("=")[0] for piece in str(part["group"].iloc[0]).split(";") if piece]
-        try:
-            parts.append(pooling.summarise(rows, variable, by, level=float(level)))
-        except (SinklabError, KeyError, ValueError) as error:
-            inputs.missing.append(f"values.csv, {variable}: {error}")
-    return pd.concat(parts, ignore_index=True) if parts else None
-
-
-# --- The inputs that a table names: whether they are at hand and the same, and what they hold.
+# What was recorded: the inputs
 
 #: Kinds of sources that can be read again by name.
 LOADED = ("study", "open", "literature")
@@ -224,12 +39,6 @@ class Input:
     def agreed(self) -> bool:
         """Whether the file is the one the table was made from."""
         return self.stored == self.found
-
-
-def _beside(stored) -> list[Path]:
-    """Files of the workbench's data that a table names, such as further files of printed values."""
-    data, named = paths.data().resolve(), [paths.root() / name for name in stored]
-    return [path for path in named if path.resolve().is_relative_to(data) and path.is_file()]
 
 
 class Inputs:
@@ -264,42 +73,26 @@ class Inputs:
 
     def check(self, source: dict) -> None:
         """Compare the files of a source with those of today, without reading the data."""
-        spec = str(source.get("spec") or "")
-        stored = dict(source.get("files") or {})
+        spec, stored = str(source.get("spec") or ""), dict(source.get("files") or {})
         if spec.partition(":")[0] in LOADED and stored:
-            from sinklab.data import catalogue
-
-            try:
-                files = catalogue.input_files(spec)
-                if spec.startswith("open:"):
-                    # Known by their names in the catalogue, wherever they lie.
-                    ends = {
-                        name: next((f for f in files if f.as_posix().endswith(name)), None) for name in stored
-                    }
-                    found = {name: paths.file_sha256(f) for name, f in ends.items() if f}
-                else:
-                    found = paths.files_sha256(dict.fromkeys([*files, *_beside(stored)]))
-                self._check(stored, found)
-            except SinklabError as error:
-                self._check(stored, {})
-                self.missing.append(f"{spec}: {error}")
+            self._tried(spec, stored, lambda: _of_today(spec, stored))
 
     def _read(self, source, numeric):
-        spec = str(source.get("spec") or "")
-        kind = spec.partition(":")[0]
-        stored = dict(source.get("files") or {})
-        try:
-            if kind in LOADED:
+        spec, stored = str(source.get("spec") or ""), dict(source.get("files") or {})
+        frames: list = []
+
+        def load():
+            if spec.partition(":")[0] in LOADED:
                 from sinklab.data import open_data
 
-                frame = open_data.load(spec, source.get("where") or None)
-                self._check(stored, dict(frame.attrs["source"].get("files") or {}))
-                return frame
-            return self._own_file(spec or str(source.get("name") or "?"), stored, numeric)
-        except SinklabError as error:
-            self._check(stored, {})
-            self.missing.append(f"{spec or source.get('name')}: {error}")
-            return None
+                frames.append(open_data.load(spec, source.get("where") or None))
+                return dict(frames[0].attrs["source"].get("files") or {})
+            frame, found = self._own_file(spec or str(source.get("name") or "?"), stored, numeric)
+            frames.append(frame)
+            return found
+
+        self._tried(spec or str(source.get("name")), stored, load)
+        return frames[0] if frames else None
 
     def _own_file(self, spec, stored, numeric):
         from sinklab.data.files import read_csv
@@ -307,7 +100,6 @@ class Inputs:
         names = list(stored) or [spec.partition(":")[2] or spec]
         here = [name for name in names if name in self.given]
         if len(names) != 1 or not here:
-            self._check(stored, {})
             wanted = ", ".join(names)
             self.missing.append(
                 tr(
@@ -315,18 +107,207 @@ class Inputs:
                     f"{spec}：该表由本地文件生成，仅制表人持有；请用 --data {wanted} 指明",
                 )
             )
-            return None
+            return None, {}
         path = self.given[here[0]]
-        frame = read_csv(path, numeric=set(numeric))
-        self._check(stored, {here[0]: paths.file_sha256(path)})
-        return frame
+        return read_csv(path, numeric=set(numeric)), {here[0]: paths.file_sha256(path)}
 
-    def _check(self, stored, found):
-        for name in dict.fromkeys([*stored, *found]):
-            self.checked[name] = Input(name, stored.get(name, ""), found.get(name, ""))
+    def _tried(self, name, stored, load) -> None:
+        """Note the SHA-256 of the files that ``load`` gives, and why it gives none."""
+        try:
+            found = load()
+        except SinklabError as error:
+            found = {}
+            self.missing.append(f"{name}: {error}")
+        for file in dict.fromkeys([*stored, *found]):
+            self.checked[file] = Input(file, stored.get(file, ""), found.get(file, ""))
 
 
-# --- What a notebook worked out by itself: run it again with the parameters that the table names.
+def _of_today(spec: str, stored) -> dict[str, str]:
+    """SHA-256 of the files that a source consists of today."""
+    from sinklab.data import catalogue
+
+    files = catalogue.input_files(spec)
+    if not spec.startswith("open:"):
+        # Beside them a table may name more files of the workbench's data, such as further printed values.
+        data, named = paths.data().resolve(), [paths.root() / name for name in stored]
+        beside = [path for path in named if path.resolve().is_relative_to(data) and path.is_file()]
+        return paths.files_sha256(dict.fromkeys([*files, *beside]))
+    # Known by their names in the catalogue, wherever they lie.
+    ends = {name: next((f for f in files if f.as_posix().endswith(name)), None) for name in stored}
+    return {name: paths.file_sha256(f) for name, f in ends.items() if f}
+
+
+# Fitted and pooled again
+
+
+class Recomputation:
+    """A table's models and values computed again, each once, from inputs that are read once.
+
+    Parameters
+    ----------
+    frames : dict of DataFrame
+        The files of the package.
+    about : Provenance
+        Its ``provenance.json``.
+    data : sequence of path
+        Own data files; see :class:`Inputs`.
+
+    Attributes
+    ----------
+    said : dict of list of str
+        Why a model could not be fitted again, by its id.
+    """
+
+    def __init__(self, frames: dict, about: Provenance, data=()):
+        self.frames, self.about, self.inputs = frames, about, Inputs(data)
+        self.said: dict[str, list[str]] = {}
+        self._fits: dict[str, object] = {}
+
+    def fit(self, key: str):
+        """Fit one model again.
+
+        Returns
+        -------
+        fit : FitResult or None
+            None when the data cannot be had; then :attr:`said` tells why.
+
+        Raises
+        ------
+        SinklabError
+            The fit fails where it succeeded before.
+        """
+        if key not in self._fits:
+            before = len(self.inputs.missing)
+            self._fits[key] = self._fit(key, self.about.models[key])
+            self.said[key] = self.inputs.missing[before:]
+        return self._fits[key]
+
+    def _fit(self, key: str, record: ModelRecord):
+        from sinklab import fitting
+        from sinklab.fitting.resample import bootstrap
+
+        source, certificate = record.source, Certificate.from_dict(record.certificate)
+        if record.method not in fitting.METHODS:
+            known = ", ".join(fitting.METHODS)
+            self._missing(
+                f"{key}: method {record.method} cannot be refitted here (only {known})",
+                f"{key}：此处无法重新拟合方法 {record.method}（仅支持 {known}）",
+            )
+            return None
+        system = self._system(key)
+        label = self._of(key, "models")["label"].iloc[0]
+        sampling = {}
+        if record.method == "bayes":
+            if certificate.options is None:
+                self._missing(
+                    f"{key}: a posterior whose options (pooling, measurement error, tuning) are not recorded cannot be "
+                    "sampled again",
+                    f"{key}：未记录抽样选项（合并方式、测量误差、调整次数）的后验分布无法重新抽样",
+                )
+                return None
+            priors = {name: told["prior"] for name, told in (certificate.priors or {}).items()}
+            sampling = {**certificate.options, "priors": priors}
+            sampling |= {"draws": certificate.draws, "chains": certificate.chains}
+        data = self.inputs.frame(source, {*self._of(key, "ranges")["predictor"], *system.responses})
+        if data is None:
+            return None
+        if source.get("by"):
+            data = data[data[source["by"]].map(lambda value: f"{value}") == label]
+        variance = ",".join(f"{r}={spec}" for r, spec in record.variance.items())
+        found = fitting.fit(
+            data,
+            system,
+            method=record.method,
+            variance=variance if record.method != "ols-log" else "none",
+            estimator=certificate.estimator or "ml",
+            start=certificate.start,
+            bounds=certificate.bounds,
+            correction=record.correction,
+            level=record.level,
+            # A bootstrap leaves its own seed here; the estimates depend on neither.
+            seed=int(record.seed),
+            label=label,
+            name=str(source.get("name") or "data"),
+            **sampling,
+        )
+        told = certificate.bootstrap
+        if told:
+            found = bootstrap(found, **{k: told[k] for k in ("n", "kind", "group", "interval", "seed")})
+        return found
+
+    def _missing(self, en, zh) -> None:
+        self.inputs.missing.append(tr(en, zh))
+
+    def _of(self, key, name):
+        return self.frames[name].query("model_id == @key")
+
+    def _system(self, key):
+        """Equations of a model as they were fitted."""
+        from sinklab.equations.system import System
+
+        system = System.parse("\n".join(self._of(key, "equations").sort_values("equation_order")["equation"]))
+        random = self._of(key, "random_effects") if "random_effects" in self.frames else ()
+        if len(random) and not system.groups:
+            # Packages of before wrote the equations of a mixed model without its groups.
+            system = system.grouped(random["group_column"].iloc[0], dict.fromkeys(random["row"]))
+        return system
+
+    def files(self, key: str) -> dict:
+        """Files of one recomputed model, laid out as the package lays them out.
+
+        Raises
+        ------
+        TableError
+            The recomputed fit could not become a table.
+        """
+        fit, stored = self.fit(key), self._of(key, "models").iloc[0]
+        pack.check_fits([fit])
+        by_class = next((c for c in self._of(key, "indices")["class_column"] if c), None)
+        made = pack.pack_table(
+            [fit], [stored["status"]], [stored["source"]], stored["group_column"], None, by_class
+        )
+        return {name: f.assign(model_id=key) if "model_id" in f else f for name, f in made.items()}
+
+    def pooled(self):
+        """Scalar values pooled again from printed rows.
+
+        Returns
+        -------
+        pooled : DataFrame or None
+            None when the values were not pooled from ``literature:``, or their rows cannot be had.
+        """
+        import pandas as pd
+
+        from sinklab.evidence import pooling
+
+        values, taken = self.frames["values"], [record.source for record in self.about.models.values()]
+        # Values that say how else they were summarised (levels, draws) are not those of a pooling.
+        sources = [
+            s
+            for s in self.about.data
+            if s not in taken and str(s.get("spec", "")).startswith("literature:") and not s.get("summary")
+        ]
+        if len(sources) != 1:
+            self._missing(
+                f"values.csv: {len(values)} values were not pooled from one file of data/literature, so "
+                "nothing says how to recompute them",
+                f"values.csv：{len(values)} 个取值并非由 data/literature 的一个文件汇总得出，无从重算",
+            )
+            return None
+        rows = self.inputs.frame(sources[0])
+        if rows is None:
+            return None
+        parts = []
+        for (variable, level), part in values.groupby(["variable", "level"], sort=False, dropna=False):
+            by = [piece.partition("=")[0] for piece in str(part["group"].iloc[0]).split(";") if piece]
+            try:
+                parts.append(pooling.summarise(rows, variable, by, level=float(level)))
+            except (SinklabError, KeyError, ValueError) as error:
+                self.inputs.missing.append(f"values.csv, {variable}: {error}")
+        return pd.concat(parts, ignore_index=True) if parts else None
+
+
+# Its notebook run again
 
 #: Seconds after which a notebook is given up.
 TIME_LIMIT = 900
@@ -364,27 +345,17 @@ def frames_again(recipe: dict, table_id: str, version: str, inputs):
     inputs.checked[name] = Input(name, str(recipe.get("code", "")), code)
     unknown = sorted({*parameters} - {*declared})
     if unknown:
-        inputs.missing.append(
-            tr(
-                f"{name} no longer has the parameters {', '.join(unknown)}",
-                f"{name} 已没有参数 {'、'.join(unknown)}",
-            )
-        )
+        en, zh = ", ".join(unknown), "、".join(unknown)
+        inputs.missing.append(tr(f"{name} no longer has the parameters {en}", f"{name} 已没有参数 {zh}"))
         return None
-    own = {"table_id": table_id, "version": version}
     with tempfile.TemporaryDirectory(prefix="sinklab-review-") as place:
-        own["out_dir"] = str(Path(place) / "out")
+        own = {"table_id": table_id, "version": version, "out_dir": str(Path(place) / "out")}
         fault = _run(path, given | {k: own[k] for k in declared if k in own}, Path(place) / "params")
         folder = Path(place) / "params" / table_id / version
         if not fault and not folder.is_dir():
             fault = tr("it wrote no table", "未写出参数表")
         if fault:
-            inputs.missing.append(
-                tr(
-                    f"{name} cannot be run again: {fault}",
-                    f"{name} 无法重新运行：{fault}",
-                )
-            )
+            inputs.missing.append(tr(f"{name} cannot be run again: {fault}", f"{name} 无法重新运行：{fault}"))
             return None
         return package.read_folder(folder)[0]
 

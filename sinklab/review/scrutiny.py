@@ -1,29 +1,26 @@
 """What a reviewer looks at in a fitted model: residuals, influence, sites, classes of size, the ends of its range.
 
-Bias of predictions by class of size.
-
-What the predictions would be with other choices: correction of bias, weights, outliers, influential trees.
-
-Each choice is a fit of its own to the same trees. Its effect is told as the change of the sum over the
-sample, and as the largest change along the fitted range in standard errors of the table's own mean.
-
-A model beside the published equations of its species, where their ranges overlap.
-
-Two fits of the same model side by side: a table's own, and one without some of its trees.
+Beside them: what the predictions would be with other choices, the published equations of the species where
+their ranges overlap, and two fits of the same model side by side. A choice is a fit of its own to the same
+trees; its effect is told as the change of the sum over the sample, and as the largest change along the
+fitted range in standard errors of the table's own mean.
 """
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from sinklab import fitting
 from sinklab.assess.validation import bias_test, equivalence_test, influence, thresholds, validate
 from sinklab.data import vocabulary
 from sinklab.equations.compile import complete
+from sinklab.evidence import equations
 from sinklab.language import SinklabError
-from sinklab.results import indices as results_indices
 from sinklab.results import prediction, summary
+from sinklab.results.fit_result import FitResult
+from sinklab.results.indices import total_relative_error
 
-# --- Bias of predictions by class of size.
+# Bias by class of size
 
 #: Classes hold equal numbers of trees; fewer classes when a class would hold less than this.
 LEAST = 10
@@ -75,7 +72,7 @@ def bias_by_class(observed, predicted, size) -> pd.DataFrame:
             {
                 "size": name,
                 "n": len(y),
-                "TRE": results_indices.total_relative_error(y, f),
+                "TRE": total_relative_error(y, f),
                 "ASE": mean,
                 "lower": mean - half,
                 "upper": mean + half,
@@ -85,14 +82,14 @@ def bias_by_class(observed, predicted, size) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-# --- What a reviewer looks at in a fitted model: residuals, influence, sites, classes of size, the ends of
+# The fit by itself
 
 #: Columns of data that may name the places that trees come from, the first that fits is taken.
 SITE_COLUMNS = ("site", "site_id", "place", "location", "county", "study_id", "province", "plot", "plot_id")
 #: Leaving out each tree of a larger sample takes too long for a report.
 MOST_REFITS = 1200
-#: Most sites that are left out one by one, and trees that are named.
-MOST_SITES, MOST_NAMED = 60, 10
+#: Most sites that are left out one by one.
+MOST_SITES = 60
 #: A standardised residual beyond this is called an outlier.
 OUTLIER = 3.0
 #: Sizes at which the range is left, as multiples of the largest of the sample.
@@ -141,11 +138,7 @@ def bias(fit) -> pd.DataFrame:
         y, f = part["observed"].to_numpy(float), part["predicted"].to_numpy(float)
         sd = fit.residual[response].sd(f, fit.data.loc[part.index]) if response in fit.residual else f
         test, equal = bias_test(y, f, 1 / sd**2), equivalence_test(y, f, margin)
-        rows[response] = test | {
-            "lower": equal["lower"],
-            "upper": equal["upper"],
-            "equivalent": equal["equivalent"],
-        }
+        rows[response] = test | {name: equal[name] for name in ("lower", "upper", "equivalent")}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -189,11 +182,8 @@ def influential(fit) -> tuple[pd.DataFrame | None, tuple[str, str]]:
 def site_column(fit, wanted: str | None = None) -> str | None:
     """Column that names the places of the trees: the one asked for, or the first with several levels."""
     for column in (wanted,) if wanted else SITE_COLUMNS:
-        if (
-            column in fit.data
-            and 2 < fit.data[column].nunique() <= MOST_SITES
-            and fit.data[column].notna().all()
-        ):
+        named = fit.data.get(column)
+        if named is not None and 2 < named.nunique() <= MOST_SITES and named.notna().all():
             return column
     return None
 
@@ -232,12 +222,10 @@ def by_size(fit) -> pd.DataFrame:
     size = prediction.main_predictor(fit)
     parts = []
     for response, part in fit.fitted().groupby("response", sort=False):
-        classes = bias_by_class(
-            part["observed"], part["predicted"], fit.data.loc[part.index, size].astype(float)
-        )
-        parts.append(classes.assign(response=response))
-    table = pd.concat(parts, ignore_index=True)
-    return table[["response", *[c for c in table if c != "response"]]]
+        own = fit.data.loc[part.index, size].astype(float)
+        parts.append(bias_by_class(part["observed"], part["predicted"], own))
+        parts[-1].insert(0, "response", response)
+    return pd.concat(parts, ignore_index=True)
 
 
 def beyond(fit) -> pd.DataFrame:
@@ -259,17 +247,10 @@ def beyond(fit) -> pd.DataFrame:
         slope = ratio / np.log(path[x].iloc[-1] / path[x].iloc[-1 - step])
         far[column] = path[column].iloc[-1] * np.array(BEYOND) ** slope
     told = fit.predict(far)
-    rows = [
-        (
-            response,
-            multiple,
-            far[x].iloc[i],
-            told[response].iloc[i],
-            100 * told[f"{response}_se"].iloc[i] / told[response].iloc[i],
-        )
-        for response in fit.system.responses
-        for i, multiple in enumerate(BEYOND)
-    ]
+    rows = []
+    for response in fit.system.responses:
+        mean, error = told[response], 100 * told[f"{response}_se"] / told[response]
+        rows += zip([response] * len(BEYOND), BEYOND, far[x], mean, error, strict=True)
     return pd.DataFrame(rows, columns=["response", "multiple", "size", "predicted", "error"])
 
 
@@ -278,7 +259,7 @@ def shape(fit) -> pd.DataFrame:
     return summary.shape_checks(fit, prediction.curve_data(fit, fit.data))
 
 
-# --- What the predictions would be with other choices: correction of bias, weights, outliers, influential t
+# Other choices
 
 #: Errors of logarithms: an equation of means, and one of medians whose correction was forgotten.
 LOGNORMAL, MEDIANS = "lognormal", "lognormal, medians"
@@ -308,8 +289,11 @@ def sensitivity(fit, trees=None, excluded=None) -> pd.DataFrame:
     for topic, choice, options, kept in _choices(fit, trees, excluded or {}):
         data = fit.data if kept is None else fit.data.loc[kept]
         try:
-            other = fit(data, fit.system, **(own_options(fit) | options), level=fit.level, seed=fit.seed)
-            rows += [(topic, choice, *told, "") for told in effect_of(fit, other, choice == MEDIANS)]
+            other = fitting.fit(
+                data, fit.system, **(own_options(fit) | options), level=fit.level, seed=fit.seed
+            )
+            told = effect(fit, other, choice == MEDIANS)
+            rows += [(topic, choice, *row, "") for row in told.itertuples()]
         except SinklabError as error:
             rows.append((topic, choice, "", np.nan, np.nan, " ".join(str(error).split())[:200]))
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -332,12 +316,8 @@ def _choices(fit, trees, excluded):
         for kind in ("none", "baskerville", "snowdon"):
             if kind != fit.correction_kind:
                 yield "correction", kind, {"correction": kind}, None
-        yield (
-            "weights",
-            "wls, power:mean",
-            {"method": "wls", "variance": "power:mean", "correction": "baskerville"},
-            None,
-        )
+        weighted = {"method": "wls", "variance": "power:mean", "correction": "baskerville"}
+        yield "weights", "wls, power:mean", weighted, None
     else:
         x = prediction.main_predictor(fit)
         for spec in ("power:mean=1", f"power:{x}", "none"):
@@ -355,17 +335,6 @@ def _choices(fit, trees, excluded):
         yield "verdict", f"{reviewer} ({len(rows)})", {}, fit.data.index.difference(rows)
 
 
-def effect_of(fit, other, medians: bool = False):
-    """Response, change of the sum over the sample [%], and the largest along the range [standard errors]."""
-    path = prediction.curve_data(fit, fit.data)
-    here, there = fit.predict(fit.data), _predicted(other, fit.data, medians)
-    along, anew = fit.predict(path), _predicted(other, path, medians)
-    for response in fit.system.responses:
-        change = 100 * (np.sum(there[response]) / here[response].sum() - 1)
-        moved = np.abs(anew[response] - along[response]) / along[f"{response}_se"]
-        yield response, float(change), float(np.max(moved))
-
-
 def _predicted(fit, data, medians: bool) -> dict:
     """Predictions of every response; the medians of a lognormal model when asked for."""
     mean = fit.predict(data)
@@ -375,22 +344,11 @@ def _predicted(fit, data, medians: bool) -> dict:
     return complete(fit.system, parts, {x: data[x].to_numpy(float) for x in fit.system.predictors})
 
 
-# --- A model beside the published equations of its species, where their ranges overlap.
+# Beside published equations
 
 #: Sizes at which two equations are compared.
 N_GRID = 60
-PUBLISHED_COLUMNS = (
-    "response",
-    "equation",
-    "source",
-    "level",
-    "low",
-    "high",
-    "mean",
-    "least",
-    "most",
-    "inside",
-)
+PUBLISHED = "response equation source level low high mean least most inside".split()
 
 
 def species_of(table_id: str, fit) -> str | None:
@@ -430,36 +388,22 @@ def beside_published(fit, table_id: str, level: float = 0.95) -> tuple[pd.DataFr
     note : (str, str)
         Why there is nothing, when there is nothing; in English and Chinese.
     """
-    try:
-        from sinklab.evidence import equations
-    except ImportError:
-        return pd.DataFrame(columns=list(PUBLISHED_COLUMNS)), (
-            "the collection of published equations is not part of this installation",
-            "此安装中没有已发表方程库",
-        )
-    key = species_of(table_id, fit)
-    if key is None:
-        return pd.DataFrame(columns=list(PUBLISHED_COLUMNS)), (
-            "the table speaks of no species of the vocabulary",
-            "该表未对应到词表中的树种",
-        )
-    rows = []
-    for response in fit.system.responses:
+    key, rows = species_of(table_id, fit), []
+    for response in fit.system.responses if key else ():
         found = equations.look_up(response, key)
-        found = found[found["level"].isin(("species", "genus"))]
-        for name, row in found.iterrows():
-            told = _compare(equations, fit, response, row, level)
+        for name, row in found[found["level"].isin(("species", "genus"))].iterrows():
+            told = _compare(fit, response, row, level)
             if told is not None:
                 rows.append((response, str(name), str(row["source_id"]), row["level"], *told))
-    note = (
-        ("", "")
-        if rows
-        else ("no published equation of the species is in range", "没有适用范围重叠的同树种已发表方程")
-    )
-    return pd.DataFrame(rows, columns=list(PUBLISHED_COLUMNS)), note
+    note = ("", "")
+    if key is None:
+        note = ("the table speaks of no species of the vocabulary", "该表未对应到词表中的树种")
+    elif not rows:
+        note = ("no published equation of the species is in range", "没有适用范围重叠的同树种已发表方程")
+    return pd.DataFrame(rows, columns=PUBLISHED), note
 
 
-def _compare(knowledge, fit, response, row, level):
+def _compare(fit, response, row, level):
     """Shared range and ratios; None when the equation asks for what the model does not, or is out of range."""
     x = prediction.main_predictor(fit)
     if not set(row["predictors"].split(";")) <= set(fit.system.predictors):
@@ -473,25 +417,18 @@ def _compare(knowledge, fit, response, row, level):
         return None
     path = path.iloc[np.unique(np.linspace(0, len(path) - 1, N_GRID).astype(int))]
     told = fit.predict(path, level=level, kind="individual")
-    value = knowledge.evaluate(row, path)
+    value = equations.evaluate(row, path)
     ratio = value / told[response].to_numpy(float)
     inside = (value >= told[f"{response}_lower"]) & (value <= told[f"{response}_upper"])
-    return (
-        float(low),
-        float(high),
-        float(ratio.mean()),
-        float(ratio.min()),
-        float(ratio.max()),
-        float(inside.mean()),
-    )
+    return tuple(map(float, (low, high, ratio.mean(), ratio.min(), ratio.max(), inside.mean())))
 
 
-# --- Two fits of the same model side by side: a table's own, and one without some of its trees.
+# Two fits of the same model side by side: a table's own, and one without some of its trees
 
 INDICES = ("n", "R2", "SEE", "TRE", "ASE", "MPE", "MPSE")
 
 
-def parameters(fit, other) -> pd.DataFrame:
+def parameters(fit: FitResult, other: FitResult) -> pd.DataFrame:
     """Estimates of both, indexed by label.
 
     Returns
@@ -505,15 +442,15 @@ def parameters(fit, other) -> pd.DataFrame:
     return both.assign(shift=(both["value_refit"] - both["value"]) / both["se"])
 
 
-def indices(fit, other) -> pd.DataFrame:
+def indices(fit: FitResult, other: FitResult) -> pd.DataFrame:
     """Indices of both, each on its own trees, by response: columns such as ``R2`` and ``R2_refit``."""
     columns = [c for c in INDICES if c in fit.index_table]
     both = fit.index_table[columns].join(other.index_table[columns].add_suffix("_refit"))
     return both[[name for c in columns for name in (c, f"{c}_refit")]]
 
 
-def effect(fit, other) -> pd.DataFrame:
-    """How far predictions move, by response.
+def effect(fit: FitResult, other: FitResult, medians: bool = False) -> pd.DataFrame:
+    """How far predictions move, by response; to the medians of the other fit when asked for.
 
     Returns
     -------
@@ -521,11 +458,18 @@ def effect(fit, other) -> pd.DataFrame:
         ``change`` of the sum over the trees of ``fit`` [%], ``largest`` change along its range [standard
         errors of its mean].
     """
-    rows = list(effect_of(fit, other))
-    return pd.DataFrame(rows, columns=["response", "change", "largest"]).set_index("response")
+    path = prediction.curve_data(fit, fit.data)
+    here, there = fit.predict(fit.data), _predicted(other, fit.data, medians)
+    along, anew = fit.predict(path), _predicted(other, path, medians)
+    rows = {}
+    for response in fit.system.responses:
+        change = 100 * (np.sum(there[response]) / here[response].sum() - 1)
+        moved = np.abs(anew[response] - along[response]) / along[f"{response}_se"]
+        rows[response] = {"change": float(change), "largest": float(np.max(moved))}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("response")
 
 
-def curves(fit, other, response: str) -> pd.DataFrame:
+def curves(fit: FitResult, other: FitResult, response: str) -> pd.DataFrame:
     """Lines of a response along the fitted range: main predictor, ``mean, lower, upper``, ``refit``."""
     path = prediction.curve_data(fit, fit.data)
     for parameter, column in fit.system.groups.items():

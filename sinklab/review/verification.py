@@ -1,8 +1,4 @@
-"""Recompute a table package from its stated inputs and name every difference.
-
-Stored against recomputed, cell by cell.
-
-How far a recomputed number may lie from the stored one, for every column of a table.
+"""A table package against its recomputation: every number under the tolerance of its kind, every difference named.
 
 ============================ ====================================================================
 number                       tolerance
@@ -21,23 +17,390 @@ A fit that counts as converged can gain no more than :data:`sinklab.fitting.sear
 log-likelihood, which moves no estimate by a thousandth of its standard error. Standard errors and
 limits that come from a bootstrap carry its Monte Carlo error on top; all numbers of a posterior agree
 within the Monte Carlo error of its effective number of draws.
-
-Differences that a recomputation found, each in one line for people.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sinklab.language import SinklabError, tr
-from sinklab.review.recompute import Input, Inputs, frames_again, frames_of, noise_of, pool_again, refit
+from sinklab.results.fit_result import Certificate
+from sinklab.review.recompute import Input, Recomputation, frames_again
 from sinklab.tables import checks, package, table
 from sinklab.tables.comparison import absent, by_key, shown
 from sinklab.tables.schema import FILES, KEYS
 
-# --- How far a recomputed number may lie from the stored one, for every column of a table.
+#: Files of a model that are compared.
+_COMPARED = (
+    "models equations coefficients covariance residual_correlation random_effects ranges indices"
+).split()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One number or word of a table and what the recomputation gives for it.
+
+    ``deviation`` is the difference in units of ``tolerance``: 1 or less agrees. Words have no
+    tolerance, and a deviation of 0 or infinity.
+    """
+
+    file: str
+    row: str
+    column: str
+    stored: object
+    recomputed: object
+    tolerance: float
+    deviation: float
+
+    @property
+    def agreed(self) -> bool:
+        """Whether stored and recomputed agree."""
+        return self.deviation <= 1
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a recomputation found.
+
+    ``problems`` are faults of the package itself (a changed file, numbers that contradict each
+    other), ``inputs`` the files it was made from, ``comparisons`` every number, ``missing`` what
+    could not be recomputed and why.
+    """
+
+    ref: str
+    problems: tuple[str, ...]
+    inputs: tuple[Input, ...]
+    comparisons: tuple[Comparison, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def agreed(self) -> bool:
+        """Whether everything could be recomputed and nothing differs."""
+        return not (self.problems or self.missing or self.differences())
+
+    def differences(self) -> list[str]:
+        """One line for each input file and each number that differs."""
+        # Absent files are named in ``missing``, with what to do.
+        lines = [input_line(i) for i in self.inputs if not i.agreed and (i.found or not self.missing)]
+        worst = sorted((c for c in self.comparisons if not c.agreed), key=lambda c: -c.deviation)
+        return lines + [number_line(c) for c in worst]
+
+    def summary(self) -> pd.DataFrame:
+        """Count of the numbers compared and agreed by file, and the largest deviation in tolerances."""
+        frame = pd.DataFrame(
+            [(c.file, c.agreed, c.deviation) for c in self.comparisons],
+            columns=["file", "agreed", "deviation"],
+        )
+        grouped = frame.groupby("file", sort=False)
+        return grouped.agg(
+            n=("agreed", "size"), n_agreed=("agreed", "sum"), largest=("deviation", "max")
+        ).reset_index()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types."""
+        return {
+            "table": self.ref,
+            "agreed": self.agreed,
+            "problems": list(self.problems),
+            "inputs": [asdict(i) | {"agreed": i.agreed} for i in self.inputs],
+            "missing": list(self.missing),
+            "differences": self.differences(),
+            "summary": self.summary().to_dict("records"),
+            "comparisons": [asdict(c) | {"agreed": c.agreed} for c in self.comparisons],
+        }
+
+
+def verify(ref: str | Path, root: str | Path | None = None, data: Sequence[str | Path] = ()) -> Verification:
+    """Recompute a table package.
+
+    The package is checked by itself; each model is fitted again with the data, equations, method,
+    variance functions, correction, level and seed that it names (bootstraps included), scalar values
+    are pooled again, and every number is compared under its tolerance. A table edited by hand is
+    recomputed too, so that the edited numbers are named.
+
+    Parameters
+    ----------
+    ref : path or str
+        Folder, id or ``id@version``.
+    root : path, optional
+        Folder of the tables; ``params/`` when left out.
+    data : sequence of path
+        Own data files, for tables made from plain files.
+
+    Returns
+    -------
+    verification : Verification
+
+    Raises
+    ------
+    TableError
+        There is no such table.
+    """
+    return recomputed(table.resolve(ref, root), data)[0]
+
+
+def recomputed(folder: Path, data: Sequence[str | Path] = ()) -> tuple[Verification, Recomputation | None]:
+    """What the recomputation of a package found, and the recomputation; None where its files cannot be read."""
+    problems = list(checks.validate(folder))
+    descriptor = package.read_descriptor(folder)
+    name = f"{descriptor.get('name')}@{descriptor.get('version')}"
+    frames, faults = package.read_files(folder, descriptor)
+    if faults:
+        # Validation has said which file and why.
+        missing = tr("the files of the package cannot be read", "无法读取参数表文件")
+        return Verification(name, tuple(problems), (), (), (missing,)), None
+    again = Recomputation(frames, frames.pop("provenance"), data)
+    comparisons = _Comparison(again, descriptor, problems).all()
+    inputs = again.inputs
+    missing = tuple(dict.fromkeys(inputs.missing))
+    found = Verification(name, tuple(problems), tuple(inputs.checked.values()), tuple(comparisons), missing)
+    return found, again
+
+
+# Stored beside recomputed
+
+
+class _Comparison:
+    """Goes through a package once; ``problems`` learns what cannot even be fitted."""
+
+    def __init__(self, again: Recomputation, descriptor, problems: list[str]):
+        self.again, self.frames, self.about = again, again.frames, again.about
+        self.name, self.version, self.problems = descriptor.get("name"), descriptor.get("version"), problems
+        self.found: list[Comparison] = []
+
+    def all(self) -> list[Comparison]:
+        frames, whole, made, inputs = self.frames, True, {}, self.again.inputs
+        source = next((s for s in self.about.data if s.get("recipe")), None)
+        # Files by the notebook that made the table; None when it cannot be run.
+        self.noted = {}
+        if source is not None:
+            inputs.check(source)
+            self.noted = frames_again(source["recipe"], self.name, self.version, inputs)
+        if "models" in frames:
+            made = self._models()
+            whole = "models" in made and len(made["models"]) == len(frames["models"])
+        if "values" in frames:
+            pooled = self.again.pooled() if self.noted == {} else (self.noted or {}).get("values")
+            if pooled is not None:
+                pooled = pooled.reindex(columns=[field.name for field in FILES["values"]])
+                self.found += compare_file("values", frames["values"], pooled)
+        if whole and not inputs.missing:
+            self._checks(made)
+        return self.found
+
+    def _models(self) -> dict:
+        """Compare every model, and return the recomputed files of those that could be fitted."""
+        made = []
+        for key in self.frames["models"]["model_id"]:
+            record = self.about.models.get(key)
+            if record is None:
+                self.problems.append(tr(f"{key}: no record of its origin", f"{key}：没有来历记录"))
+            elif record.source.get("recipe"):
+                # Its notebook pooled it, or chose its trees: no engine and no filter says how.
+                if self.noted and key in set(self.noted["models"]["model_id"]):
+                    new = {n: f[f["model_id"] == key] for n, f in self.noted.items() if n in _COMPARED}
+                    rows = self.frames["coefficients"].query("model_id == @key")
+                    se = {_label(row): float(row["se"]) for row in rows.to_dict("records")}
+                    self._files(key, new, se)
+                    made.append(new)
+            else:
+                try:
+                    fit = self.again.fit(key)
+                    new = None if fit is None else self.again.files(key)
+                except (SinklabError, ArithmeticError, ValueError) as error:
+                    # Other data than stated may break a fit in any of its steps; that is a finding, not a crash.
+                    said = tr(f"{key}: cannot be fitted again: {error}", f"{key}：无法重新拟合：{error}")
+                    self.problems.append(said)
+                    continue
+                if fit is not None:
+                    self._fitted(key, record, fit, new)
+                    made.append(new)
+        parts = {name: [new[name] for new in made if name in new] for name in _COMPARED}
+        return {name: pd.concat(found, ignore_index=True) for name, found in parts.items() if found}
+
+    def _fitted(self, key, record, fit, new) -> None:
+        """Compare the sample (fingerprint and counts), the files and the draws of a model."""
+        for name in ("fingerprint", "n_read", "n_used"):
+            if record.source.get(name) is not None:
+                found = _word("provenance", key, name, record.source[name], fit.source.get(name))
+                self.found.append(found)
+        se = dict(zip(fit.labels, fit.parameters["se"].astype(float), strict=True))
+        self._files(key, new, se, *_noise(record))
+        drawn = self.frames["draws"][self.frames["draws"]["model_id"] == key]
+        lost = [label for label in fit.labels if label not in drawn]
+        self.found += [_row("draws", f"{key}, {label}", None, "present") for label in lost]
+        if not lost:
+            self.found += compare_draws(key, drawn, fit)
+
+    def _files(self, key, new, se, *noise) -> None:
+        for name in _COMPARED:
+            if name in self.frames or name in new:
+                stored = self.frames[name].query("model_id == @key") if name in self.frames else None
+                self.found += compare_file(name, stored, new.get(name), se, *noise)
+
+    def _checks(self, made) -> None:
+        again = checks.run_checks({**self.frames, **made, "checks": None}, str(self.name))
+        # Checks of all models stand in one file: the noisiest posterior among them counts.
+        noises = [n for n, drawn in map(_noise, self.about.models.values()) if drawn]
+        told = compare_file(
+            "checks", self.frames["checks"], again, None, min(noises, default=0), bool(noises)
+        )
+        limits = [c for c in told if c.column == "threshold"]
+        self.found += [c for c in told if c.column != "threshold"] + [c for c in limits if not c.agreed]
+
+
+def _noise(record) -> tuple[int, bool]:
+    """Effective number of draws behind the uncertainty of a model, and whether its estimates are drawn too."""
+    certificate = Certificate.from_dict(record.certificate)
+    if record.method == "bayes":
+        ess = (certificate.checks or {}).get("ess_bulk") or {}
+        return max(int(ess.get("value") or 0), 1), True
+    return int((certificate.bootstrap or {}).get("n") or 0), False
+
+
+def _label(row) -> str:
+    return f"{row['name']}[{row['group']}]" if row["group"] else row["name"]
+
+
+#: Columns of words that a recomputation gives anew.
+WORDS = {
+    "models": ("method", "correction_kind"),
+    "equations": ("role", "predictors", "variance_kind", "variance_by"),
+    "coefficients": ("interval_kind",),
+    "values": ("family",),
+    "checks": ("passed",),
+}
+#: Numbers that are settings, not results: they enter the recomputation.
+SETTINGS = {"models": ("level", "seed"), "coefficients": ("level",), "values": ("level",)}
+
+
+def compare_file(
+    name: str, stored, recomputed, se=None, n_draw: int = 0, drawn: bool = False
+) -> list[Comparison]:
+    """Compare one file of a package.
+
+    Parameters
+    ----------
+    name : str
+        Key of :data:`sinklab.tables.schema.FILES`.
+    stored, recomputed : DataFrame
+    se : dict of float, optional
+        Standard error by coefficient label.
+    n_draw, drawn : int, bool
+        See :func:`tolerance`.
+
+    Returns
+    -------
+    comparisons : list of Comparison
+        Every number and word; rows that only one side has are a disagreement.
+    """
+    keys = KEYS[name]
+    before, after = by_key(stored, keys), by_key(recomputed, keys)
+    found = [_row(name, shown(k), "present", None) for k in before if k not in after]
+    found += [_row(name, shown(k), None, "present") for k in after if k not in before]
+    for key in (k for k in before if k in after):
+        width = _standard_errors(name, before[key], se or {})
+        for field in FILES[name]:
+            a, b = before[key][field.name], after[key][field.name]
+            if field.name in keys or field.name in SETTINGS.get(name, ()) or (absent(a) and absent(b)):
+                continue
+            if field.name in WORDS.get(name, ()):
+                found.append(_word(name, shown(key), field.name, a, b))
+            elif field.type in ("number", "integer"):
+                allowed = tolerance(name, field.name, np.nan if absent(a) else a, width, n_draw, drawn)
+                found.append(_number(name, key, field, a, b, allowed))
+    return found
+
+
+def _standard_errors(name, row, se) -> tuple[float, float]:
+    if name == "coefficients":
+        return se.get(_label(row), 0.0), 0.0
+    if name == "covariance":
+        return se.get(row["row"], 0.0), se.get(row["column"], 0.0)
+    return 0.0, 0.0
+
+
+def _word(name, row, column, a, b) -> Comparison:
+    return Comparison(name, row, column, a, b, 0.0, 0.0 if a == b else np.inf)
+
+
+def _row(name, row, stored, recomputed) -> Comparison:
+    """A row, or column of draws, that only one side has."""
+    return Comparison(name, row, "", stored, recomputed, 0.0, np.inf)
+
+
+def _number(name, key, field, a, b, allowed) -> Comparison:
+    if absent(a) or absent(b):
+        return Comparison(name, shown(key), field.name, a, b, 0.0, np.inf)
+    if field.type == "integer":
+        allowed = 0.0
+    apart = 0.0 if a == b else abs(float(a) - float(b))
+    deviation = 0.0 if apart == 0 else apart / allowed if allowed > 0 else np.inf
+    return Comparison(name, shown(key), field.name, a, b, float(allowed), float(deviation))
+
+
+def compare_draws(key: str, stored, fit) -> list[Comparison]:
+    """Compare stored draws with the distribution that the recomputed fit gives, by Monte Carlo error.
+
+    Parameters
+    ----------
+    key : str
+        Id of the model.
+    stored : DataFrame, shape (n_draw, k)
+        The joint draws of the table.
+    fit : FitResult
+        Recomputed; its own draws when it has some (bootstrap), else its estimates and covariance.
+
+    Returns
+    -------
+    comparisons : list of Comparison
+        The largest deviation of the means, and of the variances and covariances, both after a
+        rotation to uncorrelated coordinates of unit variance.
+    """
+    # Refits are compared with refits as they stand; only draws from a covariance have a scale of their own.
+    on_log = fit.log_coefficients() & (fit.stored_draws is None)
+    raw = stored[fit.labels].to_numpy(float)
+    lowest = {label: raw[:, i].min() for i, label in enumerate(fit.labels) if on_log[i]}
+    if any(low <= 0 for low in lowest.values()):
+        return [
+            Comparison("draws", f"{key}, {label}", "sign", float(low), "positive", 0.0, np.inf)
+            for label, low in lowest.items()
+            if low <= 0
+        ]
+    drawn = _scaled(raw, on_log)
+    if fit.stored_draws is not None:
+        other = _scaled(fit.stored_draws.to_numpy(float), on_log)
+        centre, covariance, n_other = other.mean(axis=0), np.atleast_2d(np.cov(other.T)), len(other)
+    else:
+        scale = np.where(on_log, 1 / fit.values, 1.0)
+        centre = _scaled(fit.values[None, :], on_log)[0]
+        covariance, n_other = fit.covariance.to_numpy() * np.outer(scale, scale), np.inf
+    size = np.sqrt(np.clip(np.diag(covariance), 1e-300, None))
+    roots, vectors = np.linalg.eigh(covariance / np.outer(size, size))
+    kept = roots > 1e-10 * roots[-1]
+    white = ((drawn - centre) / size) @ vectors[:, kept] / np.sqrt(roots[kept])
+    width = np.sqrt(1 / len(drawn) + 1 / n_other)
+    mean = np.abs(white.mean(axis=0)).max()
+    spread = np.abs(np.atleast_2d(np.cov(white.T)) - np.eye(kept.sum())).max()
+    told = (("centre", mean, MONTE_CARLO * width), ("spread", spread, MONTE_CARLO * np.sqrt(2) * width))
+    return [
+        Comparison("draws", key, column, float(apart), 0.0, float(allowed), float(apart / allowed))
+        for column, apart, allowed in told
+    ]
+
+
+def _scaled(draws, on_log) -> np.ndarray:
+    out = draws.copy()
+    out[:, on_log] = np.log(out[:, on_log])
+    return out
+
+
+# Tolerances
 
 ESTIMATE = 1e-3
 SPREAD = 1e-3
@@ -120,160 +483,7 @@ def _drawn(file, column, stored, se, noise) -> float:
     return noise * max(abs(stored), 1.0) if file in ("models", "indices", "checks") else noise * abs(stored)
 
 
-# --- Stored against recomputed, cell by cell.
-
-#: Columns of words that a recomputation gives anew.
-WORDS = {
-    "models": ("method", "correction_kind"),
-    "equations": ("role", "predictors", "variance_kind", "variance_by"),
-    "coefficients": ("interval_kind",),
-    "values": ("family",),
-    "checks": ("passed",),
-}
-#: Numbers that are settings, not results: they enter the recomputation.
-SETTINGS = {"models": ("level", "seed"), "coefficients": ("level",), "values": ("level",)}
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One number or word of a table and what the recomputation gives for it.
-
-    ``deviation`` is the difference in units of ``tolerance``: 1 or less agrees. Words have no
-    tolerance, and a deviation of 0 or infinity.
-    """
-
-    file: str
-    row: str
-    column: str
-    stored: object
-    recomputed: object
-    tolerance: float
-    deviation: float
-
-    @property
-    def agreed(self) -> bool:
-        """Whether stored and recomputed agree."""
-        return self.deviation <= 1
-
-
-def compare_file(
-    name: str, stored, recomputed, se=None, n_draw: int = 0, drawn: bool = False
-) -> list[Comparison]:
-    """Compare one file of a package.
-
-    Parameters
-    ----------
-    name : str
-        Key of :data:`sinklab.tables.schema.FILES`.
-    stored, recomputed : DataFrame
-    se : dict of float, optional
-        Standard error by coefficient label.
-    n_draw, drawn : int, bool
-        See :func:`sinklab.review.tolerances.tolerance`.
-
-    Returns
-    -------
-    comparisons : list of Comparison
-        Every number and word; rows that only one side has are a disagreement.
-    """
-    keys = KEYS[name]
-    before, after = by_key(stored, keys), by_key(recomputed, keys)
-    found = [Comparison(name, shown(k), "", "present", None, 0.0, np.inf) for k in before if k not in after]
-    found += [Comparison(name, shown(k), "", None, "present", 0.0, np.inf) for k in after if k not in before]
-    for key in (k for k in before if k in after):
-        width = _standard_errors(name, before[key], se or {})
-        for field in FILES[name]:
-            a, b = before[key][field.name], after[key][field.name]
-            if field.name in keys or field.name in SETTINGS.get(name, ()) or (absent(a) and absent(b)):
-                continue
-            if field.name in WORDS.get(name, ()):
-                found.append(_word(name, key, field.name, a, b))
-            elif field.type in ("number", "integer"):
-                allowed = tolerance(name, field.name, np.nan if absent(a) else a, width, n_draw, drawn)
-                found.append(_number(name, key, field, a, b, allowed))
-    return found
-
-
-def _standard_errors(name, row, se) -> tuple[float, float]:
-    if name == "coefficients":
-        label = f"{row['name']}[{row['group']}]" if row["group"] else row["name"]
-        return se.get(label, 0.0), 0.0
-    if name == "covariance":
-        return se.get(row["row"], 0.0), se.get(row["column"], 0.0)
-    return 0.0, 0.0
-
-
-def _word(name, key, column, a, b) -> Comparison:
-    return Comparison(name, shown(key), column, a, b, 0.0, 0.0 if a == b else np.inf)
-
-
-def _number(name, key, field, a, b, allowed) -> Comparison:
-    if absent(a) or absent(b):
-        return Comparison(name, shown(key), field.name, a, b, 0.0, np.inf)
-    if field.type == "integer":
-        allowed = 0.0
-    apart = 0.0 if a == b else abs(float(a) - float(b))
-    deviation = 0.0 if apart == 0 else apart / allowed if allowed > 0 else np.inf
-    return Comparison(name, shown(key), field.name, a, b, float(allowed), float(deviation))
-
-
-def compare_draws(key: str, stored, fit) -> list[Comparison]:
-    """Compare stored draws with the distribution that the recomputed fit gives, by Monte Carlo error.
-
-    Parameters
-    ----------
-    key : str
-        Id of the model.
-    stored : DataFrame, shape (n_draw, k)
-        The joint draws of the table.
-    fit : FitResult
-        Recomputed; its own draws when it has some (bootstrap), else its estimates and covariance.
-
-    Returns
-    -------
-    comparisons : list of Comparison
-        The largest deviation of the means, and of the variances and covariances, both after a
-        rotation to uncorrelated coordinates of unit variance.
-    """
-    # Refits are compared with refits as they stand; only draws from a covariance have a scale of their own.
-    on_log = fit.log_coefficients() & (fit.stored_draws is None)
-    raw = stored[fit.labels].to_numpy(float)
-    lowest = {label: raw[:, i].min() for i, label in enumerate(fit.labels) if on_log[i]}
-    if any(low <= 0 for low in lowest.values()):
-        return [
-            Comparison("draws", f"{key}, {label}", "sign", float(low), "positive", 0.0, np.inf)
-            for label, low in lowest.items()
-            if low <= 0
-        ]
-    drawn = _scaled(raw, on_log)
-    if fit.stored_draws is not None:
-        other = _scaled(fit.stored_draws.to_numpy(float), on_log)
-        centre, covariance, n_other = other.mean(axis=0), np.atleast_2d(np.cov(other.T)), len(other)
-    else:
-        scale = np.where(on_log, 1 / fit.values, 1.0)
-        centre = _scaled(fit.values[None, :], on_log)[0]
-        covariance, n_other = fit.covariance.to_numpy() * np.outer(scale, scale), np.inf
-    size = np.sqrt(np.clip(np.diag(covariance), 1e-300, None))
-    roots, vectors = np.linalg.eigh(covariance / np.outer(size, size))
-    kept = roots > 1e-10 * roots[-1]
-    white = ((drawn - centre) / size) @ vectors[:, kept] / np.sqrt(roots[kept])
-    width = np.sqrt(1 / len(drawn) + 1 / n_other)
-    mean = np.abs(white.mean(axis=0)).max()
-    spread = np.abs(np.atleast_2d(np.cov(white.T)) - np.eye(kept.sum())).max()
-    told = (("centre", mean, MONTE_CARLO * width), ("spread", spread, MONTE_CARLO * np.sqrt(2) * width))
-    return [
-        Comparison("draws", key, column, float(apart), 0.0, float(allowed), float(apart / allowed))
-        for column, apart, allowed in told
-    ]
-
-
-def _scaled(draws, on_log) -> np.ndarray:
-    out = draws.copy()
-    out[:, on_log] = np.log(out[:, on_log])
-    return out
-
-
-# --- Differences that a recomputation found, each in one line for people.
+# Differences, each in one line for people
 
 
 def input_line(item: Input) -> str:
@@ -323,213 +533,3 @@ def number_line(c: Comparison) -> str:
 
 def _shown(value) -> str:
     return f"{value:.8g}" if isinstance(value, (float, np.floating)) else str(value)
-
-
-# --- Recompute a table package from its stated inputs and name every difference.
-
-_COMPARED = (
-    "models",
-    "equations",
-    "coefficients",
-    "covariance",
-    "residual_correlation",
-    "random_effects",
-    "ranges",
-    "indices",
-)
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What a recomputation found.
-
-    ``problems`` are faults of the package itself (a changed file, numbers that contradict each
-    other), ``inputs`` the files it was made from, ``comparisons`` every number, ``missing`` what
-    could not be recomputed and why.
-    """
-
-    ref: str
-    problems: tuple[str, ...]
-    inputs: tuple[Input, ...]
-    comparisons: tuple[Comparison, ...]
-    missing: tuple[str, ...]
-
-    @property
-    def agreed(self) -> bool:
-        """Whether everything could be recomputed and nothing differs."""
-        return not (self.problems or self.missing or self.differences())
-
-    def differences(self) -> list[str]:
-        """One line for each input file and each number that differs."""
-        # Absent files are named in ``missing``, with what to do.
-        lines = [input_line(i) for i in self.inputs if not i.agreed and (i.found or not self.missing)]
-        worst = sorted((c for c in self.comparisons if not c.agreed), key=lambda c: -c.deviation)
-        return lines + [number_line(c) for c in worst]
-
-    def summary(self) -> pd.DataFrame:
-        """Count of the numbers compared and agreed by file, and the largest deviation in tolerances."""
-        frame = pd.DataFrame(
-            [(c.file, c.agreed, c.deviation) for c in self.comparisons],
-            columns=["file", "agreed", "deviation"],
-        )
-        grouped = frame.groupby("file", sort=False)
-        return grouped.agg(
-            n=("agreed", "size"), n_agreed=("agreed", "sum"), largest=("deviation", "max")
-        ).reset_index()
-
-    def to_json(self) -> dict:
-        """Plain types."""
-        return {
-            "table": self.ref,
-            "agreed": self.agreed,
-            "problems": list(self.problems),
-            "inputs": [asdict(i) | {"agreed": i.agreed} for i in self.inputs],
-            "missing": list(self.missing),
-            "differences": self.differences(),
-            "summary": self.summary().to_dict("records"),
-            "comparisons": [asdict(c) | {"agreed": c.agreed} for c in self.comparisons],
-        }
-
-
-def verify(ref, root=None, data=()) -> Verification:
-    """Recompute a table package.
-
-    The package is checked by itself; each model is fitted again with the data, equations, method,
-    variance functions, correction, level and seed that it names (bootstraps included), scalar values
-    are pooled again, and every number is compared under the tolerances of
-    :mod:`sinklab.review.tolerances`. A table edited by hand is recomputed too, so that the
-    edited numbers are named.
-
-    Parameters
-    ----------
-    ref : path or str
-        Folder, id or ``id@version``.
-    root : path, optional
-        Folder of the tables; ``params/`` when left out.
-    data : sequence of path
-        Own data files, for tables made from plain files.
-
-    Returns
-    -------
-    verification : Verification
-
-    Raises
-    ------
-    TableError
-        There is no such table.
-    """
-    folder = table.resolve(ref, root)
-    problems = list(checks.validate(folder))
-    descriptor = package.read_descriptor(folder)
-    name = f"{descriptor.get('name')}@{descriptor.get('version')}"
-    frames, faults = package.read_files(folder, descriptor)
-    inputs = Inputs(data)
-    comparisons: list[Comparison] = []
-    if faults:
-        # Validation has said which file and why.
-        missing = [tr("the files of the package cannot be read", "无法读取参数表文件")]
-        return Verification(name, tuple(problems), (), (), tuple(missing))
-    about = frames.pop("provenance")
-    recomputed = dict(frames)
-    whole = True
-    again = _again(about, descriptor, inputs)
-    if "models" in frames:
-        made = _models(frames, about, inputs, problems, comparisons, again)
-        whole = "models" in made and len(made["models"]) == len(frames["models"])
-        recomputed |= made
-    if "values" in frames:
-        pooled = pool_again(frames["values"], about, inputs) if again == {} else (again or {}).get("values")
-        if pooled is not None:
-            full = pooled.reindex(columns=[f.name for f in FILES["values"]])
-            comparisons += compare_file("values", frames["values"], full)
-    if whole and not inputs.missing:
-        comparisons += _checks(frames, recomputed, descriptor.get("name"), about)
-    checked = tuple(inputs.checked.values())
-    return Verification(
-        name, tuple(problems), checked, tuple(comparisons), tuple(dict.fromkeys(inputs.missing))
-    )
-
-
-def _again(about, descriptor, inputs) -> dict | None:
-    """Files of the table by the notebook that made it; nothing when no notebook is recorded or can be run."""
-    source = next((s for s in about.data if s.get("recipe")), None)
-    if source is None:
-        return {}
-    inputs.check(source)
-    return frames_again(source["recipe"], descriptor.get("name"), descriptor.get("version"), inputs)
-
-
-def _models(frames, about, inputs, problems, comparisons, again) -> dict:
-    """Refit every model, compare it, and return the recomputed files of those that succeeded."""
-    made = []
-    for key in frames["models"]["model_id"]:
-        record = about.models.get(key)
-        if record is None:
-            problems.append(tr(f"{key}: no record of its origin", f"{key}：没有来历记录"))
-            continue
-        if record.source.get("recipe"):
-            # Its notebook pooled it, or chose its trees: no engine and no filter says how.
-            if again and key in set(again["models"]["model_id"]):
-                new = {name: f[f["model_id"] == key] for name, f in again.items() if name in _COMPARED}
-                rows = frames["coefficients"].query("model_id == @key").to_dict("records")
-                se = {r["name"] + (f"[{r['group']}]" if r["group"] else ""): float(r["se"]) for r in rows}
-                comparisons += _files(frames, new, key, se)
-                made.append(new)
-            continue
-        try:
-            fit = refit(frames, key, record, inputs)
-            if fit is None:
-                continue
-            new = frames_of(fit, key, frames)
-        except (SinklabError, ArithmeticError, ValueError) as error:
-            # Other data than stated may break a fit in any of its steps; that is a finding, not a crash.
-            problems.append(tr(f"{key}: cannot be fitted again: {error}", f"{key}：无法重新拟合：{error}"))
-            continue
-        comparisons += _sample(key, record.source, fit)
-        comparisons += _one_model(frames, new, key, record, fit)
-        made.append(new)
-    return {
-        name: pd.concat([new[name] for new in made if name in new], ignore_index=True)
-        for name in _COMPARED
-        if any(name in new for new in made)
-    }
-
-
-def _sample(key, source, fit) -> list[Comparison]:
-    """Data of the fit: fingerprint and counts."""
-    found = []
-    for name in ("fingerprint", "n_read", "n_used"):
-        a, b = source.get(name), fit.source.get(name)
-        if a is not None:
-            found.append(Comparison("provenance", key, name, a, b, 0.0, 0.0 if a == b else np.inf))
-    return found
-
-
-def _one_model(frames, new, key, record, fit) -> list[Comparison]:
-    se = dict(zip(fit.labels, fit.parameters["se"].astype(float), strict=True))
-    found = _files(frames, new, key, se, *noise_of(record))
-    drawn = frames["draws"][frames["draws"]["model_id"] == key]
-    absent = [label for label in fit.labels if label not in drawn]
-    if absent:
-        lines = [Comparison("draws", f"{key}, {label}", "", None, "present", 0.0, np.inf) for label in absent]
-        return found + lines
-    return found + compare_draws(key, drawn, fit)
-
-
-def _files(frames, new, key, se, *noise) -> list[Comparison]:
-    found = []
-    for name in _COMPARED:
-        if name in frames or name in new:
-            stored = frames[name][frames[name]["model_id"] == key] if name in frames else None
-            found += compare_file(name, stored, new.get(name), se, *noise)
-    return found
-
-
-def _checks(frames, recomputed, table_id, about) -> list[Comparison]:
-    again = checks.run_checks({**recomputed, "checks": None}, str(table_id))
-    # Checks of all models stand in one file: the noisiest posterior among them counts.
-    noises = [n for n, drawn in map(noise_of, about.models.values()) if drawn]
-    found = compare_file("checks", frames["checks"], again, None, min(noises, default=0), bool(noises))
-    return [c for c in found if c.column != "threshold"] + [
-        c for c in found if c.column == "threshold" and not c.agreed
-    ]

@@ -1,15 +1,13 @@
-"""The text of a Word file in pieces that can be compared: paragraphs, and rows of tables.
-
-Tracked insertions count as text and tracked deletions do not, as if all were accepted; what was
-tracked is remembered by piece. Results of fields (contents, numbers of tables, references) are left
-out of the numbers, since Word works them out by itself, and so are formulas, which are compared whole.
-Text boxes, footnotes and endnotes count as text too: a number may hide there.
-
-Word files from outside: opened only when they are what they claim to be.
+"""Word files from outside, opened only when they are what they claim to be, and their text in pieces to compare.
 
 A draft that comes back by mail is untrusted. Nothing is unpacked to disk, no part may grow beyond a
 limit while it is read (whatever its header says), no document type or entity is accepted, names of
 parts stay inside the archive. Links to other places are never followed; they are listed.
+
+The pieces are paragraphs, and rows of tables. Tracked insertions count as text and tracked deletions do not,
+as if all were accepted; what was tracked is remembered by piece. Results of fields (contents, numbers of
+tables, references) are left out of the numbers, since Word works them out by itself, and so are formulas,
+which are compared whole. Text boxes, footnotes and endnotes count as text too: a number may hide there.
 """
 
 import io
@@ -17,12 +15,11 @@ import re
 import zipfile
 import zlib
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from pathlib import Path, PurePosixPath
 from xml.parsers import expat
 
 from sinklab.language import DraftError, tr
-
-# --- Word files from outside: opened only when they are what they claim to be.
 
 #: Limits of a document: bytes of the file, parts, bytes of all parts and of one part of XML, times that one may grow.
 MOST_BYTES = 100 * 2**20
@@ -33,12 +30,14 @@ MOST_GROWTH = 200
 #: Parts smaller than this may grow as they like: XML of a few letters packs well.
 SMALL = 2**20
 
-_W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
-_M = "http://schemas.openxmlformats.org/officeDocument/2006/math"
-_W14 = "http://schemas.microsoft.com/office/word/2010/wordml"
-_W15 = "http://schemas.microsoft.com/office/word/2012/wordml"
-_SPACES = {"w": _W, "m": _M, "w14": _W14, "w15": _W15}
+_SPACES = {
+    "w": "http://schemas.openxmlformats.org/wordprocessingml/2006/main",
+    "m": "http://schemas.openxmlformats.org/officeDocument/2006/math",
+    "w14": "http://schemas.microsoft.com/office/word/2010/wordml",
+    "w15": "http://schemas.microsoft.com/office/word/2012/wordml",
+}
 DOCUMENT = "word/document.xml"
+_BROKEN = (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, zlib.error)
 
 
 def tag(name: str) -> str:
@@ -128,14 +127,7 @@ class WordFile:
             with self._archive.open(self._parts[name]) as stream:
                 # The size in the header may lie; one byte more than allowed tells.
                 content = stream.read(most + 1)
-        except (
-            zipfile.BadZipFile,
-            EOFError,
-            OSError,
-            NotImplementedError,
-            RuntimeError,
-            zlib.error,
-        ) as error:
+        except _BROKEN as error:
             raise self._refused(tr(f"part {name!r}: {error}", f"部件 {name!r}：{error}")) from error
         if len(content) > most:
             raise self._bomb(name)
@@ -145,16 +137,6 @@ class WordFile:
     def _parsed(self, name, content):
         from lxml import etree
 
-        self._no_entities(name, content)
-        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-        try:
-            return etree.fromstring(content, parser)
-        except etree.XMLSyntaxError as error:
-            raise self._refused(tr(f"part {name!r}: {error}", f"部件 {name!r}：{error}")) from error
-
-    def _no_entities(self, name, content):
-        """Refuse a document type before anything in it is worked out, in whatever encoding it is written."""
-
         def refuse(*_):
             raise self._refused(
                 tr(
@@ -163,21 +145,19 @@ class WordFile:
                 )
             )
 
+        # A document type is refused before anything in it is worked out, in whatever encoding it is written.
         reader = expat.ParserCreate()
-        reader.StartDoctypeDeclHandler = refuse
-        reader.EntityDeclHandler = refuse
+        reader.StartDoctypeDeclHandler = reader.EntityDeclHandler = refuse
+        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
         try:
             reader.Parse(content, True)
-        except expat.ExpatError as error:
+            return etree.fromstring(content, parser)
+        except (expat.ExpatError, etree.XMLSyntaxError) as error:
             raise self._refused(tr(f"part {name!r}: {error}", f"部件 {name!r}：{error}")) from error
 
     def _bomb(self, name):
-        return self._refused(
-            tr(
-                f"{name} would unpack to far more than a document needs",
-                f"{name} 解压后远超文档所需大小",
-            )
-        )
+        en, zh = "would unpack to far more than a document needs", "解压后远超文档所需大小"
+        return self._refused(tr(f"{name} {en}", f"{name} {zh}"))
 
     def _refused(self, why) -> DraftError:
         return DraftError(
@@ -194,30 +174,19 @@ def _content(source, name) -> bytes:
     path = Path(source)
     if not path.is_file():
         raise DraftError(tr(f"{path}: no such file", f"{path}：文件不存在"))
-    size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise DraftError(
-            tr(
-                f"{name}: {size / 2**20:.0f} MB; at most {MOST_BYTES / 2**20:.0f} MB",
-                f"{name}：{size / 2**20:.0f} MB，上限 {MOST_BYTES / 2**20:.0f} MB",
-            )
-        )
+    size, most = (f"{count / 2**20:.0f} MB" for count in (path.stat().st_size, MOST_BYTES))
+    if path.stat().st_size > MOST_BYTES:
+        raise DraftError(tr(f"{name}: {size}; at most {most}", f"{name}：{size}，上限 {most}"))
     return path.read_bytes()
 
 
 def _leaves(name: str) -> bool:
     """Whether a name of a part would lead out of a folder on any system."""
-    return (
-        not name
-        or "\\" in name
-        or "\x00" in name
-        or ":" in name.split("/")[0]
-        or name.startswith("/")
-        or ".." in PurePosixPath(name).parts
-    )
+    strange = any(mark in name for mark in ("\\", "\x00")) or ":" in name.split("/")[0]
+    return not name or strange or name.startswith("/") or ".." in PurePosixPath(name).parts
 
 
-# --- The text of a Word file in pieces that can be compared: paragraphs, and rows of tables.
+# The text in pieces
 
 #: Stand for a formula and for the result of a field in the text of a piece.
 FORMULA, FIELD = "\ufffc", "\ufffb"
@@ -271,22 +240,15 @@ class Piece:
 def pieces(file: WordFile) -> list[Piece]:
     """All pieces of a document, in the order of the text."""
     body = file.xml(DOCUMENT).find(tag("w:body"))
-    walk = _Walk(_style_names(file))
+    styles = file.xml("word/styles.xml")
+    every = () if styles is None else styles.iter(tag("w:style"))
+    names = {style.get(tag("w:styleId"), ""): style.find(tag("w:name")) for style in every}
+    walk = _Walk({key: name.get(tag("w:val"), "") for key, name in names.items() if name is not None})
     for notes in (None, "footnote", "endnote"):
         root = body if notes is None else file.xml(f"word/{notes}s.xml")
         for element in (root,) if notes is None else root if root is not None else ():
             walk.blocks(element)
     return walk.found
-
-
-def _style_names(file) -> dict[str, str]:
-    styles = file.xml("word/styles.xml")
-    found = {}
-    for style in styles.iter(tag("w:style")) if styles is not None else ():
-        name = style.find(tag("w:name"))
-        if name is not None:
-            found[style.get(tag("w:styleId"), "")] = name.get(tag("w:val"), "")
-    return found
 
 
 class _Walk:
@@ -369,18 +331,14 @@ def read_paragraphs(cells, number: int, style: str) -> Piece:
         for element in paragraphs:
             reader.paragraph(element)
         texts.append("".join(reader.text[start:]).strip())
-    told = (
-        tuple(part)
-        for part in (reader.formulas, reader.fields, reader.comments, dict.fromkeys(reader.changes))
-    )
     return Piece(
         CELL.join(texts),
         number,
         style,
-        "",
-        "",
-        0,
-        *told,
+        formulas=tuple(reader.formulas),
+        fields=tuple(reader.fields),
+        comments=tuple(reader.comments),
+        changes=tuple(dict.fromkeys(reader.changes)),
         elements=[p for paragraphs in cells for p in paragraphs],
     )
 
@@ -473,3 +431,11 @@ def _bracket(element, name: str, usual: str) -> str:
     """Bracket around a part of a formula; programs leave out the usual ones."""
     told = element.find(f"{tag('m:dPr')}/{tag(name)}")
     return usual if told is None else told.get(tag("m:val"), usual)
+
+
+def likeness(a: str, b: str, least: float) -> float:
+    """How alike two texts are, from 0 to 1; 0 where they are less alike than ``least`` or one is empty."""
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    if not a or not b or matcher.real_quick_ratio() < least or matcher.quick_ratio() < least:
+        return 0.0
+    return matcher.ratio()

@@ -9,9 +9,10 @@ from desk_workbench import copied, write_carbon_fractions, write_fir
 
 from sinklab import paths
 from sinklab.drafts import description
+from sinklab.drafts.numbers import masked, plain, read_numbers
 from sinklab.drafts.rendering import Look, convert
 from sinklab.language import DraftError
-from sinklab.review.draft import _written, check_draft, masked, numbers, plain
+from sinklab.review.draft import _written, check_draft
 from sinklab.tables.table import Table
 
 NAME = "tree_biomass_cunninghamia"
@@ -204,7 +205,7 @@ def test_draft_is_known_by_its_title_and_unknown_ones_are_refused(english, tmp_p
     ],
 )
 def test_numbers_of_a_line(text, found):
-    assert [plain(t.text) for t in numbers(text)] == found
+    assert [plain(t.text) for t in read_numbers(text)] == found
 
 
 def test_masked_text_is_equal_for_other_numbers():

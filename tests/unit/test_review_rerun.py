@@ -20,12 +20,12 @@ heights = [4.0, 8.0]
 out_dir = "elsewhere"'''
 WORK = """import pandas as pd
 import sinklab as sl
-from sinklab import provenance
+from sinklab import paths
 
 mean = shares[1] * heights[0] + shares[3] * heights[1]
 row = {"name": "height[test]", "variable": "height", "unit": "m", "mean": mean, "sd": 1.0, "level": 0.95}
 row |= {"q025": mean - 2, "q975": mean + 2, "n": 2, "n_study": 1, "sources": "field", "interval_kind": "distribution"}
-source = {"spec": "file:own", "origin": "measured", "recipe": provenance.recipe("own.ipynb", globals())}
+source = {"spec": "file:own", "origin": "measured", "recipe": paths.recipe("own.ipynb", globals())}
 sl.Table.from_values(pd.DataFrame([row]), table_id, version, source=source).write()"""
 
 
@@ -138,10 +138,10 @@ def test_parameters_that_are_assigned_again_make_no_recipe(workbench):
 def test_every_notebook_of_the_repository_that_records_a_recipe_may(workbench):
     found = 0
     for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
-        if "provenance.recipe(" in path.read_text(encoding="utf-8"):
+        if "paths.recipe(" in path.read_text(encoding="utf-8"):
             paths.notebook_code(path)
             found += 1
-            assert f'provenance.recipe(\\"{path.name}\\"' in path.read_text(encoding="utf-8")
+            assert f'paths.recipe(\\"{path.name}\\"' in path.read_text(encoding="utf-8")
     assert found >= 7
 
 
