@@ -750,10 +750,10 @@ def _inputs(spot: Spot, items, values: dict, known: dict[str, list[Path]]) -> tu
 
 
 def _files_of(spot: Spot, source: str) -> list[Path]:
-    from sinklab.data import open_data
+    from sinklab.data import catalogue
 
     try:
-        return [Path(path) for path in open_data.files(source)]
+        return [Path(path) for path in catalogue.input_files(source)]
     except SinklabError as error:
         spot.report(str(error))
         return []
