@@ -16,86 +16,78 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from html import escape
+from typing import TYPE_CHECKING
 
 from sinklab import paths
 from sinklab.language import tr
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 #: Failed jobs that a cell lists; the index page has them all.
 LISTED = 20
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-def load_ipython_extension(shell) -> None:
+def load_ipython_extension(shell: "InteractiveShell") -> None:
     """Give a shell the magic."""
     shell.register_magic_function(sinklab_magic, "line", "sinklab")
 
 
 def sinklab_magic(line: str) -> None:
-    """Run a command of sinklab; ``run`` shows live progress."""
+    """Run a command of sinklab; ``run`` shows live progress, in one output that is brought up to date."""
     arguments = shlex.split(line, posix=os.name != "nt")
     planned = {"--dry-run", "--log-json", "--watch", "-h", "--help"} & set(arguments)
-    if arguments[:1] == ["run"] and not planned:
-        _run_jobs(arguments)
-    else:
-        _run_command(arguments)
+    if arguments[:1] != ["run"] or planned:
+        with closing(_said(arguments)) as lines:
+            for text in lines:
+                print(_COLOUR.sub("", text), end="")
+        return
+    from IPython.display import HTML, display
+
+    progress, shown = Progress(), display(HTML(""), display_id=True)
+    try:
+        with closing(_said([*arguments, "--log-json"])) as lines:
+            for text in lines:
+                progress.take(text)
+                shown.update(HTML(progress.html()))
+    finally:
+        shown.update(HTML(progress.html()))
 
 
-def _start(arguments, **more) -> subprocess.Popen:
+def _said(arguments: list[str]) -> Iterator[str]:
+    """Lines that a command prints; one that nobody listens to any more is interrupted, and then ends in order."""
     from sinklab.runs import kernels
 
-    environment = dict(os.environ) | {
-        "PYTHONPATH": kernels.environment(paths.root())["PYTHONPATH"],
-        "PYTHONUTF8": "1",
-        "SINKLAB_ROOT": str(paths.root()),
-    }
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "sinklab", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         cwd=paths.root(),
-        env=environment,
+        env=dict(os.environ)
+        | {
+            "PYTHONPATH": kernels.environment(paths.root())["PYTHONPATH"],
+            "PYTHONUTF8": "1",
+            "SINKLAB_ROOT": str(paths.root()),
+        },
         encoding="utf-8",
         errors="replace",
-        **more,
     )
-
-
-def _end(process: subprocess.Popen) -> None:
-    """Interrupt a command, which then ends in order."""
-    if process.poll() is None:
-        with suppress(OSError):
-            process.send_signal(signal.SIGTERM if os.name == "nt" else signal.SIGINT)
     try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _run_command(arguments) -> None:
-    process = _start(arguments, stderr=subprocess.STDOUT)
-    try:
-        for line in process.stdout:
-            print(_COLOUR.sub("", line), end="")
+        yield from process.stdout
     finally:
-        _end(process)
-
-
-def _run_jobs(arguments) -> None:
-    """Show a batch in one output that is brought up to date with every event."""
-    from IPython.display import HTML, display
-
-    process = _start([*arguments, "--log-json"], stderr=subprocess.STDOUT)
-    progress, shown = Progress(), display(HTML(""), display_id=True)
-    try:
-        for line in process.stdout:
-            progress.take(line)
-            shown.update(HTML(progress.html()))
-    finally:
-        _end(process)
-        shown.update(HTML(progress.html()))
+        if process.poll() is None:
+            with suppress(OSError):
+                process.send_signal(signal.SIGTERM if os.name == "nt" else signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 class Progress:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 from sinklab.language import RunError, tr
 
@@ -35,7 +37,7 @@ class NotebookFile:
         The file is missing, is not a notebook, or its parameters cell cannot be read.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path):
         self.path = path
         if not path.is_file():
             raise RunError(tr(f"{path}: no such notebook", f"{path}：找不到该笔记本"))
@@ -62,7 +64,14 @@ class NotebookFile:
                 )
             )
         if self.language.lower() != "python":
-            raise RunError(_other_kernel(path, spec.get("name"), self.language))
+            name = spec.get("name")
+            raise RunError(
+                tr(
+                    f"{path}: written for the kernel {name!r} ({self.language}), which is not one of this "
+                    "environment; jobs are executed by its Python",
+                    f"{path}：所用内核 {name!r}（{self.language}）不在此环境中；作业由本环境的 Python 执行",
+                )
+            )
         if find_spec("ipykernel") is None:
             raise RunError(
                 tr(
@@ -72,7 +81,7 @@ class NotebookFile:
             )
         self.parameters = _declared(found[0], path) if found else {}
 
-    def check(self, values: dict) -> list[tuple[str | None, str]]:
+    def check(self, values: dict[str, Any]) -> list[tuple[str | None, str]]:
         """Compare parameter values with what the notebook declares.
 
         Returns
@@ -95,7 +104,7 @@ class NotebookFile:
                 problems.append((None, text))
         return problems
 
-    def plain(self, values: dict) -> dict:
+    def plain(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the values with whole numbers as floats where the notebook asks for floats only."""
         found = dict(values)
         for name, value in values.items():
@@ -112,15 +121,6 @@ class NotebookFile:
             f"parameter {name!r} is not known to {self.path.name}; {hint or 'it knows: ' + known}",
             f"{self.path.name} 没有参数 {name!r}；{hint or '已有：' + known}",
         )
-
-
-def _other_kernel(path, name, language: str) -> str:
-    """Say that jobs are executed by the Python of this environment, whatever the kernel of it is called."""
-    return tr(
-        f"{path}: written for the kernel {name!r} ({language}), which is not one of this environment; "
-        "jobs are executed by its Python",
-        f"{path}：所用内核 {name!r}（{language}）不在此环境中；作业由本环境的 Python 执行",
-    )
 
 
 def accepts(kinds, value) -> bool:
@@ -149,7 +149,7 @@ def _wrong_type(parameter: Parameter, value) -> str:
     )
 
 
-def _declared(source: str, path) -> dict[str, Parameter]:
+def _declared(source: str, path: Path) -> dict[str, Parameter]:
     """Names, types and need of the assignments in a parameters cell."""
     try:
         body = ast.parse(source).body
@@ -163,41 +163,36 @@ def _declared(source: str, path) -> dict[str, Parameter]:
     found = {}
     for statement in body:
         if isinstance(statement, ast.Assign):
-            targets, annotation = statement.targets, None
+            targets, kinds = statement.targets, ()
         elif isinstance(statement, ast.AnnAssign):
-            targets, annotation = [statement.target], statement.annotation
+            targets, kinds = [statement.target], _annotated(statement.annotation)
         else:
             continue
-        required, default = _default(statement.value)
+        value = statement.value
+        required = value is None or (isinstance(value, ast.Constant) and value.value is Ellipsis)
+        if isinstance(statement, ast.Assign) and not required:
+            kinds = _kind_of_default(value)
         for target in targets:
             if isinstance(target, ast.Name):
-                found[target.id] = Parameter(target.id, _kinds(annotation, default), required)
+                found[target.id] = Parameter(target.id, kinds, required)
     return found
 
 
-def _default(node):
-    """Tell whether a value must be given, and the type of its default (None: not known)."""
-    if node is None or (isinstance(node, ast.Constant) and node.value is Ellipsis):
-        return True, None
-    try:
-        return False, type(ast.literal_eval(node)).__name__
-    except ValueError:
-        return False, None
-
-
-def _kinds(annotation, default: str | None) -> tuple[str, ...]:
-    """Give the accepted types: those of a plain annotation, else the type of the default."""
-    if annotation is not None:
-        names = _annotated(annotation)
-        return names if all(name in TYPES for name in names) else ()
-    known = default in TYPES and default != "NoneType"
-    return (default,) if known else ()
-
-
 def _annotated(node) -> tuple[str, ...]:
-    """Type names of an annotation: ``str | None`` gives both, ``dict[str, float]`` gives ``dict``."""
+    """Types of a plain annotation: ``str | None`` gives both, ``dict[str, float]`` ``dict``; none of another one."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return _annotated(node.left) + _annotated(node.right)
+        left, right = _annotated(node.left), _annotated(node.right)
+        return left + right if left and right else ()
     if isinstance(node, ast.Subscript):
         return _annotated(node.value)
-    return (ast.unparse(node),)
+    name = ast.unparse(node)
+    return (name,) if name in TYPES else ()
+
+
+def _kind_of_default(node) -> tuple[str, ...]:
+    """Type that a default stands for; none when it is not known, or None."""
+    try:
+        name = type(ast.literal_eval(node)).__name__
+    except ValueError:
+        return ()
+    return (name,) if name in TYPES and name != "NoneType" else ()

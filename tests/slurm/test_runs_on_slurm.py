@@ -14,7 +14,7 @@ from sinklab.runs import ledger
 from sinklab.runs.batch import run
 from sinklab.runs.reading import read_batch
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1200)]
 
 BATCH = """\
 notebook: behave.ipynb
@@ -80,7 +80,7 @@ def test_a_worker_that_is_cancelled_costs_the_task_it_was_at(slurm_here, workben
     process = run_in_background("trial", "--workers", "1")
     begun("one", workbench)
     subprocess.run(["scancel", *queued()], check=True)
-    assert process.wait(300) == 1
+    assert process.wait(600) == 1
     found = {name: r.reason or "ok" for name, r in ledger.read().items()}
     assert found == {"trial/one": "lost", "trial/two": "ok", "trial/three": "ok"}
 
@@ -110,7 +110,7 @@ def run_in_background(*arguments):
 def begun(job, workbench):
     """Wait until a notebook is in the midst of its behaviour."""
     part = workbench / "reports/runs/trial" / job / "behave.part.ipynb"
-    until = time.monotonic() + 120
+    until = time.monotonic() + 400
     while time.monotonic() < until:
         try:
             cells = json.loads(part.read_text(encoding="utf-8"))["cells"]
