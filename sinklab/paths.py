@@ -132,7 +132,7 @@ def atomic_folder(path):
 # --- Where a number comes from: hashes of files and data, versions of what computed it.
 
 #: Packages whose version can change a digit of a result.
-STACK = ("numpy", "pandas", "scipy", "sympy", "statsmodels", "pymc", "arviz", "nutpie", "numba", "pyarrow")
+STACK = ("numpy", "pandas", "scipy", "statsmodels", "pymc", "arviz", "nutpie", "numba", "pyarrow")
 
 
 def file_sha256(path) -> str:

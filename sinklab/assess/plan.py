@@ -49,7 +49,6 @@ import pandas as pd
 from scipy import stats
 
 from sinklab.assess.simulate import design_classes
-from sinklab.equations.compile import complete, parameters_of
 from sinklab.fitting.likelihood import mean_information
 from sinklab.fitting.system import SystemFit
 from sinklab.language import DataError, listing, tr
@@ -160,12 +159,12 @@ class Sampler:
             if values is None:
                 continue
             found = self._means(values, self.middles)
-            seen = complete(self.fit.system, {r: frame[r].to_numpy() for r in self.fit.system.free}, frame)
+            seen = self.fit.system.complete({r: frame[r].to_numpy() for r in self.fit.system.free}, frame)
             told = self._means(values, frame)
             for j, response in enumerate(responses):
                 error[i, j] = 100 * (found[response] / truth[response] - 1)
                 known = np.isfinite(seen[response])
-                p = self.fit.layout.count(parameters_of(self.fit.system, response))
+                p = self.fit.layout.count(self.fit.system.parameters_of[response])
                 mpe[i, j] = indices.evaluate(seen[response][known], told[response][known], p)["MPE"]
         return mpe, error
 

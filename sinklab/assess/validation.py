@@ -58,7 +58,6 @@ import pandas as pd
 from scipy import stats
 
 from sinklab.data.files import records
-from sinklab.equations.compile import complete, parameters_of
 from sinklab.equations.system import System
 from sinklab.fitting import fit
 from sinklab.fitting.resample import Refitter, jackknife
@@ -229,7 +228,7 @@ def validate(fit, scheme: str = "kfold:10", seed: int | None = None) -> Validati
                 f"验证方案 {scheme!r}：各折均无法重新拟合",
             )
         )
-    count = {r: fit.layout.count(parameters_of(fit.system, r)) for r in fit.system.responses}
+    count = {r: fit.layout.count(fit.system.parameters_of[r]) for r in fit.system.responses}
     return Validation(scheme, pd.concat(parts), count, failed)
 
 
@@ -254,7 +253,7 @@ def _predicted(fit, values, factors, rows, fold) -> list[pd.DataFrame]:
     free = fit.system.free
     means = fit.layout.at(rows, free, len(rows)).mean_and_jacobian(values)[0] * factors
     columns = {x: rows[x].to_numpy(float) for x in fit.system.predictors}
-    means = complete(fit.system, {r: means[:, j] for j, r in enumerate(free)}, columns)
+    means = fit.system.complete({r: means[:, j] for j, r in enumerate(free)}, columns)
     found = []
     for response in fit.system.responses:
         if response in rows:

@@ -6,10 +6,6 @@ A system becomes one graph: a left side that a later equation uses is the same n
 occurs in the mean and in its derivative is computed once. Derivatives are taken forward, node by
 node, so that a branch not taken never reaches the result.
 
-Parts of a system: what one equation brings by itself, and what identities make of the others.
-
-Parameter values and data as arrays, checked, however the caller holds them.
-
 Parameters that vary by group: one value for each level, looked up for every row.
 
 A parameter written ``a[site]`` becomes as many values as there are sites. A :class:`Layout` says
@@ -22,7 +18,6 @@ from functools import cached_property, partialmethod, reduce
 import numpy as np
 
 from sinklab.equations import functions
-from sinklab.equations.names import require
 from sinklab.equations.tree import (
     Call,
     Comparison,
@@ -287,16 +282,12 @@ class Program:
         return slots
 
     def run(self, start, theta):
-        """Values of the roots at ``theta`` of shape (k,) or (n_draw, k)."""
-        slots = start.copy()
-        if theta.ndim == 1:
-            for node, index in self.parameters:
-                slots[node] = theta[index]
-        else:
-            for node, index in self.parameters:
-                slots[node] = theta[:, index, None]
+        """Values of the roots at k numbers or arrays of one value for each row, or at draws (n_draw, k)."""
+        slots, draws = start.copy(), np.ndim(theta) == 2 if isinstance(theta, np.ndarray) else False
+        for node, index in self.parameters:
+            slots[node] = theta[:, index, None] if draws else theta[index]
         with np.errstate(all="ignore"):
-            if theta.ndim == 1:
+            if not draws:
                 for function, node, arguments in self.moving:
                     slots[node] = function(*[slots[a] for a in arguments])
             else:
@@ -345,6 +336,11 @@ class Compiled:
         index = {name: i for i, name in enumerate(self.parameters)}
         return [(i, index[name], node) for i, found in enumerate(slopes) for name, node in found.items()]
 
+    @property
+    def cells(self) -> list[tuple[int, int]]:
+        """Places (response, parameter) of the derivatives that are not 0 everywhere."""
+        return [(i, j) for i, j, _ in self._jacobian_cells]
+
     @cached_property
     def _full_program(self):
         cells = self._jacobian_cells
@@ -384,10 +380,7 @@ class Compiled:
         means : list of array
             One per response, of the shape that the operands give.
         """
-        moving = np.empty(len(self.parameters), dtype=object)
-        for i, value in enumerate(theta):
-            moving[i] = value
-        return self._mean_program.run(self._mean_program.start(columns), moving)
+        return self._mean_program.run(self._mean_program.start(columns), list(theta))
 
     def jacobian_tensor(self, theta, columns, n=None) -> np.ndarray:
         """Return the derivatives of the means, shape (n, m, k), at ``theta`` of shape (k,)."""
@@ -429,8 +422,13 @@ class Evaluator:
         return out
 
     def mean_and_jacobian(self, theta) -> tuple[np.ndarray, np.ndarray]:
-        """Means (n, m) and their derivatives (n, m, k) at ``theta`` of shape (k,), in one pass."""
-        theta = np.asarray(theta, dtype=float)
+        """Means (n, m) and their derivatives (n, m, k), in one pass.
+
+        Parameters
+        ----------
+        theta : array, shape (k,), or sequence of k floats and arrays, shape (n,)
+            A parameter that differs by row, such as that of a tree's group, is an array.
+        """
         m, k = len(self.compiled.responses), len(self.compiled.parameters)
         values = self.compiled._full_program.run(self._full_start, theta)
         slopes = np.zeros((self.n, m, k))
@@ -441,183 +439,6 @@ class Evaluator:
     def jacobian(self, theta) -> np.ndarray:
         """Return the derivatives of the means, shape (n, m, k), at ``theta`` of shape (k,)."""
         return self.mean_and_jacobian(theta)[1]
-
-
-# --- Parts of a system: what one equation brings by itself, and what identities make of the others.
-
-
-def _line(system, response):
-    return next(e for e in system.equations if e.response == response)
-
-
-def parameters_of(system, response) -> tuple[str, ...]:
-    """Parameters of a response once earlier left sides are substituted, in the order of the system."""
-    lines = {e.response: e for e in system.equations}
-    waiting, seen = [response], set()
-    while waiting:
-        found = {n.name for n in names(lines[waiting.pop()].right)} - seen
-        seen |= found
-        waiting += [name for name in found if name in lines]
-    return tuple(p for p in system.parameters if p in seen)
-
-
-def own_parameters(system, response) -> tuple[str, ...]:
-    """Parameters that appear first in this equation."""
-    earlier = set()
-    for equation in system.equations:
-        here = dict.fromkeys(n.name for n in names(equation.right))
-        if equation.response == response:
-            return tuple(p for p in here if p in system.parameters and p not in earlier)
-        earlier |= set(here)
-    return ()
-
-
-def inputs_of(system, response) -> tuple[str, ...]:
-    """Predictors and earlier left sides that stand in an equation as written."""
-    found = dict.fromkeys(n.name for n in names(_line(system, response).right))
-    return tuple(name for name in found if name not in system.parameters)
-
-
-def written_mean(system, response, values, known) -> np.ndarray:
-    """Mean of one equation as written, earlier left sides taken from ``known``.
-
-    Parameters
-    ----------
-    values : mapping of str to float
-        The parameters that stand in the equation; others are ignored.
-    known : mapping of str to array, shape (n,)
-        Predictors and earlier left sides.
-    """
-    present = [p for p in system.parameters if p in {n.name for n in names(_line(system, response).right)}]
-    compiled = Compiled((_line(system, response),), (response,), present)
-    n = len(next(iter(known.values())))
-    return compiled.mean_matrix(np.array([values[p] for p in present]), known, n)[:, 0]
-
-
-def complete(system, means, columns) -> dict[str, np.ndarray]:
-    """Add the identities to given means of the free responses.
-
-    Parameters
-    ----------
-    means : mapping of str to array, shape (n,)
-    columns : mapping of str to array, shape (n,)
-        The predictors.
-
-    Returns
-    -------
-    means : dict
-        All responses, in the order of the system.
-    """
-    out = dict(means)
-    if system.identities:
-        values, _ = _identities(system, means, columns)
-        out |= values
-    return {r: out[r] for r in system.responses}
-
-
-def slopes(system, means, columns) -> dict[str, dict[str, np.ndarray]]:
-    """Derivative of each identity by each free response that it is made of.
-
-    Returns
-    -------
-    slopes : dict of dict of array, shape (n,)
-        ``slopes[identity][free response]``; for ``agb = stem + branch`` both are 1.
-    """
-    return _identities(system, means, columns)[1] if system.identities else {}
-
-
-def _identities(system, means, columns):
-    lines = tuple(_line(system, r) for r in system.identities)
-    compiled = Compiled(lines, system.identities, system.free)
-    n = len(next(iter(means.values())))
-    evaluator = compiled.at({c: columns[c] for c in compiled.columns}, n)
-    # Every free response takes the place of a parameter, with one value for each row.
-    theta = np.empty(len(system.free), dtype=object)
-    for i, response in enumerate(system.free):
-        theta[i] = np.asarray(means[response], dtype=float)
-    found = compiled._full_program.run(evaluator._full_start, theta)
-    m = len(system.identities)
-    values = {r: np.broadcast_to(found[i], (n,)) for i, r in enumerate(system.identities)}
-    derivatives = {r: {} for r in system.identities}
-    for (i, j, _), slope in zip(compiled._jacobian_cells, found[m:], strict=True):
-        derivatives[system.identities[i]][system.free[j]] = np.broadcast_to(slope, (n,))
-    return values, derivatives
-
-
-# --- Parameter values and data as arrays, checked, however the caller holds them.
-
-
-def parameter_array(values, parameters) -> np.ndarray:
-    """Parameter values in the order of ``parameters``.
-
-    Parameters
-    ----------
-    values : mapping of str to float or array (n_draw,), or array of shape (k,) or (n_draw, k)
-        Further names in a mapping are ignored.
-    parameters : tuple of str
-
-    Returns
-    -------
-    theta : array, shape (k,) or (n_draw, k)
-    """
-    k = len(parameters)
-    if hasattr(values, "keys"):
-        missing = [name for name in parameters if name not in values.keys()]
-        if missing:
-            raise EquationError(
-                tr(
-                    f"no value for the parameters {', '.join(missing)}.",
-                    f"参数 {'、'.join(missing)} 没有值。",
-                )
-            )
-        parts = [np.asarray(values[name], dtype=float) for name in parameters]
-        return np.stack(np.broadcast_arrays(*parts), axis=-1) if parts else np.empty(0)
-    theta = np.asarray(values, dtype=float)
-    if theta.ndim not in (1, 2) or theta.shape[-1] != k:
-        order = ", ".join(parameters)
-        raise EquationError(
-            tr(
-                f"parameter values of shape {theta.shape}; expected ({k},) or (n_draw, {k}), ordered {order}.",
-                f"参数值的形状为 {theta.shape}；应为 ({k},) 或 (n_draw, {k})，顺序为 {order}。",
-            )
-        )
-    return theta
-
-
-def column_arrays(data, predictors) -> tuple[dict[str, np.ndarray], int]:
-    """Predictors as float arrays of one length, and that length.
-
-    Parameters
-    ----------
-    data : DataFrame or mapping of str to array, shape (n,), or float
-    predictors : tuple of str
-
-    Raises
-    ------
-    EquationError
-        A predictor is absent, holds text, or has another length than the others.
-    """
-    require(predictors, list(data.keys()))
-    held, wrong = {}, []
-    for name in predictors:
-        try:
-            held[name] = np.atleast_1d(np.asarray(data[name], dtype=float))
-        except (TypeError, ValueError):
-            wrong.append(name)
-    if wrong:
-        raise EquationError(
-            tr(
-                f"these columns hold something other than numbers: {', '.join(wrong)}.",
-                f"以下列含有非数值：{'、'.join(wrong)}。",
-            )
-        )
-    shapes = {name: column.shape for name, column in held.items()}
-    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
-        shown = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise EquationError(tr(f"columns of different shape: {shown}.", f"各列的形状不一致：{shown}。"))
-    if held:
-        return held, len(next(iter(held.values())))
-    return held, len(data) if hasattr(data, "columns") else 1
 
 
 # --- Parameters that vary by group: one value for each level, looked up for every row.
@@ -712,12 +533,10 @@ class Layout:
         responses : tuple of str
         n : int
         """
-        if not self.grouped:
-            compiled = self.system.compiled(responses)
-            return compiled.at({c: np.asarray(frame[c], dtype=float) for c in compiled.columns}, n)
-        compiled = Compiled(self.system.equations, tuple(responses), self.system.parameters)
-        columns = {c: np.asarray(frame[c], dtype=float) for c in compiled.columns}
-        return GroupedEvaluator(compiled.at(columns, n), self.rows(frame, n), len(self.names))
+        evaluator = self.system.compiled(responses, by_row=True).at(frame, n)
+        return (
+            GroupedEvaluator(evaluator, self.rows(frame, n), len(self.names)) if self.grouped else evaluator
+        )
 
 
 def _unknown(column, missing, known) -> str:
@@ -737,16 +556,11 @@ class GroupedEvaluator:
 
     def mean_and_jacobian(self, theta) -> tuple[np.ndarray, np.ndarray]:
         """Means (n, m) and their derivatives (n, m, k) by every value of the long vector."""
-        compiled, n = self.evaluator.compiled, self.evaluator.n
-        m = len(compiled.responses)
-        found = compiled._full_program.run(self.evaluator._full_start, self._by_row(theta))
-        mean = np.empty((n, m))
-        for i in range(m):
-            mean[:, i] = found[i]
-        slopes = np.zeros((n, m, self.k))
-        everyone = np.arange(n)
-        for (i, j, _), slope in zip(compiled._jacobian_cells, found[m:], strict=True):
-            slopes[everyone, i, self.places[j]] = slope
+        theta = np.asarray(theta, dtype=float)
+        mean, by_row = self.evaluator.mean_and_jacobian([theta[place] for place in self.places])
+        slopes, everyone = np.zeros((*mean.shape, self.k)), np.arange(len(mean))
+        for j, place in enumerate(self.places):
+            slopes[everyone, :, place] = by_row[:, :, j]
         return mean, slopes
 
     def mean(self, theta) -> np.ndarray:
@@ -756,9 +570,3 @@ class GroupedEvaluator:
     def jacobian(self, theta) -> np.ndarray:
         """Derivatives (n, m, k)."""
         return self.mean_and_jacobian(theta)[1]
-
-    def _by_row(self, theta) -> np.ndarray:
-        rows = np.empty(len(self.places), dtype=object)
-        for j, place in enumerate(self.places):
-            rows[j] = np.asarray(theta, dtype=float)[place]
-        return rows

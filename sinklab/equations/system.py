@@ -7,8 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from sinklab.equations import names as equations_names
-from sinklab.equations.compile import Compiled, column_arrays, parameter_array
+from sinklab.equations import names as roles
+from sinklab.equations.compile import Compiled
+from sinklab.equations.forms import PowerProduct, additive_terms, power_product
+from sinklab.equations.latex import to_latex
 from sinklab.equations.parse import Source, read
 from sinklab.equations.tree import Equation, names
 from sinklab.language import EquationError, tr
@@ -67,8 +69,8 @@ class System:
             With line and column of what cannot be read, or of all names that contradict each other.
         """
         equations, source = read(text)
-        equations_names.check_structure(equations, source)
-        system = cls(equations, equations_names.known_to_vocabulary(equations), False, source)
+        roles.check_structure(equations, source)
+        system = cls(equations, roles.known_to_vocabulary(equations), False, source)
         return system if columns is None else system.bind(columns, responses_required=responses_required)
 
     def bind(self, columns: Iterable[str], *, responses_required: bool = True) -> "System":
@@ -90,13 +92,13 @@ class System:
         """
         columns = [str(column) for column in columns]
         if self.bound:
-            equations_names.require(self.predictors, columns)
+            roles.require(self.predictors, columns)
             system = self
         else:
-            predictors = equations_names.among_columns(self.equations, columns, self.source)
+            predictors = roles.among_columns(self.equations, columns, self.source)
             system = System(self.equations, predictors, True, self.source)
         if responses_required:
-            equations_names.require(system.free, columns)
+            roles.require(system.free, columns)
         return system
 
     @cached_property
@@ -113,12 +115,12 @@ class System:
     def parameters(self) -> tuple[str, ...]:
         """Right-hand names that are neither predictors nor left sides, in the order of first appearance."""
         known = set(self.predictors)
-        return tuple(n.name for n in equations_names.right_names(self.equations) if n.name not in known)
+        return tuple(n.name for n in roles.right_names(self.equations) if n.name not in known)
 
     @cached_property
     def groups(self) -> dict[str, str]:
         """Group column of each parameter written ``a[group]``."""
-        return {n.name: n.group for n in equations_names.right_names(self.equations) if n.group}
+        return {n.name: n.group for n in roles.right_names(self.equations) if n.group}
 
     def ungrouped(self) -> "System":
         """The same equations with one value for each parameter: ``a[site]`` becomes ``a``."""
@@ -135,16 +137,57 @@ class System:
         return System(equations, self.predictors, self.bound, source)
 
     @cached_property
+    def _named(self) -> dict[str, tuple[str, ...]]:
+        """Names on the right side of each equation as written, each once."""
+        return {e.response: tuple(dict.fromkeys(n.name for n in names(e.right))) for e in self.equations}
+
+    @cached_property
     def identities(self) -> tuple[str, ...]:
         """Responses without a parameter of their own that are made of earlier left sides."""
         lefts, parameters = set(self.responses), set(self.parameters)
-        found = {e.response: {n.name for n in names(e.right)} for e in self.equations}
-        return tuple(r for r in self.responses if found[r] & lefts and not found[r] & parameters)
+        return tuple(
+            r
+            for r, found in self._named.items()
+            if not lefts.isdisjoint(found) and parameters.isdisjoint(found)
+        )
 
     @cached_property
     def free(self) -> tuple[str, ...]:
         """Responses that are fitted: all but the identities."""
         return tuple(r for r in self.responses if r not in self.identities)
+
+    @cached_property
+    def parameters_of(self) -> dict[str, tuple[str, ...]]:
+        """Parameters of each response once earlier left sides are substituted, in the order of the system."""
+        reached: dict[str, set[str]] = {}
+        for response, found in self._named.items():
+            reached[response] = set(found).union(*(reached[name] for name in found if name in reached))
+        return {r: tuple(p for p in self.parameters if p in found) for r, found in reached.items()}
+
+    @cached_property
+    def own_parameters(self) -> dict[str, tuple[str, ...]]:
+        """Parameters that appear first in the equation of each response."""
+        first: dict[str, str] = {}
+        for response, found in self._named.items():
+            for name in found:
+                first.setdefault(name, response)
+        parameters = set(self.parameters)
+        return {
+            r: tuple(p for p in found if p in parameters and first[p] == r)
+            for r, found in self._named.items()
+        }
+
+    @cached_property
+    def inputs_of(self) -> dict[str, tuple[str, ...]]:
+        """Predictors and earlier left sides that stand in each equation as written."""
+        parameters = set(self.parameters)
+        return {r: tuple(n for n in found if n not in parameters) for r, found in self._named.items()}
+
+    @cached_property
+    def leading(self) -> frozenset[str]:
+        """Parameters that multiply a product of powers and are no logarithms: :math:`a` of :math:`a x^b`."""
+        forms = [self.power_product(r) for r in self.free]
+        return frozenset(form.coefficient for form in forms if form is not None and not form.log)
 
     def __eq__(self, other):
         """Equal text and equal roles of the names."""
@@ -167,28 +210,14 @@ class System:
         return _restore, (self.text, self.predictors, self.bound)
 
     def _line(self, response) -> Equation:
-        for equation in self.equations:
-            if equation.response == response:
-                return equation
+        if response in self.responses:
+            return self.equations[self.responses.index(response)]
         raise EquationError(
             tr(
                 f"`{response}` has no equation; left sides: {', '.join(self.responses)}.",
                 f"没有 `{response}` 的方程；左边的量：{'、'.join(self.responses)}。",
             )
         )
-
-    def equation(self, response: str):
-        """Right side of one equation as written, a SymPy expression of plain symbols."""
-        from sinklab.equations.symbolic import expression
-
-        return expression(self._line(response).right)
-
-    def expanded(self, response: str):
-        """Right side as a SymPy expression of predictors and parameters, left sides substituted."""
-        from sinklab.equations.symbolic import expanded
-
-        self._line(response)
-        return expanded(self.equations, response)
 
     def latex(self, lang: str | None = None, *, values: Mapping | None = None, number=None) -> list[str]:
         """Equations as a standard prints them, one LaTeX string each.
@@ -202,36 +231,37 @@ class System:
         number : callable, optional
             Makes text of a float; significant digits by default.
         """
-        from sinklab.equations.latex import to_latex
-
         return [to_latex(equation, self, lang, values or {}, number) for equation in self.equations]
 
-    def power_product(self, response: str):
+    def power_product(self, response: str) -> PowerProduct | None:
         """Read the equation as a coefficient times powers; see :func:`~sinklab.equations.forms.power_product`."""
-        from sinklab.equations.forms import power_product
-
         return power_product(self._line(response).right, set(self.parameters))
 
-    def additive_terms(self, response: str):
+    def additive_terms(self, response: str) -> tuple[PowerProduct, ...] | None:
         """Read the equation as a sum of such products; see :func:`~sinklab.equations.forms.additive_terms`."""
-        from sinklab.equations.forms import additive_terms
-
         return additive_terms(self._line(response).right, set(self.parameters))
 
     @cached_property
     def _compiled(self):
         return {}
 
-    def compiled(self, responses: Iterable[str] | None = None) -> Compiled:
+    def compiled(self, responses: Iterable[str] | None = None, *, by_row: bool = False) -> Compiled:
         """Numpy functions of chosen responses (all by default), made once; see :class:`Compiled`.
+
+        Parameters
+        ----------
+        responses : iterable of str, optional
+        by_row : bool
+            Whether the caller gives parameters that vary by group row by row.
 
         Raises
         ------
         EquationError
-            If a parameter varies by group: such systems need a method that estimates group effects.
+            If a parameter varies by group and is not given by row: such systems need a method that
+            estimates group effects.
         """
         wanted = self.responses if responses is None else tuple(responses)
-        if self.groups:
+        if self.groups and not by_row:
             shown = ", ".join(f"{name}[{group}]" for name, group in self.groups.items())
             raise EquationError(
                 tr(
@@ -245,6 +275,80 @@ class System:
                 self._line(response)
             self._compiled[wanted] = Compiled(self.equations, wanted, self.parameters)
         return self._compiled[wanted]
+
+    @cached_property
+    def _alone(self) -> dict[str, Compiled]:
+        """Each equation as written: earlier left sides are columns."""
+        return {
+            e.response: Compiled(
+                (e,), (e.response,), [p for p in self.parameters if p in self._named[e.response]]
+            )
+            for e in self.equations
+        }
+
+    @cached_property
+    def made(self) -> Compiled:
+        """The identities, as functions of the free responses in the place of parameters."""
+        lines = [e for e in self.equations if e.response in self.identities]
+        return Compiled(lines, self.identities, self.free)
+
+    def written_mean(self, response: str, values: Mapping, known: Mapping) -> np.ndarray:
+        """Mean of one equation as written, earlier left sides taken from ``known``.
+
+        Parameters
+        ----------
+        response : str
+        values : mapping of str to float
+            The parameters that stand in the equation; others are ignored.
+        known : mapping of str to array, shape (n,)
+            Predictors and earlier left sides.
+        """
+        compiled = self._alone[response]
+        theta = np.array([values[p] for p in compiled.parameters])
+        return compiled.mean_matrix(theta, known, len(next(iter(known.values()))))[:, 0]
+
+    def complete(self, means: Mapping, columns: Mapping) -> dict[str, np.ndarray]:
+        """Add the identities to given means of the free responses.
+
+        Parameters
+        ----------
+        means : mapping of str to array, shape (n,)
+        columns : mapping of str to array, shape (n,)
+            The predictors.
+
+        Returns
+        -------
+        means : dict
+            All responses, in the order of the system.
+        """
+        out = dict(means)
+        if self.identities:
+            n, held = (
+                len(next(iter(means.values()))),
+                {c: np.asarray(columns[c], float) for c in self.made.columns},
+            )
+            found = self.made.broadcast([np.asarray(means[r], float) for r in self.free], held)
+            out |= {r: np.broadcast_to(one, (n,)) for r, one in zip(self.identities, found, strict=True)}
+        return {r: out[r] for r in self.responses}
+
+    def identity_slopes(self, means: Mapping, columns: Mapping) -> dict[str, dict[str, np.ndarray]]:
+        """Derivative of each identity by each free response that it is made of.
+
+        Parameters are those of :meth:`complete`.
+
+        Returns
+        -------
+        slopes : dict of dict of array, shape (n,)
+            ``slopes[identity][free response]``; for ``agb = stem + branch`` both are 1.
+        """
+        if not self.identities:
+            return {}
+        evaluator = self.made.at(columns, len(next(iter(means.values()))))
+        found = evaluator.mean_and_jacobian([np.asarray(means[r], float) for r in self.free])[1]
+        slopes: dict[str, dict[str, np.ndarray]] = {r: {} for r in self.identities}
+        for i, j in self.made.cells:
+            slopes[self.identities[i]][self.free[j]] = found[:, i, j]
+        return slopes
 
     def mean(self, values, data) -> dict[str, np.ndarray]:
         """Means of all responses.
@@ -289,3 +393,76 @@ class System:
 def _restore(text, predictors, bound):
     equations, source = read(text)
     return System(equations, tuple(predictors), bound, source)
+
+
+def parameter_array(values, parameters) -> np.ndarray:
+    """Parameter values in the order of ``parameters``.
+
+    Parameters
+    ----------
+    values : mapping of str to float or array (n_draw,), or array of shape (k,) or (n_draw, k)
+        Further names in a mapping are ignored.
+    parameters : tuple of str
+
+    Returns
+    -------
+    theta : array, shape (k,) or (n_draw, k)
+    """
+    k = len(parameters)
+    if hasattr(values, "keys"):
+        missing = [name for name in parameters if name not in values.keys()]
+        if missing:
+            raise EquationError(
+                tr(
+                    f"no value for the parameters {', '.join(missing)}.",
+                    f"参数 {'、'.join(missing)} 没有值。",
+                )
+            )
+        parts = [np.asarray(values[name], dtype=float) for name in parameters]
+        return np.stack(np.broadcast_arrays(*parts), axis=-1) if parts else np.empty(0)
+    theta = np.asarray(values, dtype=float)
+    if theta.ndim not in (1, 2) or theta.shape[-1] != k:
+        order = ", ".join(parameters)
+        raise EquationError(
+            tr(
+                f"parameter values of shape {theta.shape}; expected ({k},) or (n_draw, {k}), ordered {order}.",
+                f"参数值的形状为 {theta.shape}；应为 ({k},) 或 (n_draw, {k})，顺序为 {order}。",
+            )
+        )
+    return theta
+
+
+def column_arrays(data, predictors) -> tuple[dict[str, np.ndarray], int]:
+    """Predictors as float arrays of one length, and that length.
+
+    Parameters
+    ----------
+    data : DataFrame or mapping of str to array, shape (n,), or float
+    predictors : tuple of str
+
+    Raises
+    ------
+    EquationError
+        A predictor is absent, holds text, or has another length than the others.
+    """
+    roles.require(predictors, list(data.keys()))
+    held, wrong = {}, []
+    for name in predictors:
+        try:
+            held[name] = np.atleast_1d(np.asarray(data[name], dtype=float))
+        except (TypeError, ValueError):
+            wrong.append(name)
+    if wrong:
+        raise EquationError(
+            tr(
+                f"these columns hold something other than numbers: {', '.join(wrong)}.",
+                f"以下列含有非数值：{'、'.join(wrong)}。",
+            )
+        )
+    shapes = {name: column.shape for name, column in held.items()}
+    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
+        shown = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise EquationError(tr(f"columns of different shape: {shown}.", f"各列的形状不一致：{shown}。"))
+    if held:
+        return held, len(next(iter(held.values())))
+    return held, len(data) if hasattr(data, "columns") else 1

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
 
-from sinklab.equations.compile import Layout, inputs_of, own_parameters, slopes, written_mean
+from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
 from sinklab.language import DataError, listing, tr
 
@@ -193,7 +193,7 @@ def _sample_faults(frame, system) -> list[str]:
     problems = []
     layout = Layout.of(system, frame)
     for response in system.free:
-        needed = layout.count(own_parameters(system, response)) + 1
+        needed = layout.count(system.own_parameters[response]) + 1
         found = int(frame[response].notna().sum())
         if found < needed:
             problems.append(
@@ -246,7 +246,7 @@ def sums(system, columns, n: int) -> dict[str, np.ndarray]:
     tried = []
     for _ in range(2):
         means = {r: rng.uniform(1.0, 2.0, n) for r in system.free}
-        tried.append(slopes(system, means, columns))
+        tried.append(system.identity_slopes(means, columns))
     found = {}
     for identity in system.identities:
         rows = [np.array([s[identity].get(r, np.zeros(n)) for r in system.free]) for s in tried]
@@ -390,15 +390,15 @@ def start_values(system, frame, given=None, seed: int = 0) -> dict[str, float]:
     rng = np.random.default_rng(seed)
     known = {c: frame[c].to_numpy(float) for c in system.predictors}
     for response in system.responses:
-        missing = [p for p in own_parameters(system, response) if p not in found]
+        missing = [p for p in system.own_parameters[response] if p not in found]
         if missing:
             y = frame[response].to_numpy(float)
             form = system.power_product(response)
             values = None
-            if form is not None and len(missing) == len(own_parameters(system, response)):
+            if form is not None and len(missing) == len(system.own_parameters[response]):
                 values = _line_in_logs(form, y, known)
             found |= values or _search(system, response, missing, found, y, known, rng)
-        predicted = written_mean(system, response, found, known)
+        predicted = system.written_mean(response, found, known)
         measured = frame[response].to_numpy(float) if response in frame else np.full(len(frame), np.nan)
         known[response] = np.where(np.isfinite(measured) & (measured > 0), measured, predicted)
     return found
@@ -418,17 +418,17 @@ def _line_in_logs(form, y, known) -> dict[str, float] | None:
 
 
 def _search(system, response, missing, fixed, y, known, rng) -> dict[str, float]:
-    use = np.isfinite(y) & np.isfinite(np.column_stack([known[x] for x in inputs_of(system, response)])).all(
+    use = np.isfinite(y) & np.isfinite(np.column_stack([known[x] for x in system.inputs_of[response]])).all(
         axis=1
     )
-    inputs = {x: known[x][use] for x in inputs_of(system, response)}
+    inputs = {x: known[x][use] for x in system.inputs_of[response]}
     target = y[use]
     size = max(float(np.median(np.abs(target))), 1e-12)
     floor = 0.05 * size + np.abs(target)
 
     def residual(values):
         with np.errstate(all="ignore"):
-            mean = written_mean(system, response, fixed | dict(zip(missing, values, strict=True)), inputs)
+            mean = system.written_mean(response, fixed | dict(zip(missing, values, strict=True)), inputs)
         out = (target - mean) / floor
         return np.where(np.isfinite(out), np.clip(out, -1e6, 1e6), 1e6)
 

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sinklab.equations.compile import Layout, own_parameters, parameters_of
+from sinklab.equations.compile import Layout
 from sinklab.fitting.data import refuse_zeros
 from sinklab.fitting.system import assembled, freedom_by_parameter
 from sinklab.language import EquationError, tr
@@ -102,9 +102,9 @@ def check_forms(system, frame) -> None:
     EquationError, DataError
     """
     other = [r for r in system.free if system.power_product(r) is None]
-    used = [p for r in system.free for p in own_parameters(system, r)]
+    used = [p for r in system.free for p in system.own_parameters[r]]
     shared = sorted(
-        {p for r in system.free for p in parameters_of(system, r) if p not in own_parameters(system, r)}
+        {p for r in system.free for p in system.parameters_of[r] if p not in system.own_parameters[r]}
     )
     grouped = [f"{p}[{g}]" for p, g in system.groups.items()]
     if other or shared or grouped or len(used) != len(set(used)):

@@ -40,7 +40,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
-from sinklab.equations.compile import Compiled, Layout, own_parameters
+from sinklab.equations.compile import Layout
 from sinklab.fitting.data import refuse_zeros, start_values
 from sinklab.fitting.likelihood import LOG_2PI, Scale, find_patterns, inverse
 from sinklab.fitting.search import certified_maximum, rank_of, singular_values
@@ -307,8 +307,7 @@ class MixedModel:
         self.y = frame[self.free].to_numpy(float)
         self.observed = np.isfinite(self.y)
         self.patterns = find_patterns(self.observed)
-        compiled = Compiled(self.system.equations, tuple(self.free), self.system.parameters)
-        self._evaluator = compiled.at({c: columns[c] for c in compiled.columns}, len(frame))
+        self._evaluator = self.system.compiled(self.free).at(columns, len(frame))
         group = np.concatenate([np.repeat(self.code[p.rows], len(p.seen)) for p in self.patterns])
         self._order = np.argsort(group, kind="stable")
         self._starts = np.searchsorted(group[self._order], np.arange(len(self.levels)))
@@ -320,21 +319,10 @@ class MixedModel:
 
     def evaluate(self, beta, effects):
         """Means (n, m) and slopes (n, m, k) with the effects (G, q) of each tree's group."""
-        rows = np.empty(len(beta), dtype=object)
-        rows[:] = list(np.asarray(beta, float))
+        theta = list(np.asarray(beta, float))
         for place, effect in zip(self.places, effects.T, strict=True):
-            rows[place] = beta[place] + effect[self.code]
-        compiled = self._evaluator.compiled
-        with np.errstate(all="ignore"):
-            found = compiled._full_program.run(self._evaluator._full_start, rows)
-        m = len(self.free)
-        mean = np.empty(self.y.shape)
-        for j in range(m):
-            mean[:, j] = found[j]
-        slope = np.zeros((*self.y.shape, len(beta)))
-        for (j, place, _), values in zip(compiled._jacobian_cells, found[m:], strict=True):
-            slope[:, j, place] = values
-        return mean, slope
+            theta[place] = beta[place] + effect[self.code]
+        return self._evaluator.mean_and_jacobian(theta)
 
     def defined(self, mean) -> bool:
         """Whether the means are finite, and positive where a variance follows them."""
@@ -542,7 +530,7 @@ def from_mixed(prepared, model, state, certificate, level, seed) -> FitResult:
     natural = model.scale.natural_sigma(sigma, state.exponents)
     counts = model.observed.sum(axis=0)
     freedom = {
-        r: float(c - len(own_parameters(model.system, r))) for r, c in zip(model.free, counts, strict=True)
+        r: float(c - len(model.system.own_parameters[r])) for r, c in zip(model.free, counts, strict=True)
     }
     residual = {
         response: f.residual(response, natural[j], state.exponents[j], freedom[response])

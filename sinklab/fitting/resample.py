@@ -29,7 +29,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sinklab.equations.compile import complete
 from sinklab.fitting.loglinear import correction_factor, fit_line
 from sinklab.fitting.system import SystemFit
 from sinklab.language import ConvergenceError, DataError, tr
@@ -224,7 +223,7 @@ class Refitter:
             # The mean of a system is one; the line of ols-log is a median.
             whole[response] = model.observed(mean, self.frame, normal[:, j], self.method == "ols-log")
         columns = {c: self.frame[c].to_numpy(float) for c in self.system.predictors}
-        whole = complete(self.system, whole, columns)
+        whole = self.system.complete(whole, columns)
         drawn = {r: np.where(self.frame[r].notna(), v, np.nan) for r, v in whole.items() if r in self.frame}
         return pd.DataFrame(drawn, index=self.frame.index)
 

@@ -36,7 +36,7 @@ import pandas as pd
 from scipy import stats
 
 from sinklab import paths
-from sinklab.equations.compile import Layout, own_parameters, parameters_of
+from sinklab.equations.compile import Layout
 from sinklab.fitting.data import read, refuse_zeros
 from sinklab.fitting.likelihood import (
     LogScale,
@@ -153,7 +153,7 @@ class SystemFit:
 
     def _check_factors(self, theta):
         state = self.independent.state(theta)
-        own = [own_parameters(self.system, r) for r in self.free]
+        own = [self.system.own_parameters[r] for r in self.free]
         places = [[i for i, name in enumerate(self.layout.names) if name in names] for names in own]
         refuse_without_factor(self.free, self.logs.columns, places, state.jacobian, np.isfinite(self.y))
 
@@ -244,7 +244,7 @@ class SystemFit:
     def freedom(self) -> np.ndarray:
         """Degrees of freedom n - p of each equation; p counts the parameters that stand in it first."""
         counts = np.isfinite(self.y).sum(axis=0)
-        return counts - np.array([self.layout.count(own_parameters(self.system, r)) for r in self.free])
+        return counts - np.array([self.layout.count(self.system.own_parameters[r]) for r in self.free])
 
     @property
     def by_mean(self) -> bool:
@@ -441,7 +441,7 @@ def _used(system, frame) -> pd.DataFrame:
 def _with_indices(result, logliks) -> FitResult:
     rows = {}
     for response, part in result.fitted().groupby("response", sort=False):
-        p = result.layout.count(parameters_of(result.system, response))
+        p = result.layout.count(result.system.parameters_of[response])
         row = indices.evaluate(part["observed"], part["predicted"], p)
         row |= {"AIC": np.nan, "BIC": np.nan}
         if response in logliks:
@@ -454,5 +454,5 @@ def _with_indices(result, logliks) -> FitResult:
 
 def freedom_by_parameter(layout, freedom) -> np.ndarray:
     """Degrees of freedom for each value: those of the equation its parameter stands in first."""
-    owner = {p: r for r in layout.system.free for p in own_parameters(layout.system, r)}
+    owner = {p: r for r in layout.system.free for p in layout.system.own_parameters[r]}
     return np.array([max(freedom[owner[name]], 1) for name in layout.names], float)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sinklab.equations.compile import Layout, complete
+from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
 from sinklab.language import DataError, plain, tr
 from sinklab.results import indices
@@ -240,9 +240,7 @@ class FitResult:
         only on the scale of logarithms is that tie a straight line: drawn as it stands, a factor known
         to a tenth would move every prediction by half a percent, and one known badly, by far more.
         """
-        forms = [self.system.power_product(r) for r in self.system.free]
-        factors = {form.coefficient for form in forms if form is not None and not form.log}
-        return np.array([n in factors for n in self.parameters["name"]], bool) & (self.values > 0)
+        return np.array([n in self.system.leading for n in self.parameters["name"]], bool) & (self.values > 0)
 
     def columns(self, data: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:
         """What the equations need of the data: predictors as numbers, groups as text."""
@@ -261,7 +259,7 @@ class FitResult:
             free = dict(zip(wanted, found.T, strict=True))
         if not self.of_medians:
             return free
-        return complete(self.system, {r: free[r] * self.correction[r] for r in self.system.free}, frame)
+        return self.system.complete({r: free[r] * self.correction[r] for r in self.system.free}, frame)
 
     def predict(
         self,

@@ -39,7 +39,7 @@ import pandas as pd
 from scipy import stats
 
 from sinklab.data import vocabulary
-from sinklab.equations.compile import Compiled, complete, slopes
+from sinklab.equations.compile import Compiled
 from sinklab.equations.system import System
 from sinklab.language import ConvergenceError, DataError, listing, tr
 from sinklab.results.fit_result import FitResult
@@ -190,7 +190,7 @@ def _identity_slopes(result, response, frame, mean) -> dict[str, np.ndarray]:
     """Derivative of a response with respect to each free response that it is made of."""
     if response in result.residual:
         return {response: np.ones(len(frame))}
-    return slopes(result.system, {r: mean[r] for r in result.system.free}, frame)[response]
+    return result.system.identity_slopes({r: mean[r] for r in result.system.free}, frame)[response]
 
 
 def _between_groups(result, gradient) -> np.ndarray:
@@ -239,11 +239,11 @@ def by_draws(result, frame, level, kind) -> dict[str, np.ndarray]:
             theta = result.random.drawn(theta, result.labels, rng)
         means = dict(zip(result.system.free, evaluator.mean(theta).T, strict=True))
         if kind == "individual":
-            whole = complete(result.system, _individual(result, means, frame, rng), frame)
+            whole = result.system.complete(_individual(result, means, frame, rng), frame)
         elif result.of_medians:
             whole = result.means(frame, means)
         else:
-            whole = complete(result.system, means, frame)
+            whole = result.system.complete(means, frame)
         for response, row in whole.items():
             found[response][i] = row
     centre = by_delta(result, frame, level, "mean")
@@ -285,12 +285,7 @@ class Means:
     @cached_property
     def _equations(self) -> Compiled:
         wanted = self.system.free if self.correction else self.responses
-        return Compiled(self.system.equations, wanted, self.system.parameters)
-
-    @cached_property
-    def _identities(self) -> Compiled:
-        lines = [e for e in self.system.equations if e.response in self.system.identities]
-        return Compiled(tuple(lines), self.system.identities, self.system.free)
+        return self.system.compiled(wanted, by_row=True)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -313,7 +308,7 @@ class Means:
             return found
         free = {r: f * self.correction.get(r, 1.0) for r, f in zip(self.system.free, found, strict=True)}
         if set(self.responses) - set(free):
-            parts = self._identities.broadcast([free[r] for r in self.system.free], columns)
+            parts = self.system.made.broadcast([free[r] for r in self.system.free], columns)
             free |= dict(zip(self.system.identities, parts, strict=True))
         return [free[r] for r in self.responses]
 
@@ -365,7 +360,7 @@ def observed(fit: FitResult, response: str, data: Any) -> Any:
     blank = np.full(len(data), np.nan)
     parts = {r: data[r].to_numpy(float) if r in data else blank for r in fit.system.free}
     columns = {c: data[c].to_numpy(float) for c in fit.system.predictors}
-    made = complete(fit.system, parts, columns)[response]
+    made = fit.system.complete(parts, columns)[response]
     return made if np.isfinite(made).any() else None
 
 

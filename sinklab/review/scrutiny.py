@@ -13,7 +13,6 @@ from scipy import stats
 from sinklab import fitting
 from sinklab.assess.validation import bias_test, equivalence_test, influence, thresholds, validate
 from sinklab.data import vocabulary
-from sinklab.equations.compile import complete
 from sinklab.evidence import equations
 from sinklab.language import SinklabError
 from sinklab.results import prediction, summary
@@ -341,7 +340,7 @@ def _predicted(fit, data, medians: bool) -> dict:
     if not medians:
         return {r: mean[r].to_numpy(float) for r in fit.system.responses}
     parts = {r: mean[r].to_numpy(float) * np.exp(-(fit.residual[r].sigma ** 2) / 2) for r in fit.system.free}
-    return complete(fit.system, parts, {x: data[x].to_numpy(float) for x in fit.system.predictors})
+    return fit.system.complete(parts, {x: data[x].to_numpy(float) for x in fit.system.predictors})
 
 
 # Beside published equations

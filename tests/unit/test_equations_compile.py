@@ -104,19 +104,19 @@ def test_jacobian_against_central_differences(text, theta):
     assert all(np.isfinite(s).all() for s in slopes.values())
 
 
-def test_jacobian_agrees_with_sympy():
-    import sympy
-
+def test_jacobian_agrees_with_a_complex_step():
+    """The imaginary part of plain Python at ``theta + ih`` is the derivative, to the last digits."""
     system = System.parse(FOUR)
     data = trees(7)
     slopes = system.jacobian(THETA, data)
-    names = [sympy.Symbol(n) for n in (*system.parameters, "dbh", "height")]
-    for response in system.responses:
-        expression = system.expanded(response)
-        function = sympy.lambdify(names, [expression.diff(p) for p in names[:-2]], "math")
-        for i in range(7):
-            expected = function(*THETA, data["dbh"][i], data["height"][i])
-            assert slopes[response][i] == pytest.approx(expected, rel=1e-12, abs=1e-12)
+    for i in range(7):
+        for j, parameter in enumerate(system.parameters):
+            values = dict(zip(system.parameters, THETA, strict=True))
+            values |= {"dbh": data["dbh"][i], "height": data["height"][i], parameter: THETA[j] + 1e-30j}
+            exec(system.text, {"__builtins__": {}}, values)
+            for response in system.responses:
+                expected = complex(values[response]).imag / 1e-30
+                assert slopes[response][i, j] == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
 def test_a_branch_not_taken_leaks_nothing():
@@ -257,8 +257,6 @@ def test_a_long_chain_of_equations_does_not_grow_beyond_measure():
     slopes, count = calls(system.jacobian, [0.1], {"x": [1.0]})
     assert np.isfinite(slopes["y149"]).all()
     assert count < 200_000, "59,976 when this was written"
-    with pytest.raises(EquationError, match="20000"):
-        system.expanded("y149")
 
 
 # Random expressions of two parameters and two columns, as text for sinklab and for plain Python alike.

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab import paths
-from sinklab.equations.compile import Compiled, Layout, own_parameters
+from sinklab.equations.compile import Compiled, Layout
 from sinklab.equations.forms import additive_terms, power_product
 from sinklab.equations.tree import Where
 from sinklab.fitting import data
@@ -525,7 +525,7 @@ def _residual_models(spec, at_mean, free) -> dict[str, ResidualModel]:
     for response in free:
         j, f = spec.free.index(response), spec.functions[response]
         count = int(np.isfinite(spec.y[:, j]).sum())
-        p = spec.layout.count(own_parameters(spec.system, response))
+        p = spec.layout.count(spec.system.own_parameters[response])
         models[response] = ResidualModel(
             response,
             f.kind,
