@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from sinklab.data.files import records
-from sinklab.language import DataError, UnitError, reader_language, tr
+from sinklab.language import DataError, UnitError, listing, reader_language, tr
 
 # Units: conversion between those that field books use and the one that each variable has.
 
@@ -248,6 +249,23 @@ def suspect(values, name: str) -> list[str]:
             + (explained or tr("no unit explains it: check the field book", "单位无法解释：请查野外记录"))
         )
     return lines
+
+
+def refuse_doubtful(**columns: Any) -> None:
+    """Refuse values of variables, named as the vocabulary does, outside their limits; each with its record.
+
+    Raises
+    ------
+    DataError
+        All of them at once, with the likely unit.
+    """
+    import pandas as pd
+
+    lines = []
+    for name, values in columns.items():
+        lines += suspect(pd.Series(np.atleast_1d(np.asarray(values, float))), name)
+    if lines:
+        raise DataError(listing(lines))
 
 
 def number(index):

@@ -10,8 +10,11 @@ Cao F. et al. (2017) Acta Ecologica Sinica 37(6):2005-2013, doi:10.5846/stxb2015
 (2017) Acta Ecologica Sinica 37(20):6761-6772, doi:10.5846/stxb201605070878.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from sinklab.data.checks import like_years, not_whole
 from sinklab.evidence import equations
@@ -27,7 +30,7 @@ BELOW = ("root_fibril", "root_lateral", "bamboo_rhizome", "bamboo_stump")
 ABOVE = ("culm", "branch_unspecified", "foliage_unspecified")
 
 
-def age_class(years):
+def age_class(years: ArrayLike) -> np.ndarray:
     """Age class (度) of a culm from its age: 1 for the first year, then two years each.
 
     Some count two years from the first class on (1-2, 3-4, 5-6; Liu et al. 2010 in Cao et al. 2017): odd ages have the same
@@ -53,7 +56,7 @@ def age_class(years):
     return (np.floor(np.ceil(years) / 2) + 1).astype(int)
 
 
-def require_age_class(classes) -> None:
+def require_age_class(classes: ArrayLike) -> None:
     """Refuse a column of age classes that looks like years.
 
     Classes are whole numbers from 1 to about 6, and culms of class 2 are never absent beside 3 and more; years as they
@@ -87,7 +90,9 @@ def require_age_class(classes) -> None:
         raise DataError(listing(problems))
 
 
-def zhejiang_moso(dbh, height, crown_length):
+def zhejiang_moso(
+    dbh: ArrayLike, height: ArrayLike, crown_length: ArrayLike
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     r"""Mass of a moso culm in Zhejiang.
 
     .. math:: W_S = 0.0398 H^{0.5778} D^{1.854}, \; W_C = 0.280 D^{0.8357} L^{0.274}, \; W_R = 0.371 H^{0.1357} D^{0.9817}
@@ -116,7 +121,7 @@ def zhejiang_moso(dbh, height, crown_length):
     )
 
 
-def root_shoot(masses) -> float:
+def root_shoot(masses: Mapping[str, float]) -> float:
     """Ratio of the parts below ground to those above of a culm.
 
     Parameters
@@ -135,7 +140,7 @@ def root_shoot(masses) -> float:
     return float(sum(masses[c] for c in BELOW) / sum(masses[c] for c in ABOVE))
 
 
-def stand_mass(counts, mass):
+def stand_mass(counts: ArrayLike, mass: ArrayLike) -> np.ndarray:
     r"""Mass of a stand from culms of each age class.
 
     .. math:: B = \sum_t N_t\, \bar w_t / 1000
@@ -155,7 +160,7 @@ def stand_mass(counts, mass):
     return np.asarray(mass, float) @ np.asarray(counts, float) / 1000
 
 
-def draw_mean_mass(culms, components, n: int, seed: int) -> np.ndarray:
+def draw_mean_mass(culms: pd.DataFrame, components: Sequence[str], n: int, seed: int) -> np.ndarray:
     """Draws of the mean mass of a culm by age, from printed means and SD of its organs.
 
     The organs of one culm are large or small together, but not strictly: their correlation at an age is the one that

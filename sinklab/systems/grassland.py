@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import optimize
 
-from sinklab.data.vocabulary import suspect
+from sinklab.data.vocabulary import number, refuse_doubtful
 from sinklab.evidence import equations
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, tr
 
 #: Equations of aboveground mass that a fit takes, by what was measured.
 ABOVEGROUND = {
@@ -40,7 +41,7 @@ class CorrectedLine:
     n: int
 
 
-def require_season(frame, column: str = "season") -> None:
+def require_season(frame: pd.DataFrame, column: str = "season") -> None:
     """Refuse quadrats without month or season: the same sward differs several times over a year.
 
     Raises
@@ -54,7 +55,7 @@ def require_season(frame, column: str = "season") -> None:
         )
     blank = frame[column].isna() | (frame[column].astype(str).str.strip() == "")
     if blank.any():
-        records = ", ".join(str(i + 1) for i in frame.index[blank][:20])
+        records = ", ".join(str(number(i)) for i in frame.index[blank][:20])
         raise DataError(
             tr(
                 f"records {records}: season is blank; give month or season of the clip",
@@ -63,7 +64,7 @@ def require_season(frame, column: str = "season") -> None:
         )
 
 
-def yunnan_aboveground(ndvi, canopy_height, cover_fraction):
+def yunnan_aboveground(ndvi: ArrayLike, canopy_height: ArrayLike, cover_fraction: ArrayLike) -> np.ndarray:
     r"""Aboveground mass of Yunnan grassland.
 
     .. math:: B_A = (-2015.156 + 2280.171\, NDVI + 36.842\, H + 15.892\, P) / 1000
@@ -93,22 +94,19 @@ def yunnan_aboveground(ndvi, canopy_height, cover_fraction):
     ------
     ``data/literature/equations/systems.csv``, CX_YUNNAN2017.
     """
-    lines = suspect(pd.Series(np.atleast_1d(np.asarray(cover_fraction, float))), "cover_fraction")
-    lines += suspect(pd.Series(np.atleast_1d(np.asarray(ndvi, float))), "ndvi")
-    if lines:
-        raise DataError(listing(lines))
+    refuse_doubtful(cover_fraction=cover_fraction, ndvi=ndvi)
     return equations.evaluate(
         "grass_yunnan_agb", ndvi=ndvi, canopy_height=canopy_height, cover_fraction=cover_fraction
     )
 
 
-def split_total(total, share_below):
+def split_total(total: ArrayLike, share_below: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Mass above and below ground from the total and the share below. [t/ha], [1] -> agb, bgb."""
     total, share_below = np.asarray(total, float), np.asarray(share_below, float)
     return total * (1 - share_below), total * share_below
 
 
-def root_beta(layer_bottom, mass) -> float:
+def root_beta(layer_bottom: ArrayLike, mass: ArrayLike) -> float:
     r"""Shape of roots with depth, from the masses of joining layers.
 
     .. math:: Y(d) = 1 - \beta^d
@@ -144,12 +142,11 @@ def root_beta(layer_bottom, mass) -> float:
     def misfit(beta):
         return np.sum((share - (1 - beta**depth) / (1 - beta ** depth[-1])) ** 2)
 
-    return float(
-        optimize.minimize_scalar(misfit, bounds=(0.5, 0.9999), method="bounded", options={"xatol": 1e-8}).x
-    )
+    found = optimize.minimize_scalar(misfit, bounds=(0.5, 0.9999), method="bounded", options={"xatol": 1e-8})
+    return float(found.x)
 
 
-def roots_to_depth(bgb_density, sampled: float, wanted: float, beta: float):
+def roots_to_depth(bgb_density: ArrayLike, sampled: float, wanted: float, beta: float) -> np.ndarray:
     r"""Root mass to a depth that was not sampled. [t/ha], depths in cm.
 
     ``bgb_density`` to ``sampled`` is multiplied by :math:`(1 - \beta^{wanted}) / (1 - \beta^{sampled})`.
@@ -157,7 +154,7 @@ def roots_to_depth(bgb_density, sampled: float, wanted: float, beta: float):
     return np.asarray(bgb_density, float) * (1 - beta**wanted) / (1 - beta**sampled)
 
 
-def corrected_line(x, y, sd_error: float, through_zero: bool = False) -> CorrectedLine:
+def corrected_line(x: ArrayLike, y: ArrayLike, sd_error: float, through_zero: bool = False) -> CorrectedLine:
     r"""Straight line y = a + b x when x was measured with an error of known standard deviation.
 
     Error in x pulls the slope towards zero; it is divided by the reliability
@@ -212,7 +209,7 @@ def corrected_line(x, y, sd_error: float, through_zero: bool = False) -> Correct
     return CorrectedLine(slope, intercept, float(se[0]), float(se[1]), naive, reliability, n)
 
 
-def scale_up(quadrats, variable: str, plot: str, by: str) -> pd.DataFrame:
+def scale_up(quadrats: pd.DataFrame, variable: str, plot: str, by: str) -> pd.DataFrame:
     """Mean of each type from quadrats nested in plots; the plot is the unit that was sampled.
 
     Parameters

@@ -3,45 +3,41 @@ r"""Karst: soil is thin, broken by rock and full of stones, and every one of the
 .. math:: S = \sum_j A_j (1 - \delta_j)(1 - G_j) \int_0^{T_j} C_j(z)\, \rho_{b,j}(z)\, dz
 
 Thickness T, exposure of the rock :math:`\delta`, gravel G, carbon content C and bulk density vary over a soil; they are
-drawn together, with their correlations. Vegetation follows another rule: a full plot counts rock and
-soil alike, and its mass per area is not reduced again.
+drawn together, with their correlations. Carbon density follows the printed layers of a soil; below them it falls as the
+mean profile of the catchment does. Carbon content and bulk density vary as factors around the layers of their soil.
+Vegetation follows another rule: a full plot counts rock and soil alike, and its mass per area is not reduced again.
+
+Which input matters how much are three questions with different answers: which varies most over the landscape, which
+changes the total when it is ignored, and which changes it when its mean stands for all soils. The order that the
+literature prints belongs to its own accounts; they are made again here from its tables.
 
 Source
 ------
 Zhang Z., Zhou Y., Tian X., Huang X. (2017) Acta Ecologica Sinica 37(22):7647-7659,
 doi:10.5846/stxb201609141863: 2755 profiles of the Houzhai catchment, Puding.
-
-A karst landscape of several soil types: draws of its carbon, and its total.
-
-Carbon density follows the printed layers of a soil; below them it falls as the mean profile of the
-catchment does. Carbon content and bulk density vary as factors around the layers of their soil.
-
-Which input of a karst stock matters how much: shares of variance, totals without it, and the printed order.
-
-Three questions look alike and have different answers: which input varies most over the landscape, which changes the
-total when it is ignored, and which changes it when its mean stands for all soils. The order that the literature prints
-belongs to its own accounts; they are made again here from its tables.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from sinklab import paths
 from sinklab.data.files import read_csv, records
-from sinklab.data.vocabulary import suspect
+from sinklab.data.vocabulary import refuse_doubtful, suspect
 from sinklab.evidence.distributions import Distribution, choose, from_moments
-from sinklab.language import DataError, tr
-
-# --- Karst: soil is thin, broken by rock and full of stones, and every one of these enters the stock.
+from sinklab.language import DataError, listing, tr
 
 #: Grades of rocky desertification, from none to the strongest.
 GRADES = ("none", "potential", "light", "moderate", "severe", "extreme")
 #: What a mass per area may refer to.
 BASES = ("plot", "soil_patch")
 INPUTS = ("soil_depth", "bedrock_exposure", "gravel_fraction", "soc", "bulk_density")
+#: Depth to which soil is counted. [cm]
+LIMIT = 100.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Thickness:
         return np.where(random.random(n) < self.zero, 0.0, self.positive.draw(n, seed + 1))
 
 
-def probe_thickness(depth, transect) -> Thickness:
+def probe_thickness(depth: ArrayLike, transect: ArrayLike) -> Thickness:
     """Distribution of soil thickness from probes at even steps along transects.
 
     Parameters
@@ -99,14 +95,14 @@ def probe_thickness(depth, transect) -> Thickness:
             )
         )
     if lines:
-        raise DataError("\n".join(lines))
+        raise DataError(listing(lines))
     bare = (depth == 0).groupby(np.asarray(transect)).mean()
     best, _ = choose(soil, ("lognormal", "gamma", "weibull"))
     se = float(bare.std(ddof=1) / np.sqrt(len(bare))) if len(bare) > 1 else float("nan")
     return Thickness(float((depth == 0).mean()), se, best, len(depth), len(bare))
 
 
-def exposure(shares) -> Distribution:
+def exposure(shares: ArrayLike) -> Distribution:
     """Beta distribution of bedrock exposure from shares of transects or plots, strictly between 0 and 1.
 
     Raises
@@ -115,14 +111,14 @@ def exposure(shares) -> Distribution:
         Shares in per cent (35 for 0.35), each with its record.
     """
     shares = pd.Series(np.asarray(shares, float))
-    lines = suspect(shares, "bedrock_exposure")
-    if lines:
-        raise DataError("\n".join(lines))
+    refuse_doubtful(bedrock_exposure=shares)
     inner = shares[(shares > 0) & (shares < 1)]
     return from_moments(float(inner.mean()), float(inner.std(ddof=1)), "beta")
 
 
-def soil_stock(stock, area, bedrock_exposure, gravel_fraction):
+def soil_stock(
+    stock: ArrayLike, area: ArrayLike, bedrock_exposure: ArrayLike, gravel_fraction: ArrayLike
+) -> float:
     r"""Soil carbon of an area with rock and gravel.
 
     .. math:: \sum_j S_j A_j (1 - \delta_j)(1 - G_j)
@@ -146,16 +142,13 @@ def soil_stock(stock, area, bedrock_exposure, gravel_fraction):
     >>> soil_stock([44.4], [1379.0], [0.4334], [0.2156]).round()
     np.float64(27212.0)
     """
-    parts = (
-        np.asarray(stock, float)
-        * area
-        * (1 - np.asarray(bedrock_exposure))
-        * (1 - np.asarray(gravel_fraction))
-    )
-    return np.sum(parts)
+    soil = (1 - np.asarray(bedrock_exposure, float)) * (1 - np.asarray(gravel_fraction, float))
+    return np.sum(np.asarray(stock, float) * np.asarray(area, float) * soil)
 
 
-def vegetation_per_hectare(mass, basis: str, bedrock_exposure=None):
+def vegetation_per_hectare(
+    mass: ArrayLike, basis: str, bedrock_exposure: ArrayLike | None = None
+) -> np.ndarray:
     r"""Mass of vegetation per hectare of ground.
 
     Parameters
@@ -190,13 +183,11 @@ def vegetation_per_hectare(mass, basis: str, bedrock_exposure=None):
         return np.asarray(mass, float)
     if bedrock_exposure is None or np.isnan(np.asarray(bedrock_exposure, float)).any():
         raise DataError(tr("soil patches need bedrock_exposure", "土面数据需要基岩裸露率"))
-    lines = suspect(pd.Series(np.atleast_1d(np.asarray(bedrock_exposure, float))), "bedrock_exposure")
-    if lines:
-        raise DataError("\n".join(lines))
+    refuse_doubtful(bedrock_exposure=bedrock_exposure)
     return np.asarray(mass, float) * (1 - np.asarray(bedrock_exposure, float))
 
 
-def correlation(name: str = "karst_houzhai", inputs=INPUTS) -> np.ndarray:
+def correlation(name: str = "karst_houzhai", inputs: Sequence[str] = INPUTS) -> np.ndarray:
     """Printed correlations of the inputs as a matrix, made positive definite where rounding broke it.
 
     Pairs that are not printed are zero.
@@ -213,7 +204,9 @@ def correlation(name: str = "karst_houzhai", inputs=INPUTS) -> np.ndarray:
     return matrix
 
 
-def draw_inputs(marginals: dict, n: int, seed: int, matrix=None) -> pd.DataFrame:
+def draw_inputs(
+    marginals: Mapping[str, Distribution | float], n: int, seed: int, matrix: np.ndarray | None = None
+) -> pd.DataFrame:
     """Draw inputs together: any distributions, joined by the correlations of a normal copula.
 
     Parameters
@@ -228,26 +221,21 @@ def draw_inputs(marginals: dict, n: int, seed: int, matrix=None) -> pd.DataFrame
     -------
     draws : DataFrame, shape (n, k)
     """
-    names = list(marginals)
-    matrix = np.eye(len(names)) if matrix is None else matrix
-    normal = np.random.default_rng(seed).multivariate_normal(np.zeros(len(names)), matrix, n, method="eigh")
+    k = len(marginals)
+    matrix = np.eye(k) if matrix is None else matrix
+    normal = np.random.default_rng(seed).multivariate_normal(np.zeros(k), matrix, n, method="eigh")
     share = np.clip(stats.norm.cdf(normal), 1e-9, 1 - 1e-9)
-    columns = {}
-    for j, name in enumerate(names):
-        found = marginals[name]
-        columns[name] = (
-            found.quantile(share[:, j]) if isinstance(found, Distribution) else np.full(n, float(found))
-        )
+    columns = {
+        name: found.quantile(share[:, j]) if isinstance(found, Distribution) else np.full(n, float(found))
+        for j, (name, found) in enumerate(marginals.items())
+    }
     return pd.DataFrame(columns)
 
 
-# --- A karst landscape of several soil types: draws of its carbon, and its total.
-
-#: Depth to which soil is counted. [cm]
-LIMIT = 100.0
+# A landscape of several soil types.
 
 
-def marginals(soil, soc_cv: float, density_cv: float) -> dict:
+def marginals(soil: Mapping[str, float], soc_cv: float, density_cv: float) -> dict[str, Distribution | float]:
     """Distributions of the inputs of one soil type; a spread that is not printed is a number.
 
     Parameters
@@ -267,7 +255,7 @@ def marginals(soil, soc_cv: float, density_cv: float) -> dict:
     return found
 
 
-def cumulative(layers, profile):
+def cumulative(layers: pd.DataFrame, profile: pd.DataFrame) -> Callable[[ArrayLike], np.ndarray]:
     """Carbon above a depth, for one soil type.
 
     Parameters
@@ -293,7 +281,16 @@ def cumulative(layers, profile):
     return lambda depth: np.interp(np.minimum(depth, LIMIT), bounds, stock)
 
 
-def draw_soils(soils, layers, profile, soc_cv, density_cv, n, seed, matrix=None) -> pd.DataFrame:
+def draw_soils(
+    soils: pd.DataFrame,
+    layers: pd.DataFrame,
+    profile: pd.DataFrame,
+    soc_cv: float,
+    density_cv: float,
+    n: int,
+    seed: int,
+    matrix: np.ndarray | None = None,
+) -> pd.DataFrame:
     """Places of every soil type with their inputs and their carbon per hectare of ground.
 
     Parameters
@@ -306,7 +303,7 @@ def draw_soils(soils, layers, profile, soc_cv, density_cv, n, seed, matrix=None)
     n, seed : int
         Places per type.
     matrix : array, optional
-        Correlations within a soil type, in the order of :data:`sinklab.systems.karst.INPUTS`.
+        Correlations within a soil type, in the order of :data:`INPUTS`.
 
     Returns
     -------
@@ -318,23 +315,14 @@ def draw_soils(soils, layers, profile, soc_cv, density_cv, n, seed, matrix=None)
         found = marginals(soil, soc_cv, density_cv)
         drawn = draw_inputs({x: found[x] for x in INPUTS}, n, seed + k, matrix)
         above = cumulative(layers[layers["soil_type"] == soil["soil_type"]], profile)
-        drawn["soc_stock"] = _stock_of(drawn, above)
+        factors = drawn[["soc", "bulk_density"]].prod(axis=1)
+        ground = (1 - drawn[["bedrock_exposure", "gravel_fraction"]]).prod(axis=1)
+        drawn["soc_stock"] = above(drawn["soil_depth"]) * factors * ground
         parts.append(drawn.assign(soil_type=soil["soil_type"], area=float(soil["area"])))
     return pd.concat(parts, ignore_index=True)
 
 
-def _stock_of(inputs, above):
-    """Carbon in t per hectare of ground from the inputs of a place."""
-    return (
-        above(inputs["soil_depth"])
-        * inputs["soc"]
-        * inputs["bulk_density"]
-        * (1 - inputs["bedrock_exposure"])
-        * (1 - inputs["gravel_fraction"])
-    )
-
-
-def total(soils, layers, profile) -> float:
+def total(soils: pd.DataFrame, layers: pd.DataFrame, profile: pd.DataFrame) -> float:
     """Carbon of the landscape in t, every input at its mean; areas are printed in km2."""
     stock = [
         float(cumulative(layers[layers["soil_type"] == kind], profile)(depth))
@@ -343,10 +331,10 @@ def total(soils, layers, profile) -> float:
     return float(soil_stock(stock, soils["area"] * 100, soils["bedrock_exposure"], soils["gravel_fraction"]))
 
 
-# --- Which input of a karst stock matters how much: shares of variance, totals without it, and the printed
+# Which input matters how much.
 
 
-def variance_shares(places, bins: int = 40) -> pd.DataFrame:
+def variance_shares(places: pd.DataFrame, bins: int = 40) -> pd.DataFrame:
     r"""Share of the variance over the landscape that knowing one input would take away.
 
     .. math:: Var(E[S \mid X]) / Var(S)
@@ -375,7 +363,9 @@ def variance_shares(places, bins: int = 40) -> pd.DataFrame:
     return found.sort_values("share", ascending=False, ignore_index=True)
 
 
-def left_out(soils, layers, profile, mean_density: float) -> pd.DataFrame:
+def left_out(
+    soils: pd.DataFrame, layers: pd.DataFrame, profile: pd.DataFrame, mean_density: float
+) -> pd.DataFrame:
     """Change of the total when one input is not known by soil type.
 
     Thickness is taken as one metre, exposure and gravel as zero, carbon content as the mean profile of the catchment, bulk
@@ -406,14 +396,14 @@ def left_out(soils, layers, profile, mean_density: float) -> pd.DataFrame:
 
 
 def _mean_carbon(layers, profile) -> pd.DataFrame:
-    soc = layers[["layer_bottom"]].merge(profile[["layer_bottom", "soc"]], on="layer_bottom", how="left")[
-        "soc"
-    ]
+    """Layers with the carbon content of the mean profile and their own density."""
+    soc = layers["layer_bottom"].map(profile.set_index("layer_bottom")["soc"])
     known = layers["carbon_density"].notna()
-    return layers.assign(carbon_density=(layers["bulk_density"] * soc.to_numpy()).where(known))
+    return layers.assign(carbon_density=(layers["bulk_density"] * soc).where(known))
 
 
 def _one_density(layers, mean_density) -> pd.DataFrame:
+    """Layers with their own carbon content and one bulk density."""
     return layers.assign(carbon_density=layers["carbon_density"] / layers["bulk_density"] * mean_density)
 
 
@@ -423,7 +413,13 @@ def printed_order(name: str = "karst_houzhai") -> list[str]:
     return [row["input"] for row in sorted(rows, key=lambda row: row["rank"])]
 
 
-def beside_print(soils, layers, profile, mean_density: float, name: str = "karst_houzhai") -> pd.DataFrame:
+def beside_print(
+    soils: pd.DataFrame,
+    layers: pd.DataFrame,
+    profile: pd.DataFrame,
+    mean_density: float,
+    name: str = "karst_houzhai",
+) -> pd.DataFrame:
     """Changes of the total when an input is held at its mean, as printed and as the printed tables give them here.
 
     The source begins with an account of carbon, density and thickness by soil, without rock and gravel; one input is then
@@ -466,7 +462,7 @@ def beside_print(soils, layers, profile, mean_density: float, name: str = "karst
     return pd.DataFrame(rows, columns=["input", "printed", "here"])
 
 
-def ranked(importance, order) -> pd.DataFrame:
+def ranked(importance: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     """Ranks of the inputs by every measure beside the printed order.
 
     Parameters

@@ -8,10 +8,11 @@ Zhao M. et al. (2019) biomass models of 26 common temperate shrubs of Inner Mong
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from sinklab.data.vocabulary import suspect
+from sinklab.data.vocabulary import refuse_doubtful
 from sinklab.evidence import equations
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, tr
 
 #: Texts that a fit takes, by what was measured.
 FORMS = {
@@ -22,7 +23,7 @@ FORMS = {
 }
 
 
-def crown_area(width, across):
+def crown_area(width: ArrayLike, across: ArrayLike) -> np.ndarray:
     r"""Crown projection as an ellipse, :math:`\pi d_1 d_2 / 4`. [m], [m] -> [m2].
 
     Some sources print the product :math:`d_1 d_2` as crown area, 27 % more: their equations want that product.
@@ -30,12 +31,12 @@ def crown_area(width, across):
     return np.pi * np.asarray(width, float) * np.asarray(across, float) / 4
 
 
-def crown_volume(height, area):
+def crown_volume(height: ArrayLike, area: ArrayLike) -> np.ndarray:
     """Height times crown area, as the Inner Mongolian models take it. [m], [m2] -> [m3]."""
     return np.asarray(height, float) * np.asarray(area, float)
 
 
-def joint_diameter(diameters):
+def joint_diameter(diameters: ArrayLike) -> float:
     r"""Basal diameter of one stem with the cross-section of several, :math:`\sqrt{\sum d^2}`. [cm].
 
     For a plant whose stems were measured one by one and whose mass was weighed as a whole.
@@ -46,7 +47,7 @@ def joint_diameter(diameters):
     return float(np.sqrt((diameters**2).sum()))
 
 
-def stand_by_cover(cover_fraction, mass_per_crown):
+def stand_by_cover(cover_fraction: ArrayLike, mass_per_crown: ArrayLike) -> np.ndarray:
     r"""Aboveground mass of a shrub stand from its cover.
 
     .. math:: B_A = 10\, P\, w
@@ -72,9 +73,7 @@ def stand_by_cover(cover_fraction, mass_per_crown):
     ------
     Wang X. et al. (2017) Acta Ecologica Sinica 37(13):4384-4391, equations 3 and 4.
     """
-    lines = suspect(pd.Series(np.atleast_1d(np.asarray(cover_fraction, float))), "cover_fraction")
-    if lines:
-        raise DataError(listing(lines))
+    refuse_doubtful(cover_fraction=cover_fraction)
     return 10 * np.asarray(cover_fraction, float) * np.asarray(mass_per_crown, float)
 
 

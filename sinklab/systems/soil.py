@@ -1,51 +1,46 @@
-r"""Carbon of a soil profile to a stated depth or to a stated soil mass.
+r"""Carbon of soils: layers, the stock of a core, layers that were not measured, and the values of many sites.
 
-A profile is a frame of layers: ``layer_top``, ``layer_bottom`` [cm], ``bulk_density`` [g/cm3], ``soc``
-[g/kg], and ``gravel_fraction`` [1] where there is any. Layers join without gap from the surface down;
-:func:`require_profile` says where they do not. A layer that was not measured is never
-counted as zero: these functions refuse it, and :mod:`sinklab.systems.wetland_cores` draws it.
+A profile (a core) is a frame of layers: ``layer_top``, ``layer_bottom`` [cm], ``bulk_density`` [g/cm3], ``soc``
+[g/kg], and ``gravel_fraction`` [1] where there is any. Layers join without gap from the surface down. A layer that
+was not measured is never counted as zero: :func:`stock_to_depth` and :func:`stock_in_mass` refuse it and say where it
+is, :func:`stocks` draws it from what the other layers of all cores say.
 
-Source
-------
-Ellert B.H., Bettany J.R. (1995) Calculation of organic matter and nutrients stored in soils under
-contrasting management regimes. Can. J. Soil Sci. 75:529-538. Wendt J.W., Hauser S. (2013) An equivalent
-soil mass procedure for monitoring soil organic carbon in multiple soil layers. Eur. J. Soil Sci. 64:58-65.
-Fritsch F.N., Carlson R.E. (1980) Monotone piecewise cubic interpolation. SIAM J. Numer. Anal. 17:238-246.
+*What all cores say of layers.* Carbon density of a layer, :math:`c = \rho_b C` [kg/m3], follows
 
-Cores with layers that were not measured: the missing carbon is drawn, given the layers above and below.
+.. math:: \ln c_{ij} = \beta_0 + \beta_1 \ln(1 + z_{ij} / 10) + u_i + e_{ij}
 
-A core keeps what was measured; draws fill the rest from the distribution that its own layers leave, under the models of
-:mod:`sinklab.systems.wetland_layers`. The coefficients are drawn once for all cores of a draw, the effect of a core
-once for its layers, the residual for every layer.
-
-What all cores together say of layers: carbon density by depth, bulk density by carbon, carbon by ignition.
-
-Carbon density of a layer, :math:`c = \rho_b C` [kg/m3], follows
-
-.. math:: \ln c_{ij} = \beta_0 + \beta_1 \ln(1 + z_{ij} / 10) + s_{site} + u_i + e_{ij}
-
-with z the middle of the layer [cm], s an effect of the site, u of the core, e of the layer. A layer whose
-carbon content was measured but not its bulk density follows
+with z the middle of the layer [cm], u an effect of the core, e of the layer. A layer whose carbon content was measured
+but not its bulk density follows
 
 .. math:: \ln \rho_{ij} = \gamma_0 + \gamma_1 \ln C_{ij} + \gamma_2 (\ln C_{ij})^2 + v_i + r_{ij}
 
 and where only the loss on ignition O was measured, :math:`\ln C_{ij} = \delta_0 + \delta_1 \ln O_{ij} + w_i + q_{ij}`
-comes first. All are mixed models fitted by REML on all cores (statsmodels).
+comes first. All are mixed models fitted by REML. A core keeps what was measured; the coefficients are drawn once for
+all cores of a draw, the effect of a core once for its layers, the residual for every layer.
 
-A quantity measured on cores or quadrats of several sites: mean, spread of sites and units, a new unit.
+*Values of many sites.* A quantity measured on cores, quadrats or stands of several sites follows
 
 .. math:: \ln y_{ij} = \mu + s_i + u_{ij}, \quad s \sim N(0, \tau^2), \; u \sim N(0, \sigma^2)
 
-The mean on the natural scale is :math:`\exp(\mu + (\tau^2 + \sigma^2) / 2)`; the interval is that of one unit on a
-new site, with Student's t on the sites less one. Groups of fewer than five sites share what they know of the
-spread: such a group takes the larger of its own and the common value, so few sites never look more
-certain than many.
+Its mean on the natural scale is :math:`\exp(\mu + (\tau^2 + \sigma^2) / 2)`; the interval is that of one unit on a new
+site, with Student's t on the sites less one. Groups of fewer than five sites share what they know of the spread: such
+a group takes the larger of its own and the common value, so few sites never look more certain than many.
+
+Source
+------
+Ellert B.H., Bettany J.R. (1995) Calculation of organic matter and nutrients stored in soils under contrasting
+management regimes. Can. J. Soil Sci. 75:529-538. Wendt J.W., Hauser S. (2013) An equivalent soil mass procedure for
+monitoring soil organic carbon in multiple soil layers. Eur. J. Soil Sci. 64:58-65. Fritsch F.N., Carlson R.E. (1980)
+Monotone piecewise cubic interpolation. SIAM J. Numer. Anal. 17:238-246.
 """
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from sinklab.data import vocabulary
@@ -60,12 +55,21 @@ from sinklab.data.vocabulary import number, suspect
 from sinklab.evidence.distributions import Distribution
 from sinklab.language import ConvergenceError, DataError, listing, tr
 
-# --- Carbon of a soil profile to a stated depth or to a stated soil mass.
-
+#: How a stock inside a layer is read.
 METHODS = ("layers", "spline")
+#: Faults with which the layers of a core make no stock; a gap can be filled.
+BROKEN = ("overlap", "order", "bounds")
+#: Length of the pieces in which a core is continued below its end. [cm]
+STEP = 20.0
+#: Complete layers, and cores that they come from, that a model of layers needs.
+FEW_LAYERS, FEW_CORES = 10, 3
+#: Below so many sites a group borrows spread from the others.
+FEW_SITES = 5
 
 
-def layer_stock(bulk_density, soc, thickness, gravel_fraction=0.0):
+def layer_stock(
+    bulk_density: ArrayLike, soc: ArrayLike, thickness: ArrayLike, gravel_fraction: ArrayLike = 0.0
+) -> np.ndarray:
     r"""Organic carbon of a layer.
 
     .. math:: S = \rho_b\, C\, z\, (1 - G) / 10
@@ -90,36 +94,84 @@ def layer_stock(bulk_density, soc, thickness, gravel_fraction=0.0):
     ------
     Zhang et al. (2017) Acta Ecologica Sinica 37(22):7647-7659, doi:10.5846/stxb201609141863.
     """
-    return np.asarray(bulk_density) * soc * thickness * (1 - np.asarray(gravel_fraction)) / 10
+    stony = np.asarray(gravel_fraction)
+    return np.asarray(bulk_density) * np.asarray(soc) * np.asarray(thickness) * (1 - stony) / 10
 
 
-def layer_mass(bulk_density, thickness, gravel_fraction=0.0):
+def layer_mass(bulk_density: ArrayLike, thickness: ArrayLike, gravel_fraction: ArrayLike = 0.0) -> np.ndarray:
     """Dry mass of the fine earth of a layer. [t/ha]; 1 g/cm3 over 1 cm is 100 t/ha."""
-    return np.asarray(bulk_density) * thickness * (1 - np.asarray(gravel_fraction)) * 100
+    return np.asarray(bulk_density) * np.asarray(thickness) * (1 - np.asarray(gravel_fraction)) * 100
 
 
-def _columns(layers):
+# The stock of one complete profile.
+
+
+def require_profile(layers: pd.DataFrame, depth: float, name: str = "profile") -> None:
+    """Refuse a profile whose stock to ``depth`` would be wrong.
+
+    Raises
+    ------
+    DataError
+        Layers out of order, overlapping or gapped, values missing or of another unit, an end above ``depth``; all at once.
+    """
+    used = layers[layers["layer_top"] < depth]
+    problems = _unmeasured(used, depth)
+    for column in OF_STOCK:
+        problems += suspect(used[column], column) if column in used else []
+    problems += against_matter(used).values()
+    if problems:
+        raise DataError(f"{name}: " + listing(problems))
+
+
+def _unmeasured(layers, depth) -> list[str]:
+    """What keeps layers from being a complete profile to a depth, one line each."""
+    problems = describe_faults(layers, layer_faults(layers))
+    for column in ("bulk_density", "soc"):
+        problems += [
+            tr(
+                f"record {number(i)}: {column} is missing; impute it as a distribution, it is not zero",
+                f"第 {number(i)} 条记录：缺 {column}；请按分布插补，不得视为零",
+            )
+            for i in layers.index[layers[column].isna()]
+        ]
+    end = layers["layer_bottom"].max() if len(layers) else 0.0
+    if not end >= depth - layer_rules()["layer_tolerance"]:
+        problems.append(
+            tr(
+                f"ends at {end:g} cm; expected {depth:g} cm: state a smaller depth, or impute the layers below",
+                f"止于 {end:g} cm；应达 {depth:g} cm：请采用较浅的深度，或插补下部土层",
+            )
+        )
+    return problems
+
+
+def _accumulated(layers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bounds of the layers of a profile [cm], and the soil mass and carbon above each of them. [t/ha]."""
     layers = layers.sort_values("layer_top")
     top, bottom = layers["layer_top"].to_numpy(float), layers["layer_bottom"].to_numpy(float)
     density, soc = layers["bulk_density"].to_numpy(float), layers["soc"].to_numpy(float)
     gravel = layers["gravel_fraction"].to_numpy(float) if "gravel_fraction" in layers else 0.0
-    return top, bottom, density, soc, gravel
+    mass = np.cumsum(layer_mass(density, bottom - top, gravel))
+    carbon = np.cumsum(layer_stock(density, soc, bottom - top, gravel))
+    return np.r_[top[0], bottom], np.r_[0.0, mass], np.r_[0.0, carbon]
 
 
-def _at(x, knots, values, method):
+def _at(x, knots, values, method) -> float:
     """Value of a cumulative curve, which no method lets fall."""
     if method not in METHODS:
         raise DataError(
             tr(f"method {method!r}: expected one of {METHODS}", f"方法 {method!r}：应为 {METHODS} 之一")
         )
     if method == "layers" or len(knots) < 3:
-        return np.interp(x, knots, values)
+        return float(np.interp(x, knots, values))
     from scipy.interpolate import PchipInterpolator
 
-    return PchipInterpolator(knots, values)(x)
+    return float(PchipInterpolator(knots, values)(x))
 
 
-def stock_to_depth(layers, depth: float, method: str = "layers", name: str = "profile") -> float:
+def stock_to_depth(
+    layers: pd.DataFrame, depth: float, method: str = "layers", name: str = "profile"
+) -> float:
     r"""Organic carbon from the surface to a fixed depth.
 
     Carbon is accumulated from the surface, :math:`S(z) = \int_0^z c\,dz`; every layer keeps its mass. Inside
@@ -154,12 +206,11 @@ def stock_to_depth(layers, depth: float, method: str = "layers", name: str = "pr
     60.0
     """
     require_profile(layers, depth, name)
-    top, bottom, density, soc, gravel = _columns(layers[layers["layer_top"] < depth])
-    stock = np.cumsum(layer_stock(density, soc, bottom - top, gravel))
-    return float(_at(depth, np.r_[top[0], bottom], np.r_[0.0, stock], method))
+    bounds, _, carbon = _accumulated(layers[layers["layer_top"] < depth])
+    return _at(depth, bounds, carbon, method)
 
 
-def stock_in_mass(layers, mass: float, method: str = "spline", name: str = "profile") -> float:
+def stock_in_mass(layers: pd.DataFrame, mass: float, method: str = "spline", name: str = "profile") -> float:
     r"""Organic carbon in a fixed mass of soil, so that loosening or compaction changes nothing.
 
     Carbon is a function of the soil mass above, :math:`S(M)`, known at the layer bounds; the stock is read
@@ -173,6 +224,8 @@ def stock_in_mass(layers, mass: float, method: str = "spline", name: str = "prof
         Reference mass of fine earth. [t/ha]
     method : "layers" or "spline"
         See :func:`stock_to_depth`.
+    name : str
+        What the profile is called in messages.
 
     Returns
     -------
@@ -185,9 +238,7 @@ def stock_in_mass(layers, mass: float, method: str = "spline", name: str = "prof
         As :func:`stock_to_depth`, or the profile holds less soil than asked for.
     """
     require_profile(layers, float(layers["layer_bottom"].max()), name)
-    top, bottom, density, soc, gravel = _columns(layers)
-    stock = np.r_[0.0, np.cumsum(layer_stock(density, soc, bottom - top, gravel))]
-    reached = np.r_[0.0, np.cumsum(layer_mass(density, bottom - top, gravel))]
+    _, reached, carbon = _accumulated(layers)
     if mass > reached[-1] * (1 + 1e-9):
         raise DataError(
             tr(
@@ -196,10 +247,10 @@ def stock_in_mass(layers, mass: float, method: str = "spline", name: str = "prof
                 f"{name}：土壤质量 {reached[-1]:.0f} t/hm²；应不小于参考质量 {mass:.0f} t/hm²；请取较小质量或插补更深土层",
             )
         )
-    return float(_at(mass, reached, stock, method))
+    return _at(mass, reached, carbon, method)
 
 
-def compare_methods(layers, depth: float, by) -> pd.DataFrame:
+def compare_methods(layers: pd.DataFrame, depth: float, by: Sequence[str]) -> pd.DataFrame:
     """Stocks of the complete profiles by fixed depth, by spline and in equal soil mass.
 
     Parameters
@@ -217,61 +268,29 @@ def compare_methods(layers, depth: float, by) -> pd.DataFrame:
         ``mass`` to the depth [t/ha]. The reference mass, ``attrs["mass"]``, is the lower decile of these masses;
         a lighter profile has no ``equivalent``.
     """
-    whole = {}
+    rows, curves = {}, {}
     for key, core in layers.groupby(list(by), sort=True, dropna=False):
         core = core[core["layer_top"] < depth]
-        bare = core[["bulk_density", "soc"]].isna().any(axis=None)
-        if not bare and layer_faults(core).empty and core["layer_bottom"].max() >= depth:
-            whole[key] = core
-    if not whole:
-        return pd.DataFrame(columns=[*METHODS, "equivalent", "mass"])
-    rows = {k: {m: stock_to_depth(core, depth, m, str(k)) for m in METHODS} for k, core in whole.items()}
-    for key, core in whole.items():
-        thickness = core["layer_bottom"].clip(upper=depth) - core["layer_top"]
-        rows[key]["mass"] = float(layer_mass(core["bulk_density"], thickness).sum())
-    reference = float(np.quantile([row["mass"] for row in rows.values()], 0.1))
-    for key, core in whole.items():
-        light = rows[key]["mass"] < reference
-        rows[key]["equivalent"] = np.nan if light else stock_in_mass(core, reference, name=str(key))
-    found = pd.DataFrame.from_dict(rows, orient="index")[[*METHODS, "equivalent", "mass"]]
-    found.attrs["mass"] = reference
-    return found
+        if not core["layer_bottom"].max() >= depth or _unmeasured(core, depth):
+            continue
+        require_profile(core, depth, str(key))
+        bounds, mass, carbon = _accumulated(core)
+        rows[key] = {m: _at(depth, bounds, carbon, m) for m in METHODS} | {
+            "mass": _at(depth, bounds, mass, "layers")
+        }
+        curves[key] = mass, carbon
+    found = pd.DataFrame.from_dict(rows, orient="index", columns=[*METHODS, "mass"])
+    if rows:
+        found.attrs["mass"] = reference = float(np.quantile(found["mass"], 0.1))
+        equal = [
+            _at(reference, *curves[key], "spline") if row["mass"] >= reference else np.nan
+            for key, row in rows.items()
+        ]
+        found.insert(2, "equivalent", equal)
+    return found if rows else found.reindex(columns=[*METHODS, "equivalent", "mass"])
 
 
-def require_profile(layers, depth: float, name: str = "profile") -> None:
-    """Refuse a profile whose stock to ``depth`` would be wrong.
-
-    Raises
-    ------
-    DataError
-        Layers out of order, overlapping or gapped, values missing or of another unit, an end above ``depth``; all at once.
-    """
-    used = layers[layers["layer_top"] < depth]
-    problems = describe_faults(used, layer_faults(used))
-    for column in OF_STOCK:
-        problems += suspect(used[column], column) if column in used else []
-    problems += against_matter(used).values()
-    for column in ("bulk_density", "soc"):
-        for i in used.index[used[column].isna()]:
-            problems.append(
-                tr(
-                    f"record {number(i)}: {column} is missing; impute it as a distribution, it is not zero",
-                    f"第 {number(i)} 条记录：缺 {column}；请按分布插补，不得视为零",
-                )
-            )
-    end = used["layer_bottom"].max() if len(used) else 0.0
-    if not end >= depth - layer_rules()["layer_tolerance"]:
-        problems.append(
-            tr(
-                f"ends at {end:g} cm; expected {depth:g} cm: state a smaller depth, or impute the layers below",
-                f"止于 {end:g} cm；应达 {depth:g} cm：请采用较浅的深度，或插补下部土层",
-            )
-        )
-    if problems:
-        raise DataError(f"{name}: " + listing(problems))
-
-
-# --- What all cores together say of layers: carbon density by depth, bulk density by carbon, carbon by igni
+# What all cores together say of layers.
 
 
 @dataclass(frozen=True)
@@ -282,8 +301,6 @@ class MixedLine:
     covariance: np.ndarray
     sd_group: float
     sd_residual: float
-    n: int
-    n_group: int
 
 
 @dataclass(frozen=True)
@@ -295,7 +312,7 @@ class LayerModel:
     matter: MixedLine | None
 
 
-def mixed_line(response, design, groups) -> MixedLine:
+def mixed_line(response: ArrayLike, design: ArrayLike, groups: ArrayLike) -> MixedLine:
     """Fit a linear model with one random intercept by REML.
 
     Parameters
@@ -305,12 +322,10 @@ def mixed_line(response, design, groups) -> MixedLine:
         With a column of ones.
     groups : array, shape (n,)
     """
-    import warnings
-
     from statsmodels.regression.mixed_linear_model import MixedLM
 
-    model = MixedLM(np.asarray(response, float), np.asarray(design, float), np.asarray(groups))
-    found = None
+    response, design, groups = np.asarray(response, float), np.asarray(design, float), np.asarray(groups)
+    model = MixedLM(response, design, groups)
     with warnings.catch_warnings():
         # A variance of zero is a valid answer; statsmodels warns of the bound.
         warnings.simplefilter("ignore")
@@ -321,42 +336,32 @@ def mixed_line(response, design, groups) -> MixedLine:
                 break
             except np.linalg.LinAlgError:
                 continue
-    if found is None:
-        raise ConvergenceError(
-            tr(
-                f"no variances found for {len(np.asarray(response))} values of {len(set(groups))} groups",
-                f"{len(set(groups))} 组共 {len(np.asarray(response))} 个值未能求得方差",
+        else:
+            n, k = len(response), len(set(groups))
+            raise ConvergenceError(
+                tr(f"no variances found for {n} values of {k} groups", f"{k} 组共 {n} 个值未能求得方差")
             )
-        )
-    k = np.asarray(design).shape[1]
-    covariance = np.asarray(found.cov_params())[:k, :k]
+    k = design.shape[1]
+    between = max(float(np.asarray(found.cov_re)[0, 0]), 0.0)
     return MixedLine(
         np.asarray(found.fe_params),
-        covariance,
-        float(np.sqrt(max(float(np.asarray(found.cov_re)[0, 0]), 0.0))),
+        np.asarray(found.cov_params())[:k, :k],
+        float(np.sqrt(between)),
         float(np.sqrt(found.scale)),
-        len(np.asarray(response)),
-        len(set(groups)),
     )
 
 
-def depth_design(middle):
+def depth_design(middle: np.ndarray) -> np.ndarray:
     """Columns of the trend of carbon density with depth, from the middles of layers. [cm]."""
     return np.column_stack([np.ones_like(middle), np.log1p(middle / 10)])
 
 
-def _carbon_design(soc):
-    """Columns of bulk density from carbon content. [g/kg]."""
-    log = np.log(soc)
-    return np.column_stack([np.ones_like(log), log, log**2])
-
-
-def matter_design(matter):
+def matter_design(matter: np.ndarray) -> np.ndarray:
     """Columns of carbon content from organic matter. [1]."""
     return np.column_stack([np.ones_like(matter), np.log(matter)])
 
 
-def fit_layers(layers, by) -> LayerModel:
+def fit_layers(layers: pd.DataFrame, by: Sequence[str]) -> LayerModel:
     """Learn carbon density and bulk density from all layers that have both.
 
     Parameters
@@ -371,79 +376,79 @@ def fit_layers(layers, by) -> LayerModel:
     DataError
         Fewer than ten complete layers or three cores.
     """
-    whole = layers[
-        (layers["bulk_density"] > 0)
-        & (layers["soc"] > 0)
-        & layers[["layer_top", "layer_bottom"]].notna().all(axis=1)
-    ]
-    cores = whole.groupby(list(by), dropna=False).ngroup().to_numpy()
-    if len(whole) < 10 or len(set(cores)) < 3:
+
+    def cores(part):
+        return part.groupby(list(by), dropna=False).ngroup().to_numpy()
+
+    def few(part):
+        return len(part) < FEW_LAYERS or len(set(cores(part))) < FEW_CORES
+
+    bounded = layers[["layer_top", "layer_bottom"]].notna().all(axis=1)
+    whole = layers[(layers["bulk_density"] > 0) & (layers["soc"] > 0) & bounded]
+    if few(whole):
+        n = len(set(cores(whole)))
         raise DataError(
             tr(
-                f"{len(whole)} complete layers of {len(set(cores))} cores; expected at least 10 layers of 3 cores to "
+                f"{len(whole)} complete layers of {n} cores; expected at least {FEW_LAYERS} layers of {FEW_CORES} cores to "
                 "learn from: add cores with bulk density and carbon",
-                f"完整土层 {len(whole)} 个，来自 {len(set(cores))} 个土芯；至少需要 3 个土芯的 10 个土层",
+                f"完整土层 {len(whole)} 个，来自 {n} 个土芯；至少需要 {FEW_CORES} 个土芯的 {FEW_LAYERS} 个土层",
             )
         )
     middle = ((whole["layer_top"] + whole["layer_bottom"]) / 2).to_numpy(float)
-    soc = whole["soc"].to_numpy(float)
-    density = whole["bulk_density"].to_numpy(float)
+    soc, density = whole["soc"].to_numpy(float), whole["bulk_density"].to_numpy(float)
+    log, matter = np.log(soc), None
+    if "organic_matter" in layers:
+        both = layers[(layers["soc"] > 0) & (layers["organic_matter"] > 0)]
+        if not few(both):
+            burnt = matter_design(both["organic_matter"].to_numpy(float))
+            matter = mixed_line(np.log(both["soc"]), burnt, cores(both))
     return LayerModel(
-        carbon=mixed_line(np.log(soc * density), depth_design(middle), cores),
-        density=mixed_line(np.log(density), _carbon_design(soc), cores),
-        matter=_fit_matter(layers, by),
+        carbon=mixed_line(np.log(soc * density), depth_design(middle), cores(whole)),
+        density=mixed_line(np.log(density), np.column_stack([np.ones_like(log), log, log**2]), cores(whole)),
+        matter=matter,
     )
 
 
-def _fit_matter(layers, by) -> MixedLine | None:
-    if "organic_matter" not in layers:
-        return None
-    both = layers[(layers["soc"] > 0) & (layers["organic_matter"] > 0)]
-    cores = both.groupby(list(by), dropna=False).ngroup().to_numpy()
-    if len(both) < 10 or len(set(cores)) < 3:
-        return None
-    return mixed_line(np.log(both["soc"]), matter_design(both["organic_matter"].to_numpy(float)), cores)
+# The stock of a core of which layers were not measured.
 
 
-# --- Cores with layers that were not measured: the missing carbon is drawn, given the layers above and belo
+def _broken(core) -> bool:
+    """Whether layers overlap, stand upside down or lack bounds: what they hold cannot be told."""
+    return bool(layer_faults(core)["kind"].isin(BROKEN).any())
 
 
 def _pieces(core, depth) -> pd.DataFrame:
     """Layers of a core down to ``depth``, with rows for the gaps and for what lies below the core."""
+    measured = ["bulk_density", "soc", "organic_matter", "gravel_fraction"]
     core = core[core["layer_top"] < depth].sort_values("layer_top")
-    matter = core["organic_matter"] if "organic_matter" in core else pd.Series(np.nan, core.index)
-    columns = core["layer_top"], core["layer_bottom"], core["bulk_density"], core["soc"], matter
-    blank, rows, above = (np.nan, np.nan, np.nan), [], 0.0
-    for top, bottom, density, soc, ignition in zip(*columns, strict=True):
+    core = core.reindex(columns=["layer_top", "layer_bottom", *measured]).astype(float)
+    blank, rows, above = [np.nan] * len(measured), [], 0.0
+    for top, bottom, *values in core.itertuples(index=False):
         if top > above + layer_rules()["layer_tolerance"]:
             rows.append((above, top, *blank))
-        rows.append((top, min(bottom, depth), density, soc, ignition))
+        rows.append((top, min(bottom, depth), *values))
         above = bottom
     while above < depth - layer_rules()["layer_tolerance"]:
         # Below the core in steps, so that the trend with depth and the residual of a layer have their scale.
-        rows.append((above, min(above + 20.0, depth), *blank))
+        rows.append((above, min(above + STEP, depth), *blank))
         above = rows[-1][1]
-    return pd.DataFrame(rows, columns=["top", "bottom", "density", "soc", "matter"])
+    pieces = pd.DataFrame(rows, columns=["top", "bottom", *measured])
+    # A piece that was not looked at is as stony as the rest of the core.
+    stony = pieces["gravel_fraction"].mean()
+    pieces["gravel_fraction"] = pieces["gravel_fraction"].fillna(0.0 if np.isnan(stony) else stony)
+    return pieces.assign(thickness=pieces["bottom"] - pieces["top"])
 
 
-def _has_carbon(pieces, model) -> pd.Series:
-    """Whether carbon, or organic matter that can be converted, was measured."""
+def _without_carbon(pieces, model) -> float:
+    """Length of the pieces where neither carbon, nor organic matter that can be converted, was measured. [cm]."""
     known = pieces["soc"] > 0
-    return known | (pieces["matter"] > 0) if model is not None and model.matter is not None else known
-
-
-def _all_measured(layers, depth, by) -> bool:
-    used = layers[layers["layer_top"] < depth]
-    ends = layers.groupby(list(by), dropna=False)["layer_bottom"].max()
-    return bool(
-        used[["bulk_density", "soc"]].notna().all(axis=None)
-        and layer_faults(used, by).empty
-        and (ends >= depth - layer_rules()["layer_tolerance"]).all()
-    )
+    if model is not None and model.matter is not None:
+        known |= pieces["organic_matter"] > 0
+    return float(pieces["thickness"][~known].sum())
 
 
 def draw_stock(
-    core, depth: float, model: LayerModel, n: int, seed: int, core_seed: int = 0
+    core: pd.DataFrame, depth: float, model: LayerModel, n: int, seed: int, core_seed: int = 0
 ) -> tuple[np.ndarray, float]:
     """Draws of the carbon stock of one core, missing layers as distributions.
 
@@ -473,12 +478,16 @@ def draw_stock(
     DataError
         Overlapping or upside-down layers.
     """
-    faults = layer_faults(core)
-    if faults["kind"].isin(["overlap", "order", "bounds"]).any():
+    if _broken(core):
         raise DataError(
             tr("layers overlap or have no bounds: mend them before a stock", "土层重叠或缺界限：请先更正")
         )
     pieces = _pieces(core, depth)
+    share = _without_carbon(pieces, model) / float(pieces["thickness"].sum())
+    return _draw_pieces(pieces, model, n, seed, core_seed), share
+
+
+def _draw_pieces(pieces, model, n, seed, core_seed) -> np.ndarray:
     shared, own = np.random.default_rng(seed), np.random.default_rng([seed, core_seed + 1])
     beta = shared.multivariate_normal(model.carbon.coefficients, model.carbon.covariance, n)
     gamma = shared.multivariate_normal(model.density.coefficients, model.density.covariance, n)
@@ -487,17 +496,16 @@ def draw_stock(
     trend = beta @ depth_design(((pieces["top"] + pieces["bottom"]) / 2).to_numpy(float)).T
     effect = _core_effect(np.log(carbon[:, known]) - trend[:, known], model.carbon, own)
     residual = own.standard_normal(trend.shape) * model.carbon.sd_residual
-    drawn = np.exp(trend + effect[:, None] + residual)
-    carbon = np.where(known, carbon, drawn)
-    thickness = (pieces["bottom"] - pieces["top"]).to_numpy(float)
-    share = float(thickness[~_has_carbon(pieces, model)].sum() / thickness.sum())
-    return carbon @ thickness / 10, share
+    carbon = np.where(known, carbon, np.exp(trend + effect[:, None] + residual))
+    thickness, gravel = pieces["thickness"].to_numpy(), pieces["gravel_fraction"].to_numpy()
+    # Carbon over volume is what bulk density times carbon content makes.
+    return layer_stock(1.0, carbon, thickness, gravel).sum(axis=1)
 
 
 def _measured(pieces, model, gamma, shared, own, n) -> np.ndarray:
     """Carbon density of the pieces, shape (n, m); NaN where nothing was measured."""
     soc = np.tile(pieces["soc"].where(pieces["soc"] > 0).to_numpy(float), (n, 1))
-    matter, seen = pieces["matter"].to_numpy(float), np.isfinite(soc[0])
+    matter, seen = pieces["organic_matter"].to_numpy(float), np.isfinite(soc[0])
     if model.matter is not None:
         delta = shared.multivariate_normal(model.matter.coefficients, model.matter.covariance, n)
         _complete(
@@ -508,7 +516,7 @@ def _measured(pieces, model, gamma, shared, own, n) -> np.ndarray:
             model.matter,
             own,
         )
-    density = np.tile(pieces["density"].to_numpy(float), (n, 1))
+    density = np.tile(pieces["bulk_density"].to_numpy(float), (n, 1))
     weighed, seen = np.isfinite(density[0]), np.isfinite(soc[0])
 
     def expected(rows):
@@ -542,7 +550,13 @@ def _core_effect(residual, model: MixedLine, random) -> np.ndarray:
 
 
 def stocks(
-    layers, depth: float, by, n: int = 500, seed: int = 1, reach: float = 0.5, model=None
+    layers: pd.DataFrame,
+    depth: float,
+    by: Sequence[str],
+    n: int = 500,
+    seed: int = 1,
+    reach: float = 0.5,
+    model: LayerModel | None = None,
 ) -> pd.DataFrame:
     """Stock of every usable core to one depth, with the uncertainty of what was not measured.
 
@@ -565,38 +579,43 @@ def stocks(
         The columns of ``by``, ``soc_stock`` (geometric mean of the draws), ``sd_log`` (its imputation), ``imputed`` (share of the
         depth); ``attrs["left_out"]`` counts cores by reason.
     """
-    if model is None and not _all_measured(layers, depth, by):
+    cores = dict(list(layers.groupby(list(by), sort=True, dropna=False)))
+    known = {key: _pieces(core, depth) for key, core in cores.items() if not _broken(core)}
+    complete = {k: bool(p[["bulk_density", "soc"]].notna().all(axis=None)) for k, p in known.items()}
+    if model is None and not all(complete.values()):
         model = fit_layers(layers, by)
-    rows, left = [], {"overlap or bounds": 0, "too little measured": 0}
-    for i, (key, core) in enumerate(layers.groupby(list(by), sort=True, dropna=False)):
-        kinds = layer_faults(core)["kind"]
-        if kinds.isin(["overlap", "order", "bounds"]).any():
-            left["overlap or bounds"] += 1
+    rows, left = [], {"overlap or bounds": len(cores) - len(known), "too little measured": 0}
+    for i, key in enumerate(cores):
+        if key not in known:
             continue
-        pieces = _pieces(core, depth)
-        thickness = pieces["bottom"] - pieces["top"]
-        if thickness[_has_carbon(pieces, model)].sum() < reach * depth:
+        pieces = known[key]
+        without = _without_carbon(pieces, model)
+        if pieces["thickness"].sum() - without < reach * depth:
             left["too little measured"] += 1
             continue
-        if pieces[["density", "soc"]].notna().all(axis=None):
-            rows.append((*key, float((pieces["density"] * pieces["soc"] * thickness).sum() / 10), 0.0, 0.0))
+        if complete[key]:
+            columns = pieces[["bulk_density", "soc", "thickness", "gravel_fraction"]]
+            rows.append((*key, float(layer_stock(*columns.to_numpy().T).sum()), 0.0, 0.0))
             continue
-        drawn, share = draw_stock(core, depth, model, n, seed, i)
-        log = np.log(drawn)
+        log = np.log(_draw_pieces(pieces, model, n, seed, i))
+        share = without / float(pieces["thickness"].sum())
         rows.append((*key, float(np.exp(log.mean())), float(log.std()), share))
-    cores = pd.DataFrame(rows, columns=[*by, "soc_stock", "sd_log", "imputed"])
-    cores.attrs["left_out"] = left
-    return cores
+    found = pd.DataFrame(rows, columns=[*by, "soc_stock", "sd_log", "imputed"])
+    found.attrs["left_out"] = left
+    return found
 
 
-# --- A quantity measured on cores or quadrats of several sites: mean, spread of sites and units, a new unit
-
-#: Below so many sites a group borrows spread from the others.
-FEW_SITES = 5
+# A quantity measured on cores, quadrats or stands of several sites.
 
 
 def summarise(
-    frame, variable: str, site, by=(), level: float = 0.95, kind: str = "", noise=None
+    frame: pd.DataFrame,
+    variable: str,
+    site: str | Sequence[str],
+    by: Sequence[str] = (),
+    level: float = 0.95,
+    kind: str = "",
+    noise: str | None = None,
 ) -> pd.DataFrame:
     """Hierarchical summary of measured values, as rows of ``values.csv``.
 
@@ -625,29 +644,38 @@ def summarise(
     DataError
         Values that are not positive, or a group with fewer than two units.
     """
-    sites = [site] if isinstance(site, str) else list(site)
     used = frame[frame[variable].notna()]
-    if (used[variable] <= 0).any():
+    wrong = int((used[variable] <= 0).sum())
+    if wrong:
         raise DataError(
             tr(
-                f"{variable}: {int((used[variable] <= 0).sum())} values are not positive; set them aside with a reason",
-                f"{variable}：{int((used[variable] <= 0).sum())} 个值不为正；请说明原因后剔除",
+                f"{variable}: {wrong} values are not positive; set them aside with a reason",
+                f"{variable}：{wrong} 个值不为正；请说明原因后剔除",
             )
         )
     parts = dict(list(used.groupby(list(by), sort=True))) if by else {(): used}
-    labels = {
-        key: part[sites].astype(object).fillna("–").astype(str).agg(" / ".join, axis=1)
-        for key, part in parts.items()
-    }
-    found = {key: _spreads(part[variable], labels[key], noise and part[noise]) for key, part in parts.items()}
-    number = {key: int(label.nunique()) for key, label in labels.items()}
-    freedom = sum(number.values()) - len(number)
-    squares = sum((number[k] - 1) * (tau**2 + sigma**2) for k, (_, _, tau, sigma) in found.items())
+    found, sites = {}, {}
+    for key, part in parts.items():
+        names = part[[site] if isinstance(site, str) else list(site)].astype(object).fillna("–").astype(str)
+        label = names.agg(" / ".join, axis=1)
+        found[key] = _spreads(part[variable], label, noise and part[noise])
+        sites[key] = int(label.nunique())
+    freedom = sum(sites.values()) - len(sites)
+    squares = sum((sites[k] - 1) * (tau**2 + sigma**2) for k, (_, _, tau, sigma) in found.items())
     common = (float(np.sqrt(squares / freedom)), freedom) if freedom else (np.nan, 0)
-    rows = [
-        _row(key, len(parts[key]), number[key], found[key], common, (variable, by, level, kind))
-        for key in parts
-    ]
+    rows = []
+    for key, part in parts.items():
+        labels = ",".join([*map(str, key), *([kind] if kind else [])])
+        group = ";".join(f"{c}={k}" for c, k in zip(by, key, strict=True)) + (f";to={kind}" if kind else "")
+        about = {
+            "name": f"{variable}[{labels}]" if labels else variable,
+            "group": group,
+            "variable": variable,
+            "unit": vocabulary.variable(variable).unit,
+            "n_study": sites[key],
+            "n": len(part),
+        }
+        rows.append(about | _one_unit_of_a_new_site(found[key], sites[key], common, level))
     return pd.DataFrame(rows)
 
 
@@ -656,23 +684,23 @@ def _spreads(values, sites, noise=None) -> tuple[float, float, float, float]:
     log = np.log(np.asarray(values, float))
     if len(log) < 2:
         raise DataError(tr("fewer than two units in a group", "组内少于两个单元"))
-    number = pd.factorize(np.asarray(sites))[0]
-    if len(set(number)) < 2 or len(set(number)) == len(log):
+    places = pd.factorize(np.asarray(sites))[0]
+    n = len(set(places))
+    if n < 2 or n == len(log):
         mu, se, tau, sigma = log.mean(), log.std(ddof=1) / np.sqrt(len(log)), 0.0, log.std(ddof=1)
     else:
-        line = mixed_line(log, np.ones((len(log), 1)), number)
+        line = mixed_line(log, np.ones((len(log), 1)), places)
         mu, tau, sigma = line.coefficients[0], line.sd_group, line.sd_residual
         # Where the search for the variances ends on a flat ridge, its covariance is no guide.
-        plain = tau**2 / len(set(number)) + sigma**2 / len(log)
         found = line.covariance[0, 0]
-        se = np.sqrt(found if found > 0 else plain)
+        se = np.sqrt(found if found > 0 else tau**2 / n + sigma**2 / len(log))
     if noise is not None:
         sigma = np.sqrt(max(sigma**2 - np.mean(np.asarray(noise) ** 2), 0.0))
     return float(mu), float(se), float(tau), float(sigma)
 
 
-def _row(key, n, n_site, found, common, about) -> dict:
-    variable, by, level, kind = about
+def _one_unit_of_a_new_site(found, n_site, common, level) -> dict:
+    """Moments and interval of a value; few sites take at least the spread that is common to all groups."""
     mu, se, tau, sigma = found
     spread, freedom = float(np.hypot(tau, sigma)), max(n_site - 1, 1)
     few = n_site < FEW_SITES and common[1] > freedom
@@ -684,15 +712,7 @@ def _row(key, n, n_site, found, common, about) -> dict:
     upper = 0.5 + level / 2
     wide = float(np.hypot(spread, se) * stats.t.ppf(upper, freedom) / stats.norm.ppf(upper))
     q = Distribution("lognormal", mu, wide).quantile([1 - upper, upper])
-    labels = ",".join([*map(str, key), *([kind] if kind else [])])
-    extra = f";to={kind}" if kind else ""
     return {
-        "name": f"{variable}[{labels}]" if labels else variable,
-        "group": ";".join(f"{c}={k}" for c, k in zip(by, key, strict=True)) + extra,
-        "variable": variable,
-        "unit": vocabulary.variable(variable).unit,
-        "n_study": n_site,
-        "n": n,
         "mean": mean,
         "sd": float(mean * np.sqrt(np.expm1(spread**2))),
         "se": float(mean * se),

@@ -1,4 +1,11 @@
-r"""Wetland: carbon from loss on ignition, bulk density by mixing, compaction, mangrove trees, marsh and reed.
+r"""Wetland: soil from its organic matter, compressed cores, peat; reed and marsh by stems; mangrove trees on plots.
+
+Layers, cores and stocks are those of every soil, :mod:`sinklab.systems.soil`; here stands what only a wetland asks for.
+
+Mangrove trees stand on nested plots, so each stands for its own number per hectare, :math:`N_i`;
+:math:`B = \sum_i N_i w_i / 1000` [t/ha]. The error of the equation and of the wood density are shared by the trees of a
+species, that of a diameter by none; plots and sites are sampled. A plant that is not taller than breast height has no
+diameter there: its mass follows from the diameter near the base and the height.
 
 Source
 ------
@@ -8,23 +15,23 @@ estimating the aboveground phytomass and leaf area of mangrove Kandelia candel (
 Manko Wetland, Okinawa Island, Japan. Trees 19:266-272, doi:10.1007/s00468-004-0377-0. Morris J.T. et al.
 (2016) Contributions of organic and inorganic matter to sediment volume and accretion in tidal wetlands at
 steady state. Earth's Future 4:110-121.
-
-Mangrove trees on plots: common and local equations, low plants, and what the choice means per hectare.
-
-Trees stand on nested plots, so each stands for its own number per hectare, :math:`N_i`;
-:math:`B = \sum_i N_i w_i / 1000` [t/ha]. The error of the equation and of the wood density are shared by the trees of a
-species, that of a diameter by none; plots and sites are sampled. A plant that is not taller than breast height has no
-diameter there: its mass follows from the diameter near the base and the height.
 """
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
+from sinklab.equations.system import System
 from sinklab.evidence import equations
+from sinklab.evidence.distributions import from_moments
 from sinklab.language import DataError, listing, tr
+from sinklab.propagate.model import Factor, Model, Noise, arrange
+from sinklab.propagate.monte_carlo import draw_totals
 
-# --- Wetland: carbon from loss on ignition, bulk density by mixing, compaction, mangrove trees, marsh and r
-
+#: Height at which a diameter is called dbh. [m]
+BREAST_HEIGHT = 1.3
 #: Conversion of organic matter [1] to organic carbon [g/kg]: texts that a fit by system takes.
 CARBON_OF_MATTER = {
     "power": "soc = a * organic_matter**b",
@@ -34,7 +41,7 @@ CARBON_OF_MATTER = {
 MIXING = "bulk_density = 1 / (organic_matter / k1 + (1 - organic_matter) / k2)"
 
 
-def mixing_density(organic_matter, k1: float, k2: float):
+def mixing_density(organic_matter: ArrayLike, k1: float, k2: float) -> np.ndarray:
     r"""Bulk density of a mixture: the volumes of organic and mineral matter add up.
 
     .. math:: \rho_b = 1 / (O / k_1 + (1 - O) / k_2)
@@ -59,7 +66,13 @@ def mixing_density(organic_matter, k1: float, k2: float):
     return 1 / (organic_matter / k1 + (1 - organic_matter) / k2)
 
 
-def decompacted(layer_top, layer_bottom, bulk_density, recovered: float, penetrated: float):
+def decompacted(
+    layer_top: ArrayLike,
+    layer_bottom: ArrayLike,
+    bulk_density: ArrayLike,
+    recovered: float,
+    penetrated: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     r"""Depths and bulk density of a core that was compressed while it was driven.
 
     .. math:: f = L_{recovered} / L_{penetrated}, \quad z' = z / f, \quad \rho_b' = \rho_b f
@@ -100,65 +113,7 @@ def decompacted(layer_top, layer_bottom, bulk_density, recovered: float, penetra
     )
 
 
-def mangrove_tree(dbh, wood_density):
-    r"""Mass of a mangrove tree by the common equations.
-
-    .. math:: W_A = 0.251\, \rho\, D^{2.46}, \quad W_R = 0.199\, \rho^{0.899} D^{2.22}
-
-    Parameters
-    ----------
-    dbh : array, shape (n,)
-        Diameter at 1.3 m; above the highest prop root for Rhizophora. [cm]
-    wood_density : array or float
-        [g/cm3]
-
-    Returns
-    -------
-    agb, root : arrays, shape (n,)
-        [kg]
-
-    Source
-    ------
-    Komiyama, Poungparn & Kato (2005), 104 trees of ten species; coefficients of
-    ``data/literature/equations/systems.csv``.
-
-    Examples
-    --------
-    >>> [float(x.round(1)[0]) for x in mangrove_tree(10.0, 0.8)]
-    [57.9, 27.0]
-    """
-    dbh, wood_density = np.broadcast_arrays(np.atleast_1d(np.asarray(dbh, float)), wood_density)
-    columns = {"dbh": dbh, "wood_density": wood_density}
-    return equations.evaluate("komiyama2005_agb", **columns), equations.evaluate(
-        "komiyama2005_root", **columns
-    )
-
-
-def shrubby_mangrove(basal_diameter, height):
-    r"""Aboveground mass of a low, many-stemmed Kandelia: the diameter is taken at a tenth of the height.
-
-    .. math:: W_A = 0.04117\, D_{0.1}^2\, H
-
-    Parameters
-    ----------
-    basal_diameter : array, shape (n,)
-        At a tenth of the height. [cm]
-    height : array, shape (n,)
-        [m]
-
-    Returns
-    -------
-    agb : array, shape (n,)
-        [kg]; add the stems of one plant.
-
-    Source
-    ------
-    Khan, Suwa & Hagihara (2005), R2 = 0.978; with the diameter at breast height it was 0.32.
-    """
-    return equations.evaluate("kandelia_manko_agb", basal_diameter=basal_diameter, height=height)
-
-
-def stem_count_mass(stem_density, stem_mass, season: str):
+def stem_count_mass(stem_density: ArrayLike, stem_mass: ArrayLike, season: str) -> np.ndarray:
     r"""Mass of reed or cordgrass, or of any stand of stems, from the stems on a quadrat and the mass of a stem.
 
     .. math:: B_A = N\, \bar w / 100
@@ -195,18 +150,73 @@ def stem_count_mass(stem_density, stem_mass, season: str):
     return np.asarray(stem_density, float) * np.asarray(stem_mass, float) / 100
 
 
-def peat_stock(peat_depth, carbon_density):
+def peat_stock(peat_depth: ArrayLike, carbon_density: ArrayLike) -> np.ndarray:
     """Carbon of peat from its depth to the mineral ground. [cm], [kg/m3] -> [t/ha]; 1 m of 100 kg/m3 is 1000 t/ha."""
     return np.asarray(peat_depth, float) * np.asarray(carbon_density, float) / 10
 
 
-# --- Mangrove trees on plots: common and local equations, low plants, and what the choice means per hectare
-
-#: Height at which a diameter is called dbh. [m]
-BREAST_HEIGHT = 1.3
+# Mangrove trees on plots.
 
 
-def wood_densities(species, records) -> pd.DataFrame:
+def mangrove_tree(dbh: ArrayLike, wood_density: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    r"""Mass of a mangrove tree by the common equations.
+
+    .. math:: W_A = 0.251\, \rho\, D^{2.46}, \quad W_R = 0.199\, \rho^{0.899} D^{2.22}
+
+    Parameters
+    ----------
+    dbh : array, shape (n,)
+        Diameter at 1.3 m; above the highest prop root for Rhizophora. [cm]
+    wood_density : array or float
+        [g/cm3]
+
+    Returns
+    -------
+    agb, root : arrays, shape (n,)
+        [kg]
+
+    Source
+    ------
+    Komiyama, Poungparn & Kato (2005), 104 trees of ten species; coefficients of
+    ``data/literature/equations/systems.csv``.
+
+    Examples
+    --------
+    >>> [float(x.round(1)[0]) for x in mangrove_tree(10.0, 0.8)]
+    [57.9, 27.0]
+    """
+    dbh, wood_density = np.broadcast_arrays(np.atleast_1d(np.asarray(dbh, float)), wood_density)
+    columns = {"dbh": dbh, "wood_density": wood_density}
+    return equations.evaluate("komiyama2005_agb", **columns), equations.evaluate(
+        "komiyama2005_root", **columns
+    )
+
+
+def shrubby_mangrove(basal_diameter: ArrayLike, height: ArrayLike) -> np.ndarray:
+    r"""Aboveground mass of a low, many-stemmed Kandelia: the diameter is taken at a tenth of the height.
+
+    .. math:: W_A = 0.04117\, D_{0.1}^2\, H
+
+    Parameters
+    ----------
+    basal_diameter : array, shape (n,)
+        At a tenth of the height. [cm]
+    height : array, shape (n,)
+        [m]
+
+    Returns
+    -------
+    agb : array, shape (n,)
+        [kg]; add the stems of one plant.
+
+    Source
+    ------
+    Khan, Suwa & Hagihara (2005), R2 = 0.978; with the diameter at breast height it was 0.32.
+    """
+    return equations.evaluate("kandelia_manko_agb", basal_diameter=basal_diameter, height=height)
+
+
+def wood_densities(species: Sequence[str], records: pd.DataFrame) -> pd.DataFrame:
     """Mean wood density of each species and the spread between its records.
 
     Parameters
@@ -232,16 +242,11 @@ def wood_densities(species, records) -> pd.DataFrame:
     if absent:
         raise DataError(tr("no wood density of:\n", "没有木材密度：\n") + listing(absent))
     table = known.loc[sorted(set(species))]
-    return pd.DataFrame(
-        {
-            "wood_density": table["mean"],
-            "sd": table["std"] / np.sqrt(table["size"]),
-            "n": table["size"].astype(int),
-        }
-    )
+    sd = table["std"] / np.sqrt(table["size"])
+    return pd.DataFrame({"wood_density": table["mean"], "sd": sd, "n": table["size"].astype(int)})
 
 
-def tree_masses(trees, wood) -> pd.DataFrame:
+def tree_masses(trees: pd.DataFrame, wood: pd.DataFrame) -> pd.DataFrame:
     """Mass of every plant by the common equations, with and without the rule for low plants.
 
     Parameters
@@ -267,7 +272,7 @@ def tree_masses(trees, wood) -> pd.DataFrame:
     return made
 
 
-def local_masses(dbh, height) -> pd.DataFrame:
+def local_masses(dbh: ArrayLike, height: ArrayLike) -> pd.DataFrame:
     """Mass of stems of one size by every usable printed equation of a single mangrove species.
 
     Parameters
@@ -293,7 +298,7 @@ def local_masses(dbh, height) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def plot_density(trees, column: str) -> pd.DataFrame:
+def plot_density(trees: pd.DataFrame, column: str) -> pd.DataFrame:
     """Mass per hectare of every plot, in t/ha.
 
     Parameters
@@ -312,7 +317,7 @@ def plot_density(trees, column: str) -> pd.DataFrame:
     return mass.groupby(keys).sum().rename("agb_density").reset_index()
 
 
-def between_equations(trees, one: str, other: str) -> pd.DataFrame:
+def between_equations(trees: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
     """Ratio of two mass columns by species: of the sums, and its geometric mean and spread tree by tree."""
     rows = {}
     for species, part in trees.groupby("species"):
@@ -327,7 +332,15 @@ def between_equations(trees, one: str, other: str) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("species")
 
 
-def site_draws(trees, wood, equation_sd, dbh_error: float, n: int, seed: int, response: str = "agb"):
+def site_draws(
+    trees: pd.DataFrame,
+    wood: pd.DataFrame,
+    equation_sd: Mapping[str, float],
+    dbh_error: float,
+    n: int,
+    seed: int,
+    response: str = "agb",
+) -> tuple[pd.DataFrame, pd.Series]:
     """Draws of the mean mass per hectare of each site, with the errors of equation, wood density and diameter.
 
     Parameters
@@ -351,11 +364,6 @@ def site_draws(trees, wood, equation_sd, dbh_error: float, n: int, seed: int, re
     shares : Series
         Share of each source alone in the variance of the mean over the sites.
     """
-    from sinklab.equations.system import System
-    from sinklab.evidence.distributions import from_moments
-    from sinklab.propagate.model import Factor, Model, Noise, arrange
-    from sinklab.propagate.monte_carlo import draw_totals
-
     text = equations.catalogue()[f"komiyama2005_{response}"].text
     system = System.parse(text).bind(["dbh", "wood_density"], responses_required=False)
     # No covariance is printed: the doubt about the equation is that between equations, a factor by species.
