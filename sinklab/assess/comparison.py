@@ -18,37 +18,21 @@ Furnival G.M. (1961) An index for comparing equations used in constructing volum
 Science 7:337-341.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from sinklab.language import DataError, number, table, tr
 from sinklab.results import indices
+from sinklab.results.fit_result import FitResult
+
+#: Candidates by name.
+Fits = Mapping[str, FitResult]
 
 
-def _spread(fit) -> str:
-    return ", ".join(dict.fromkeys(model.spec for model in fit.residual.values()))
-
-
-def comparison_report(fits) -> str:
-    """Candidates by AIC, or by leave-one-out when all are Bayesian."""
-    from sinklab.assess.comparison import compare, compare_loo
-
-    sampled = all(fit.method == "bayes" for fit in fits.values())
-    found = (compare_loo if sampled else compare)(fits)
-    columns = [c for c in found.columns if c != "method"]
-    rows = [
-        [name, *(number(v, 6) for v in values)]
-        for name, values in zip(found.index, found[columns].to_numpy(), strict=True)
-    ]
-    body = table([tr("candidate", "候选方程"), *columns], rows)
-    lines = [
-        f"  {name}: {'; '.join(str(e) for e in fit.system.equations)} · {fit.method} · {_spread(fit)}"
-        for name, fit in fits.items()
-    ]
-    return "\n".join([tr("Candidates", "候选方程比较"), body, *lines])
-
-
-def compare(fits) -> pd.DataFrame:
+def compare(fits: Fits) -> pd.DataFrame:
     """Rank fits by AIC.
 
     Parameters
@@ -101,7 +85,7 @@ def _sample(fit):
     return tuple((r, tuple(fit.data.index[fit.data[r].notna()])) for r in free)
 
 
-def compare_loo(fits) -> pd.DataFrame:
+def compare_loo(fits: Fits) -> pd.DataFrame:
     """Rank Bayesian fits by leave-one-out.
 
     Parameters
@@ -147,7 +131,13 @@ def compare_loo(fits) -> pd.DataFrame:
     return table.assign(weight=table["weight"] / table["weight"].sum())
 
 
-def average(fits, data, level: float = 0.95) -> pd.DataFrame:
+def _ranked(fits) -> pd.DataFrame:
+    """By leave-one-out when all fits are Bayesian, else by AIC."""
+    sampled = all(fit.method == "bayes" for fit in fits.values())
+    return (compare_loo if sampled else compare)(fits)
+
+
+def average(fits: Fits, data: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Prediction averaged over fits by their weights: of AIC, or of leave-one-out for Bayesian fits.
 
     The variance adds the spread between the models to their own: the unconditional standard error of
@@ -158,10 +148,7 @@ def average(fits, data, level: float = 0.95) -> pd.DataFrame:
     prediction : DataFrame
         For each response that all fits predict: ``r, r_se, r_lower, r_upper``.
     """
-    from scipy.stats import norm
-
-    sampled = all(fit.method == "bayes" for fit in fits.values())
-    weights = (compare_loo if sampled else compare)(fits)["weight"]
+    weights = _ranked(fits)["weight"]
     predictions = {name: fit.predict(data) for name, fit in fits.items()}
     shared = [
         r for r in next(iter(fits.values())).system.responses if all(r in p for p in predictions.values())
@@ -173,3 +160,19 @@ def average(fits, data, level: float = 0.95) -> pd.DataFrame:
         se = sum(weights[n] * np.sqrt(p[f"{r}_se"] ** 2 + (p[r] - mean) ** 2) for n, p in predictions.items())
         columns |= {r: mean, f"{r}_se": se, f"{r}_lower": mean - half * se, f"{r}_upper": mean + half * se}
     return pd.DataFrame(columns)
+
+
+def comparison_report(fits: Fits) -> str:
+    """Candidates by AIC, or by leave-one-out when all are Bayesian."""
+    found = _ranked(fits)
+    columns = [c for c in found.columns if c != "method"]
+    rows = [
+        [name, *(number(v, 6) for v in values)]
+        for name, values in zip(found.index, found[columns].to_numpy(), strict=True)
+    ]
+    body = table([tr("candidate", "候选方程"), *columns], rows)
+    lines = [tr("Candidates", "候选方程比较"), body]
+    for name, fit in fits.items():
+        spread = ", ".join(dict.fromkeys(model.spec for model in fit.residual.values()))
+        lines.append(f"  {name}: {'; '.join(map(str, fit.system.equations))} · {fit.method} · {spread}")
+    return "\n".join(lines)

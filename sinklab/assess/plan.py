@@ -1,51 +1,39 @@
-r"""How many trees to fell, in which diameter classes, and how many roots to dig.
+r"""How many trees to fell, in which diameter classes, how many roots to dig, and how many plots in each stratum.
 
-*What it does.* A pilot fit (own trees, another region, a pooled equation) says how masses vary. Samples
-of a design are drawn from it, fitted again, and judged by the mean prediction error of the Chinese
-standards,
+*Trees.* A pilot fit (own trees, another region, a pooled equation) says how masses vary. Samples of a design are drawn
+from it, fitted again, and judged by the mean prediction error of the Chinese standards,
 
 .. math:: MPE = 100\, t_{0.05}\, (SEE / \bar y) / \sqrt n ,
 
-and by how far the refitted curve lies from the true one in each class. The plan is the smallest number
-of trees in every class for which the wanted share of samples (``assurance``) meets the target.
+and by how far the refitted curve lies from the true one in each class. The plan is the smallest number of trees in
+every class for which the wanted share of samples (``assurance``) meets the target. Classes of equal size are what the
+standards ask for. The cheapest allocation of the same average precision over the classes (an I-optimal design, found by
+multiplicative steps on the expected information) is printed beside it; some trees stay in every class, because an
+optimal design trusts the form of the equation. A plan is made before the field season, and again after the first trees,
+with them as pilot; its field sheet has a line for each tree to be felled.
 
-*Allocation.* Classes of equal size are what the standards ask for. The cheapest allocation of the same
-average precision over the classes (an I-optimal design, found by multiplicative steps on the expected
-information) is printed beside it; some trees stay in every class, because an optimal design trusts the
-form of the equation.
-
-*When.* Before the field season; again after the first trees, with them as pilot.
-
-Source
-------
-Pukelsheim F. (2006) Optimal Design of Experiments. SIAM, chapter 9. The class lists and their status
-are in ``data/rules/sampling_design.csv``.
-
-Samples of a design drawn from a pilot fit, and fitted again.
-
-How many plots in each stratum for a stated precision of the total.
-
-With areas as shares :math:`W_h`, standard deviations :math:`s_h` and :math:`n_h` of the :math:`N_h`
-plots that fit into a stratum, the half-width of the interval of the mean is
+*Plots.* With areas as shares :math:`W_h`, standard deviations :math:`s_h` and :math:`n_h` of the :math:`N_h` plots that
+fit into a stratum, the half-width of the interval of the mean is
 
 .. math:: t_{n - L} \sqrt{\sum W_h^2 \frac{s_h^2}{n_h} \left(1 - \frac{n_h}{N_h}\right)} .
 
-Plots are divided among the strata in proportion to :math:`W_h s_h / \sqrt{c_h}` with costs :math:`c_h`
-(Neyman's allocation when they are equal), and the total is the smallest that keeps the half-width;
-Student's :math:`t` depends on it, so it is found by bisection.
+Plots are divided among the strata in proportion to :math:`W_h s_h / \sqrt{c_h}` with costs :math:`c_h` (Neyman's
+allocation when they are equal), and the total is the smallest that keeps the half-width; Student's :math:`t` depends on
+it, so it is found by bisection.
 
 Source
 ------
-Cochran W.G. (1977) Sampling Techniques, 3rd edition, sections 5.5 and 5.9. Wiley.
-
-A field sheet to print: one line for each tree to be felled.
+Pukelsheim F. (2006) Optimal Design of Experiments. SIAM, chapter 9. Cochran W.G. (1977) Sampling Techniques, 3rd
+edition, sections 5.5 and 5.9. Wiley. The class lists and their status are in ``data/rules/sampling_design.csv``.
 """
 
 import html
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from sinklab.assess.simulate import design_classes
@@ -53,9 +41,8 @@ from sinklab.fitting.likelihood import mean_information
 from sinklab.fitting.system import SystemFit
 from sinklab.language import DataError, listing, tr
 from sinklab.results import indices
+from sinklab.results.fit_result import FitResult
 from sinklab.results.variance import parse_variance
-
-# --- Samples of a design drawn from a pilot fit, and fitted again.
 
 #: Trees of a class from which its expected information is worked out.
 N_SAMPLE = 60
@@ -76,7 +63,7 @@ class Sampler:
         Responses measured on some of the trees only.
     """
 
-    def __init__(self, fit, design: str = "ten_classes", dug=("root", "bgb")):
+    def __init__(self, fit: FitResult, design: str = "ten_classes", dug: Sequence[str] = ("root", "bgb")):
         _check_pilot(fit)
         classes = design_classes(design)
         if classes.empty:
@@ -229,7 +216,7 @@ def _height_curve(fit):
     return slope, np.log(bottom) - slope * np.log(low), HEIGHT_SCATTER
 
 
-# --- How many trees to fell, in which diameter classes, and how many roots to dig.
+# The plan of a sample of trees.
 
 #: Fewest trees that the optimal allocation leaves in a class.
 FEWEST = 3
@@ -246,7 +233,7 @@ class Cost:
     per_cm: float = 0.0
     root: float = 0.0
 
-    def of(self, dbh):
+    def of(self, dbh: ArrayLike) -> np.ndarray:
         """Cost of a tree of a diameter, without its roots."""
         return self.tree + self.per_cm * np.asarray(dbh, float)
 
@@ -279,7 +266,7 @@ class TreePlan:
 
 
 def tree_plan(
-    fit,
+    fit: FitResult,
     target: float = 5.0,
     response: str | None = None,
     design: str = "ten_classes",
@@ -289,14 +276,14 @@ def tree_plan(
     cost: Cost = Cost(),
     n_sim: int = 100,
     seed: int = 0,
-    tell=None,
+    tell: Callable[[str], None] | None = None,
 ) -> TreePlan:
     """Plan a sample of trees.
 
     Parameters
     ----------
     fit : FitResult
-        Pilot, see :class:`~sinklab.assess.plan.Sampler`.
+        Pilot, see :class:`Sampler`.
     target : float
         Mean prediction error of ``response`` to be met, percent.
     response : str, optional
@@ -477,14 +464,77 @@ def _tables(sampler, mpe, error, assurance):
     return precision, pd.DataFrame(worst, index=precision.index, columns=labels)
 
 
-# --- How many plots in each stratum for a stated precision of the total.
+# The field sheet.
+
+STYLE = """
+@page { size: A4 landscape; margin: 12mm }
+body { font-family: "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", sans-serif; font-size: 11px }
+h1 { font-size: 16px; margin: 0 0 4px } p { margin: 0 0 8px }
+table { border-collapse: collapse; width: 100% } thead { display: table-header-group }
+th, td { border: 1px solid #444; padding: 3px 4px; text-align: center } td.blank { min-width: 46px; height: 18px }
+tr { break-inside: avoid } tr.root td.mark { font-weight: bold }
+"""
+
+
+def tree_list(plan: TreePlan) -> pd.DataFrame:
+    """One row for each tree of a plan: number, class, limits of dbh, height grade, whether roots are dug.
+
+    Height grades are spread evenly over the trees of a class, and roots over the grades.
+    """
+    grades = (tr("low", "低"), tr("middle", "中"), tr("high", "高"))
+    rows = []
+    for _, row in plan.classes.iterrows():
+        count, dug = int(row["n_tree"]), int(row["n_root"])
+        for i in range(count):
+            # The i-th tree has roots when the running share of dug trees passes a whole number.
+            rooted = (i + 1) * dug // count > i * dug // count
+            low_high = f"{row['dbh_min']:g}–{row['dbh_max']:g}"
+            rows.append((row["class_label"], low_high, grades[i % 3], rooted))
+    frame = pd.DataFrame(rows, columns=["class", "dbh_range", "height_grade", "root"])
+    frame.insert(0, "number", range(1, len(frame) + 1))
+    return frame
+
+
+def field_sheet(plan: TreePlan, title: str, measured: Sequence[str]) -> str:
+    """HTML page to print.
+
+    Parameters
+    ----------
+    plan : TreePlan
+    title : str
+    measured : sequence of str
+        Headers of the columns to fill in.
+    """
+    fixed = tr("no.|class|dbh/cm|height grade|roots", "编号|径阶|胸径范围/cm|树高级|挖根").split("|")
+    blanks = tr("plot|dbh/cm|height/m", "样地|实测胸径/cm|树高/m").split("|")
+    blanks += [*measured, tr("remarks", "备注")]
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in (*fixed, *blanks))
+    empty, body = '<td class="blank"></td>' * len(blanks), []
+    for *cells, root in tree_list(plan).itertuples(index=False):
+        line = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
+        line += f'<td class="mark">{"●" if root else ""}</td>{empty}'
+        body.append(f"<tr{' class=root' if root else ''}>{line}</tr>")
+    note = tr(
+        f"{plan.n_tree} trees, roots of {int(plan.classes['n_root'].sum())} (●)",
+        f"共 {plan.n_tree} 株，挖根 {int(plan.classes['n_root'].sum())} 株（●）",
+    )
+    return (
+        f'<!doctype html><html lang="{tr("en", "zh")}"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<style>{STYLE}</style></head><body><h1>{html.escape(title)}</h1><p>{note}</p>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></body></html>\n"
+    )
+
+
+# The plan of plots.
 
 #: Fewest plots of a stratum: one gives no variance.
 FEWEST_DRAWN = 2
 NEEDED = ("stratum", "area", "mean", "sd")
 
 
-def plot_plan(strata, error: float = 10.0, level: float = 0.9, plot_area: float = 0.06) -> pd.DataFrame:
+def plot_plan(
+    strata: pd.DataFrame, error: float = 10.0, level: float = 0.9, plot_area: float = 0.06
+) -> pd.DataFrame:
     """Plan plots.
 
     Parameters
@@ -584,79 +634,3 @@ def _checked(strata, error, level, plot_area) -> pd.DataFrame:
     if problems:
         raise DataError(listing(problems))
     return frame
-
-
-# --- A field sheet to print: one line for each tree to be felled.
-
-STYLE = """
-@page { size: A4 landscape; margin: 12mm }
-body { font-family: "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", sans-serif; font-size: 11px }
-h1 { font-size: 16px; margin: 0 0 4px } p { margin: 0 0 8px }
-table { border-collapse: collapse; width: 100% } thead { display: table-header-group }
-th, td { border: 1px solid #444; padding: 3px 4px; text-align: center } td.blank { min-width: 46px; height: 18px }
-tr { break-inside: avoid } tr.root td.mark { font-weight: bold }
-"""
-
-
-def tree_list(plan) -> pd.DataFrame:
-    """One row for each tree of a plan: number, class, limits of dbh, height grade, whether roots are dug.
-
-    Height grades are spread evenly over the trees of a class, and roots over the grades.
-    """
-    grades = (tr("low", "低"), tr("middle", "中"), tr("high", "高"))
-    rows = []
-    for _, row in plan.classes.iterrows():
-        count, dug = int(row["n_tree"]), int(row["n_root"])
-        for i in range(count):
-            # The i-th tree has roots when the running share of dug trees passes a whole number.
-            rooted = (i + 1) * dug // count > i * dug // count
-            low_high = f"{row['dbh_min']:g}–{row['dbh_max']:g}"
-            rows.append((row["class_label"], low_high, grades[i % 3], rooted))
-    frame = pd.DataFrame(rows, columns=["class", "dbh_range", "height_grade", "root"])
-    frame.insert(0, "number", range(1, len(frame) + 1))
-    return frame
-
-
-def field_sheet(plan, title: str, measured) -> str:
-    """HTML page to print.
-
-    Parameters
-    ----------
-    plan : TreePlan
-    title : str
-    measured : sequence of str
-        Headers of the columns to fill in.
-    """
-    fixed = [
-        tr("no.", "编号"),
-        tr("class", "径阶"),
-        tr("dbh/cm", "胸径范围/cm"),
-        tr("height grade", "树高级"),
-        tr("roots", "挖根"),
-    ]
-    blanks = [
-        tr("plot", "样地"),
-        tr("dbh/cm", "实测胸径/cm"),
-        tr("height/m", "树高/m"),
-        *measured,
-        tr("remarks", "备注"),
-    ]
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in (*fixed, *blanks))
-    body = []
-    for row in tree_list(plan).itertuples(index=False):
-        mark = "●" if row.root else ""
-        cells = [row.number, row[1], row.dbh_range, row.height_grade]
-        line = (
-            "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + f'<td class="mark">{mark}</td>'
-        )
-        line += '<td class="blank"></td>' * len(blanks)
-        body.append(f"<tr{' class=root' if row.root else ''}>{line}</tr>")
-    note = tr(
-        f"{plan.n_tree} trees, roots of {int(plan.classes['n_root'].sum())} (●)",
-        f"共 {plan.n_tree} 株，挖根 {int(plan.classes['n_root'].sum())} 株（●）",
-    )
-    return (
-        f'<!doctype html><html lang="{tr("en", "zh")}"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{STYLE}</style></head><body><h1>{html.escape(title)}</h1><p>{note}</p>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></body></html>\n"
-    )

@@ -1,6 +1,6 @@
-"""Write the raw table of a simulated study from the generator in its ``study.yml``.
+"""Simulated studies: trees drawn from printed equations on the design of a standard, written as a field form.
 
-``python -m sinklab.assess.simulate [ID …]`` rewrites ``data/studies/<id>/data.csv`` for the named
+The generator stands in ``study.yml``; ``python -m sinklab.assess.simulate [ID …]`` rewrites ``data/studies/<id>/data.csv`` for the named
 studies, or for all simulated ones. A simulated study demonstrates the method where no open
 measurement of the species exists; nothing made from it is more than a demonstration.
 
@@ -13,6 +13,7 @@ import csv
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,14 +25,14 @@ from sinklab.data.catalogue import list_studies, study_folder
 from sinklab.equations.system import System
 
 
-def design_classes(design_id) -> pd.DataFrame:
+def design_classes(design_id: str) -> pd.DataFrame:
     """Classes of a sampling design: limits, trees, trees with roots."""
     numbers = ("class_order", "dbh_min", "dbh_max", "n_tree", "n_root")
     frame = pd.DataFrame(files.records("rules", "sampling_design.csv", numbers=numbers))
     return frame[frame["design_id"] == design_id].sort_values("class_order")
 
 
-def simulate_study(generator) -> pd.DataFrame:
+def simulate_study(generator: dict[str, Any]) -> pd.DataFrame:
     """Draw the trees of a study in vocabulary names and units.
 
     Parameters
@@ -81,7 +82,7 @@ def _share_of_roots(trees, classes, random) -> pd.DataFrame:
     return trees
 
 
-def as_form(trees, generator, columns) -> str:
+def as_form(trees: pd.DataFrame, generator: dict[str, Any], columns: list[dict[str, str]]) -> str:
     """Write the trees as a field form: raw names, raw units, digits as weighed, slips of the pen."""
     cells = {}
     for row in columns:
@@ -115,7 +116,7 @@ def _number(value, digits) -> str:
     return f"{value:.{decimals}f}"
 
 
-def generate(study_id) -> str:
+def generate(study_id: str) -> str:
     """Text of ``data.csv`` of a simulated study."""
     folder = study_folder(study_id)
     generator = yaml.safe_load((folder / "study.yml").read_text(encoding="utf-8"))["generator"]
@@ -124,13 +125,13 @@ def generate(study_id) -> str:
     return as_form(simulate_study(generator), generator, columns)
 
 
-def encoding(study_id) -> str:
+def encoding(study_id: str) -> str:
     """Encoding of ``data.csv``: what the office program of the base writes."""
     text = (study_folder(study_id) / "study.yml").read_text(encoding="utf-8")
     return yaml.safe_load(text).get("generator", {}).get("encoding", "utf-8-sig")
 
 
-def main(arguments) -> int:
+def main(arguments: list[str]) -> int:
     """Rewrite the tables of the named studies, or of all simulated ones."""
     for study_id in arguments or list_studies():
         folder = Path(study_folder(study_id))

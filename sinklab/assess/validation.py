@@ -1,4 +1,4 @@
-r"""Validation by refitting without the trees that are predicted.
+r"""Is a fit good enough: validation without the trees that are predicted, influence, bias, transfer of an equation.
 
 =============== =============================================================================
 scheme          folds
@@ -14,20 +14,6 @@ Every fold is refitted with its variance functions from the estimates of the who
 predicts the trees it has not seen. Zeng & Tang (2011) advise to publish the fit of all trees; the
 indices here say what such a fit is worth on new ones.
 
-Source
-------
-Zeng W., Tang S. (2011) Scientia Silvae Sinicae 47(11):106-113. Roberts D.R. et al. (2017)
-Cross-validation strategies for data with temporal, spatial, hierarchical, or phylogenetic structure.
-Ecography 40:913-929.
-
-May a published equation be used here? A test on local trees, with a verdict.
-
-The claimed equation predicts trees it was not fitted on. It is judged by the total relative error, the
-average systematic error, the ellipse test of bias and the equivalence test, against the thresholds of
-``data/rules/transfer.csv``, each of which says where it comes from and whether it was read in print.
-
-How much each tree, or each site, pulls on a fit, and whether the fit is biased.
-
 *Influence* comes from the jackknife: with :math:`d_i = \hat\beta - \hat\beta_{(i)}` Cook's distance is
 :math:`d_i^T C^{-1} d_i / k` and DFBETAS is :math:`d_i` over the standard errors. Trees above
 :math:`4 / n` deserve a look at their field form.
@@ -37,24 +23,25 @@ together (the ellipse test, an F test), weighted by the residual variance of the
 paired t test of the mean relative error. *Equivalence* turns the question round (two one-sided tests,
 Schuirmann 1987): is the mean relative error proven to lie within a stated margin?
 
+*Transfer*: may a published equation be used here? It predicts trees it was not fitted on, and is judged by the total
+relative error, the average systematic error, the ellipse test of bias and the equivalence test, against the thresholds
+of ``data/rules/transfer.csv``, each of which says where it comes from and whether it was read in print.
+
 Source
 ------
-Cook R.D. (1977) Detection of influential observation in linear regression. Technometrics 19:15-18.
-Schuirmann D.J. (1987) A comparison of the two one-sided tests procedure and the power approach for
+Zeng W., Tang S. (2011) Scientia Silvae Sinicae 47(11):106-113. Roberts D.R. et al. (2017)
+Cross-validation strategies for data with temporal, spatial, hierarchical, or phylogenetic structure.
+Ecography 40:913-929. Cook R.D. (1977) Detection of influential observation in linear regression. Technometrics
+19:15-18. Schuirmann D.J. (1987) A comparison of the two one-sided tests procedure and the power approach for
 assessing the equivalence of average bioavailability. J. Pharmacokinet. Biopharm. 15:657-680.
-
-Check that a fitted system behaves like plants over the range it was fitted on.
-
-Positive everywhere, growing with each predictor of size, and no part larger than its whole. The check
-runs on a grid of the main predictor with the others following it, as in the figures of a fit, and
-names where it fails. Branches and foliage may shrink with height at a given diameter, so growth is
-asked along the path of the data, not of each predictor alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from sinklab.data.files import records
@@ -63,46 +50,8 @@ from sinklab.fitting import fit
 from sinklab.fitting.resample import Refitter, jackknife
 from sinklab.language import DataError, SinklabError, number, table, tr
 from sinklab.results import indices
+from sinklab.results.fit_result import FitResult
 from sinklab.results.summary import SCRUTINY_SHOWN
-
-
-def validation_report(validation) -> str:
-    """Indices of the trees that each fold had not seen."""
-    frame = validation.indices()
-    rows = [
-        [r, *(number(v, 5) for v in values)] for r, values in zip(frame.index, frame.to_numpy(), strict=True)
-    ]
-    head = tr(f"Validation ({validation.scheme})", f"交叉验证（{validation.scheme}）")
-    failed = ""
-    if validation.n_failed:
-        count = validation.n_failed
-        failed = tr(f"\n{count} folds could not be refitted", f"\n有 {count} 折无法重新拟合")
-    return f"{head}\n{table([tr('response', '因变量'), *frame.columns], rows)}{failed}"
-
-
-def influence_report(fit, group: str | None, workers: int) -> str:
-    """Trees, or levels of a column, without which the estimates move most."""
-    from sinklab.assess.validation import influence
-
-    found = influence(fit, group, workers)
-    most = found.sort_values("cook", ascending=False, na_position="first").head(SCRUTINY_SHOWN)
-    unit = group or tr("record", "记录")
-    # Records are counted from 1, as in every message about a file.
-    names = [str(i) if group else str(int(i) + 1) for i in most.index]
-    header = [unit, tr("Cook's distance", "Cook 距离"), *(f"DFBETAS {p}" for p in fit.labels)]
-    rows = [
-        [name, *(number(v, 3) for v in row)]
-        for name, row in zip(names, most.drop(columns="flag").to_numpy(), strict=True)
-    ]
-    flagged = int(found["flag"].sum())
-    title = tr(
-        f"Influence: {flagged} of {len(found)} above 4 / n = {4 / len(found):.3g}",
-        f"影响诊断：{len(found)} 个中有 {flagged} 个超过 4 / n = {4 / len(found):.3g}",
-    )
-    return f"{title}\n{table(header, rows)}"
-
-
-# --- Validation by refitting without the trees that are predicted.
 
 SCHEMES = "loo, kfold:K, groups:K:COL, leave:COL, blocks:DEG"
 
@@ -141,14 +90,14 @@ class Validation:
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["response", "fold"])
 
 
-def folds(data, scheme: str, seed: int = 0) -> list[tuple[str, np.ndarray]]:
+def folds(data: pd.DataFrame, scheme: str, seed: int = 0) -> list[tuple[str, np.ndarray]]:
     """Name and row positions of every fold.
 
     Parameters
     ----------
     data : DataFrame
     scheme : str
-        See the module.
+        One of the table above.
     seed : int
         For ``kfold``.
 
@@ -172,10 +121,19 @@ def folds(data, scheme: str, seed: int = 0) -> list[tuple[str, np.ndarray]]:
                 splitter, groups = model_selection.GroupKFold(int(k)), data[column].astype(str)
                 return [(str(i + 1), test) for i, (_, test) in enumerate(splitter.split(rows, groups=groups))]
             case "leave", [column]:
-                return _each(data[column].astype(str))
+                groups = data[column].astype(str)
             case "blocks", [size]:
                 square = np.floor(data[["latitude", "longitude"]].astype(float) / float(size)).astype(int)
-                return _each(square["latitude"].astype(str) + "," + square["longitude"].astype(str))
+                groups = square["latitude"].astype(str) + "," + square["longitude"].astype(str)
+            case _:
+                raise DataError(
+                    tr(
+                        f"validation {scheme!r} is none of {SCHEMES}",
+                        f"验证方案 {scheme!r} 不在 {SCHEMES} 之中",
+                    )
+                )
+        split = model_selection.LeaveOneGroupOut().split(rows, groups=groups)
+        return [(str(groups.iloc[test[0]]), test) for _, test in split]
     except (KeyError, ValueError) as error:
         found = ", ".join(map(str, data.columns))
         raise DataError(
@@ -184,19 +142,9 @@ def folds(data, scheme: str, seed: int = 0) -> list[tuple[str, np.ndarray]]:
                 f"验证方案 {scheme!r}：{error}；现有列：{found}",
             )
         ) from None
-    raise DataError(
-        tr(f"validation {scheme!r} is none of {SCHEMES}", f"验证方案 {scheme!r} 不在 {SCHEMES} 之中")
-    )
 
 
-def _each(groups) -> list[tuple[str, np.ndarray]]:
-    from sklearn.model_selection import LeaveOneGroupOut
-
-    split = LeaveOneGroupOut().split(np.zeros((len(groups), 1)), groups=groups)
-    return [(str(groups.iloc[test[0]]), test) for _, test in split]
-
-
-def validate(fit, scheme: str = "kfold:10", seed: int | None = None) -> Validation:
+def validate(fit: FitResult, scheme: str = "kfold:10", seed: int | None = None) -> Validation:
     """Refit without each fold and predict it.
 
     Parameters
@@ -204,7 +152,7 @@ def validate(fit, scheme: str = "kfold:10", seed: int | None = None) -> Validati
     fit : FitResult
         Of ``wls``, ``nsur``, ``ols-log`` or ``mixed`` (which predicts for a typical group), with its data.
     scheme : str
-        See the module.
+        One of the table above.
     seed : int, optional
         That of the fit when left out.
 
@@ -265,10 +213,24 @@ def _predicted(fit, values, factors, rows, fold) -> list[pd.DataFrame]:
     return found
 
 
-# --- How much each tree, or each site, pulls on a fit, and whether the fit is biased.
+def validation_report(validation: Validation) -> str:
+    """Indices of the trees that each fold had not seen."""
+    frame = validation.indices()
+    rows = [
+        [r, *(number(v, 5) for v in values)] for r, values in zip(frame.index, frame.to_numpy(), strict=True)
+    ]
+    head = tr(f"Validation ({validation.scheme})", f"交叉验证（{validation.scheme}）")
+    failed = ""
+    if validation.n_failed:
+        count = validation.n_failed
+        failed = tr(f"\n{count} folds could not be refitted", f"\n有 {count} 折无法重新拟合")
+    return f"{head}\n{table([tr('response', '因变量'), *frame.columns], rows)}{failed}"
 
 
-def influence(fit, group: str | None = None, workers: int = 1) -> pd.DataFrame:
+# Influence and bias.
+
+
+def influence(fit: FitResult, group: str | None = None, workers: int = 1) -> pd.DataFrame:
     """Cook's distance and DFBETAS of each tree, or of each level of a column.
 
     Returns
@@ -286,7 +248,29 @@ def influence(fit, group: str | None = None, workers: int = 1) -> pd.DataFrame:
     return table
 
 
-def bias_test(observed, predicted, weights=None) -> dict[str, float]:
+def influence_report(fit: FitResult, group: str | None, workers: int) -> str:
+    """Trees, or levels of a column, without which the estimates move most."""
+    found = influence(fit, group, workers)
+    most = found.sort_values("cook", ascending=False, na_position="first").head(SCRUTINY_SHOWN)
+    unit = group or tr("record", "记录")
+    # Records are counted from 1, as in every message about a file.
+    names = [str(i) if group else str(int(i) + 1) for i in most.index]
+    header = [unit, tr("Cook's distance", "Cook 距离"), *(f"DFBETAS {p}" for p in fit.labels)]
+    rows = [
+        [name, *(number(v, 3) for v in row)]
+        for name, row in zip(names, most.drop(columns="flag").to_numpy(), strict=True)
+    ]
+    flagged = int(found["flag"].sum())
+    title = tr(
+        f"Influence: {flagged} of {len(found)} above 4 / n = {4 / len(found):.3g}",
+        f"影响诊断：{len(found)} 个中有 {flagged} 个超过 4 / n = {4 / len(found):.3g}",
+    )
+    return f"{title}\n{table(header, rows)}"
+
+
+def bias_test(
+    observed: ArrayLike, predicted: ArrayLike, weights: ArrayLike | None = None
+) -> dict[str, float]:
     """Test whether observations scatter around the predictions without bias.
 
     Parameters
@@ -321,7 +305,7 @@ def bias_test(observed, predicted, weights=None) -> dict[str, float]:
     }
 
 
-def equivalence_test(observed, predicted, margin: float = 10.0) -> dict[str, float]:
+def equivalence_test(observed: ArrayLike, predicted: ArrayLike, margin: float = 10.0) -> dict[str, float]:
     """Two one-sided t tests that the mean relative error lies within ± ``margin`` per cent.
 
     Returns
@@ -346,7 +330,7 @@ def equivalence_test(observed, predicted, margin: float = 10.0) -> dict[str, flo
     }
 
 
-# --- May a published equation be used here? A test on local trees, with a verdict.
+# Transfer of a published equation.
 
 
 @dataclass(frozen=True)
@@ -382,7 +366,13 @@ def thresholds() -> dict[str, dict[str, str]]:
     return {row["check"]: row for row in records("rules", "transfer.csv")}
 
 
-def transfer_test(data, equation: str, values, response: str, ranges=None) -> Transfer:
+def transfer_test(
+    data: pd.DataFrame,
+    equation: str,
+    values: Mapping[str, float],
+    response: str,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+) -> Transfer:
     """Test an equation with given coefficients on measured trees.
 
     Parameters
@@ -443,14 +433,8 @@ def _checks(observed, predicted, rules) -> pd.DataFrame:
     }
     rows = []
     for check, (value, comparison) in found.items():
-        limit = float(rules[check]["threshold"])
-        passed = value <= limit if comparison == "<=" else value >= limit
-        rows.append(
-            (check, value, comparison, limit, bool(passed), rules[check]["status"], rules[check]["source"])
-        )
-    return pd.DataFrame(
-        rows, columns=["check", "value", "comparison", "threshold", "passed", "status", "source"]
-    )
-
-
-# --- Check that a fitted system behaves like plants over the range it was fitted on.
+        rule, limit = rules[check], float(rules[check]["threshold"])
+        passed = bool(value <= limit if comparison == "<=" else value >= limit)
+        rows.append((check, value, comparison, limit, passed, rule["status"], rule["source"]))
+    columns = ["check", "value", "comparison", "threshold", "passed", "status", "source"]
+    return pd.DataFrame(rows, columns=columns)

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from sinklab.language import tr
@@ -153,3 +155,32 @@ def evaluate(observed: np.ndarray, predicted: np.ndarray, p: int) -> dict[str, f
     y, f = np.asarray(observed, float), np.asarray(predicted, float)
     found = {name: index.value(y, f, p) for name, index in FORMULAS.items() if index.value is not None}
     return {name: value if name == "n" else float(value) for name, value in found.items()}
+
+
+def class_means(x: ArrayLike, values: ArrayLike, n_class: int = 10, fewest: int = 5) -> pd.DataFrame:
+    """Means of values by classes of like number along a predictor, of ``fewest`` values or more each.
+
+    Returns
+    -------
+    means : DataFrame
+        ``x`` and ``mean`` of each class, ``half_width`` of the 95 % interval of the mean.
+    """
+    x, values = np.asarray(x, float), np.asarray(values, float)
+    order, rows = np.argsort(x, kind="stable"), []
+    for members in np.array_split(order, min(n_class, max(len(order) // fewest, 1))):
+        if len(members) > 1:
+            half = 1.96 * values[members].std(ddof=1) / np.sqrt(len(members))
+            rows.append((x[members].mean(), values[members].mean(), half))
+    return pd.DataFrame(rows, columns=["x", "mean", "half_width"])
+
+
+def class_quartiles(x: ArrayLike, values: ArrayLike, width: float, last: int) -> pd.DataFrame:
+    """Quartiles of values by classes of one width along a predictor, from zero; class ``last`` is open.
+
+    Returns
+    -------
+    quartiles : DataFrame
+        Columns 0.25, 0.5 and 0.75; the index is the middle of a class.
+    """
+    place = (np.minimum(np.asarray(x, float) // width, last) + 0.5) * width
+    return pd.Series(np.asarray(values, float)).groupby(place).quantile([0.25, 0.5, 0.75]).unstack()

@@ -318,6 +318,18 @@ class Means:
 N_GRID = 200
 
 
+def curves_of_groups(fit: FitResult, data: pd.DataFrame, group: str, n: int) -> dict[str, pd.DataFrame]:
+    """Curve of every group of a mixed fit over ``n`` sizes between the smallest and the largest of its own trees."""
+    x, found = main_predictor(fit), {}
+    for level, deviation in fit.random.effects.iterrows():
+        sizes = data.loc[data[group].astype(str) == str(level), x]
+        own = pd.DataFrame({x: np.linspace(sizes.min(), sizes.max(), n)})
+        moved = dict(zip(fit.labels, fit.values, strict=True))
+        moved[fit.random.names[0]] += float(deviation.iloc[0])
+        found[str(level)] = own.assign(**fit.system.mean(moved, own))
+    return found
+
+
 def main_predictor(fit: FitResult) -> str:
     """Predictor that figures are drawn against: the first of the equations."""
     return fit.system.predictors[0]
