@@ -37,7 +37,8 @@ METHODS = (INK, "#7a5195", "#ef5675", "#ffa600", "#2f7fb8", "#777777", "#8c564b"
 #: Values that one figure shows, published lines that are named one by one, points of a published line.
 MAX_VALUES, MAX_NAMED, N_GRID = 60, 6, 120
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @contextmanager
@@ -92,7 +93,7 @@ def group_word(column: str, value: Any, lang: str | None = None) -> str:
     return vocabulary.group_label(f"{column}={value}", lang)
 
 
-def _name(axis, x=None, y=None, lang=None) -> None:
+def _name(axis: Any, x: str | None = None, y: str | None = None, lang: str | None = None) -> None:
     """Label the axes with variables of the vocabulary and their units."""
     if x is not None:
         axis.set_xlabel(vocabulary.label(x, lang, True))
@@ -100,12 +101,14 @@ def _name(axis, x=None, y=None, lang=None) -> None:
         axis.set_ylabel(vocabulary.label(y, lang, True))
 
 
-def _points(axis, x, y, size=3.0, edge="#999999", width=0.4, label=None) -> None:
+def _points(
+    axis: Any, x: Any, y: Any, size: float = 3.0, edge: str = "#999999", width: float = 0.4, label: Any = None
+) -> None:
     """Measured values as open circles."""
     axis.plot(x, y, "o", ms=size, mfc="none", mec=edge, mew=width, label=label)
 
 
-def _band(axis, x, told, response, **options) -> None:
+def _band(axis: Any, x: Any, told: Any, response: str, **options: Any) -> None:
     """Interval of a prediction."""
     axis.fill_between(x, told[f"{response}_lower"], told[f"{response}_upper"], lw=0, **options)
 
@@ -282,7 +285,7 @@ def values_figure(values: pd.DataFrame, lang: str | None = None) -> "Figure":
     return figure
 
 
-def _shared(groups) -> tuple[str, list[str]]:
+def _shared(groups: Sequence[str]) -> tuple[str, list[str]]:
     """What all groups say alike, and what is left of each."""
     told = [list(filter(None, group.split(";"))) for group in groups]
     alike = [part for part in told[0] if all(part in others for others in told)] if len(told) > 1 else []
@@ -616,7 +619,7 @@ def published_figure(
     -------
     figure : matplotlib Figure, logarithmic axes
     """
-    limits, response = equations.rules(), rows["response"].iloc[0]
+    limits, response = equations.rules(), str(rows["response"].iloc[0])
     figure, (axis,) = axes_of(5.4, 4.2)
     drawn, other = 0, 0
     said = {
@@ -624,7 +627,10 @@ def published_figure(
         True: words(lang, "检验判为不合理", "found implausible"),
     }
     for row in rows.to_dict("records"):
-        if not set(row["predictors"].split(";")) <= {"dbh", "height"} or row["group"] not in equations.TREES:
+        if (
+            not set(row["predictors"].split(";")) <= {"dbh", "height"}
+            or row["group"] not in equations.trees()
+        ):
             other += 1
             continue
         grid = np.geomspace(*equations.span(row, limits), N_GRID)
@@ -709,7 +715,7 @@ def stock_map(
     return figure
 
 
-def _choropleth(axis, frame, column, title, colours) -> None:
+def _choropleth(axis: Any, frame: Any, column: str, title: str, colours: str) -> None:
     known = np.isfinite(frame[column].to_numpy(float))
     if (~known).any():
         frame[~known].plot(ax=axis, color="#eeeeee", edgecolor="#999999", linewidth=0.3, hatch="///")

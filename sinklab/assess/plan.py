@@ -72,7 +72,6 @@ class Sampler:
             )
         low, high = fit.ranges["dbh"]
         inside = (classes["dbh_max"] > low) & (classes["dbh_min"] < high)
-        self.outside = int((~inside).sum())
         self.classes = classes[inside].reset_index(drop=True)
         self.fit, self.dug = fit, [r for r in fit.system.free if r in dug]
         spec = {r: m.spec for r, m in fit.residual.items()}

@@ -1,8 +1,8 @@
 """Simulated studies: trees drawn from printed equations on the design of a standard, written as a field form.
 
-The generator stands in ``study.yml``; ``python -m sinklab.assess.simulate [ID …]`` rewrites ``data/studies/<id>/data.csv`` for the named
-studies, or for all simulated ones. A simulated study demonstrates the method where no open
-measurement of the species exists; nothing made from it is more than a demonstration.
+The generator stands in ``study.yml``; ``python -m sinklab.assess.simulate [ID …]`` rewrites ``data.csv`` of the named
+studies, or of all simulated ones. A simulated study demonstrates the method where no open measurement of the species
+exists; nothing made from it is more than a demonstration.
 
 The trees follow a sampling design (``data/rules/sampling_design.csv``). The height of a tree is the
 H-D curve times a lognormal scatter; a mass is its printed equation times a lognormal residual with

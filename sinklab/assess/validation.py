@@ -38,6 +38,7 @@ assessing the equivalence of average bioavailability. J. Pharmacokinet. Biopharm
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,7 +77,7 @@ class Validation:
             rows[response] = indices.evaluate(part["observed"], part["predicted"], self.n_parameter[response])
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("response")
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """Plain types for ``fit --json``."""
         table = {r: {k: float(v) for k, v in row.items()} for r, row in self.indices().iterrows()}
         folds = int(self.predictions["fold"].nunique())

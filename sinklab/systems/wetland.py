@@ -18,6 +18,7 @@ steady state. Earth's Future 4:110-121.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -186,7 +187,7 @@ def mangrove_tree(dbh: ArrayLike, wood_density: ArrayLike) -> tuple[np.ndarray, 
     [57.9, 27.0]
     """
     dbh, wood_density = np.broadcast_arrays(np.atleast_1d(np.asarray(dbh, float)), wood_density)
-    columns = {"dbh": dbh, "wood_density": wood_density}
+    columns: dict[str, Any] = {"dbh": dbh, "wood_density": wood_density}
     return equations.evaluate("komiyama2005_agb", **columns), equations.evaluate(
         "komiyama2005_root", **columns
     )
@@ -291,7 +292,7 @@ def local_masses(dbh: ArrayLike, height: ArrayLike) -> pd.DataFrame:
     for row in equations.catalogue().values():
         if row.system != "wetland" or row.response != "agb" or not row.taxon[:1].isupper():
             continue
-        given = {"dbh": dbh} | ({"height": height} if "height" in row.text else {})
+        given: dict[str, Any] = {"dbh": dbh} | ({"height": height} if "height" in row.text else {})
         if row.predictor == "dbh" and "read" in row.read:
             mass = equations.evaluate(row.equation_id, **given)
             columns[row.equation_id] = np.where(mass > 0, mass, np.nan)
