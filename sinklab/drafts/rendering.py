@@ -1,9 +1,4 @@
-"""Rendering a draft: description and template to Markdown, Markdown to documents, all or nothing.
-
-From the Markdown of a draft to Word, HTML and PDF.
-
-From template and tables to the Markdown of a draft, inside a sandbox.
-"""
+"""Rendering a draft: description and template to Markdown inside a sandbox, Markdown to documents, all or nothing."""
 
 import json
 import os
@@ -14,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sinklab import paths
+from sinklab.data.files import write_csv
 from sinklab.drafts import description
 from sinklab.drafts.desk import Desk
 from sinklab.language import LANGUAGES, DraftError, SinklabError, listing, tr
-
-# --- From the Markdown of a draft to Word, HTML and PDF.
 
 FORMATS = ("docx", "html", "pdf")
 LAYOUT = Path(__file__).resolve().parent / "layout"
@@ -44,6 +38,9 @@ PROBLEMS = {
     "level": ("heading “{}” is deeper than three levels", "标题“{}”超过三级"),
     "picture": ("picture {} is not one of the draft's own figures", "图片 {} 不是本稿生成的图"),
 }
+#: Watermarks: numbers from simulated data, and other previews.
+DEMONSTRATION = {"zh": "演示数据", "en": "DEMONSTRATION"}
+PREVIEW = {"zh": "预览稿", "en": "PREVIEW"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,167 @@ class Look:
     def marks(self) -> float:
         """Width of the watermark in letters."""
         return sum(1.0 if ord(letter) > 0x2E80 else 0.6 for letter in self.watermark) or 1.0
+
+
+def render(
+    name: str, lang: str = "zh", formats: str | Sequence[str] = FORMATS, preview: bool | None = None
+) -> dict[str, Path]:
+    """Render a draft of ``reports/drafts/<name>.yml`` to ``reports/drafts/<name>/<name>.<lang>.<format>``.
+
+    Beside the documents, ``<name>.<lang>.numbers.csv`` lists every printed number with its table.
+
+    Parameters
+    ----------
+    name : str
+    lang : "zh" or "en"
+    formats : sequence of "docx", "html", "pdf"
+    preview : bool, optional
+        Watermarked, whatever the status of the numbers. As the description says when left out.
+
+    Returns
+    -------
+    files : dict of format to Path
+
+    Raises
+    ------
+    DraftError
+        A final rendering prints numbers whose status is not good enough; tables, references or names
+        that do not exist; anything else wrong in description or template. Files made before stay.
+    """
+    formats = checked(lang, formats)
+    drawn = description.read(name)
+    preview = drawn.preview if preview is None else preview
+    with tempfile.TemporaryDirectory(prefix="sinklab-draft-") as place:
+        folder = Path(place)
+        desk = Desk(drawn, lang, folder)
+        draft = drawn.localised(lang) | {"preview": preview}
+        markdown = write(desk, drawn.template, lang, draft)
+        if not preview:
+            desk.citations.require(drawn.minimum_status, name)
+        said = str(draft["title"]), str(draft.get("number", "")), _watermark(desk, lang, preview)
+        look = Look(lang, *said, drawn.reference)
+        made = {to: convert(markdown, to, look, folder) for to in formats}
+        numbers = desk.citations.frame()
+    target = paths.reports("drafts", name)
+    written = save(made, target, f"{name}.{lang}")
+    write_csv(numbers, target / f"{name}.{lang}.numbers.csv")
+    return written
+
+
+def checked(lang: str, formats, known=FORMATS, kind=("draft", "文稿")) -> tuple[str, ...]:
+    """Formats to make, when they and the language are among those there are.
+
+    Raises
+    ------
+    DraftError
+        They are not; ``kind`` says of what, in English and Chinese.
+    """
+    formats = (formats,) if isinstance(formats, str) else tuple(formats)
+    if lang not in LANGUAGES or not formats or {*formats} - {*known}:
+        raise DraftError(
+            tr(
+                f"{kind[0]} in {lang!r} to {formats}: languages are {', '.join(LANGUAGES)}; formats {', '.join(known)}",
+                f"{kind[1]}语言 {lang!r}、格式 {formats}：语言应为 {'、'.join(LANGUAGES)}，格式应为 {'、'.join(known)}",
+            )
+        )
+    return formats
+
+
+def save(made: dict[str, bytes], folder: Path, name: str) -> dict[str, Path]:
+    """Write the formats of a document as ``<name>.<format>``."""
+    written = {to: folder / f"{name}.{to}" for to in made}
+    for to, path in written.items():
+        with paths.atomic_write(path, "wb") as stream:
+            stream.write(made[to])
+    return written
+
+
+def _watermark(desk, lang, preview) -> str:
+    if not preview:
+        return ""
+    return (DEMONSTRATION if "demonstration" in desk.citations.statuses() else PREVIEW)[lang]
+
+
+# Template and tables to Markdown
+
+
+def environment(through=lambda loader: loader):
+    """Jinja environment whose templates reach text and the functions of the desk, and nothing else.
+
+    ``through`` makes the loader that is used from the one that reads ``reports/templates``.
+    """
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    return ImmutableSandboxedEnvironment(
+        loader=through(FileSystemLoader(paths.reports("templates"), encoding="utf-8")),
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        # "{#" begins an identifier of Markdown, {#sec:scope}.
+        comment_start_string="{##",
+        comment_end_string="##}",
+    )
+
+
+def write(desk: Desk, template: str, lang: str, draft: dict, through=lambda loader: loader) -> str:
+    """Fill in a template.
+
+    Parameters
+    ----------
+    desk : Desk
+    template : str
+        Folder of ``reports/templates``.
+    lang : "zh" or "en"
+    draft : dict
+        Description in that language; the template reads it as ``draft``.
+    through : function, optional
+        See :func:`environment`.
+
+    Returns
+    -------
+    text : str
+        Markdown.
+
+    Raises
+    ------
+    DraftError
+        With the line of the template: an unknown name, a syntax error, an attempt to leave the sandbox.
+    """
+    from jinja2 import TemplateError, TemplateNotFound
+
+    name = f"{template}/{lang}.md"
+    try:
+        return environment(through).get_template(name).render(desk.names() | {"draft": draft, "lang": lang})
+    except TemplateNotFound as error:
+        raise DraftError(
+            tr(f"reports/templates has no {error.name}", f"reports/templates 中没有 {error.name}")
+        ) from error
+    except TemplateError as error:
+        raise DraftError(f"{_place(error, name)}: {error.message or error}") from error
+    except SinklabError as error:
+        raise DraftError(f"{_place(error, name)}: {error}") from error
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        # A function of the desk was called with what it does not know.
+        raise DraftError(f"{_place(error, name)}: {type(error).__name__}: {error}") from error
+
+
+def _place(error, name: str) -> str:
+    """Template and line in which something went wrong."""
+    found = name, getattr(error, "lineno", None)
+    trace = error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename.replace("\\", "/")
+        if "/templates/" in file and file.endswith(".md"):
+            found = file.partition("/templates/")[2], trace.tb_lineno
+        trace = trace.tb_next
+    path, line = found
+    return f"reports/templates/{path}" + (f", {tr('line', '第')} {line}{tr('', ' 行')}" if line else "")
+
+
+# Markdown to Word, HTML and PDF
 
 
 def convert(text: str, to: str, look: Look, folder: Path) -> bytes:
@@ -150,164 +308,3 @@ def _told(said: str) -> str:
         if mark == "draft-problem" and kind in PROBLEMS:
             problems.append(tr(*(wording.format(what) for wording in PROBLEMS[kind])))
     return listing(problems) if problems else f"pandoc: {said.strip()}"
-
-
-# --- From template and tables to the Markdown of a draft, inside a sandbox.
-
-
-def environment(through=lambda loader: loader):
-    """Jinja environment whose templates reach text and the functions of the desk, and nothing else.
-
-    ``through`` makes the loader that is used from the one that reads ``reports/templates``.
-    """
-    from jinja2 import FileSystemLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(
-        loader=through(FileSystemLoader(paths.reports("templates"), encoding="utf-8")),
-        undefined=StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        # "{#" begins an identifier of Markdown, {#sec:scope}.
-        comment_start_string="{##",
-        comment_end_string="##}",
-    )
-
-
-def write(desk: Desk, template: str, lang: str, draft: dict, through=lambda loader: loader) -> str:
-    """Fill in a template.
-
-    Parameters
-    ----------
-    desk : Desk
-    template : str
-        Folder of ``reports/templates``.
-    lang : "zh" or "en"
-    draft : dict
-        Description in that language; the template reads it as ``draft``.
-    through : function, optional
-        See :func:`environment`.
-
-    Returns
-    -------
-    text : str
-        Markdown.
-
-    Raises
-    ------
-    DraftError
-        With the line of the template: an unknown name, a syntax error, an attempt to leave the sandbox.
-    """
-    from jinja2 import TemplateError, TemplateNotFound
-
-    name = f"{template}/{lang}.md"
-    try:
-        return environment(through).get_template(name).render(desk.names() | {"draft": draft, "lang": lang})
-    except TemplateNotFound as error:
-        raise DraftError(
-            tr(f"reports/templates has no {error.name}", f"reports/templates 中没有 {error.name}")
-        ) from error
-    except TemplateError as error:
-        raise DraftError(f"{_place(error, name)}: {error.message or error}") from error
-    except SinklabError as error:
-        raise DraftError(f"{_place(error, name)}: {error}") from error
-    except (TypeError, ValueError, KeyError, OverflowError) as error:
-        # A function of the desk was called with what it does not know.
-        raise DraftError(f"{_place(error, name)}: {type(error).__name__}: {error}") from error
-
-
-def _place(error, name: str) -> str:
-    """Template and line in which something went wrong."""
-    found = name, getattr(error, "lineno", None)
-    trace = error.__traceback__
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename.replace("\\", "/")
-        if "/templates/" in file and file.endswith(".md"):
-            found = file.partition("/templates/")[2], trace.tb_lineno
-        trace = trace.tb_next
-    path, line = found
-    return f"reports/templates/{path}" + (f", {tr('line', '第')} {line}{tr('', ' 行')}" if line else "")
-
-
-# --- Rendering a draft: description and template to Markdown, Markdown to documents, all or nothing.
-
-#: Watermarks: numbers from simulated data, and other previews.
-DEMONSTRATION = {"zh": "演示数据", "en": "DEMONSTRATION"}
-PREVIEW = {"zh": "预览稿", "en": "PREVIEW"}
-
-
-def render(
-    name: str, lang: str = "zh", formats: str | Sequence[str] = FORMATS, preview: bool | None = None
-) -> dict[str, Path]:
-    """Render a draft of ``reports/drafts/<name>.yml`` to ``reports/drafts/<name>/<name>.<lang>.<format>``.
-
-    Beside the documents, ``<name>.<lang>.numbers.csv`` lists every printed number with its table.
-
-    Parameters
-    ----------
-    name : str
-    lang : "zh" or "en"
-    formats : sequence of "docx", "html", "pdf"
-    preview : bool, optional
-        Watermarked, whatever the status of the numbers. As the description says when left out.
-
-    Returns
-    -------
-    files : dict of format to Path
-
-    Raises
-    ------
-    DraftError
-        A final rendering prints numbers whose status is not good enough; tables, references or names
-        that do not exist; anything else wrong in description or template. Files made before stay.
-    """
-    formats = _checked(lang, formats)
-    drawn = description.read(name)
-    preview = drawn.preview if preview is None else preview
-    with tempfile.TemporaryDirectory(prefix="sinklab-draft-") as place:
-        folder = Path(place)
-        desk = Desk(drawn, lang, folder)
-        draft = drawn.localised(lang) | {"preview": preview}
-        markdown = write(desk, drawn.template, lang, draft)
-        if not preview:
-            desk.citations.require(drawn.minimum_status, name)
-        said = str(draft["title"]), str(draft.get("number", "")), _watermark(desk, lang, preview)
-        look = Look(lang, *said, drawn.reference)
-        made = {to: convert(markdown, to, look, folder) for to in formats}
-        numbers = desk.citations.frame()
-    return _write(name, lang, made, numbers)
-
-
-def _checked(lang, formats) -> tuple[str, ...]:
-    formats = (formats,) if isinstance(formats, str) else tuple(formats)
-    unknown = [to for to in formats if to not in FORMATS]
-    if lang not in LANGUAGES or unknown or not formats:
-        raise DraftError(
-            tr(
-                f"draft in {lang!r} to {formats}: languages are {', '.join(LANGUAGES)}; formats {', '.join(FORMATS)}",
-                f"文稿语言 {lang!r}、格式 {formats}：语言应为 {'、'.join(LANGUAGES)}，格式应为 {'、'.join(FORMATS)}",
-            )
-        )
-    return formats
-
-
-def _watermark(desk, lang, preview) -> str:
-    if not preview:
-        return ""
-    return (DEMONSTRATION if "demonstration" in desk.citations.statuses() else PREVIEW)[lang]
-
-
-def _write(name, lang, made, numbers) -> dict[str, Path]:
-    from sinklab.data.files import write_csv
-
-    folder = paths.reports("drafts", name)
-    written = {}
-    for to, raw in made.items():
-        path = folder / f"{name}.{lang}.{to}"
-        with paths.atomic_write(path, "wb") as stream:
-            stream.write(raw)
-        written[to] = path
-    write_csv(numbers, folder / f"{name}.{lang}.numbers.csv")
-    return written

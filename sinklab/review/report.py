@@ -14,7 +14,7 @@ from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.drafts import blocks, numbers, rendering
 from sinklab.drafts.rendering import Look, convert
-from sinklab.language import LANGUAGES, DraftError, SinklabError, tr
+from sinklab.language import DraftError, SinklabError
 from sinklab.review.desk import WORDS
 from sinklab.review.findings import ModelFindings, TableFindings
 from sinklab.review.opinions import Opinions
@@ -51,13 +51,7 @@ def render(
     """
     from jinja2 import TemplateError
 
-    if lang not in LANGUAGES or not formats or {*formats} - {*FORMATS}:
-        raise DraftError(
-            tr(
-                f"report in {lang!r} to {formats}: languages are {', '.join(LANGUAGES)}; formats {', '.join(FORMATS)}",
-                f"报告语言 {lang!r}、格式 {formats}：语言应为 {'、'.join(LANGUAGES)}，格式应为 {'、'.join(FORMATS)}",
-            )
-        )
+    formats = rendering.checked(lang, formats, FORMATS, ("report", "报告"))
     table, name = found.table, f"review/{lang}.md"
     target = Path(folder) if folder else paths.reports("reviews", table.table_id)
     with tempfile.TemporaryDirectory(prefix="sinklab-review-") as place:
@@ -69,12 +63,7 @@ def render(
             raise DraftError(f"reports/templates/{name}: {error}") from error
         look = Look(lang, report.say(f"Review of {table.ref}", f"参数表审查报告　{table.ref}"), table.ref)
         made = {to: convert(text, to, look, work) for to in formats}
-    written = {}
-    for to, raw in made.items():
-        written[to] = target / f"{table.version}.{lang}.{to}"
-        with paths.atomic_write(written[to], "wb") as stream:
-            stream.write(raw)
-    return written
+    return rendering.save(made, target, f"{table.version}.{lang}")
 
 
 class Wording:
