@@ -8,108 +8,71 @@ What stands in ``__all__`` is the public interface: it is typed, kept stable and
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
-    from sinklab.assess.comparison import average as average
-    from sinklab.assess.comparison import compare as compare
-    from sinklab.assess.plan import plot_plan as plot_plan
-    from sinklab.assess.plan import tree_plan as tree_plan
-    from sinklab.assess.validation import influence as influence
-    from sinklab.assess.validation import transfer_test as transfer_test
-    from sinklab.assess.validation import validate as validate
-    from sinklab.data.catalogue import list_studies as list_studies
-    from sinklab.data.checks import check_study as check_study
-    from sinklab.data.files import read_csv as read_csv
-    from sinklab.data.files import write_csv as write_csv
-    from sinklab.data.open_data import load as load
-    from sinklab.data.regions import Region as Region
-    from sinklab.data.studies import read_study as read_study
-    from sinklab.data.vocabulary import convert as convert
-    from sinklab.data.vocabulary import species as species
-    from sinklab.data.vocabulary import variable as variable
-    from sinklab.drafts.linting import lint as lint
-    from sinklab.drafts.rendering import render as render
-    from sinklab.equations.system import System as System
-    from sinklab.evidence.distributions import Distribution as Distribution
-    from sinklab.evidence.distributions import from_moments as from_moments
-    from sinklab.evidence.equations import look_up as look_up
-    from sinklab.evidence.equations import published as published
-    from sinklab.evidence.pool_equations import default_equation as default_equation
-    from sinklab.evidence.pooling import Hierarchy as Hierarchy
-    from sinklab.evidence.pooling import summarise as summarise
-    from sinklab.fitting import fit as fit
-    from sinklab.fitting import fit_by as fit_by
-    from sinklab.fitting.bayes.priors import Prior as Prior
-    from sinklab.fitting.resample import bootstrap as bootstrap
-    from sinklab.language import SinklabError as SinklabError
-    from sinklab.language import tr as tr
-    from sinklab.propagate.deductions import deduct as deduct
-    from sinklab.propagate.inventory import Inventory as Inventory
-    from sinklab.propagate.inventory import difference as difference
-    from sinklab.propagate.model import Factor as Factor
-    from sinklab.propagate.model import Model as Model
-    from sinklab.propagate.model import Noise as Noise
-    from sinklab.propagate.stocks import stock as stock
-    from sinklab.results.fit_result import FitResult as FitResult
-    from sinklab.results.prediction import calibrated as calibrated
-    from sinklab.results.variance import Variance as Variance
-    from sinklab.review.desk import Desk as Desk
-    from sinklab.review.verification import verify as verify
-    from sinklab.runs.magic import load_ipython_extension as load_ipython_extension
-    from sinklab.tables.export import export_table as export_table
-    from sinklab.tables.release import release_table as release_table
-    from sinklab.tables.table import Table as Table
-    from sinklab.tables.table import list_tables as list_tables
-
-#: Chapter of each public name. None bears the name of a room: ``sinklab.review`` is always the room.
+#: Chapter of each public name (``__init__.pyi`` tells type checkers the same). None bears the name of a room.
 _HOMES = {
-    "assess.comparison": "average compare",
-    "assess.plan": "plot_plan tree_plan",
-    "assess.validation": "influence transfer_test validate",
-    "data.catalogue": "list_studies",
-    "data.checks": "check_study",
-    "data.files": "read_csv write_csv",
-    "data.open_data": "load",
-    "data.regions": "Region",
-    "data.studies": "read_study",
-    "data.vocabulary": "convert species variable",
-    "drafts.linting": "lint",
-    "drafts.rendering": "render",
-    "equations.system": "System",
-    "evidence.distributions": "Distribution from_moments",
-    "evidence.equations": "look_up published",
-    "evidence.pool_equations": "default_equation",
-    "evidence.pooling": "Hierarchy summarise",
-    "fitting": "fit fit_by",
-    "fitting.bayes.priors": "Prior",
-    "fitting.resample": "bootstrap",
-    "language": "SinklabError tr",
-    "propagate.deductions": "deduct",
-    "propagate.inventory": "Inventory difference",
-    "propagate.model": "Factor Model Noise",
-    "propagate.stocks": "stock",
-    "results.fit_result": "FitResult",
-    "results.prediction": "calibrated",
-    "results.variance": "Variance",
-    "review.desk": "Desk",
-    "review.verification": "verify",
-    "runs.magic": "load_ipython_extension",  # %load_ext sinklab
-    "tables.export": "export_table",
-    "tables.release": "release_table",
-    "tables.table": "Table list_tables",
+    "average": "sinklab.assess.comparison",
+    "bootstrap": "sinklab.fitting.resample",
+    "calibrated": "sinklab.results.prediction",
+    "check_study": "sinklab.data.checks",
+    "compare": "sinklab.assess.comparison",
+    "convert": "sinklab.data.vocabulary",
+    "deduct": "sinklab.propagate.deductions",
+    "default_equation": "sinklab.evidence.pool_equations",
+    "Desk": "sinklab.review.desk",
+    "difference": "sinklab.propagate.inventory",
+    "Distribution": "sinklab.evidence.distributions",
+    "export_table": "sinklab.tables.export",
+    "Factor": "sinklab.propagate.model",
+    "fit": "sinklab.fitting",
+    "fit_by": "sinklab.fitting",
+    "FitResult": "sinklab.results.fit_result",
+    "from_moments": "sinklab.evidence.distributions",
+    "Hierarchy": "sinklab.evidence.pooling",
+    "influence": "sinklab.assess.validation",
+    "Inventory": "sinklab.propagate.inventory",
+    "lint": "sinklab.drafts.linting",
+    "list_studies": "sinklab.data.catalogue",
+    "list_tables": "sinklab.tables.table",
+    "load": "sinklab.data.open_data",
+    "load_ipython_extension": "sinklab.runs.magic",
+    "look_up": "sinklab.evidence.equations",
+    "Model": "sinklab.propagate.model",
+    "Noise": "sinklab.propagate.model",
+    "plot_plan": "sinklab.assess.plan",
+    "Prior": "sinklab.fitting.bayes.priors",
+    "published": "sinklab.evidence.equations",
+    "read_csv": "sinklab.data.files",
+    "read_study": "sinklab.data.studies",
+    "Region": "sinklab.data.regions",
+    "release_table": "sinklab.tables.release",
+    "render": "sinklab.drafts.rendering",
+    "SinklabError": "sinklab.language",
+    "species": "sinklab.data.vocabulary",
+    "stock": "sinklab.propagate.stocks",
+    "summarise": "sinklab.evidence.pooling",
+    "System": "sinklab.equations.system",
+    "Table": "sinklab.tables.table",
+    "tr": "sinklab.language",
+    "transfer_test": "sinklab.assess.validation",
+    "tree_plan": "sinklab.assess.plan",
+    "validate": "sinklab.assess.validation",
+    "variable": "sinklab.data.vocabulary",
+    "Variance": "sinklab.results.variance",
+    "verify": "sinklab.review.verification",
+    "write_csv": "sinklab.data.files",
 }
-_CHAPTER = {name: chapter for chapter, names in _HOMES.items() for name in names.split()}
 
-__all__ = ["__version__", *sorted(_CHAPTER)]
+__all__ = ["__version__", *sorted(_HOMES)]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name from the chapter where it lives."""
-    if name in _CHAPTER:
-        value = getattr(import_module(f"sinklab.{_CHAPTER[name]}"), name)
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'sinklab' has no attribute {name!r}")
