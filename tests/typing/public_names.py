@@ -22,7 +22,15 @@ def trees_to_table(folder: Path) -> pd.DataFrame:
     table = sl.Table.from_fits([fit], table_id="agb_forest_cunninghamia", version="1.0.0")
     written: Path = table.write(folder)
     agreed: bool = sl.verify(written).agreed
-    print(ranked, pulled, held, agreed, sl.list_tables(folder), sl.variable("dbh").unit, sl.species("杉木").name_zh)
+    print(
+        ranked,
+        pulled,
+        held,
+        agreed,
+        sl.list_tables(folder),
+        sl.variable("dbh").unit,
+        sl.species("杉木").name_zh,
+    )
     return fit.predict(trees, level=0.95)
 
 
