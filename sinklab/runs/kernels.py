@@ -557,16 +557,13 @@ def _compile_model(given: dict) -> None:
     """Compile the model that a notebook with these parameters samples; nothing is sampled."""
     from sinklab.data import open_data
     from sinklab.equations.system import System
-    from sinklab.fitting.bayes import engine, sample
-    from sinklab.fitting.bayes.engine import read_spec
-    from sinklab.fitting.bayes.model import Builder
+    from sinklab.fitting.bayes.engine import compile_ahead
     from sinklab.fitting.data import prepare
 
     data = open_data.load(given["source"], given.get("where") or {})
     system = System.parse(given["equations"]).bind(data.columns)
     prepared = prepare(data, system, given["source"], totals=True)
-    spec = read_spec(prepared, given.get("variance", "lognormal"), None, None, True)
-    sample.compiled(Builder(spec, *engine._priors(spec, prepared.frame, None, 0)))
+    compile_ahead(prepared, given.get("variance", "lognormal"))
 
 
 def _serve(listener: socket.socket) -> None:

@@ -10,8 +10,8 @@ from sinklab.equations.compile import Compiled
 from sinklab.fitting.bayes import engine
 from sinklab.fitting.bayes import model as bayes_model
 from sinklab.fitting.bayes.engine import fit_bayes
-from sinklab.fitting.bayes.model import Quantity, Translation
 from sinklab.fitting.bayes.result import coefficient_draws, log_likelihood, predictive, residual_draws
+from sinklab.fitting.bayes.translation import Quantity, Translation
 from sinklab.fitting.data import prepare
 from sinklab.language import DataError
 
@@ -85,7 +85,7 @@ def test_machine_code_that_computes_something_else_is_noticed(single):
 
     spec = engine.read_spec(prepare(trees(), "agb = a * dbh**b"), "lognormal", None, None, True)
     builder = bayes_model.Builder(spec, *engine._priors(spec, trees(), None, 0))
-    model, functions = sample.compiled(builder)
+    model, functions = sample.compile_model(builder)
     expected = sample.reference(model)
     assert sample.agrees(functions, builder, expected)
     point, logp, quantities = expected

@@ -9,9 +9,9 @@ import pytest
 from incomplete_trees import weighed
 
 from sinklab.fitting.bayes import engine, model, sample, writer
-from sinklab.fitting.bayes.writer import Operations, Value, expression, unknowns
+from sinklab.fitting.bayes.sample import unknowns
+from sinklab.fitting.bayes.writer import Operations, Unknown, Value, expression
 from sinklab.fitting.data import prepare
-from sinklab.language import ConvergenceError
 
 
 def trees(n=40):
@@ -46,7 +46,7 @@ def built(name, n=40):
     options = {"pool": None, "measurement_error": None, "correlated": True} | options
     spec = engine.read_spec(prepared, variance, **options)
     builder = model.Builder(spec, *engine._priors(spec, prepared.frame, None, 0))
-    return builder, *sample.compiled(builder)
+    return builder, *sample.compile_model(builder)
 
 
 def by_pytensor(model):
@@ -95,13 +95,13 @@ def test_one_text_serves_data_of_another_length():
 
 @pytest.mark.timeout(300)
 def test_a_point_of_another_length_is_not_touched():
-    builder, model, functions = built("straight")
+    builder, model, code = built("straight")
     n = model.value_vars[0].type.shape[0]
-    data, numbers = writer.block(builder.arrays, builder.sizes), [np.full(n + 1, 7.0) for _ in range(3)]
-    point, out, value = (sample._pointer(a) for a in numbers)
-    assert functions.density.ctypes(n + 1, point, out, value, data.ctypes.data) == -1
-    assert functions.drawn.ctypes(n, n + 1, point, out, data.ctypes.data) == -1
-    assert all((a == 7.0).all() for a in numbers)
+    data = writer.block(builder.arrays, builder.sizes)
+    for sizes in ((n + 1, n), (n, n + 1)):
+        point, slope = (np.full(size, 7.0) for size in sizes)
+        assert math.isnan(code.function(point, slope, data, data.view(float)))
+        assert (point == 7.0).all() and (slope == 7.0).all()
 
 
 def test_an_operation_that_is_not_known_is_refused_by_name():
@@ -111,17 +111,15 @@ def test_an_operation_that_is_not_known_is_refused_by_name():
     x = pt.vector("x", shape=(4,))
     given = {x: Value(("4",), 0, lambda at: f"x[{at[0]}]")}
     for made, told in ((pt.cumsum(x), "Cumsum"), (pt.gammaln(x), "gammaln"), (x[::-1].sum(), "Subtensor")):
-        with pytest.raises(ConvergenceError, match=f"(?i)not known here, {told}"):
+        with pytest.raises(Unknown, match=f"(?i)not known here, {told}"):
             Operations(FunctionGraph([x], [made], clone=False), given)
 
 
 def test_draws_are_worked_out_in_portions(monkeypatch):
-    from sinklab.fitting.bayes import writer
-
     builder, model, _ = built("parts")
     z = np.random.default_rng(3).standard_normal((50, sum(v.type.shape[0] for v in model.value_vars)))
     whole = unknowns(builder, z)
-    monkeypatch.setattr(writer, "PORTION", 200)
+    monkeypatch.setattr(sample, "PORTION", 200)
     apart = unknowns(builder, z)
     assert whole["t"].shape == (50, len(builder.scalars.keys)) and whole["group_0"].shape == (50, 2, 6)
     assert all(np.allclose(whole[n], apart[n], rtol=1e-12) for n in whole)

@@ -7,20 +7,19 @@ logarithm, where the coefficient multiplies a mean), whose mean and spread are e
 Predictors measured with error are unknowns, lognormal given the other predictors. Every quantity
 has a prior, stated or built by a stated rule, and the result lists them all.
 
-*How.* A PyMC model made from the equations (:mod:`.model`, :mod:`.likelihood`, :mod:`.translate`); its
-log-density and slope, written as a few loops (:mod:`.source`) and compiled by numba, are sampled by nutpie. The
-sampler moves along axes that a normal approximation makes independent (:mod:`.approximate`), so units and
-correlated coefficients cost nothing; the value of each group stands between the mean of the groups and its own
-trees where the data put it (:mod:`.groups`), and spreads may pass through 0 (:mod:`.scalars`). Structure is
-compiled once; the seed alone decides the draws (:mod:`.sample`). Draws with divergences are sampled again with
-smaller steps, and the result says so.
+*How.* A PyMC model made from the equations (:mod:`.model`, :mod:`.translation`); its log-density and slope,
+written as a few loops (:mod:`.writer`) and compiled by numba, are sampled by nutpie. The sampler moves along axes
+that a normal approximation makes independent (:mod:`.approximation`), so units and correlated coefficients cost
+nothing; the value of each group stands between the mean of the groups and its own trees where the data put it, and
+spreads may pass through 0 (:mod:`.model`). Structure is compiled once; the seed alone decides the draws
+(:mod:`.sample`). Draws with divergences are sampled again with smaller steps, and the result says so.
 
 *When.* Few trees and known equations; many species or sites of which some have few trees; errors of measurement;
 or when the full distribution is wanted. ``nsur`` gives the same answer in a tenth of a second when trees
 are many and priors weak.
 
 *Trust.* R-hat, effective sample sizes, divergences, E-BFMI, Pareto k and the tail areas of the data among data
-simulated from posterior and priors (:mod:`.compare_data`) stand in the certificate with their thresholds; a fit
+simulated from posterior and priors (:func:`.result.compare_data`) stand in the certificate with their thresholds; a fit
 that fails one that matters has not converged. The last three are left out when predictors have errors. The
 result tells what each group borrowed and how its values move with the prior (:func:`.result.shrinkage_table`).
 

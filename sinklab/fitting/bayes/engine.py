@@ -1,8 +1,7 @@
-"""From prepared data to a result: priors, normal approximation, sampling, checks.
+"""A Bayesian fit from prepared data to its result.
 
-What is to be sampled: which coefficients are common, which vary by group, what is measured.
-
-What needs a prior in a model, and the sizes that the rules for priors refer to.
+First it is settled what is to be sampled: which coefficients are common, which vary by group, what was measured
+(:class:`Spec`); then what needs a prior (:func:`wanted_priors`); :func:`fit_bayes` approximates, samples and judges.
 """
 
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from sinklab.equations.tree import Where
 from sinklab.fitting import data
 from sinklab.fitting.bayes import model, priors
 from sinklab.fitting.bayes import result as bayes_result
+from sinklab.fitting.bayes.approximation import approximate
 from sinklab.fitting.bayes.model import Builder
 from sinklab.fitting.bayes.priors import Wanted
 from sinklab.fitting.bayes.result import (
@@ -34,15 +34,12 @@ from sinklab.fitting.bayes.result import (
     residual_draws,
     shrinkage_table,
 )
-from sinklab.fitting.bayes.sample import approximate
 from sinklab.fitting.data import start_values
 from sinklab.fitting.likelihood import find_patterns
 from sinklab.fitting.system import _used, _with_indices
 from sinklab.language import DataError, listing, tr
 from sinklab.results.fit_result import Certificate
 from sinklab.results.variance import ResidualModel, parse_variance
-
-# --- What is to be sampled: which coefficients are common, which vary by group, what is measured.
 
 POOLS = ("correlated", "independent", "none")
 
@@ -255,7 +252,7 @@ def _errors(system, frame, measurement_error) -> dict[str, np.ndarray]:
     return errors
 
 
-# --- What needs a prior in a model, and the sizes that the rules for priors refer to.
+# What needs a prior, and the sizes that the rules for priors refer to.
 
 
 def wanted_priors(spec, start, sizes) -> dict[str, Wanted]:
@@ -312,7 +309,7 @@ def _exponents(system) -> set[str]:
     return found
 
 
-# --- From prepared data to a result: priors, normal approximation, sampling, checks.
+# The fit.
 
 #: Acceptance rates at which a model is sampled again whose trajectories diverged.
 RAISED = (0.95, 0.99)
@@ -333,12 +330,12 @@ def fit_bayes(
     level: float = 0.95,
     seed: int = 0,
 ) -> BayesResult:
-    """Sample the posterior of a system; see :mod:`sinklab.fit.bayes`.
+    """Sample the posterior of a system; see :mod:`sinklab.fitting.bayes`.
 
     Parameters
     ----------
     prepared : Prepared
-        From :func:`sinklab.fit.prepare.prepare`.
+        From :func:`sinklab.fitting.data.prepare`.
     variance : str or mapping
         As for the other methods, ``lognormal`` among them; mixed systems may have both.
     pool : {"correlated", "independent", "none"} or mapping from group column, optional
@@ -385,6 +382,14 @@ def fit_bayes(
         options["measurement_error"] = named or None
         result = replace(result, certificate=replace(result.certificate, options=options))
     return result
+
+
+def compile_ahead(prepared, variance="lognormal", pool=None, correlated: bool = True) -> None:
+    """Compile what :func:`fit_bayes` would with these options, for this process and those that come of it."""
+    from sinklab.fitting.bayes.sample import compile_model
+
+    spec = read_spec(prepared, variance, pool, None, correlated)
+    compile_model(Builder(spec, *_priors(spec, prepared.frame, None, 0)))
 
 
 def _sample(builder, draws, tune, chains, cores, seed, accept):

@@ -1,473 +1,55 @@
 r"""The PyMC model of a fit, built from the equations.
 
-The sampler moves standardised variables ``z_…`` (see :mod:`.approximate`), of which the unknowns are functions
-(:mod:`.scalars`, :mod:`.groups`); a prior is PyMC's normal density of the unknown, its logarithm or its natural value,
-with the Jacobian due. Data, the numbers of the priors and the standardisation are ``pm.Data``, so that one compiled
-model serves every data set of the same structure.
+*Unknowns.* The sampler moves standardised variables ``z_…``. The scalar unknowns are one vector
+:math:`t = t_0 + R z`, with start and root from :mod:`.approximation`. Positive quantities stand in ``t`` as
+logarithms, correlations as inverse hyperbolic tangents of partial correlations. A spread between groups that may
+be 0 stands there as :math:`\mathrm{arsinh}(s / s_0)` and is *folded*: s and -s are the same spread, so that 0 is no
+border against which the sampler runs, and the half-normal prior is a normal one. Far from 0 that is a logarithm
+too; :math:`s_0` is what the data can tell from 0. A prior is PyMC's normal density of the unknown, its logarithm or
+its natural value, with the Jacobian due.
 
-PyTensor as this room uses it: loaded in one place.
+*Correlation matrices* of d quantities are built from d (d - 1) / 2 partial correlations, each free between -1
+and 1. Under the LKJ distribution of shape :math:`\eta` they are independent, the one of level k (counted from 0)
+being :math:`2\,\mathrm{Beta}(\alpha, \alpha) - 1` with :math:`\alpha = \eta + (d - 2 - k)/2` (Lewandowski et al.).
 
-The models here run as machine code that numba makes of a text of our own (:mod:`.source`); PyTensor's C compiler
-and BLAS take no part. What it says of lacking them would alarm without cause, so that these two remarks, and no
-others, are kept from the user.
-
-Density of what was measured on each tree.
-
-Residuals of one tree are correlated: the components it has are written one after another, each normal (or
-lognormal) given those before it, which is the marginal of the multivariate distribution on what was
-measured. Lognormal equations give the mean: :math:`\ln y \sim N(\ln f - \sigma^2/2, \sigma)`.
-
-A system of equations as a PyTensor graph, from the same nodes as its numpy functions.
-
-What depends on the data alone is computed once, with numpy, and handed to the graph as data. Products
-and powers of positive quantities are kept as logarithms as far as possible: the logarithm of
-``a * dbh**b`` is then ``log a + b * log(dbh)``, cheap and without overflow. Where a branch of
-``where`` is not taken its values never reach a derivative as NaN.
-
-The data of a model, kept together in few arrays: compiling takes time for each of them, not for each number.
-
-Values of pooled coefficients, standardised by what the data and the other groups say of each.
-
-Given the distribution over the groups, with mean :math:`\mu` and covariance :math:`LL'`, and a quadratic
+*Groups.* Given the distribution over the groups, with mean :math:`\mu` and covariance :math:`LL'`, and a quadratic
 approximation of the likelihood of a group's own trees, with information :math:`I` and slope :math:`r` at
 :math:`\mu`, the value of a group is
 
 .. math:: \theta = \mu + L u, \quad u = C'^{-1}(C^{-1} L' r + z), \quad CC' = 1 + L' I L, \quad z \sim N(0, 1).
 
-The sampler moves z. With many trees this is the group's own estimate and error (the centred form), with none
-the distribution over the groups (the non-centred form), and each group and direction stands where its data put
-it: a species of three trees whose level is known and whose slope is not is both at once. The approximation
-only chooses coordinates; the density of u, standard normal, and the likelihood are exact. All of it is smooth
-where a spread is 0, so spreads may change their sign (see :mod:`.scalars`).
+With many trees this is the group's own estimate and error (the centred form), with none the distribution over the
+groups (the non-centred form), and each group and direction stands where its data put it (Papaspiliopoulos et al.):
+a species of three trees whose level is known and whose slope is not is both at once. The approximation only chooses
+coordinates; the density of u, standard normal, and the likelihood are exact. All of it is smooth where a spread is 0.
 
-Source
-------
-Papaspiliopoulos O., Roberts G.O., Skoeld M. (2007) A general framework for the parametrization of
-hierarchical models. Statistical Science 22:59-73.
+*Trees.* Residuals of one tree are correlated: the components it has are written one after another, each normal (or
+lognormal) given those before it, which is the marginal of the multivariate distribution on what was measured.
+Lognormal equations give the mean: :math:`\ln y \sim N(\ln f - \sigma^2/2, \sigma)`.
 
-Correlation matrices as partial correlations, and normal densities one component after another.
+*Predictors measured with error.* What was measured is normal about the true value with the stated SD; true values are
+lognormal over the trees, their logarithm depending linearly on the logarithms of the other predictors, because a
+tree of known height is not any tree. The sampler moves the true value in units of the error of measurement.
 
-A correlation matrix of d quantities is built from d (d - 1) / 2 partial correlations, each free
-between -1 and 1. Under the LKJ distribution of shape :math:`\eta` they are independent, the one of
-level k (counted from 0) being :math:`2\,\mathrm{Beta}(\alpha, \alpha) - 1` with
-:math:`\alpha = \eta + (d - 2 - k)/2`. Matrices of a few components are written out number by number: the
-compiler makes better code of that than of calls to linear algebra.
+*Data*, the numbers of the priors and the standardisation are ``pm.Data``, so that one compiled model serves every
+data set of the same structure.
 
 Source
 ------
 Lewandowski D., Kurowicka D., Joe H. (2009) Generating random correlation matrices based on vines and
 extended onion method. Journal of Multivariate Analysis 100:1989-2001.
-
-The scalar unknowns of a model as one vector :math:`t = t_0 + R z`, and their priors.
-
-Positive quantities stand in ``t`` as logarithms, correlations as inverse hyperbolic tangents of partial
-correlations. A spread between groups that may be 0 stands there as :math:`\mathrm{arsinh}(s / s_0)` and is *folded*:
-s and -s are the same spread, so that 0 is no border against which the sampler runs, and the half-normal
-prior is a normal one. Far from 0 that is a logarithm too; :math:`s_0` is what the data can tell from 0.
-One vector, because compiled code takes its time for every operation, not for every number.
-
-Predictors measured with error: the true value of each tree is an unknown.
-
-What was measured is normal about the true value with the stated SD; true values are lognormal over the
-trees, their logarithm depending linearly on the logarithms of the other predictors, because a tree of known
-height is not any tree. The sampler moves the true value in units of the error of measurement.
+Papaspiliopoulos O., Roberts G.O., Skoeld M. (2007) A general framework for the parametrization of
+hierarchical models. Statistical Science 22:59-73.
 """
 
-import logging
-import warnings
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
 from sinklab.fitting.bayes.priors import Wanted
+from sinklab.fitting.bayes.translation import Quantity, Translation, load
 
-# --- PyTensor as this room uses it: loaded in one place.
-
-
-class _WithoutCompiler(logging.Filter):
-    """Lets everything pass but the remark that there is no C compiler."""
-
-    def filter(self, record) -> bool:
-        """Whether to show a record."""
-        return not record.getMessage().startswith("g++ not")
-
-
-def load() -> None:
-    """Import PyTensor without its remarks on C compilers and BLAS."""
-    logger, quiet = logging.getLogger("pytensor.configdefaults"), _WithoutCompiler()
-    logger.addFilter(quiet)
-    try:
-        import pytensor
-    finally:
-        logger.removeFilter(quiet)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "PyTensor could not link to a BLAS", UserWarning)
-        # Looked up once in a process; here, so that the remark falls where it is not heard.
-        _ = pytensor.config.blas__ldflags
-
-
-# --- A system of equations as a PyTensor graph, from the same nodes as its numpy functions.
-
-#: PyTensor's names of the operations whose names differ from numpy's.
-_RENAMED = {
-    "subtract": "sub",
-    "multiply": "mul",
-    "divide": "true_div",
-    "negative": "neg",
-    "square": "sqr",
-    "less": "lt",
-    "less_equal": "le",
-    "greater": "gt",
-    "greater_equal": "ge",
-    "equal": "eq",
-    "not_equal": "neq",
-    "logical_and": "and_",
-    "logical_or": "or_",
-    "logical_not": "invert",
-}
-_LOGIC = ("logical_and", "logical_or", "logical_not")
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A parameter or a latent predictor as a tensor, with its logarithm when it is positive."""
-
-    value: object
-    log: object = None
-
-
-class Translation:
-    """Means of the responses of a system as tensors.
-
-    Parameters
-    ----------
-    compiled : Compiled
-        Its graph is translated, and its order of responses kept.
-    columns : mapping of str to array, shape (n,), or Quantity
-        Predictors as data, or as unknown quantities.
-    parameters : mapping of str to Quantity
-        Scalars, or one value for each row.
-    hold : callable
-        ``hold(name, array)`` takes data into the model and returns its tensor.
-    """
-
-    def __init__(self, compiled, columns, parameters, hold):
-        self.graph, self.roots, self.hold = (
-            compiled._graph,
-            dict(zip(compiled.responses, compiled._means, strict=True)),
-            hold,
-        )
-        self.columns, self.parameters = columns, parameters
-        self._values, self._logs = {}, {}
-
-    def mean(self, response):
-        """Mean of a response, (n,) or a scalar."""
-        return self._value(self.roots[response])
-
-    def log_mean(self, response):
-        """Logarithm of the mean."""
-        return self._log(self.roots[response])
-
-    @cached_property
-    def _fixed(self) -> dict:
-        """Numpy values of the nodes that depend on data alone."""
-        graph, fixed = self.graph, {}
-        with np.errstate(all="ignore"):
-            for node in graph.reached(self.roots.values()):
-                operation, arguments = graph.nodes[node]
-                if operation == "constant":
-                    fixed[node] = np.float64(arguments[0])
-                elif operation == "column" and not isinstance(self.columns[arguments[0]], Quantity):
-                    fixed[node] = np.asarray(self.columns[arguments[0]], float)
-                elif graph.arguments(node) and all(a in fixed for a in arguments):
-                    fixed[node] = getattr(np, operation)(*(fixed[a] for a in arguments))
-        return fixed
-
-    def _quantity(self, node):
-        """The Quantity behind a node, or None."""
-        operation, arguments = self.graph.nodes[node]
-        if operation == "parameter":
-            return self.parameters[arguments[0]]
-        return self.columns[arguments[0]] if operation == "column" and node not in self._fixed else None
-
-    def _held(self, node, array, kind):
-        """Data of a node; a constant stays a number."""
-        array = np.where(np.isfinite(array), array, 1.0)
-        return self.hold(f"{kind}{node}", array) if array.ndim else float(array)
-
-    def _positive(self, node) -> bool:
-        if node in self._fixed:
-            return bool(np.all(self._fixed[node] > 0))
-        quantity = self._quantity(node)
-        if quantity is not None:
-            return quantity.log is not None
-        operation, arguments = self.graph.nodes[node]
-        match operation:
-            case "multiply" | "divide" | "add" | "minimum":
-                return all(self._positive(a) for a in arguments)
-            case "power" | "sqrt" | "square":
-                return self._positive(arguments[0])
-            case "maximum":
-                return any(self._positive(a) for a in arguments)
-            case "where":
-                return self._positive(arguments[1]) and self._positive(arguments[2])
-        return operation == "exp"
-
-    def _value(self, node):
-        if node not in self._values:
-            self._values[node] = self._make_value(node)
-        return self._values[node]
-
-    def _log(self, node):
-        if node not in self._logs:
-            self._logs[node] = self._make_log(node)
-        return self._logs[node]
-
-    def _make_value(self, node):
-        import pytensor.tensor as pt
-
-        if node in self._fixed:
-            return self._held(node, self._fixed[node], "x")
-        quantity = self._quantity(node)
-        if quantity is not None:
-            return quantity.value
-        operation, arguments = self.graph.nodes[node]
-        if operation in ("multiply", "divide", "power") and self._positive(node):
-            return pt.exp(self._log(node))
-        if operation == "power":
-            return self._power(node, *arguments)
-        if operation == "where":
-            return pt.switch(self._condition(arguments[0]), *(self._value(a) for a in arguments[1:]))
-        return getattr(pt, _RENAMED.get(operation, operation))(*(self._value(a) for a in arguments))
-
-    def _power(self, node, base, exponent):
-        """Power of a base that may be 0 or negative: 0 there, unless the exponent is a number."""
-        import pytensor.tensor as pt
-
-        if exponent in self._fixed:
-            return pt.pow(self._value(base), self._value(exponent))
-        if base in self._fixed:
-            array = self._fixed[base]
-            above = np.asarray(array > 0)
-            logs = self._held(node, np.log(np.where(above, array, 1.0)), "log")
-            return self._held(node, above.astype(float), "above") * pt.exp(self._value(exponent) * logs)
-        value = self._value(base)
-        safe = pt.switch(pt.gt(value, 0), value, 1.0)
-        return pt.switch(pt.gt(value, 0), pt.exp(self._value(exponent) * pt.log(safe)), 0.0)
-
-    def _condition(self, node):
-        import pytensor.tensor as pt
-
-        if node in self._fixed:
-            return pt.gt(self._held(node, self._fixed[node].astype(float), "if"), 0.5)
-        operation, arguments = self.graph.nodes[node]
-        inner = self._condition if operation in _LOGIC else self._value
-        return getattr(pt, _RENAMED[operation])(*(inner(a) for a in arguments))
-
-    def _make_log(self, node):
-        import pytensor.tensor as pt
-
-        if node in self._fixed and self._positive(node):
-            return self._held(node, np.log(self._fixed[node]), "log")
-        quantity = self._quantity(node)
-        if quantity is not None and quantity.log is not None:
-            return quantity.log
-        if not self._positive(node) or quantity is not None:
-            return pt.log(self._value(node))
-        operation, arguments = self.graph.nodes[node]
-        match operation:
-            case "multiply":
-                return self._log(arguments[0]) + self._log(arguments[1])
-            case "divide":
-                return self._log(arguments[0]) - self._log(arguments[1])
-            case "power":
-                return self._value(arguments[1]) * self._log(arguments[0])
-            case "sqrt":
-                return 0.5 * self._log(arguments[0])
-            case "square":
-                return 2.0 * self._log(arguments[0])
-            case "exp":
-                return self._value(arguments[0])
-            case "where":
-                return pt.switch(self._condition(arguments[0]), *(self._log(a) for a in arguments[1:]))
-        return pt.log(self._value(node))
-
-
-# --- The data of a model, kept together in few arrays: compiling takes time for each of them, not for each
-
-#: Data of some of the rows, whose number may differ from one data set to the next.
-_OF_A_SUBSET = ("y_", "rows_")
-
-
-class Held:
-    """Data that were taken into a model.
-
-    What has a value for each row is kept as one matrix, what has a fixed size as one vector. ``tensors``
-    holds the tensor of each array by name, ``arrays`` the values of the model's data and ``sizes`` what their axes
-    are called; a number stands for an axis that is as long in every data set of the structure.
-
-    Parameters
-    ----------
-    n_row : int
-    """
-
-    def __init__(self, n_row: int):
-        import pymc as pm
-
-        self.pm, self.n_row = pm, n_row
-        self.tensors, self.arrays, self.sizes = {}, {}, {}
-        self._matrices, self._names_by_row = {"number": [], "index": []}, []
-        self._numbers, self._n_number = [], 0
-
-    def take(self, name: str, array, along: str | None = None):
-        """Tensor of an array, which is taken in once; ``along`` names another that is as long."""
-        if name in self.tensors:
-            return self.tensors[name]
-        array = np.asarray(array)
-        array = array.astype(np.int32) if array.dtype.kind in "iu" else array.astype(float)
-        kind = "index" if array.dtype.kind == "i" else "number"
-        if array.shape == (self.n_row,) and not name.startswith(_OF_A_SUBSET):
-            matrix = self._kept(f"{kind}_by_row", np.zeros((1, 1), array.dtype))
-            self.tensors[name] = matrix[len(self._matrices[kind])]
-            self._matrices[kind].append(array)
-            self._names_by_row.append(name)
-        elif kind == "number" and not name.startswith(_OF_A_SUBSET):
-            held = self._kept("numbers", np.zeros(1))[self._n_number : self._n_number + array.size]
-            self.tensors[name] = held if array.ndim == 1 else held.reshape(array.shape)
-            self._numbers.append(array.ravel())
-            self._n_number += array.size
-        else:
-            self.arrays[name], self.tensors[name] = array, self.pm.Data(name, array)
-            self.sizes[name] = (along or name,)
-        return self.tensors[name]
-
-    def _kept(self, name, begin):
-        if name not in self.tensors:
-            self.tensors[name] = self.pm.Data(name, begin)
-        return self.tensors[name]
-
-    def fill(self, model) -> None:
-        """Give the collected data their values."""
-        self.arrays |= {f"{kind}_by_row": np.stack(rows) for kind, rows in self._matrices.items() if rows}
-        self.sizes |= {
-            name: (str(len(rows)), "rows") for name, rows in self.arrays.items() if name not in self.sizes
-        }
-        self.arrays["numbers"] = np.concatenate(self._numbers)
-        self.sizes["numbers"] = (str(self._n_number),)
-        for name, array in self.arrays.items():
-            model[name].set_value(array)
-
-    @property
-    def structure(self) -> tuple:
-        """All that compiled code depends on: what is held, and which of it by row."""
-        return tuple(self.tensors), tuple(self._names_by_row)
-
-
-# --- Values of pooled coefficients, standardised by what the data and the other groups say of each.
-
-
-def group_values(builder, c: int, block, z, library):
-    """Values of one block.
-
-    Parameters
-    ----------
-    builder : Builder or Unknowns
-        Where scalar unknowns and data are found.
-    c : int
-        Number of the block.
-    block : Block
-    z : tensor, shape (…, K S)
-        What the sampler moves.
-    library : module
-        PyTensor's tensors, or numpy.
-
-    Returns
-    -------
-    theta : list of tensor, shape (…, S)
-        One for each coefficient, on the sampled scale.
-    u : list of tensor, shape (…, S)
-        Deviations in units of the spread between the groups.
-    log_size : tensor, shape (…, S)
-        Logarithm of their size per unit of z.
-    """
-    near, size = builder.near.groups[c], len(block.parameters)
-    root = _root(builder, block)
-    mean = [builder.scalar("mean", p) for p in block.parameters]
-    pair = {(i, j): near.information[:, i, j] for i in range(size) for j in range(i + 1)}
-    held = {(i, j): builder.hold(f"information_{c}_{i}_{j}", own) for (i, j), own in pair.items()}
-    own = [[held[max(i, j), min(i, j)] for j in range(size)] for i in range(size)]
-    slope = _slope(builder, c, near, own, mean)
-    z = [z[..., i * len(block.levels) : (i + 1) * len(block.levels)] for i in range(size)]
-    u, log_size = _standardised(root, own, slope, z, library)
-    return [mean[i] + _product(root[i], u, range(i + 1)) for i in range(size)], u, log_size
-
-
-def _root(builder, block) -> list[list]:
-    """Lower triangular root of the covariance over the groups; None where it is 0 by construction."""
-    spread = [builder.scalar("spread", p, natural=True) for p in block.parameters]
-    if not block.correlated:
-        return [[None] * i + [s] for i, s in enumerate(spread)]
-    rows = builder.conditionals[f"correlation({block.column})"].full
-    return [[spread[i] * rows[i][j] for j in range(i + 1)] for i in range(len(spread))]
-
-
-def _slope(builder, c, near, own, mean) -> list:
-    """Slope of the likelihood of each group's own trees at the mean over the groups."""
-    common = [builder.t[j] - builder.held["start"][j] for j in range(near.cross.shape[2])]
-    begin = builder.hold(f"mean_{c}", near.mean)
-    moved = [m - begin[i] for i, m in enumerate(mean)]
-    out = []
-    for i in range(len(mean)):
-        value = builder.hold(f"pull_{c}_{i}", near.pull[:, i])
-        for j, shift in enumerate(common):
-            value = value - builder.hold(f"cross_{c}_{i}_{j}", near.cross[:, i, j]) * shift
-        out.append(value - _product(own[i], moved, range(len(mean))))
-    return out
-
-
-def _product(left, right, over):
-    """Sum of products, those with None left out."""
-    return sum(left[k] * right[k] for k in over if left[k] is not None)
-
-
-def _standardised(root, own, slope, z, library):
-    """Deviations u in units of the root, and the logarithm of their size per unit of z."""
-    size = len(root)
-    column = [[root[i][j] if i >= j else None for i in range(size)] for j in range(size)]
-    everything = range(size)
-    times = [[_product(column[j], own[i], everything) for j in everything] for i in everything]
-    lower, half, log_size = [], [], 0.0
-    for i in everything:
-        row = []
-        for j in range(i):
-            known = _product(column[i], [times[k][j] for k in everything], everything)
-            row.append((known - _product(row, lower[j], range(j))) / lower[j][j])
-        known = _product(column[i], [times[k][i] for k in everything], everything)
-        left = 1.0 + known - sum(x**2 for x in row)
-        lower.append([*row, library.sqrt(left)])
-        log_size = log_size - 0.5 * library.log(left)
-        half.append((_product(column[i], slope, everything) - _product(row, half, range(i))) / lower[i][i])
-    u = [None] * size
-    for i in reversed(everything):
-        above = sum(lower[k][i] * u[k] for k in range(i + 1, size))
-        u[i] = (half[i] + z[i] - above) / lower[i][i]
-    return u, log_size
-
-
-def resolution(near) -> np.ndarray:
-    """Size (K,) below which the data cannot tell a spread from 0.
-
-    The likelihood of a variance near 0 has half the summed squares of the groups' information for its own
-    information; its square root, the standard error of a spread that is 0, is returned.
-    """
-    scale = np.sqrt(np.einsum("skk->sk", near.information).clip(1e-300))
-    unit = near.information / scale[:, :, None] / scale[:, None, :] + 1e-6 * np.eye(scale.shape[1])
-    alone = scale**2 / np.einsum("skk->sk", np.linalg.inv(unit))
-    return (2 / (alone**2).sum(axis=0)) ** 0.25
-
-
-# --- Correlation matrices as partial correlations, and normal densities one component after another.
+# Correlations: numbers, arrays or tensors alike.
 
 
 def pairs(d: int) -> list[tuple[int, int]]:
@@ -543,217 +125,7 @@ class Conditionals:
         return self._found[key]
 
 
-# --- Density of what was measured on each tree.
-
-
-class Likelihood:
-    """Adds the density of the responses to the model that is being built.
-
-    Parameters
-    ----------
-    builder : Builder
-    translation : Translation
-        Means of the responses.
-    residuals : Conditionals or None
-        Correlation of the components; None if they are independent.
-    """
-
-    def __init__(self, builder, translation, residuals):
-        import pytensor.tensor as pt
-
-        self.builder, self.spec, self.pm, self.translation = builder, builder.spec, builder.pm, translation
-        independent = [[0.0] * j + [1.0] for j in range(len(self.spec.free))]
-        self.residuals = residuals or Conditionals(independent, pt.sqrt)
-        self.scales, self.standard = {}, {}
-
-    def add(self) -> tuple:
-        """Add every term; returns what the compiled code depends on."""
-        spec, nodes = self.spec, {}
-        complete = len(spec.patterns) == 1 and len(spec.patterns[0].rows) == len(spec.y)
-        for pattern in spec.patterns:
-            for a, j in enumerate(pattern.seen):
-                before = tuple(map(int, pattern.seen[:a])) if spec.correlated else ()
-                nodes.setdefault((before, int(j)), []).append(pattern.rows)
-        for (before, j), rows in nodes.items():
-            self._observe(before, j, None if complete else np.sort(np.concatenate(rows)))
-        for i, part in enumerate(spec.combined):
-            self._observe_combined(i, part)
-        return (
-            tuple(nodes),
-            complete,
-            tuple(c.combine.tobytes() for c in spec.combined),
-            tuple((r, f.kind, f.by, f.estimated) for r, f in spec.functions.items()),
-        )
-
-    def _scale(self, j):
-        """Location of equation j for all rows and logarithm of its residual SD; both of the logarithm if lognormal."""
-        if j not in self.scales:
-            self.scales[j] = self._make_scale(j)
-        return self.scales[j]
-
-    def _make_scale(self, j):
-        import pytensor.tensor as pt
-
-        response = self.spec.free[j]
-        f, log_sigma = self.spec.functions[response], self.builder.scalar("sigma", response)
-        if f.logged:
-            sigma = self.builder.scalar("sigma", response, natural=True)
-            return self.translation.log_mean(response) - 0.5 * sigma**2, log_sigma
-        mean = self.translation.mean(response)
-        if f.even:
-            return mean, log_sigma
-        if f.by_mean:
-            base = self.translation.log_mean(response) if f.form.of_log else mean
-        else:
-            base = self.builder.hold(f"variance_{j}", f.base(self.spec.columns[f.by]))
-        held = self.builder.hold(f"variance_function_{j}", [self.builder.near.centre[j], f.start])
-        exponent = self.builder.scalar("exponent", response) if f.estimated else held[1]
-        return mean, log_sigma + f.log_g(exponent, base, held[0], pt)
-
-    def _standard(self, before, j):
-        """Standardised residual of j given those of ``before``, for all rows, and the SD that is left to it.
-
-        Rows that lack a component have its estimate in place of it, and are never used.
-        """
-        import pytensor.tensor as pt
-
-        if (before, j) not in self.standard:
-            location, log_sd = self._scale(j)
-            y = np.where(np.isfinite(self.spec.y[:, j]), self.spec.y[:, j], self.builder.near.mean[:, j])
-            y = self.builder.hold(f"full_{j}", np.log(y) if self.spec.is_lognormal(j) else y)
-            standard = (y - location) * pt.exp(-log_sd)
-            *weights, left = self.residuals.row(before, j)
-            for a, k in enumerate(before):
-                standard = standard - weights[a] * self._standard(before[:a], k)[0]
-            self.standard[before, j] = standard / left if before else standard, left
-        return self.standard[before, j]
-
-    def _observe(self, before, j, rows):
-        """Density of one component where it was measured together with those of ``before``."""
-        import pytensor.tensor as pt
-
-        standard, left = self._standard(before, j)
-        log_sd = self._scale(j)[1] + (pt.log(left) if before else 0.0)
-        name = "_given_".join([self.spec.free[j], *(self.spec.free[k] for k in before)])
-        if rows is not None:
-            index = self.builder.hold(f"rows_{name}", rows)
-            standard, log_sd = standard[index], _take(log_sd, index)
-        density = self.pm.logp(self.pm.Normal.dist(0.0, 1.0), standard).sum()
-        spread = log_sd.sum() if log_sd.ndim else log_sd * standard.shape[0]
-        self.pm.Potential(name, density - spread)
-
-    def _observe_combined(self, i, part):
-        """Trees of which sums of components were weighed: normal, with a covariance of their own each."""
-        index = self.builder.hold(f"rows_combined_{i}", part.rows)
-        used = [int(j) for j in np.flatnonzero((part.combine != 0).any(axis=0))]
-        matrix = correlation(self.residuals.full)
-        mean = {j: _take(self._scale(j)[0], index) for j in used}
-        sd = {j: self.pm.math.exp(_take(self._scale(j)[1], index)) for j in used}
-        standard, rows = [], []
-        for a, weights in enumerate(part.combine):
-            location = sum(weights[j] * mean[j] for j in used)
-            row = []
-            for b, above in enumerate(part.combine[: a + 1]):
-                covariance = sum(
-                    weights[j] * above[k] * matrix[j][k] * sd[j] * sd[k] for j in used for k in used
-                )
-                covariance = covariance - sum(
-                    x * y for x, y in zip(row, rows[b] if b < a else row, strict=False)
-                )
-                row.append(covariance / rows[b][b] if b < a else self.pm.math.sqrt(covariance))
-            rows.append(row)
-            location = location + sum((row[b] * standard[b] for b in range(a)), 0.0)
-            y = self.builder.hold(f"y_combined_{i}_{a}", part.values[:, a], f"rows_combined_{i}")
-            standard.append((y - location) / row[a])
-            density = self.pm.logp(self.pm.Normal.dist(0.0, 1.0), standard[a]) - self.pm.math.log(row[a])
-            self.pm.Potential(f"combined_{i}_{a}", density.sum())
-
-
-def _take(tensor, index):
-    """Rows of a vector; a scalar stays one."""
-    return tensor[index] if tensor.ndim else tensor
-
-
-# --- Predictors measured with error: the true value of each tree is an unknown.
-
-
-def lines(spec):
-    """Least-squares line of the logarithm of each such predictor on those before it.
-
-    Yields
-    ------
-    name : str
-    others : tuple of str
-        Predictors on the right: those without error first, then those that came before.
-    line, root : array
-        Coefficients, and a root of their covariance.
-    spread : float
-        Residual SD.
-    """
-    others = [c for c in spec.columns if c not in spec.errors]
-    for name in spec.errors:
-        logs = [np.log(spec.columns[c]) for c in others]
-        design = np.column_stack([np.ones(len(spec.y)), *logs])
-        y = np.log(spec.columns[name])
-        line = np.linalg.lstsq(design, y, rcond=None)[0]
-        spread = max(float(np.std(y - design @ line)), 1e-3)
-        root = spread * np.linalg.pinv(np.linalg.qr(design)[1])
-        yield name, tuple(others), line, root, spread
-        others.append(name)
-
-
-def wanted(spec) -> dict[str, Wanted]:
-    """Priors that the distribution of true values needs."""
-    found = {}
-    for name in spec.errors:
-        found[f"line({name})"] = Wanted("true_line", ("normal",))
-        found[f"population({name})"] = Wanted("true_spread", ("halfnormal", "lognormal"))
-    return found
-
-
-def add_scalars(spec, priors, scalars) -> None:
-    """Add lines and spreads to the scalar unknowns."""
-    for name, others, line, root, spread in lines(spec):
-        keys = [("line", f"{name} {i}") for i in range(len(others) + 1)]
-        scalars.add(keys, [priors[f"line({name})"]] * len(keys), [False] * len(keys), line, root)
-        width = [[1 / np.sqrt(2 * len(spec.y))]]
-        scalars.add([("population", name)], [priors[f"population({name})"]], [True], [np.log(spread)], width)
-
-
-def true_predictors(builder) -> dict[str, Quantity]:
-    """Add the unknown predictors to the model that is being built, and return them."""
-    import pytensor.tensor as pt
-
-    pm, spec = builder.pm, builder.spec
-    found = {}
-    for name, others, line, _, _ in lines(spec):
-        x, sd = spec.columns[name], spec.errors[name]
-        z = pm.Flat(f"z_{name}", shape=len(x))
-        measured = builder.hold(f"log_measured_{name}", np.log(x))
-        shift = builder.hold(f"relative_error_{name}", sd / x) * z
-        log_true = measured + shift
-        expected = builder.scalar("line", f"{name} 0")
-        for i in range(1, len(line)):
-            other = others[i - 1]
-            log_other = (
-                found[other].log
-                if other in found
-                else builder.hold(f"log_{other}", np.log(spec.columns[other]))
-            )
-            expected = expected + builder.scalar("line", f"{name} {i}") * log_other
-        log_spread = builder.scalar("population", name)
-        standard = pm.Normal.dist(0.0, 1.0)
-        apart = (log_true - expected) * pt.exp(-log_spread)
-        pm.Potential(f"true_{name}", pm.logp(standard, apart).sum() - len(x) * log_spread)
-        # (measured - true) / sd, written so that a small difference keeps its digits.
-        error = builder.hold(f"sd_in_{name}", x / sd) * pt.expm1(shift)
-        pm.Potential(f"measured_{name}", pm.logp(standard, error).sum())
-        found[name] = Quantity(pt.exp(log_true), log_true)
-        builder.structure.append((name, others, len(x)))
-    return found
-
-
-# --- The scalar unknowns of a model as one vector :math:`t = t_0 + R z`, and their priors.
+# Scalar unknowns.
 
 
 @dataclass
@@ -902,7 +274,388 @@ def collect(spec, priors, near) -> Scalars:
     return found
 
 
-# --- The PyMC model of a fit, built from the equations.
+# Groups.
+
+
+def group_values(builder, c: int, block, z, library):
+    """Values of one block.
+
+    Parameters
+    ----------
+    builder : Builder or Unknowns
+        Where scalar unknowns and data are found.
+    c : int
+        Number of the block.
+    block : Block
+    z : tensor, shape (…, K S)
+        What the sampler moves.
+    library : module
+        PyTensor's tensors, or numpy.
+
+    Returns
+    -------
+    theta : list of tensor, shape (…, S)
+        One for each coefficient, on the sampled scale.
+    u : list of tensor, shape (…, S)
+        Deviations in units of the spread between the groups.
+    log_size : tensor, shape (…, S)
+        Logarithm of their size per unit of z.
+    """
+    near, size = builder.near.groups[c], len(block.parameters)
+    root = _root(builder, block)
+    mean = [builder.scalar("mean", p) for p in block.parameters]
+    pair = {(i, j): near.information[:, i, j] for i in range(size) for j in range(i + 1)}
+    held = {(i, j): builder.hold(f"information_{c}_{i}_{j}", own) for (i, j), own in pair.items()}
+    own = [[held[max(i, j), min(i, j)] for j in range(size)] for i in range(size)]
+    slope = _slope(builder, c, near, own, mean)
+    z = [z[..., i * len(block.levels) : (i + 1) * len(block.levels)] for i in range(size)]
+    u, log_size = _standardised(root, own, slope, z, library)
+    return [mean[i] + _product(root[i], u, range(i + 1)) for i in range(size)], u, log_size
+
+
+def _root(builder, block) -> list[list]:
+    """Lower triangular root of the covariance over the groups; None where it is 0 by construction."""
+    spread = [builder.scalar("spread", p, natural=True) for p in block.parameters]
+    if not block.correlated:
+        return [[None] * i + [s] for i, s in enumerate(spread)]
+    rows = builder.conditionals[f"correlation({block.column})"].full
+    return [[spread[i] * rows[i][j] for j in range(i + 1)] for i in range(len(spread))]
+
+
+def _slope(builder, c, near, own, mean) -> list:
+    """Slope of the likelihood of each group's own trees at the mean over the groups."""
+    common = [builder.t[j] - builder.held["start"][j] for j in range(near.cross.shape[2])]
+    begin = builder.hold(f"mean_{c}", near.mean)
+    moved = [m - begin[i] for i, m in enumerate(mean)]
+    out = []
+    for i in range(len(mean)):
+        value = builder.hold(f"pull_{c}_{i}", near.pull[:, i])
+        for j, shift in enumerate(common):
+            value = value - builder.hold(f"cross_{c}_{i}_{j}", near.cross[:, i, j]) * shift
+        out.append(value - _product(own[i], moved, range(len(mean))))
+    return out
+
+
+def _product(left, right, over):
+    """Sum of products, those with None left out."""
+    return sum(left[k] * right[k] for k in over if left[k] is not None)
+
+
+def _standardised(root, own, slope, z, library):
+    """Deviations u in units of the root, and the logarithm of their size per unit of z."""
+    size = len(root)
+    column = [[root[i][j] if i >= j else None for i in range(size)] for j in range(size)]
+    everything = range(size)
+    times = [[_product(column[j], own[i], everything) for j in everything] for i in everything]
+    lower, half, log_size = [], [], 0.0
+    for i in everything:
+        row = []
+        for j in range(i):
+            known = _product(column[i], [times[k][j] for k in everything], everything)
+            row.append((known - _product(row, lower[j], range(j))) / lower[j][j])
+        known = _product(column[i], [times[k][i] for k in everything], everything)
+        left = 1.0 + known - sum(x**2 for x in row)
+        lower.append([*row, library.sqrt(left)])
+        log_size = log_size - 0.5 * library.log(left)
+        half.append((_product(column[i], slope, everything) - _product(row, half, range(i))) / lower[i][i])
+    u = [None] * size
+    for i in reversed(everything):
+        above = sum(lower[k][i] * u[k] for k in range(i + 1, size))
+        u[i] = (half[i] + z[i] - above) / lower[i][i]
+    return u, log_size
+
+
+def resolution(near) -> np.ndarray:
+    """Size (K,) below which the data cannot tell a spread from 0.
+
+    The likelihood of a variance near 0 has half the summed squares of the groups' information for its own
+    information; its square root, the standard error of a spread that is 0, is returned.
+    """
+    scale = np.sqrt(np.einsum("skk->sk", near.information).clip(1e-300))
+    unit = near.information / scale[:, :, None] / scale[:, None, :] + 1e-6 * np.eye(scale.shape[1])
+    alone = scale**2 / np.einsum("skk->sk", np.linalg.inv(unit))
+    return (2 / (alone**2).sum(axis=0)) ** 0.25
+
+
+# Trees.
+
+
+class Likelihood:
+    """Adds the density of the responses to the model that is being built.
+
+    Parameters
+    ----------
+    builder : Builder
+    translation : Translation
+        Means of the responses.
+    residuals : Conditionals or None
+        Correlation of the components; None if they are independent.
+    """
+
+    def __init__(self, builder, translation, residuals):
+        import pytensor.tensor as pt
+
+        self.builder, self.spec, self.pm, self.translation = builder, builder.spec, builder.pm, translation
+        independent = [[0.0] * j + [1.0] for j in range(len(self.spec.free))]
+        self.residuals = residuals or Conditionals(independent, pt.sqrt)
+        self.scales, self.standard = {}, {}
+
+    def add(self) -> tuple:
+        """Add every term; returns what the compiled code depends on."""
+        spec, nodes = self.spec, {}
+        complete = len(spec.patterns) == 1 and len(spec.patterns[0].rows) == len(spec.y)
+        for pattern in spec.patterns:
+            for a, j in enumerate(pattern.seen):
+                before = tuple(map(int, pattern.seen[:a])) if spec.correlated else ()
+                nodes.setdefault((before, int(j)), []).append(pattern.rows)
+        for (before, j), rows in nodes.items():
+            self._observe(before, j, None if complete else np.sort(np.concatenate(rows)))
+        for i, part in enumerate(spec.combined):
+            self._observe_combined(i, part)
+        return (
+            tuple(nodes),
+            complete,
+            tuple(c.combine.tobytes() for c in spec.combined),
+            tuple((r, f.kind, f.by, f.estimated) for r, f in spec.functions.items()),
+        )
+
+    def _scale(self, j):
+        """Location of equation j for all rows and logarithm of its residual SD; both of the logarithm if lognormal."""
+        if j not in self.scales:
+            self.scales[j] = self._make_scale(j)
+        return self.scales[j]
+
+    def _make_scale(self, j):
+        import pytensor.tensor as pt
+
+        response = self.spec.free[j]
+        f, log_sigma = self.spec.functions[response], self.builder.scalar("sigma", response)
+        if f.logged:
+            sigma = self.builder.scalar("sigma", response, natural=True)
+            return self.translation.log_mean(response) - 0.5 * sigma**2, log_sigma
+        mean = self.translation.mean(response)
+        if f.even:
+            return mean, log_sigma
+        if f.by_mean:
+            base = self.translation.log_mean(response) if f.form.of_log else mean
+        else:
+            base = self.builder.hold(f"variance_{j}", f.base(self.spec.columns[f.by]))
+        held = self.builder.hold(f"variance_function_{j}", [self.builder.near.centre[j], f.start])
+        exponent = self.builder.scalar("exponent", response) if f.estimated else held[1]
+        return mean, log_sigma + f.log_g(exponent, base, held[0], pt)
+
+    def _standard(self, before, j):
+        """Standardised residual of j given those of ``before``, for all rows, and the SD that is left to it.
+
+        Rows that lack a component have its estimate in place of it, and are never used.
+        """
+        import pytensor.tensor as pt
+
+        if (before, j) not in self.standard:
+            location, log_sd = self._scale(j)
+            y = np.where(np.isfinite(self.spec.y[:, j]), self.spec.y[:, j], self.builder.near.mean[:, j])
+            y = self.builder.hold(f"full_{j}", np.log(y) if self.spec.is_lognormal(j) else y)
+            standard = (y - location) * pt.exp(-log_sd)
+            *weights, left = self.residuals.row(before, j)
+            for a, k in enumerate(before):
+                standard = standard - weights[a] * self._standard(before[:a], k)[0]
+            self.standard[before, j] = standard / left if before else standard, left
+        return self.standard[before, j]
+
+    def _observe(self, before, j, rows):
+        """Density of one component where it was measured together with those of ``before``."""
+        import pytensor.tensor as pt
+
+        standard, left = self._standard(before, j)
+        log_sd = self._scale(j)[1] + (pt.log(left) if before else 0.0)
+        name = "_given_".join([self.spec.free[j], *(self.spec.free[k] for k in before)])
+        if rows is not None:
+            index = self.builder.hold(f"rows_{name}", rows)
+            standard, log_sd = standard[index], _take(log_sd, index)
+        density = self.pm.logp(self.pm.Normal.dist(0.0, 1.0), standard).sum()
+        spread = log_sd.sum() if log_sd.ndim else log_sd * standard.shape[0]
+        self.pm.Potential(name, density - spread)
+
+    def _observe_combined(self, i, part):
+        """Trees of which sums of components were weighed: normal, with a covariance of their own each."""
+        index = self.builder.hold(f"rows_combined_{i}", part.rows)
+        used = [int(j) for j in np.flatnonzero((part.combine != 0).any(axis=0))]
+        matrix = correlation(self.residuals.full)
+        mean = {j: _take(self._scale(j)[0], index) for j in used}
+        sd = {j: self.pm.math.exp(_take(self._scale(j)[1], index)) for j in used}
+        standard, rows = [], []
+        for a, weights in enumerate(part.combine):
+            location = sum(weights[j] * mean[j] for j in used)
+            row = []
+            for b, above in enumerate(part.combine[: a + 1]):
+                covariance = sum(
+                    weights[j] * above[k] * matrix[j][k] * sd[j] * sd[k] for j in used for k in used
+                )
+                covariance = covariance - sum(
+                    x * y for x, y in zip(row, rows[b] if b < a else row, strict=False)
+                )
+                row.append(covariance / rows[b][b] if b < a else self.pm.math.sqrt(covariance))
+            rows.append(row)
+            location = location + sum((row[b] * standard[b] for b in range(a)), 0.0)
+            y = self.builder.hold(f"y_combined_{i}_{a}", part.values[:, a], f"rows_combined_{i}")
+            standard.append((y - location) / row[a])
+            density = self.pm.logp(self.pm.Normal.dist(0.0, 1.0), standard[a]) - self.pm.math.log(row[a])
+            self.pm.Potential(f"combined_{i}_{a}", density.sum())
+
+
+def _take(tensor, index):
+    """Rows of a vector; a scalar stays one."""
+    return tensor[index] if tensor.ndim else tensor
+
+
+# Predictors measured with error.
+
+
+def lines(spec):
+    """Least-squares line of the logarithm of each such predictor on those before it.
+
+    Yields
+    ------
+    name : str
+    others : tuple of str
+        Predictors on the right: those without error first, then those that came before.
+    line, root : array
+        Coefficients, and a root of their covariance.
+    spread : float
+        Residual SD.
+    """
+    others = [c for c in spec.columns if c not in spec.errors]
+    for name in spec.errors:
+        logs = [np.log(spec.columns[c]) for c in others]
+        design = np.column_stack([np.ones(len(spec.y)), *logs])
+        y = np.log(spec.columns[name])
+        line = np.linalg.lstsq(design, y, rcond=None)[0]
+        spread = max(float(np.std(y - design @ line)), 1e-3)
+        root = spread * np.linalg.pinv(np.linalg.qr(design)[1])
+        yield name, tuple(others), line, root, spread
+        others.append(name)
+
+
+def wanted(spec) -> dict[str, Wanted]:
+    """Priors that the distribution of true values needs."""
+    found = {}
+    for name in spec.errors:
+        found[f"line({name})"] = Wanted("true_line", ("normal",))
+        found[f"population({name})"] = Wanted("true_spread", ("halfnormal", "lognormal"))
+    return found
+
+
+def add_scalars(spec, priors, scalars) -> None:
+    """Add lines and spreads to the scalar unknowns."""
+    for name, others, line, root, spread in lines(spec):
+        keys = [("line", f"{name} {i}") for i in range(len(others) + 1)]
+        scalars.add(keys, [priors[f"line({name})"]] * len(keys), [False] * len(keys), line, root)
+        width = [[1 / np.sqrt(2 * len(spec.y))]]
+        scalars.add([("population", name)], [priors[f"population({name})"]], [True], [np.log(spread)], width)
+
+
+def true_predictors(builder) -> dict[str, Quantity]:
+    """Add the unknown predictors to the model that is being built, and return them."""
+    import pytensor.tensor as pt
+
+    pm, spec = builder.pm, builder.spec
+    found = {}
+    for name, others, line, _, _ in lines(spec):
+        x, sd = spec.columns[name], spec.errors[name]
+        z = pm.Flat(f"z_{name}", shape=len(x))
+        measured = builder.hold(f"log_measured_{name}", np.log(x))
+        shift = builder.hold(f"relative_error_{name}", sd / x) * z
+        log_true = measured + shift
+        expected = builder.scalar("line", f"{name} 0")
+        for i in range(1, len(line)):
+            other = others[i - 1]
+            log_other = (
+                found[other].log
+                if other in found
+                else builder.hold(f"log_{other}", np.log(spec.columns[other]))
+            )
+            expected = expected + builder.scalar("line", f"{name} {i}") * log_other
+        log_spread = builder.scalar("population", name)
+        standard = pm.Normal.dist(0.0, 1.0)
+        apart = (log_true - expected) * pt.exp(-log_spread)
+        pm.Potential(f"true_{name}", pm.logp(standard, apart).sum() - len(x) * log_spread)
+        # (measured - true) / sd, written so that a small difference keeps its digits.
+        error = builder.hold(f"sd_in_{name}", x / sd) * pt.expm1(shift)
+        pm.Potential(f"measured_{name}", pm.logp(standard, error).sum())
+        found[name] = Quantity(pt.exp(log_true), log_true)
+        builder.structure.append((name, others, len(x)))
+    return found
+
+
+# The model.
+
+
+#: Data of some of the rows, whose number may differ from one data set to the next.
+_OF_A_SUBSET = ("y_", "rows_")
+
+
+class Held:
+    """Data that were taken into a model.
+
+    What has a value for each row is kept as one matrix, what has a fixed size as one vector. ``tensors``
+    holds the tensor of each array by name, ``arrays`` the values of the model's data and ``sizes`` what their axes
+    are called; a number stands for an axis that is as long in every data set of the structure.
+
+    Parameters
+    ----------
+    n_row : int
+    """
+
+    def __init__(self, n_row: int):
+        import pymc as pm
+
+        self.pm, self.n_row = pm, n_row
+        self.tensors, self.arrays, self.sizes = {}, {}, {}
+        self._matrices, self._names_by_row = {"number": [], "index": []}, []
+        self._numbers, self._n_number = [], 0
+
+    def take(self, name: str, array, along: str | None = None):
+        """Tensor of an array, which is taken in once; ``along`` names another that is as long."""
+        if name in self.tensors:
+            return self.tensors[name]
+        array = np.asarray(array)
+        array = array.astype(np.int32) if array.dtype.kind in "iu" else array.astype(float)
+        kind = "index" if array.dtype.kind == "i" else "number"
+        if array.shape == (self.n_row,) and not name.startswith(_OF_A_SUBSET):
+            matrix = self._kept(f"{kind}_by_row", np.zeros((1, 1), array.dtype))
+            self.tensors[name] = matrix[len(self._matrices[kind])]
+            self._matrices[kind].append(array)
+            self._names_by_row.append(name)
+        elif kind == "number" and not name.startswith(_OF_A_SUBSET):
+            held = self._kept("numbers", np.zeros(1))[self._n_number : self._n_number + array.size]
+            self.tensors[name] = held if array.ndim == 1 else held.reshape(array.shape)
+            self._numbers.append(array.ravel())
+            self._n_number += array.size
+        else:
+            self.arrays[name], self.tensors[name] = array, self.pm.Data(name, array)
+            self.sizes[name] = (along or name,)
+        return self.tensors[name]
+
+    def _kept(self, name, begin):
+        if name not in self.tensors:
+            self.tensors[name] = self.pm.Data(name, begin)
+        return self.tensors[name]
+
+    def fill(self, model) -> None:
+        """Give the collected data their values."""
+        self.arrays |= {f"{kind}_by_row": np.stack(rows) for kind, rows in self._matrices.items() if rows}
+        self.sizes |= {
+            name: (str(len(rows)), "rows") for name, rows in self.arrays.items() if name not in self.sizes
+        }
+        self.arrays["numbers"] = np.concatenate(self._numbers)
+        self.sizes["numbers"] = (str(self._n_number),)
+        for name, array in self.arrays.items():
+            model[name].set_value(array)
+
+    @property
+    def structure(self) -> tuple:
+        """All that compiled code depends on: what is held, and which of it by row."""
+        return tuple(self.tensors), tuple(self._names_by_row)
 
 
 class Builder:
@@ -945,7 +698,7 @@ class Builder:
 
     @property
     def sizes(self) -> dict:
-        """What the axes of the data are called, see :class:`.held.Held`."""
+        """What the axes of the data are called, see :class:`Held`."""
         return self.data.sizes
 
     @property

@@ -1,20 +1,15 @@
-"""The result of a Bayesian fit: a FitResult with the priors, the other draws and what was borrowed.
+"""The result of a Bayesian fit: priors beside posterior, what was borrowed, predictive draws, and every check.
 
-Predictive draws: what the posterior, or the prior alone, expects of trees.
+*Draws.* What the sampler moved becomes the quantities that people know (:func:`coefficient_draws`,
+:func:`residual_draws`, :func:`other_draws`). Means, log-likelihoods of every tree under every draw and random
+residuals come from the system's own functions, with numpy.
 
-What the sampler moved, as the quantities that people know: coefficients, residual SDs, correlations.
+*Prediction.* :func:`predictive` gives what the posterior, or the prior alone, expects of trees.
 
-Log-likelihood of every tree under every draw, and random residuals, with numpy.
-
-Means come from the system's own functions; what is written here is the normal distribution of the
-standardised residuals on the components that a tree has.
-
-Whether the draws may be used: every check with its threshold, from ``data/rules/bayes_checks.csv``.
-
-Data against what the model expects of such data, before and after they were seen.
-
-Every response is simulated anew for the same trees, from the posterior and from the priors alone, and summaries of
-what was measured are placed among those of the simulations. A summary far out in the posterior's tells
+*Checks.* Whether the draws may be used is told by every check with its threshold, from
+``data/rules/bayes_checks.csv``. Among them the data stand beside what the model expects of such data: every response
+is simulated anew for the same trees, from the posterior and from the priors alone, and summaries of what was
+measured are placed among those of the simulations (:func:`compare_data`). A summary far out in the posterior's tells
 what the model fails to describe; one far out among the prior's that priors and data contradict each other. The
 tail area is that of both sides; near 0 is bad, and it is cautious, because the data were used twice.
 
@@ -36,8 +31,6 @@ from sinklab.fitting.bayes import model, priors
 from sinklab.language import DataError, tr
 from sinklab.results.fit_result import FitResult
 
-# --- The result of a Bayesian fit: a FitResult with the priors, the other draws and what was borrowed.
-
 
 @dataclass(frozen=True)
 class BayesResult(FitResult):
@@ -48,7 +41,7 @@ class BayesResult(FitResult):
     ``posterior`` a row for every quantity with ``mean, sd, lower, upper, rhat, ess_bulk, ess_tail``;
     ``shrinkage`` tells for each pooled value how much of it was borrowed from the other groups; ``loo`` has
     Pareto ``k`` for each tree; ``predictive_checks`` places the data among simulated ones, see
-    :mod:`.compare_data`. ``positive`` names the coefficients sampled as logarithms, ``centres`` the
+    :func:`compare_data`. ``positive`` names the coefficients sampled as logarithms, ``centres`` the
     centres of variance functions by response, ``correlated`` the members of each correlation matrix.
     """
 
@@ -159,7 +152,7 @@ def _borrowed(block, near, scalars, t, spreads, n: int = 200) -> np.ndarray:
     return np.clip(np.diagonal(share, axis1=2, axis2=3).mean(axis=1), 0.0, 1.0)
 
 
-# --- Log-likelihood of every tree under every draw, and random residuals, with numpy.
+# Log-likelihood of every tree under every draw, and random residuals.
 
 LOG_2PI = float(np.log(2 * np.pi))
 #: Numbers held at once: draws times trees of one portion.
@@ -287,7 +280,7 @@ def observe(draws, mean, frame, rng) -> list[np.ndarray]:
     return out
 
 
-# --- Predictive draws: what the posterior, or the prior alone, expects of trees.
+# Predictive draws: what the posterior, or the prior alone, expects of trees.
 
 KINDS = ("mean", "individual", "prior", "prior_individual")
 
@@ -482,7 +475,7 @@ def _residuals(result, other) -> Draws:
     return Draws(tuple(free), functions, nothing, sigma, np.column_stack(exponents), _matrices(free, other))
 
 
-# --- What the sampler moved, as the quantities that people know: coefficients, residual SDs, correlations.
+# What the sampler moved, as the quantities that people know.
 
 
 def flat(values):
@@ -553,7 +546,7 @@ def _pairs(names, matrices) -> dict:
     return {f"correlation({names[j]}, {names[i]})": matrices[:, i, j] for i, j in below}
 
 
-# --- Whether the draws may be used: every check with its threshold, from ``data/rules/bayes_checks.csv``.
+# Whether the draws may be used.
 
 
 def diagnostics(values) -> dict[str, np.ndarray]:
@@ -650,7 +643,7 @@ def certificate(found, labels, statistics, loo, predictive=None) -> dict:
     loo : dict or None
         See :func:`leave_one_out`; None where it does not exist.
     predictive : DataFrame, optional
-        See :func:`.compare_data.compare_data`.
+        See :func:`compare_data`.
     """
     values = {
         "rhat": _worst(found["rhat"], labels, np.nanargmax),
@@ -730,7 +723,7 @@ _ADVICE = {
 }
 
 
-# --- Data against what the model expects of such data, before and after they were seen.
+# Data against what the model expects of such data, before and after they were seen.
 
 #: Simulated data sets at most, and at least if trees are many; numbers to simulate in all.
 SIMULATED, AT_LEAST, NUMBERS = 1000, 500, 4_000_000

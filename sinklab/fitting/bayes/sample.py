@@ -1,188 +1,109 @@
-r"""Compile once, sample often: the same draws for the same seed, whatever the cache and the cores.
+"""Compile once, sample often: the same draws for the same seed, whatever the cache and the cores.
 
-The log-density and its slope are compiled from one text (:mod:`.source`), without fast-math, with which code that is
-loaded would differ from code just compiled. They are kept for the life of the process under the structure of the
-equations, groups and patterns, and beyond it (:mod:`.machine_code`); other data of that structure are put beside
-them. nutpie moves the standardised variables alone; the unknowns are worked out from its draws (:mod:`.unknowns`).
-
-A normal approximation of the posterior, from which the sampler takes its start and its scale.
-
-Common coefficients :math:`\beta`, group values :math:`\theta_s` about their mean :math:`\mu`, and the variances
-are improved in turn (:mod:`.rounds`). Groups know each other only through :math:`\beta` and :math:`\mu`, so the
-joint precision is a block arrow: :math:`\beta = \hat\beta + L z` and the means alike are sampled through
-independent standard normal :math:`z`, and what a group's own trees say of :math:`\theta_s`, its information and the
-slope of its likelihood, gives :mod:`.groups` the coordinates of each. The sampler sees neither the units nor the
-correlation of the coefficients; nothing here enters the model itself.
-
-Source
-------
-Lindstrom M.J., Bates D.M. (1990) Nonlinear mixed effects models for repeated measures data.
-Biometrics 46:673-687.
-
-The rounds in which the normal approximation of the posterior is improved.
-
-The equations are made linear at the present estimates; common coefficients, group values about their mean
-and the variances are improved in turn. Parameters stand on the sampled scale, where positive ones are logarithms.
-
-Source
-------
-Lindstrom M.J., Bates D.M. (1990) Nonlinear mixed effects models for repeated measures data.
-Biometrics 46:673-687.
+The log-density and its slope are machine code of one text (:mod:`.writer`), compared with the graph of the model
+before they are used, and kept for the life of the process under the structure of the equations, groups and patterns;
+other data of that structure are put beside them. A model that cannot be written so is compiled by nutpie itself.
+nutpie moves the standardised variables alone; the unknowns are worked out from its draws with the formulas of the
+model, by numpy.
 """
 
-import ctypes
-from contextlib import suppress
-from dataclasses import dataclass, fields
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from sinklab import paths
 from sinklab.fitting.bayes import writer
-from sinklab.fitting.bayes.writer import unknowns
-from sinklab.fitting.mixed import eliminated
-from sinklab.language import ConvergenceError, tr
+from sinklab.fitting.bayes.model import Conditionals, cholesky, group_values
+from sinklab.language import tr
 
-# --- Compile once, sample often: the same draws for the same seed, whatever the cache and the cores.
-
-_compiled = {}
+_compiled: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
-class Functions:
-    """What nutpie calls: the log-density with its slope, and a copy of the point that is drawn."""
+class Written:
+    """A model whose log-density was written and compiled here."""
 
-    density: object
-    drawn: object
+    function: Any
 
     def at(self, data, point):
-        """Log-density and slope by the machine code."""
-        point, slope, value = np.ascontiguousarray(point), np.zeros(len(point)), np.zeros(1)
-        failed = self.density.ctypes(
-            len(point), _pointer(point), _pointer(slope), _pointer(value), data.ctypes.data
+        """Log-density and slope at a point, from a block of data (:func:`.writer.block`)."""
+        slope = np.zeros(len(point))
+        return self.function(np.array(point, float), slope, data, data.view(float)), slope
+
+    def with_data(self, builder, variables):
+        """As nutpie samples it, beginning between -1 and 1."""
+        from nutpie.compiled_pyfunc import from_pyfunc
+
+        names, shapes, places = variables
+        n, data = places[-1].stop, writer.block(builder.arrays, builder.sizes)
+        return from_pyfunc(
+            n,
+            lambda: lambda point: self.at(data, point),
+            lambda *_: lambda point: {k: np.array(point[i]) for k, i in zip(names, places, strict=True)},
+            [np.dtype("float64")] * len(names),
+            shapes,
+            names,
+            make_initial_point_fn=lambda seed: np.random.default_rng(seed).uniform(-1, 1, n),
         )
-        return (np.nan if failed else value[0]), slope
 
 
-def sample_posterior(
-    builder, draws: int, tune: int, chains: int, cores: int | None, seed: int, accept: float
-):
-    """Sample the posterior.
+@dataclass(frozen=True)
+class ByNutpie:
+    """A model that nutpie compiled."""
+
+    compiled: Any
+
+    def with_data(self, builder, variables):
+        """With the data of a builder in place of those it was compiled with."""
+        kept = self.compiled.shared_data
+        return self.compiled.with_data(**{n: a for n, a in builder.arrays.items() if n in kept})
+
+
+def compile_model(builder):
+    """The model of a builder, and the code of its structure, compiled unless this process has it already.
 
     Parameters
     ----------
     builder : Builder
-    draws, tune, chains : int
-    cores : int, optional
-        Chains that run at the same time.
-    seed : int
-    accept : float
-        Acceptance rate that the step size is tuned to.
 
     Returns
     -------
-    posterior : dict of array, shape (chain, draw, …)
-        See :func:`.unknowns.unknowns`.
-    statistics : dict of array, shape (chain, draw)
-        ``diverging, energy``.
-    """
-    import nutpie
-
-    model, functions = compiled(builder)
-    size = sum(v.type.shape[0] for v in model.value_vars)
-    trace = nutpie.sample(
-        _for_nutpie(functions, writer.block(builder.arrays, builder.sizes), size),
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        cores=min(cores or paths.processors(), chains),
-        seed=seed,
-        target_accept=accept,
-        save_warmup=False,
-        progress_bar=False,
-    )
-    z = trace["posterior"]["z"].values
-    found = unknowns(builder, z.reshape(-1, size))
-    posterior = {name: values.reshape(chains, draws, *values.shape[1:]) for name, values in found.items()}
-    statistics = trace["sample_stats"]
-    return posterior, {n: np.asarray(statistics[n].values) for n in ("diverging", "energy")}
-
-
-def _for_nutpie(functions, data, size):
-    """A model as nutpie samples it: one variable, which begins between -1 and 1."""
-    from nutpie.compile_pymc import CompiledPyMCModel
-
-    given = {
-        "dims": {},
-        "compiled_logp_func": functions.density,
-        "compiled_expand_func": functions.drawn,
-        "initial_point_func": lambda seed: np.random.default_rng(seed).uniform(-1, 1, size),
-        "shared_data": {},
-        "shared_var_keys": {},
-        "user_data": data,
-        "n_expanded": size,
-        "shape_info": (["z"], [slice(0, size)], [(size,)]),
-        "logp_func": None,
-        "expand_func": None,
-        "reparameterized_names": [],
-        "_n_dim": size,
-        "_shapes": {"z": (size,)},
-        "_coords": {"unconstrained_parameter": [f"z_{i}" for i in range(size)]},
-    }
-    # Which of them it has depends on the version.
-    return CompiledPyMCModel(**{f.name: given[f.name] for f in fields(CompiledPyMCModel) if f.name in given})
-
-
-def compiled(builder):
-    """The model of a builder, and the functions of its structure.
-
-    Raises
-    ------
-    ConvergenceError
-        Code that was just compiled disagrees with the graph of the model.
+    model : pymc.Model
+    code : Written or ByNutpie
     """
     model = builder.build()
     key = repr(builder.structure)
     if key not in _compiled:
-        _compiled[key] = _verified(model, builder, writer.path_of(key))
+        _compiled[key] = _code(model, builder)
     return model, _compiled[key]
 
 
-def _verified(model, builder, path) -> Functions:
-    """Load or compile machine code, and make sure that it computes the model."""
-    expected = reference(model)
-    kept = writer.load(path)
-    if kept is not None:
-        with suppress(Exception):
-            functions = _functions({name: writer.Code(kept[name]) for name in writer.NAMES})
-            if agrees(functions, builder, expected):
-                return functions
-    codes = {name: writer.Code() for name in writer.NAMES}
-    functions = _functions(codes, writer.functions(*writer.density(model, builder.arrays, builder.sizes)))
-    if not agrees(functions, builder, expected):
-        raise ConvergenceError(
-            tr(
-                "the compiled model does not compute what its equations say; please report the versions of pytensor, "
-                "numba and nutpie",
-                "编译后的模型与方程不一致；请报告 pytensor、numba、nutpie 的版本",
-            )
-        )
-    if all(code.content for code in codes.values()):
-        writer.store(path, {name: code.content for name, code in codes.items()})
-    return functions
+def _code(model, builder):
+    """Code that computes the model: ours, or nutpie's where ours cannot or does not."""
+    import nutpie
+    import pytensor
 
-
-def _functions(codes, written=None) -> Functions:
-    """Machine code of what was written, or what is kept of it, in the form that nutpie calls it in."""
-    from numba.core.types import CPointer, double, int64, uint64, voidptr
-
-    numbers = CPointer(double)
-    signatures = {
-        "density": int64(uint64, numbers, numbers, numbers, voidptr),
-        "drawn": int64(uint64, uint64, numbers, numbers, voidptr),
-    }
-    written = written or dict.fromkeys(signatures, lambda: None)
-    return Functions(**{n: writer.callback(written[n], signatures[n], codes[n]) for n in signatures})
+    try:
+        text = writer.density(model, builder.arrays, builder.sizes)
+        code = Written(writer.compile_text(text, Path(pytensor.config.compiledir) / "sinklab"))
+        if agrees(code, builder, reference(model)):
+            return code
+        why = tr("the compiled model does not compute what its equations say", "编译后的模型与方程不一致")
+    except writer.Unknown as error:
+        why = str(error)
+    warnings.warn(
+        tr(
+            f"{why}; nutpie compiles it, which takes longer; please report it with the equations",
+            f"{why}；改由 nutpie 编译，耗时较长；请连同方程一并报告",
+        ),
+        stacklevel=2,
+    )
+    # With fast-math, code that is loaded would differ from code that was just compiled.
+    with pytensor.config.change_flags(numba__fastmath=False):
+        return ByNutpie(nutpie.compile_pymc_model(model, var_names=[]))
 
 
 def reference(model):
@@ -209,12 +130,12 @@ def reference(model):
     return np.concatenate(parts), float(logp), dict(zip(names, found, strict=True))
 
 
-def agrees(functions, builder, expected) -> bool:
-    """Whether machine code gives the reference, and a slope that is the one of its own log-density.
+def agrees(code, builder, expected) -> bool:
+    """Whether written code gives the reference, and a slope that is the one of its own log-density.
 
     Parameters
     ----------
-    functions : Functions
+    code : Written
     builder : Builder
         Of a model that has been built; its data are used.
     expected : tuple
@@ -222,9 +143,9 @@ def agrees(functions, builder, expected) -> bool:
     """
     point, logp, quantities = expected
     data = writer.block(builder.arrays, builder.sizes)
-    value, slope = functions.at(data, point)
+    value, slope = code.at(data, point)
     step = 1e-5 * np.random.default_rng(1).standard_normal(len(point))
-    above, below = (functions.at(data, point + sign * step)[0] for sign in (1, -1))
+    above, below = (code.at(data, point + sign * step)[0] for sign in (1, -1))
     directional = float(slope @ step)
     # The difference of two log-densities keeps about ten digits fewer than they have.
     tolerance = 1e-3 * abs(directional) + 1e-9 * (1 + abs(logp))
@@ -234,321 +155,119 @@ def agrees(functions, builder, expected) -> bool:
     return all(np.allclose(found[n][0], q, rtol=1e-8, atol=1e-10) for n, q in quantities.items())
 
 
-def _pointer(array):
-    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
-
-
-# --- The rounds in which the normal approximation of the posterior is improved.
-
-
-class Rounds:
-    """The rounds of improvement; ``means`` and ``scales`` are those of the priors, on the sampled scale."""
-
-    def __init__(self, spec, start, means, scales):
-        self.spec, self.prior_mean, self.precision = spec, means, scales**-2.0
-        self.names = list(spec.system.parameters)
-        self.log = np.array([name in spec.positive for name in self.names])
-        self.seen = np.isfinite(spec.y)
-        self.sigma = np.full(len(spec.free), 0.3)
-        self.exponent = np.array([spec.functions[r].start for r in spec.free])
-        self.place, self.random = self._places()
-        self.between = [np.diag([0.3**2] * len(b.parameters)) for b in spec.blocks]
-        names = [n for n, _ in spec.common] + [p for b in spec.blocks for p in b.parameters]
-        self.fixed = np.array([start[name] for name in names])
-        self.eta = [np.zeros((len(b.levels), len(b.parameters))) for b in spec.blocks]
-        self._begin = spec.compiled.at(spec.columns, len(spec.y))._full_start
-
-    def _places(self):
-        """Place of every parameter in the fixed vector, for each row; parameters of the blocks."""
-        spec, k = self.spec, len(self.spec.common)
-        place = np.empty((len(self.names), len(spec.y)), dtype=int)
-        for name, rows in spec.common_rows.items():
-            place[self.names.index(name)] = rows
-        random = []
-        for block in spec.blocks:
-            random.append([self.names.index(p) for p in block.parameters])
-            place[random[-1]] = np.arange(k, k + len(block.parameters))[:, None]
-            k += len(block.parameters)
-        return place, random
-
-    def evaluate(self, fixed, eta):
-        """Means (n, m) and derivatives (n, m, p) by each named parameter on the sampled scale."""
-        values = fixed[self.place]
-        for block, names, deviation in zip(self.spec.blocks, self.random, eta, strict=True):
-            values[names] += deviation[block.rows].T
-        natural = np.where(self.log[:, None], np.exp(np.clip(values, -600, 600)), values)
-        n, m = self.spec.y.shape
-        moving = np.empty(len(natural), dtype=object)
-        moving[:] = list(natural)
-        found = self.spec.compiled._full_program.run(self._begin, moving)
-        mean, slopes = np.empty((n, m)), np.zeros((n, m, len(natural)))
-        for j in range(m):
-            mean[:, j] = found[j]
-        for (j, p, _), slope in zip(self.spec.compiled._jacobian_cells, found[m:], strict=True):
-            slopes[:, j, p] = slope * natural[p] if self.log[p] else slope
-        return mean, slopes
-
-    def residuals(self, mean):
-        """Residuals without sigma, the size they are measured in, and the variable of each variance."""
-        base, size = np.zeros_like(mean), np.ones_like(mean)
-        residual = self.spec.y - mean
-        with np.errstate(all="ignore"):
-            for j, response in enumerate(self.spec.free):
-                f = self.spec.functions[response]
-                if f.logged:
-                    size[:, j] = mean[:, j]
-                    residual[:, j] = np.log(self.spec.y[:, j] / mean[:, j]) + self.sigma[j] ** 2 / 2
-                    continue
-                if not f.even:
-                    base[:, j] = f.base(f.variable(mean[:, j], self.spec.columns))
-                    size[:, j] = np.exp(f.log_g(self.exponent[j], base[:, j]))
-                residual[:, j] /= size[:, j]
-        return np.where(self.seen, residual, 0.0), np.where(self.seen, size, 1.0), base
-
-    def objective(self, fixed, eta) -> float:
-        """Minus the log-density of data, coefficients and group values; infinite where undefined."""
-        mean, _ = self.evaluate(fixed, eta)
-        residual, size, _ = self.residuals(mean)
-        with np.errstate(all="ignore"):
-            value = 0.5 * np.sum((residual / self.sigma) ** 2) + np.log(size).sum()
-        value += 0.5 * np.sum(self.precision * (fixed - self.prior_mean) ** 2)
-        for deviation, between in zip(eta, self.between, strict=True):
-            value += 0.5 * np.sum(deviation @ np.linalg.inv(between) * deviation)
-        return value if np.isfinite(value) else np.inf
-
-    def equations(self):
-        """Normal equations at the present state: of the fixed vector, and of each block."""
-        mean, slopes = self.evaluate(self.fixed, self.eta)
-        residual, size, _ = self.residuals(mean)
-        weighted = np.where(self.seen[:, :, None], slopes, 0.0) / (size * self.sigma)[:, :, None]
-        inner = np.einsum("njp,njq->npq", weighted, weighted)
-        gradient = np.einsum("njp,nj->np", weighted, residual / self.sigma)
-        q = len(self.fixed)
-        matrix, vector = np.diag(self.precision), self.precision * (self.prior_mean - self.fixed)
-        for p in range(len(self.names)):
-            np.add.at(vector, self.place[p], gradient[:, p])
-            for r in range(len(self.names)):
-                np.add.at(matrix, (self.place[p], self.place[r]), inner[:, p, r])
-        parts = []
-        for c, (block, names) in enumerate(zip(self.spec.blocks, self.random, strict=True)):
-            own = np.zeros((len(block.levels), len(names), len(names)))
-            np.add.at(own, block.rows, inner[:, names][:, :, names])
-            cross = np.zeros((len(block.levels), len(names), q))
-            for a, p in enumerate(names):
-                for r in range(len(self.names)):
-                    np.add.at(cross, (block.rows, a, self.place[r]), inner[:, p, r])
-            inverse = np.linalg.inv(self.between[c])
-            rest = -self.eta[c] @ inverse
-            np.add.at(rest, block.rows, gradient[:, names])
-            # Blocks that share trees are not independent given the rest; together they know at most
-            # as much as each would with its own information taken as many times as there are blocks.
-            known = len(self.spec.blocks) * own + inverse
-            parts.append((own, cross, np.linalg.inv(known), rest))
-        return matrix, vector, parts
-
-    def improve(self) -> float:
-        """One round; returns the decrease of the objective by its step."""
-        matrix, vector, parts = self.equations()
-        matrix, vector = eliminated(matrix, vector, [part[1:] for part in parts])
-        step = np.linalg.lstsq(matrix, vector, rcond=1e-12)[0]
-        moves = [np.einsum("skl,sl->sk", spread, rest - cross @ step) for _, cross, spread, rest in parts]
-        before, scale = self.objective(self.fixed, self.eta), 1.0
-        while scale > 1e-6:
-            fixed = self.fixed + scale * step
-            eta = [e + scale * move for e, move in zip(self.eta, moves, strict=True)]
-            after = self.objective(fixed, eta)
-            if after <= before:
-                self.fixed, self.eta = fixed, eta
-                break
-            scale /= 2
-        self._variances([spread for _, _, spread, _ in parts])
-        return before - min(after, before)
-
-    def _variances(self, spreads):
-        for c, (deviation, spread) in enumerate(zip(self.eta, spreads, strict=True)):
-            between = (deviation.T @ deviation + spread.sum(axis=0)) / len(deviation)
-            self.between[c] = between + 1e-6 * np.eye(len(between))
-        mean, _ = self.evaluate(self.fixed, self.eta)
-        for j, response in enumerate(self.spec.free):
-            if self.spec.functions[response].estimated:
-                self.exponent[j] = self._exponent(j, mean)
-        residual, _, _ = self.residuals(mean)
-        counts, variance = self.seen.sum(axis=0), np.empty(len(self.sigma))
-        for j in range(len(self.sigma)):
-            if self.spec.is_lognormal(j):
-                # Most likely variance when the mean of the logarithm lies half of it below ln f.
-                ratio = (residual[:, j] - self.sigma[j] ** 2 / 2)[self.seen[:, j]]
-                variance[j] = 2 * (np.sqrt(1 + np.mean(ratio**2)) - 1)
-            else:
-                variance[j] = (residual[:, j] ** 2).sum() / counts[j]
-        self.sigma = np.maximum(np.sqrt(variance), 1e-8)
-
-    def _exponent(self, j, mean) -> float:
-        """Most likely exponent for the present means, sigma at its best for each."""
-        seen, f = self.seen[:, j], self.spec.functions[self.spec.free[j]]
-        _, _, base = self.residuals(mean)
-        base, rest = base[seen, j], (self.spec.y - mean)[seen, j]
-        spread = max(base.std(), 1e-8)
-
-        def minus_loglik(exponent):
-            relative = rest * np.exp(-f.log_g(exponent, base, base.mean()))
-            return 0.5 * len(rest) * np.log(np.mean(relative**2) + 1e-300)
-
-        reach = min(6 / spread, f.form.most)
-        return float(minimize_scalar(minus_loglik, bounds=(-reach, reach), method="bounded").x)
-
-
-# --- A normal approximation of the posterior, from which the sampler takes its start and its scale.
-
-MAX_ROUNDS = 60
-#: Relative change of the objective at which the rounds end; a scale need not be known better.
-SETTLED = 1e-5
-
-
-@dataclass
-class Group:
-    """Approximation for one block: S levels, K coefficients, k common coefficients.
-
-    ``mean`` (K,) over the groups with its spread ``mean_root`` (K, K) and its dependence ``mean_slope`` (K, k) on
-    the common coefficients; ``between`` (K, K), the covariance over the groups; of each group's own data the
-    ``information`` (S, K, K), the slope ``pull`` (S, K) of their log-likelihood at the mean, and ``cross``
-    (S, K, k), by which that slope falls with the common coefficients.
-    """
-
-    mean: np.ndarray
-    mean_root: np.ndarray
-    mean_slope: np.ndarray
-    between: np.ndarray
-    information: np.ndarray
-    pull: np.ndarray
-    cross: np.ndarray
-
-
-@dataclass
-class Approximation:
-    """Estimates on the sampled scale, where positive coefficients are logarithms, and their spread.
-
-    ``beta`` (k,) and ``beta_root`` (k, k); ``sigma``, ``exponent`` (m,) of the variance functions whose
-    variable was centred at ``centre``; ``correlation`` (m, m) of the residuals; ``mean`` (n, m).
-    """
-
-    beta: np.ndarray
-    beta_root: np.ndarray
-    groups: list[Group]
-    sigma: np.ndarray
-    exponent: np.ndarray
-    centre: np.ndarray
-    base_sd: np.ndarray
-    correlation: np.ndarray
-    mean: np.ndarray
-
-
-def approximate(spec, start, means, scales) -> Approximation:
-    """Improve from start values until the objective is settled.
+def sample_posterior(
+    builder, draws: int, tune: int, chains: int, cores: int | None, seed: int, accept: float
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Sample the posterior.
 
     Parameters
     ----------
-    spec : Spec
-    start : dict
-        Value of each parameter by name, on the sampled scale.
-    means, scales : array
-        Nearest normals of the priors of the common coefficients, then of the means of the groups.
+    builder : Builder
+    draws, tune, chains : int
+    cores : int, optional
+        Chains that run at the same time.
+    seed : int
+    accept : float
+        Acceptance rate that the step size is tuned to.
 
-    Raises
-    ------
-    ConvergenceError
-        The equations are not defined at the start.
+    Returns
+    -------
+    posterior : dict of array, shape (chain, draw, …)
+        See :func:`unknowns`.
+    statistics : dict of array, shape (chain, draw)
+        ``diverging, energy``.
     """
-    rounds = Rounds(spec, start, means, scales)
-    if not np.isfinite(rounds.objective(rounds.fixed, rounds.eta)):
-        shown = ", ".join(f"{n} = {np.exp(v) if n in spec.positive else v:.6g}" for n, v in start.items())
-        raise ConvergenceError(
-            tr(
-                f"the equations give no finite positive values at the start {shown}; use another form",
-                f"方程在初值 {shown} 处得不到有限正值；请改用其他形式",
-            )
-        )
-    for _ in range(MAX_ROUNDS):
-        sigma = rounds.sigma
-        gain = rounds.improve()
-        if gain < SETTLED and np.allclose(rounds.sigma, sigma, rtol=1e-3):
-            break
-    return _summary(rounds)
+    import nutpie
 
-
-def _summary(rounds) -> Approximation:
-    spec, k = rounds.spec, len(rounds.spec.common)
-    matrix, _, parts = rounds.equations()
-    for _, cross, spread, _ in parts:
-        matrix = matrix - np.einsum("skq,skl,slr->qr", cross, spread, cross, optimize=True)
-    covariance = _inverse(matrix)
-    groups, at = [], k
-    for block, (own, cross, _, rest), eta, between in zip(
-        spec.blocks, parts, rounds.eta, rounds.between, strict=True
-    ):
-        here = slice(at, at + len(block.parameters))
-        at = here.stop
-        slope = -np.linalg.solve(covariance[:k, :k], covariance[:k, here]).T
-        groups.append(
-            Group(
-                mean=rounds.fixed[here],
-                mean_root=_root(covariance[here, here] + slope @ covariance[:k, here]),
-                mean_slope=slope,
-                between=between,
-                information=own,
-                # ``rest`` is the slope with the distribution over the groups, at the groups' own values.
-                pull=rest + eta @ np.linalg.inv(between) + np.einsum("skl,sl->sk", own, eta),
-                cross=cross[:, :, :k],
-            )
-        )
-    mean, _ = rounds.evaluate(rounds.fixed, rounds.eta)
-    residual, _, base = rounds.residuals(mean)
-    seen = rounds.seen
-    counts = seen.sum(axis=0)
-    centre = np.where(seen, base, 0.0).sum(axis=0) / counts
-    spread = np.sqrt((np.where(seen, base - centre, 0.0) ** 2).sum(axis=0) / counts)
-    held = np.array([not spec.functions[r].estimated for r in spec.free])
-    centre[held] = 0.0
-    return Approximation(
-        beta=rounds.fixed[:k],
-        beta_root=_root(covariance[:k, :k]),
-        groups=groups,
-        sigma=rounds.sigma * np.exp(rounds.exponent * centre),
-        exponent=rounds.exponent,
-        centre=centre,
-        base_sd=np.where(spread > 0, spread, 1.0),
-        correlation=_correlation(residual / rounds.sigma, seen),
-        mean=mean,
+    model, code = compile_model(builder)
+    names, shapes = [v.name for v in model.value_vars], [v.type.shape for v in model.value_vars]
+    ends = np.cumsum([0, *(shape[0] for shape in shapes)]).tolist()
+    places = [slice(*pair) for pair in zip(ends, ends[1:], strict=False)]
+    trace = nutpie.sample(
+        code.with_data(builder, (names, shapes, places)),
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=min(cores or paths.processors(), chains),
+        seed=seed,
+        target_accept=accept,
+        save_warmup=False,
+        progress_bar=False,
     )
+    z = np.concatenate([trace["posterior"][name].values for name in names], axis=2)
+    found = unknowns(builder, z.reshape(-1, ends[-1]))
+    posterior = {name: values.reshape(chains, draws, *values.shape[1:]) for name, values in found.items()}
+    statistics = trace["sample_stats"]
+    return posterior, {n: np.asarray(statistics[n].values) for n in ("diverging", "energy")}
 
 
-def _inverse(matrix) -> np.ndarray:
-    """Inverse of a scaled, symmetric matrix; directions that nothing determines get a wide spread."""
-    size = np.sqrt(np.diag(matrix))
-    roots, vectors = np.linalg.eigh(matrix / np.outer(size, size))
-    inverse = (vectors / np.maximum(roots, 1e-10)) @ vectors.T
-    return inverse / np.outer(size, size)
+# What the sampler moved, as the unknowns of the model.
+
+#: Numbers held at once: draws times values of the groups of one portion.
+PORTION = 1_000_000
 
 
-def _root(covariance) -> np.ndarray:
-    """Lower triangular root, of a matrix that is positive definite but for rounding."""
-    size = np.sqrt(np.diag(covariance))
-    scaled = covariance / np.outer(size, size) + 1e-10 * np.eye(len(size))
-    return size[:, None] * np.linalg.cholesky(scaled)
+class Unknowns:
+    """Stands where the model's builder stands for :func:`.model.group_values`, with draws in place of tensors.
+
+    Parameters
+    ----------
+    builder : Builder
+        Its model has been built.
+    z : array, shape (D, n)
+        Points of the sampler: scalar unknowns, then each block, then what else there is.
+    """
+
+    def __init__(self, builder, z):
+        self.near, self.scalars, self.spec = builder.near, builder.scalars, builder.spec
+        s, size = self.scalars, len(self.scalars.keys)
+        self.held = {"start": np.array(s.start)}
+        self.flat = self.held["start"] + z[:, :size] @ s.root().T
+        # One column for each draw, against which groups stand in rows.
+        self.t = self.flat.T[:, :, None]
+        self.conditionals = {
+            name: Conditionals(cholesky(np.tanh(self.t[at : at + len(alpha)]), d, np.sqrt), np.sqrt)
+            for name, (at, d, alpha, _) in s.vines.items()
+        }
+        self.z, at = [], size
+        for block in self.spec.blocks:
+            n = len(block.levels) * len(block.parameters)
+            self.z.append(z[:, at : at + n])
+            at += n
+
+    def hold(self, name, array):
+        """Data as they are."""
+        return np.asarray(array)
+
+    def scalar(self, kind, name, natural=False):
+        """One unknown (D, 1), on the sampled or on its natural scale."""
+        at = self.scalars.place(kind, name)
+        if not natural:
+            return self.t[at]
+        return self.scalars.unit[at] * np.sinh(self.t[at]) if self.scalars.folded[at] else np.exp(self.t[at])
+
+    def group(self, c) -> np.ndarray:
+        """Values of one block, (D, K, S)."""
+        theta, *_ = group_values(self, c, self.spec.blocks[c], self.z[c], np)
+        return np.stack(theta, axis=1)
 
 
-def _correlation(residual, seen) -> np.ndarray:
-    """Correlation of the residuals over the pairs seen together, drawn in to be safely positive definite."""
-    m = residual.shape[1]
-    found = np.eye(m)
-    for i in range(m):
-        for j in range(i):
-            both = seen[:, i] & seen[:, j]
-            if both.sum() > 3:
-                found[i, j] = found[j, i] = np.clip(
-                    np.corrcoef(residual[both, i], residual[both, j])[0, 1], -0.95, 0.95
-                )
-    roots, vectors = np.linalg.eigh(found)
-    found = (vectors * np.maximum(roots, 0.02)) @ vectors.T
-    size = np.sqrt(np.diag(found))
-    return found / np.outer(size, size)
+def unknowns(builder, z) -> dict[str, np.ndarray]:
+    """Scalar unknowns and values of the groups.
+
+    Parameters
+    ----------
+    builder : Builder
+    z : array, shape (D, n)
+
+    Returns
+    -------
+    found : dict of array
+        ``t`` (D, P), and ``group_0`` and so on (D, K, S), named as in the model.
+    """
+    step = max(1, PORTION // z.shape[1])
+    portions = [Unknowns(builder, z[begin : begin + step]) for begin in range(0, len(z), step)]
+    found = {"t": np.concatenate([p.flat for p in portions])}
+    for c in range(len(builder.spec.blocks)):
+        found[f"group_{c}"] = np.concatenate([p.group(c) for p in portions])
+    return found

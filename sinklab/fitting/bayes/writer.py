@@ -1,54 +1,36 @@
-"""The log-density of a model and its slope as the text of one function, and the data that it reads.
+"""The log-density of a model and its slope as machine code: PyTensor's graph, written as a few plain loops for numba.
 
-The functions have the form that nutpie asks for, a second one telling what is kept of a draw: the point itself.
-They return 0, or the kind of a failure. All data stand in one block of words of eight bytes: the number of
-words, the place of every array, the number of elements of every axis that differs from one data set to the
-next, then the arrays, whose indices are whole numbers.
+PyTensor gives numba a function for each operation of a graph, and numba takes its time for each: minutes for the models
+of this room, which are seconds here. What is computed for the elements of arrays of equal sizes, and needs nothing but
+that, stands in one loop; what is a single number is a local variable; views and broadcasts are only other indices.
+The text has *stages*, one after another: single numbers, then the loops that need them. A sum, or an array that others
+read at other places, is ready for the next stage.
 
-Statements on arrays as a few plain loops: the text of a function that numba compiles quickly.
+Only the operations are known that the models of this room are made of: elementwise functions, sums, views, gathers and
+scattered additions, with constant positions counted from the beginning. Any other raises :class:`Unknown`, and
+:mod:`.sample` takes the road of nutpie itself.
 
-PyTensor gives numba a function for each operation of a graph, and numba takes its time for each. Here what is computed
-for the elements of arrays of equal sizes, and needs nothing but that, stands in one loop; what is a single number is a
-local variable; views and broadcasts are only other indices. The text has *stages*, one after another: single
-numbers, then the loops that need them. A sum, or an array that others read at other places, is ready for the
-next stage. :mod:`.operations` says what each operation of a graph becomes.
-
-Operations of PyTensor's graphs as statements, see :mod:`.loops`.
-
-Only those are known that the models of this room are made of: elementwise functions, sums, views, gathers and
-scattered additions. Positions must be constant, counted from the beginning and within bounds.
-
-Operations of PyTensor on single numbers as expressions of Python, as numba wants them.
-
-Machine code of compiled models, kept between processes.
-
-Compiling a model takes numba longer than sampling it does, and nothing in it but the structure of the model
-matters. What was compiled once is kept beside PyTensor's compile cache under a key of that structure, the source
-of this library, the versions of all that took part and the processor, and is loaded instead of being compiled.
-:func:`sinklab.fit.bayes.sample` compares whatever was loaded with the graph of the model before it is used.
-
-What the sampler moved, as the unknowns of the model: the same formulas as in the model, with numpy.
+All data stand in one block of words of eight bytes: the number of words, the place of every array, the number of
+elements of every axis that differs from one data set to the next, then the arrays, whose indices are whole numbers. One
+text so serves all data sets of a structure. It is written into a folder of the user's own under the hash of what it
+says, where numba keeps the machine code beside it. What is compiled is always the text just written, never what lies
+in the folder, and a folder that others may write to is not used.
 """
 
-import math
 import os
-import pickle
-import platform
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 
-from sinklab.fitting.bayes import model
-from sinklab.fitting.bayes.model import group_values
-from sinklab.language import ConvergenceError, tr
+from sinklab.language import tr
 
-# --- Statements on arrays as a few plain loops: the text of a function that numba compiles quickly.
+# The text: stages and loops.
 
 
 @dataclass
@@ -177,7 +159,7 @@ def nested(sizes, inside) -> list[str]:
     return lines + [f"{'    ' * len(loops)}{line}" for line in inside]
 
 
-# --- Operations of PyTensor on single numbers as expressions of Python, as numba wants them.
+# Operations of PyTensor's graphs as statements.
 
 #: By the names of PyTensor's classes; ``{0}`` and so on are names or numbers, and may be repeated.
 _EXPRESSIONS = {
@@ -228,7 +210,8 @@ def expression(operation, arguments) -> str:
     return _CHAINED[kind].join(arguments) if kind in _CHAINED else _EXPRESSIONS[kind].format(*arguments)
 
 
-# --- Operations of PyTensor's graphs as statements, see :mod:`.loops`.
+class Unknown(Exception):
+    """The graph of a model has an operation that cannot be written here."""
 
 
 class Operations:
@@ -248,7 +231,7 @@ class Operations:
 
     Raises
     ------
-    ConvergenceError
+    Unknown
         An operation is not known.
     """
 
@@ -260,7 +243,7 @@ class Operations:
                 make = getattr(self, f"_{type(node.op).__name__}".lower())
                 self._values[node.outputs[0]] = make(node, *map(self.value, node.inputs))
             except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise ConvergenceError(_unknown(node)) from error
+                raise Unknown(_unknown(node)) from error
 
     def value(self, variable) -> Value:
         """Value of a variable or constant."""
@@ -389,9 +372,8 @@ def _unknown(node) -> str:
     import pytensor
 
     return tr(
-        f"PyTensor {pytensor.__version__} made an operation of the model that is not known here, {node}; "
-        "please report it with the equations",
-        f"PyTensor {pytensor.__version__} 在模型中产生了此处未知的运算 {node}；请连同方程一并报告",
+        f"PyTensor {pytensor.__version__} made an operation of the model that is not known here, {node}",
+        f"PyTensor {pytensor.__version__} 在模型中产生了此处未知的运算 {node}",
     )
 
 
@@ -421,38 +403,30 @@ def _moved(index, place) -> str:
     return f"{index} + {place.start}" if place.start else index
 
 
-# --- The log-density of a model and its slope as the text of one function, and the data that it reads.
+# The function of a model, and the data that it reads.
 
-#: Simplifications; those that make one operation of many are left to :mod:`.loops`.
+#: Simplifications; those that make one operation of many are left to the loops.
 REWRITES = ("canonicalize", "stabilize", "specialize", "local_remove_check_parameter")
 #: They make positions depend on lengths that are known here, and not to PyTensor.
 LEFT_OUT = ("local_subtensor_merge", "inplace", "fusion")
 
-#: The functions of a text.
-NAMES = ("density", "drawn")
-
 _HEAD = """\
-def density(n, point_, slope_, value_, data_):
-    if n != {n}:
-        return -1
-    words = carray(data_, (1,), int64)[0]
-    whole, number = carray(data_, (words,), int64), carray(data_, (words,), float64)
-    point, slope, value = carray(point_, ({n},)), carray(slope_, ({n},)), carray(value_, (1,))
+def density(point, slope, whole, number):
+    if point.size != {n} or slope.size != {n}:
+        return nan
 """
 _TAIL = """\
     for i0 in range({n}):
         if not math.isfinite(slope[i0]):
-            return 3
-    return 0 if math.isfinite(value[0]) else 4
+            return nan
+    return value if math.isfinite(value) else nan
+"""
+_TOP = """\
+import math
 
+import numpy as np
 
-def drawn(n, size, point_, out_, data_):
-    if n != {n} or size != {n}:
-        return -1
-    point, out = carray(point_, ({n},)), carray(out_, ({n},))
-    for i in range({n}):
-        out[i] = point[i]
-    return 0
+inf, nan = math.inf, math.nan
 """
 
 
@@ -480,8 +454,11 @@ def _axes(sizes) -> list[str]:
     return sorted({axis for axes in sizes.values() for axis in axes if not axis.isdigit()})
 
 
-def density(model, arrays, sizes):
-    """Text of the functions, and the constants that they name.
+def density(model, arrays, sizes) -> str:
+    """Text of the function ``density(point, slope, whole, number)``.
+
+    It returns the log-density at a point and fills in its slope; no number where one of them is none, or where the
+    point has another length. ``whole`` and ``number`` are one :func:`block`, read as either.
 
     Parameters
     ----------
@@ -489,6 +466,10 @@ def density(model, arrays, sizes):
         Its free variables stand one after another in the point.
     arrays, sizes : dict
         See :func:`block`.
+
+    Raises
+    ------
+    Unknown
     """
     graph = _graph(model)
     lines, known = _given(model, arrays, sizes)
@@ -498,14 +479,15 @@ def density(model, arrays, sizes):
     for slope, variable in zip(slopes, model.value_vars, strict=True):
         made.loops.store(slope, lambda index, at=at: f"slope[{at} + {index[0]}]")
         at += variable.type.shape[0]
-    made.loops.store(logp, lambda _: "value[0]")
+    made.loops.store(logp, lambda _: "value")
     inside = made.loops.lines()
     for name, size in made.loops.room:
         lines.append(f"{name} = {n}")
         n = f"{name} + {size}"
     lines += [f"w = np.empty({n})", *inside]
+    constants = "".join(f"{k} = np.array({v.tolist()})\n" for k, v in made.constants.items())
     text = _HEAD.format(n=at) + "".join(f"    {line}\n" for line in lines) + _TAIL.format(n=at)
-    return text, made.constants
+    return f"{_TOP}{constants}\n\n{text}"
 
 
 def _graph(model):
@@ -541,173 +523,47 @@ def _given(model, arrays, sizes):
     return lines, known
 
 
-def functions(text, constants) -> dict:
-    """The functions of a text by name, ready for numba."""
-    from numba import carray, float64, int64
-
-    room = {"np": np, "math": math, "inf": math.inf, "nan": math.nan} | constants
-    # Machine code that is kept names the module that it came from.
-    room |= {"carray": carray, "float64": float64, "int64": int64, "__name__": __name__}
-    exec(compile(text, "<density>", "exec"), room)
-    return {name: room[name] for name in NAMES}
-
-
-# --- Machine code of compiled models, kept between processes.
-
-PARTS = ("numba", "llvmlite", "pytensor", "pymc", "nutpie", "numpy", "scipy")
-SOURCES = (".", "../../equations")
-
-
-def path_of(structure: str) -> Path:
-    """File of the machine code of a structure."""
-    import llvmlite.binding as llvm
-    import pytensor
-
-    here = Path(__file__).parent
-    files = sorted(file for room in SOURCES for file in (here / room).glob("*.py"))
-    told = [structure, platform.platform(), platform.python_version(), llvm.get_host_cpu_name()]
-    told += [llvm.get_host_cpu_features().flatten(), *(f"{part} {version(part)}" for part in PARTS)]
-    told += [sha256(file.read_bytes()).hexdigest() for file in files]
-    key = sha256("\n".join(told).encode()).hexdigest()[:32]
-    return Path(pytensor.config.compiledir) / "sinklab" / f"{key}.pickle"
-
-
-def load(path: Path) -> dict[str, bytes] | None:
-    """Machine code by the name of its function, or None when there is nothing that can be read."""
-    with suppress(Exception):
-        return pickle.loads(path.read_bytes())
-    return None
-
-
-def store(path: Path, content: dict[str, bytes]) -> None:
-    """Write what is to be kept; a folder that cannot be written is no reason to fail."""
+def private(folder: Path) -> bool:
+    """Make a folder if there is none; whether nobody but this user can write to it."""
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as stream:
-            pickle.dump(content, stream)
-        os.replace(name, path)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not hasattr(os, "getuid"):
+            return os.access(folder, os.W_OK)  # profiles of Windows are private
+        told = folder.lstat()
+        return told.st_uid == os.getuid() and not told.st_mode & 0o022 and os.access(folder, os.W_OK)
+    return False
 
 
-class Code:
-    """The machine code of one function, as numba sees a cache.
+def compile_text(text: str, folder: Path | None = None) -> Callable:
+    """The function of a text as machine code, which numba keeps in a folder if it is a private one.
 
-    Parameters
-    ----------
-    content : bytes, optional
-        What was kept; without it the code is compiled, and ``content`` is what to keep: None where the code
-        holds addresses of this process.
+    Fast-math is left out: with it, code that is loaded would differ from code that was just compiled.
     """
+    import numba
 
-    def __init__(self, content: bytes | None = None):
-        self.content = content
-
-    def load_overload(self, signature, target):
-        """Numba's result of compiling, or None."""
-        from numba.core.compiler import CompileResult
-
-        if self.content is None:
-            return None
-        target.refresh()
-        return CompileResult._rebuild(target, *pickle.loads(self.content))
-
-    def save_overload(self, signature, result):
-        """Take what was compiled."""
-        from numba.core.serialize import dumps
-
-        if not result.library.has_dynamic_globals:
-            self.content = dumps(result._reduce())
-
-
-def callback(function, signature, code: Code):
-    """Compile a function to be called from outside of Python, or load it.
-
-    Parameters
-    ----------
-    function : callable
-        Not looked at when there is machine code.
-    signature : numba signature
-    code : Code
-    """
-    from numba.core.ccallback import CFunc
-    from numba.core.sigutils import normalize_signature
-
+    file = (
+        None
+        if folder is None or not private(folder)
+        else folder / f"{sha256(text.encode()).hexdigest()[:32]}.py"
+    )
+    if file is not None and not _written(file, text):
+        file = None
+    # Machine code that is kept names the module that it came from.
+    names = {"__name__": __name__}
+    exec(compile(text, str(file or "<density>"), "exec"), names)
     # Divisions by 0 are infinite, as they are for numpy, and raise nothing.
-    made = CFunc(function, normalize_signature(signature), {}, {"error_model": "numpy"})
-    made._cache = code
-    made.compile()
-    return made
+    return numba.njit(error_model="numpy", nogil=True, cache=file is not None)(names["density"])
 
 
-# --- What the sampler moved, as the unknowns of the model: the same formulas as in the model, with numpy.
-
-#: Numbers held at once: draws times values of the groups of one portion.
-PORTION = 1_000_000
-
-
-class Unknowns:
-    """Stands where the model's builder stands for :func:`.groups.group_values`, with draws in place of tensors.
-
-    Parameters
-    ----------
-    builder : Builder
-        Its model has been built.
-    z : array, shape (D, n)
-        Points of the sampler: scalar unknowns, then each block, then what else there is.
-    """
-
-    def __init__(self, builder, z):
-        self.near, self.scalars, self.spec = builder.near, builder.scalars, builder.spec
-        s, size = self.scalars, len(self.scalars.keys)
-        self.held = {"start": np.array(s.start)}
-        self.flat = self.held["start"] + z[:, :size] @ s.root().T
-        # One column for each draw, against which groups stand in rows.
-        self.t = self.flat.T[:, :, None]
-        self.conditionals = {
-            name: model.Conditionals(
-                model.cholesky(np.tanh(self.t[at : at + len(alpha)]), d, np.sqrt), np.sqrt
-            )
-            for name, (at, d, alpha, _) in s.vines.items()
-        }
-        self.z, at = [], size
-        for block in self.spec.blocks:
-            n = len(block.levels) * len(block.parameters)
-            self.z.append(z[:, at : at + n])
-            at += n
-
-    def hold(self, name, array):
-        """Data as they are."""
-        return np.asarray(array)
-
-    def scalar(self, kind, name, natural=False):
-        """One unknown (D, 1), on the sampled or on its natural scale."""
-        at = self.scalars.place(kind, name)
-        if not natural:
-            return self.t[at]
-        return self.scalars.unit[at] * np.sinh(self.t[at]) if self.scalars.folded[at] else np.exp(self.t[at])
-
-    def group(self, c) -> np.ndarray:
-        """Values of one block, (D, K, S)."""
-        theta, *_ = group_values(self, c, self.spec.blocks[c], self.z[c], np)
-        return np.stack(theta, axis=1)
-
-
-def unknowns(builder, z) -> dict[str, np.ndarray]:
-    """Scalar unknowns and values of the groups.
-
-    Parameters
-    ----------
-    builder : Builder
-    z : array, shape (D, n)
-
-    Returns
-    -------
-    found : dict of array
-        ``t`` (D, P), and ``group_0`` and so on (D, K, S), named as in the model.
-    """
-    step = max(1, PORTION // z.shape[1])
-    portions = [Unknowns(builder, z[begin : begin + step]) for begin in range(0, len(z), step)]
-    found = {"t": np.concatenate([p.flat for p in portions])}
-    for c in range(len(builder.spec.blocks)):
-        found[f"group_{c}"] = np.concatenate([p.group(c) for p in portions])
-    return found
+def _written(file, text) -> bool:
+    """Write a text where it does not stand already; numba goes by the time of the file."""
+    with suppress(OSError, UnicodeDecodeError):
+        if file.exists() and file.read_text(encoding="utf-8") == text:
+            return True
+    with suppress(OSError):
+        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.replace(name, file)
+        return True
+    return False

@@ -1,0 +1,333 @@
+r"""A normal approximation of the posterior, from which the sampler takes its start and its scale.
+
+The equations are made linear at the present estimates; common coefficients :math:`\beta`, group values
+:math:`\theta_s` about their mean :math:`\mu`, and the variances are improved in turn (Lindstrom and Bates).
+Parameters stand on the sampled scale, where positive ones are logarithms. Groups know each other only through
+:math:`\beta` and :math:`\mu`, so the joint precision is a block arrow: :math:`\beta = \hat\beta + L z` and the
+means alike are sampled through independent standard normal :math:`z`, and what a group's own trees say of
+:math:`\theta_s`, its information and the slope of its likelihood, gives :func:`.model.group_values` the
+coordinates of each. The sampler sees neither the units nor the correlation of the coefficients; nothing here
+enters the model itself.
+
+Source
+------
+Lindstrom M.J., Bates D.M. (1990) Nonlinear mixed effects models for repeated measures data.
+Biometrics 46:673-687.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from sinklab.fitting.mixed import eliminated
+from sinklab.language import ConvergenceError, tr
+
+MAX_ROUNDS = 60
+#: Relative change of the objective at which the rounds end; a scale need not be known better.
+SETTLED = 1e-5
+
+
+@dataclass
+class Group:
+    """Approximation for one block: S levels, K coefficients, k common coefficients.
+
+    ``mean`` (K,) over the groups with its spread ``mean_root`` (K, K) and its dependence ``mean_slope`` (K, k) on
+    the common coefficients; ``between`` (K, K), the covariance over the groups; of each group's own data the
+    ``information`` (S, K, K), the slope ``pull`` (S, K) of their log-likelihood at the mean, and ``cross``
+    (S, K, k), by which that slope falls with the common coefficients.
+    """
+
+    mean: np.ndarray
+    mean_root: np.ndarray
+    mean_slope: np.ndarray
+    between: np.ndarray
+    information: np.ndarray
+    pull: np.ndarray
+    cross: np.ndarray
+
+
+@dataclass
+class Approximation:
+    """Estimates on the sampled scale, where positive coefficients are logarithms, and their spread.
+
+    ``beta`` (k,) and ``beta_root`` (k, k); ``sigma``, ``exponent`` (m,) of the variance functions whose
+    variable was centred at ``centre``; ``correlation`` (m, m) of the residuals; ``mean`` (n, m).
+    """
+
+    beta: np.ndarray
+    beta_root: np.ndarray
+    groups: list[Group]
+    sigma: np.ndarray
+    exponent: np.ndarray
+    centre: np.ndarray
+    base_sd: np.ndarray
+    correlation: np.ndarray
+    mean: np.ndarray
+
+
+def approximate(spec, start, means, scales) -> Approximation:
+    """Improve from start values until the objective is settled.
+
+    Parameters
+    ----------
+    spec : Spec
+    start : dict
+        Value of each parameter by name, on the sampled scale.
+    means, scales : array
+        Nearest normals of the priors of the common coefficients, then of the means of the groups.
+
+    Raises
+    ------
+    ConvergenceError
+        The equations are not defined at the start.
+    """
+    rounds = Rounds(spec, start, means, scales)
+    if not np.isfinite(rounds.objective(rounds.fixed, rounds.eta)):
+        shown = ", ".join(f"{n} = {np.exp(v) if n in spec.positive else v:.6g}" for n, v in start.items())
+        raise ConvergenceError(
+            tr(
+                f"the equations give no finite positive values at the start {shown}; use another form",
+                f"方程在初值 {shown} 处得不到有限正值；请改用其他形式",
+            )
+        )
+    for _ in range(MAX_ROUNDS):
+        sigma = rounds.sigma
+        gain = rounds.improve()
+        if gain < SETTLED and np.allclose(rounds.sigma, sigma, rtol=1e-3):
+            break
+    return _summary(rounds)
+
+
+def _summary(rounds) -> Approximation:
+    spec, k = rounds.spec, len(rounds.spec.common)
+    matrix, vector, parts = rounds.equations()
+    matrix, _ = eliminated(matrix, vector, [part[1:] for part in parts])
+    covariance = _inverse(matrix)
+    groups, at = [], k
+    for block, (own, cross, _, rest), eta, between in zip(
+        spec.blocks, parts, rounds.eta, rounds.between, strict=True
+    ):
+        here = slice(at, at + len(block.parameters))
+        at = here.stop
+        slope = -np.linalg.solve(covariance[:k, :k], covariance[:k, here]).T
+        groups.append(
+            Group(
+                mean=rounds.fixed[here],
+                mean_root=_root(covariance[here, here] + slope @ covariance[:k, here]),
+                mean_slope=slope,
+                between=between,
+                information=own,
+                # ``rest`` is the slope with the distribution over the groups, at the groups' own values.
+                pull=rest + eta @ np.linalg.inv(between) + np.einsum("skl,sl->sk", own, eta),
+                cross=cross[:, :, :k],
+            )
+        )
+    mean, _ = rounds.evaluate(rounds.fixed, rounds.eta)
+    residual, _, base = rounds.residuals(mean)
+    seen = rounds.seen
+    counts = seen.sum(axis=0)
+    centre = np.where(seen, base, 0.0).sum(axis=0) / counts
+    spread = np.sqrt((np.where(seen, base - centre, 0.0) ** 2).sum(axis=0) / counts)
+    held = np.array([not spec.functions[r].estimated for r in spec.free])
+    centre[held] = 0.0
+    return Approximation(
+        beta=rounds.fixed[:k],
+        beta_root=_root(covariance[:k, :k]),
+        groups=groups,
+        sigma=rounds.sigma * np.exp(rounds.exponent * centre),
+        exponent=rounds.exponent,
+        centre=centre,
+        base_sd=np.where(spread > 0, spread, 1.0),
+        correlation=_correlation(residual / rounds.sigma, seen),
+        mean=mean,
+    )
+
+
+class Rounds:
+    """The rounds of improvement; ``means`` and ``scales`` are those of the priors, on the sampled scale."""
+
+    def __init__(self, spec, start, means, scales):
+        self.spec, self.prior_mean, self.precision = spec, means, scales**-2.0
+        self.names = list(spec.system.parameters)
+        self.log = np.array([name in spec.positive for name in self.names])
+        self.seen = np.isfinite(spec.y)
+        self.sigma = np.full(len(spec.free), 0.3)
+        self.exponent = np.array([spec.functions[r].start for r in spec.free])
+        self.place, self.random = self._places()
+        self.between = [np.diag([0.3**2] * len(b.parameters)) for b in spec.blocks]
+        names = [n for n, _ in spec.common] + [p for b in spec.blocks for p in b.parameters]
+        self.fixed = np.array([start[name] for name in names])
+        self.eta = [np.zeros((len(b.levels), len(b.parameters))) for b in spec.blocks]
+        self._begin = spec.compiled.at(spec.columns, len(spec.y))._full_start
+
+    def _places(self):
+        """Place of every parameter in the fixed vector, for each row; parameters of the blocks."""
+        spec, k = self.spec, len(self.spec.common)
+        place = np.empty((len(self.names), len(spec.y)), dtype=int)
+        for name, rows in spec.common_rows.items():
+            place[self.names.index(name)] = rows
+        random = []
+        for block in spec.blocks:
+            random.append([self.names.index(p) for p in block.parameters])
+            place[random[-1]] = np.arange(k, k + len(block.parameters))[:, None]
+            k += len(block.parameters)
+        return place, random
+
+    def evaluate(self, fixed, eta):
+        """Means (n, m) and derivatives (n, m, p) by each named parameter on the sampled scale."""
+        values = fixed[self.place]
+        for block, names, deviation in zip(self.spec.blocks, self.random, eta, strict=True):
+            values[names] += deviation[block.rows].T
+        natural = np.where(self.log[:, None], np.exp(np.clip(values, -600, 600)), values)
+        n, m = self.spec.y.shape
+        moving = np.empty(len(natural), dtype=object)
+        moving[:] = list(natural)
+        found = self.spec.compiled._full_program.run(self._begin, moving)
+        mean, slopes = np.empty((n, m)), np.zeros((n, m, len(natural)))
+        for j in range(m):
+            mean[:, j] = found[j]
+        for (j, p, _), slope in zip(self.spec.compiled._jacobian_cells, found[m:], strict=True):
+            slopes[:, j, p] = slope * natural[p] if self.log[p] else slope
+        return mean, slopes
+
+    def residuals(self, mean):
+        """Residuals without sigma, the size they are measured in, and the variable of each variance."""
+        base, size = np.zeros_like(mean), np.ones_like(mean)
+        residual = self.spec.y - mean
+        with np.errstate(all="ignore"):
+            for j, response in enumerate(self.spec.free):
+                f = self.spec.functions[response]
+                if f.logged:
+                    size[:, j] = mean[:, j]
+                    residual[:, j] = np.log(self.spec.y[:, j] / mean[:, j]) + self.sigma[j] ** 2 / 2
+                    continue
+                if not f.even:
+                    base[:, j] = f.base(f.variable(mean[:, j], self.spec.columns))
+                    size[:, j] = np.exp(f.log_g(self.exponent[j], base[:, j]))
+                residual[:, j] /= size[:, j]
+        return np.where(self.seen, residual, 0.0), np.where(self.seen, size, 1.0), base
+
+    def objective(self, fixed, eta) -> float:
+        """Minus the log-density of data, coefficients and group values; infinite where undefined."""
+        mean, _ = self.evaluate(fixed, eta)
+        residual, size, _ = self.residuals(mean)
+        with np.errstate(all="ignore"):
+            value = 0.5 * np.sum((residual / self.sigma) ** 2) + np.log(size).sum()
+        value += 0.5 * np.sum(self.precision * (fixed - self.prior_mean) ** 2)
+        for deviation, between in zip(eta, self.between, strict=True):
+            value += 0.5 * np.sum(deviation @ np.linalg.inv(between) * deviation)
+        return value if np.isfinite(value) else np.inf
+
+    def equations(self):
+        """Normal equations at the present state: of the fixed vector, and of each block."""
+        mean, slopes = self.evaluate(self.fixed, self.eta)
+        residual, size, _ = self.residuals(mean)
+        weighted = np.where(self.seen[:, :, None], slopes, 0.0) / (size * self.sigma)[:, :, None]
+        inner = np.einsum("njp,njq->npq", weighted, weighted)
+        gradient = np.einsum("njp,nj->np", weighted, residual / self.sigma)
+        q = len(self.fixed)
+        matrix, vector = np.diag(self.precision), self.precision * (self.prior_mean - self.fixed)
+        for p in range(len(self.names)):
+            np.add.at(vector, self.place[p], gradient[:, p])
+            for r in range(len(self.names)):
+                np.add.at(matrix, (self.place[p], self.place[r]), inner[:, p, r])
+        parts = []
+        for c, (block, names) in enumerate(zip(self.spec.blocks, self.random, strict=True)):
+            own = np.zeros((len(block.levels), len(names), len(names)))
+            np.add.at(own, block.rows, inner[:, names][:, :, names])
+            cross = np.zeros((len(block.levels), len(names), q))
+            for a, p in enumerate(names):
+                for r in range(len(self.names)):
+                    np.add.at(cross, (block.rows, a, self.place[r]), inner[:, p, r])
+            inverse = np.linalg.inv(self.between[c])
+            rest = -self.eta[c] @ inverse
+            np.add.at(rest, block.rows, gradient[:, names])
+            # Blocks that share trees are not independent given the rest; together they know at most
+            # as much as each would with its own information taken as many times as there are blocks.
+            known = len(self.spec.blocks) * own + inverse
+            parts.append((own, cross, np.linalg.inv(known), rest))
+        return matrix, vector, parts
+
+    def improve(self) -> float:
+        """One round; returns the decrease of the objective by its step."""
+        matrix, vector, parts = self.equations()
+        matrix, vector = eliminated(matrix, vector, [part[1:] for part in parts])
+        step = np.linalg.lstsq(matrix, vector, rcond=1e-12)[0]
+        moves = [np.einsum("skl,sl->sk", spread, rest - cross @ step) for _, cross, spread, rest in parts]
+        before, scale = self.objective(self.fixed, self.eta), 1.0
+        while scale > 1e-6:
+            fixed = self.fixed + scale * step
+            eta = [e + scale * move for e, move in zip(self.eta, moves, strict=True)]
+            after = self.objective(fixed, eta)
+            if after <= before:
+                self.fixed, self.eta = fixed, eta
+                break
+            scale /= 2
+        self._variances([spread for _, _, spread, _ in parts])
+        return before - min(after, before)
+
+    def _variances(self, spreads):
+        for c, (deviation, spread) in enumerate(zip(self.eta, spreads, strict=True)):
+            between = (deviation.T @ deviation + spread.sum(axis=0)) / len(deviation)
+            self.between[c] = between + 1e-6 * np.eye(len(between))
+        mean, _ = self.evaluate(self.fixed, self.eta)
+        for j, response in enumerate(self.spec.free):
+            if self.spec.functions[response].estimated:
+                self.exponent[j] = self._exponent(j, mean)
+        residual, _, _ = self.residuals(mean)
+        counts, variance = self.seen.sum(axis=0), np.empty(len(self.sigma))
+        for j in range(len(self.sigma)):
+            if self.spec.is_lognormal(j):
+                # Most likely variance when the mean of the logarithm lies half of it below ln f.
+                ratio = (residual[:, j] - self.sigma[j] ** 2 / 2)[self.seen[:, j]]
+                variance[j] = 2 * (np.sqrt(1 + np.mean(ratio**2)) - 1)
+            else:
+                variance[j] = (residual[:, j] ** 2).sum() / counts[j]
+        self.sigma = np.maximum(np.sqrt(variance), 1e-8)
+
+    def _exponent(self, j, mean) -> float:
+        """Most likely exponent for the present means, sigma at its best for each."""
+        seen, f = self.seen[:, j], self.spec.functions[self.spec.free[j]]
+        _, _, base = self.residuals(mean)
+        base, rest = base[seen, j], (self.spec.y - mean)[seen, j]
+        spread = max(base.std(), 1e-8)
+
+        def minus_loglik(exponent):
+            relative = rest * np.exp(-f.log_g(exponent, base, base.mean()))
+            return 0.5 * len(rest) * np.log(np.mean(relative**2) + 1e-300)
+
+        reach = min(6 / spread, f.form.most)
+        return float(minimize_scalar(minus_loglik, bounds=(-reach, reach), method="bounded").x)
+
+
+def _inverse(matrix) -> np.ndarray:
+    """Inverse of a scaled, symmetric matrix; directions that nothing determines get a wide spread."""
+    size = np.sqrt(np.diag(matrix))
+    roots, vectors = np.linalg.eigh(matrix / np.outer(size, size))
+    inverse = (vectors / np.maximum(roots, 1e-10)) @ vectors.T
+    return inverse / np.outer(size, size)
+
+
+def _root(covariance) -> np.ndarray:
+    """Lower triangular root, of a matrix that is positive definite but for rounding."""
+    size = np.sqrt(np.diag(covariance))
+    scaled = covariance / np.outer(size, size) + 1e-10 * np.eye(len(size))
+    return size[:, None] * np.linalg.cholesky(scaled)
+
+
+def _correlation(residual, seen) -> np.ndarray:
+    """Correlation of the residuals over the pairs seen together, drawn in to be safely positive definite."""
+    m = residual.shape[1]
+    found = np.eye(m)
+    for i in range(m):
+        for j in range(i):
+            both = seen[:, i] & seen[:, j]
+            if both.sum() > 3:
+                found[i, j] = found[j, i] = np.clip(
+                    np.corrcoef(residual[both, i], residual[both, j])[0, 1], -0.95, 0.95
+                )
+    roots, vectors = np.linalg.eigh(found)
+    found = (vectors * np.maximum(roots, 0.02)) @ vectors.T
+    size = np.sqrt(np.diag(found))
+    return found / np.outer(size, size)
