@@ -228,5 +228,5 @@ def test_stated_priors_are_checked_all_at_once():
     with pytest.raises(DataError, match="pool = "):
         fit_bayes(prepared, pool={"species": "strongly"})
     zero = trees().assign(agb=lambda d: d["agb"].where(d.index != 4, 0.0))
-    with pytest.raises(DataError, match="records 5"):
+    with pytest.raises(DataError, match="record 5"):
         fit_bayes(prepare(zero, "agb = a * dbh**b"), "lognormal")

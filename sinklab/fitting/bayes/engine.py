@@ -4,8 +4,10 @@ First it is settled what is to be sampled: which coefficients are common, which 
 (:class:`Spec`); then what needs a prior (:func:`wanted_priors`); :func:`fit_bayes` approximates, samples and judges.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -316,11 +318,11 @@ RAISED = (0.95, 0.99)
 
 
 def fit_bayes(
-    prepared,
-    variance="lognormal",
-    pool=None,
-    priors=None,
-    measurement_error=None,
+    prepared: data.Prepared,
+    variance: str | Mapping[str, str] = "lognormal",
+    pool: str | Mapping[str, str] | None = None,
+    priors: Mapping[str, Any] | pd.DataFrame | None = None,
+    measurement_error: Mapping[str, Any] | None = None,
     correlated: bool = True,
     draws: int = 1000,
     tune: int = 1000,
@@ -384,7 +386,12 @@ def fit_bayes(
     return result
 
 
-def compile_ahead(prepared, variance="lognormal", pool=None, correlated: bool = True) -> None:
+def compile_ahead(
+    prepared: data.Prepared,
+    variance: str | Mapping[str, str] = "lognormal",
+    pool: str | Mapping[str, str] | None = None,
+    correlated: bool = True,
+) -> None:
     """Compile what :func:`fit_bayes` would with these options, for this process and those that come of it."""
     from sinklab.fitting.bayes.sample import compile_model
 

@@ -286,7 +286,7 @@ KINDS = ("mean", "individual", "prior", "prior_individual")
 
 
 def predictive(
-    result, data, kind: str = "individual", n: int | None = None, seed: int = 0
+    result: BayesResult, data: pd.DataFrame, kind: str = "individual", n: int | None = None, seed: int = 0
 ) -> dict[str, np.ndarray]:
     """Draws of every response of a Bayesian fit.
 
@@ -745,7 +745,7 @@ def _summaries(drawn, kind) -> dict:
     return found | {f"inside_{INSIDE * 100:g}": _inside(low, high)}
 
 
-def compare_data(result, seed: int) -> pd.DataFrame:
+def compare_data(result: BayesResult, seed: int) -> pd.DataFrame:
     """Place summaries of the data among those of simulated data.
 
     Parameters
