@@ -292,12 +292,13 @@ def versions(packages=STACK) -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def source_sha256() -> str:
-    """SHA-256 over all Python files of the library, by name; line ends do not matter."""
+    """SHA-256 over all Python files of the library and the tables beside them, by name; line ends do not matter."""
     folder = Path(__file__).resolve().parent
+    files = {p.relative_to(folder).as_posix(): p for kind in ("*.py", "*/*.csv") for p in folder.rglob(kind)}
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py"), key=lambda p: p.relative_to(folder).as_posix()):
-        digest.update(_packed(path.relative_to(folder).as_posix()))
-        digest.update(_packed(path.read_text(encoding="utf-8")))
+    for name in sorted(name for name in files if not name.startswith("_data/")):
+        digest.update(_packed(name))
+        digest.update(_packed(files[name].read_text(encoding="utf-8")))
     return digest.hexdigest()
 
 

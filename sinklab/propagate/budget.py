@@ -14,7 +14,6 @@ import pandas as pd
 
 from sinklab.language import tr
 from sinklab.propagate.inventory import AREA, SAMPLING, Inventory, propagate
-from sinklab.propagate.monte_carlo import draw_totals, variances
 
 WHOLE, SUM, REST = "whole", "sum of the sources", "interaction"
 
@@ -83,34 +82,17 @@ def inventory_budget(inventory: Inventory, n_draw: int = 2000, seed: int = 1, wo
         sources.append(AREA)
     alone = {s: propagate(inventory, n_draw, seed, workers, only=[s]).se[-1] ** 2 for s in sources}
     first = {s: whole.approach1["total"].get(s, 0.0) ** 2 for s in sources}
-    shift = whole.model_draws[-1].mean() / whole.estimate[-1] - 1
-    return _budget(alone, float(whole.se[-1] ** 2), first, shift, n_draw)
-
-
-def stock_budget(stock, n_draw: int = 1000, seed: int = 1, workers=1) -> Budget:
-    """Budget of the total of stocks, see :func:`sinklab.propagate.stocks.stock`; variances in t²."""
-    units = stock.units
-    everything = np.ones((1, len(units.groups)))
-    totals = draw_totals(units, n_draw, seed, workers).sum(axis=0)
-    alone = {
-        s: draw_totals(units, n_draw, seed, workers, only=[s]).sum(axis=0).var(ddof=1) for s in units.sources
-    }
-    first = {s: v[0] for s, v in variances(units, everything).items()}
-    shift = totals.mean() / units.totals().sum() - 1
-    return _budget(alone, totals.var(ddof=1), first, shift, n_draw)
-
-
-def _budget(alone, whole, first, shift, n_draw) -> Budget:
-    total, total_first = sum(alone.values()), sum(first.values())
+    variance, total, total_first = float(whole.se[-1] ** 2), sum(alone.values()), sum(first.values())
     rows = {s: (v, first[s]) for s, v in alone.items()}
-    rows |= {SUM: (total, total_first), REST: (whole - total, np.nan), WHOLE: (whole, total_first)}
+    rows |= {SUM: (total, total_first), REST: (variance - total, np.nan), WHOLE: (variance, total_first)}
     table = pd.DataFrame(rows, index=["variance", "first"]).T
     table["se"] = np.sqrt(table["variance"].clip(lower=0))
     table.loc[REST, "se"] = np.nan
-    table["share"] = table["variance"] / whole
+    table["share"] = table["variance"] / variance
     table["se_approach1"] = np.sqrt(table["first"])
     table["share_approach1"] = table["first"] / total_first
     # Of the whole and of every part; the draws of a part are those of the whole, so this is on the safe side.
-    error = np.sqrt(2 / (n_draw - 1)) * np.sqrt(1 + sum((v / whole) ** 2 for v in alone.values()))
+    error = np.sqrt(2 / (n_draw - 1)) * np.sqrt(1 + sum((v / variance) ** 2 for v in alone.values()))
     columns = ["variance", "se", "share", "se_approach1", "share_approach1"]
-    return Budget(table[columns].rename_axis("source"), 1 - total / whole, 3 * error, shift)
+    shift = whole.model_draws[-1].mean() / whole.estimate[-1] - 1
+    return Budget(table[columns].rename_axis("source"), 1 - total / variance, 3 * error, shift)

@@ -29,6 +29,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
@@ -294,8 +295,6 @@ class Model:
         places = self.places(data, n)
         if self.fit is None:
             return self.centre(frame, places, n) * np.sqrt(np.expm1(self.sigma**2))
-        import pandas as pd
-
         means = Means(self.system, self.system.free, self.correction)(self.values[None], frame, places)
         free = {r: np.broadcast_to(m[0], (n,)) for r, m in zip(self.system.free, means, strict=True)}
         outer, rows = self._outer(free, frame, n), pd.DataFrame(frame, index=range(n))
@@ -533,8 +532,6 @@ def levels_of(data, column, n) -> tuple[tuple[str, ...], np.ndarray]:
     """
     if column is None:
         return ("",), np.zeros(n, np.int32)
-    import pandas as pd
-
     codes, found = pd.factorize(pd.Series(data[column]).reset_index(drop=True), sort=True)
     blank = np.flatnonzero(codes < 0) + 1
     if len(blank):

@@ -33,7 +33,7 @@ from sinklab.results.fit_result import Certificate
 from sinklab.review.recompute import Input, Recomputation, frames_again
 from sinklab.tables import checks, package, table
 from sinklab.tables.comparison import absent, by_key, shown
-from sinklab.tables.schema import FILES, KEYS
+from sinklab.tables.schema import FILES, keys_of
 
 #: Files of a model that are compared.
 _COMPARED = (
@@ -299,7 +299,7 @@ def compare_file(
     comparisons : list of Comparison
         Every number and word; rows that only one side has are a disagreement.
     """
-    keys = KEYS[name]
+    keys = keys_of(name)
     before, after = by_key(stored, keys), by_key(recomputed, keys)
     found = [_row(name, shown(k), "present", None) for k in before if k not in after]
     found += [_row(name, shown(k), None, "present") for k in after if k not in before]

@@ -16,21 +16,12 @@ from scipy import stats
 from sinklab.language import SinklabError
 from sinklab.tables.digits import along
 from sinklab.tables.provenance import ModelRecord, Provenance
-from sinklab.tables.schema import FILES, KEYS, version_key
+from sinklab.tables.schema import FILES, keys_of, version_key
 
 PARTS = ("none", "patch", "minor", "major")
 #: Relative difference below which two numbers are the same up to the rounding of the computer.
 ROUNDING = 1e-9
 
-#: Columns that say what a number is; another entry is another number.
-_MEANING = {
-    "models": {"group_column", "group_level"},
-    "equations": {"equation", "unit", "component", "role"},
-    "coefficients": {"level", "interval_kind"},
-    "random_effects": {"group_column", "multiplies"},
-    "ranges": {"unit"},
-    "values": {"variable", "unit", "level", "interval_kind"},
-}
 #: Files whose rows people cite: a row that goes away breaks what cites it.
 _CITED = ("models", "equations", "coefficients", "values")
 _ESTIMATE = {"coefficients": "value", "values": "mean"}
@@ -173,7 +164,7 @@ def diff(old, new, rounding: float = ROUNDING) -> TableDiff:
 
 
 def _file(name, old, new, rounding):
-    keys = list(KEYS[name])
+    keys = keys_of(name)
     before, after = by_key(old, keys), by_key(new, keys)
     gone = "patch" if name == "checks" else "major" if name in _CITED else "minor"
     come = "patch" if name == "checks" else "minor"
@@ -227,7 +218,7 @@ def _change(name, key, field, old, a, b) -> Change:
         in_se = (b - a) / old["se"] if old["se"] and old["se"] > 0 else None
         part = "major" if beyond else "minor"
         return Change(name, shown(key), field.name, a, b, part, in_se, low, high, beyond)
-    if field.name in _MEANING.get(name, ()):
+    if field.meaning:
         part = "major"
     elif name == "checks" or field.type in ("string", "boolean"):
         part = "patch"

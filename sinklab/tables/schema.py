@@ -1,11 +1,14 @@
 """The format of a table package: what a table may be called, its files, and the columns of each file.
 
-This is the only place that knows them: writing, reading, comparing, validating and the Frictionless
+This is the only place that knows them, with ``columns.csv`` beside it: one row for each column, with its type,
+limits and meaning in two languages. Writing, reading, comparing, validating and the Frictionless
 description in ``datapackage.json`` all follow from here.
 """
 
+import csv
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from sinklab.data import vocabulary
 from sinklab.language import TableError, tr
@@ -114,23 +117,28 @@ CHANGELOG = "CHANGELOG.md"
 
 @dataclass(frozen=True)
 class Field:
-    """One column: name, Frictionless type, meaning, unit and limits."""
+    """One column: name, Frictionless type, meaning, unit and limits.
+
+    The ``key`` columns of a file name its rows; an entry of a column that is ``meaning`` says what a number is:
+    with another entry it is another number.
+    """
 
     name: str
     type: str
     en: str
     zh: str
-    unit: str = ""
-    required: bool = False
-    unique: bool = False
-    minimum: float | None = None
-    maximum: float | None = None
-    enum: tuple[str, ...] = ()
+    unit: str
+    key: bool
+    meaning: bool
+    required: bool
+    unique: bool
+    minimum: int | None
+    maximum: int | None
+    enum: tuple[str, ...]
 
     def descriptor(self) -> dict:
         """Frictionless description of the column."""
-        limits = {"required": self.required, "unique": self.unique}
-        limits = {key: True for key, wanted in limits.items() if wanted}
+        limits = {key: True for key in ("required", "unique") if getattr(self, key)}
         limits |= {k: getattr(self, k) for k in ("minimum", "maximum") if getattr(self, k) is not None}
         if self.enum:
             limits["enum"] = list(self.enum)
@@ -142,198 +150,20 @@ class Field:
         return found
 
 
-def _text(name, en, zh, **limits):
-    return Field(name, "string", en, zh, **limits)
+def _files() -> dict[str, tuple[Field, ...]]:
+    found: dict[str, tuple[Field, ...]] = {}
+    with (Path(__file__).parent / "columns.csv").open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            flags = {k: row[k] == "yes" for k in ("key", "meaning", "required", "unique")}
+            limits = {k: int(row[k]) if row[k] else None for k in ("minimum", "maximum")}
+            words = {k: row[k] for k in ("name", "type", "en", "zh", "unit")}
+            enum = tuple(filter(None, row["enum"].split(";")))
+            found[row["file"]] = (*found.get(row["file"], ()), Field(**words, **flags, **limits, enum=enum))
+    return found
 
-
-def _number(name, en, zh, **limits):
-    return Field(name, "number", en, zh, **limits)
-
-
-def _count(name, en, zh, **limits):
-    return Field(name, "integer", en, zh, **({"minimum": 0} | limits))
-
-
-def _flag(name, en, zh, **limits):
-    return Field(name, "boolean", en, zh, **limits)
-
-
-_MODEL = _text("model_id", "key of models.csv", "models.csv 的键", required=True)
-_STATUS = _text(
-    "status",
-    "demonstration (simulated data), draft, reviewed or published",
-    "状态：demonstration 演示（模拟数据）、draft 草案、reviewed 已评审、published 已发布",
-    required=True,
-    enum=STATUSES,
-)
-_LEVEL = _number("level", "level of the interval", "区间的置信水平", unit="1", minimum=0, maximum=1)
-_KIND = _text(
-    "interval_kind",
-    "kind of the interval: confidence, credible or distribution (quantiles of the quantity itself)",
-    "区间类型：confidence 置信区间、credible 可信区间、distribution 参数自身分布的分位数",
-    enum=("confidence", "credible", "distribution"),
-)
-_PAIR = (
-    _text("row", "coefficient or equation of the row", "行对应的系数或方程", required=True),
-    _text("column", "coefficient or equation of the column", "列对应的系数或方程", required=True),
-)
-_INDICES = (
-    _number("R2", "coefficient of determination", "确定系数", unit="1", maximum=1),
-    _number("SEE", "standard error of estimate, unit of the response", "估计值的标准差", minimum=0),
-    _number("TRE", "total relative error", "总相对误差", unit="%"),
-    _number("ASE", "average systematic error", "平均系统误差", unit="%"),
-    _number("MPE", "mean prediction error", "平均预估误差", unit="%", minimum=0),
-    _number("MPSE", "mean percent standard error", "平均百分标准误差", unit="%", minimum=0),
-    _number("RMSE", "root mean squared error, unit of the response", "均方根误差", minimum=0),
-    _number("AIC", "Akaike information criterion", "赤池信息量准则"),
-    _number("BIC", "Bayesian information criterion", "贝叶斯信息量准则"),
-)
 
 #: Columns of each CSV file of a package.
-FILES: dict[str, tuple[Field, ...]] = {
-    "models": (
-        _text("model_id", "key of the model", "模型的键", required=True, unique=True),
-        _text("label", "name of the model", "模型名称"),
-        _text("label_zh", "its name in Chinese", "模型中文名称"),
-        _text("group_column", "data column that chooses the model", "用于选择模型的数据列"),
-        _text("group_level", "value of that column this model is for", "本模型对应的取值"),
-        _text("method", "how it was fitted", "拟合方法", required=True),
-        _number("loglik", "logarithm of the likelihood", "对数似然值"),
-        _LEVEL,
-        _text("correction_kind", "correction of the bias of logarithms", "对数变换偏差的校正方法"),
-        _count("n_draw", "joint draws in draws.parquet", "draws.parquet 中的联合抽样数"),
-        _count("seed", "seed of the random numbers", "随机数种子"),
-        _STATUS,
-        _text("source", "data the model was fitted to", "拟合所用数据", required=True),
-    ),
-    "equations": (
-        _MODEL,
-        _count("equation_order", "place within the system", "方程在方程组中的次序", required=True, minimum=1),
-        _text("response", "quantity that is predicted", "因变量", required=True),
-        _text("label_en", "its name", "因变量名称（英文）"),
-        _text("label_zh", "its name in Chinese", "因变量名称（中文）"),
-        _text("component", "what was weighed: key of components.csv", "称量对象：components.csv 的键"),
-        _text("unit", "unit of the response", "因变量单位"),
-        _text("equation", "the equation as text", "方程文本", required=True),
-        _text(
-            "role",
-            "free (has own parameters) or identity (follows from the others)",
-            "free 独立方程；identity 恒等式（由其他方程推得）",
-            required=True,
-            enum=("free", "identity"),
-        ),
-        _text("predictors", "data columns used, separated by ;", "自变量，以 ; 分隔"),
-        _count("n", "number of observations", "样本数"),
-        _text("variance_kind", "variance function of the residuals", "残差方差函数"),
-        _text("variance_by", "what it depends on: a predictor, or mean", "方差函数的自变量（mean 为预测值）"),
-        _number("variance_exponent", "its exponent", "方差函数的指数"),
-        _flag("exponent_fixed", "whether the exponent was given, not estimated", "指数是否为给定值"),
-        _number("sigma", "its scale (of the residual standard deviation)", "残差标准差的尺度系数", minimum=0),
-        _number("residual_df", "degrees of freedom of the residuals", "残差自由度", minimum=0),
-        _number("correction_factor", "factor that removes the bias of logarithms", "偏差校正系数", minimum=0),
-        _STATUS,
-    ),
-    "coefficients": (
-        _MODEL,
-        _text("name", "name in the equation text", "方程中的名称", required=True),
-        _text("group", "group level, for coefficients that vary", "分组水平（随组变化的系数）"),
-        _number("value", "estimate", "估计值", required=True),
-        _number("se", "standard error", "标准误", required=True, minimum=0),
-        _number("lower", "lower end of the interval", "区间下限"),
-        _number("upper", "upper end of the interval", "区间上限"),
-        _LEVEL,
-        _KIND,
-    ),
-    "covariance": (
-        _MODEL,
-        *_PAIR,
-        _number(
-            "value", "covariance; lower triangle with diagonal", "协方差（下三角，含对角线）", required=True
-        ),
-    ),
-    "residual_correlation": (
-        _MODEL,
-        *_PAIR,
-        _number(
-            "value",
-            "correlation of residuals between equations; lower triangle with diagonal",
-            "方程间残差相关系数（下三角，含对角线）",
-            required=True,
-            minimum=-1,
-            maximum=1,
-        ),
-    ),
-    "random_effects": (
-        _MODEL,
-        _text("group_column", "data column of the groups", "分组列", required=True),
-        *_PAIR,
-        _number(
-            "value",
-            "covariance of the deviations of groups from the typical one; lower triangle with diagonal",
-            "各组偏离典型组的协方差（下三角，含对角线）",
-            required=True,
-        ),
-        _text("multiplies", "rows whose deviation u multiplies by exp(u)", "偏离以 exp(u) 相乘的参数"),
-    ),
-    "ranges": (
-        _MODEL,
-        _text("predictor", "data column", "自变量", required=True),
-        _text("unit", "its unit", "单位"),
-        _number("minimum", "smallest value in the data", "数据中的最小值", required=True),
-        _number("maximum", "largest value in the data", "数据中的最大值", required=True),
-    ),
-    "indices": (
-        _MODEL,
-        _text("response", "quantity that is predicted", "因变量", required=True),
-        _text("class_column", "column the classes are of; blank: all data", "分级所用列；空白表示全部数据"),
-        _text("class_label", "class of the data", "级别"),
-        _count("n", "number of observations", "样本数"),
-        *_INDICES,
-    ),
-    "values": (
-        _text("name", "name of the quantity", "参数名称", required=True),
-        _text("group", "species, organ, region … the value is for", "取值对应的分组"),
-        _text("variable", "variable of the vocabulary", "词表中的变量"),
-        _text("unit", "unit of all numbers of the row", "本行各数值的单位", required=True),
-        _count("n_study", "number of studies or rows", "研究（来源行）数"),
-        _count("n", "number of observations", "样本数"),
-        _number("mean", "mean", "均值", required=True),
-        _number("sd", "standard deviation of the quantity between places", "标准差", minimum=0),
-        _number("se", "standard error of the mean", "均值的标准误", minimum=0),
-        _number("tau", "standard deviation between studies", "研究间标准差", minimum=0),
-        _text("family", "family of the distribution", "分布类型"),
-        _number("p1", "its first parameter", "分布的第一个参数"),
-        _number("p2", "its second parameter", "分布的第二个参数"),
-        _number("q025", "quantile 2.5 %", "2.5% 分位数"),
-        _number("q975", "quantile 97.5 %", "97.5% 分位数"),
-        _LEVEL,
-        _KIND,
-        _text("spread_read", "how the printed ± was read", "对原文“±”的解读"),
-        _text("sources", "where the numbers are printed, separated by ;", "来源，以 ; 分隔", required=True),
-        _STATUS,
-        _text("note", "remarks", "备注"),
-    ),
-    "checks": (
-        _text("check_id", "name of the check", "检查项", required=True),
-        _text("model_id", "key of models.csv; blank: the whole table", "models.csv 的键；空白表示整张表"),
-        _text("response", "quantity that is checked", "被检查的量"),
-        _flag("passed", "whether it is met", "是否通过", required=True),
-        _number("value", "number that was found", "实际值"),
-        _text("comparison", "how it is compared with the threshold", "比较方式"),
-        _number("threshold", "number it is compared with", "阈值"),
-        _text(
-            "rule_status",
-            "definition (follows from what the number is), verified or recalled (threshold not seen in print)",
-            "definition 由定义得出；verified 已核对原文；recalled 凭记忆，未核对原文",
-            required=True,
-            enum=("definition", "verified", "recalled"),
-        ),
-        _text("rule_source", "where the threshold comes from", "阈值来源"),
-        _text("message_en", "the check in words", "说明（英文）"),
-        _text("message_zh", "the check in Chinese words", "说明（中文）"),
-    ),
-}
-
+FILES = _files()
 #: Titles of the files, English and Chinese.
 TITLES = {
     "models": ("Models", "模型"),
@@ -353,21 +183,12 @@ TITLES = {
 #: Files whose ``model_id`` must exist in models.csv.
 MODEL_FILES = ("equations", "coefficients", "covariance", "residual_correlation", "ranges", "indices")
 
-#: Columns that name a row of each file.
-KEYS = {
-    "models": ("model_id",),
-    "equations": ("model_id", "response"),
-    "coefficients": ("model_id", "name", "group"),
-    "covariance": ("model_id", "row", "column"),
-    "residual_correlation": ("model_id", "row", "column"),
-    "random_effects": ("model_id", "row", "column"),
-    "ranges": ("model_id", "predictor"),
-    "indices": ("model_id", "response", "class_column", "class_label"),
-    "values": ("name", "group"),
-    "checks": ("check_id", "model_id", "response"),
-}
-
 
 def columns_of(name: str) -> list[str]:
     """Names of the columns of a file."""
     return [field.name for field in FILES[name]]
+
+
+def keys_of(name: str) -> list[str]:
+    """Names of the columns that name a row of a file."""
+    return [field.name for field in FILES[name] if field.key]
