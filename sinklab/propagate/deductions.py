@@ -129,7 +129,7 @@ def rule(name: str) -> Rule:
     if name not in rules():
         known = ", ".join(rules())
         raise DataError(
-            tr(f"no deduction rule {name!r}; there are: {known}", f"没有扣减规则 {name!r}；现有：{known}")
+            f"no deduction rule {name!r}; there are: {known}", f"没有扣减规则 {name!r}；现有：{known}"
         )
     return rules()[name]
 
@@ -214,22 +214,20 @@ def deduct(
 def _check(estimate, given, role) -> None:
     if role not in ROLES:
         raise DataError(
-            tr(f"role must be one of {ROLES}, found {role!r}", f"role 应为 {ROLES} 之一，而不是 {role!r}")
+            f"role must be one of {ROLES}, found {role!r}", f"role 应为 {ROLES} 之一，而不是 {role!r}"
         )
     if not (np.isfinite(estimate) and estimate > 0):
         raise DataError(
-            tr(
-                f"a deduction needs a positive estimate, found {estimate}",
-                f"扣减需要正的估计值，而不是 {estimate}",
-            )
+            f"a deduction needs a positive estimate, found {estimate}",
+            f"扣减需要正的估计值，而不是 {estimate}",
         )
     if sum(x is not None for x in given) != 1:
         raise DataError(
-            tr("give one of half_width, se and draws", "请在 half_width、se、draws 中给出且只给出一个")
+            "give one of half_width, se and draws", "请在 half_width、se、draws 中给出且只给出一个"
         )
     values = np.asarray(next(x for x in given if x is not None), float)
     if not np.isfinite(values).all() or (given[2] is None and values < 0):
-        raise DataError(tr("the uncertainty must be finite and not negative", "不确定性应为有限的非负数"))
+        raise DataError("the uncertainty must be finite and not negative", "不确定性应为有限的非负数")
 
 
 def _amount(used, estimate, half_width, relative) -> float | None:
@@ -246,6 +244,4 @@ def _amount(used, estimate, half_width, relative) -> float | None:
             return step.amount * estimate
         case "excess":
             return min(step.amount * max(relative - step.above, 0.0), 1.0) * estimate
-    raise DataError(
-        tr(f"{used.rule_id}: unknown form {used.form!r}", f"{used.rule_id}：未知形式 {used.form!r}")
-    )
+    raise DataError(f"{used.rule_id}: unknown form {used.form!r}", f"{used.rule_id}：未知形式 {used.form!r}")

@@ -177,7 +177,7 @@ def _check(inventory) -> None:
         missing = sorted(wanted - set(frame)) if frame is not None else []
         if missing:
             raise DataError(
-                tr(f"{title}: no column {', '.join(missing)}", f"{title}：缺少列 {'、'.join(missing)}")
+                f"{title}: no column {', '.join(missing)}", f"{title}：缺少列 {'、'.join(missing)}"
             )
     problems = []
 
@@ -357,10 +357,8 @@ def propagate(inventory: Inventory, n_draw: int = 1000, seed: int = 1, workers=1
     unknown = sorted(active - set(known))
     if unknown:
         raise DataError(
-            tr(
-                f"no source {', '.join(unknown)}; there are: {', '.join(known)}",
-                f"没有来源 {'、'.join(unknown)}；现有：{'、'.join(known)}",
-            )
+            f"no source {', '.join(unknown)}; there are: {', '.join(known)}",
+            f"没有来源 {'、'.join(unknown)}；现有：{'、'.join(known)}",
         )
     trees = draw_totals(units, n_draw, seed, workers, only=active - {SAMPLING, AREA})
     se = inventory.sampling_se * (SAMPLING in active)
@@ -546,7 +544,7 @@ def read_inventory(folder) -> dict[str, pd.DataFrame]:
     folder = Path(folder)
     missing = [name for name in ("trees.csv", "plots.csv") if not (folder / name).is_file()]
     if missing:
-        raise DataError(tr(f"{folder}: no {', '.join(missing)}", f"{folder}：缺少 {'、'.join(missing)}"))
+        raise DataError(f"{folder}: no {', '.join(missing)}", f"{folder}：缺少 {'、'.join(missing)}")
     strata = folder / "strata.csv"
     frames = {name: read_csv(folder / f"{name}.csv") for name in ("trees", "plots")}
     for frame in frames.values():
@@ -579,11 +577,9 @@ def plots_of_one_size(trees, plot_area: float) -> dict:
     lost = len(trees) if "plot_id" not in trees else int(trees["plot_id"].isna().sum())
     if lost or not plot_area > 0:
         raise DataError(
-            tr(
-                f"{lost} of {len(trees)} trees have no plot_id, plot_area is {plot_area} ha; "
-                "every tree needs its plot, and the plots an area above 0",
-                f"{len(trees)} 株中有 {lost} 株没有 plot_id，plot_area 为 {plot_area} ha；每株须有样地号，样地面积须大于 0",
-            )
+            f"{lost} of {len(trees)} trees have no plot_id, plot_area is {plot_area} ha; "
+            "every tree needs its plot, and the plots an area above 0",
+            f"{len(trees)} 株中有 {lost} 株没有 plot_id，plot_area 为 {plot_area} ha；每株须有样地号，样地面积须大于 0",
         )
     plots = pd.DataFrame({"plot_id": sorted(trees["plot_id"].unique()), "plot_area": float(plot_area)})
     return {"trees": trees, "plots": plots, "strata": None}

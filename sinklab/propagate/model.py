@@ -207,10 +207,8 @@ class Model:
         if absent or not wanted:
             known = ", ".join(fit.system.responses)
             raise DataError(
-                tr(
-                    f"{name or fit.label}: no response {', '.join(absent)}; there are: {known}",
-                    f"{name or fit.label}：没有因变量 {'、'.join(absent)}；现有：{known}",
-                )
+                f"{name or fit.label}: no response {', '.join(absent)}; there are: {known}",
+                f"{name or fit.label}：没有因变量 {'、'.join(absent)}；现有：{known}",
             )
         sampled = fit.method == "bayes" or fit.certificate.bootstrap
         alone = len(wanted) == 1 and wanted[0] in fit.residual
@@ -537,10 +535,7 @@ def levels_of(data, column, n) -> tuple[tuple[str, ...], np.ndarray]:
     if len(blank):
         shown = ", ".join(map(str, blank[:20])) + (" …" if len(blank) > 20 else "")
         raise DataError(
-            tr(
-                f"{column}: blank in {len(blank)} records: {shown}",
-                f"{column}：{len(blank)} 条记录空缺：{shown}",
-            )
+            f"{column}: blank in {len(blank)} records: {shown}", f"{column}：{len(blank)} 条记录空缺：{shown}"
         )
     labels = tuple(f"{x:g}" if isinstance(x, (float, np.floating)) else str(x) for x in found)
     return labels, codes.astype(np.int32)
@@ -551,7 +546,7 @@ def _positions(labels, wanted) -> np.ndarray:
     unknown = [name for name in labels if name not in place]
     if unknown:
         raise DataError(
-            tr(f"groups that are not expected:\n{listing(unknown)}", f"未列入的分组：\n{listing(unknown)}")
+            f"groups that are not expected:\n{listing(unknown)}", f"未列入的分组：\n{listing(unknown)}"
         )
     return np.array([place[name] for name in labels], dtype=np.int64)
 
@@ -561,10 +556,8 @@ def _check_models(by_key, found, which, column) -> None:
     absent = [f"{k} ({c})" for k, c in zip(found, counts, strict=True) if k not in by_key]
     if absent:
         raise DataError(
-            tr(
-                f"no model for {column} (rows):\n{listing(absent)}\nmodels for: {', '.join(by_key)}",
-                f"{column} 的下列取值没有模型（括号内为行数）：\n{listing(absent)}\n已有模型：{'、'.join(by_key)}",
-            )
+            f"no model for {column} (rows):\n{listing(absent)}\nmodels for: {', '.join(by_key)}",
+            f"{column} 的下列取值没有模型（括号内为行数）：\n{listing(absent)}\n已有模型：{'、'.join(by_key)}",
         )
 
 
@@ -573,10 +566,8 @@ def _check_sources(noises, factors) -> None:
     twice = sorted({t for t in titles if titles.count(t) > 1})
     if twice:
         raise DataError(
-            tr(
-                f"two sources of error are called {', '.join(twice)}; give each its own name",
-                f"误差来源重名：{'、'.join(twice)}；请使用不同的名称",
-            )
+            f"two sources of error are called {', '.join(twice)}; give each its own name",
+            f"误差来源重名：{'、'.join(twice)}；请使用不同的名称",
         )
 
 
@@ -585,10 +576,8 @@ def _check_columns(data, needed) -> None:
     missing = sorted(c for c in needed if c not in known)
     if missing:
         raise DataError(
-            tr(
-                f"columns missing: {', '.join(missing)}; found: {', '.join(map(str, known))}",
-                f"缺少列：{'、'.join(missing)}；现有：{'、'.join(map(str, known))}",
-            )
+            f"columns missing: {', '.join(missing)}; found: {', '.join(map(str, known))}",
+            f"缺少列：{'、'.join(missing)}；现有：{'、'.join(map(str, known))}",
         )
 
 
@@ -596,10 +585,8 @@ def _check_levels(factor, levels) -> None:
     absent = [level for level in levels if factor.of(level) is None]
     if absent:
         raise DataError(
-            tr(
-                f"{factor.name}: no value for {factor.by} =\n{listing(absent)}",
-                f"{factor.name}：{factor.by} 的下列水平没有取值：\n{listing(absent)}",
-            )
+            f"{factor.name}: no value for {factor.by} =\n{listing(absent)}",
+            f"{factor.name}：{factor.by} 的下列水平没有取值：\n{listing(absent)}",
         )
 
 
@@ -611,9 +598,7 @@ def _check_finite(units) -> None:
         rows = np.sort(units.order[~ok]) + 1
         shown = ", ".join(map(str, rows[:20])) + (" …" if len(rows) > 20 else "")
         raise DataError(
-            tr(
-                f"{len(rows)} records have no finite mass, weight or standard deviation (blank or impossible "
-                f"predictors?): records {shown}",
-                f"{len(rows)} 条记录的质量、权重或标准差不是有限数（自变量空缺或不可能？）：第 {shown} 条",
-            )
+            f"{len(rows)} records have no finite mass, weight or standard deviation (blank or impossible "
+            f"predictors?): records {shown}",
+            f"{len(rows)} 条记录的质量、权重或标准差不是有限数（自变量空缺或不可能？）：第 {shown} 条",
         )

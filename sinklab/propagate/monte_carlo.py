@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sinklab.language import DataError, tr
+from sinklab.language import DataError
 from sinklab.propagate.model import PARAMETERS, RESIDUAL, Model, Units, shared_normals, stream
 
 #: Rows and draws that are computed at once; part of the address of an error, so changing them changes digits.
@@ -182,17 +182,13 @@ def draw_totals(units: Units, n_draw: int, seed: int, workers=1, only=None) -> n
         The same for any number and kind of workers; the first draws are the same for any ``n_draw``.
     """
     if n_draw < 2:
-        raise DataError(
-            tr(f"n_draw must be at least 2, found {n_draw}", f"抽样次数至少为 2，而不是 {n_draw}")
-        )
+        raise DataError(f"n_draw must be at least 2, found {n_draw}", f"抽样次数至少为 2，而不是 {n_draw}")
     active = set(units.sources) if only is None else set(only)
     unknown = sorted(active - set(units.sources))
     if unknown:
         raise DataError(
-            tr(
-                f"no source of error {', '.join(unknown)}; there are: {', '.join(units.sources)}",
-                f"没有误差来源 {'、'.join(unknown)}；现有：{'、'.join(units.sources)}",
-            )
+            f"no source of error {', '.join(unknown)}; there are: {', '.join(units.sources)}",
+            f"没有误差来源 {'、'.join(unknown)}；现有：{'、'.join(units.sources)}",
         )
     # Whole tiles are drawn and the last draws dropped, so that no draw depends on how many follow.
     whole = -(-n_draw // DRAWS) * DRAWS
@@ -423,10 +419,8 @@ def stratified_mean(means, sds, n_plots, weights, level: float = 0.9) -> tuple[f
     means, sds, n, w = (np.asarray(x, float) for x in (means, sds, n_plots, weights))
     if not np.isclose(w.sum(), 1) or (n < 1).any() or n.sum() <= len(n):
         raise DataError(
-            tr(
-                f"weights must add up to 1 (found {w.sum():g}) and plots outnumber strata ({n.sum():g}, {len(n)})",
-                f"权重之和应为 1（实为 {w.sum():g}），样地数应多于层数（{n.sum():g}，{len(n)}）",
-            )
+            f"weights must add up to 1 (found {w.sum():g}) and plots outnumber strata ({n.sum():g}, {len(n)})",
+            f"权重之和应为 1（实为 {w.sum():g}），样地数应多于层数（{n.sum():g}，{len(n)}）",
         )
     mean = float(w @ means)
     half = float(stats.t.ppf(0.5 + level / 2, n.sum() - len(n)) * np.sqrt(np.sum(w**2 * sds**2 / n)))

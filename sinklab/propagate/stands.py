@@ -120,19 +120,15 @@ def prepare(frame, stand_id: str = "", area: str = "", overlap: str = "first") -
     """
     if overlap not in OVERLAPS:
         raise DataError(
-            tr(
-                f"overlap must be one of {OVERLAPS}, found {overlap!r}",
-                f"overlap 应为 {OVERLAPS} 之一，而不是 {overlap!r}",
-            )
+            f"overlap must be one of {OVERLAPS}, found {overlap!r}",
+            f"overlap 应为 {OVERLAPS} 之一，而不是 {overlap!r}",
         )
     require_columns(frame, filter(None, (stand_id, area)))
     mapped = hasattr(frame, "geometry") and hasattr(frame, "crs")
     if not mapped and not area:
         raise DataError(
-            tr(
-                "the stands have no geometry; name the column that holds their area in hectares (area)",
-                "小班没有几何图形；请指明面积列（area，单位：公顷）",
-            )
+            "the stands have no geometry; name the column that holds their area in hectares (area)",
+            "小班没有几何图形；请指明面积列（area，单位：公顷）",
         )
     frame = frame.reset_index(drop=True)
     ids = frame[stand_id].astype("str") if stand_id else pd.Series(np.arange(1, len(frame) + 1).astype(str))
@@ -158,7 +154,7 @@ def require_columns(frame, wanted) -> None:
     if missing:
         known = ", ".join(map(str, frame.columns))
         raise DataError(
-            tr(f"no column {', '.join(missing)}; found {known}", f"没有列 {'、'.join(missing)}；现有 {known}")
+            f"no column {', '.join(missing)}; found {known}", f"没有列 {'、'.join(missing)}；现有 {known}"
         )
 
 
@@ -369,9 +365,7 @@ def _automatic(tables) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for table in tables:
         if not table.models:
-            raise TableError(
-                tr(f"{table.ref}: no model, only values", f"{table.ref}：没有模型，只有标量参数")
-            )
+            raise TableError(f"{table.ref}: no model, only values", f"{table.ref}：没有模型，只有标量参数")
         frame = table.frames["models"]
         for i, row in enumerate(frame.to_dict("records")):
             if row["group_column"]:

@@ -288,7 +288,7 @@ def stock(
     frame = stands.frame
     require_columns(frame, (measured or species, *by, *(effects or ())))
     if missing not in MISSING:
-        raise DataError(tr(f"missing must be one of {MISSING}", f"missing 应为 {MISSING} 之一"))
+        raise DataError(f"missing must be one of {MISSING}", f"missing 应为 {MISSING} 之一")
     if measured:
         labels = pd.Series(measured, index=frame.index)
         models, chosen = _as_measured(measured)
@@ -468,10 +468,8 @@ def _columns(frame, used, labels, models, group, predictor_sd) -> dict:
     if unknown:
         known = ", ".join(sorted(needed))
         raise DataError(
-            tr(
-                f"no predictor {', '.join(unknown)}; there are {known}",
-                f"没有自变量 {'、'.join(unknown)}；现有 {known}",
-            )
+            f"no predictor {', '.join(unknown)}; there are {known}",
+            f"没有自变量 {'、'.join(unknown)}；现有 {known}",
         )
     return data
 

@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from sinklab.language import TableError, tr
+from sinklab.language import TableError
 
 #: Share of its standard error that a prediction may move by rounding.
 FRACTION = 0.1
@@ -74,7 +74,7 @@ def guard(result, fraction: float = FRACTION) -> Printed:
     """
     if not fraction > 0:
         raise TableError(
-            tr(f"fraction {fraction}; expected a number above 0", f"比例 {fraction} 无效；应为大于 0 的数")
+            f"fraction {fraction}; expected a number above 0", f"比例 {fraction} 无效；应为大于 0 的数"
         )
     test = _Test(result)
     start = np.array([_by_error(v, s) for v, s in zip(test.values, test.se, strict=True)])
@@ -88,10 +88,8 @@ def guard(result, fraction: float = FRACTION) -> Printed:
         share[decimals >= most] = 0.0
         if not share.any():
             raise TableError(
-                tr(
-                    f"{response}: {MOST_DIGITS} digits move the prediction by {worst:.3g} standard errors",
-                    f"{response}：保留 {MOST_DIGITS} 位有效数字时预测值仍偏移 {worst:.3g} 倍标准误",
-                )
+                f"{response}: {MOST_DIGITS} digits move the prediction by {worst:.3g} standard errors",
+                f"{response}：保留 {MOST_DIGITS} 位有效数字时预测值仍偏移 {worst:.3g} 倍标准误",
             )
         decimals[np.argmax(share)] += 1
     numbers = pd.DataFrame(

@@ -165,10 +165,8 @@ def _known_components(components: dict[str, str]) -> dict[str, str]:
     unknown = [f"{r}: {c}" for r, c in components.items() if c not in vocabulary.components()]
     if unknown:
         raise TableError(
-            tr(
-                f"components not in data/vocabulary/components.csv: {', '.join(unknown)}",
-                f"data/vocabulary/components.csv 中没有的组分：{'、'.join(unknown)}",
-            )
+            f"components not in data/vocabulary/components.csv: {', '.join(unknown)}",
+            f"data/vocabulary/components.csv 中没有的组分：{'、'.join(unknown)}",
         )
     return components
 
@@ -323,9 +321,7 @@ def complete_values(values: pd.DataFrame, wanted: str, source: dict) -> pd.DataF
         rows = frame.index[frame[column] == ""] + 1
         if len(rows):
             where = ", ".join(map(str, rows))
-            raise TableError(
-                tr(f"values: rows {where} have no {column}", f"values：第 {where} 行缺少 {column}")
-            )
+            raise TableError(f"values: rows {where} have no {column}", f"values：第 {where} 行缺少 {column}")
     return frame
 
 
@@ -434,11 +430,9 @@ def _check_names(system, names) -> None:
     surplus = sorted(names - set(system.parameters))
     if absent or surplus:
         raise TableError(
-            tr(
-                f"coefficients and equations differ; without a value: {', '.join(absent) or '–'}; "
-                f"not in any equation: {', '.join(surplus) or '–'}",
-                f"系数与方程不一致；缺少取值：{'、'.join(absent) or '无'}；方程中没有：{'、'.join(surplus) or '无'}",
-            )
+            f"coefficients and equations differ; without a value: {', '.join(absent) or '–'}; "
+            f"not in any equation: {', '.join(surplus) or '–'}",
+            f"系数与方程不一致；缺少取值：{'、'.join(absent) or '无'}；方程中没有：{'、'.join(surplus) or '无'}",
         )
 
 

@@ -66,10 +66,8 @@ def to_csv(name: str, frame: pd.DataFrame) -> bytes:
     if unknown:
         expected = ", ".join(names)
         raise TableError(
-            tr(
-                f"{name}.csv: unknown columns {', '.join(unknown)}; expected {expected}",
-                f"{name}.csv：未知的列 {'、'.join(unknown)}；应为 {expected}",
-            )
+            f"{name}.csv: unknown columns {', '.join(unknown)}; expected {expected}",
+            f"{name}.csv：未知的列 {'、'.join(unknown)}；应为 {expected}",
         )
     problems: list[str] = []
     columns = []
@@ -161,10 +159,8 @@ def from_csv(name: str, content: bytes) -> pd.DataFrame:
     header = rows[0] if rows else []
     if header != names:
         raise TableError(
-            tr(
-                f"{name}.csv: columns {', '.join(header)}; expected {', '.join(names)}",
-                f"{name}.csv：列为 {'、'.join(header)}；应为 {'、'.join(names)}",
-            )
+            f"{name}.csv: columns {', '.join(header)}; expected {', '.join(names)}",
+            f"{name}.csv：列为 {'、'.join(header)}；应为 {'、'.join(names)}",
         )
     problems = [
         tr(
@@ -334,10 +330,8 @@ def _refuse_frozen(folder) -> None:
         return
     if status in FROZEN:
         raise TableError(
-            tr(
-                f"{folder}: this version is {status} and holds other numbers; write a new version",
-                f"{folder}：该版本状态为 {status}，且数值不同；请使用新的版本号",
-            )
+            f"{folder}: this version is {status} and holds other numbers; write a new version",
+            f"{folder}：该版本状态为 {status}，且数值不同；请使用新的版本号",
         )
 
 
@@ -352,10 +346,8 @@ def read_descriptor(folder: Path) -> dict:
     path = folder / DESCRIPTOR
     if not path.is_file():
         raise TableError(
-            tr(
-                f"{folder}: no table here ({DESCRIPTOR} is absent)",
-                f"{folder}：此处没有参数表（缺少 {DESCRIPTOR}）",
-            )
+            f"{folder}: no table here ({DESCRIPTOR} is absent)",
+            f"{folder}：此处没有参数表（缺少 {DESCRIPTOR}）",
         )
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -363,17 +355,13 @@ def read_descriptor(folder: Path) -> dict:
         resources = [(str(r["name"]), str(r["path"])) for r in found["resources"]]
     except (ValueError, KeyError, TypeError) as error:
         raise TableError(
-            tr(
-                f"{path}: not the description of a sinklab table ({error!r})",
-                f"{path}：不是 sinklab 参数表的描述文件（{error!r}）",
-            )
+            f"{path}: not the description of a sinklab table ({error!r})",
+            f"{path}：不是 sinklab 参数表的描述文件（{error!r}）",
         ) from None
     if layout != SCHEMA_VERSION:
         raise TableError(
-            tr(
-                f"{path}: layout version {layout}; this sinklab reads {SCHEMA_VERSION}",
-                f"{path}：格式版本为 {layout}；当前 sinklab 只能读取 {SCHEMA_VERSION}",
-            )
+            f"{path}: layout version {layout}; this sinklab reads {SCHEMA_VERSION}",
+            f"{path}：格式版本为 {layout}；当前 sinklab 只能读取 {SCHEMA_VERSION}",
         )
     # Only the files of the layout are opened, whatever path a description names.
     known = {name: f"{name}.csv" for name in FILES} | {name: spec[0] for name, spec in BINARY.items()}
@@ -381,10 +369,8 @@ def read_descriptor(folder: Path) -> dict:
     if odd:
         expected = ", ".join(known.values())
         raise TableError(
-            tr(
-                f"{path}: unknown files {', '.join(odd)}; expected some of {expected}",
-                f"{path}：未知的文件 {'、'.join(odd)}；应为 {expected} 中的文件",
-            )
+            f"{path}: unknown files {', '.join(odd)}; expected some of {expected}",
+            f"{path}：未知的文件 {'、'.join(odd)}；应为 {expected} 中的文件",
         )
     present = {name for name, _ in resources}
     needed = {"checks", "provenance"} | (
@@ -393,7 +379,8 @@ def read_descriptor(folder: Path) -> dict:
     if needed - present:
         absent = ", ".join(known[name] for name in sorted(needed - present))
         raise TableError(
-            tr(f"{path}: does not list {absent}", f"{path}：未列出 {absent}"),
+            f"{path}: does not list {absent}",
+            f"{path}：未列出 {absent}",
         )
     return found
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from sinklab import paths
-from sinklab.language import TableError, plain, tr
+from sinklab.language import TableError, plain
 from sinklab.results.fit_result import FitResult
 from sinklab.tables.schema import SCHEMA_VERSION
 
@@ -89,10 +89,8 @@ def _fields(kind, content) -> dict:
     if wanted != found:
         missing, unknown = (", ".join(sorted(x)) or "–" for x in (wanted - found, found - wanted))
         raise TableError(
-            tr(
-                f"provenance.json: missing {missing}; not known {unknown}",
-                f"provenance.json：缺少 {missing}；未知 {unknown}",
-            )
+            f"provenance.json: missing {missing}; not known {unknown}",
+            f"provenance.json：缺少 {missing}；未知 {unknown}",
         )
     return content
 
@@ -109,11 +107,9 @@ def origin_of(fit, source=None) -> dict:
     found = dict(carried or {}) | {k: v for k, v in fit.source.items() if v is not None} | (source or {})
     if not name_of(found):
         raise TableError(
-            tr(
-                f"{fit.label or fit.system.responses[0]}: nothing says where the data come from; "
-                'give source={"name": …, "origin": …}',
-                f"{fit.label or fit.system.responses[0]}：没有说明数据来源；请给出 source={{'name': …, 'origin': …}}",
-            )
+            f"{fit.label or fit.system.responses[0]}: nothing says where the data come from; "
+            'give source={"name": …, "origin": …}',
+            f"{fit.label or fit.system.responses[0]}：没有说明数据来源；请给出 source={{'name': …, 'origin': …}}",
         )
     return found
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sinklab.data import vocabulary
-from sinklab.language import TableError, tr
+from sinklab.language import TableError
 
 #: From the weakest to the strongest; a table is as good as its weakest row.
 STATUSES = ("demonstration", "draft", "reviewed", "published")
@@ -32,20 +32,16 @@ def check_table_id(table_id: str) -> str:
     """
     if not isinstance(table_id, str) or not _TABLE_ID.fullmatch(table_id) or len(table_id) > 80:
         raise TableError(
-            tr(
-                f"table id {table_id!r}; expected <response>_<system>_<group> in lower-case letters, digits "
-                "and _, such as agb_forest_cunninghamia",
-                f"表号 {table_id!r} 不合规；应为 <因变量>_<系统>_<分组>，只用小写字母、数字和 _，"
-                "例如 agb_forest_cunninghamia",
-            )
+            f"table id {table_id!r}; expected <response>_<system>_<group> in lower-case letters, digits "
+            "and _, such as agb_forest_cunninghamia",
+            f"表号 {table_id!r} 不合规；应为 <因变量>_<系统>_<分组>，只用小写字母、数字和 _，"
+            "例如 agb_forest_cunninghamia",
         )
     if not system_of(table_id):
         known = vocabulary.ecosystems()
         raise TableError(
-            tr(
-                f"table id {table_id!r} names no ecosystem of data/vocabulary/systems.csv; known: {', '.join(known)}",
-                f"表号 {table_id!r} 未含 data/vocabulary/systems.csv 中的生态系统；已有：{'、'.join(known)}",
-            )
+            f"table id {table_id!r} names no ecosystem of data/vocabulary/systems.csv; known: {', '.join(known)}",
+            f"表号 {table_id!r} 未含 data/vocabulary/systems.csv 中的生态系统；已有：{'、'.join(known)}",
         )
     return table_id
 
@@ -59,10 +55,8 @@ def check_version(text: str) -> str:
     """
     if not isinstance(text, str) or not _VERSION.fullmatch(text):
         raise TableError(
-            tr(
-                f"table version {text!r}; expected major.minor.patch such as 1.0.0",
-                f"表的版本号 {text!r} 不合规；应为 主.次.修订，例如 1.0.0",
-            )
+            f"table version {text!r}; expected major.minor.patch such as 1.0.0",
+            f"表的版本号 {text!r} 不合规；应为 主.次.修订，例如 1.0.0",
         )
     return text
 
@@ -82,7 +76,7 @@ def check_status(status: str) -> str:
     if status not in STATUSES:
         known = ", ".join(STATUSES)
         raise TableError(
-            tr(f"status {status!r}; expected one of {known}", f"状态 {status!r} 无效；应为 {known} 之一")
+            f"status {status!r}; expected one of {known}", f"状态 {status!r} 无效；应为 {known} 之一"
         )
     return status
 

@@ -197,10 +197,8 @@ class Table:
             package.write_folder(folder, self.frames, self.provenance, self.description())
         except OSError as error:
             raise TableError(
-                tr(
-                    f"{folder}: cannot be written ({error}); is a file of it open in a spreadsheet?",
-                    f"{folder}：无法写入（{error}）；是否有文件正在电子表格中打开？",
-                )
+                f"{folder}: cannot be written ({error}); is a file of it open in a spreadsheet?",
+                f"{folder}：无法写入（{error}）；是否有文件正在电子表格中打开？",
             ) from error
         return folder
 
@@ -339,10 +337,8 @@ def _choose_model(models, key, ref: str) -> int:
     """Position of the model with an id or label; of the only model when ``key`` is None."""
     if models is None:
         raise TableError(
-            tr(
-                f"{ref}: the table holds values but no model; use values.csv",
-                f"{ref}：该表只有标量参数，没有模型；请使用 values.csv",
-            )
+            f"{ref}: the table holds values but no model; use values.csv",
+            f"{ref}：该表只有标量参数，没有模型；请使用 values.csv",
         )
     rows = zip(models["model_id"], models["label"], strict=True)
     labels = ", ".join(i if name in ("", i) else f"{i} ({name})" for i, name in rows)
@@ -350,17 +346,15 @@ def _choose_model(models, key, ref: str) -> int:
         if len(models) == 1:
             return 0
         raise TableError(
-            tr(
-                f"{ref}: {len(models)} models; choose one with model=: {labels}",
-                f"{ref}：有 {len(models)} 个模型；请用 model= 选择：{labels}",
-            )
+            f"{ref}: {len(models)} models; choose one with model=: {labels}",
+            f"{ref}：有 {len(models)} 个模型；请用 model= 选择：{labels}",
         )
     for column in ("model_id", "label", "label_zh"):
         hits = [i for i, name in enumerate(models[column]) if name == key]
         if hits:
             return hits[0]
     raise TableError(
-        tr(f"{ref}: no model {key!r}; there are: {labels}", f"{ref}：没有模型 {key!r}；现有：{labels}")
+        f"{ref}: no model {key!r}; there are: {labels}", f"{ref}：没有模型 {key!r}；现有：{labels}"
     )
 
 
@@ -368,20 +362,16 @@ def _predict_by_group(fits, models, column, data, ref, **options) -> pd.DataFram
     """Predict each row with the model of its group; levels without a model are refused, all at once."""
     if column not in data:
         raise TableError(
-            tr(
-                f"{ref} has one model per {column}; the data have no such column (or choose one with model=)",
-                f"{ref} 按 {column} 分别建模；数据中没有该列（也可用 model= 指定模型）",
-            )
+            f"{ref} has one model per {column}; the data have no such column (or choose one with model=)",
+            f"{ref} 按 {column} 分别建模；数据中没有该列（也可用 model= 指定模型）",
         )
     chosen = _positions(data[column], models)
     if chosen.isna().any():
         unknown = ", ".join(sorted({str(level) for level in data[column][chosen.isna().to_numpy()]}))
         known = ", ".join(models["group_level"])
         raise TableError(
-            tr(
-                f"{ref}: no model for {column} = {unknown}; there are: {known}",
-                f"{ref}：没有适用于 {column} = {unknown} 的模型；现有：{known}",
-            )
+            f"{ref}: no model for {column} = {unknown}; there are: {known}",
+            f"{ref}：没有适用于 {column} = {unknown} 的模型；现有：{known}",
         )
     row = np.arange(len(data))
     parts = []
@@ -424,10 +414,8 @@ def _find_number(frames, name, column, model, ref):
     row, wanted = hits[0]
     if wanted not in row:
         raise TableError(
-            tr(
-                f"{ref}: {name} has no column {column!r}; there are: {', '.join(row)}",
-                f"{ref}：{name} 没有列 {column!r}；现有：{'、'.join(row)}",
-            )
+            f"{ref}: {name} has no column {column!r}; there are: {', '.join(row)}",
+            f"{ref}：{name} 没有列 {column!r}；现有：{'、'.join(row)}",
         )
     return row[wanted]
 
@@ -516,18 +504,14 @@ def resolve(ref, root=None) -> Path:
         shown = paths.relative(base) if base.is_relative_to(paths.root()) else base
         near = ", ".join(get_close_matches(table_id, ids, n=3) or ids[:10]) or "–"
         raise TableError(
-            tr(
-                f"{shown}: no table {table_id}; there are: {near}",
-                f"{shown}：没有参数表 {table_id}；现有：{near}",
-            )
+            f"{shown}: no table {table_id}; there are: {near}",
+            f"{shown}：没有参数表 {table_id}；现有：{near}",
         )
     if version and version not in known:
         there = ", ".join(known)
         raise TableError(
-            tr(
-                f"{table_id}: no version {version}; there are: {there}",
-                f"{table_id}：没有版本 {version}；现有：{there}",
-            )
+            f"{table_id}: no version {version}; there are: {there}",
+            f"{table_id}：没有版本 {version}；现有：{there}",
         )
     return folder / (version or known[-1])
 
