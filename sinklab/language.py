@@ -89,6 +89,14 @@ class DraftError(SinklabError):
     """A draft cannot be rendered, or cites a number that may not be cited."""
 
 
+class Notes(list):
+    """Lines that a person will read."""
+
+    def add(self, en: str, zh: str) -> None:
+        """Append a line in the reader's language."""
+        self.append(tr(en, zh))
+
+
 def listing(problems, limit: int = 20) -> str:
     """Join problems into one message, one per line, counting those beyond ``limit``.
 

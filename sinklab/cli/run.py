@@ -174,7 +174,8 @@ def write_workspace(place, system: str):
     if path.exists():
         return path
     widgets, data, known = [], {}, vocabulary.ecosystem(system)
-    for name in (*(f"{notebook}.ipynb" for notebook in known.notebooks), f"batches/{known.batch}.yml"):
+    files = [f"{notebook}.ipynb" for notebook in known.notebooks]
+    for name in [*files, f"batches/{known.batch}.yml"] if known.batch else files:
         kind = "notebook" if name.endswith(".ipynb") else "editor"
         key = f"{kind}:notebooks/{name}"
         widgets.append(key)

@@ -6,6 +6,7 @@ The limits are the vocabulary's, the thresholds those of ``data/rules/data_check
 converted on its own, and what is changed is written into ``corrections.csv`` by a person.
 """
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -331,7 +332,7 @@ def _span_text(here, span, unit, dbh) -> str:
     return tr(f"{text} at dbh = {dbh:.4g} cm", f"{text}（胸径 {dbh:.4g} cm 时）")
 
 
-def height_curve(dbh, height):
+def height_curve(dbh: np.ndarray, height: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Näslund curve ``H = 1.3 + D²/(a + b D)²`` that a few wrong trees do not pull away.
 
     Parameters
@@ -351,7 +352,7 @@ def height_curve(dbh, height):
     return lambda d: BREAST + (d / np.maximum(slope[0] + slope[1] * d, 1e-3)) ** 2
 
 
-def log_curve(dbh, mass):
+def log_curve(dbh: np.ndarray, mass: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Robust curve ``ln W = a + b ln D + c (ln D)²``; returns a callable of D [cm]."""
     x = np.log(dbh)
     centre = x.mean()
@@ -421,7 +422,7 @@ MASS_UNITS = ("kg", "t/ha")
 WITHOUT_COMPONENT = ("fresh_mass", "understory_density", "litter_density")
 
 
-def check(target) -> list[Problem]:
+def check(target: str | Path) -> list[Problem]:
     """Find every problem of a study, an open data set or a CSV file.
 
     Parameters
@@ -457,7 +458,7 @@ def check(target) -> list[Problem]:
     )
 
 
-def check_study(study_id) -> list[Problem]:
+def check_study(study_id: str | Path) -> list[Problem]:
     """Find every problem of a study: its four files, then its values."""
     found = inspect(catalogue.study_folder(study_id))
     problems = list(found.problems) + _components(found)
@@ -467,7 +468,7 @@ def check_study(study_id) -> list[Problem]:
     return problems + check_frame(found.frame, found.name("data.csv"), labels)
 
 
-def check_frame(frame, file: str, labels=None) -> list[Problem]:
+def check_frame(frame: pd.DataFrame, file: str, labels: Mapping[str, str] | None = None) -> list[Problem]:
     """Check the values of a frame in vocabulary names and units.
 
     Parameters

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sinklab import paths
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, Notes, listing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,26 +76,24 @@ def read_rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
     rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter)]
     numbered = [(i, row) for i, row in enumerate(rows, start=1) if any(row)]
     header, records = numbered[0][1], numbered[1:]
-    problems = []
+    problems = Notes()
     repeated = sorted({name for name in header if header.count(name) > 1 and name})
     if repeated:
         names = ", ".join(repeated)
-        problems.append(tr(f"column names used twice: {names}", f"列名重复：{names}"))
+        problems.add(f"column names used twice: {names}", f"列名重复：{names}")
     for position, name in enumerate(header, start=1):
         if not name and any(len(row) >= position and row[position - 1] for _, row in records):
-            problems.append(
-                tr(f"column {position} holds values but has no name", f"第 {position} 列有数据但没有列名")
+            problems.add(
+                f"column {position} holds values but has no name", f"第 {position} 列有数据但没有列名"
             )
     for line, row in records:
         if len(row) > len(header) and any(row[len(header) :]):
-            problems.append(
-                tr(
-                    f"line {line}: {len(row)} cells; expected {len(header)} as in the header",
-                    f"第 {line} 行：{len(row)} 个单元格；应与表头一致为 {len(header)} 个",
-                )
+            problems.add(
+                f"line {line}: {len(row)} cells; expected {len(header)} as in the header",
+                f"第 {line} 行：{len(row)} 个单元格；应与表头一致为 {len(header)} 个",
             )
     if not records:
-        problems.append(tr("no record below the header", "表头下没有记录"))
+        problems.add("no record below the header", "表头下没有记录")
     if problems:
         raise DataError(f"{path}: {listing(problems)}")
     width = len(header)
@@ -124,7 +122,7 @@ def to_numbers(cells: Sequence[str], name: str, where: str) -> np.ndarray:
         Text, or a number that is not finite, with record numbers.
     """
     values = np.full(len(cells), np.nan)
-    problems = []
+    problems = Notes()
     for i, cell in enumerate(cells):
         if cell in MISSING:
             continue
@@ -132,14 +130,12 @@ def to_numbers(cells: Sequence[str], name: str, where: str) -> np.ndarray:
         try:
             number = float(text) if text.casefold() not in NOT_FINITE else np.inf
         except ValueError:
-            problems.append(tr(f"record {i + 1}: {name} = {cell!r}", f"第 {i + 1} 条记录：{name} = {cell!r}"))
+            problems.add(f"record {i + 1}: {name} = {cell!r}", f"第 {i + 1} 条记录：{name} = {cell!r}")
             continue
         if not np.isfinite(number):
-            problems.append(
-                tr(
-                    f"record {i + 1}: {name} = {cell!r} (not finite)",
-                    f"第 {i + 1} 条记录：{name} = {cell!r}（非有限值）",
-                )
+            problems.add(
+                f"record {i + 1}: {name} = {cell!r} (not finite)",
+                f"第 {i + 1} 条记录：{name} = {cell!r}（非有限值）",
             )
             continue
         values[i] = number

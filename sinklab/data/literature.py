@@ -7,13 +7,14 @@ file and left out of :func:`load`, counted.
 """
 
 from functools import lru_cache
+from typing import Any
 
 import pandas as pd
 
 from sinklab import paths
 from sinklab.data import vocabulary
 from sinklab.data.files import read_csv
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, Notes, listing
 
 SPREAD_KINDS = ("sd", "se", "range", "unknown", "none")
 #: Columns that describe a row; every other column must be a variable or its spread.
@@ -39,7 +40,7 @@ def citation(source_id: str) -> str:
     return ". ".join(part.strip(" .") for part in (head, row["title"], tail, doi) if part) + "."
 
 
-def cited(rows) -> dict:
+def cited(rows: pd.DataFrame) -> dict[str, Any]:
     """What printed rows are taken from: ``citation``, ``licence`` and ``references`` (id and citation)."""
     used = sorted(rows["source_id"].unique())
     references = {source: citation(source) for source in used}
@@ -71,15 +72,17 @@ def load(name: str) -> pd.DataFrame:
     """
     file = paths.data("literature", f"{name}.csv")
     frame = read_csv(file)
-    problems = _columns(frame) + _keys(frame) + _values(frame)
+    measured = [
+        c for c in frame if c not in ABOUT and vocabulary.is_variable(c) and vocabulary.variable(c).numeric
+    ]
+    problems = _columns(frame) + _keys(frame)
+    problems += [line for column in measured for line in vocabulary.suspect(frame[column], column)]
     if problems:
         raise DataError(f"{paths.relative(file)}: {listing(problems)}")
     ok = frame["check"] == "ok"
-    notes = []
+    notes = Notes()
     for reason, rows in frame[~ok].groupby("check", sort=True).groups.items():
-        notes.append(
-            tr(f"{len(rows)} rows left out of the file: {reason}", f"未采用的 {len(rows)} 行：{reason}")
-        )
+        notes.add(f"{len(rows)} rows left out of the file: {reason}", f"未采用的 {len(rows)} 行：{reason}")
     chosen = frame[ok]
     chosen.attrs["notes"] = notes
     chosen.attrs["source"] = {
@@ -93,16 +96,13 @@ def load(name: str) -> pd.DataFrame:
 
 
 def _columns(frame) -> list[str]:
-    problems = []
+    problems = Notes()
     for column in frame.columns:
         base = column.removesuffix("_spread")
         if column in ABOUT or vocabulary.is_variable(base):
             continue
-        problems.append(
-            tr(
-                f"column {column} is neither a variable nor a description",
-                f"列 {column} 既不是变量也不是说明列",
-            )
+        problems.add(
+            f"column {column} is neither a variable nor a description", f"列 {column} 既不是变量也不是说明列"
         )
     return problems
 
@@ -115,33 +115,13 @@ def _keys(frame) -> list[str]:
         "component": set(vocabulary.components()),
         "spread_kind": set(SPREAD_KINDS),
     }
-    problems = []
+    problems = Notes()
     for column, allowed in known.items():
         if column in frame:
             for i in frame.index[~frame[column].isin(allowed)]:
                 value = frame.loc[i, column]
-                problems.append(
-                    tr(
-                        f"record {i + 1}: {column} = {value!r} is not known",
-                        f"第 {i + 1} 条记录：{column} = {value!r} 未知",
-                    )
+                problems.add(
+                    f"record {i + 1}: {column} = {value!r} is not known",
+                    f"第 {i + 1} 条记录：{column} = {value!r} 未知",
                 )
-    return problems
-
-
-def _values(frame) -> list[str]:
-    problems = []
-    for column in frame.columns:
-        variable = vocabulary.variables().get(column)
-        if variable is None or not variable.numeric or column in ABOUT:
-            continue
-        values = frame[column].astype(float)
-        wrong = values[(values < variable.minimum) | (values > variable.maximum)]
-        problems += [
-            tr(
-                f"record {i + 1}: {column} = {v:g}; expected {variable.minimum:g}–{variable.maximum:g} {variable.unit}",
-                f"第 {i + 1} 条记录：{column} = {v:g}；应为 {variable.minimum:g}～{variable.maximum:g} {variable.unit}",
-            )
-            for i, v in wrong.items()
-        ]
     return problems

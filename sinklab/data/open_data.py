@@ -17,7 +17,7 @@ import pandas as pd
 
 from sinklab import paths
 from sinklab.data import catalogue, files, literature, studies, vocabulary
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, Notes, listing, tr
 
 
 def load(spec: str, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -61,13 +61,11 @@ def load(spec: str, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
         # Only what is printed in the rows that are left.
         source |= literature.cited(chosen)
     chosen.attrs["source"] = source | {"spec": spec, "where": dict(where or {})}
-    notes = list(frame.attrs.get("notes") or [])
+    notes = Notes(frame.attrs.get("notes") or [])
     if where:
-        notes.append(
-            tr(
-                f"where: {len(chosen)} of {len(frame)} records kept",
-                f"where：保留 {len(frame)} 条中的 {len(chosen)} 条",
-            )
+        notes.add(
+            f"where: {len(chosen)} of {len(frame)} records kept",
+            f"where：保留 {len(frame)} 条中的 {len(chosen)} 条",
         )
     chosen.attrs["notes"] = notes
     return chosen
@@ -191,7 +189,7 @@ def read_open(name: str) -> pd.DataFrame:
     """
     entry = catalogue.entry(name)
     path, *others = catalogue.entry_files(name)
-    notes = []
+    notes = Notes()
     raw = _raw(path, notes)
     for item, other in zip(entry.get("joins", ()), others, strict=True):
         raw = _join(raw, _raw(other, notes), item["keys"], other)
@@ -221,11 +219,9 @@ def read_open(name: str) -> pd.DataFrame:
     }
     changed = [item["path"] for item in entry["files"] if digests[item["path"]] != item["sha256"]]
     if changed:
-        notes.append(
-            tr(
-                f"{', '.join(changed)} differs from the file described in data/open.yml (SHA-256)",
-                f"{'、'.join(changed)} 与 data/open.yml 所述文件不同（SHA-256）",
-            )
+        notes.add(
+            f"{', '.join(changed)} differs from the file described in data/open.yml (SHA-256)",
+            f"{'、'.join(changed)} 与 data/open.yml 所述文件不同（SHA-256）",
         )
     frame.attrs["notes"] = notes
     frame.attrs["source"] = {
@@ -249,9 +245,7 @@ def _raw(path, notes) -> pd.DataFrame:
     for before, after in zip(rows[0], header, strict=True):
         if before.strip() != after:
             text = f"{before!r} → {after!r}"
-            notes.append(
-                tr(f"header {text}: letters of another alphabet", f"表头 {text}：含其他字母表的字母")
-            )
+            notes.add(f"header {text}: letters of another alphabet", f"表头 {text}：含其他字母表的字母")
     lengths = [f"{i + 1}: {len(row)}" for i, row in enumerate(rows) if len(row) != len(header)]
     if lengths:
         raise DataError(
@@ -300,18 +294,17 @@ def _species(labels, notes) -> dict:
         (unnamed, "records name a genus only, or nothing: species blank", "条记录只有属名或无名称：树种留空"),
     ):
         if count:
-            notes.append(tr(f"{count} {en}", f"{count} {zh}"))
+            notes.add(f"{count} {en}", f"{count} {zh}")
     return {"species": species, "genus": genus, "species_id": species.map(keys).astype("str")}
 
 
 def _column(cells, variable, item, notes) -> pd.Series:
     blank_only = int(sum(bool(cell) and not cell.strip() for cell in cells))
     if blank_only:
-        text = tr(
+        notes.add(
             f"{item['column']}: {blank_only} cells hold only a blank, read as missing",
             f"{item['column']}：{blank_only} 个单元格只有空格，按缺失处理",
         )
-        notes.append(text)
     cells = cells.str.strip()
     cells = cells.mask(cells.isin(files.MISSING))
     if "unit" not in item:
@@ -322,11 +315,9 @@ def _column(cells, variable, item, notes) -> pd.Series:
     text = cells[values.isna() & cells.notna()]
     if len(text):
         kinds = ", ".join(f"{cell} ({count})" for cell, count in Counter(text).most_common(8))
-        notes.append(
-            tr(
-                f"{item['column']}: {len(text)} cells hold text, set to missing: {kinds}",
-                f"{item['column']}：{len(text)} 个单元格为文字，设为缺失：{kinds}",
-            )
+        notes.add(
+            f"{item['column']}: {len(text)} cells hold text, set to missing: {kinds}",
+            f"{item['column']}：{len(text)} 个单元格为文字，设为缺失：{kinds}",
         )
     known = vocabulary.variable(item.get("as", variable))
     values = pd.Series(vocabulary.convert(values.to_numpy(), item["unit"], known.unit), index=cells.index)
@@ -334,11 +325,9 @@ def _column(cells, variable, item, notes) -> pd.Series:
     impossible = (values <= 0) if (known.minimum or 0) > 0 else (values < (known.minimum or 0))
     if known.role != "position" and impossible.any():
         count = int(impossible.sum())
-        notes.append(
-            tr(
-                f"{item['column']}: {count} values at or below zero set to missing",
-                f"{item['column']}：{count} 个不大于零的值设为缺失",
-            )
+        notes.add(
+            f"{item['column']}: {count} values at or below zero set to missing",
+            f"{item['column']}：{count} 个不大于零的值设为缺失",
         )
         values = values.mask(impossible)
     return values
@@ -359,11 +348,9 @@ def _diameter_height(frame, raw, rule, notes) -> None:
         _set_aside(frame, away, "", f"{rule['column']} < {rule['minimum']} m / > {rule['maximum']} m", notes)
         unknown = int((frame["dbh"].notna() & height.isna()).sum())
         if unknown:
-            notes.append(
-                tr(
-                    f"{unknown} dbh values kept although {rule['column']} is blank",
-                    f"{unknown} 个胸径未注明量测高度（{rule['column']} 为空），予以保留",
-                )
+            notes.add(
+                f"{unknown} dbh values kept although {rule['column']} is blank",
+                f"{unknown} 个胸径未注明量测高度（{rule['column']} 为空），予以保留",
             )
     # What remains on plants below breast height cannot be a diameter there.
     low = frame["dbh"].notna() & (frame["height"] < rule["breast_height"])
@@ -376,18 +363,14 @@ def _set_aside(frame, away, move_to, why, notes) -> None:
     count = int(away.sum())
     if move_to:
         frame[move_to] = frame["dbh"].where(away)
-        notes.append(
-            tr(
-                f"{count} diameters moved from dbh to {move_to} ({why})",
-                f"{count} 个直径由胸径改记为 {move_to}（{why}）",
-            )
+        notes.add(
+            f"{count} diameters moved from dbh to {move_to} ({why})",
+            f"{count} 个直径由胸径改记为 {move_to}（{why}）",
         )
     else:
-        notes.append(
-            tr(
-                f"{count} dbh values set to missing: not at breast height ({why})",
-                f"{count} 个胸径设为缺失：不在胸高处量测（{why}）",
-            )
+        notes.add(
+            f"{count} dbh values set to missing: not at breast height ({why})",
+            f"{count} 个胸径设为缺失：不在胸高处量测（{why}）",
         )
     frame["dbh"] = frame["dbh"].mask(away)
 
@@ -537,7 +520,7 @@ def derive(frame, entry, notes) -> None:
         over, under = item["of"]
         frame[item["variable"]] = frame[over] / frame[under]
         text = f"{item['variable']} = {over} / {under}"
-        notes.append(tr(f"{text}: computed", f"{text}：计算得出"))
+        notes.add(f"{text}: computed", f"{text}：计算得出")
 
 
 def _records(rows) -> str:
@@ -548,15 +531,13 @@ def _records(rows) -> str:
 
 def _limit(frame, name, notes) -> None:
     known = vocabulary.variable(name)
-    outside = (frame[name] < known.minimum) | (frame[name] > known.maximum)
+    outside = known.outside(frame[name])
     if outside.any():
         frame[name] = frame[name].mask(outside)
         span = f"{known.minimum:g}-{known.maximum:g} {known.unit}"
-        notes.append(
-            tr(
-                f"{name}: {int(outside.sum())} values outside {span} set to missing (records {_records(outside)})",
-                f"{name}：{int(outside.sum())} 个值超出 {span}，设为缺失（第 {_records(outside)} 条）",
-            )
+        notes.add(
+            f"{name}: {int(outside.sum())} values outside {span} set to missing (records {_records(outside)})",
+            f"{name}：{int(outside.sum())} 个值超出 {span}，设为缺失（第 {_records(outside)} 条）",
         )
 
 
@@ -567,13 +548,11 @@ def _contradiction(frame, item, notes) -> None:
     if beyond.any():
         frame[[over, under]] = frame[[over, under]].mask(beyond)
         span = f"{item['minimum']:g}-{item['maximum']:g}"
-        notes.append(
-            tr(
-                f"{over} is not {span} of {under} on {int(beyond.sum())} records, both set to missing: "
-                f"{item['reason']} (records {_records(beyond)})",
-                f"{int(beyond.sum())} 条记录的 {over} 与 {under} 之比不在 {span} 内，两者均设为缺失："
-                f"{item['reason']}（第 {_records(beyond)} 条）",
-            )
+        notes.add(
+            f"{over} is not {span} of {under} on {int(beyond.sum())} records, both set to missing: "
+            f"{item['reason']} (records {_records(beyond)})",
+            f"{int(beyond.sum())} 条记录的 {over} 与 {under} 之比不在 {span} 内，两者均设为缺失："
+            f"{item['reason']}（第 {_records(beyond)} 条）",
         )
 
 
@@ -588,11 +567,9 @@ def _exception(frame, item, notes) -> None:
         frame[column] = frame[column].mask(rows)
     who = ", ".join(str(value) for value in item["where"].values())
     blank = ", ".join(item["blank"])
-    notes.append(
-        tr(
-            f"{who}: {added} added to {name} and {blank} computed anew on {int(changed.sum())} records: {item['reason']}",
-            f"{who}：{int(changed.sum())} 条记录的 {name} 加上 {added}，并重新计算 {blank}：{item['reason']}",
-        )
+    notes.add(
+        f"{who}: {added} added to {name} and {blank} computed anew on {int(changed.sum())} records: {item['reason']}",
+        f"{who}：{int(changed.sum())} 条记录的 {name} 加上 {added}，并重新计算 {blank}：{item['reason']}",
     )
 
 
@@ -603,20 +580,16 @@ def _difference(frame, item, notes) -> None:
     frame[item["variable"]] = result.mask(bad)
     formula = f"{item['variable']} = {item['from']} - {item['minus']}"
     good = int((result > 0).sum())
-    notes.append(
-        tr(
-            f"{formula}: {good} records; blank on {int(alone.sum())} without {item['minus']}",
-            f"{formula}：{good} 条；{int(alone.sum())} 条缺 {item['minus']}，留空",
-        )
+    notes.add(
+        f"{formula}: {good} records; blank on {int(alone.sum())} without {item['minus']}",
+        f"{formula}：{good} 条；{int(alone.sum())} 条缺 {item['minus']}，留空",
     )
     if bad.any():
-        studies = frame.loc[bad, "study_id"].value_counts()
-        kinds = ", ".join(f"{study} ({count})" for study, count in studies.items())
-        notes.append(
-            tr(
-                f"{formula}: not positive on {int(bad.sum())} records, {item['variable']} left blank: {kinds}",
-                f"{formula}：{int(bad.sum())} 条不为正，{item['variable']} 留空：{kinds}",
-            )
+        counts = frame.loc[bad, "study_id"].value_counts()
+        kinds = ", ".join(f"{study} ({count})" for study, count in counts.items())
+        notes.add(
+            f"{formula}: not positive on {int(bad.sum())} records, {item['variable']} left blank: {kinds}",
+            f"{formula}：{int(bad.sum())} 条不为正，{item['variable']} 留空：{kinds}",
         )
 
 
@@ -627,9 +600,7 @@ def _sum(frame, item, notes) -> None:
     frame[item["variable"]] = present.where(~fill, total)
     if fill.any():
         text = f"{item['variable']} = {' + '.join(item['of'])}"
-        notes.append(
-            tr(
-                f"{text}: computed on {int(fill.sum())} records that lack it",
-                f"{text}：为 {int(fill.sum())} 条缺该值的记录计算",
-            )
+        notes.add(
+            f"{text}: computed on {int(fill.sum())} records that lack it",
+            f"{text}：为 {int(fill.sum())} 条缺该值的记录计算",
         )

@@ -6,9 +6,13 @@ The repository ships names, not boundaries; whoever wants a map brings the layer
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sinklab.data import files
 from sinklab.language import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Equal-area projection of the whole earth (EASE-Grid 2.0): an area does not depend on what else is in the layer.
 EQUAL_AREA = "EPSG:6933"
@@ -59,7 +63,7 @@ def find(name: str, level: str = "city") -> Region | None:
     return None
 
 
-def add_regions(frame, city: str = "city"):
+def add_regions(frame: "pd.DataFrame", city: str = "city") -> "tuple[pd.DataFrame, dict[str, int]]":
     """Add the columns ``province`` and ``zone`` that follow from a column of cities.
 
     Parameters
@@ -91,7 +95,7 @@ def add_regions(frame, city: str = "city"):
     return out, {str(k): int(v) for k, v in unknown.value_counts().items()}
 
 
-def read_layer(path, layer: str | None = None, encoding: str | None = None, crs=None):
+def read_layer(path, layer: str | None = None, encoding: str | None = None, crs: Any = None) -> Any:
     """Read stands, plots or boundaries.
 
     Parameters
@@ -191,6 +195,6 @@ def _with_crs(frame, path, crs):
     return frame
 
 
-def hectares(frame):
+def hectares(frame: Any) -> Any:
     """Area of every geometry in an equal-area projection [ha]; 0 for points, lines and empty ones."""
     return frame.geometry.to_crs(EQUAL_AREA).area / 1e4

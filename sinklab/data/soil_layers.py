@@ -5,6 +5,8 @@ little for soil as loose as this, which means per cent for g/kg. Every function 
 thresholds are those of ``data/rules/soil_checks.csv``.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -24,7 +26,7 @@ def layer_rules() -> dict[str, float]:
     return rule_values("soil_checks")
 
 
-def layer_faults(layers, by=()) -> pd.DataFrame:
+def layer_faults(layers: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """Find layers that are upside down, overlap, or leave a gap above them.
 
     Parameters
@@ -71,7 +73,7 @@ def advice(kind: str) -> str:
     }[kind]
 
 
-def describe_faults(layers, faults, by=()) -> list[str]:
+def describe_faults(layers: pd.DataFrame, faults: pd.DataFrame, by: Sequence[str] = ()) -> list[str]:
     """One line for each fault, naming record, profile, what was found and what was expected."""
     lines = []
     for i, kind, above in zip(faults.index, faults["kind"], faults["above"], strict=True):
@@ -110,7 +112,7 @@ SOIL = ("bulk_density", "soc", "organic_matter", "gravel_fraction", "bedrock_exp
 OF_STOCK = ("bulk_density", "soc", "organic_matter", "gravel_fraction")
 
 
-def unit_faults(layers) -> list[str]:
+def unit_faults(layers: pd.DataFrame) -> list[str]:
     """Values of soil layers that cannot be what their column says.
 
     Outside the limits of the vocabulary (bulk density in kg/m3, exposure, gravel and organic matter in per
@@ -143,7 +145,7 @@ def against_matter(layers) -> dict:
     return lines
 
 
-def set_aside(layers):
+def set_aside(layers: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Blank the values whose unit is in doubt, each named; the depths stay.
 
     Parameters

@@ -17,7 +17,7 @@ import yaml
 from sinklab import paths
 from sinklab.data import files, vocabulary
 from sinklab.data.catalogue import STUDY_FILES, study_folder
-from sinklab.language import DataError, UnitError, listing, tr
+from sinklab.language import DataError, Notes, UnitError, listing, tr
 
 COLUMNS = ("column", "variable", "unit_in", "component", "note")
 CORRECTIONS = ("record", "column", "old", "new", "reason", "who")
@@ -56,7 +56,7 @@ class Inspection:
     columns: list = field(default_factory=list)
     frame: object = None
     problems: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
+    notes: Notes = field(default_factory=Notes)
 
     def name(self, file: str) -> str:
         """Name of one of the files, for messages."""
@@ -181,8 +181,8 @@ def _typed(found, raw, keys) -> pd.DataFrame:
             found.add("columns.csv", column, "column", column, expected, ", ".join(raw.columns))
             continue
         if not name:
-            found.notes.append(
-                tr(f"column {column} is not read: {row['note']}", f"未读取列 {column}：{row['note']}")
+            found.notes.add(
+                f"column {column} is not read: {row['note']}", f"未读取列 {column}：{row['note']}"
             )
             continue
         if name in taken:
@@ -344,13 +344,12 @@ def correct(found, raw, keys, corrections) -> pd.DataFrame:
         raw.at[rows[0], row["column"]] = row["new"]
     changed = len(corrections) - len(dropped)
     if changed:
-        found.notes.append(
-            tr(f"{changed} cells corrected (corrections.csv)", f"更正 {changed} 个单元格（corrections.csv）")
+        found.notes.add(
+            f"{changed} cells corrected (corrections.csv)", f"更正 {changed} 个单元格（corrections.csv）"
         )
     if dropped:
-        text = tr(
+        found.notes.add(
             f"{len(dropped)} records left out (corrections.csv)",
             f"剔除 {len(dropped)} 条记录（corrections.csv）",
         )
-        found.notes.append(text)
     return raw.drop(index=dropped)

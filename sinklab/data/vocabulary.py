@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sinklab.data.files import records
 from sinklab.language import DataError, UnitError, listing, reader_language, tr
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Units: conversion between those that field books use and the one that each variable has.
 
@@ -50,7 +54,7 @@ def check(unit: str) -> str:
     return unit
 
 
-def convert(values, unit_from: str, unit_to: str):
+def convert(values: ArrayLike, unit_from: str, unit_to: str) -> Any:
     """Convert numbers from one unit to another of the same dimension.
 
     Parameters
@@ -113,7 +117,7 @@ class Variable:
         """Whether the variable holds numbers."""
         return self.role != "identifier"
 
-    def outside(self, values):
+    def outside(self, values: Any) -> Any:
         """Which values (number or array) lie outside the limits; missing ones do not."""
         low = -np.inf if self.minimum is None else self.minimum
         high = np.inf if self.maximum is None else self.maximum
@@ -212,7 +216,7 @@ def explaining(value: float, known: Variable) -> list[str]:
     return [unit for unit, factor in candidates(known.unit) if not known.outside(value / factor)]
 
 
-def suspect(values, name: str) -> list[str]:
+def suspect(values: "pd.Series", name: str) -> list[str]:
     """Values of one variable outside its limits, with the units that would bring them back.
 
     Parameters
@@ -268,7 +272,7 @@ def refuse_doubtful(**columns: Any) -> None:
         raise DataError(listing(lines))
 
 
-def number(index):
+def number(index: Any) -> Any:
     """Number of a record, counted from one; other labels stand for themselves."""
     return index + 1 if isinstance(index, (int, np.integer)) else index
 

@@ -31,10 +31,13 @@ cross-validation and WAIC. Statistics and Computing 27:1413-1432. Yao Y., Vehtar
 (2018) Using stacking to average Bayesian predictive distributions. Bayesian Analysis 13:917-1007.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from sinklab.language import DataError, tr
@@ -88,16 +91,16 @@ class Distribution:
                 return stats.weibull_min(self.p1, scale=self.p2)
         return stats.beta(self.p1, self.p2)
 
-    def quantile(self, q: float | np.ndarray) -> float | np.ndarray:
+    def quantile(self, q: ArrayLike) -> Any:
         """Value below which a share ``q`` lies."""
         value = self._frozen().ppf(q)
         return special.expit(value) if self.family == "logitnormal" else value
 
-    def cdf(self, x: float | np.ndarray) -> float | np.ndarray:
+    def cdf(self, x: ArrayLike) -> Any:
         """Share below ``x``."""
         return self._frozen().cdf(special.logit(x) if self.family == "logitnormal" else x)
 
-    def pdf(self, x: float | np.ndarray) -> float | np.ndarray:
+    def pdf(self, x: ArrayLike) -> Any:
         """Density at ``x``."""
         if self.family != "logitnormal":
             return self._frozen().pdf(x)
@@ -141,14 +144,14 @@ class ZeroInflated:
         """Name of the family, such as ``zero_gamma``."""
         return ZERO + self.above.family
 
-    def log_density(self, x) -> np.ndarray:
+    def log_density(self, x: ArrayLike) -> np.ndarray:
         """Logarithm of the mass at nought, or of the density above it."""
         x = np.asarray(x, float)
         out = np.full(x.shape, np.log(self.zero))
         out[x > 0] = np.log1p(-self.zero) + _log_pdf(self.above, x[x > 0])
         return out
 
-    def quantile(self, q) -> np.ndarray:
+    def quantile(self, q: ArrayLike) -> np.ndarray:
         """Value below which a share ``q`` lies."""
         q = np.asarray(q, float)
         inside = np.clip((q - self.zero) / (1 - self.zero), 0, 1)
@@ -205,7 +208,7 @@ def from_moments(mean: float, sd: float, family: str) -> Distribution:
     return Distribution(family, float(solved.x[0]), float(abs(solved.x[1])))
 
 
-def fit(values, family: str) -> Distribution | ZeroInflated:
+def fit(values: ArrayLike, family: str) -> Distribution | ZeroInflated:
     """Distribution of a family, or of one above a point mass at nought, most likely for some values (maximum likelihood).
 
     Raises
@@ -247,7 +250,7 @@ def fit(values, family: str) -> Distribution | ZeroInflated:
     return Distribution(family, float(shape), float(scale))
 
 
-def choose(values, families=FAMILIES) -> tuple[Distribution, pd.DataFrame]:
+def choose(values: ArrayLike, families: Sequence[str] = FAMILIES) -> tuple[Distribution, pd.DataFrame]:
     """Compare families by AIC; both parameters count.
 
     Returns
@@ -273,7 +276,9 @@ def choose(values, families=FAMILIES) -> tuple[Distribution, pd.DataFrame]:
     return Distribution(best["family"], best["p1"], best["p2"]), table.reset_index(drop=True)
 
 
-def compare(values, families=CANDIDATES, method: str = "auto", seed: int = 0) -> pd.DataFrame:
+def compare(
+    values: ArrayLike, families: Sequence[str] = CANDIDATES, method: str = "auto", seed: int = 0
+) -> pd.DataFrame:
     """Rank families by leave-one-out.
 
     Parameters

@@ -40,17 +40,20 @@ height in cm, or in dm       the equation at 100 H, or at 10 H
 The logarithms are tried only where :math:`\ln y` is a straight line in :math:`\ln D`.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from sinklab import paths
 from sinklab.data import literature, vocabulary
 from sinklab.data.files import records, rule_values
 from sinklab.equations.system import System
-from sinklab.language import DataError, EquationError, SinklabError, listing, tr
+from sinklab.language import DataError, EquationError, Notes, SinklabError, listing, tr
 
 CHECKS = ("ok", "implausible", "unchecked")
 CORRECTIONS = ("", "unknown", "included")
@@ -241,14 +244,11 @@ def published(plausible: bool = True) -> pd.DataFrame:
     rows = pd.DataFrame([vars(e) for e in catalogue().values() if e.of_individuals])
     rows = rows.set_index("equation_id", drop=False)
     bad = rows["check"] == "implausible"
-    notes = []
+    notes = Notes()
     if plausible and bad.any():
         names = ", ".join(rows.index[bad])
-        notes.append(
-            tr(
-                f"{bad.sum()} implausible equations left out: {names}",
-                f"剔除 {bad.sum()} 个不合理方程：{names}",
-            )
+        notes.add(
+            f"{bad.sum()} implausible equations left out: {names}", f"剔除 {bad.sum()} 个不合理方程：{names}"
         )
         rows = rows[~bad]
     rows.attrs["notes"] = notes
@@ -256,7 +256,7 @@ def published(plausible: bool = True) -> pd.DataFrame:
     return rows
 
 
-def source(rows: pd.DataFrame) -> dict:
+def source(rows: pd.DataFrame) -> dict[str, Any]:
     """Where some rows come from, as tables and drafts name it."""
     return {
         "spec": "literature:equations",
@@ -272,7 +272,13 @@ def _system(text: str, predictors: str):
     return System.parse(text).bind(predictors.split(";"), responses_required=False)
 
 
-def evaluate(equation, data=None, *, allow_recalled: bool = False, **columns) -> np.ndarray:
+def evaluate(
+    equation: str | Mapping[str, Any] | pd.Series,
+    data: Mapping[str, ArrayLike] | pd.DataFrame | None = None,
+    *,
+    allow_recalled: bool = False,
+    **columns: ArrayLike,
+) -> np.ndarray:
     """Value of a published equation.
 
     Parameters
@@ -350,14 +356,14 @@ def title(equation_id: str) -> str:
     return f"{taxon} ({maker}{f', {region}' if region else ''})"
 
 
-def heights() -> dict[str, dict]:
+def heights() -> dict[str, dict[str, Any]]:
     """Height of a tree of a given diameter by group: ``text, sd_log``; where a height is needed and unknown."""
     return {
         row["group"]: row for row in records("literature", "equations", "heights.csv", numbers=("sd_log",))
     }
 
 
-def height_of(dbh, group: str) -> np.ndarray:
+def height_of(dbh: ArrayLike, group: str) -> np.ndarray:
     """Median height [m] at a diameter [cm] for ``conifer``, ``broadleaf`` or ``tree``."""
     known = heights()
     return _system(known.get(group, known["tree"])["text"], "dbh").mean({}, {"dbh": dbh})["height"]
@@ -377,7 +383,7 @@ def look_up(
     family: str | None = None,
     group: str | None = None,
     region: str | None = None,
-    predictors=None,
+    predictors: Iterable[str] | None = None,
     least: int = 1,
     plausible: bool = True,
 ) -> pd.DataFrame:

@@ -30,17 +30,19 @@ van Houwelingen H.C., Arends L.R., Stijnen T. (2002) Advanced methods in meta-an
 approach and meta-regression. Statistics in Medicine 21:589-624.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from sinklab import paths
 from sinklab.equations.system import System
 from sinklab.evidence import equations
 from sinklab.evidence.equations import log_values, look_up, rules, span
-from sinklab.language import DataError, tr
+from sinklab.language import DataError, Notes
 from sinklab.results import indices
 from sinklab.results.fit_result import Certificate, FitResult
 from sinklab.results.variance import ResidualModel
@@ -219,7 +221,7 @@ class PooledEquation:
         value = self._move(at) @ self.mean
         return dict(zip(self.names, [float(np.exp(value[0])), *map(float, value[1:])], strict=True))
 
-    def log_covariance(self, at=None, kind: str = "place") -> np.ndarray:
+    def log_covariance(self, at: dict[str, float] | None = None, kind: str = "place") -> np.ndarray:
         """Covariance of ``ln a`` and the exponents: of the pooled line (``mean``) or of a new place."""
         move = self._move(at)
         return move @ (self.covariance + (self.between if kind != "mean" else 0)) @ move.T
@@ -231,7 +233,9 @@ class PooledEquation:
             move[0, j] = np.log((at[x] if at else 1.0) / self.centre[x])
         return move
 
-    def predict(self, data, level: float = 0.95, kind: str = "place") -> pd.DataFrame:
+    def predict(
+        self, data: pd.DataFrame | Mapping[str, ArrayLike], level: float = 0.95, kind: str = "place"
+    ) -> pd.DataFrame:
         """Predict with an interval.
 
         Parameters
@@ -365,7 +369,9 @@ def between_places(values, covariances) -> np.ndarray:
     return covariance(found.x)
 
 
-def pool(rows, predictors=("dbh",), wider=None) -> PooledEquation:
+def pool(
+    rows: pd.DataFrame, predictors: Sequence[str] = ("dbh",), wider: pd.DataFrame | None = None
+) -> PooledEquation:
     """Pool published equations; see the module.
 
     Parameters
@@ -385,7 +391,7 @@ def pool(rows, predictors=("dbh",), wider=None) -> PooledEquation:
     DataError
         No equation over these predictors, several responses, or too few equations and none wider.
     """
-    limits, notes = rules(), []
+    limits, notes = rules(), Notes()
     used = usable(rows, predictors)
     responses = sorted(used["response"].unique())
     if len(responses) > 1:
@@ -395,19 +401,15 @@ def pool(rows, predictors=("dbh",), wider=None) -> PooledEquation:
         )
     dropped = len(rows) - len(used)
     if dropped:
-        notes.append(
-            tr(
-                f"{dropped} equations over other predictors not pooled",
-                f"{dropped} 个以其他量为自变量的方程未参与合并",
-            )
+        notes.add(
+            f"{dropped} equations over other predictors not pooled",
+            f"{dropped} 个以其他量为自变量的方程未参与合并",
         )
     unknown = int((used["correction"] == "unknown").sum())
     if unknown:
-        notes.append(
-            tr(
-                f"{unknown} equations do not say whether the bias of logarithms is corrected",
-                f"{unknown} 个方程未说明是否校正对数偏差",
-            )
+        notes.add(
+            f"{unknown} equations do not say whether the bias of logarithms is corrected",
+            f"{unknown} 个方程未说明是否校正对数偏差",
         )
     centre = centre_of(used, limits)
     own = lines(used, predictors, centre, limits)
@@ -445,11 +447,9 @@ def _between(own, used, predictors, centre, limits, wider, enough, notes):
             f"{len(used)} 个方程不足以说明地点间差异（至少 {limits['least_pooled']:g} 个）；"
             "请以 wider= 给出更大类群的方程",
         )
-    notes.append(
-        tr(
-            f"spread between places taken from {len(more)} equations of a wider group",
-            f"地点间变异取自更大类群的 {len(more)} 个方程",
-        )
+    notes.add(
+        f"spread between places taken from {len(more)} equations of a wider group",
+        f"地点间变异取自更大类群的 {len(more)} 个方程",
     )
     other = lines(more, predictors, centre, limits)
     return between_places(other.values, other.covariances), float(len(more) - 1)
@@ -470,9 +470,9 @@ def default_equation(
     species: str | None = None,
     *,
     region: str | None = None,
-    predictors=("dbh",),
+    predictors: Sequence[str] = ("dbh",),
     least: int = 1,
-    **keys,
+    **keys: str | None,
 ) -> PooledEquation:
     """Default equation where a region has no trees of its own: look up, then pool.
 

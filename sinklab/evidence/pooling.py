@@ -37,10 +37,12 @@ weighting factors. J. Res. Natl. Bur. Stand. 87:377-385. Gelman A., Carlin J.B.,
 Bayesian Data Analysis, 3rd edition, chapters 5, 10 and 15. CRC Press.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from sinklab.data import vocabulary
@@ -63,7 +65,7 @@ class Pooled:
     n_study: int
 
 
-def sampling_variance(spread, kind, n) -> float:
+def sampling_variance(spread: float, kind: str, n: float) -> float:
     """Variance of a printed mean, from what stands behind its ±; see the module."""
     if kind == "none" or not np.isfinite(spread):
         return 0.0
@@ -84,7 +86,7 @@ def _sampling(rows: pd.DataFrame, variable: str) -> np.ndarray:
     return np.array([sampling_variance(*cell) for cell in cells])
 
 
-def between_studies(means, variances) -> float:
+def between_studies(means: ArrayLike, variances: ArrayLike) -> float:
     """Variance between studies, Paule and Mandel's estimate; NaN for fewer than two."""
     from statsmodels.stats.meta_analysis import combine_effects
 
@@ -132,7 +134,7 @@ def pool(means, spreads, kinds, ns, tau_common: float = np.nan, freedom_common: 
     return Pooled(mean, se, np.nan, sd, np.inf, len(means))
 
 
-def summarise(rows: pd.DataFrame, variable: str, by, level: float = 0.95) -> pd.DataFrame:
+def summarise(rows: pd.DataFrame, variable: str, by: Iterable[str], level: float = 0.95) -> pd.DataFrame:
     """Pool one variable over groups of printed rows.
 
     Parameters
@@ -414,7 +416,7 @@ KINDS = ("mean", "stand")
 LEAST_EFFECTIVE = 40
 
 
-def with_taxonomy(rows) -> pd.DataFrame:
+def with_taxonomy(rows: pd.DataFrame) -> pd.DataFrame:
     """Fill in genus and family from ``species_id``; a row that names a genus only has a blank species."""
     known = {s.species_id: s for s in vocabulary.species_list()}
     told = [known.get(key) for key in rows["species_id"]]
@@ -447,7 +449,7 @@ class Hierarchy:
     effective: float
     warnings: tuple[str, ...] = ()
 
-    def predict(self, targets, kind: str = STAND, level: float = 0.95) -> pd.DataFrame:
+    def predict(self, targets: pd.DataFrame, kind: str = STAND, level: float = 0.95) -> pd.DataFrame:
         """Distribution of the mean of a species, or of a new stand of it.
 
         Parameters
@@ -539,9 +541,9 @@ def fit(
     rows: pd.DataFrame,
     variable: str,
     by: str = "component",
-    levels=LEVELS,
+    levels: Sequence[str] = LEVELS,
     study: str = "source_id",
-    crossed=(),
+    crossed: Sequence[str] = (),
     n_draw: int = 200,
     seed: int = 0,
 ) -> Hierarchy:
@@ -627,7 +629,12 @@ NOTES = {
 }
 
 
-def values(found: Hierarchy, level: float = 0.95, by=None, at=None) -> pd.DataFrame:
+def values(
+    found: Hierarchy,
+    level: float = 0.95,
+    by: Sequence[str] | None = None,
+    at: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Distributions for a new stand, one row per organ and species, genus, family, and any species.
 
     Parameters
