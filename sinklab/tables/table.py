@@ -315,15 +315,13 @@ class Table:
 def _default_title(table_id, lang) -> str:
     """Title from the parts of an id: ``agb_forest_betula`` gives "aboveground biomass: forest, betula"."""
     system = system_of(table_id)
-    head, _, rest = table_id.partition(f"_{system}") if system else ("", "", table_id)
+    head, _, rest = table_id.partition(f"_{system}")
     group = rest.strip("_")
     try:
         species = vocabulary.species(group)
         group = species.name_zh if lang == "zh" else species.name_latin
     except DataError:
         group = group.replace("_", " ")
-    if not system:
-        return group
     label, named = vocabulary.label(head, lang), vocabulary.ecosystem(system)
     if lang == "zh":
         return f"{label}：{named.label_zh}{'，' if group else ''}{group}"
