@@ -36,7 +36,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from sinklab.assess.simulate import design_classes
+from sinklab.data import files
 from sinklab.fitting.likelihood import mean_information
 from sinklab.fitting.system import SystemFit
 from sinklab.language import DataError, listing, tr
@@ -48,6 +48,13 @@ from sinklab.results.variance import parse_variance
 N_SAMPLE = 60
 #: Scatter of the logarithm of height about its curve when the pilot has no trees.
 HEIGHT_SCATTER = 0.1
+
+
+def design_classes(design_id: str) -> pd.DataFrame:
+    """Classes of a sampling design: limits, trees, trees with roots."""
+    numbers = ("class_order", "dbh_min", "dbh_max", "n_tree", "n_root")
+    frame = pd.DataFrame(files.records("rules", "sampling_design.csv", numbers=numbers))
+    return frame[frame["design_id"] == design_id].sort_values("class_order")
 
 
 class Sampler:

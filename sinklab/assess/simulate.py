@@ -20,16 +20,10 @@ import pandas as pd
 import yaml
 
 from sinklab import paths
+from sinklab.assess.plan import design_classes
 from sinklab.data import files, vocabulary
 from sinklab.data.catalogue import list_studies, study_folder
 from sinklab.equations.system import System
-
-
-def design_classes(design_id: str) -> pd.DataFrame:
-    """Classes of a sampling design: limits, trees, trees with roots."""
-    numbers = ("class_order", "dbh_min", "dbh_max", "n_tree", "n_root")
-    frame = pd.DataFrame(files.records("rules", "sampling_design.csv", numbers=numbers))
-    return frame[frame["design_id"] == design_id].sort_values("class_order")
 
 
 def simulate_study(generator: dict[str, Any]) -> pd.DataFrame:
