@@ -54,7 +54,7 @@ def said(path):
 
 
 def ready(environment):
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while not os.path.exists(environment[kernels.SOCKET]):
         assert time.monotonic() < until
         time.sleep(0.05)
