@@ -1,15 +1,12 @@
 """Numpy functions of a system: means and exact Jacobians, vectorised over trees and draws.
 
-Expressions as a graph in which equal parts exist once, and their exact derivatives.
+A system becomes one :class:`Graph` in which equal parts exist once: a left side that a later equation uses is
+the same node, and a power that occurs in the mean and in its derivative is computed once. Derivatives are
+taken forward, node by node, so that a branch not taken never reaches the result. A :class:`Program` carries
+the nodes out; :class:`Compiled` and :class:`Evaluator` are what fits and predictions call.
 
-A system becomes one graph: a left side that a later equation uses is the same node, and a power that
-occurs in the mean and in its derivative is computed once. Derivatives are taken forward, node by
-node, so that a branch not taken never reaches the result.
-
-Parameters that vary by group: one value for each level, looked up for every row.
-
-A parameter written ``a[site]`` becomes as many values as there are sites. A :class:`Layout` says
-where each value stands in the long vector, and evaluates means and derivatives with it.
+A parameter written ``a[site]`` becomes as many values as there are sites. A :class:`Layout` says where each
+value stands in the long vector, and evaluates means and derivatives with it.
 """
 
 from dataclasses import dataclass
@@ -33,8 +30,6 @@ from sinklab.equations.tree import (
 )
 from sinklab.language import DataError, EquationError, tr
 
-# --- Expressions as a graph in which equal parts exist once, and their exact derivatives.
-
 
 class Term:
     """A node of a graph with the signs of arithmetic, so that derivatives read as formulas."""
@@ -46,9 +41,7 @@ class Term:
 
     def call(self, operation, *others) -> "Term":
         """Apply an operation to this term and others, which may be numbers."""
-        return Term(
-            self.graph, self.graph.apply(operation, self.node, *(self._of(other) for other in others))
-        )
+        return Term(self.graph, self.graph.apply(operation, self.node, *map(self._of, others)))
 
     def _of(self, other):
         return other.node if isinstance(other, Term) else self.graph.constant(other)
@@ -223,9 +216,6 @@ class Graph:
         return found.node if isinstance(found, Term) else self.constant(found)
 
 
-# --- Numpy functions of a system: means and exact Jacobians, vectorised over trees and draws.
-
-
 class Program:
     """Instructions in an order in which they can be carried out, split by what changes.
 
@@ -283,7 +273,7 @@ class Program:
 
     def run(self, start, theta):
         """Values of the roots at k numbers or arrays of one value for each row, or at draws (n_draw, k)."""
-        slots, draws = start.copy(), np.ndim(theta) == 2 if isinstance(theta, np.ndarray) else False
+        slots, draws = start.copy(), isinstance(theta, np.ndarray) and theta.ndim == 2
         for node, index in self.parameters:
             slots[node] = theta[:, index, None] if draws else theta[index]
         with np.errstate(all="ignore"):
@@ -439,9 +429,6 @@ class Evaluator:
     def jacobian(self, theta) -> np.ndarray:
         """Return the derivatives of the means, shape (n, m, k), at ``theta`` of shape (k,)."""
         return self.mean_and_jacobian(theta)[1]
-
-
-# --- Parameters that vary by group: one value for each level, looked up for every row.
 
 
 @dataclass(frozen=True)

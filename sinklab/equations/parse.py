@@ -1,12 +1,9 @@
 """From text to trees: the language of the equations, read through a whitelist.
 
-The tokens are given to Python's parser (:mod:`ast`) for its precedence rules, and its syntax tree is
-translated node by node. Nothing is ever evaluated; constants are folded in floating point only to
-refuse those that are not finite.
-
-From text to tokens: whatever is not part of the language is refused at its own place.
-
-The text of a system as lines to point at, and what to say about a character that has no place.
+A :class:`Source` holds the lines of a text, to point at. Each line is cut into tokens, and whatever is not part
+of the language is refused at its own place. The tokens of an equation are given to Python's parser
+(:mod:`ast`) for its precedence rules, and its syntax tree is translated node by node. Nothing is ever
+evaluated; constants are folded in floating point only to refuse those that are not finite.
 """
 
 import ast
@@ -37,34 +34,19 @@ from sinklab.equations.tree import (
     Where,
     children,
 )
-from sinklab.language import EquationError, listing, tr
+from sinklab.language import EquationError, listing, tr, width
 
-# --- The text of a system as lines to point at, and what to say about a character that has no place.
+# The text as lines to point at.
 
 _WINDOW = 60
-_SYSTEM_ADVICE = {
-    "×": "*",
-    "·": "*",
-    "⋅": "*",
-    "∗": "*",
-    "÷": "/",
-    "∕": "/",
-    "−": "-",
-    "–": "-",
-    "—": "-",
-    "≤": "<=",
-    "≥": ">=",
-    "≠": "!=",
-    "²": "^2",
-    "³": "^3",
-    "√": "sqrt(…)",
-    "。": ".",
-    "、": ",",
-    "【": "[",
-    "】": "]",
-    "〔": "[",
-    "〕": "]",
-}
+#: What to write instead of signs that look like those of the language.
+_SIGNS = dict(
+    zip(
+        "×·⋅∗÷∕−–—≤≥≠²³√。、【】〔〕",
+        "* * * * / / - - - <= >= != ^2 ^3 sqrt(…) . , [ ] [ ]".split(),
+        strict=True,
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -104,7 +86,7 @@ class Source:
         after = "".join(_printable(c) for c in text[column - 1 : column - 1 + _WINDOW])
         left, right = "…" * (first > 0), "…" * (column - 1 + _WINDOW < len(text))
         where = tr(f"line {line}, column {column}: ", f"第 {line} 行第 {column} 列：")
-        return f"{where}{message}\n    {left}{before}{after}{right}\n    {' ' * _width(left + before)}^"
+        return f"{where}{message}\n    {left}{before}{after}{right}\n    {' ' * width(left + before)}^"
 
     def error(self, position, message: str) -> EquationError:
         """Make an error that points at one place."""
@@ -117,10 +99,6 @@ class Source:
 
 def _printable(character):
     return character if character.isprintable() else " "
-
-
-def _width(text):
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def character_problem(line: str, at: int) -> str:
@@ -136,7 +114,7 @@ def character_problem(line: str, at: int) -> str:
     if character.isascii():
         shown = character if character.isprintable() else f"U+{ord(character):04X}"
         return tr(f"`{shown}` is not part of the language of equations.", f"方程语言中没有 `{shown}`。")
-    ascii_form = _SYSTEM_ADVICE.get(character) or unicodedata.normalize("NFKC", character)
+    ascii_form = _SIGNS.get(character) or unicodedata.normalize("NFKC", character)
     label = f"U+{ord(character):04X} {unicodedata.name(character, '')}".strip()
     shown = character if character.isprintable() else " "
     if ascii_form.isascii() and ascii_form.strip():
@@ -155,7 +133,7 @@ def character_problem(line: str, at: int) -> str:
     )
 
 
-# --- From text to tokens: whatever is not part of the language is refused at its own place.
+# From text to tokens.
 
 MAX_TOKENS = 2_000
 MAX_DEPTH = 100
@@ -355,7 +333,7 @@ def advice(name: str, otherwise: str) -> str:
     return tr(f"did you mean `{close[0]}`?", f"是否应为 `{close[0]}`？") if close else otherwise
 
 
-# --- From text to trees: the language of the equations, read through a whitelist.
+# From tokens to trees.
 
 MAX_CHARACTERS = 100_000
 MAX_EQUATIONS = 200

@@ -85,25 +85,19 @@ def _bytes(book, table) -> bytes:
     """Bytes of a workbook without the moment it was written."""
     book.properties.title, book.properties.creator = table.title_zh, "sinklab"
     book.properties.created = book.properties.modified = datetime(*_MOMENT)
-    raw = io.BytesIO()
+    moment = f"{datetime(*_MOMENT):%Y-%m-%dT%H:%M:%SZ}".encode()
+    raw, out = io.BytesIO(), io.BytesIO()
     book.save(raw)
-    out = io.BytesIO()
     with zipfile.ZipFile(raw) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
         for name in source.namelist():
             content = source.read(name)
             if name == "docProps/core.xml":
-                content = _without_moment(content)
+                content = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>" + moment, content)
             target.writestr(zipfile.ZipInfo(name, _MOMENT), content, zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
 
-def _without_moment(content: bytes) -> bytes:
-    moment = f"{datetime(*_MOMENT):%Y-%m-%dT%H:%M:%SZ}".encode()
-    return re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>" + moment, content)
-
-
 # Cells: text that no program runs, headings, widths, one look.
-
 
 #: Text that begins with one of these is taken for a formula by a workbook.
 FORMULA = ("=", "+", "-", "@")
@@ -442,22 +436,10 @@ class Steps(Writer):
 
 
 def sheets(book, names, program, number, places, level, kind, label):
-    """Add both sheets of a model.
+    """Add both sheets of the model with this number in the table.
 
-    Parameters
-    ----------
-    book : Workbook
-    names : (str, str)
-        Of the sheets.
-    program : Program
-    number : int
-        Place of the model in the table.
-    places : dict
-        Where the other sheets hold coefficients, covariance, constants and ranges.
-    level, kind : float, str
-        What the cells start with.
-    label : str
-        Title of the sheet.
+    ``names`` are those of the sheets, ``places`` where the other sheets hold coefficients, covariance, constants
+    and ranges, ``level`` and ``kind`` what the cells start with, ``label`` the title.
     """
     sheet, steps = (book.create_sheet(name) for name in names)
     writer = Steps(program, number, sheet, steps, places)
@@ -534,12 +516,8 @@ def _first_level(model, column) -> str:
 def _outputs(sheet, response, references, program, steps, column) -> int:
     """Four columns of one response; returns the next free column."""
     put(sheet, FIRST_PREDICTION - 2, column, vocabulary.label(response, "zh", unit=True), "head")
-    sheet.merge_cells(
-        start_row=FIRST_PREDICTION - 2,
-        start_column=column,
-        end_row=FIRST_PREDICTION - 2,
-        end_column=column + 3,
-    )
+    head = FIRST_PREDICTION - 2
+    sheet.merge_cells(start_row=head, start_column=column, end_row=head, end_column=column + 3)
     for i, text in enumerate(("估计值", "标准误", "下限", "上限")):
         put(sheet, FIRST_PREDICTION - 1, column + i, text, "head")
     texts = [references["mean"], references["se"], *limits(response, references, program)]
