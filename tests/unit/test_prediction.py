@@ -105,4 +105,4 @@ def test_command_with_draws_and_calibration(tmp_path, capsys, monkeypatch):
     assert "calibrated with 20 trees" in capsys.readouterr().err
     effect = fit.random.effects.loc["s3", "a"]
     expected = (fit.values[0] + effect) * NEW["dbh"] ** fit.values[1]
-    assert sl.tabular.read_csv(out)["stem"].to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-4)
+    assert sl.read_csv(out)["stem"].to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-4)
