@@ -38,11 +38,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+import sinklab as sl
 from sinklab.data import vocabulary
 from sinklab.equations.compile import Compiled
 from sinklab.equations.system import System
 from sinklab.language import ConvergenceError, DataError, listing, tr
-from sinklab.results.fit_result import FitResult
 
 KINDS = ("mean", "individual")
 INTERVALS = ("delta", "draws")
@@ -51,7 +51,7 @@ N_DRAW = 2000
 
 
 def predict(
-    result: FitResult,
+    result: "sl.FitResult",
     data: pd.DataFrame | Mapping[str, Any],
     level: float = 0.95,
     kind: str = "mean",
@@ -318,7 +318,7 @@ class Means:
 N_GRID = 200
 
 
-def curves_of_groups(fit: FitResult, data: pd.DataFrame, group: str, n: int) -> dict[str, pd.DataFrame]:
+def curves_of_groups(fit: "sl.FitResult", data: pd.DataFrame, group: str, n: int) -> dict[str, pd.DataFrame]:
     """Curve of every group of a mixed fit over ``n`` sizes between the smallest and the largest of its own trees."""
     x, found = main_predictor(fit), {}
     for level, deviation in fit.random.effects.iterrows():
@@ -330,12 +330,12 @@ def curves_of_groups(fit: FitResult, data: pd.DataFrame, group: str, n: int) -> 
     return found
 
 
-def main_predictor(fit: FitResult) -> str:
+def main_predictor(fit: "sl.FitResult") -> str:
     """Predictor that figures are drawn against: the first of the equations."""
     return fit.system.predictors[0]
 
 
-def curve_data(fit: FitResult, data: pd.DataFrame | None = None) -> pd.DataFrame:
+def curve_data(fit: "sl.FitResult", data: pd.DataFrame | None = None) -> pd.DataFrame:
     """Predictors along the fitted span of the main one, the others following it.
 
     Another predictor follows its line on the main one in logarithms, as in the data; without data it
@@ -357,7 +357,7 @@ def curve_data(fit: FitResult, data: pd.DataFrame | None = None) -> pd.DataFrame
     return pd.DataFrame(columns)
 
 
-def observed(fit: FitResult, response: str, data: Any) -> Any:
+def observed(fit: "sl.FitResult", response: str, data: Any) -> Any:
     """Measured values of a response; those of a total that was not weighed are made of its parts.
 
     Returns
@@ -380,7 +380,9 @@ def observed(fit: FitResult, response: str, data: Any) -> Any:
 MAX_STEPS = 100
 
 
-def calibrated(fit: FitResult, trees: pd.DataFrame | Mapping[str, Any], label: str = "") -> FitResult:
+def calibrated(
+    fit: "sl.FitResult", trees: pd.DataFrame | Mapping[str, Any], label: str = ""
+) -> "sl.FitResult":
     """Move a mixed model to one group, by the trees of it that were weighed.
 
     Parameters
