@@ -24,7 +24,7 @@ from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from sinklab.language import DataError, tr
+from sinklab.language import DataError
 
 # --- Where things lie, and how files are replaced without a half-written moment.
 
@@ -219,10 +219,8 @@ def notebook_code(path) -> tuple[str, list[str]]:
     if lost:
         names, file = ", ".join(lost), Path(path).name
         raise DataError(
-            tr(
-                f"{file}: parameters {names} are assigned in another cell; give the result another name",
-                f"{file}：参数 {names} 在其他单元格中被重新赋值；请为结果另取名称",
-            )
+            f"{file}: parameters {names} are assigned in another cell; give the result another name",
+            f"{file}：参数 {names} 在其他单元格中被重新赋值；请为结果另取名称",
         )
     return digest.hexdigest(), declared
 

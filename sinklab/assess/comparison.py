@@ -51,7 +51,7 @@ def compare(fits: Fits) -> pd.DataFrame:
         Fewer than two fits, or fits of different responses or trees.
     """
     if len(fits) < 2:
-        raise DataError(tr("compare needs at least two fits", "比较至少需要两个拟合"))
+        raise DataError("compare needs at least two fits", "比较至少需要两个拟合")
     _same_trees(fits)
     rows = {}
     for name, fit in fits.items():
@@ -73,10 +73,8 @@ def _same_trees(fits) -> None:
     if different:
         names = ", ".join(different)
         raise DataError(
-            tr(
-                f"{names}: other responses or trees than {first}; fit all candidates to the same records",
-                f"{names}：与 {first} 的因变量或样木不同；请用相同记录拟合各候选模型",
-            )
+            f"{names}: other responses or trees than {first}; fit all candidates to the same records",
+            f"{names}：与 {first} 的因变量或样木不同；请用相同记录拟合各候选模型",
         )
 
 
@@ -108,10 +106,8 @@ def compare_loo(fits: Fits) -> pd.DataFrame:
     if len(fits) < 2 or without:
         named = ", ".join(without) or tr("one fit only", "仅一个拟合")
         raise DataError(
-            tr(
-                f"leave-one-out compares two Bayesian fits or more, without errors in predictors; not so: {named}",
-                f"留一法比较需要两个以上无自变量误差的贝叶斯拟合；不符合：{named}",
-            )
+            f"leave-one-out compares two Bayesian fits or more, without errors in predictors; not so: {named}",
+            f"留一法比较需要两个以上无自变量误差的贝叶斯拟合；不符合：{named}",
         )
     _same_trees(fits)
     points = {name: fit.loo["elpd"] for name, fit in fits.items()}

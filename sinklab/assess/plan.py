@@ -75,7 +75,7 @@ class Sampler:
         classes = design_classes(design)
         if classes.empty:
             raise DataError(
-                tr(f"no design {design!r} in data/rules/sampling_design.csv", f"抽样设计中没有 {design!r}")
+                f"no design {design!r} in data/rules/sampling_design.csv", f"抽样设计中没有 {design!r}"
             )
         low, high = fit.ranges["dbh"]
         inside = (classes["dbh_max"] > low) & (classes["dbh_min"] < high)
@@ -340,15 +340,13 @@ def _check(fit, response, target, assurance, root_share) -> None:
     if response not in fit.system.responses:
         known = ", ".join(fit.system.responses)
         raise DataError(
-            tr(f"no response {response!r}; there are: {known}", f"没有因变量 {response!r}；现有：{known}")
+            f"no response {response!r}; there are: {known}", f"没有因变量 {response!r}；现有：{known}"
         )
     if not (target > 0 and 0 < assurance < 1 and 0 < root_share <= 1):
         raise DataError(
-            tr(
-                f"target {target:g} %, assurance {assurance:g}, share of roots {root_share:g}; expected a target above 0 "
-                "and shares between 0 and 1",
-                f"目标 {target:g} %、保证率 {assurance:g}、根系比例 {root_share:g}；目标应大于 0，比例应在 0 与 1 之间",
-            )
+            f"target {target:g} %, assurance {assurance:g}, share of roots {root_share:g}; expected a target above 0 "
+            "and shares between 0 and 1",
+            f"目标 {target:g} %、保证率 {assurance:g}、根系比例 {root_share:g}；目标应大于 0，比例应在 0 与 1 之间",
         )
 
 
@@ -612,10 +610,8 @@ def _checked(strata, error, level, plot_area) -> pd.DataFrame:
     if missing:
         found = ", ".join(map(str, frame.columns))
         raise DataError(
-            tr(
-                f"strata: no column {', '.join(missing)}; found {found}",
-                f"分层：缺少列 {'、'.join(missing)}；现有 {found}",
-            )
+            f"strata: no column {', '.join(missing)}; found {found}",
+            f"分层：缺少列 {'、'.join(missing)}；现有 {found}",
         )
     problems = []
     for column in [c for c in ("area", "mean", "sd", "cost") if c in frame]:

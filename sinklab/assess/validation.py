@@ -128,20 +128,15 @@ def folds(data: pd.DataFrame, scheme: str, seed: int = 0) -> list[tuple[str, np.
                 groups = square["latitude"].astype(str) + "," + square["longitude"].astype(str)
             case _:
                 raise DataError(
-                    tr(
-                        f"validation {scheme!r} is none of {SCHEMES}",
-                        f"验证方案 {scheme!r} 不在 {SCHEMES} 之中",
-                    )
+                    f"validation {scheme!r} is none of {SCHEMES}", f"验证方案 {scheme!r} 不在 {SCHEMES} 之中"
                 )
         split = model_selection.LeaveOneGroupOut().split(rows, groups=groups)
         return [(str(groups.iloc[test[0]]), test) for _, test in split]
     except (KeyError, ValueError) as error:
         found = ", ".join(map(str, data.columns))
         raise DataError(
-            tr(
-                f"validation {scheme!r}: {error}; columns: {found}",
-                f"验证方案 {scheme!r}：{error}；现有列：{found}",
-            )
+            f"validation {scheme!r}: {error}; columns: {found}",
+            f"验证方案 {scheme!r}：{error}；现有列：{found}",
         ) from None
 
 
@@ -172,10 +167,7 @@ def validate(fit: FitResult, scheme: str = "kfold:10", seed: int | None = None) 
         parts += _predicted(fit, values, factors, fit.data.iloc[test], name)
     if not parts:
         raise DataError(
-            tr(
-                f"validation {scheme!r}: no fold could be refitted",
-                f"验证方案 {scheme!r}：各折均无法重新拟合",
-            )
+            f"validation {scheme!r}: no fold could be refitted", f"验证方案 {scheme!r}：各折均无法重新拟合"
         )
     count = {r: fit.layout.count(fit.system.parameters_of[r]) for r in fit.system.responses}
     return Validation(scheme, pd.concat(parts), count, failed)
@@ -404,10 +396,8 @@ def transfer_test(
     least = int(float(rules["n"]["threshold"]))
     if len(used) < least:
         raise DataError(
-            tr(
-                f"transfer test: {len(used)} trees with {response}; the rule asks for {least}",
-                f"移植检验：有 {response} 的样木 {len(used)} 株；规则要求 {least} 株",
-            )
+            f"transfer test: {len(used)} trees with {response}; the rule asks for {least}",
+            f"移植检验：有 {response} 的样木 {len(used)} 株；规则要求 {least} 株",
         )
     observed = used[response].to_numpy(float)
     predicted = system.mean(values, used)[response]

@@ -206,18 +206,14 @@ def run_study(arguments) -> int:
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", arguments.id):
         raise DataError(
-            tr(
-                f"study id {arguments.id!r}: expected small letters, digits and _, such as chinese_fir_guangxi",
-                f"研究编号 {arguments.id!r}：应为小写字母、数字与 _，例如 chinese_fir_guangxi",
-            )
+            f"study id {arguments.id!r}: expected small letters, digits and _, such as chinese_fir_guangxi",
+            f"研究编号 {arguments.id!r}：应为小写字母、数字与 _，例如 chinese_fir_guangxi",
         )
     folder = paths.data("studies", arguments.id)
     if folder.exists():
         raise DataError(
-            tr(
-                f"{paths.relative(folder)} exists already; nothing was changed",
-                f"{paths.relative(folder)} 已存在；未作改动",
-            )
+            f"{paths.relative(folder)} exists already; nothing was changed",
+            f"{paths.relative(folder)} 已存在；未作改动",
         )
     species = data_vocabulary.species(arguments.species).species_id if arguments.species else ""
     header = read_rows(arguments.data)[0] if arguments.data else list(FORM)

@@ -39,10 +39,8 @@ def start_values(text: str) -> dict[str, float]:
             start[name.strip()] = float(number)
         except ValueError:
             raise DataError(
-                tr(
-                    f"--start: {part!r} is not of the form name=number",
-                    f"--start：{part!r} 不是“参数=数值”的形式",
-                )
+                f"--start: {part!r} is not of the form name=number",
+                f"--start：{part!r} 不是“参数=数值”的形式",
             ) from None
     return start
 
@@ -64,10 +62,8 @@ def limits(text: str) -> dict[str, tuple[float | None, float | None]]:
             found[name.strip()] = (float(low) if low else None, float(high) if high else None)
         except ValueError:
             raise DataError(
-                tr(
-                    f"--bounds: {part!r} is not of the form name=low:high (either may be left out)",
-                    f"--bounds：{part!r} 不是“参数=下限:上限”的形式（可省略其一）",
-                )
+                f"--bounds: {part!r} is not of the form name=low:high (either may be left out)",
+                f"--bounds：{part!r} 不是“参数=下限:上限”的形式（可省略其一）",
             ) from None
     return found
 
@@ -91,10 +87,8 @@ def sampling_options(arguments) -> dict:
             name, _, size = (word.strip() for word in part.partition("="))
             if not size:
                 raise DataError(
-                    tr(
-                        f"--measurement-error: {part!r} is not of the form name=sd",
-                        f"--measurement-error：{part!r} 不是“变量=标准差”的形式",
-                    )
+                    f"--measurement-error: {part!r} is not of the form name=sd",
+                    f"--measurement-error：{part!r} 不是“变量=标准差”的形式",
                 )
             found["measurement_error"][name] = float(size) if is_number(size) else size
     return found
@@ -149,10 +143,7 @@ def _candidates(arguments) -> list[tuple]:
 
     if arguments.against and arguments.by:
         raise DataError(
-            tr(
-                "--against compares fits of all records; leave out --by",
-                "--against 用于全部记录；请去掉 --by",
-            )
+            "--against compares fits of all records; leave out --by", "--against 用于全部记录；请去掉 --by"
         )
     usual = arguments.variance or "power:mean"
     found = [(System.parse(equation_text(arguments.equations)), usual)]

@@ -108,7 +108,7 @@ def _claim(arguments) -> int:
 
     files = [*([arguments.on] if arguments.on else []), *arguments.data]
     if len(files) != 1:
-        raise DataError(tr("name one CSV file of trees with --data", "请用 --data 指定一个样木 CSV 文件"))
+        raise DataError("name one CSV file of trees with --data", "请用 --data 指定一个样木 CSV 文件")
     data = read_csv(Path(files[0]))
     if "=" in arguments.subject:
         found = claim.test_claim(

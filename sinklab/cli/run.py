@@ -109,10 +109,8 @@ def run_lab(arguments) -> int:
         vocabulary.ecosystem(arguments.system)
     if find_spec("jupyterlab") is None:
         raise RunError(
-            tr(
-                "JupyterLab is not installed here; run: python run.py setup",
-                "此环境没有 JupyterLab；请执行：python run.py setup",
-            )
+            "JupyterLab is not installed here; run: python run.py setup",
+            "此环境没有 JupyterLab；请执行：python run.py setup",
         )
     place = paths.reports("runs", "workspaces")
     for system in vocabulary.ecosystems():

@@ -37,7 +37,7 @@ def _compute(arguments):
     from sinklab.tables.table import Table
 
     if not arguments.table and not arguments.measured:
-        raise DataError(tr("give --table, or --measured", "请给出 --table 或 --measured"))
+        raise DataError("give --table, or --measured", "请给出 --table 或 --measured")
     by = [c for c in arguments.by.split(",") if c]
     frame = read_layer(arguments.stands, arguments.layer, arguments.encoding, arguments.crs)
     frame = _renamed(frame, arguments)
@@ -91,18 +91,14 @@ def _renamed(frame, arguments):
     if absent:
         known = ", ".join(map(str, frame.columns))
         raise DataError(
-            tr(
-                f"--column: no column {', '.join(absent)}; found {known}",
-                f"--column：没有列 {'、'.join(absent)}；现有 {known}",
-            )
+            f"--column: no column {', '.join(absent)}; found {known}",
+            f"--column：没有列 {'、'.join(absent)}；现有 {known}",
         )
     taken = [name for name, column in wanted.items() if name in frame and name != column]
     if taken:
         raise DataError(
-            tr(
-                f"--column: the file has a column {', '.join(taken)} already",
-                f"--column：文件中已有列 {'、'.join(taken)}",
-            )
+            f"--column: the file has a column {', '.join(taken)} already",
+            f"--column：文件中已有列 {'、'.join(taken)}",
         )
     return frame.rename(columns={column: name for name, column in wanted.items()})
 
@@ -116,10 +112,8 @@ def _mapping(arguments) -> dict[str, str]:
         missing = [c for c in ("species", "table") if c not in frame]
         if missing:
             raise DataError(
-                tr(
-                    f"{arguments.mapping}: no column {', '.join(missing)}",
-                    f"{arguments.mapping}：缺少列 {'、'.join(missing)}",
-                )
+                f"{arguments.mapping}: no column {', '.join(missing)}",
+                f"{arguments.mapping}：缺少列 {'、'.join(missing)}",
             )
         found = dict(zip(frame["species"].astype(str), frame["table"].astype(str), strict=True))
     return found | _pairs(arguments.map, "--map")
@@ -132,7 +126,7 @@ def _shares(texts, option) -> dict[str, float]:
             found[name] = float(text)
         except ValueError:
             raise DataError(
-                tr(f"{option} {name}={text}: not a number", f"{option} {name}={text}：不是数")
+                f"{option} {name}={text}: not a number", f"{option} {name}={text}：不是数"
             ) from None
     return found
 
@@ -156,10 +150,8 @@ def _carbon_fraction(arguments, frame):
         return carbon_fractions(Table.read(given, root=arguments.root), ids, defaults()["carbon_fraction"])
     if not 0 < value <= 1:
         raise DataError(
-            tr(
-                f"--carbon-fraction {given}: expected above 0, at most 1",
-                f"--carbon-fraction {given}：应大于 0 且不超过 1",
-            )
+            f"--carbon-fraction {given}: expected above 0, at most 1",
+            f"--carbon-fraction {given}：应大于 0 且不超过 1",
         )
     return value, []
 
@@ -249,10 +241,8 @@ def write(result, summary, arguments) -> None:
         )
         if strange:
             raise DataError(
-                tr(
-                    f"{folder} holds other files ({listing(strange, 3)}); name a folder of its own",
-                    f"{folder} 中有其他文件（{listing(strange, 3)}）；请另指定文件夹",
-                )
+                f"{folder} holds other files ({listing(strange, 3)}); name a folder of its own",
+                f"{folder} 中有其他文件（{listing(strange, 3)}）；请另指定文件夹",
             )
     with paths.atomic_folder(folder) as work:
         write_csv(summary, work / "stocks.csv")
@@ -285,10 +275,8 @@ def _map(result, summary, arguments, path) -> None:
     if level is None or name not in boundaries:
         known = ", ".join(map(str, boundaries.columns))
         raise DataError(
-            tr(
-                f"{arguments.boundaries}: a map needs --by and a column of names (--boundary-name); found {known}",
-                f"{arguments.boundaries}：制图需要 --by 和名称列（--boundary-name）；现有 {known}",
-            )
+            f"{arguments.boundaries}: a map needs --by and a column of names (--boundary-name); found {known}",
+            f"{arguments.boundaries}：制图需要 --by 和名称列（--boundary-name）；现有 {known}",
         )
     rows = summary[summary["level"] == level].drop_duplicates(level).set_index(level)
     names = boundaries[name].astype(str)
@@ -344,10 +332,7 @@ def _check_output(output) -> None:
     if output and Path(output).suffix.lower() not in SHEETS:
         kinds = ", ".join(SHEETS)
         raise DataError(
-            tr(
-                f"--output {output}: the field sheet is {kinds}",
-                f"--output {output}：外业表的扩展名应为 {kinds}",
-            )
+            f"--output {output}: the field sheet is {kinds}", f"--output {output}：外业表的扩展名应为 {kinds}"
         )
 
 
@@ -361,10 +346,8 @@ def _cost(text):
             raise ValueError(text)
     except ValueError:
         raise DataError(
-            tr(
-                f"--cost {text!r}; expected TREE:PER_CM:ROOT such as 300:20:400",
-                f"--cost {text!r}；应为 每株:每厘米:挖根，例如 300:20:400",
-            )
+            f"--cost {text!r}; expected TREE:PER_CM:ROOT such as 300:20:400",
+            f"--cost {text!r}；应为 每株:每厘米:挖根，例如 300:20:400",
         ) from None
     return Cost(*numbers)
 

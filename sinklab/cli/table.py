@@ -527,10 +527,8 @@ def run_release(arguments) -> int:
     reference = arguments.table
     if "@" not in reference and not (Path(reference) / "datapackage.json").is_file():
         raise TableError(
-            tr(
-                f"{reference}: name the version to release, as in {reference}@1.0.0",
-                f"{reference}：请写明要发布的版本，例如 {reference}@1.0.0",
-            )
+            f"{reference}: name the version to release, as in {reference}@1.0.0",
+            f"{reference}：请写明要发布的版本，例如 {reference}@1.0.0",
         )
     done = release_table(
         reference,
@@ -575,10 +573,8 @@ def accepted(texts) -> dict[str, str]:
         key, sign, reason = text.partition("=")
         if not sign or not reason.strip():
             raise TableError(
-                tr(
-                    f"--accept {text!r}; expected CHECK[:RESPONSE]=REASON",
-                    f"--accept {text!r} 无效；应为 检查项[:因变量]=理由",
-                )
+                f"--accept {text!r}; expected CHECK[:RESPONSE]=REASON",
+                f"--accept {text!r} 无效；应为 检查项[:因变量]=理由",
             )
         found[key.strip()] = reason.strip()
     return found

@@ -14,7 +14,7 @@ from sinklab.data.files import records
 from sinklab.drafts.numbers import exists, fixed, measured, significant, with_error
 from sinklab.equations.latex import parameter_symbol
 from sinklab.equations.tree import names
-from sinklab.language import DraftError, tr
+from sinklab.language import DraftError
 from sinklab.results.indices import FORMULAS
 from sinklab.tables import digits
 
@@ -168,10 +168,8 @@ def line(system, response, ref: str):
         if equation.response == response:
             return position
     raise DraftError(
-        tr(
-            f"{ref}: no equation for {response!r}; there are: {', '.join(system.responses)}",
-            f"{ref}：没有 {response!r} 的方程；现有：{'、'.join(system.responses)}",
-        )
+        f"{ref}: no equation for {response!r}; there are: {', '.join(system.responses)}",
+        f"{ref}：没有 {response!r} 的方程；现有：{'、'.join(system.responses)}",
     )
 
 
@@ -384,7 +382,7 @@ def values(cite, frame, lang, label, caption, ref, labels=None) -> str:
     """
     if not len(frame):
         raise DraftError(
-            tr(f"{ref}: no value is left to print in table {label}", f"{ref}：表 {label} 中没有可列出的取值")
+            f"{ref}: no value is left to print in table {label}", f"{ref}：表 {label} 中没有可列出的取值"
         )
     several = frame["variable"].nunique() > 1
     head = [header("group", lang), header("mean", lang), header("se", lang)]

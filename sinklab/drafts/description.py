@@ -73,7 +73,7 @@ def files_of(name: str) -> list[Path]:
         path = path_of(str(following))
         if path in found:
             chain = " → ".join(one.stem for one in [*found, path])
-            raise DraftError(tr(f"like: {chain}: a circle", f"like：{chain}：循环引用"))
+            raise DraftError(f"like: {chain}: a circle", f"like：{chain}：循环引用")
         found.append(path)
         following = _load(path).get("like")
     return found
@@ -100,7 +100,7 @@ def path_of(name: str) -> Path:
     if not _NAME.fullmatch(name) or not path.is_file():
         en, zh = f"there is no draft {name!r} in reports/drafts", f"reports/drafts 中没有文稿 {name!r}"
         known = ", ".join(names()) or "–"
-        raise DraftError(tr(f"{en}; there are: {known}", f"{zh}；现有：{known}"))
+        raise DraftError(f"{en}; there are: {known}", f"{zh}；现有：{known}")
     return path
 
 
@@ -112,11 +112,11 @@ def _load(path: Path) -> dict:
         data = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         en, zh = "not readable as YAML in UTF-8", "无法按 UTF-8 编码的 YAML 读取"
-        raise DraftError(tr(f"{where}: {en}: {error}", f"{where}：{zh}：{error}")) from error
+        raise DraftError(f"{where}: {en}: {error}", f"{where}：{zh}：{error}") from error
     if not isinstance(data, dict):
         example = "`template: species_standard`"
         raise DraftError(
-            tr(f"{where}: expected a mapping such as {example}", f"{where}：应为映射，例如 {example}")
+            f"{where}: expected a mapping such as {example}", f"{where}：应为映射，例如 {example}"
         )
     return data
 

@@ -80,12 +80,10 @@ class Citations:
         weak = self.weaker_than(minimum)
         if weak:
             raise DraftError(
-                tr(
-                    f"draft {name}: a final rendering needs numbers of status {minimum} or better; these are not:\n"
-                    f"{listing(weak)}\nRender with --preview (watermarked), or name tables that may be cited.",
-                    f"文稿 {name}：正式稿所引数值的状态不得低于 {minimum}；以下数值不符合：\n"
-                    f"{listing(weak)}\n请用 --preview 生成带水印的示范稿，或改引符合要求的参数表。",
-                )
+                f"draft {name}: a final rendering needs numbers of status {minimum} or better; these are not:\n"
+                f"{listing(weak)}\nRender with --preview (watermarked), or name tables that may be cited.",
+                f"文稿 {name}：正式稿所引数值的状态不得低于 {minimum}；以下数值不符合：\n"
+                f"{listing(weak)}\n请用 --preview 生成带水印的示范稿，或改引符合要求的参数表。",
             )
 
 
@@ -172,7 +170,7 @@ class Decided:
         row = next((r for r in records("rules", "stock_defaults.csv") if r["rule_id"] == rule), None)
         if row is None:
             file = "stock_defaults.csv"
-            raise DraftError(tr(f"no default {rule!r} in data/rules/{file}", f"{file} 中没有 {rule!r}"))
+            raise DraftError(f"no default {rule!r} in data/rules/{file}", f"{file} 中没有 {rule!r}")
         return self._rule("stock_defaults.csv", row, "value", numbers.measured(float(row["value"])))
 
     def deduction_table(self, rule: str, label: str, caption: str) -> str:
@@ -184,7 +182,7 @@ class Decided:
         ]
         if not steps:
             en, zh = f"no stepped deduction {rule!r} in data/rules/", f" 中没有分级扣减规则 {rule!r}"
-            raise DraftError(tr(f"{en}deductions.csv", f"deductions.csv{zh}"))
+            raise DraftError(f"{en}deductions.csv", f"deductions.csv{zh}")
         rows = [[self._step(row), self._percent(row, "amount")] for row in steps]
         return blocks.table(label, caption, _HEADS["deductions"][self._lang], rows, "cc")
 
@@ -212,7 +210,7 @@ class Decided:
         if name not in self._decisions:
             file, known = self._file, ", ".join(self._decisions) or "–"
             en, zh = f"no decision {name!r}; there are: {known}", f"decisions 中没有 {name!r}；现有：{known}"
-            raise DraftError(tr(f"{file}: {en}", f"{file}：{zh}"))
+            raise DraftError(f"{file}: {en}", f"{file}：{zh}")
         return self._decisions[name]
 
     def _value(self, name: str) -> str:
@@ -351,7 +349,7 @@ class Desk:
         table, ref = self._fit(alias).index_table, self._tables[alias].ref
         if response not in table.index or index not in table:
             raise DraftError(
-                tr(f"{ref}: no index {index} of {response}", f"{ref}：没有 {response} 的指标 {index}")
+                f"{ref}: no index {index} of {response}", f"{ref}：没有 {response} 的指标 {index}"
             )
         value = table.loc[response, index]
         text = f"{int(value)}" if index == "n" else blocks.index_text(index, value)
@@ -475,10 +473,8 @@ class Desk:
         if alias not in self._tables:
             name, known = self._description.name, ", ".join(self._tables)
             raise DraftError(
-                tr(
-                    f"draft {name}: no table is called {alias!r} there; there are: {known}",
-                    f"文稿 {name}：未定义名为 {alias!r} 的参数表；现有：{known}",
-                )
+                f"draft {name}: no table is called {alias!r} there; there are: {known}",
+                f"文稿 {name}：未定义名为 {alias!r} 的参数表；现有：{known}",
             )
         return self._tables[alias]
 

@@ -115,10 +115,8 @@ def checked(lang: str, formats, known=FORMATS, kind=("draft", "文稿")) -> tupl
     formats = (formats,) if isinstance(formats, str) else tuple(formats)
     if lang not in LANGUAGES or not formats or {*formats} - {*known}:
         raise DraftError(
-            tr(
-                f"{kind[0]} in {lang!r} to {formats}: languages are {', '.join(LANGUAGES)}; formats {', '.join(known)}",
-                f"{kind[1]}语言 {lang!r}、格式 {formats}：语言应为 {'、'.join(LANGUAGES)}，格式应为 {'、'.join(known)}",
-            )
+            f"{kind[0]} in {lang!r} to {formats}: languages are {', '.join(LANGUAGES)}; formats {', '.join(known)}",
+            f"{kind[1]}语言 {lang!r}、格式 {formats}：语言应为 {'、'.join(LANGUAGES)}，格式应为 {'、'.join(known)}",
         )
     return formats
 
@@ -193,7 +191,7 @@ def write(desk: Desk, template: str, lang: str, draft: dict, through=lambda load
         return environment(through).get_template(name).render(desk.names() | {"draft": draft, "lang": lang})
     except TemplateNotFound as error:
         raise DraftError(
-            tr(f"reports/templates has no {error.name}", f"reports/templates 中没有 {error.name}")
+            f"reports/templates has no {error.name}", f"reports/templates 中没有 {error.name}"
         ) from error
     except TemplateError as error:
         raise DraftError(f"{_place(error, name)}: {error.message or error}") from error
@@ -279,7 +277,7 @@ def _pdf(text, look, folder) -> bytes:
     try:
         return typst.compile(str(source), font_paths=[str(paths.folder())])
     except RuntimeError as error:
-        raise DraftError(tr(f"typst: {error}", f"typst：{error}")) from error
+        raise DraftError(f"typst: {error}", f"typst：{error}") from error
 
 
 def _pandoc(text, to, look, folder, *options) -> str:

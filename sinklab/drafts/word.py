@@ -23,7 +23,7 @@ from docx.oxml.ns import nsdecls, qn
 from docx.shared import Mm, Pt, RGBColor
 
 from sinklab.data.files import records
-from sinklab.language import DraftError, tr
+from sinklab.language import DraftError
 
 #: East Asian and Latin faces; hei (sans serif) for headings, song (serif) for text.
 FACES = {
@@ -159,10 +159,8 @@ def _opened(raw: bytes):
         return docx.Document(io.BytesIO(raw))
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise DraftError(
-            tr(
-                f"reference: not a Word document that can be used (.docx, at most {LARGEST} bytes unpacked): {error}",
-                f"reference：不是可用的 Word 文档（.docx，解压后不超过 {LARGEST} 字节）：{error}",
-            )
+            f"reference: not a Word document that can be used (.docx, at most {LARGEST} bytes unpacked): {error}",
+            f"reference：不是可用的 Word 文档（.docx，解压后不超过 {LARGEST} 字节）：{error}",
         ) from error
 
 

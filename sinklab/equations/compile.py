@@ -209,7 +209,7 @@ class Graph:
         """Differentiate one node, from the derivatives of its arguments (None for 0)."""
         differentiate = functions.operation(operation).slope
         if differentiate is None:
-            raise EquationError(tr(f"`{operation}` has no derivative.", f"运算 `{operation}` 没有导数。"))
+            raise EquationError(f"`{operation}` has no derivative.", f"运算 `{operation}` 没有导数。")
         zero = self.constant(0)
         nodes = [node, *self.arguments(node), *(zero if slope is None else slope for slope in inner)]
         found = differentiate(*(Term(self, n) for n in nodes))
@@ -495,10 +495,8 @@ class Layout:
             column = self.system.groups[name]
             if column not in frame:
                 raise DataError(
-                    tr(
-                        f"the data have no column {column!r}, by which {name} varies",
-                        f"数据中没有列 {column!r}（{name} 按其变化）",
-                    )
+                    f"the data have no column {column!r}, by which {name} varies",
+                    f"数据中没有列 {column!r}（{name} 按其变化）",
                 )
             levels = [str(level) for level in frame[column]]
             missing = sorted(set(levels) - set(self._places[name]))

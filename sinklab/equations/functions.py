@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sinklab.language import EquationError, tr
+from sinklab.language import EquationError
 
 #: How tightly an operation binds, loosest first, as in Python.
 SUM, PRODUCT, NEGATIVE, POWER, ATOM = range(5)
@@ -245,9 +245,7 @@ def reserved(language: str) -> set[str]:
 def _known(rows, name):
     if name not in rows:
         raise EquationError(
-            tr(
-                f"the operation `{name}` has no row in the registry of the equation language.",
-                f"方程语言的登记表中没有运算 `{name}`。",
-            )
+            f"the operation `{name}` has no row in the registry of the equation language.",
+            f"方程语言的登记表中没有运算 `{name}`。",
         )
     return rows[name]

@@ -60,10 +60,8 @@ class Source:
         """Split ``text`` into lines; refuse what is not text, or longer than ``limit`` characters."""
         if not isinstance(text, str):
             raise EquationError(
-                tr(
-                    f"equations must be text, found {type(text).__name__}.",
-                    f"方程必须是文本，实际为 {type(text).__name__}。",
-                )
+                f"equations must be text, found {type(text).__name__}.",
+                f"方程必须是文本，实际为 {type(text).__name__}。",
             )
         shown = text[:limit].removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
         source = cls(tuple(shown.split("\n")))

@@ -13,7 +13,7 @@ from sinklab.equations.forms import PowerProduct, additive_terms, power_product
 from sinklab.equations.latex import to_latex
 from sinklab.equations.parse import Source, read
 from sinklab.equations.tree import Equation, names
-from sinklab.language import EquationError, tr
+from sinklab.language import EquationError
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,10 +213,8 @@ class System:
         if response in self.responses:
             return self.equations[self.responses.index(response)]
         raise EquationError(
-            tr(
-                f"`{response}` has no equation; left sides: {', '.join(self.responses)}.",
-                f"没有 `{response}` 的方程；左边的量：{'、'.join(self.responses)}。",
-            )
+            f"`{response}` has no equation; left sides: {', '.join(self.responses)}.",
+            f"没有 `{response}` 的方程；左边的量：{'、'.join(self.responses)}。",
         )
 
     def latex(self, lang: str | None = None, *, values: Mapping | None = None, number=None) -> list[str]:
@@ -264,11 +262,9 @@ class System:
         if self.groups and not by_row:
             shown = ", ".join(f"{name}[{group}]" for name, group in self.groups.items())
             raise EquationError(
-                tr(
-                    f"{shown}: parameters that vary by group need a method for grouped parameters; "
-                    "this computation does not know them yet. Write them without the brackets, or fit each group apart.",
-                    f"{shown}：按组变化的参数需要分组参数的方法，此处尚不支持。请去掉方括号，或各组分别拟合。",
-                )
+                f"{shown}: parameters that vary by group need a method for grouped parameters; "
+                "this computation does not know them yet. Write them without the brackets, or fit each group apart.",
+                f"{shown}：按组变化的参数需要分组参数的方法，此处尚不支持。请去掉方括号，或各组分别拟合。",
             )
         if wanted not in self._compiled:
             for response in wanted:
@@ -384,7 +380,7 @@ class System:
         theta = parameter_array(values, self.parameters)
         if theta.ndim != 1:
             raise EquationError(
-                tr("derivatives need one parameter vector, found draws.", "求导需要一组参数，而不是抽样。")
+                "derivatives need one parameter vector, found draws.", "求导需要一组参数，而不是抽样。"
             )
         out = self.compiled().at(*column_arrays(data, self.predictors)).jacobian(theta)
         return {response: out[:, i, :] for i, response in enumerate(self.responses)}
@@ -413,10 +409,7 @@ def parameter_array(values, parameters) -> np.ndarray:
         missing = [name for name in parameters if name not in values.keys()]
         if missing:
             raise EquationError(
-                tr(
-                    f"no value for the parameters {', '.join(missing)}.",
-                    f"参数 {'、'.join(missing)} 没有值。",
-                )
+                f"no value for the parameters {', '.join(missing)}.", f"参数 {'、'.join(missing)} 没有值。"
             )
         parts = [np.asarray(values[name], dtype=float) for name in parameters]
         return np.stack(np.broadcast_arrays(*parts), axis=-1) if parts else np.empty(0)
@@ -424,10 +417,8 @@ def parameter_array(values, parameters) -> np.ndarray:
     if theta.ndim not in (1, 2) or theta.shape[-1] != k:
         order = ", ".join(parameters)
         raise EquationError(
-            tr(
-                f"parameter values of shape {theta.shape}; expected ({k},) or (n_draw, {k}), ordered {order}.",
-                f"参数值的形状为 {theta.shape}；应为 ({k},) 或 (n_draw, {k})，顺序为 {order}。",
-            )
+            f"parameter values of shape {theta.shape}; expected ({k},) or (n_draw, {k}), ordered {order}.",
+            f"参数值的形状为 {theta.shape}；应为 ({k},) 或 (n_draw, {k})，顺序为 {order}。",
         )
     return theta
 
@@ -454,15 +445,13 @@ def column_arrays(data, predictors) -> tuple[dict[str, np.ndarray], int]:
             wrong.append(name)
     if wrong:
         raise EquationError(
-            tr(
-                f"these columns hold something other than numbers: {', '.join(wrong)}.",
-                f"以下列含有非数值：{'、'.join(wrong)}。",
-            )
+            f"these columns hold something other than numbers: {', '.join(wrong)}.",
+            f"以下列含有非数值：{'、'.join(wrong)}。",
         )
     shapes = {name: column.shape for name, column in held.items()}
     if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
         shown = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise EquationError(tr(f"columns of different shape: {shown}.", f"各列的形状不一致：{shown}。"))
+        raise EquationError(f"columns of different shape: {shown}.", f"各列的形状不一致：{shown}。")
     if held:
         return held, len(next(iter(held.values())))
     return held, len(data) if hasattr(data, "columns") else 1

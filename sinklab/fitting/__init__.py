@@ -23,7 +23,8 @@ from sinklab.fitting.loglinear import CORRECTIONS, fit_log_linear
 from sinklab.fitting.mixed import fit_mixed
 from sinklab.fitting.search import certified_maximum
 from sinklab.fitting.system import SystemFit, from_state
-from sinklab.language import DataError, tr
+from sinklab.language import DataError
+from sinklab.language import tr as tr
 from sinklab.results.fit_result import FitResult
 from sinklab.results.variance import parse_variance
 
@@ -122,25 +123,21 @@ def _check_options(method, estimator, correction, level, bounds, sampling):
         (correction, CORRECTIONS, "correction", "校正"),
     ):
         if value not in known:
-            raise DataError(tr(f"{en} {value!r} is none of {known}", f"{zh} {value!r} 不在 {known} 之中"))
+            raise DataError(f"{en} {value!r} is none of {known}", f"{zh} {value!r} 不在 {known} 之中")
     if sampling and method != "bayes":
         names = ", ".join(sampling)
         raise DataError(
-            tr(
-                f"options {names} belong to method bayes, not to {method}",
-                f"选项 {names} 属于方法 bayes，不适用于 {method}",
-            )
+            f"options {names} belong to method bayes, not to {method}",
+            f"选项 {names} 属于方法 bayes，不适用于 {method}",
         )
     if bounds and method not in ("wls", "nsur"):
         raise DataError(
-            tr(
-                f"method {method} takes no bounds; wls and nsur do",
-                f"方法 {method} 不支持参数界限；wls 与 nsur 支持",
-            )
+            f"method {method} takes no bounds; wls and nsur do",
+            f"方法 {method} 不支持参数界限；wls 与 nsur 支持",
         )
     if not 0 < level < 1:
         raise DataError(
-            tr(f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}")
+            f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}"
         )
 
 
@@ -150,11 +147,9 @@ def _fit_system(prepared, method, variance, estimator, start, bounds, level, see
     unknown = [p for p in start if p not in system.parameters]
     if unknown:
         raise DataError(
-            tr(
-                f"start values for unknown parameters: {', '.join(unknown)}; the equations have "
-                f"{', '.join(system.parameters)}",
-                f"初值中的参数未出现在方程里：{'、'.join(unknown)}；方程参数为 {'、'.join(system.parameters)}",
-            )
+            f"start values for unknown parameters: {', '.join(unknown)}; the equations have "
+            f"{', '.join(system.parameters)}",
+            f"初值中的参数未出现在方程里：{'、'.join(unknown)}；方程参数为 {'、'.join(system.parameters)}",
         )
     functions = parse_variance(variance, system.free, system.predictors)
     if method == "mixed":
@@ -188,12 +183,12 @@ def fit_by(
     if by not in frame.columns:
         found = ", ".join(map(str, frame.columns))
         raise DataError(
-            tr(f"no column {by!r} to fit by; found {found}", f"没有用于分组的列 {by!r}；现有 {found}")
+            f"no column {by!r} to fit by; found {found}", f"没有用于分组的列 {by!r}；现有 {found}"
         )
     blank = frame.index[frame[by].isna()]
     if len(blank):
         records = ", ".join(str(i + 1) for i in blank[:20])
-        raise DataError(tr(f"{by} is blank in records {records}", f"第 {records} 条记录的 {by} 为空"))
+        raise DataError(f"{by} is blank in records {records}", f"第 {records} 条记录的 {by} 为空")
     options.setdefault("name", "data")
     name = options.pop("name")
     results = []

@@ -69,7 +69,7 @@ def prepare(data, system, name: str = "data", totals: bool = False) -> Prepared:
     if not (pd.api.types.is_integer_dtype(frame.index) and frame.index.is_unique):
         frame = frame.reset_index(drop=True)
     if frame.empty:
-        raise DataError(tr(f"{name}: no record", f"{name}：没有记录"))
+        raise DataError(f"{name}: no record", f"{name}：没有记录")
     system = System.parse(system) if isinstance(system, str) else system
     system = system.bind(list(frame.columns))
     responses = [r for r in system.responses if r in frame.columns]

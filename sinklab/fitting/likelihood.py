@@ -40,7 +40,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinklab.fitting.data import Combined
-from sinklab.language import EquationError, tr
+from sinklab.language import EquationError
 
 LOG_2PI = float(np.log(2 * np.pi))
 #: A residual this small against its observation is rounding, not spread.
@@ -664,11 +664,9 @@ def refuse_without_factor(free, columns, own, jacobian, observed) -> None:
     if lacking:
         names = ", ".join(lacking)
         raise EquationError(
-            tr(
-                f"lognormal residuals need equations with a factor of their own, as in a * dbh**b; not so: {names}; "
-                "use power:mean for them",
-                f"对数正态残差要求方程各有自己的系数因子，如 a * dbh**b；不符合：{names}；请对其使用 power:mean",
-            )
+            f"lognormal residuals need equations with a factor of their own, as in a * dbh**b; not so: {names}; "
+            "use power:mean for them",
+            f"对数正态残差要求方程各有自己的系数因子，如 a * dbh**b；不符合：{names}；请对其使用 power:mean",
         )
 
 

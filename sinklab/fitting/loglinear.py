@@ -34,7 +34,7 @@ import numpy as np
 from sinklab.equations.compile import Layout
 from sinklab.fitting.data import refuse_zeros
 from sinklab.fitting.system import assembled, freedom_by_parameter
-from sinklab.language import EquationError, tr
+from sinklab.language import EquationError
 from sinklab.results.fit_result import Certificate, FitResult
 from sinklab.results.variance import ResidualModel
 
@@ -110,11 +110,9 @@ def check_forms(system, frame) -> None:
     if other or shared or grouped or len(used) != len(set(used)):
         names = ", ".join(other or shared or grouped)
         raise EquationError(
-            tr(
-                f"ols-log needs each equation to be a product of powers with parameters of its own; not so: {names}; "
-                "use wls or nsur",
-                f"ols-log 要求每个方程为幂函数之积且参数各自独立；不符合：{names}；请用 wls 或 nsur",
-            )
+            f"ols-log needs each equation to be a product of powers with parameters of its own; not so: {names}; "
+            "use wls or nsur",
+            f"ols-log 要求每个方程为幂函数之积且参数各自独立；不符合：{names}；请用 wls 或 nsur",
         )
     refuse_zeros(frame, system.free, "wls")
 

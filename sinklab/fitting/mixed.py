@@ -109,11 +109,9 @@ def fit_mixed(prepared, functions, start=None, level=0.95, seed=0):
     reached = [end for end in (_reached(model, begin) for begin in (first, displaced)) if end is not None]
     if not reached:
         raise ConvergenceError(
-            tr(
-                "the data do not determine the parameters of the mixed model: its information is lost to rounding; let "
-                "fewer parameters vary between groups, or use a form with fewer parameters",
-                "数据不能确定混合模型的参数（信息矩阵奇异）；请减少组间变动的参数，或改用参数较少的形式",
-            )
+            "the data do not determine the parameters of the mixed model: its information is lost to rounding; let "
+            "fewer parameters vary between groups, or use a form with fewer parameters",
+            "数据不能确定混合模型的参数（信息矩阵奇异）；请减少组间变动的参数，或改用参数较少的形式",
         )
     found, steps, settled = reached[0]
     second = reached[1][0] if len(reached) > 1 else None
@@ -136,7 +134,7 @@ def first_state(model, beta, sigma, exponents, spread=FIRST_SPREAD) -> MixedStat
     effects = np.zeros((model.n_group, len(model.places)))
     if not model.defined(model.evaluate(beta, effects)[0]):
         raise ConvergenceError(
-            tr("the equations give no finite positive values at the start", "方程在初值处得不到有限正值")
+            "the equations give no finite positive values at the start", "方程在初值处得不到有限正值"
         )
     return MixedState(beta, effects, psi, sigma, exponents, None)
 
@@ -294,12 +292,10 @@ class MixedModel:
         if len(self.levels) < max(FEWEST_GROUPS, len(self.random) + 1):
             needed = max(FEWEST_GROUPS, len(self.random) + 1)
             raise DataError(
-                tr(
-                    f"{self.column}: {len(self.levels)} groups; expected at least {needed} for {len(self.random)} "
-                    "parameters that vary at random; use nsur, which takes groups as dummy variables",
-                    f"{self.column}：{len(self.levels)} 个组；{len(self.random)} 个随机参数至少需要 {needed} 个组；"
-                    "请用 nsur（哑变量）",
-                )
+                f"{self.column}: {len(self.levels)} groups; expected at least {needed} for {len(self.random)} "
+                "parameters that vary at random; use nsur, which takes groups as dummy variables",
+                f"{self.column}：{len(self.levels)} 个组；{len(self.random)} 个随机参数至少需要 {needed} 个组；"
+                "请用 nsur（哑变量）",
             )
         self.code = levels.map({level: i for i, level in enumerate(self.levels)}).to_numpy()
         columns = {c: frame[c].to_numpy(float) for c in self.system.predictors}
@@ -398,11 +394,9 @@ def group_column(system) -> str:
     if len(columns) == 1:
         return columns[0]
     raise EquationError(
-        tr(
-            "method mixed needs parameters that vary by one column, written a[site]; found "
-            + (", ".join(columns) or "none"),
-            "方法 mixed 需要按同一列变化的参数，写作 a[site]；现有：" + ("、".join(columns) or "无"),
-        )
+        "method mixed needs parameters that vary by one column, written a[site]; found "
+        + (", ".join(columns) or "none"),
+        "方法 mixed 需要按同一列变化的参数，写作 a[site]；现有：" + ("、".join(columns) or "无"),
     )
 
 
@@ -621,10 +615,8 @@ def fit_log_mixed(model, prepared, functions, level, seed) -> FitResult:
     form = model.system.power_product(model.free[0]) if len(model.free) == 1 else None
     if form is None:
         raise EquationError(
-            tr(
-                "a mixed model with lognormal residuals is one equation that is a product of powers; use power:mean",
-                "对数正态残差的混合模型只能有一个幂函数之积形式的方程；请用 power:mean",
-            )
+            "a mixed model with lognormal residuals is one equation that is a product of powers; use power:mean",
+            "对数正态残差的混合模型只能有一个幂函数之积形式的方程；请用 power:mean",
         )
     response, frame = model.free[0], prepared.frame
     y = frame[response].to_numpy(float)

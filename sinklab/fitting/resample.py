@@ -31,7 +31,7 @@ from scipy import stats
 
 from sinklab.fitting.loglinear import correction_factor, fit_line
 from sinklab.fitting.system import SystemFit
-from sinklab.language import ConvergenceError, DataError, tr
+from sinklab.language import ConvergenceError, DataError
 from sinklab.results.fit_result import FitResult
 from sinklab.results.variance import parse_variance
 
@@ -88,10 +88,8 @@ def bootstrap(
     failed = int((~good).sum())
     if failed > 0.1 * n:
         raise ConvergenceError(
-            tr(
-                f"{failed} of {n} refits did not converge; use a simpler equation",
-                f"{n} 次重抽样拟合中有 {failed} 次未收敛；请简化方程",
-            )
+            f"{failed} of {n} refits did not converge; use a simpler equation",
+            f"{n} 次重抽样拟合中有 {failed} 次未收敛；请简化方程",
         )
     draws = pd.DataFrame(draws[good], columns=fit.labels)
     if interval == "percentile":
@@ -133,18 +131,14 @@ def jackknife(fit: FitResult, group: str | None = None, workers: int = 1) -> pd.
 def _check(fit, kind, group, interval):
     if kind not in KINDS or interval not in INTERVALS:
         raise DataError(
-            tr(
-                f"bootstrap: kind {kind!r} of {KINDS} and interval {interval!r} of {INTERVALS}",
-                f"自助法：类型 {kind!r} 应属 {KINDS}，区间 {interval!r} 应属 {INTERVALS}",
-            )
+            f"bootstrap: kind {kind!r} of {KINDS} and interval {interval!r} of {INTERVALS}",
+            f"自助法：类型 {kind!r} 应属 {KINDS}，区间 {interval!r} 应属 {INTERVALS}",
         )
     if kind == "group" and (group is None or group not in fit.data):
         found = ", ".join(map(str, fit.data.columns))
         raise DataError(
-            tr(
-                f"bootstrap by group: no column {group!r}; found {found}",
-                f"分组自助法：没有列 {group!r}；现有 {found}",
-            )
+            f"bootstrap by group: no column {group!r}; found {found}",
+            f"分组自助法：没有列 {group!r}；现有 {found}",
         )
 
 
@@ -178,10 +172,8 @@ class Refitter:
     def __init__(self, fit):
         if fit.data is None or fit.method not in ("wls", "nsur", "ols-log"):
             raise DataError(
-                tr(
-                    f"cannot refit a result of method {fit.method!r} (with data: {fit.data is not None})",
-                    f"无法重新拟合方法为 {fit.method!r} 的结果（含数据：{fit.data is not None}）",
-                )
+                f"cannot refit a result of method {fit.method!r} (with data: {fit.data is not None})",
+                f"无法重新拟合方法为 {fit.method!r} 的结果（含数据：{fit.data is not None}）",
             )
         self.system, self.method, self.frame = fit.system, fit.method, fit.data
         self.values, self.layout, self.n = fit.values, fit.layout, len(fit.data)

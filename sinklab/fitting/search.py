@@ -218,7 +218,7 @@ def _check(limits, layout) -> None:
                 )
             )
     if problems:
-        raise DataError(tr(f"bounds: {listing(problems)}", f"参数界限：{listing(problems)}"))
+        raise DataError(f"bounds: {listing(problems)}", f"参数界限：{listing(problems)}")
 
 
 # The certificate.
@@ -359,9 +359,7 @@ def _refuse_undetermined(engine, state, finite, held) -> None:
     values = np.delete(engine.estimates(state)[0], held)
     shown = ", ".join(f"{p} = {v:.6g}" for p, v in zip(labels, values, strict=True))
     raise ConvergenceError(
-        tr(
-            f"the data do not determine the parameters ({shown}): responses that hardly vary, or that the equation meets "
-            "exactly, leave no maximum; use a form with fewer parameters",
-            f"数据不能确定参数（{shown}）：因变量几乎不变，或方程与数据完全吻合，似然没有最大值；请改用参数较少的形式",
-        )
+        f"the data do not determine the parameters ({shown}): responses that hardly vary, or that the equation meets "
+        "exactly, leave no maximum; use a form with fewer parameters",
+        f"数据不能确定参数（{shown}）：因变量几乎不变，或方程与数据完全吻合，似然没有最大值；请改用参数较少的形式",
     )

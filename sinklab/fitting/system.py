@@ -120,10 +120,8 @@ class SystemFit:
         if self.independent.state(theta) is None:
             shown = ", ".join(f"{k} = {v:.6g}" for k, v in start.items())
             raise ConvergenceError(
-                tr(
-                    f"the equations give no finite positive values at the start {shown}; give other starts",
-                    f"方程在初值 {shown} 处得不到有限正值；请另给初值",
-                )
+                f"the equations give no finite positive values at the start {shown}; give other starts",
+                f"方程在初值 {shown} 处得不到有限正值；请另给初值",
             )
         if self.logs:
             self._check_factors(theta)
@@ -228,13 +226,11 @@ class SystemFit:
         tied = [self.free[j] for j in np.flatnonzero(np.abs(directions[-1]) > 0.05)]
         names = ", ".join(tied)
         raise EquationError(
-            tr(
-                f"singular system: the observations of {names} determine each other "
-                "(a total that is the sum of its measured parts, or the same quantity twice); "
-                "write the total as an identity (agb = stem + branch + …) or leave one equation out",
-                f"方程组奇异：{names} 的观测值互相决定（总量等于实测分量之和，或同一量重复）；"
-                "请将总量写成恒等式（agb = stem + branch + …），或去掉其中一个方程",
-            )
+            f"singular system: the observations of {names} determine each other "
+            "(a total that is the sum of its measured parts, or the same quantity twice); "
+            "write the total as an identity (agb = stem + branch + …) or leave one equation out",
+            f"方程组奇异：{names} 的观测值互相决定（总量等于实测分量之和，或同一量重复）；"
+            "请将总量写成恒等式（agb = stem + branch + …），或去掉其中一个方程",
         )
 
     def log_jacobian(self) -> np.ndarray:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
-from sinklab.language import DataError, plain, tr
+from sinklab.language import DataError, plain
 from sinklab.results import indices
 from sinklab.results.variance import ResidualModel
 
@@ -223,10 +223,8 @@ class FitResult:
         if self.stored_draws is not None:
             if n > len(self.stored_draws):
                 raise DataError(
-                    tr(
-                        f"{n} draws asked for; the table holds {len(self.stored_draws)}",
-                        f"要求 {n} 次抽样；参数表中只有 {len(self.stored_draws)} 次",
-                    )
+                    f"{n} draws asked for; the table holds {len(self.stored_draws)}",
+                    f"要求 {n} 次抽样；参数表中只有 {len(self.stored_draws)} 次",
                 )
             return self.stored_draws.iloc[:n]
         normal = np.random.default_rng(self.seed).standard_normal((n, len(self.values)))
@@ -280,10 +278,8 @@ class FitResult:
         """
         if self.data is None:
             raise DataError(
-                tr(
-                    "this result was read from a table and holds no trees; fit the data again for residuals",
-                    "该结果读自参数表，不含样木数据；如需残差请重新拟合",
-                )
+                "this result was read from a table and holds no trees; fit the data again for residuals",
+                "该结果读自参数表，不含样木数据；如需残差请重新拟合",
             )
         mean = self.means(self.columns(self.data))
         parts = []

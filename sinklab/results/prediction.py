@@ -101,28 +101,24 @@ def predict(
 def _check_request(result, data, level, kind, intervals):
     if kind not in KINDS:
         raise DataError(
-            tr(f"kind must be one of {KINDS}, found {kind!r}", f"kind 应为 {KINDS} 之一，而不是 {kind!r}")
+            f"kind must be one of {KINDS}, found {kind!r}", f"kind 应为 {KINDS} 之一，而不是 {kind!r}"
         )
     if intervals not in (None, *INTERVALS):
         raise DataError(
-            tr(
-                f"intervals must be one of {INTERVALS}, found {intervals!r}",
-                f"intervals 应为 {INTERVALS} 之一，而不是 {intervals!r}",
-            )
+            f"intervals must be one of {INTERVALS}, found {intervals!r}",
+            f"intervals 应为 {INTERVALS} 之一，而不是 {intervals!r}",
         )
     if not 0 < level < 1:
         raise DataError(
-            tr(f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}")
+            f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}"
         )
     known = list(data.columns) if isinstance(data, pd.DataFrame) else list(data)
     needed = (*result.system.predictors, *dict.fromkeys(result.system.groups.values()))
     missing = [x for x in needed if x not in known]
     if missing:
         raise DataError(
-            tr(
-                f"predictors missing in the data: {', '.join(missing)}; found columns: {', '.join(map(str, known))}",
-                f"数据缺少自变量：{'、'.join(missing)}；现有列：{'、'.join(map(str, known))}",
-            )
+            f"predictors missing in the data: {', '.join(missing)}; found columns: {', '.join(map(str, known))}",
+            f"数据缺少自变量：{'、'.join(missing)}；现有列：{'、'.join(map(str, known))}",
         )
 
 
@@ -415,7 +411,7 @@ def calibrated(
         deviations = moved
     else:
         raise ConvergenceError(
-            tr(f"calibration did not settle in {MAX_STEPS} steps", f"校准 {MAX_STEPS} 步后仍未收敛")
+            f"calibration did not settle in {MAX_STEPS} steps", f"校准 {MAX_STEPS} 步后仍未收敛"
         )
     shifted, factor, ratio = _shifted(fit, deviations)
     places = _places(fit)
@@ -439,10 +435,8 @@ def calibrated(
 def _checked(fit, trees) -> pd.DataFrame:
     if fit.random is None:
         raise DataError(
-            tr(
-                f"a result of method {fit.method!r} has no random effects; fit with method mixed",
-                f"方法 {fit.method!r} 的结果没有随机效应；请用 mixed 拟合",
-            )
+            f"a result of method {fit.method!r} has no random effects; fit with method mixed",
+            f"方法 {fit.method!r} 的结果没有随机效应；请用 mixed 拟合",
         )
     frame = pd.DataFrame(trees).reset_index(drop=True)
     missing = [x for x in fit.system.predictors if x not in frame]
@@ -451,11 +445,9 @@ def _checked(fit, trees) -> pd.DataFrame:
         expected = ", ".join([*fit.system.predictors, *fit.system.free])
         found = ", ".join(map(str, frame.columns))
         raise DataError(
-            tr(
-                f"trees for calibration: found columns {found}; expected the predictors and at least one response "
-                f"of {expected}",
-                f"校准样木：现有列 {found}；应含自变量及至少一个因变量（{expected}）",
-            )
+            f"trees for calibration: found columns {found}; expected the predictors and at least one response "
+            f"of {expected}",
+            f"校准样木：现有列 {found}；应含自变量及至少一个因变量（{expected}）",
         )
     return frame.assign(**{r: np.nan for r in fit.system.free if r not in frame})
 

@@ -248,7 +248,7 @@ def parse_variance(
                 )
             )
     if problems:
-        raise DataError(tr(f"variance: {listing(problems)}", f"方差函数：{listing(problems)}"))
+        raise DataError(f"variance: {listing(problems)}", f"方差函数：{listing(problems)}")
     return functions
 
 

@@ -245,9 +245,7 @@ def _positive(predicted, used, response):
     if len(bad):
         rows = ", ".join(str(i + 1) if isinstance(i, int) else str(i) for i in bad[:20])
         raise DataError(
-            tr(
-                f"claim: {response} is not positive in records {rows} ({len(bad)} of {len(used)}); leave out what "
-                "lies beyond the range of the equation",
-                f"方程检验：第 {rows} 条记录的 {response} 预测值不为正（共 {len(bad)}/{len(used)} 条）；请剔除超出适用范围的记录",
-            )
+            f"claim: {response} is not positive in records {rows} ({len(bad)} of {len(used)}); leave out what "
+            "lies beyond the range of the equation",
+            f"方程检验：第 {rows} 条记录的 {response} 预测值不为正（共 {len(bad)}/{len(used)} 条）；请剔除超出适用范围的记录",
         )

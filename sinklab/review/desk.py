@@ -88,10 +88,7 @@ def file_of(table_id: str, version: str, folder: str | Path | None = None) -> Pa
     """
     if not (_ID.fullmatch(table_id) and _VERSION.fullmatch(version)):
         raise DataError(
-            tr(
-                f"{table_id}@{version}: not a table id and version",
-                f"{table_id}@{version}：不是参数表编号与版本",
-            )
+            f"{table_id}@{version}: not a table id and version", f"{table_id}@{version}：不是参数表编号与版本"
         )
     return (Path(folder) if folder else paths.reports("verdicts")) / table_id / f"{version}.yml"
 
@@ -200,18 +197,14 @@ class Desk:
         self.model = model or (keys[0] if keys else "")
         if self.model not in keys:
             raise DataError(
-                tr(
-                    f"{self.table.ref}: no model {self.model!r}; it has {', '.join(keys) or 'none'}",
-                    f"{self.table.ref}：没有模型 {self.model!r}；现有 {'、'.join(keys) or '无'}",
-                )
+                f"{self.table.ref}: no model {self.model!r}; it has {', '.join(keys) or 'none'}",
+                f"{self.table.ref}：没有模型 {self.model!r}；现有 {'、'.join(keys) or '无'}",
             )
         method = self.table.provenance.models[self.model].method
         if method not in scrutiny.METHODS:
             raise DataError(
-                tr(
-                    f"{self.table.ref}: method {method} is not refitted tree by tree; use table verify",
-                    f"{self.table.ref}：{method} 方法不逐株重新拟合；请用 table verify",
-                )
+                f"{self.table.ref}: method {method} is not refitted tree by tree; use table verify",
+                f"{self.table.ref}：{method} 方法不逐株重新拟合；请用 table verify",
             )
         again = Recomputation(self.table.frames, self.table.provenance, data)
         self.fit = again.fit(self.model)
@@ -323,15 +316,13 @@ class Desk:
         self._check(row)
         if not reason.strip():
             name = self.name(row)
-            raise DataError(tr(f"tree {name}: give a reason", f"样木 {name}：请写明理由"))
+            raise DataError(f"tree {name}: give a reason", f"样木 {name}：请写明理由")
 
     def _check(self, row: int) -> None:
         if row not in self.fit.data.index:
             raise DataError(
-                tr(
-                    f"record {row + 1} is not among the {len(self.fit.data)} trees of the fit",
-                    f"第 {row + 1} 条记录不在拟合所用的 {len(self.fit.data)} 株之中",
-                )
+                f"record {row + 1} is not among the {len(self.fit.data)} trees of the fit",
+                f"第 {row + 1} 条记录不在拟合所用的 {len(self.fit.data)} 株之中",
             )
 
     def refitted(self) -> FitResult:

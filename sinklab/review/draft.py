@@ -194,10 +194,8 @@ def _name(file_name: str, here) -> str:
     if len(found) == 1:
         return found[0]
     raise DraftError(
-        tr(
-            f"{file_name}: it is not known which draft this is; say --draft NAME, one of: {', '.join(known) or '–'}",
-            f"{file_name}：无法判断是哪份文稿；请用 --draft 指明，可选：{'、'.join(known) or '无'}",
-        )
+        f"{file_name}: it is not known which draft this is; say --draft NAME, one of: {', '.join(known) or '–'}",
+        f"{file_name}：无法判断是哪份文稿；请用 --draft 指明，可选：{'、'.join(known) or '无'}",
     )
 
 

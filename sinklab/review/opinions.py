@@ -238,7 +238,7 @@ def write_list(found: Opinions, path) -> Path:
         head = {"document": found.document, "n_formatting": found.n_formatting}
         return write_yaml(head | {"opinions": rows}, path)
     if path.suffix != ".csv":
-        raise DraftError(tr(f"{path}: expected .csv or .yml", f"{path}：应为 .csv 或 .yml"))
+        raise DraftError(f"{path}: expected .csv or .yml", f"{path}：应为 .csv 或 .yml")
     import pandas as pd
 
     cells = [{k: _guarded(v) for k, v in row.items()} for row in rows]
@@ -300,7 +300,7 @@ def read_entries(path, name: str, kind: str) -> tuple[dict, list[dict]]:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise TypeError(name)
     except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
-        raise DataError(tr(f"{path}: {kind} ({error})", f"{path}：{kind}（{error}）")) from error
+        raise DataError(f"{path}: {kind} ({error})", f"{path}：{kind}（{error}）") from error
     return head, rows
 
 

@@ -161,10 +161,8 @@ class WordFile:
 
     def _refused(self, why) -> DraftError:
         return DraftError(
-            tr(
-                f"{self.name}: refused: {why}. Ask its sender for a file saved anew by Word or WPS.",
-                f"{self.name}：拒绝打开：{why}。请对方用 Word 或 WPS 重新保存后再发。",
-            )
+            f"{self.name}: refused: {why}. Ask its sender for a file saved anew by Word or WPS.",
+            f"{self.name}：拒绝打开：{why}。请对方用 Word 或 WPS 重新保存后再发。",
         )
 
 
@@ -173,10 +171,10 @@ def _content(source, name) -> bytes:
         return source
     path = Path(source)
     if not path.is_file():
-        raise DraftError(tr(f"{path}: no such file", f"{path}：文件不存在"))
+        raise DraftError(f"{path}: no such file", f"{path}：文件不存在")
     size, most = (f"{count / 2**20:.0f} MB" for count in (path.stat().st_size, MOST_BYTES))
     if path.stat().st_size > MOST_BYTES:
-        raise DraftError(tr(f"{name}: {size}; at most {most}", f"{name}：{size}，上限 {most}"))
+        raise DraftError(f"{name}: {size}; at most {most}", f"{name}：{size}，上限 {most}")
     return path.read_bytes()
 
 

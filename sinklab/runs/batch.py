@@ -54,10 +54,8 @@ def select(batch: Batch, pattern: str | None) -> tuple[list[Job], list[Draft]]:
     if not jobs and not drafts:
         known = ", ".join(entry.id for entry in (*batch.jobs, *batch.drafts))
         raise RunError(
-            tr(
-                f"--only {pattern}: no such job in {batch.path}; it has: {known}",
-                f"--only {pattern}：{batch.path} 中没有匹配的作业；已有：{known}",
-            )
+            f"--only {pattern}: no such job in {batch.path}; it has: {known}",
+            f"--only {pattern}：{batch.path} 中没有匹配的作业；已有：{known}",
         )
     return jobs, drafts
 

@@ -42,10 +42,7 @@ def worker_count(wanted: int | None) -> int:
     if wanted is not None:
         if wanted < 1:
             raise RunError(
-                tr(
-                    f"--workers {wanted}: expected a positive whole number",
-                    f"--workers {wanted}：应为正整数",
-                )
+                f"--workers {wanted}: expected a positive whole number", f"--workers {wanted}：应为正整数"
             )
         return wanted
     return paths.processors()
@@ -290,10 +287,8 @@ class DaskEngine:
             client = Client(place, timeout=30, security=security, set_as_default=False)
         except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
             raise RunError(
-                tr(
-                    f"no Dask scheduler answers at {self.address}: {error}",
-                    f"无法连接 Dask 调度器 {self.address}：{error}",
-                )
+                f"no Dask scheduler answers at {self.address}: {error}",
+                f"无法连接 Dask 调度器 {self.address}：{error}",
             ) from error
         self._client = self._open.enter_context(client)
 
@@ -318,11 +313,9 @@ class DaskEngine:
         jobqueue = _import("dask_jobqueue", "dask-jobqueue")
         if shutil.which("sbatch") is None:
             raise RunError(
-                tr(
-                    "--scheduler slurm needs the command sbatch; run this on a login node of the cluster, "
-                    "or use --engine local",
-                    "--scheduler slurm 需要 sbatch 命令；请在集群登录节点上运行，或改用 --engine local",
-                )
+                "--scheduler slurm needs the command sbatch; run this on a login node of the cluster, "
+                "or use --engine local",
+                "--scheduler slurm 需要 sbatch 命令；请在集群登录节点上运行，或改用 --engine local",
             )
         import dask
 
@@ -367,7 +360,7 @@ class DaskEngine:
         )
         if tried.returncode:
             fault = tried.stderr.strip()
-            raise RunError(tr(f"sbatch refused the workers: {fault}", f"sbatch 拒绝了工作进程：{fault}"))
+            raise RunError(f"sbatch refused the workers: {fault}", f"sbatch 拒绝了工作进程：{fault}")
         # Never fewer, so that a worker that SLURM ended is replaced.
         cluster.adapt(minimum=self.limit, maximum=self.limit, interval="5s")
         self._connect(cluster, cluster.security)
@@ -433,10 +426,8 @@ def _import(module: str, package: str):
         return import_module(module)
     except ImportError as error:
         raise RunError(
-            tr(
-                f"the dask engine needs the package {package!r}; install it or use --engine local",
-                f"dask 引擎需要 {package} 包；请安装或改用 --engine local",
-            )
+            f"the dask engine needs the package {package!r}; install it or use --engine local",
+            f"dask 引擎需要 {package} 包；请安装或改用 --engine local",
         ) from error
 
 

@@ -40,7 +40,7 @@ class NotebookFile:
     def __init__(self, path: Path):
         self.path = path
         if not path.is_file():
-            raise RunError(tr(f"{path}: no such notebook", f"{path}：找不到该笔记本"))
+            raise RunError(f"{path}: no such notebook", f"{path}：找不到该笔记本")
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             cells = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
@@ -51,33 +51,25 @@ class NotebookFile:
             found = ["".join(cell["source"]) for cell in tagged]
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(
-                tr(
-                    f"{path}: not a Jupyter notebook of format 4 ({error!r})",
-                    f"{path}：不是 Jupyter 第 4 版格式的笔记本（{error!r}）",
-                )
+                f"{path}: not a Jupyter notebook of format 4 ({error!r})",
+                f"{path}：不是 Jupyter 第 4 版格式的笔记本（{error!r}）",
             ) from error
         if len(found) > 1:
             raise RunError(
-                tr(
-                    f"{path}: {len(found)} cells are tagged 'parameters'; expected at most one",
-                    f"{path}：有 {len(found)} 个单元格带 parameters 标签；最多一个",
-                )
+                f"{path}: {len(found)} cells are tagged 'parameters'; expected at most one",
+                f"{path}：有 {len(found)} 个单元格带 parameters 标签；最多一个",
             )
         if self.language.lower() != "python":
             name = spec.get("name")
             raise RunError(
-                tr(
-                    f"{path}: written for the kernel {name!r} ({self.language}), which is not one of this "
-                    "environment; jobs are executed by its Python",
-                    f"{path}：所用内核 {name!r}（{self.language}）不在此环境中；作业由本环境的 Python 执行",
-                )
+                f"{path}: written for the kernel {name!r} ({self.language}), which is not one of this "
+                "environment; jobs are executed by its Python",
+                f"{path}：所用内核 {name!r}（{self.language}）不在此环境中；作业由本环境的 Python 执行",
             )
         if find_spec("ipykernel") is None:
             raise RunError(
-                tr(
-                    f"{path}: no Python kernel is installed here (package ipykernel); run: python run.py setup",
-                    f"{path}：此环境没有 Python 内核（ipykernel 包）；请执行：python run.py setup",
-                )
+                f"{path}: no Python kernel is installed here (package ipykernel); run: python run.py setup",
+                f"{path}：此环境没有 Python 内核（ipykernel 包）；请执行：python run.py setup",
             )
         self.parameters = _declared(found[0], path) if found else {}
 
@@ -155,10 +147,8 @@ def _declared(source: str, path: Path) -> dict[str, Parameter]:
         body = ast.parse(source).body
     except SyntaxError as error:
         raise RunError(
-            tr(
-                f"{path}: the parameters cell is not Python (its line {error.lineno}: {error.msg})",
-                f"{path}：参数单元格不是合法的 Python（其第 {error.lineno} 行：{error.msg}）",
-            )
+            f"{path}: the parameters cell is not Python (its line {error.lineno}: {error.msg})",
+            f"{path}：参数单元格不是合法的 Python（其第 {error.lineno} 行：{error.msg}）",
         ) from error
     found = {}
     for statement in body:

@@ -86,7 +86,7 @@ def batch_path(name: str) -> Path:
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in paths.notebooks("batches").glob("*.yml"))) or "–"
         raise RunError(
-            tr(f"{path}: no such batch; batches here: {known}", f"{path}：找不到该批次；现有批次：{known}")
+            f"{path}: no such batch; batches here: {known}", f"{path}：找不到该批次；现有批次：{known}"
         )
     return path
 
@@ -171,18 +171,14 @@ class BatchFile:
                 loader.dispose()
         except UnicodeDecodeError as error:
             raise RunError(
-                tr(
-                    f"{self.path}: not UTF-8 (byte {error.start}); save the batch file as UTF-8",
-                    f"{self.path}：不是 UTF-8 编码（第 {error.start} 字节）；请将批次文件另存为 UTF-8",
-                )
+                f"{self.path}: not UTF-8 (byte {error.start}); save the batch file as UTF-8",
+                f"{self.path}：不是 UTF-8 编码（第 {error.start} 字节）；请将批次文件另存为 UTF-8",
             ) from error
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f"{self.path}:{mark.line + 1}:{mark.column + 1}" if mark else str(self.path)
             what = getattr(error, "problem", None) or str(error)
-            raise RunError(
-                tr(f"{where}: not valid YAML: {what}", f"{where}：YAML 语法错误：{what}")
-            ) from error
+            raise RunError(f"{where}: not valid YAML: {what}", f"{where}：YAML 语法错误：{what}") from error
         if node is not None:
             self._walk(node, ())
 

@@ -52,7 +52,7 @@ def age_class(years: ArrayLike) -> np.ndarray:
     """
     years = np.asarray(years, float)
     if not ((years > 0) & np.isfinite(years)).all():
-        raise DataError(tr("ages must be above zero", "竹龄应大于零"))
+        raise DataError("ages must be above zero", "竹龄应大于零")
     return (np.floor(np.ceil(years) / 2) + 1).astype(int)
 
 
@@ -132,10 +132,8 @@ def root_shoot(masses: Mapping[str, float]) -> float:
     missing = [c for c in (*ABOVE, *BELOW) if c not in masses]
     if missing:
         raise DataError(
-            tr(
-                f"no mass of {', '.join(missing)}: a ratio without them would be too small",
-                f"缺少 {'、'.join(missing)} 的质量：缺项会使比值偏小",
-            )
+            f"no mass of {', '.join(missing)}: a ratio without them would be too small",
+            f"缺少 {'、'.join(missing)} 的质量：缺项会使比值偏小",
         )
     return float(sum(masses[c] for c in BELOW) / sum(masses[c] for c in ABOVE))
 

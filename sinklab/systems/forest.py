@@ -169,10 +169,8 @@ def height_text(form: str, group: str = "") -> str:
     """
     if form not in HEIGHT:
         raise DataError(
-            tr(
-                f"no height curve {form!r}; there are: {', '.join(HEIGHT)}",
-                f"没有树高曲线 {form!r}；现有：{'、'.join(HEIGHT)}",
-            )
+            f"no height curve {form!r}; there are: {', '.join(HEIGHT)}",
+            f"没有树高曲线 {form!r}；现有：{'、'.join(HEIGHT)}",
         )
     return HEIGHT[form].format(g=f"[{group}]" if group else "")
 
@@ -229,10 +227,8 @@ def fit_heights(
     used = trees[(trees["dbh"] > 0) & (trees["height"] > 1.3)]
     if group and used[group].nunique() < FEW_GROUPS:
         raise DataError(
-            tr(
-                f"{used[group].nunique()} levels of {group}; expected at least {FEW_GROUPS} to tell how they differ",
-                f"{group} 只有 {used[group].nunique()} 个水平；至少需要 {FEW_GROUPS} 个",
-            )
+            f"{used[group].nunique()} levels of {group}; expected at least {FEW_GROUPS} to tell how they differ",
+            f"{group} 只有 {used[group].nunique()} 个水平；至少需要 {FEW_GROUPS} 个",
         )
     candidates = {}
     for form in forms:
@@ -559,11 +555,9 @@ def ratios(stands: pd.DataFrame) -> pd.DataFrame:
         if len(heavy):
             records = ", ".join(str(number(i)) for i in heavy[:20])
             raise DataError(
-                tr(
-                    f"records {records}: the stem is heavier than the part above ground; look for columns exchanged, or for "
-                    "carbon beside dry mass",
-                    f"第 {records} 条记录：树干大于地上生物量；请检查列是否互换、碳与干物质是否混用",
-                )
+                f"records {records}: the stem is heavier than the part above ground; look for columns exchanged, or for "
+                "carbon beside dry mass",
+                f"第 {records} 条记录：树干大于地上生物量；请检查列是否互换、碳与干物质是否混用",
             )
     return made
 
@@ -613,10 +607,8 @@ def by_class(
             tables.append(soil.summarise(kept, name, site, [f"{column}_range"], level))
     if not tables:
         raise DataError(
-            tr(
-                f"no class of {column} has {FEW_STANDS} stands of {FEW_STUDIES} studies; choose wider classes",
-                f"{column} 各级均不足 {FEW_STUDIES} 项研究的 {FEW_STANDS} 块样地；请合并分级",
-            )
+            f"no class of {column} has {FEW_STANDS} stands of {FEW_STUDIES} studies; choose wider classes",
+            f"{column} 各级均不足 {FEW_STUDIES} 项研究的 {FEW_STANDS} 块样地；请合并分级",
         )
     found = pd.concat(tables, ignore_index=True)
     # By ratio, then from the smallest class on.

@@ -16,7 +16,7 @@ from scipy import optimize
 
 from sinklab.data.vocabulary import number, refuse_doubtful
 from sinklab.evidence import equations
-from sinklab.language import DataError, tr
+from sinklab.language import DataError
 
 #: Equations of aboveground mass that a fit takes, by what was measured.
 ABOVEGROUND = {
@@ -51,16 +51,14 @@ def require_season(frame: pd.DataFrame, column: str = "season") -> None:
     """
     if column not in frame:
         raise DataError(
-            tr("no column season: add month or season of the clip", "缺少 season 列：请补充刈割月份或季节")
+            "no column season: add month or season of the clip", "缺少 season 列：请补充刈割月份或季节"
         )
     blank = frame[column].isna() | (frame[column].astype(str).str.strip() == "")
     if blank.any():
         records = ", ".join(str(number(i)) for i in frame.index[blank][:20])
         raise DataError(
-            tr(
-                f"records {records}: season is blank; give month or season of the clip",
-                f"第 {records} 条记录：缺季节；请填写刈割月份或季节",
-            )
+            f"records {records}: season is blank; give month or season of the clip",
+            f"第 {records} 条记录：缺季节；请填写刈割月份或季节",
         )
 
 
@@ -133,10 +131,8 @@ def root_beta(layer_bottom: ArrayLike, mass: ArrayLike) -> float:
     share = np.cumsum(mass) / np.sum(mass)
     if len(depth) < 2 or (np.diff(depth) <= 0).any():
         raise DataError(
-            tr(
-                "roots by depth need two layers or more, from the surface down",
-                "根系深度分布需要自上而下的两层以上",
-            )
+            "roots by depth need two layers or more, from the surface down",
+            "根系深度分布需要自上而下的两层以上",
         )
 
     def misfit(beta):
@@ -197,11 +193,9 @@ def corrected_line(x: ArrayLike, y: ArrayLike, sd_error: float, through_zero: bo
     slope, intercept, naive, reliability = solve(x, y)
     if reliability <= 0.1:
         raise DataError(
-            tr(
-                f"the predictor varies by {np.std(x):.3g} and its error is {sd_error:.3g}: no line can be told from it; "
-                "measure a wider range, or more exactly",
-                f"自变量标准差 {np.std(x):.3g}，误差 {sd_error:.3g}：无法估计直线；请扩大取值范围或提高测定精度",
-            )
+            f"the predictor varies by {np.std(x):.3g} and its error is {sd_error:.3g}: no line can be told from it; "
+            "measure a wider range, or more exactly",
+            f"自变量标准差 {np.std(x):.3g}，误差 {sd_error:.3g}：无法估计直线；请扩大取值范围或提高测定精度",
         )
     n = len(x)
     left = np.array([solve(np.delete(x, i), np.delete(y, i))[:2] for i in range(n)])

@@ -173,16 +173,14 @@ def vegetation_per_hectare(
     """
     if basis not in BASES:
         raise DataError(
-            tr(
-                f"vegetation per area of {basis!r}: expected plot (rock included, no factor) or soil_patch (times 1 - exposure); "
-                "ask who measured it, the two differ by the share of rock",
-                f"植被单位面积基准 {basis!r}：应为 plot（样地含岩石，不再乘系数）或 soil_patch（乘以 1－裸露率）；请向调查人员核实",
-            )
+            f"vegetation per area of {basis!r}: expected plot (rock included, no factor) or soil_patch (times 1 - exposure); "
+            "ask who measured it, the two differ by the share of rock",
+            f"植被单位面积基准 {basis!r}：应为 plot（样地含岩石，不再乘系数）或 soil_patch（乘以 1－裸露率）；请向调查人员核实",
         )
     if basis == "plot":
         return np.asarray(mass, float)
     if bedrock_exposure is None or np.isnan(np.asarray(bedrock_exposure, float)).any():
-        raise DataError(tr("soil patches need bedrock_exposure", "土面数据需要基岩裸露率"))
+        raise DataError("soil patches need bedrock_exposure", "土面数据需要基岩裸露率")
     refuse_doubtful(bedrock_exposure=bedrock_exposure)
     return np.asarray(mass, float) * (1 - np.asarray(bedrock_exposure, float))
 

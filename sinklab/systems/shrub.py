@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from sinklab.data.vocabulary import refuse_doubtful
 from sinklab.evidence import equations
-from sinklab.language import DataError, tr
+from sinklab.language import DataError
 
 #: Texts that a fit takes, by what was measured.
 FORMS = {
@@ -43,7 +43,7 @@ def joint_diameter(diameters: ArrayLike) -> float:
     """
     diameters = np.asarray(diameters, float)
     if diameters.size == 0 or not (diameters > 0).all():
-        raise DataError(tr("stem diameters must be above zero", "各茎基径应大于零"))
+        raise DataError("stem diameters must be above zero", "各茎基径应大于零")
     return float(np.sqrt((diameters**2).sum()))
 
 

@@ -160,7 +160,7 @@ def _at(x, knots, values, method) -> float:
     """Value of a cumulative curve, which no method lets fall."""
     if method not in METHODS:
         raise DataError(
-            tr(f"method {method!r}: expected one of {METHODS}", f"方法 {method!r}：应为 {METHODS} 之一")
+            f"method {method!r}: expected one of {METHODS}", f"方法 {method!r}：应为 {METHODS} 之一"
         )
     if method == "layers" or len(knots) < 3:
         return float(np.interp(x, knots, values))
@@ -241,11 +241,9 @@ def stock_in_mass(layers: pd.DataFrame, mass: float, method: str = "spline", nam
     _, reached, carbon = _accumulated(layers)
     if mass > reached[-1] * (1 + 1e-9):
         raise DataError(
-            tr(
-                f"{name}: holds {reached[-1]:.0f} t/ha of soil; expected at least the reference mass {mass:.0f} t/ha; "
-                "choose a smaller mass, or impute deeper layers",
-                f"{name}：土壤质量 {reached[-1]:.0f} t/hm²；应不小于参考质量 {mass:.0f} t/hm²；请取较小质量或插补更深土层",
-            )
+            f"{name}: holds {reached[-1]:.0f} t/ha of soil; expected at least the reference mass {mass:.0f} t/ha; "
+            "choose a smaller mass, or impute deeper layers",
+            f"{name}：土壤质量 {reached[-1]:.0f} t/hm²；应不小于参考质量 {mass:.0f} t/hm²；请取较小质量或插补更深土层",
         )
     return _at(mass, reached, carbon, method)
 
@@ -339,7 +337,7 @@ def mixed_line(response: ArrayLike, design: ArrayLike, groups: ArrayLike) -> Mix
         else:
             n, k = len(response), len(set(groups))
             raise ConvergenceError(
-                tr(f"no variances found for {n} values of {k} groups", f"{k} 组共 {n} 个值未能求得方差")
+                f"no variances found for {n} values of {k} groups", f"{k} 组共 {n} 个值未能求得方差"
             )
     k = design.shape[1]
     between = max(float(np.asarray(found.cov_re)[0, 0]), 0.0)
@@ -388,11 +386,9 @@ def fit_layers(layers: pd.DataFrame, by: Sequence[str]) -> LayerModel:
     if few(whole):
         n = len(set(cores(whole)))
         raise DataError(
-            tr(
-                f"{len(whole)} complete layers of {n} cores; expected at least {FEW_LAYERS} layers of {FEW_CORES} cores to "
-                "learn from: add cores with bulk density and carbon",
-                f"完整土层 {len(whole)} 个，来自 {n} 个土芯；至少需要 {FEW_CORES} 个土芯的 {FEW_LAYERS} 个土层",
-            )
+            f"{len(whole)} complete layers of {n} cores; expected at least {FEW_LAYERS} layers of {FEW_CORES} cores to "
+            "learn from: add cores with bulk density and carbon",
+            f"完整土层 {len(whole)} 个，来自 {n} 个土芯；至少需要 {FEW_CORES} 个土芯的 {FEW_LAYERS} 个土层",
         )
     middle = ((whole["layer_top"] + whole["layer_bottom"]) / 2).to_numpy(float)
     soc, density = whole["soc"].to_numpy(float), whole["bulk_density"].to_numpy(float)
@@ -480,7 +476,7 @@ def draw_stock(
     """
     if _broken(core):
         raise DataError(
-            tr("layers overlap or have no bounds: mend them before a stock", "土层重叠或缺界限：请先更正")
+            "layers overlap or have no bounds: mend them before a stock", "土层重叠或缺界限：请先更正"
         )
     pieces = _pieces(core, depth)
     share = _without_carbon(pieces, model) / float(pieces["thickness"].sum())
@@ -648,10 +644,8 @@ def summarise(
     wrong = int((used[variable] <= 0).sum())
     if wrong:
         raise DataError(
-            tr(
-                f"{variable}: {wrong} values are not positive; set them aside with a reason",
-                f"{variable}：{wrong} 个值不为正；请说明原因后剔除",
-            )
+            f"{variable}: {wrong} values are not positive; set them aside with a reason",
+            f"{variable}：{wrong} 个值不为正；请说明原因后剔除",
         )
     parts = dict(list(used.groupby(list(by), sort=True))) if by else {(): used}
     found, sites = {}, {}
@@ -683,7 +677,7 @@ def _spreads(values, sites, noise=None) -> tuple[float, float, float, float]:
     """Mean of the logarithms with its standard error, sd between sites, sd within a site without ``noise``."""
     log = np.log(np.asarray(values, float))
     if len(log) < 2:
-        raise DataError(tr("fewer than two units in a group", "组内少于两个单元"))
+        raise DataError("fewer than two units in a group", "组内少于两个单元")
     places = pd.factorize(np.asarray(sites))[0]
     n = len(set(places))
     if n < 2 or n == len(log):

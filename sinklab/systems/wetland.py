@@ -100,11 +100,9 @@ def decompacted(
     """
     if not 0 < recovered <= penetrated:
         raise DataError(
-            tr(
-                f"recovered {recovered:g} cm from a hole of {penetrated:g} cm; expected a core no longer than the hole: "
-                "exchange the two, or check the field book",
-                f"孔深 {penetrated:g} cm 却取得 {recovered:g} cm 土芯；土芯不应长于孔深：请核对两者是否颠倒",
-            )
+            f"recovered {recovered:g} cm from a hole of {penetrated:g} cm; expected a core no longer than the hole: "
+            "exchange the two, or check the field book",
+            f"孔深 {penetrated:g} cm 却取得 {recovered:g} cm 土芯；土芯不应长于孔深：请核对两者是否颠倒",
         )
     factor = recovered / penetrated
     return (

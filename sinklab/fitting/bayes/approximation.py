@@ -21,7 +21,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from sinklab.fitting.mixed import eliminated
-from sinklab.language import ConvergenceError, tr
+from sinklab.language import ConvergenceError
 
 MAX_ROUNDS = 60
 #: Relative change of the objective at which the rounds end; a scale need not be known better.
@@ -86,10 +86,8 @@ def approximate(spec, start, means, scales) -> Approximation:
     if not np.isfinite(rounds.objective(rounds.fixed, rounds.eta)):
         shown = ", ".join(f"{n} = {np.exp(v) if n in spec.positive else v:.6g}" for n, v in start.items())
         raise ConvergenceError(
-            tr(
-                f"the equations give no finite positive values at the start {shown}; use another form",
-                f"方程在初值 {shown} 处得不到有限正值；请改用其他形式",
-            )
+            f"the equations give no finite positive values at the start {shown}; use another form",
+            f"方程在初值 {shown} 处得不到有限正值；请改用其他形式",
         )
     for _ in range(MAX_ROUNDS):
         sigma = rounds.sigma

@@ -168,12 +168,10 @@ def _pool_kinds(system, pool) -> dict[str, str]:
     wrong = [k for k in pool.values() if k not in POOLS]
     if unknown or wrong:
         raise DataError(
-            tr(
-                f"pool = {pool}; expected one of {POOLS} for each of the group columns "
-                f"{list(columns)}; a coefficient varies by group when it is written a[{(*columns, 'species')[0]}]",
-                f"pool = {pool}；应对每个分组列 {list(columns)} 给出 {POOLS} 之一；"
-                f"按组变化的系数写作 a[{(*columns, 'species')[0]}]",
-            )
+            f"pool = {pool}; expected one of {POOLS} for each of the group columns "
+            f"{list(columns)}; a coefficient varies by group when it is written a[{(*columns, 'species')[0]}]",
+            f"pool = {pool}；应对每个分组列 {list(columns)} 给出 {POOLS} 之一；"
+            f"按组变化的系数写作 a[{(*columns, 'species')[0]}]",
         )
     return {c: pool.get(c, "correlated") for c in columns}
 
@@ -190,11 +188,9 @@ def _coefficients(system, frame, kinds):
             continue
         if len(levels) < 2:
             raise DataError(
-                tr(
-                    f"{column} has one level, {levels[0]!r}; pooling needs at least two; "
-                    f"write {', '.join(names)} without [{column}]",
-                    f"{column} 只有一个水平 {levels[0]!r}；部分汇集至少需要两个；请去掉 [{column}]",
-                )
+                f"{column} has one level, {levels[0]!r}; pooling needs at least two; "
+                f"write {', '.join(names)} without [{column}]",
+                f"{column} 只有一个水平 {levels[0]!r}；部分汇集至少需要两个；请去掉 [{column}]",
             )
         correlated = kind == "correlated" and len(names) > 1
         blocks.append(Block(column, names, tuple(map(str, levels)), rows, correlated))
@@ -430,12 +426,10 @@ def _told(attempts) -> tuple[str, ...]:
 def _check_numbers(draws, tune, chains, accept):
     if min(draws, tune) < 10 or chains < 1 or not 0 < accept < 1:
         raise DataError(
-            tr(
-                f"draws = {draws}, tune = {tune}, chains = {chains}, accept = {accept}; expected at least 10 draws "
-                "and 10 for tuning, one chain, and an acceptance rate between 0 and 1",
-                f"draws = {draws}，tune = {tune}，chains = {chains}，accept = {accept}；抽样与调整次数至少 10，"
-                "至少一条链，接受率应在 0 与 1 之间",
-            )
+            f"draws = {draws}, tune = {tune}, chains = {chains}, accept = {accept}; expected at least 10 draws "
+            "and 10 for tuning, one chain, and an acceptance rate between 0 and 1",
+            f"draws = {draws}，tune = {tune}，chains = {chains}，accept = {accept}；抽样与调整次数至少 10，"
+            "至少一条链，接受率应在 0 与 1 之间",
         )
 
 

@@ -170,7 +170,7 @@ def complete(stated, wanted: dict[str, Wanted]) -> dict[str, Prior]:
                 )
             )
     if problems:
-        raise DataError(tr(f"priors: {listing(problems)}", f"先验：{listing(problems)}"))
+        raise DataError(f"priors: {listing(problems)}", f"先验：{listing(problems)}")
     return found
 
 

@@ -317,13 +317,13 @@ def predictive(
     """
     if kind not in KINDS:
         raise DataError(
-            tr(f"kind must be one of {KINDS}, found {kind!r}", f"kind 应为 {KINDS} 之一，而不是 {kind!r}")
+            f"kind must be one of {KINDS}, found {kind!r}", f"kind 应为 {KINDS} 之一，而不是 {kind!r}"
         )
     frame = pd.DataFrame(data)
     needed = [*result.system.predictors, *dict.fromkeys(result.system.groups.values())]
     missing = [c for c in needed if c not in frame]
     if missing:
-        raise DataError(tr(f"columns missing: {', '.join(missing)}", f"缺少列：{'、'.join(missing)}"))
+        raise DataError(f"columns missing: {', '.join(missing)}", f"缺少列：{'、'.join(missing)}")
     rng = np.random.default_rng(seed)
     if kind.startswith("prior"):
         coefficients, other = _from_priors(result, n or 1000, rng)
@@ -355,7 +355,7 @@ def _identity(system, response, drawn, columns, shape):
 def _stored(result, n):
     found = len(result.stored_draws)
     if n is not None and n > found:
-        raise DataError(tr(f"{n} draws asked for; {found} are stored", f"要求 {n} 次抽样；仅存有 {found} 次"))
+        raise DataError(f"{n} draws asked for; {found} are stored", f"要求 {n} 次抽样；仅存有 {found} 次")
     # Spread over the chains, which are stored one after another.
     keep = np.arange(found) if n is None else np.linspace(0, found - 1, n).round().astype(int)
     return result.stored_draws.iloc[keep], result.other_draws.iloc[keep]
@@ -434,10 +434,8 @@ def _new_groups(result, column, levels, other, rng) -> dict:
     members = [p for p in result.system.parameters if result.system.groups.get(p) == column]
     if f"spread({members[0]})" not in other:
         raise DataError(
-            tr(
-                f"{column}: levels that were not fitted: {', '.join(levels)}; without pooling nothing is known of them",
-                f"{column}：未参与拟合的水平：{'、'.join(levels)}；未作部分汇集，无法推断",
-            )
+            f"{column}: levels that were not fitted: {', '.join(levels)}; without pooling nothing is known of them",
+            f"{column}：未参与拟合的水平：{'、'.join(levels)}；未作部分汇集，无法推断",
         )
     root = np.linalg.cholesky(_matrices(members, other))
     found = {}

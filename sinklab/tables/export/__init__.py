@@ -16,7 +16,8 @@ from importlib import import_module
 from pathlib import Path
 
 from sinklab import paths
-from sinklab.language import TableError, tr
+from sinklab.language import TableError
+from sinklab.language import tr as tr
 from sinklab.results.prediction import KINDS
 from sinklab.tables.schema import check_table_id, check_version
 
@@ -53,14 +54,12 @@ def export_table(table, target: str, path=None, level: float | None = None, kind
     if target not in TARGETS:
         known = ", ".join(TARGETS)
         raise TableError(
-            tr(f"target {target!r}; expected one of {known}", f"导出格式 {target!r} 无效；应为 {known} 之一")
+            f"target {target!r}; expected one of {known}", f"导出格式 {target!r} 无效；应为 {known} 之一"
         )
     if (kind or "mean") not in KINDS or not 0 < (0.95 if level is None else level) < 1:
         raise TableError(
-            tr(
-                f"level {level}, kind {kind!r}; expected a level between 0 and 1 and a kind of {KINDS}",
-                f"置信水平 {level}、区间类型 {kind!r} 无效；水平应在 0 与 1 之间，类型应为 {KINDS} 之一",
-            )
+            f"level {level}, kind {kind!r}; expected a level between 0 and 1 and a kind of {KINDS}",
+            f"置信水平 {level}、区间类型 {kind!r} 无效；水平应在 0 与 1 之间，类型应为 {KINDS} 之一",
         )
     module, ending = TARGETS[target]
     name = f"{check_table_id(table.table_id)}-{check_version(table.version)}.{ending}"

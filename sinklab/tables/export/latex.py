@@ -26,10 +26,8 @@ def write(table, level=None, kind=None) -> bytes:
     """
     if level is not None or kind is not None:
         raise TableError(
-            tr(
-                "latex prints the limits of the coefficients at the level of the table; leave level and kind out",
-                "latex 按表中的置信水平印出系数的上下限；请勿指定置信水平和区间类型",
-            )
+            "latex prints the limits of the coefficients at the level of the table; leave level and kind out",
+            "latex 按表中的置信水平印出系数的上下限；请勿指定置信水平和区间类型",
         )
     parts = ["".join(f"% {line}".rstrip() + "\n" for line in heading(table).splitlines())]
     for model in table.models:
