@@ -231,7 +231,7 @@ def by_word(word: str) -> Operation:
     return _known(WORDS, word)
 
 
-def functions() -> dict[str, Operation]:
+def named_operations() -> dict[str, Operation]:
     """Rows of the functions that an equation can call, by name."""
     return {word: row for word, row in WORDS.items() if "(" in row.written}
 

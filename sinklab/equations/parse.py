@@ -18,7 +18,7 @@ from functools import reduce
 
 import numpy as np
 
-from sinklab.equations.functions import by_word, functions
+from sinklab.equations.functions import by_word, named_operations
 from sinklab.equations.tree import (
     Call,
     Comparison,
@@ -327,7 +327,7 @@ def advice(name: str, otherwise: str) -> str:
     """Say what to write instead of ``name``, or else ``otherwise``."""
     if name in _ADVICE:
         return tr(f"write {_ADVICE[name]}", f"请写 {_ADVICE[name]}")
-    close = difflib.get_close_matches(name.lower(), functions(), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name.lower(), named_operations(), n=1, cutoff=0.5)
     return tr(f"did you mean `{close[0]}`?", f"是否应为 `{close[0]}`？") if close else otherwise
 
 
@@ -406,7 +406,7 @@ def _equation(tokens, source):
                 "左边必须是一个名称，即测定量本身（取对数由拟合方法完成）。",
             ),
         )
-    if left[0].text in functions():
+    if left[0].text in named_operations():
         raise source.error(left[0].position, _function_as_name(left[0].text))
     check_order(tokens[signs[0]], right, source)
     reader = _Reader(right, source)
@@ -516,14 +516,14 @@ class _Reader:
         return tuple(reversed(parts))
 
     def name(self, node):
-        if node.id in functions():
+        if node.id in named_operations():
             raise self.error(node, _function_as_name(node.id))
         return Name(node.id, position=self.token(node.col_offset).position)
 
     def call(self, node, depth):
         if not isinstance(node.func, ast.Name):
             raise self.error(node, tr("only a function can be called.", "只有函数可以带括号调用。"))
-        function, known = node.func.id, functions()
+        function, known = node.func.id, named_operations()
         if function not in known:
             hint = advice(function, tr("for a product write `*`", "乘积请写 `*`"))
             raise self.error(

@@ -130,7 +130,7 @@ class System:
         equations, source = read(re.sub(r"\[[^\]]*\]", "", self.text))
         return System(equations, self.predictors, self.bound, source)
 
-    def grouped(self, column: str, parameters) -> "System":
+    def grouped(self, column: str, parameters: Iterable[str]) -> "System":
         """The same equations with some parameters varying by a column: ``a`` becomes ``a[column]``."""
         names = "|".join(map(re.escape, parameters))
         equations, source = read(re.sub(rf"\b({names})\b(?!\[)", rf"\1[{column}]", self.text))

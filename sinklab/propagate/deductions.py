@@ -141,7 +141,7 @@ def deduct(
     half_width: float | None = None,
     se: float | None = None,
     freedom: float = np.inf,
-    draws=None,
+    draws: np.ndarray | None = None,
     role: str = "project",
 ) -> Deduction:
     """Apply a rule to an estimate.

@@ -22,6 +22,7 @@ Source
 UNFCCC CDM A/R tool 14 v04.2, Eq. 1-8, read in a transcription (all plots new; all permanent).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -335,7 +336,13 @@ class Change(_Means):
         return self._summary(level, {"se_independent": self.se_independent}, after)
 
 
-def propagate(inventory: Inventory, n_draw: int = 1000, seed: int = 1, workers=1, only=None) -> Propagated:
+def propagate(
+    inventory: Inventory,
+    n_draw: int = 1000,
+    seed: int = 1,
+    workers: int | None = 1,
+    only: Collection[str] | None = None,
+) -> Propagated:
     """Propagate all errors of an inventory to its strata and its region.
 
     Parameters
@@ -423,7 +430,9 @@ def _first_order(inventory, units, active) -> pd.DataFrame:
     return np.sqrt(frame)
 
 
-def difference(first: Inventory, second: Inventory, n_draw: int = 1000, seed: int = 1, workers=1) -> Change:
+def difference(
+    first: Inventory, second: Inventory, n_draw: int = 1000, seed: int = 1, workers: int | None = 1
+) -> Change:
     """Change between two inventories of the same strata.
 
     Parameters

@@ -24,17 +24,19 @@ another process, another run, and another inventory, which is how two inventorie
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
+from sinklab.evidence.distributions import Distribution
 from sinklab.language import DataError, listing, tr
-from sinklab.results.fit_result import joint_draws
+from sinklab.results.fit_result import FitResult, joint_draws
 from sinklab.results.prediction import Means, residual_variance
 
 PARAMETERS, RESIDUAL = "parameters", "residual"
@@ -94,7 +96,7 @@ class Noise:
     gross_share: float = 0.0
     gross_sd: float = 0.0
 
-    def spread(self, data, n) -> np.ndarray:
+    def spread(self, data: Mapping[str, Any], n: int) -> np.ndarray:
         """Standard deviation of every row, shape (n,), in the unit of the column; relative for the mass."""
         sd = np.asarray(data[self.sd], float) if isinstance(self.sd, str) else np.full(n, float(self.sd))
         if self.relative and self.column:
@@ -125,7 +127,7 @@ class Factor:
     values: dict
     by: str = ""
 
-    def of(self, level: str):
+    def of(self, level: str) -> Distribution | float | None:
         """Distribution or number of a level, None when there is none."""
         return self.values.get(level, self.values.get(""))
 
@@ -186,7 +188,7 @@ class Model:
     fit: object = None
 
     @classmethod
-    def of(cls, fit, responses, name: str = "") -> "Model":
+    def of(cls, fit: FitResult, responses: str | Sequence[str], name: str = "") -> "Model":
         """Model of some responses of a fit, or of a model read from a table.
 
         Parameters

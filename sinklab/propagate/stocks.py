@@ -6,6 +6,7 @@ of the area are each stand's own. Totals are drawn together once, for the smalle
 and added up draw by draw, so that a province is as uncertain as its parts together make it.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from sinklab.propagate.deductions import deduct
 from sinklab.propagate.model import Factor, Model, Noise, Units, arrange, notes_of
 from sinklab.propagate.monte_carlo import draw_totals, row_variances, variances
 from sinklab.propagate.stands import Stands, models_for, require_columns, species_key
+from sinklab.tables.table import Table
 
 #: What may be done about stands that cannot be computed.
 MISSING = ("list", "error")
@@ -221,22 +223,22 @@ def _ratio(a, b):
 
 def stock(
     stands: Stands,
-    tables,
+    tables: Sequence[Table],
     species: str = "species",
-    by=(),
-    mapping=None,
-    responses=(),
-    carbon_fraction=None,
+    by: Sequence[str] = (),
+    mapping: Mapping[str, str] | None = None,
+    responses: Sequence[str] = (),
+    carbon_fraction: Factor | Distribution | float | None = None,
     measured: str = "",
     missing: str = "list",
-    predictor_sd=None,
+    predictor_sd: Mapping[str, float] | None = None,
     area_sd: float = 0.0,
-    effects=None,
+    effects: Mapping[str, float] | None = None,
     residual: bool = True,
     level: float = 0.95,
     n_draw: int = 1000,
     seed: int = 1,
-    workers=1,
+    workers: int | None = 1,
 ) -> Stock:
     """Carbon stocks of stands and of what they add up to.
 

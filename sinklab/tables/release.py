@@ -7,8 +7,10 @@ how to cite the table (``CITATION.cff``), and describe it for DataCite and as an
 import datetime
 import mimetypes
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sinklab import paths
 from sinklab.language import SinklabError, TableError, listing, tr
@@ -49,16 +51,16 @@ class _Request:
 
 
 def release_table(
-    ref,
-    verification,
+    ref: str | Path,
+    verification: Any,
     reason: str,
-    reviewers,
+    reviewers: Sequence[str],
     status: str = "reviewed",
-    accept=None,
+    accept: Mapping[str, str] | None = None,
     date: str | None = None,
-    authors=None,
+    authors: Sequence[str] | None = None,
     doi: str = "",
-    root=None,
+    root: str | Path | None = None,
 ) -> Released:
     """Release one version of a table, or refuse it with every reason.
 

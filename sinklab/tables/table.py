@@ -5,6 +5,7 @@ their origin. It is found by folder, by ``id@version``, or by id (the latest ver
 model that applies to a row, and gives a number by its name.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -53,11 +54,11 @@ class Table:
     @classmethod
     def from_fits(
         cls,
-        fits,
+        fits: Sequence[FitResult],
         table_id: str,
         version: str,
         status: str | None = None,
-        title=None,
+        title: str | Mapping[str, str] | None = None,
         values: pd.DataFrame | None = None,
         source: dict | None = None,
         by: str | None = None,
@@ -514,7 +515,7 @@ def resolve(ref, root=None) -> Path:
     return folder / (version or known[-1])
 
 
-def list_tables(root=None) -> list[dict]:
+def list_tables(root: str | Path | None = None) -> list[dict]:
     """Describe the versions of all tables, without reading their numbers.
 
     Returns

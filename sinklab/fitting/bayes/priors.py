@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from sinklab.data.files import records
 from sinklab.language import DataError, listing, tr
@@ -58,7 +59,7 @@ class Prior:
             return float(np.log(size)), min(self.scale / size, 2.0)
         return self.centre, self.scale
 
-    def log_density(self, value) -> np.ndarray:
+    def log_density(self, value: ArrayLike) -> np.ndarray:
         """Log-density of positive values but for a constant."""
         if self.family == "lognormal":
             return -0.5 * (np.log(value / self.centre) / self.scale) ** 2 - np.log(value * self.scale)

@@ -20,6 +20,7 @@ from sinklab.language import TableError
 from sinklab.language import tr as tr
 from sinklab.results.prediction import KINDS
 from sinklab.tables.schema import check_table_id, check_version
+from sinklab.tables.table import Table
 
 #: Module and file ending of each target.
 TARGETS = {
@@ -29,7 +30,13 @@ TARGETS = {
 }
 
 
-def export_table(table, target: str, path=None, level: float | None = None, kind: str | None = None) -> Path:
+def export_table(
+    table: Table,
+    target: str,
+    path: str | Path | None = None,
+    level: float | None = None,
+    kind: str | None = None,
+) -> Path:
     """Write a table for another tool.
 
     Parameters
