@@ -1,9 +1,10 @@
 """A system of equations: the one text from which everything else is made."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -217,7 +218,13 @@ class System:
             f"没有 `{response}` 的方程；左边的量：{'、'.join(self.responses)}。",
         )
 
-    def latex(self, lang: str | None = None, *, values: Mapping | None = None, number=None) -> list[str]:
+    def latex(
+        self,
+        lang: str | None = None,
+        *,
+        values: Mapping | None = None,
+        number: Callable[[float], str] | None = None,
+    ) -> list[str]:
         """Equations as a standard prints them, one LaTeX string each.
 
         Parameters
@@ -346,7 +353,7 @@ class System:
             slopes[self.identities[i]][self.free[j]] = found[:, i, j]
         return slopes
 
-    def mean(self, values, data) -> dict[str, np.ndarray]:
+    def mean(self, values: Any, data: Any) -> dict[str, np.ndarray]:
         """Means of all responses.
 
         Parameters
@@ -365,7 +372,7 @@ class System:
         out = self.compiled().at(*column_arrays(data, self.predictors)).mean(theta)
         return {response: out[..., i] for i, response in enumerate(self.responses)}
 
-    def jacobian(self, values, data) -> dict[str, np.ndarray]:
+    def jacobian(self, values: Any, data: Any) -> dict[str, np.ndarray]:
         """Exact derivatives of all means by the parameters.
 
         Parameters

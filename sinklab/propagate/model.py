@@ -103,7 +103,7 @@ class Noise:
             sd = sd * np.asarray(data[self.column], float)
         return sd
 
-    def total_sd(self, spread) -> np.ndarray:
+    def total_sd(self, spread: np.ndarray) -> np.ndarray:
         """Standard deviation with gross errors."""
         return np.sqrt((1 - self.gross_share) * spread**2 + self.gross_share * self.gross_sd**2)
 
@@ -131,7 +131,7 @@ class Factor:
         """Distribution or number of a level, None when there is none."""
         return self.values.get(level, self.values.get(""))
 
-    def draws(self, levels, n_draw: int, seed: int) -> np.ndarray:
+    def draws(self, levels: Sequence[str], n_draw: int, seed: int) -> np.ndarray:
         """Draws of some levels, shape (n_level, n_draw)."""
         out = np.empty((len(levels), n_draw))
         for row, level in zip(out, levels, strict=True):
@@ -141,7 +141,7 @@ class Factor:
             row[:] = value.draw(n_draw, key(seed, self.name, own)) if hasattr(value, "draw") else value
         return out
 
-    def moments(self, levels) -> tuple[np.ndarray, np.ndarray]:
+    def moments(self, levels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Means and standard deviations of some levels, shape (n_level,)."""
         found = [self.of(level) for level in levels]
         mean = np.array([getattr(v, "mean", v) for v in found], float)
@@ -257,13 +257,13 @@ class Model:
     def _means(self) -> Means:
         return Means(self.system, self.responses, self.correction)
 
-    def places(self, data, n) -> list:
+    def places(self, data: Mapping[str, Any], n: int) -> list[Any]:
         """Position of every parameter in the long vector, by row where it varies by group."""
         if self.layout is None or not self.layout.grouped:
             return list(range(len(self.system.parameters)))
         return self.layout.rows(data, n)
 
-    def mass(self, theta, columns, places) -> np.ndarray:
+    def mass(self, theta: np.ndarray, columns: Mapping[str, Any], places: Any) -> np.ndarray:
         """Sum of the responses.
 
         Parameters
@@ -281,11 +281,11 @@ class Model:
         found = self._means(theta, columns, places)
         return sum(found[1:], start=found[0])
 
-    def centre(self, columns, places, n) -> np.ndarray:
+    def centre(self, columns: Mapping[str, Any], places: Any, n: int) -> np.ndarray:
         """Sum of the responses at the estimates, shape (n,)."""
         return np.broadcast_to(self.mass(self.values[None], columns, places)[0], (n,)).astype(float)
 
-    def residual_sd(self, data, n) -> np.ndarray:
+    def residual_sd(self, data: Mapping[str, Any], n: int) -> np.ndarray:
         """Standard deviation of the residual of the sum, shape (n,); zeros where the model has none.
 
         For a single response of a log-linear fit it is exact on the logarithmic scale (:attr:`sigma`)
@@ -310,7 +310,7 @@ class Model:
                 total[part] = total.get(part, 0.0) + d
         return total
 
-    def slopes(self, data, n) -> np.ndarray:
+    def slopes(self, data: Mapping[str, Any], n: int) -> np.ndarray:
         """Derivatives of the sum by the parameters at the estimates, shape (n, k)."""
         layout = self.layout or Layout(self.system, self.system.parameters, ("",) * len(self.values))
         frame = {c: np.asarray(data[c], float) for c in self.predictors}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -120,7 +121,7 @@ class Table:
         table_id: str,
         version: str,
         status: str | None = None,
-        title=None,
+        title: str | Mapping[str, str] | None = None,
         source: dict | None = None,
     ) -> "Table":
         """Make a table of scalar distributions (carbon fractions, wood densities, soil values …).
@@ -152,7 +153,7 @@ class Table:
         return cls(table_id, version, frames, about, title_en, title_zh, sources)
 
     @classmethod
-    def read(cls, ref, root=None) -> "Table":
+    def read(cls, ref: str | Path, root: str | Path | None = None) -> "Table":
         """Read a table.
 
         Parameters
@@ -174,7 +175,7 @@ class Table:
         about = frames.pop("provenance")
         return cls(table_id, version, frames, about, *titles, tuple(head.get("sources", ())))
 
-    def write(self, root=None) -> Path:
+    def write(self, root: str | Path | None = None) -> Path:
         """Write the table to ``root/<table_id>/<version>``; the same table gives the same bytes.
 
         Parameters
@@ -253,7 +254,7 @@ class Table:
 
     def predict(
         self,
-        data,
+        data: pd.DataFrame | Mapping[str, Any],
         level: float = 0.95,
         kind: str = "mean",
         model: str | None = None,
@@ -287,7 +288,7 @@ class Table:
             self.models, models, column, data, self.ref, level=level, kind=kind, intervals=intervals
         )
 
-    def value(self, name: str, column: str = "value", model: str | None = None):
+    def value(self, name: str, column: str = "value", model: str | None = None) -> Any:
         """One number of the table by name, as drafts cite it.
 
         Parameters

@@ -20,6 +20,7 @@ What is not stated takes the rule of ``data/rules/bayes_priors.csv``.
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,7 +66,7 @@ class Prior:
             return -0.5 * (np.log(value / self.centre) / self.scale) ** 2 - np.log(value * self.scale)
         return -0.5 * ((value - self.centre) / self.scale) ** 2 - np.log(self.scale)
 
-    def draw(self, rng, size) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, size: Any) -> np.ndarray:
         """Random values; a coefficient that must be positive is drawn again by the caller."""
         normal = rng.standard_normal(size)
         if self.family == "lognormal":
