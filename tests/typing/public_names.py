@@ -36,7 +36,7 @@ def trees_to_table(folder: Path) -> pd.DataFrame:
 
 def values(frame: pd.DataFrame) -> sl.Distribution:
     """Scalar parameters with their spread."""
-    sl.write_csv(sl.summarise(frame, by="group"), "summary.csv")
+    sl.write_csv(sl.summarise(frame, "carbon_fraction", by=["group"]), "summary.csv")
     print(sl.published().head(), sl.look_up("agb", "pinus_massoniana"), sl.tr("mean", "均值"))
     return sl.from_moments(0.5, 0.02, "beta")
 
