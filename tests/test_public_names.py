@@ -73,3 +73,22 @@ def test_every_public_function_is_typed_and_says_what_it_does(name):
         bare = [p.name for p in given if p.annotation is p.empty]
         untyped = inspect.signature(member).return_annotation is inspect.Signature.empty
         assert bare == [] and not untyped, f"{name}.{member.__name__}: {json.dumps(bare)}"
+
+
+def test_one_fit_is_followed_through_few_modules():
+    """A newcomer who follows one fit opens at most 15 files."""
+    code = (
+        "import sys, numpy as np, pandas as pd",
+        "trees = pd.DataFrame({'dbh': np.linspace(5, 30, 60), 'height': np.linspace(6, 20, 60) + np.cos(np.arange(60))})",
+        "noise = 1 + 0.1 * np.sin(7 * np.arange(60))",
+        "trees = trees.assign(stem=0.05 * trees.dbh**2 * trees.height**0.5 * noise, branch=0.02 * trees.dbh**2 / noise)",
+        "text = 'stem = a1*dbh^b1*height^c1\\nbranch = a2*dbh^b2\\nagb = stem + branch'",
+        "seen = set()",
+        "def note(frame, event, _):",
+        "    file = frame.f_code.co_filename",
+        "    if event == 'call' and 'sinklab' in file: seen.add(file)",
+        "sinklab.fit(trees, text)",  # what is loaded once is loaded
+        "sys.setprofile(note); sinklab.fit(trees, text); sys.setprofile(None)",
+        "print(len({file for file in seen if file.startswith(sinklab.__path__[0])}))",
+    )
+    assert 8 <= int(look(*code)) <= 15

@@ -13,7 +13,7 @@ from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.drafts.numbers import exists, fixed, measured, significant, with_error
 from sinklab.equations.latex import parameter_symbol
-from sinklab.equations.tree import names
+from sinklab.equations.parse import names
 from sinklab.language import DraftError
 from sinklab.results.indices import FORMULAS
 from sinklab.tables import digits

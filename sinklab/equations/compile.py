@@ -15,7 +15,7 @@ from functools import cached_property, partialmethod, reduce
 import numpy as np
 
 from sinklab.equations import functions
-from sinklab.equations.tree import (
+from sinklab.equations.parse import (
     Call,
     Comparison,
     Logic,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinklab.equations.compile import Graph, Program
-from sinklab.equations.tree import Call, Name, Negative, Number, Power, Product, Sum, names, plain
+from sinklab.equations.parse import Call, Name, Negative, Number, Power, Product, Sum, names, plain
 
 
 @dataclass(frozen=True)

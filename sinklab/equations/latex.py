@@ -11,7 +11,7 @@ import re
 from sinklab.data import vocabulary
 from sinklab.equations import functions
 from sinklab.equations.functions import ATOM, NEGATIVE, POWER, PRODUCT, SUM
-from sinklab.equations.tree import (
+from sinklab.equations.parse import (
     Call,
     Comparison,
     Equation,

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from sinklab.equations.tree import Name, Sum
+from sinklab.equations.parse import Name, Sum
 from sinklab.language import number, table, tr
 from sinklab.results import indices, prediction
 from sinklab.results.fit_result import FitResult

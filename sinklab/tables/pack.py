@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from sinklab.data import vocabulary
+from sinklab.equations.parse import names
 from sinklab.equations.system import System
-from sinklab.equations.tree import names
 from sinklab.language import DataError, EquationError, TableError, listing, tr
 from sinklab.results.fit_result import Certificate, FitResult, RandomEffects
 from sinklab.results.variance import ResidualModel

@@ -12,8 +12,8 @@ from published_tables import SOURCE, make_trees
 from sinklab.equations.compile import Compiled, Graph
 from sinklab.equations.functions import OPERATIONS, WORDS, Operation
 from sinklab.equations.latex import to_latex
+from sinklab.equations.parse import Call, Equation, Name
 from sinklab.equations.system import System
-from sinklab.equations.tree import Call, Equation, Name
 from sinklab.fitting import fit
 from sinklab.language import EquationError, set_language
 from sinklab.tables.export import export_table

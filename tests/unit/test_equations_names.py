@@ -5,8 +5,7 @@ import pickle
 
 import pytest
 
-from sinklab.equations.names import slips
-from sinklab.equations.system import System
+from sinklab.equations.system import System, slips
 from sinklab.language import EquationError
 
 FOUR = """

@@ -12,10 +12,10 @@ from sinklab.equations.system import System
 from sinklab.evidence.distributions import Distribution
 from sinklab.fitting import fit
 from sinklab.language import DataError
-from sinklab.propagate.budget import inventory_budget
 from sinklab.propagate.inventory import (
     Inventory,
     difference,
+    inventory_budget,
     paired_se,
     plots_of_one_size,
     propagate,

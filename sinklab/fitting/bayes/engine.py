@@ -15,7 +15,7 @@ import pandas as pd
 from sinklab import paths
 from sinklab.equations.compile import Compiled, Layout
 from sinklab.equations.forms import additive_terms, power_product
-from sinklab.equations.tree import Where
+from sinklab.equations.parse import Where
 from sinklab.fitting import data
 from sinklab.fitting.bayes import model, priors
 from sinklab.fitting.bayes import result as bayes_result

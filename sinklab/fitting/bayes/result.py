@@ -26,7 +26,7 @@ import pandas as pd
 
 from sinklab.data.files import records
 from sinklab.equations.compile import Compiled
-from sinklab.equations.tree import names
+from sinklab.equations.parse import names
 from sinklab.fitting.bayes import model, priors
 from sinklab.language import DataError, tr
 from sinklab.results.fit_result import FitResult

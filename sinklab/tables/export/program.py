@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from sinklab.data import vocabulary
 from sinklab.equations import functions
 from sinklab.equations.compile import Graph, Term
-from sinklab.equations.tree import plain_number
+from sinklab.equations.parse import plain_number
 from sinklab.language import tr
 from sinklab.results.prediction import floor
 

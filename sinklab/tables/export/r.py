@@ -5,7 +5,7 @@ import math
 import re
 
 from sinklab.equations import functions
-from sinklab.equations.tree import plain_number
+from sinklab.equations.parse import plain_number
 from sinklab.language import tr
 from sinklab.tables.export.program import Program, Writer, heading
 
