@@ -198,4 +198,4 @@ def test_equality_copies_and_pickles():
 
 
 def test_an_unknown_response_is_refused():
-    assert "left sides: stem" in refused(System.parse("stem = a*dbh").equation, "branch")
+    assert "left sides: stem" in refused(System.parse("stem = a*dbh").power_product, "branch")
