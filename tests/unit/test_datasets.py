@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from sinklab import paths
-from sinklab.data import catalogue, open_data, vocabulary
+from sinklab.data import catalogue, vocabulary
+from sinklab.data import open_data as reader
 from sinklab.data.open_data import select
 from sinklab.language import DataError
 
@@ -50,12 +51,12 @@ STUDY = "study:chinese_fir_simulated"
     ],
 )
 def test_clean_names(label, species, genus, taxa):
-    assert open_data.clean(label) == (species, genus, taxa)
+    assert reader.clean(label) == (species, genus, taxa)
 
 
 def test_variants_lead_to_names_that_stay():
-    for used in open_data._variants().values():
-        assert open_data._variants().get(used, used) == used
+    for used in reader._variants().values():
+        assert reader._variants().get(used, used) == used
 
 
 # Selection ---------------------------------------------------------------------------------------
@@ -108,13 +109,13 @@ def test_select_says_what_exists(frame, where, message):
 
 
 def test_load_study_keeps_record_numbers_and_says_what_was_chosen():
-    frame = open_data.load(STUDY, {"dbh": {"min": 30}})
+    frame = reader.load(STUDY, {"dbh": {"min": 30}})
     assert frame.index.min() > 100 and (frame["dbh"] >= 30).all()
     assert frame.attrs["source"]["where"] == {"dbh": {"min": 30}}
     assert frame.attrs["source"]["origin"] == "simulated"
     assert frame.attrs["notes"][-1] == f"where: {len(frame)} of 150 records kept"
     # Selecting does not change what another caller reads.
-    assert open_data.load(STUDY).attrs["source"]["where"] == {}
+    assert reader.load(STUDY).attrs["source"]["where"] == {}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_load_study_keeps_record_numbers_and_says_what_was_chosen():
 )
 def test_unknown_sources_are_refused_alike(spec):
     with pytest.raises(DataError):
-        open_data.load(spec)
+        reader.load(spec)
     with pytest.raises(DataError):
         catalogue.input_files(spec)
 
@@ -260,7 +261,7 @@ def small(tmp_path, monkeypatch):
     entry["columns"]["study_id"] = {"column": "ID"}
     monkeypatch.setattr(catalogue, "entries", lambda: {"x": entry})
     monkeypatch.setenv("SINKLAB_DATA", str(tmp_path))
-    return open_data.read_open("x")
+    return reader.read_open("x")
 
 
 def test_small_values(small):
@@ -299,17 +300,17 @@ def test_small_notes_count_everything(small):
 
 @pytest.fixture(scope="module")
 def trees(open_data):
-    return open_data.load("open:eurasia_trees")
+    return reader.load("open:eurasia_trees")
 
 
 @pytest.fixture(scope="module")
 def plots(open_data):
-    return open_data.load("open:eurasia_plots")
+    return reader.load("open:eurasia_plots")
 
 
 @pytest.fixture(scope="module")
 def baad(open_data):
-    return open_data.load("open:baad")
+    return reader.load("open:baad")
 
 
 @pytest.mark.open_data
@@ -371,7 +372,7 @@ def test_baad(baad):
     ],
 )
 def test_enough_trees(open_data, spec, where, n, complete, roots):
-    frame = open_data.load(f"open:{spec}", where)
+    frame = reader.load(f"open:{spec}", where)
     whole = frame[["dbh", "height", "stem", "branch", "foliage"]].notna().all(axis=1)
     assert len(frame) == n
     assert whole.sum() == pytest.approx(complete, abs=5)
@@ -389,7 +390,7 @@ def test_enough_trees(open_data, spec, where, n, complete, roots):
     ],
 )
 def test_enough_chinese_plots(open_data, where, n, stock, roots):
-    frame = open_data.load("open:eurasia_plots", where | {"country": "CHN"})
+    frame = reader.load("open:eurasia_plots", where | {"country": "CHN"})
     counts = (len(frame), frame["growing_stock"].notna().sum(), frame["bgb_density"].notna().sum())
     assert counts == (n, stock, roots)
     assert 0.25 < frame["bcef"].median() < 1.2 and 0.12 < frame["root_shoot_ratio"].median() < 0.4
@@ -400,7 +401,7 @@ def test_files_of_open_data_are_the_ones_described(open_data):
     assert [p.name for p in catalogue.input_files("open:baad")] == ["baad_data.csv", "open.yml"]
     assert catalogue.input_files("open:baad")[1] == paths.data("open.yml")
     for name in catalogue.entries():
-        frame = open_data.load(f"open:{name}")
+        frame = reader.load(f"open:{name}")
         assert not any("differs from the file" in note for note in frame.attrs["notes"])
         assert frame.attrs["source"]["files"] == {
             i["path"]: i["sha256"] for i in catalogue.entry(name)["files"]

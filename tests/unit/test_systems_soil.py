@@ -416,9 +416,9 @@ def test_lower_halves_of_measured_cores_are_covered(open_data):
     results=4,
 )
 def test_density_from_carbon_as_the_data_base_estimates_it(open_data):
-    from sinklab.data import open_data
+    from sinklab.data.open_data import load
 
-    world = open_data.load("open:mangrove_soil_cores")
+    world = load("open:mangrove_soil_cores")
     line = soil.fit_layers(world, ["study_id", "site", "core_id"]).density
     table = pd.read_csv(open_data / "mangrove_soil_cores" / "horizons.csv")
     for percent in (1.0, 2.0, 3.0, 15.0):

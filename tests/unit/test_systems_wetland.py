@@ -46,7 +46,7 @@ def test_accretion_of_both_matters_adds_up_as_printed():
 def test_mixing_explains_as_much_of_other_layers_as_printed(open_data):
     from scipy.optimize import curve_fit
 
-    from sinklab.data import open_data
+    from sinklab.data.open_data import load
 
     # Printed: 78 % of the variance of 5075 layers of the United States, with 0.085 and 1.99 g/cm3. Layers of the world, marsh and
     # mangrove, give 75 %, but other ends, 0.11 and 1.50 g/cm3: the coefficients are not reproduced here.
@@ -54,7 +54,7 @@ def test_mixing_explains_as_much_of_other_layers_as_printed(open_data):
     belize = belize.rename(
         columns={"dry_bulk_density": "bulk_density", "fraction_organic_matter": "organic_matter"}
     )
-    frames = [open_data.load(f"open:{name}") for name in ("marsh_soil_cores", "mangrove_soil_cores")]
+    frames = [load(f"open:{name}") for name in ("marsh_soil_cores", "mangrove_soil_cores")]
     layers = pd.concat([f[["organic_matter", "bulk_density"]] for f in (*frames, belize)]).dropna()
     layers = layers[layers["organic_matter"].between(0, 1, inclusive="neither")]
     ends, _ = curve_fit(
