@@ -458,7 +458,7 @@ def _step(fit, frame, deviations):
     residual, slope, sd = _near(fit, frame, shifted)
     by_deviation = slope[:, :, _places(fit)] * factor
     by_parameter = slope * ratio
-    information = np.linalg.inv(fit.random.covariance.to_numpy())
+    information = np.zeros_like(fit.random.covariance.to_numpy())
     target, answer = np.zeros(len(factor)), np.zeros((len(factor), slope.shape[2]))
     correlation = fit.correlation.to_numpy()
     for i, row in enumerate(residual):
@@ -470,7 +470,10 @@ def _step(fit, frame, deviations):
         information += z.T @ weight @ z
         target += z.T @ weight @ (row[seen] + z @ deviations)
         answer += z.T @ weight @ by_parameter[i, seen]
-    spread = np.linalg.inv(information)
+    # Without the inverse of their covariance, which may be nearly singular.
+    sizes, axes = np.linalg.eigh(fit.random.covariance.to_numpy())
+    root = axes * np.sqrt(np.clip(sizes, 0, None))
+    spread = root @ np.linalg.solve(np.eye(len(root)) + root.T @ information @ root, root.T)
     return spread @ target, spread, spread @ answer
 
 
