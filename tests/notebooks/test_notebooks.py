@@ -101,6 +101,7 @@ def test_runs_on_what_the_repository_carries(workbench, name):
 
 
 @pytest.mark.open_data
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", [n for n, (_, is_open) in sorted(JOBS.items()) if is_open])
 def test_runs_on_open_data(workbench, name):
     execute(workbench, name)
