@@ -382,25 +382,27 @@ class _Search:
         )
 
     def smallest(self, response, target, sizes, start=None) -> int:
-        """Double from a start until the target is met, then halve the bracket."""
+        """The smallest class size that meets the target, :data:`LARGEST` when none does."""
         parameters = len(self.sampler.fit.values)
         low = max(2, -(-2 * parameters // len(self.sampler.classes))) if start is None else start
-        if self.met(response, target, *sizes(low)):
-            return low
-        high = low
-        while high < LARGEST:
-            low, high = high, min(2 * high, LARGEST)
-            if self.met(response, target, *sizes(high)):
-                break
-        else:
-            return LARGEST
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self.met(response, target, *sizes(middle)):
-                high = middle
-            else:
-                low = middle
+        return _smallest(lambda n: self.met(response, target, *sizes(n)), low, LARGEST)
+
+
+def _smallest(met, low: int, most: float) -> int:
+    """Smallest whole number from ``low`` on that is met: doubled until it is, the bracket then halved."""
+    if met(low):
+        return low
+    high = low
+    while high < most:
+        low, high = high, int(min(2 * high, most))
+        if met(high):
+            break
+    else:
         return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if met(middle) else (middle, high)
+    return high
 
 
 def _classes(sampler, size, roots, cost, response) -> pd.DataFrame:
@@ -592,16 +594,11 @@ def _numbers(share, weight, sd, room, allowed, level) -> np.ndarray:
     def divided(total):
         return np.clip(np.ceil(total * share - 1e-9), FEWEST_DRAWN, room).astype(int)
 
-    low, high = FEWEST_DRAWN * len(share), FEWEST_DRAWN * len(share)
-    while _half_width(divided(high), weight, sd, room, level) > allowed and (divided(high) < room).any():
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _half_width(divided(middle), weight, sd, room, level) > allowed:
-            low = middle
-        else:
-            high = middle
-    return divided(high)
+    def met(total):
+        counts = divided(total)
+        return _half_width(counts, weight, sd, room, level) <= allowed or not (counts < room).any()
+
+    return divided(_smallest(met, FEWEST_DRAWN * len(share), np.inf))
 
 
 def _checked(strata, error, level, plot_area) -> pd.DataFrame:

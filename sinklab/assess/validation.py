@@ -38,6 +38,7 @@ assessing the equivalence of average bioavailability. J. Pharmacokinet. Biopharm
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -156,7 +157,8 @@ def validate(fit: FitResult, scheme: str = "kfold:10", seed: int | None = None) 
     -------
     validation : Validation
     """
-    refit = _MixedRefits(fit).refit if fit.method == "mixed" and fit.data is not None else Refitter(fit).refit
+    mixed = fit.method == "mixed" and fit.data is not None
+    refit = partial(_mixed_again, fit) if mixed else Refitter(fit).refit
     everyone = np.arange(len(fit.data))
     parts, failed = [], 0
     for name, test in folds(fit.data, scheme, fit.seed if seed is None else seed):
@@ -173,21 +175,14 @@ def validate(fit: FitResult, scheme: str = "kfold:10", seed: int | None = None) 
     return Validation(scheme, pd.concat(parts), count, failed)
 
 
-class _MixedRefits:
-    """Fit a mixed model again to other rows."""
-
-    def __init__(self, fit):
-        self.fit, self.system = fit, fit.system.grouped(fit.random.column, fit.random.names)
-        self.variance = {r: m.spec for r, m in fit.residual.items()}
-
-    def refit(self, rows) -> tuple[np.ndarray, np.ndarray]:
-        """Estimates of the typical group, and the factor of each free response; NaN where it fails."""
-        free = self.fit.system.free
-        try:
-            again = fit(self.fit.data.iloc[rows], self.system, "mixed", self.variance)
-        except SinklabError:
-            return np.full(len(self.fit.values), np.nan), np.ones(len(free))
-        return again.values, np.array([again.correction[r] for r in free])
+def _mixed_again(model, rows) -> tuple[np.ndarray, np.ndarray]:
+    """Fit a mixed model to other rows: estimates of the typical group, factor of each free response; NaN where it fails."""
+    free, system = model.system.free, model.system.grouped(model.random.column, model.random.names)
+    try:
+        again = fit(model.data.iloc[rows], system, "mixed", {r: m.spec for r, m in model.residual.items()})
+    except SinklabError:
+        return np.full(len(model.values), np.nan), np.ones(len(free))
+    return again.values, np.array([again.correction[r] for r in free])
 
 
 def _predicted(fit, values, factors, rows, fold) -> list[pd.DataFrame]:

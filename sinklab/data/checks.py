@@ -27,15 +27,12 @@ class Finder:
     def __init__(self, frame, file, labels):
         self.frame, self.file, self.labels = frame, file, labels
         self.problems, self.rules = [], rule_values("data_checks")
-        self.numeric = [c for c in frame if self.measured(c) and pd.api.types.is_numeric_dtype(frame[c])]
+        self.numeric = [
+            c for c in frame if vocabulary.is_number(c) and pd.api.types.is_numeric_dtype(frame[c])
+        ]
         # Only a study has columns.csv and corrections.csv to mend it with.
         self.study = "study" in frame.attrs
         self.components = frame.attrs.get("source", {}).get("components", {})
-
-    @staticmethod
-    def measured(column) -> bool:
-        """Whether the vocabulary expects numbers in a column."""
-        return vocabulary.is_variable(column) and vocabulary.variable(column).numeric
 
     def has(self, *columns) -> bool:
         """Whether the frame holds numbers in all these columns."""
@@ -154,7 +151,7 @@ def identifiers(found) -> None:
     """Report individuals that appear twice, and text in columns of numbers."""
     frame = found.frame
     for column in frame:
-        if found.measured(column) and column not in found.numeric:
+        if vocabulary.is_number(column) and column not in found.numeric:
             numbers = pd.to_numeric(frame[column], errors="coerce")
             for row, cell in frame[column][numbers.isna() & frame[column].notna()].items():
                 found.add(row, column, str(cell), tr("a number", "数值"), found.check_form(), "number")
@@ -372,6 +369,19 @@ def _robust_line(design, response, size):
     return beta
 
 
+# Layers of soil.
+
+
+def layers(found) -> None:
+    """Report layers that do not join, profile by profile, and carbon that the rest of its layer does not allow."""
+    by = [c for c in soil_layers.PROFILE if c in found.frame]
+    numbers = found.frame[list(dict.fromkeys([*by, *found.numeric]))]
+    faults = soil_layers.join_faults(numbers, by) if found.has("layer_top", "layer_bottom") else []
+    for rule, some in (("layers", faults), ("carbon", soil_layers.carbon_faults(numbers))):
+        for fault in some:
+            found.add(fault.index, fault.column, fault.value, fault.expected, fault.advice, rule)
+
+
 # Age classes (度) of bamboo culms that look like years.
 
 #: Classes above this are hardly told from the culm.
@@ -491,8 +501,7 @@ def check_frame(frame: pd.DataFrame, file: str, labels: Mapping[str, str] | None
     sums(found)
     parts(found)
     fresh(found)
-    soil_layers.report_joins(found)
-    soil_layers.report_carbon(found)
+    layers(found)
     age_classes(found)
     outliers(found)
     return found.problems

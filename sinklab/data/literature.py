@@ -72,10 +72,8 @@ def load(name: str) -> pd.DataFrame:
     """
     file = paths.data("literature", f"{name}.csv")
     frame = read_csv(file)
-    measured = [
-        c for c in frame if c not in ABOUT and vocabulary.is_variable(c) and vocabulary.variable(c).numeric
-    ]
-    problems = _columns(frame) + _keys(frame)
+    measured = [c for c in frame if c not in ABOUT and vocabulary.is_number(c)]
+    problems = _faults(frame)
     problems += [line for column in measured for line in vocabulary.suspect(frame[column], column)]
     if problems:
         raise DataError(f"{paths.relative(file)}: {listing(problems)}")
@@ -95,33 +93,25 @@ def load(name: str) -> pd.DataFrame:
     return chosen
 
 
-def _columns(frame) -> list[str]:
+def _faults(frame) -> list[str]:
+    """Columns that mean nothing, and keys that stand in none of their lists."""
     problems = Notes()
     for column in frame.columns:
-        base = column.removesuffix("_spread")
-        if column in ABOUT or vocabulary.is_variable(base):
-            continue
-        problems.add(
-            f"column {column} is neither a variable nor a description", f"列 {column} 既不是变量也不是说明列"
-        )
-    return problems
-
-
-def _keys(frame) -> list[str]:
-    species = {s.species_id for s in vocabulary.species_list()}
+        if column not in ABOUT and not vocabulary.is_variable(column.removesuffix("_spread")):
+            problems.add(
+                f"column {column} is neither a variable nor a description",
+                f"列 {column} 既不是变量也不是说明列",
+            )
     known = {
         "source_id": set(sources().index),
-        "species_id": species,
+        "species_id": {s.species_id for s in vocabulary.species_list()},
         "component": set(vocabulary.components()),
         "spread_kind": set(SPREAD_KINDS),
     }
-    problems = Notes()
-    for column, allowed in known.items():
-        if column in frame:
-            for i in frame.index[~frame[column].isin(allowed)]:
-                value = frame.loc[i, column]
-                problems.add(
-                    f"record {i + 1}: {column} = {value!r} is not known",
-                    f"第 {i + 1} 条记录：{column} = {value!r} 未知",
-                )
+    for column in [c for c in known if c in frame]:
+        for i, value in frame.loc[~frame[column].isin(known[column]), column].items():
+            problems.add(
+                f"record {i + 1}: {column} = {value!r} is not known",
+                f"第 {i + 1} 条记录：{column} = {value!r} 未知",
+            )
     return problems

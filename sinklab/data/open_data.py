@@ -363,15 +363,10 @@ def _set_aside(frame, away, move_to, why, notes) -> None:
     count = int(away.sum())
     if move_to:
         frame[move_to] = frame["dbh"].where(away)
-        notes.add(
-            f"{count} diameters moved from dbh to {move_to} ({why})",
-            f"{count} 个直径由胸径改记为 {move_to}（{why}）",
-        )
+        to_en, to_zh = f"diameters moved from dbh to {move_to}", f"个直径由胸径改记为 {move_to}"
     else:
-        notes.add(
-            f"{count} dbh values set to missing: not at breast height ({why})",
-            f"{count} 个胸径设为缺失：不在胸高处量测（{why}）",
-        )
+        to_en, to_zh = "dbh values set to missing: not at breast height", "个胸径设为缺失：不在胸高处量测"
+    notes.add(f"{count} {to_en} ({why})", f"{count} {to_zh}（{why}）")
     frame["dbh"] = frame["dbh"].mask(away)
 
 
@@ -506,21 +501,24 @@ def derive(frame, entry, notes) -> None:
     """
     for column, value in entry.get("constants", {}).items():
         frame[column] = value
-    for name in entry.get("limits", []):
-        _limit(frame, name, notes)
-    for item in entry.get("contradictions", []):
-        _contradiction(frame, item, notes)
-    for item in entry.get("exceptions", []):
-        _exception(frame, item, notes)
-    for item in entry.get("differences", []):
-        _difference(frame, item, notes)
-    for item in entry.get("sums", []):
-        _sum(frame, item, notes)
-    for item in entry.get("ratios", []):
-        over, under = item["of"]
-        frame[item["variable"]] = frame[over] / frame[under]
-        text = f"{item['variable']} = {over} / {under}"
-        notes.add(f"{text}: computed", f"{text}：计算得出")
+    steps = {
+        "limits": _limit,
+        "contradictions": _contradiction,
+        "exceptions": _exception,
+        "differences": _difference,
+        "sums": _sum,
+        "ratios": _ratio,
+    }
+    for kind, step in steps.items():
+        for item in entry.get(kind, []):
+            step(frame, item, notes)
+
+
+def _ratio(frame, item, notes) -> None:
+    over, under = item["of"]
+    frame[item["variable"]] = frame[over] / frame[under]
+    text = f"{item['variable']} = {over} / {under}"
+    notes.add(f"{text}: computed", f"{text}：计算得出")
 
 
 def _records(rows) -> str:

@@ -6,6 +6,7 @@ thresholds are those of ``data/rules/soil_checks.csv``.
 """
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,22 @@ from sinklab.language import tr
 
 #: Columns that name a profile, as far as they are there.
 PROFILE = ("study_id", "source_id", "site", "plot_id", "core_id", "soil_type")
+
+
+class Fault(NamedTuple):
+    """One value of a layer that cannot be right; as text, a line that names the record."""
+
+    index: Any
+    column: str
+    value: str
+    expected: str
+    advice: str
+    text: str
+
+    def __str__(self) -> str:
+        """One line for people."""
+        i = number(self.index)
+        return tr(f"record {i}: {self.text}; {self.advice}", f"第 {i} 条记录：{self.text}；{self.advice}")
 
 
 def layer_rules() -> dict[str, float]:
@@ -73,33 +90,18 @@ def advice(kind: str) -> str:
     }[kind]
 
 
-def describe_faults(layers: pd.DataFrame, faults: pd.DataFrame, by: Sequence[str] = ()) -> list[str]:
-    """One line for each fault, naming record, profile, what was found and what was expected."""
-    lines = []
+def join_faults(layers: pd.DataFrame, by: Sequence[str] = ()) -> list[Fault]:
+    """Layers that do not join, each with what was found and what was expected."""
+    faults, found = layer_faults(layers, by), []
     for i, kind, above in zip(faults.index, faults["kind"], faults["above"], strict=True):
-        row = layers.loc[i]
-        who = " ".join(str(row[c]) for c in by)
-        top, bottom = row["layer_top"], row["layer_bottom"]
-        lines.append(
-            tr(
-                f"record {number(i)} {who}: layer {top:g}-{bottom:g} cm, expected to begin at {above:g} cm; ",
-                f"第 {number(i)} 条记录 {who}：土层 {top:g}～{bottom:g} cm，应始于 {above:g} cm；",
-            )
-            + advice(kind)
-        )
-    return lines
-
-
-def report_joins(found) -> None:
-    """Report the layers of a frame that do not join, profile by profile."""
-    if not found.has("layer_top", "layer_bottom"):
-        return
-    by = [c for c in PROFILE if c in found.frame]
-    faults = layer_faults(found.frame, by)
-    for i, kind, above in zip(faults.index, faults["kind"], faults["above"], strict=True):
-        top, bottom = found.frame.loc[i, "layer_top"], found.frame.loc[i, "layer_bottom"]
+        top, bottom = layers.at[i, "layer_top"], layers.at[i, "layer_bottom"]
         expected = tr(f"a layer that begins at {above:g} cm", f"始于 {above:g} cm 的土层")
-        found.add(i, "layer_top", f"{top:g}–{bottom:g} cm", expected, advice(kind), "layers")
+        text = tr(
+            f"layer {top:g}-{bottom:g} cm, expected to begin at {above:g} cm",
+            f"土层 {top:g}～{bottom:g} cm，应始于 {above:g} cm",
+        )
+        found.append(Fault(i, "layer_top", f"{top:g}–{bottom:g} cm", expected, advice(kind), text))
+    return found
 
 
 # Carbon of a soil layer that its organic matter or its density does not allow.
@@ -121,28 +123,12 @@ def unit_faults(layers: pd.DataFrame) -> list[str]:
     soft mud may truly hold so little.
     """
     lines = [line for column in SOIL if column in layers for line in suspect(layers[column], column)]
-    lines += against_matter(layers).values()
-    if {"soc", "bulk_density"} <= set(layers.columns) and len(layers) >= MANY:
-        loose = _too_little_for_loose_soil(layers)
-        lines += [_of_loose_soil(layers, *loose)] if loose else []
-    return lines
+    return lines + [str(fault) for fault in carbon_faults(layers)]
 
 
-def against_matter(layers) -> dict:
-    """Lines by index for layers whose carbon and organic matter contradict each other."""
-    lines = {}
-    for i, (r, advice) in _carbon_of_matter(layers).items():
-        soc, (low, high) = layers.loc[i, "soc"], _share_of_matter()
-        lines[i] = (
-            tr(
-                f"record {number(i)}: soc = {soc:g} g/kg is {100 * r:.3g} % of the organic matter; "
-                f"expected {100 * low:g}-{100 * high:g} %; ",
-                f"第 {number(i)} 条记录：有机碳 {soc:g} g/kg 为有机质的 {100 * r:.3g} %；"
-                f"应为 {100 * low:g}～{100 * high:g} %；",
-            )
-            + advice
-        )
-    return lines
+def carbon_faults(layers: pd.DataFrame) -> list[Fault]:
+    """Carbon that contradicts the organic matter or the density of its layer."""
+    return against_matter(layers) + _too_little_for_loose_soil(layers)
 
 
 def set_aside(layers: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -167,91 +153,61 @@ def set_aside(layers: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             layers[column] = layers[column].mask(vocabulary.variable(column).outside(layers[column]))
     against = against_matter(layers)
     if against:
-        layers.loc[list(against), ["soc", "organic_matter"]] = np.nan
-    return layers, lines + list(against.values())
+        layers.loc[[fault.index for fault in against], ["soc", "organic_matter"]] = np.nan
+    return layers, lines + [str(fault) for fault in against]
 
 
-def report_carbon(found) -> None:
-    """Report carbon that contradicts the organic matter or the density of its layer."""
-    if found.has("soc", "organic_matter"):
-        low, high = _share_of_matter()
-        for i, (_, advice) in _carbon_of_matter(found.frame).items():
-            matter = 1000 * found.frame.loc[i, "organic_matter"]
-            expected = tr(
-                f"{low * matter:.3g}–{high * matter:.3g} g/kg",
-                f"{low * matter:.3g}～{high * matter:.3g} g/kg",
-            )
-            found.add(i, "soc", found.value("soc", i), expected, advice, "carbon")
-    if found.has("soc", "bulk_density") and len(found.frame) >= MANY:
-        loose = _too_little_for_loose_soil(found.frame)
-        if loose:
-            records, _, soc, expected = loose
-            told = tr(f"about {expected:.0f} g/kg in soil as loose", f"如此疏松的土壤约 {expected:.0f} g/kg")
-            found.add(
-                records[0],
-                "soc",
-                tr(f"{soc:g} g/kg (median)", f"{soc:g} g/kg（中位数）"),
-                told,
-                _percent(soc),
-                "carbon",
-            )
-
-
-def _share_of_matter():
-    return layer_rules()["oc_of_om_low"], layer_rules()["oc_of_om_high"]
-
-
-def _carbon_of_matter(layers) -> dict:
-    """Share of carbon in organic matter and advice, by index, where the two contradict each other.
+def against_matter(layers: pd.DataFrame) -> list[Fault]:
+    """Layers whose carbon and organic matter contradict each other.
 
     Clay loses water on ignition, so little carbon beside much loss is believed unless a tenth explains it;
     more carbon than organic matter can hold is never believed.
     """
     if not {"soc", "organic_matter"} <= set(layers.columns):
-        return {}
-    low, high = _share_of_matter()
-    ratio = layers["soc"] / (layers["organic_matter"] * 1000)
-    found = {}
+        return []
+    low, high = layer_rules()["oc_of_om_low"], layer_rules()["oc_of_om_high"]
+    ratio, found = layers["soc"] / (layers["organic_matter"] * 1000), []
     for i, r in ratio[(ratio < low) | (ratio > high)].items():
-        if r < low and not low <= r * 10 <= high:
-            continue
-        advice = tr("one of the two is wrong", "两者之一有误")
+        soc, matter = layers.at[i, "soc"], 1000 * layers.at[i, "organic_matter"]
+        told = tr("one of the two is wrong", "两者之一有误")
         if r < low:
-            advice = _percent(layers.loc[i, "soc"])
+            if not low <= r * 10 <= high:
+                continue
+            told = _percent(soc)
         elif low <= r / 10 <= high:
-            advice = tr("likely organic matter in another unit", "有机质含量可能为其他单位")
-        found[i] = (r, advice)
+            told = tr("likely organic matter in another unit", "有机质含量可能为其他单位")
+        expected = f"{low * matter:.3g}–{high * matter:.3g} g/kg"
+        text = tr(
+            f"soc = {soc:g} g/kg is {100 * r:.3g} % of the organic matter; expected {100 * low:g}-{100 * high:g} %",
+            f"有机碳 {soc:g} g/kg 为有机质的 {100 * r:.3g} %；应为 {100 * low:g}～{100 * high:g} %",
+        )
+        found.append(Fault(i, "soc", f"{soc:.6g} g/kg", expected, told, text))
     return found
 
 
-def _too_little_for_loose_soil(layers):
-    """Records, and medians of density, carbon and carbon expected, of loose soil that holds too little; None if it does not.
+def _too_little_for_loose_soil(layers) -> list[Fault]:
+    """Loose soil that holds too little carbon, over ten layers and more, told at the first of its layers.
 
     Loose soil is loose because it holds organic matter: its carbon is compared with the mixing model.
     """
-    k1, k2 = layer_rules()["mixing_k1"], layer_rules()["mixing_k2"]
-    loose = layers[(layers["bulk_density"] < layer_rules()["loose_soil"]) & layers["soc"].notna()]
-    loose = loose[loose["bulk_density"] > k1]
-    if loose.empty:
-        return None
+    if not {"soc", "bulk_density"} <= set(layers.columns) or len(layers) < MANY:
+        return []
+    rule = layer_rules()
+    k1, k2 = rule["mixing_k1"], rule["mixing_k2"]
+    density = layers["bulk_density"]
+    loose = layers[(density < rule["loose_soil"]) & (density > k1) & layers["soc"].notna()]
     matter = (1 / loose["bulk_density"] - 1 / k2) / (1 / k1 - 1 / k2)
-    share = loose["soc"] / (500 * matter)  # half of the organic matter is carbon, in g/kg
-    if (
-        share.median() >= layer_rules()["carbon_of_mixing"]
-        or not share.median() * 10 > layer_rules()["carbon_of_mixing"]
-    ):
-        return None
-    soc = loose["soc"].median()
-    return list(loose.index), loose["bulk_density"].median(), soc, soc / share.median()
-
-
-def _of_loose_soil(layers, records, density, soc, expected) -> str:
-    shown = ", ".join(str(number(i)) for i in records[:10])
-    return tr(
-        f"records {shown}: soc = {soc:g} g/kg at a bulk density of {density:g} g/cm3 (medians); soil as loose as "
-        f"this holds about {expected:.0f} g/kg; ",
-        f"第 {shown} 条记录：容重中位数 {density:g} g/cm³ 处有机碳中位数 {soc:g} g/kg；如此疏松的土壤约含 {expected:.0f} g/kg；",
-    ) + _percent(soc)
+    # Half of the organic matter is carbon, in g/kg.
+    share, soc = (loose["soc"] / (500 * matter)).median(), loose["soc"].median()
+    if not share < rule["carbon_of_mixing"] < 10 * share:
+        return []
+    value = tr(f"{soc:g} g/kg (median)", f"{soc:g} g/kg（中位数）")
+    wanted = tr(
+        f"about {soc / share:.0f} g/kg in soil as loose ({loose['bulk_density'].median():g} g/cm3)",
+        f"如此疏松的土壤（{loose['bulk_density'].median():g} g/cm³）约 {soc / share:.0f} g/kg",
+    )
+    text = tr(f"soc = {value}; expected {wanted}", f"有机碳 {value}；{wanted}")
+    return [Fault(loose.index[0], "soc", value, wanted, _percent(soc), text)]
 
 
 def _percent(soc) -> str:

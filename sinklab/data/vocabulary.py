@@ -140,6 +140,11 @@ def is_variable(name: str) -> bool:
     return name in variables()
 
 
+def is_number(name: str) -> bool:
+    """Whether a name is a variable whose values are numbers."""
+    return is_variable(name) and variable(name).numeric
+
+
 def variable(name: str) -> Variable:
     """Return the variable called ``name``.
 

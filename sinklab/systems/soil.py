@@ -47,7 +47,7 @@ from sinklab.data import vocabulary
 from sinklab.data.soil_layers import (
     OF_STOCK,
     against_matter,
-    describe_faults,
+    join_faults,
     layer_faults,
     layer_rules,
 )
@@ -118,14 +118,14 @@ def require_profile(layers: pd.DataFrame, depth: float, name: str = "profile") -
     problems = _unmeasured(used, depth)
     for column in OF_STOCK:
         problems += suspect(used[column], column) if column in used else []
-    problems += against_matter(used).values()
+    problems += map(str, against_matter(used))
     if problems:
         raise DataError(f"{name}: " + listing(problems))
 
 
 def _unmeasured(layers, depth) -> list[str]:
     """What keeps layers from being a complete profile to a depth, one line each."""
-    problems = describe_faults(layers, layer_faults(layers))
+    problems = [str(fault) for fault in join_faults(layers)]
     for column in ("bulk_density", "soc"):
         problems += [
             tr(

@@ -1,18 +1,21 @@
 """Study folders: raw table, mapping, corrections; simulated studies that can be drawn again."""
 
+import runpy
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab.assess import simulate
+from sinklab import paths
 from sinklab.data import files
 from sinklab.data.catalogue import list_studies, study_files
 from sinklab.data.studies import read_study
 from sinklab.language import DataError
 
 STUDY = "chinese_fir_simulated"
+simulate = SimpleNamespace(**runpy.run_path(str(paths.data("studies", "simulate.py"))))
 
 
 @pytest.fixture

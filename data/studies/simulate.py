@@ -1,7 +1,7 @@
 """Simulated studies: trees drawn from printed equations on the design of a standard, written as a field form.
 
-The generator stands in ``study.yml``; ``python -m sinklab.assess.simulate [ID …]`` rewrites ``data.csv`` of the named
-studies, or of all simulated ones. A simulated study demonstrates the method where no open measurement of the species
+The generator stands in ``study.yml``; ``python data/studies/simulate.py [ID …]`` rewrites ``data.csv`` of the named
+studies, or of all simulated ones: the library itself never draws them. A simulated study demonstrates the method where no open measurement of the species
 exists; nothing made from it is more than a demonstration.
 
 The trees follow a sampling design (``data/rules/sampling_design.csv``). The height of a tree is the
