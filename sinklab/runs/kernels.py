@@ -22,8 +22,6 @@ import gc
 import io
 import json
 import os
-import selectors
-import shutil
 import signal
 import socket
 import subprocess
@@ -33,6 +31,11 @@ import threading
 import time
 from importlib import import_module
 from importlib.metadata import EntryPoint
+from multiprocessing import get_context
+from multiprocessing.connection import Client as connected
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -190,7 +193,7 @@ class Preloaded:
 
     def __init__(self, tasks: list[Task]):
         self.tasks = tasks
-        self.folder: str | None = None
+        self.folder: tempfile.TemporaryDirectory | None = None
         self.process: subprocess.Popen | None = None
 
     def __enter__(self) -> dict[str, str]:
@@ -198,22 +201,21 @@ class Preloaded:
         names = modules(self.tasks)
         if not hasattr(os, "fork") or not hasattr(socket, "AF_UNIX") or os.environ.get(FORK) == "0":
             return {AHEAD: " ".join(names) or "sys"}
-        import fcntl
-
-        self.folder = tempfile.mkdtemp(prefix="sinklab-")
-        path = os.path.join(self.folder, "kernels")
-        Path(f"{path}.models").write_text(json.dumps(models(self.tasks)), encoding="utf-8")
-        # Held as long as the parent lives, which is how workers know that waiting for it makes sense.
-        with open(f"{path}.alive", "wb") as alive:
-            fcntl.flock(alive, fcntl.LOCK_EX)
+        self.folder = tempfile.TemporaryDirectory(prefix="sinklab-", ignore_cleanup_errors=True)
+        path = os.path.join(self.folder.name, "kernels")
+        # Workers connect from now on, and wait for an answer; they are refused once the parent is gone.
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen(64)
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "sinklab.runs.kernels", path, *names],
+                [sys.executable, "-m", "sinklab.runs.kernels", str(listener.fileno()), *names],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=dict(os.environ) | environment(paths.root()) | _QUIET | {"MPLBACKEND": INLINE},
-                pass_fds=[alive.fileno()],
+                pass_fds=[listener.fileno()],
             )
+        _tell(self.process.stdin, models(self.tasks))
         return {SOCKET: path}
 
     def __exit__(self, kind, error, trace):
@@ -226,21 +228,7 @@ class Preloaded:
                 self.process.kill()
                 self.process.wait()
         if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _lives(path: str) -> bool:
-    """Whether the preloaded parent of a socket still lives."""
-    import fcntl
-
-    try:
-        with open(f"{path}.alive", "rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass
-    return False
+            self.folder.cleanup()
 
 
 class ForkedProcess:
@@ -249,38 +237,28 @@ class ForkedProcess:
     stdin = stdout = stderr = None
 
     def __init__(self, path: str, arguments, variables, folder):
-        self.connection = socket.socket(socket.AF_UNIX)
         self.returncode: int | None = None
-        self._read = b""
+        self.connection = connected(path, "AF_UNIX")
         try:
-            self.connection.settimeout(20)
-            self.connection.connect(path)
-            raw = _request(arguments, variables, folder)
-            sent = socket.send_fds(self.connection, [raw], [1, 2])
-            self.connection.sendall(raw[sent:])
-            self.pid = json.loads(self._line())["pid"]
+            self.connection.send(_request(arguments, variables, folder))
+            for output in (1, 2):
+                send_handle(self.connection, output, None)
+            # The parent answers when it has imported and compiled what an ordinary kernel would have to do as well.
+            if not self.connection.poll(min(max(_deadline - time.monotonic(), 0), 3600)):
+                raise TimeoutError(path)
+            self.pid = self.connection.recv()
         except BaseException:
             self.connection.close()
             raise
 
-    def _line(self) -> bytes:
-        while b"\n" not in self._read:
-            more = self.connection.recv(4096)
-            if not more:
-                raise ConnectionError("the preloaded parent is gone")
-            self._read += more
-        line, _, self._read = self._read.partition(b"\n")
-        return line
-
     def wait(self, timeout: float | None = None) -> int | None:
         """Exit code once the kernel has ended; None when it still lives after ``timeout`` seconds."""
         if self.returncode is None:
-            self.connection.settimeout(timeout)
             try:
-                self.returncode = json.loads(self._line())["exit"]
-            except (BlockingIOError, TimeoutError):
-                return None
-            except OSError:
+                if not self.connection.poll(timeout):
+                    return None
+                self.returncode = self.connection.recv()
+            except (EOFError, OSError):
                 # The parent was killed; a kernel without it ends by itself.
                 self.kill()
                 self.returncode = -signal.SIGKILL
@@ -306,11 +284,16 @@ class ForkedProcess:
         self.send_signal(signal.SIGTERM)
 
 
-def _request(arguments, variables, folder) -> bytes:
-    """One line that says which kernel a preloaded process is to become."""
+def _request(arguments, variables, folder) -> dict[str, Any]:
+    """Which kernel a preloaded process is to become."""
     own = {name: value for name, value in variables.items() if name not in (SOCKET, AHEAD)}
-    asked = {"arguments": list(arguments), "env": own, "cwd": str(folder)}
-    return json.dumps(asked).encode() + b"\n"
+    return {"arguments": list(arguments), "env": own, "cwd": str(folder)}
+
+
+def _tell(stream, told) -> None:
+    """Send the one line that a preloaded process reads from its standard input."""
+    stream.write(json.dumps(told).encode() + b"\n")
+    stream.flush()
 
 
 # The worker's side: the ways of starting a kernel as Jupyter wants them, and its client.
@@ -319,8 +302,6 @@ def _request(arguments, variables, folder) -> bytes:
 _deadline = float("inf")
 #: Whether a worker starts the kernel of its next job while it executes one, and that kernel.
 _more, _next = False, None
-#: Sockets of parents that ended or must not fork.
-_given_up: set[str] = set()
 
 
 def install(preloaded: bool, until: float = float("inf"), more: bool = False) -> None:
@@ -372,10 +353,10 @@ class PreloadedKernel(Ordinary):
         path, folder = os.environ.get(SOCKET), kwargs.get("cwd") or os.getcwd()
         arguments, variables = cmd[cmd.index("-f") :], kwargs["env"]
         process = None
-        with contextlib.suppress(OSError, ValueError):
-            if path and await _ready(path):
+        with contextlib.suppress(EOFError, OSError, ValueError):
+            if path:
                 process = ForkedProcess(path, arguments, variables, folder)
-            elif not path:
+            else:
                 process = _take_next(arguments, variables, folder)
         if _more and not path and os.environ.get(AHEAD):
             _start_next()
@@ -386,18 +367,6 @@ class PreloadedKernel(Ordinary):
         self.pgid = None if os.name == "nt" else process.pid
         limit_memory(self.pid)
         return self.connection_info
-
-
-async def _ready(path: str) -> bool:
-    """Wait for the parent to have imported and compiled what an ordinary kernel would have to do as well."""
-    while not os.path.exists(path):
-        if path in _given_up or not _lives(path):
-            _given_up.add(path)
-            return False
-        if time.monotonic() > _deadline:
-            return False
-        await asyncio.sleep(0.02)
-    return True
 
 
 def _start_next() -> None:
@@ -420,7 +389,7 @@ def _take_next(arguments, variables, folder) -> subprocess.Popen | None:
     if process is None or process.poll() is not None:
         return None
     with process.stdin as stream:
-        stream.write(_request(arguments, variables, folder))
+        _tell(stream, _request(arguments, variables, folder))
     return process
 
 
@@ -467,12 +436,17 @@ class Client(AsyncKernelClient):
 
 #: Variables that an import has set here, with their values before and after it.
 _set_by_imports: dict[str, tuple] = {}
-#: Longest request: the environment of a kernel.
-_REQUEST = 1 << 20
 
 
-def main(path: str, names: list[str]) -> int:
-    """Import modules, then serve a socket or, for ``-``, become the kernel that standard input asks for.
+def main(place: str, names: list[str]) -> int:
+    """Import modules, then fork kernels or, for ``-``, become the one that standard input asks for.
+
+    Parameters
+    ----------
+    place : str
+        Number of the file of a listening socket, or ``-``.
+    names : list of str
+        Modules.
 
     Returns
     -------
@@ -482,24 +456,20 @@ def main(path: str, names: list[str]) -> int:
     if sys.path[0] in ("", os.getcwd()):
         del sys.path[0]  # as the launcher of ordinary kernels does
     _preload([*_KERNEL, *names])
-    if path == "-":
-        asked = sys.stdin.buffer.readline()
-        if asked.endswith(b"\n"):
-            _become_kernel(json.loads(asked))
+    told = sys.stdin.buffer.readline()
+    if place == "-":
+        if told.endswith(b"\n"):
+            _become_kernel(json.loads(told))
         return 0
+    listener = socket.socket(fileno=int(place))
     if _threads() == 1:
-        _rehearse(json.loads(Path(f"{path}.models").read_text(encoding="utf-8")))
+        _rehearse(json.loads(told or "[]"))
     if _threads() != 1:
-        Path(f"{path}.refused").touch()
+        Path(f"{listener.getsockname()}.refused").touch()
         return 1
     # What is here already is never garbage: kernels need not look through it, nor copy its pages.
     gc.collect()
     gc.freeze()
-    listener = socket.socket(socket.AF_UNIX)
-    # The name appears when connections are taken, and not before.
-    listener.bind(f"{path}.new")
-    listener.listen(64)
-    os.rename(f"{path}.new", path)
     _serve(listener)
     return 0
 
@@ -568,90 +538,68 @@ def _compile_model(given: dict) -> None:
 
 def _serve(listener: socket.socket) -> None:
     """Fork a kernel for every connection until standard input is closed."""
-    wake, alarm = os.pipe()
-    for end in (wake, alarm):
-        os.set_blocking(end, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the runner decides
-    signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
-    selector = selectors.DefaultSelector()
-    for source in (0, wake, listener):
-        selector.register(source, selectors.EVENT_READ)
-    kernels: dict[int, socket.socket] = {}  # process -> its connection
+    kernels: dict[Connection, BaseProcess] = {}
     while True:
-        for key, _ in selector.select():
-            if key.fileobj == 0:
-                for process in kernels:
-                    _kill(process)
-                return
-            if key.fileobj == wake:
-                os.read(wake, 1024)
-                _reap(kernels, selector)
-            elif key.fileobj is listener:
-                connection, _ = listener.accept()
-                process = _fork(connection, listener, selector, (wake, alarm), kernels)
-                if process:
-                    kernels[process] = connection
-                    selector.register(connection, selectors.EVENT_READ, process)
-                    _send(connection, {"pid": process})
-                else:
-                    connection.close()
-            else:
+        # A process that a kernel left behind may keep its sentinel from telling: so look once a second.
+        ready = wait([0, listener, *kernels, *(kernel.sentinel for kernel in kernels.values())], 1)
+        for connection, kernel in [*kernels.items()]:
+            if connection in ready or 0 in ready:
                 # Nothing is ever sent after the request: the worker has closed its end, or is gone.
-                selector.unregister(key.fileobj)
-                if key.data in kernels:
-                    _kill(key.data)
+                _kill(kernel.pid)
+                kernel.join()
+            if kernel.exitcode is not None:
+                with contextlib.suppress(OSError):
+                    connection.send(kernel.exitcode)
+                connection.close()
+                del kernels[connection]
+        if 0 in ready:
+            return
+        if listener in ready:
+            connection = Connection(listener.accept()[0].detach())
+            try:
+                kernels[connection] = _fork(connection, [listener, connection, *kernels])
+            except (EOFError, OSError):
+                connection.close()
 
 
-def _fork(connection, listener, selector, pipes, kernels) -> int | None:
-    """Fork one kernel as a connection asks for; None when the request is cut short."""
-    try:
-        connection.settimeout(10)
-        raw, files, _, _ = socket.recv_fds(connection, _REQUEST, 2)
-        while not raw.endswith(b"\n"):
-            more = connection.recv(_REQUEST)
-            if not more:
-                raise ValueError("cut short")
-            raw += more
-        asked = json.loads(raw)
-    except (OSError, ValueError):
-        return None
-    process = os.fork()
-    if process:
-        for file in files:
-            os.close(file)
-        return process
-    code = 0
-    try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        for other in (selector, listener, connection, *kernels.values()):
-            other.close()
-        for end in pipes:
-            os.close(end)
-        os.setsid()
-        os.environ["JPY_PARENT_PID"] = str(os.getppid())
-        _become_kernel(asked, files)
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 0
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-        code = 1
-    _leave(code)
+def _fork(connection: Connection, inherited: list) -> BaseProcess:
+    """Fork the kernel that a connection asks for; the child closes what it has inherited."""
+    if not connection.poll(10):
+        raise EOFError
+    asked, files = connection.recv(), [recv_handle(connection) for _ in range(2)]
+    kernel = get_context("fork").Process(target=_forked, args=(asked, files, inherited))
+    kernel.start()
+    for file in files:
+        os.close(file)
+    with contextlib.suppress(OSError):
+        connection.send(kernel.pid)
+    return kernel
 
 
-def _leave(code: int) -> None:
-    """End a forked process as Python itself would: what waits for the end is run, buffers are written."""
+def _forked(asked: dict, files: list[int], inherited: list) -> None:
+    """Become a kernel in a session of its own."""
     import atexit
 
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
-    os._exit(code)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for other in inherited:
+        other.close()
+    os.setsid()
+    os.environ["JPY_PARENT_PID"] = str(os.getppid())
+    try:
+        _become_kernel(asked, files)
+    finally:
+        # As at the end of any other Python.
+        atexit._run_exitfuncs()
+
+
+def _kill(process: int) -> None:
+    try:
+        os.killpg(process, signal.SIGKILL)
+    except OSError:
+        # Forked a moment ago: it does not lead a group of its own yet.
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGKILL)
 
 
 def _become_kernel(asked: dict, files=()) -> None:
@@ -689,37 +637,6 @@ def _become_kernel(asked: dict, files=()) -> None:
 def _log(path: str | None) -> int:
     """Open the file for what a kernel prints; nothing is kept where none is named."""
     return os.open(path or os.devnull, os.O_WRONLY | os.O_APPEND)
-
-
-def _reap(kernels, selector) -> None:
-    """Tell the workers of kernels that have ended."""
-    while True:
-        try:
-            process, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if not process:
-            return
-        connection = kernels.pop(process, None)
-        if connection is not None:
-            with contextlib.suppress(KeyError, ValueError):
-                selector.unregister(connection)
-            _send(connection, {"exit": os.waitstatus_to_exitcode(status)})
-            connection.close()
-
-
-def _send(connection, message: dict) -> None:
-    with contextlib.suppress(OSError):
-        connection.sendall(json.dumps(message).encode() + b"\n")
-
-
-def _kill(process: int) -> None:
-    try:
-        os.killpg(process, signal.SIGKILL)
-    except OSError:
-        # Forked a moment ago: it does not lead a group of its own yet.
-        with contextlib.suppress(OSError):
-            os.kill(process, signal.SIGKILL)
 
 
 if __name__ == "__main__":
