@@ -69,10 +69,8 @@ def _short(licence) -> str:
 
 
 def _studies() -> list[dict]:
-    import yaml
-
     from sinklab.data.catalogue import list_studies, study_folder
-    from sinklab.data.files import read_rows
+    from sinklab.data.files import read_rows, read_yaml
     from sinklab.language import DataError
 
     rows = []
@@ -80,8 +78,8 @@ def _studies() -> list[dict]:
         folder = study_folder(study_id)
         # A study that cannot be read is listed too; `data check` says what is wrong with it.
         try:
-            info = yaml.safe_load((folder / "study.yml").read_text(encoding="utf-8")) or {}
-        except yaml.YAMLError:
+            info = read_yaml(folder / "study.yml") or {}
+        except DataError:
             info = {}
         try:
             count = len(read_rows(folder / "data.csv")[1])

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sinklab import paths
+from sinklab.data.files import read_yaml
 from sinklab.language import DataError, tr
 
 #: Folder of a study: the raw table, what its columns mean, what was corrected, what the study is.
@@ -104,9 +105,7 @@ def study_files(study_id: str | Path) -> list[Path]:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, changed: float) -> dict:
-    import yaml
-
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return read_yaml(path)
 
 
 def entries() -> Mapping[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The one door for CSV files: those of people, in any encoding, and the workbench's own rules and vocabularies.
+"""The one door for CSV and YAML files: those of people, in any encoding, and the workbench's own rules and vocabularies.
 
 :func:`read_csv` makes a typed frame of a field file, :func:`records` text rows of a file below ``data/``; both
 name every fault of a file at once. pandas is imported where a frame is made and nowhere else, so that
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sinklab import paths
-from sinklab.language import DataError, Notes, listing
+from sinklab.language import DataError, Notes, SinklabError, listing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,6 +193,94 @@ def _means_numbers(cells: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell not in MISSING]
     parsed = sum(is_number(cell.replace("\u2212", "-")) for cell in filled)
     return 2 * parsed >= len(filled) > 0 and any(cell.casefold() in NOT_FINITE for cell in cells)
+
+
+# YAML files: what people wrote, read within bounds.
+
+#: Bytes of a file, depth, and nodes with every alias written out.
+MOST_BYTES, MOST_DEPTH, MOST_NODES = 16 * 2**20, 50, 1_000_000
+
+
+def read_yaml(path: str | Path, error: type[SinklabError] = DataError, note: Any = None) -> Any:
+    """Content of a YAML file in UTF-8.
+
+    Parameters
+    ----------
+    path : path
+    error : type
+        Of what is raised.
+    note : callable, optional
+        Is shown the root node, before anything is made of it.
+
+    Raises
+    ------
+    SinklabError
+        Of the type asked for: missing, not UTF-8, not YAML, or beyond the bounds of this module.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise error(f"{path}: larger than {MOST_BYTES} bytes", f"{path}：超过 {MOST_BYTES} 字节")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as fault:
+        raise error(f"{path}: {fault.strerror}", f"{path}：{fault.strerror}") from fault
+    except UnicodeDecodeError as fault:
+        raise error(
+            f"{path}: not UTF-8 (byte {fault.start}); save the file as UTF-8",
+            f"{path}：不是 UTF-8 编码（第 {fault.start} 字节）；请将文件另存为 UTF-8",
+        ) from fault
+    return parse_yaml(text, path, error, note)
+
+
+def parse_yaml(text: str, where, error: type[SinklabError] = DataError, note: Any = None) -> Any:
+    """Content of a YAML text; ``where`` names it in messages, the rest is that of :func:`read_yaml`."""
+    import yaml
+
+    kind = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        depth, size = _yaml_size(yaml, text, kind)
+        if depth > MOST_DEPTH or size > MOST_NODES:
+            raise error(
+                f"{where}: nested or repeated beyond every use (at most {MOST_DEPTH} levels, {MOST_NODES} entries "
+                "with what & and * repeat)",
+                f"{where}：嵌套或引用过多（最多 {MOST_DEPTH} 层，展开 & 与 * 后最多 {MOST_NODES} 项）",
+            )
+        loader = kind(text)
+        try:
+            node = loader.get_single_node()
+            if note and node is not None:
+                note(node)
+            return None if node is None else loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as fault:
+        mark, what = getattr(fault, "problem_mark", None), getattr(fault, "problem", None) or str(fault)
+        place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else f"{where}"
+        raise error(f"{place}: not valid YAML: {what}", f"{place}：YAML 语法错误：{what}") from fault
+
+
+def _yaml_size(yaml, text: str, kind) -> tuple[int, float]:
+    """Depth of a text, and its nodes with every alias written out; one that holds itself is endless."""
+    sizes: dict[str, float] = {}
+    open_nodes: list[list] = [["", 0]]
+    deepest = 0
+    for event in yaml.parse(text, Loader=kind):
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append([event.anchor, 1])
+            sizes[event.anchor] = np.inf
+            deepest = max(deepest, len(open_nodes) - 1)
+            if deepest > MOST_DEPTH:
+                break
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = open_nodes.pop()
+            sizes[anchor] = size
+            open_nodes[-1][1] += size
+        elif isinstance(event, yaml.AliasEvent):
+            open_nodes[-1][1] += sizes.get(event.anchor, 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            sizes[event.anchor] = 1
+            open_nodes[-1][1] += 1
+    return deepest, open_nodes[0][1]
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from sinklab import paths
 from sinklab.data import files, vocabulary
@@ -116,8 +115,8 @@ def inspect(folder: str | Path) -> Inspection:
 
 def _read_info(found) -> None:
     try:
-        info = yaml.safe_load(files.read_text(found.folder / "study.yml"))
-    except (DataError, yaml.YAMLError) as error:
+        info = files.parse_yaml(files.read_text(found.folder / "study.yml"), "study.yml")
+    except DataError as error:
         found.add(
             "study.yml", "", "study.yml", "", tr("a readable YAML file", "可读的 YAML 文件"), str(error)
         )

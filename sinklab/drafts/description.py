@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sinklab import paths
+from sinklab.data.files import read_yaml
 from sinklab.language import LANGUAGES, DraftError, listing, tr
 from sinklab.tables.schema import STATUSES
 
@@ -51,7 +52,7 @@ def read(name: str) -> Description:
         There is none of that name, or it lacks something; all faults at once.
     """
     path = path_of(name)
-    data = _inherited(name)
+    data = content(name)
     problems = [*_problems(data), *_broken_wordings(data)]
     if problems:
         raise DraftError(f"{paths.relative(path)}:\n{listing(problems)}")
@@ -79,7 +80,14 @@ def files_of(name: str) -> list[Path]:
     return found
 
 
-def _inherited(name: str) -> dict:
+def content(name: str) -> dict:
+    """What a description and those it is like hold, unchecked.
+
+    Raises
+    ------
+    DraftError
+        There is none of that name, or a file cannot be read.
+    """
     data: dict = {}
     for path in reversed(files_of(name)):
         own = _load(path)
@@ -98,21 +106,14 @@ def path_of(name: str) -> Path:
     """
     path = paths.reports("drafts", f"{name}.yml")
     if not _NAME.fullmatch(name) or not path.is_file():
-        en, zh = f"there is no draft {name!r} in reports/drafts", f"reports/drafts 中没有文稿 {name!r}"
+        en, zh = f"no such draft in reports/drafts: {name!r}", f"reports/drafts 中没有文稿 {name!r}"
         known = ", ".join(names()) or "–"
         raise DraftError(f"{en}; there are: {known}", f"{zh}；现有：{known}")
     return path
 
 
 def _load(path: Path) -> dict:
-    import yaml
-
-    where = paths.relative(path)
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        en, zh = "not readable as YAML in UTF-8", "无法按 UTF-8 编码的 YAML 读取"
-        raise DraftError(f"{where}: {en}: {error}", f"{where}：{zh}：{error}") from error
+    where, data = paths.relative(path), read_yaml(path, DraftError)
     if not isinstance(data, dict):
         example = "`template: species_standard`"
         raise DraftError(

@@ -24,7 +24,7 @@ from pathlib import Path
 import yaml
 
 from sinklab import paths
-from sinklab.data.files import read_rows, write_csv
+from sinklab.data.files import read_rows, read_yaml, write_csv
 from sinklab.language import DataError, DraftError, listing, tr
 from sinklab.review.word import DOCUMENT, Piece, WordFile, likeness, pieces, tag
 
@@ -294,13 +294,10 @@ def read_entries(path, name: str, kind: str) -> tuple[dict, list[dict]]:
     DataError
         There is none, or no such entries; ``kind`` says what it is not.
     """
-    try:
-        head = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
-        rows = head[name]
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise TypeError(name)
-    except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
-        raise DataError(f"{path}: {kind} ({error})", f"{path}：{kind}（{error}）") from error
+    head = read_yaml(path)
+    rows = head.get(name) if isinstance(head, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise DataError(f"{path}: {kind} ({name})", f"{path}：{kind}（{name}）")
     return head, rows
 
 

@@ -31,13 +31,8 @@ def write_index(path) -> Path:
     path : path
         Usually ``reports/runs/index.html``.
     """
-    from jinja2 import Environment, PackageLoader
-
     path = Path(path)
     rows = [_row(record, path.parent) for record in _listed(ledger.read())]
-    page = Environment(
-        loader=PackageLoader("sinklab.runs", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    ).get_template("index.html.j2")
     totals = {
         "ok": sum(row["status"] == "ok" for row in rows),
         "failed": sum(row["status"] != "ok" for row in rows),
@@ -46,6 +41,7 @@ def write_index(path) -> Path:
     }
     batches = list(dict.fromkeys(row["batch"] for row in rows))
     about = {name: _choices(row[name] for row in rows) for name in _ABOUT}
+    page = pages.template("index.html.j2")
     text = page.render(rows=rows, totals=totals, batches=batches, about=about, language=reader_language())
     with paths.atomic_write(path) as stream:
         stream.write(text)

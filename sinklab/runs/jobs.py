@@ -19,56 +19,52 @@ Reasons = list[list[str]]
 
 
 @dataclass(frozen=True)
-class Job:
+class Entry:
+    """What jobs and drafts have in common; ``mark`` tells their names apart."""
+
+    batch: str
+    id: str
+    title: dict[str, str]
+    kind: ClassVar[str]
+    mark: ClassVar[str] = ""
+
+    @property
+    def name(self) -> str:
+        """Name in the ledger, over all batches."""
+        return f"{self.batch}/{self.mark}{self.id}"
+
+    @property
+    def folder(self) -> str:
+        """Where the executed notebook, the figures and the log go, relative to the workbench."""
+        return f"reports/runs/{self.batch}/{self.mark.replace(':', '-')}{self.id}"
+
+
+@dataclass(frozen=True)
+class Job(Entry):
     """One notebook with its parameters; ``outputs`` are files or folders below the workbench.
 
     ``timeout`` is in seconds, ``memory`` in bytes (None: no limit).
     """
 
-    batch: str
-    id: str
-    title: dict[str, str]
     notebook: NotebookFile
     parameters: dict[str, Any]
     outputs: tuple[str, ...]
     inputs: tuple[Path, ...]
     timeout: float
     memory: int | None = None
-    kind: ClassVar[str] = "notebook"
-
-    @property
-    def name(self) -> str:
-        """Name in the ledger, over all batches."""
-        return f"{self.batch}/{self.id}"
-
-    @property
-    def folder(self) -> str:
-        """Where the executed notebook and the figures go, relative to the workbench."""
-        return f"reports/runs/{self.batch}/{self.id}"
+    kind = "notebook"
 
 
 @dataclass(frozen=True)
-class Draft:
+class Draft(Entry):
     """One draft, rendered when the jobs are done."""
 
-    batch: str
-    id: str
-    title: dict[str, str]
     languages: tuple[str, ...]
     formats: tuple[str, ...]
     timeout: float
     outputs: ClassVar[tuple[str, ...]] = ()
-    kind: ClassVar[str] = "draft"
-
-    @property
-    def name(self) -> str:
-        """Name in the ledger, over all batches."""
-        return f"{self.batch}/draft:{self.id}"
-
-    @property
-    def folder(self) -> str:
-        """Where the log of the rendering goes, relative to the workbench."""
-        return f"reports/runs/{self.batch}/draft-{self.id}"
+    kind = "draft"
+    mark = "draft:"
 
 
 @dataclass(frozen=True)

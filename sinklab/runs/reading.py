@@ -45,11 +45,12 @@ merged name by name. A text that is one ``{axis.name}`` and nothing else takes t
 or a number included; ``{{`` stands for a brace.
 """
 
+import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
-from functools import lru_cache
 from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -57,12 +58,15 @@ from typing import Any
 import yaml
 
 from sinklab import paths
+from sinklab.data.files import read_yaml
 from sinklab.language import LANGUAGES, RunError, SinklabError, listing, tr
 from sinklab.runs.jobs import Batch, Draft, Job
 from sinklab.runs.notebooks import NotebookFile
 
 #: Seconds for a whole notebook when neither the batch nor the job says otherwise.
 TIME_LIMIT = 900.0
+#: Jobs that one matrix may stand for.
+MOST_JOBS = 20_000
 #: Formats of a draft.
 FORMATS = ("docx", "html", "pdf")
 #: What a job, the value of an axis and an override may set.
@@ -145,8 +149,6 @@ def names(path: Path) -> list[str]:
 
 # A YAML file with its line numbers, so that every problem can say where it is.
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 class BatchFile:
     """Content of a YAML file, the line of each of its entries, and the problems met while reading it.
@@ -162,25 +164,7 @@ class BatchFile:
         self.path = Path(path)
         self._problems: list[tuple[int, str, str]] = []
         self._lines: dict[tuple, int] = {(): 1}
-        try:
-            loader = _Loader(self.path.read_text(encoding="utf-8-sig"))
-            try:
-                node = loader.get_single_node()
-                self.data: Any = None if node is None else loader.construct_document(node)
-            finally:
-                loader.dispose()
-        except UnicodeDecodeError as error:
-            raise RunError(
-                f"{self.path}: not UTF-8 (byte {error.start}); save the batch file as UTF-8",
-                f"{self.path}：不是 UTF-8 编码（第 {error.start} 字节）；请将批次文件另存为 UTF-8",
-            ) from error
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f"{self.path}:{mark.line + 1}:{mark.column + 1}" if mark else str(self.path)
-            what = getattr(error, "problem", None) or str(error)
-            raise RunError(f"{where}: not valid YAML: {what}", f"{where}：YAML 语法错误：{what}") from error
-        if node is not None:
-            self._walk(node, ())
+        self.data: Any = read_yaml(self.path, RunError, lambda node: self._walk(node, ()))
 
     def line(self, place: tuple) -> int:
         """Line of an entry, given the keys and positions that lead to it; of its parent when unknown."""
@@ -398,7 +382,13 @@ def _expand(spot: Spot, entry, shared: dict[str, dict]) -> list[tuple[Any, str]]
     if not isinstance(entry, dict) or "matrix" not in entry:
         return [(entry, "")]
     axes = _axes(spot.at("matrix"), entry["matrix"], shared)
-    if not axes:
+    count = math.prod(map(len, axes.values()))
+    if count > MOST_JOBS:
+        text = tr(
+            f"matrix: {count} combinations; at most {MOST_JOBS}", f"matrix：组合 {count} 个，上限 {MOST_JOBS}"
+        )
+        spot.at("matrix").report(text)
+    if not axes or count > MOST_JOBS:
         return []
     rules = _rules(spot, entry, "except", axes) + _rules(spot, entry, "override", axes)
     base = {key: value for key, value in entry.items() if key not in ("matrix", "except", "override")}
@@ -668,13 +658,16 @@ class _Reader:
         )
 
     def _draft(self, entry, spot: Spot) -> Draft | None:
+        from sinklab.drafts import description
+
         if not spot.named(entry, "name", _DRAFT_KEYS):
             return None
         name = entry["name"]
-        file = _description_path(name)
-        if not file.is_file():
-            shown = paths.relative(file)
-            spot.at("name").report(tr(f"{shown}: no such draft", f"{shown}：找不到该文稿"))
+        told: dict = {}
+        try:
+            told = description.content(name)
+        except SinklabError as error:
+            spot.at("name").report(str(error))
         chosen = {}
         for key, allowed in (("lang", LANGUAGES), ("to", FORMATS)):
             chosen[key] = tuple(str(item) for item in spot.typed(entry, key, list, list(allowed)))
@@ -683,7 +676,9 @@ class _Reader:
                 spot.at(key).report(
                     tr(f"{key}: {wrong!r}; expected {text}", f"{key}：{wrong!r}；应为 {text}")
                 )
-        title = spot.title(entry, name) if "title" in entry else _draft_title(name)
+        title = told.get("title")
+        if "title" in entry or not (isinstance(title, dict) and {*title} == {*LANGUAGES}):
+            title = spot.title(entry, name)
         limit = spot.seconds(entry, self.shared.limit)
         return Draft(self.shared.name, name, title, chosen["lang"], chosen["to"], limit)
 
@@ -797,50 +792,31 @@ def _report_overlaps(entries) -> None:
 _TABLE = re.compile(r"(?:params/)?([A-Za-z0-9][A-Za-z0-9_.-]*)(?:[@/]([A-Za-z0-9_.+-]+))?/?")
 
 
-def _description_path(name: str) -> Path:
-    return paths.reports("drafts", f"{name}.yml")
-
-
-def _texts(name: str) -> tuple[str, ...]:
+def _texts(item) -> Iterator[str]:
     """All texts in a description, wherever they stand."""
-    path = _description_path(name)
-    return _texts_of(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=256)
-def _texts_of(path: Path, modified: int) -> tuple[str, ...]:
-    found, waiting = [], [BatchFile(path).data]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            waiting += item.values()
-        elif isinstance(item, list):
-            waiting += item
-        elif isinstance(item, str):
-            found.append(item)
-    return tuple(found)
-
-
-def _draft_title(name: str) -> dict[str, str]:
-    """Title of a draft in both languages; its name when the description has none or is not there."""
-    path = _description_path(name)
-    data = BatchFile(path).data if path.is_file() else None
-    found = data.get("title") if isinstance(data, dict) else None
-    return found if isinstance(found, dict) and {*found} == {*LANGUAGES} else dict.fromkeys(LANGUAGES, name)
+    if isinstance(item, (dict, list)):
+        for below in item.values() if isinstance(item, dict) else item:
+            yield from _texts(below)
+    elif isinstance(item, str):
+        yield item
 
 
 def draft_tables(name: str) -> dict[str, str | None]:
     """Return what may be ids of tables in a draft's description, with the version asked for (None: the latest)."""
-    matches = [_TABLE.fullmatch(text) for text in _texts(name)]
+    from sinklab.drafts import description
+
+    matches = [_TABLE.fullmatch(text) for text in _texts(description.content(name))]
     return {match[1]: match[2] for match in matches if match}
 
 
 def draft_inputs(name: str) -> list[Path]:
-    """Files that a draft is made from: description, templates, tables, and files it names."""
-    found = [_description_path(name), *_below(paths.reports("templates"))]
+    """Files that a draft is made from: descriptions, templates, tables, and files it names."""
+    from sinklab.drafts import description
+
+    found = [*description.files_of(name), *_below(paths.reports("templates"))]
     for table, version in draft_tables(name).items():
         found += _below(paths.params(table, version) if version else paths.params(table))
-    for text in _texts(name):
+    for text in _texts(description.content(name)):
         if "\n" not in text and len(text) < 260 and "/" in text:
             found += [p for p in [paths.root() / text] if p.is_file()]
     return list(dict.fromkeys(found))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sinklab import paths
+from sinklab.data.files import read_yaml
 from sinklab.language import SinklabError, TableError, listing, tr
 from sinklab.tables import package
 from sinklab.tables.checks import validate
@@ -379,12 +380,10 @@ _PUBLISHER = "sinklab"
 
 def _authors() -> list[str]:
     """Names of those who make the tables, from ``CITATION.cff`` of the workbench."""
-    import yaml
-
     path = paths.root() / "CITATION.cff"
     if not path.is_file():
         return ["The sinklab developers"]
-    known = yaml.safe_load(path.read_text(encoding="utf-8")).get("authors") or []
+    known = read_yaml(path).get("authors") or []
     full = [
         a.get("name") or " ".join(filter(None, (a.get("given-names"), a.get("family-names")))) for a in known
     ]
