@@ -1,7 +1,7 @@
 """The one door for CSV and YAML files: those of people, in any encoding, and the workbench's own rules and vocabularies.
 
 :func:`read_csv` makes a typed frame of a field file, :func:`records` text rows of a file below ``data/``; both
-name every fault of a file at once. pandas is imported where a frame is made and nowhere else, so that
+name every fault of a file at once. numpy and pandas are imported where a frame is made and nowhere else, so that
 vocabularies and rules cost no start-up time.
 """
 
@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sinklab import paths
 from sinklab.language import DataError, Notes, SinklabError, listing
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 #: Cells that stand for "not measured".
@@ -121,6 +121,8 @@ def to_numbers(cells: Sequence[str], name: str, where: str) -> np.ndarray:
     DataError
         Text, or a number that is not finite, with record numbers.
     """
+    import numpy as np
+
     values = np.full(len(cells), np.nan)
     problems = Notes()
     for i, cell in enumerate(cells):
@@ -128,11 +130,11 @@ def to_numbers(cells: Sequence[str], name: str, where: str) -> np.ndarray:
             continue
         text = cell.replace("\u2212", "-")
         try:
-            number = float(text) if text.casefold() not in NOT_FINITE else np.inf
+            number = float(text) if text.casefold() not in NOT_FINITE else math.inf
         except ValueError:
             problems.add(f"record {i + 1}: {name} = {cell!r}", f"第 {i + 1} 条记录：{name} = {cell!r}")
             continue
-        if not np.isfinite(number):
+        if not math.isfinite(number):
             problems.add(
                 f"record {i + 1}: {name} = {cell!r} (not finite)",
                 f"第 {i + 1} 条记录：{name} = {cell!r}（非有限值）",
@@ -267,7 +269,7 @@ def _yaml_size(yaml, text: str, kind) -> tuple[int, float]:
     for event in yaml.parse(text, Loader=kind):
         if isinstance(event, yaml.CollectionStartEvent):
             open_nodes.append([event.anchor, 1])
-            sizes[event.anchor] = np.inf
+            sizes[event.anchor] = math.inf
             deepest = max(deepest, len(open_nodes) - 1)
             if deepest > MOST_DEPTH:
                 break
@@ -347,7 +349,7 @@ def rule_values(name: str) -> dict[str, float]:
     """
     rows = records("rules", f"{name}.csv", numbers=("value",))
     found = {row["rule_id"]: row["value"] for row in rows}
-    wrong = [rule for rule, value in found.items() if np.isnan(value)]
+    wrong = [rule for rule, value in found.items() if math.isnan(value)]
     if wrong or len(found) < len(rows):
         told = ", ".join(wrong or [row["rule_id"] for row in rows])
         raise DataError(
