@@ -156,9 +156,6 @@ def fit_figure(
     response = response or fit.system.responses[-1]
     data = fit.data if data is None else data
     x, grid = main_predictor(fit), curve_data(fit, data)
-    for parameter, column in fit.system.groups.items():
-        levels = zip(fit.layout.names, fit.layout.groups, strict=True)
-        grid[column] = next(level for name, level in levels if name == parameter)
     mean, single = fit.predict(grid, fit.level), fit.predict(grid, fit.level, "individual")
     level = f"{100 * fit.level:g} %"
     of_one = words(lang, f"个体 {level} 区间", f"{level} interval of an individual")

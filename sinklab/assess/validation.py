@@ -323,7 +323,7 @@ def equivalence_test(observed: ArrayLike, predicted: ArrayLike, margin: float = 
 
 @dataclass(frozen=True)
 class Transfer:
-    """Verdict ``accept``, ``calibrate`` or ``reject`` with the checks it rests on.
+    """Verdict ``accept``, ``calibrate``, ``reject`` or ``undecided`` with the checks it rests on.
 
     ``ratio`` is the sum of the observations over that of the predictions: what a calibrated equation
     would be multiplied by. ``outside`` counts trees beyond the range the equation claims.
@@ -338,7 +338,12 @@ class Transfer:
     @property
     def text(self) -> str:
         """The verdict in words."""
+        least = thresholds()["n"]["threshold"]
         words = {
+            "undecided": tr(
+                f"not decided: {self.n} trees, the rule asks for {least}; read the intervals, not the checks",
+                f"无法判定：样木 {self.n} 株，规则要求 {least} 株；请看区间，不以检验为准",
+            ),
             "accept": tr("may be used here", "可在本区域使用"),
             "calibrate": tr(
                 f"biased by a constant share; usable when multiplied by {self.ratio:.4g}",
@@ -360,6 +365,7 @@ def transfer_test(
     values: Mapping[str, float],
     response: str,
     ranges: Mapping[str, tuple[float, float]] | None = None,
+    fewest: int | None = None,
 ) -> Transfer:
     """Test an equation with given coefficients on measured trees.
 
@@ -374,6 +380,9 @@ def transfer_test(
     response : str
     ranges : mapping of str to (low, high), optional
         Range that the equation claims for its predictors.
+    fewest : int, optional
+        Trees below which nothing is tested; the rule's own number when left out. With fewer than the rule
+        asks for the verdict is ``undecided``.
 
     Returns
     -------
@@ -383,16 +392,18 @@ def transfer_test(
     Raises
     ------
     DataError
-        Fewer trees than the rule asks for.
+        Fewer trees than the rule asks for, or than ``fewest``.
     """
     system = System.parse(equation).bind(data.columns)
     used = data[[*system.predictors, response]].dropna()
     rules = thresholds()
     least = int(float(rules["n"]["threshold"]))
-    if len(used) < least:
+    if len(used) < (fewest or least):
         raise DataError(
-            f"transfer test: {len(used)} trees with {response}; the rule asks for {least}",
-            f"移植检验：有 {response} 的样木 {len(used)} 株；规则要求 {least} 株",
+            f"transfer test: {len(used)} trees with {response}; the rule asks for {least}"
+            + (f", and nothing can be told of fewer than {fewest}" if fewest else ""),
+            f"移植检验：有 {response} 的样木 {len(used)} 株；规则要求 {least} 株"
+            + (f"，少于 {fewest} 株时无法检验" if fewest else ""),
         )
     observed = used[response].to_numpy(float)
     predicted = system.mean(values, used)[response]
@@ -401,6 +412,8 @@ def transfer_test(
     verdict = "accept"
     if not checks["passed"].all():
         verdict = "calibrate" if _checks(observed, predicted * ratio, rules)["passed"].all() else "reject"
+    if len(used) < least:
+        verdict = "undecided"
     outside = np.zeros(len(used), bool)
     for name, (low, high) in (ranges or {}).items():
         outside |= ~used[name].between(low, high).to_numpy()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sinklab.assess.comparison
 import sinklab.assess.validation
-from sinklab.language import DataError, tr
+from sinklab.language import DataError, SinklabError, tr
 
 # --- Options of ``sinklab fit`` that are more than a word or a number.
 
@@ -100,10 +100,12 @@ def sampling_options(arguments) -> dict:
 def run(arguments) -> int:
     """Fit, print, write; 1 when a fit did not converge."""
     from sinklab.fitting import fit, fit_by
+    from sinklab.fitting.resample import check_kind
     from sinklab.results.summary import fit_report
 
-    # The table reference is checked before the work, not after it.
+    # What is asked for afterwards is checked before the work.
     reference = _table_reference(arguments.save) if arguments.save else None
+    check_kind(arguments.resample.partition(":")[0], arguments.interval)
     system, *rivals = _candidates(arguments)
     frame = _read(arguments, [equations for equations, _ in (system, *rivals)])
     options = sampling_options(arguments) | {
@@ -120,20 +122,36 @@ def run(arguments) -> int:
         results = fit_by(frame, system[0], arguments.by, variance=system[1], **options)
     else:
         results = [fit(frame, system[0], variance=system[1], **options)]
+    # What is told of a fit may fail; the fit is printed, written and saved all the same.
+    errors: list[SinklabError] = []
     if arguments.bootstrap:
-        results = [_bootstrapped(r, arguments) for r in results]
-    validations = [_validated(r, arguments.validate) for r in results] if arguments.validate else []
+        results = [_or_error(errors, _bootstrapped, r, arguments) or r for r in results]
+    validations = {}
+    if arguments.validate:
+        validations = {i: _or_error(errors, _validated, r, arguments.validate) for i, r in enumerate(results)}
     if arguments.json != "-":
-        reports = [fit_report(r) + _influence(r, arguments) for r in results]
-        for i, validation in enumerate(validations):
-            reports[i] += "\n\n" + sinklab.assess.validation.validation_report(validation)
-        reports += [_comparison(results[0], frame, rivals, options)] if rivals else []
-        print("\n\n".join(reports))
+        reports = [fit_report(r) + (_or_error(errors, _influence, r, arguments) or "") for r in results]
+        for i, validation in validations.items():
+            if validation is not None:
+                reports[i] += "\n\n" + sinklab.assess.validation.validation_report(validation)
+        reports += [_or_error(errors, _comparison, results[0], frame, rivals, options)] if rivals else []
+        print("\n\n".join(filter(None, reports)))
     if arguments.json:
         _write_json(results, validations, arguments)
     if reference:
         _save(results, reference, arguments)
+    if errors:
+        raise errors[0]
     return 0 if all(r.converged for r in results) else 1
+
+
+def _or_error(errors, step, *given):
+    """What a step gives; None, and one more of the errors, when it refuses."""
+    try:
+        return step(*given)
+    except SinklabError as error:
+        errors.append(error)
+        return None
 
 
 def _candidates(arguments) -> list[tuple]:
@@ -167,7 +185,6 @@ def _read(arguments, systems):
 
 
 def _influence(result, arguments) -> str:
-
     if arguments.influence is None:
         return ""
     return "\n\n" + sinklab.assess.validation.influence_report(
@@ -213,8 +230,9 @@ def _write_json(results, validations, arguments) -> None:
     from sinklab import paths
 
     contents = [r.to_json() for r in results]
-    for content, validation in zip(contents, validations, strict=False):
-        content["validation"] = validation.to_json()
+    for i, validation in validations.items():
+        if validation is not None:
+            contents[i]["validation"] = validation.to_json()
     content = {"by": arguments.by, "fits": contents} if arguments.by else contents[0]
     text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
     if arguments.json == "-":

@@ -20,6 +20,7 @@ from sinklab.language import EquationError
 
 #: How tightly an operation binds, loosest first, as in Python.
 SUM, PRODUCT, NEGATIVE, POWER, ATOM = range(5)
+LN_10 = float(np.log(10.0))
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,10 @@ _ROWS = (
     Operation(
         "log", "log(x)", np.log, lambda y, x, dx: dx / x,
         latex=r"\ln\left({}\right)", r="log({0})", excel="LN({0})", pytensor="log", domain="x > 0",
+    ),
+    Operation(
+        "log10", "log10(x)", np.log10, lambda y, x, dx: dx / (x * LN_10),
+        latex=r"\lg\left({}\right)", r="log10({0})", excel="LOG10({0})", pytensor="log10", domain="x > 0",
     ),
     Operation(
         "log0", "", _log0, None, r="log0({0})", excel="LN(IF({0}=0,1,{0}))", pytensor="log",

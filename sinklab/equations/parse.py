@@ -327,7 +327,6 @@ _TOKEN = re.compile(
 WORDS = {"and", "or", "not"}
 _ADVICE = {
     "ln": "log(x)",
-    "log10": "log(x) / 2.302585092994046",
     "log2": "log(x) / 0.6931471805599453",
     "pow": "x^y",
     "power": "x^y",

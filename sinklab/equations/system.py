@@ -54,7 +54,7 @@ class System:
         Parameters
         ----------
         text : str
-            ``left = right`` with ``+ - * / ^ **``, ``exp log sqrt min max where(condition, a, b)``,
+            ``left = right`` with ``+ - * / ^ **``, ``exp log log10 sqrt min max where(condition, a, b)``,
             numbers, names and ``a[group]``; ``#`` starts a comment, and a line goes on while a
             parenthesis is open. Earlier left sides may be used on the right.
         columns : iterable of str, optional

@@ -79,7 +79,13 @@ def bootstrap(
     ConvergenceError
         More than a tenth of the refits failed.
     """
-    _check(fit, kind, group, interval)
+    check_kind(kind, interval)
+    if kind == "group" and (group is None or group not in fit.data):
+        found = ", ".join(map(str, fit.data.columns))
+        raise DataError(
+            f"bootstrap by group: no column {group!r}; found {found}",
+            f"分组自助法：没有列 {group!r}；现有 {found}",
+        )
     seed = fit.seed if seed is None else seed
     refitter = Refitter(fit)
     tasks = [(kind, group, child) for child in np.random.SeedSequence(seed).spawn(n)]
@@ -128,17 +134,12 @@ def jackknife(fit: FitResult, group: str | None = None, workers: int = 1) -> pd.
     return pd.DataFrame(values, index=left_out, columns=fit.labels)
 
 
-def _check(fit, kind, group, interval):
+def check_kind(kind: str, interval: str) -> None:
+    """Refuse a kind of resampling or of interval that does not exist, before any fit."""
     if kind not in KINDS or interval not in INTERVALS:
         raise DataError(
             f"bootstrap: kind {kind!r} of {KINDS} and interval {interval!r} of {INTERVALS}",
             f"自助法：类型 {kind!r} 应属 {KINDS}，区间 {interval!r} 应属 {INTERVALS}",
-        )
-    if kind == "group" and (group is None or group not in fit.data):
-        found = ", ".join(map(str, fit.data.columns))
-        raise DataError(
-            f"bootstrap by group: no column {group!r}; found {found}",
-            f"分组自助法：没有列 {group!r}；现有 {found}",
         )
 
 

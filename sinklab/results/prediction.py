@@ -32,6 +32,7 @@ Lappi J. (1991) Calibration of height and volume equations with random parameter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -335,7 +336,8 @@ def curve_data(fit: "sl.FitResult", data: pd.DataFrame | None = None) -> pd.Data
     """Predictors along the fitted span of the main one, the others following it.
 
     Another predictor follows its line on the main one in logarithms, as in the data; without data it
-    runs from its smallest to its largest value.
+    runs from its smallest to its largest value. Parameters that vary by a column are those of its first group;
+    :func:`groups_of` names the others.
     """
     x = main_predictor(fit)
     low, high = fit.ranges[x]
@@ -350,7 +352,17 @@ def curve_data(fit: "sl.FitResult", data: pd.DataFrame | None = None) -> pd.Data
             slope = np.log(top / bottom) / np.log(high / low)
             intercept = np.log(bottom) - slope * np.log(low)
         columns[other] = np.clip(np.exp(intercept + slope * np.log(grid)), bottom, top)
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns).assign(**groups_of(fit)[0])
+
+
+def groups_of(fit: "sl.FitResult") -> list[dict[str, str]]:
+    """Every group that the estimates of a fit know, as the values of its columns; one empty group without any."""
+    told = fit.parameters.assign(column=fit.parameters["name"].map(fit.system.groups)).dropna(subset="column")
+    levels = [
+        [(column, level) for level in dict.fromkeys(part["group"])]
+        for column, part in told.groupby("column", sort=False)
+    ]
+    return [dict(chosen) for chosen in product(*levels)]
 
 
 def observed(fit: "sl.FitResult", response: str, data: Any) -> Any:

@@ -18,8 +18,17 @@ def fit_report(fit: FitResult) -> str:
     """Equations with numbers, parameters, residuals, indices with their formulas, range, warnings."""
     parts = [_head, _equations, _parameters, _residuals, _correlation, _random]
     parts += [sampling_report] if fit.method == "bayes" else []
-    blocks = [part(fit) for part in (*parts, _indices, _ranges, shape_report, _warnings)]
+    blocks = [_told(part, fit) for part in (*parts, _indices, _ranges, shape_report, _warnings)]
     return "\n\n".join(block for block in blocks if block)
+
+
+def _told(part, fit) -> str:
+    """A block of the report; one that cannot be told says why, and the fit stands without it."""
+    try:
+        return part(fit)
+    except Exception as error:  # noqa: BLE001 - what a report trips over is no reason to lose a fit
+        name = part.__name__.strip("_").replace("_", " ")
+        return tr(f"Note: not reported: {name} ({error})", f"注意：未能报告：{name}（{error}）")
 
 
 def _head(fit) -> str:
@@ -187,13 +196,13 @@ def shape_report(fit: FitResult) -> str:
         lines.append(
             f"  {row['response']}: {kind}"
             + tr(", first at ", "，始于 ")
-            + f"{first} = {row['first_failure']:g}"
+            + ", ".join([*filter(None, [row["group"]]), f"{first} = {row['first_failure']:g}"])
         )
     return "\n".join([title, *lines])
 
 
 def shape_checks(fit: FitResult, path: pd.DataFrame) -> pd.DataFrame:
-    """Check positivity, growth along a path of sizes, and parts against wholes.
+    """Check positivity, growth along a path of sizes, and parts against wholes, in every group.
 
     Parameters
     ----------
@@ -204,27 +213,30 @@ def shape_checks(fit: FitResult, path: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     checks : DataFrame
-        ``check, response, passed, first_failure``: the place on the path where it first fails, as
-        the value of its first predictor; NaN where it holds.
+        ``check, response, passed, first_failure, group``: the place on the path where it first fails, as
+        the value of its first predictor, NaN where it holds; and the first group where it does.
     """
-    mean = fit.predict(path)
     x = path[fit.system.predictors[0]].to_numpy(float)
-    rows = []
+    found: dict[tuple[str, str], tuple] = {}
+    for group in prediction.groups_of(fit):
+        name = ", ".join(f"{column} = {level}" for column, level in group.items())
+        for check, response, good in _shape(fit, fit.means(fit.columns(path.assign(**group)))):
+            if found.get((check, response), (True,))[0]:
+                told = (True, np.nan, "") if good.all() else (False, float(x[np.argmin(good)]), name)
+                found[check, response] = told
+    rows = [(*key, *told) for key, told in found.items()]
+    return pd.DataFrame(rows, columns=["check", "response", "passed", "first_failure", "group"])
+
+
+def _shape(fit, mean):
+    """Checks of the means along a path: check, response, and where it holds."""
     for response in fit.system.responses:
-        value = mean[response].to_numpy(float)
-        rows.append(("positive", response, value > 0))
+        yield "positive", response, mean[response] > 0
         if response in fit.system.free or _is_sum(fit.system, response):
-            rows.append(("growing", response, np.append(True, np.diff(value) >= 0)))
+            yield "growing", response, np.append(True, np.diff(mean[response]) >= 0)
     for whole, parts in wholes(fit.system).items():
         for part in parts:
-            rows.append(
-                (f"part of {whole}", part, mean[part].to_numpy() <= mean[whole].to_numpy() * (1 + 1e-9))
-            )
-    table = [
-        (check, response, bool(good.all()), float("nan") if good.all() else float(x[np.argmin(good)]))
-        for check, response, good in rows
-    ]
-    return pd.DataFrame(table, columns=["check", "response", "passed", "first_failure"])
+            yield f"part of {whole}", part, mean[part] <= mean[whole] * (1 + 1e-9)
 
 
 def _is_sum(system, response) -> bool:

@@ -25,6 +25,8 @@ from sinklab.review.scrutiny import bias_by_class
 #: What a claimed deviation is of: a share of the prediction, or the standard deviation of logarithms
 #: around an equation that gives medians.
 SCALES = ("relative", "log")
+#: Trees below which a line through observations and predictions leaves nothing to judge it by.
+FEWEST = 4
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def test_claim(
     used = data.dropna(subset=[*system.predictors, response])
     predicted = pd.Series(system.mean(values, used)[response], index=used.index)
     _positive(predicted, used, response)
-    transfer = transfer_test(used, equation, values, response, ranges)
+    transfer = transfer_test(used, equation, values, response, ranges, FEWEST)
     coverage = None
     if deviation is not None:
         half = stats.norm.ppf(0.5 + level / 2) * deviation
@@ -175,7 +177,7 @@ def test_table(
     coverage = covered(used[response], told[f"{response}_lower"], told[f"{response}_upper"], level)
     # The table's predictions stand as the equation y = x, so that the rules of transfer judge them.
     stand_in = pd.DataFrame({"observed": used[response], "predicted": predicted})
-    transfer = transfer_test(stand_in, "observed = 1 * predicted", {}, "observed")
+    transfer = transfer_test(stand_in, "observed = 1 * predicted", {}, "observed", fewest=FEWEST)
     beyond = np.zeros(len(used), bool)
     for name, (low, high) in fit.ranges.items():
         beyond |= ~used[name].between(low, high).to_numpy()

@@ -240,7 +240,7 @@ def beyond(fit) -> pd.DataFrame:
     end, x = path.iloc[[-1]], prediction.main_predictor(fit)
     far = pd.concat([end] * len(BEYOND), ignore_index=True)
     step = max(len(path) // 4, 1)
-    for column in path:
+    for column in fit.system.predictors:
         # Other predictors go on as they went over the last quarter of the path.
         ratio = np.log(path[column].iloc[-1] / path[column].iloc[-1 - step])
         slope = ratio / np.log(path[x].iloc[-1] / path[x].iloc[-1 - step])
@@ -471,10 +471,6 @@ def effect(fit: FitResult, other: FitResult, medians: bool = False) -> pd.DataFr
 def curves(fit: FitResult, other: FitResult, response: str) -> pd.DataFrame:
     """Lines of a response along the fitted range: main predictor, ``mean, lower, upper``, ``refit``."""
     path = prediction.curve_data(fit, fit.data)
-    for parameter, column in fit.system.groups.items():
-        # Curves of grouped parameters are those of the first group.
-        pairs = zip(fit.layout.names, fit.layout.groups, strict=True)
-        path[column] = next(group for name, group in pairs if name == parameter)
     x, told = prediction.main_predictor(fit), fit.predict(path, fit.level)
     return pd.DataFrame(
         {

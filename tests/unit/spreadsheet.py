@@ -229,6 +229,7 @@ _FUNCTIONS = {
     "AND": lambda *a: all(a),
     "OR": lambda *a: any(a),
     "NOT": lambda a: not a,
+    "LOG10": lambda x: _log(x) / _log(10.0),
     "LN": _log,
     "EXP": lambda x: float(np.exp(_number(x))),
     "SQRT": lambda x: float(np.sqrt(_number(x))),

@@ -118,6 +118,17 @@ def test_a_new_function_has_a_tensor(tanh):
     assert np.array(found[1:]).T == pytest.approx(system.jacobian([0.04, 2.5, 0.1], data)["stem"], rel=1e-10)
 
 
+def test_log10_is_what_papers_print():
+    trees = make_trees()
+    decades = fit(trees, "stem = 10^(a + b*log10(dbh))", method="nsur")
+    naturals = fit(trees, "stem = exp(a + b*log(dbh))", method="nsur")
+    assert decades.converged and decades.loglik == pytest.approx(naturals.loglik, abs=1e-6)
+    assert decades.values * [np.log(10), 1] == pytest.approx(naturals.values, rel=1e-6)
+    assert decades.system.latex()[0].endswith(r"10^{a + b\,\lg\left(D\right)}")
+    with pytest.raises(EquationError, match=r"`log10\(x\)` needs x > 0"):
+        System.parse("stem = a * log10(0)")
+
+
 def test_an_operation_without_a_row_raises_everywhere(tanh):
     system = System.parse(TEXT)
     program = Program(

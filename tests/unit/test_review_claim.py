@@ -109,3 +109,16 @@ def test_classes_hold_every_tree_once():
     assert table["ASE"].to_numpy() == pytest.approx(10)
     assert list(table["size"]) == sorted(table["size"], key=lambda s: float(s.split("–")[0]))
     assert size_classes(pd.Series([3.0, 3.0])).nunique() == 1
+
+
+def test_five_trees_decide_nothing_and_are_reported(trees, tmp_path, capsys):
+    from sinklab.cli import main
+
+    found = claim.test_claim(trees.head(5), EQUATION)
+    assert found.n == 5 and found.transfer.verdict == "undecided" and not found.holds
+    assert found.equivalence["lower"] < found.equivalence["mean_relative_error"] < found.equivalence["upper"]
+    trees.head(5).to_csv(tmp_path / "trees.csv", index=False)
+    assert main(["review", EQUATION, "--data", str(tmp_path / "trees.csv")]) == 1
+    assert "not decided: 5 trees, the rule asks for 30" in capsys.readouterr().out
+    with pytest.raises(DataError, match="fewer than 4"):
+        claim.test_claim(trees.head(3), EQUATION)
