@@ -41,12 +41,12 @@ def _compute(arguments):
     by = [c for c in arguments.by.split(",") if c]
     frame = read_layer(arguments.stands, arguments.layer, arguments.encoding, arguments.crs)
     frame = _renamed(frame, arguments)
-    if {"zone", "province"} & (set(by) - set(frame.columns)):
+    if {"zone", "province", "city"} & (set(by) - set(frame.columns)):
         frame, unknown = add_regions(frame, arguments.city)
         if unknown:
             names = ", ".join(f"{name or '–'} ({n})" for name, n in unknown.items())
             print(
-                tr(f"cities not in regions.csv: {names}", f"regions.csv 中没有的城市：{names}"),
+                tr(f"places not in regions.csv: {names}", f"regions.csv 中没有的地名：{names}"),
                 file=sys.stderr,
             )
     tables = [Table.read(ref, root=arguments.root) for ref in arguments.table]

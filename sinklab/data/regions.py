@@ -1,4 +1,4 @@
-"""Provinces, zones and cities by name, and layers of land: read with their encoding, measured in hectares.
+"""Provinces, zones, cities and counties by name, and layers of land: read with their encoding, measured in hectares.
 
 The repository ships names, not boundaries; whoever wants a map brings the layer.
 """
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 #: Equal-area projection of the whole earth (EASE-Grid 2.0): an area does not depend on what else is in the layer.
 EQUAL_AREA = "EPSG:6933"
 #: What may follow the short name of a region in a register.
-SUFFIXES = ("市", "州", "盟", "地区", "自治州", "省", "自治区")
+SUFFIXES = ("市", "州", "盟", "地区", "自治州", "省", "自治区", "县", "区", "旗", "自治县")
 
 
 @dataclass(frozen=True)
 class Region:
-    """One row of ``data/vocabulary/regions.csv``; ``zone`` is "" where a province has none."""
+    """One row of ``data/vocabulary/regions.csv``; ``zone`` is "" where a province has none.
+
+    ``city`` is that of a county, ``code`` the one of GB/T 2260, ``pilot`` says whether a plan names the county.
+    """
 
     level: str
     name_zh: str
@@ -32,6 +35,9 @@ class Region:
     main_types: str
     second_types: str
     source: str
+    city: str
+    code: str
+    pilot: str
 
 
 @lru_cache(maxsize=1)
@@ -41,8 +47,20 @@ def all_regions() -> tuple[Region, ...]:
 
 
 @lru_cache(maxsize=4096)
-def find(name: str, level: str = "city") -> Region | None:
-    """Region of a level by its Chinese or English name, with or without its suffix; None when unknown.
+def find(name: str, level: str = "city", city: str = "") -> Region | None:
+    """Region of a level by its Chinese or English name or its code, with or without its suffix.
+
+    Parameters
+    ----------
+    name : str
+    level : "province", "zone", "city" or "county"
+    city : str
+        Of a county whose name more than one city has.
+
+    Returns
+    -------
+    region : Region or None
+        None when no region, or more than one, bears the name.
 
     Examples
     --------
@@ -50,44 +68,60 @@ def find(name: str, level: str = "city") -> Region | None:
     '川西南'
     >>> find("Chifeng").province
     '内蒙古'
+    >>> find("市中区", "county") is None, find("市中区", "county", "乐山").code
+    (True, '511102')
     """
     wanted = name.strip()
-    for region in all_regions():
-        if region.level != level:
-            continue
-        if wanted.casefold() in (region.name_zh, region.name_en.casefold()):
-            return region
-        rest = wanted.removeprefix(region.name_zh)
-        if rest != wanted and rest.endswith(SUFFIXES):
-            return region
-    return None
+    if not wanted:
+        return None
+    place = find(city) if city else None
+    found = [
+        region
+        for region in all_regions()
+        if region.level == level and (place is None or region.city == place.name_zh) and _is(wanted, region)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
-def add_regions(frame: "pd.DataFrame", city: str = "city") -> "tuple[pd.DataFrame, dict[str, int]]":
-    """Add the columns ``province`` and ``zone`` that follow from a column of cities.
+def _is(wanted: str, region: Region) -> bool:
+    """Whether a register may write ``wanted`` for a region."""
+    if wanted.casefold() in (region.name_zh, region.name_en.casefold(), region.code):
+        return True
+    longer, shorter = sorted((wanted, region.name_zh), key=len, reverse=True)
+    # A county is listed with its suffix, which registers leave out where two characters or more remain.
+    rest = longer.removeprefix(shorter)
+    return len(shorter) > 1 and rest != longer and rest.endswith(SUFFIXES)
+
+
+def add_regions(
+    frame: "pd.DataFrame", city: str = "city", county: str = "county"
+) -> "tuple[pd.DataFrame, dict[str, int]]":
+    """Add the columns ``city``, ``province`` and ``zone`` that follow from a column of cities or counties.
 
     Parameters
     ----------
     frame : DataFrame
-    city : str
-        Its column of city names.
+    city, county : str
+        Its columns of names; one suffices. A city tells apart counties of one name.
 
     Returns
     -------
     frame : DataFrame
-        A copy; a column that is there already stays. A city that is not in the vocabulary gets "".
+        A copy; a column that is there already stays. A name that is not in the vocabulary gets "".
     unknown : dict of str to int
-        Those cities, with the number of rows.
+        Those names, with the number of rows.
     """
-    if city not in frame:
+    level = "city" if city in frame else "county"
+    if level == "county" and county not in frame:
         raise DataError(
-            f"zones and provinces follow from a column {city!r}; found {', '.join(map(str, frame.columns))}",
-            f"片区和省由列 {city!r} 推出；现有列：{'、'.join(map(str, frame.columns))}",
+            f"zones and provinces follow from a column {city!r} or {county!r}; "
+            f"found {', '.join(map(str, frame.columns))}",
+            f"片区和省由列 {city!r} 或 {county!r} 推出；现有列：{'、'.join(map(str, frame.columns))}",
         )
-    names = frame[city].astype("str").fillna("")
-    found = {name: find(name) for name in names.unique()}
+    names = frame[city if level == "city" else county].astype("str").fillna("")
+    found = {name: find(name, level) for name in names.unique()}
     out = frame.copy()
-    for column in ("province", "zone"):
+    for column in ("province", "zone") if level == "city" else ("city", "province", "zone"):
         if column not in out:
             values = {name: getattr(region, column) if region else "" for name, region in found.items()}
             out[column] = names.map(values)

@@ -287,7 +287,12 @@ def number(index: Any) -> Any:
 
 @dataclass(frozen=True)
 class Species:
-    """One row of ``data/vocabulary/species.csv``: a species, or a genus where trees are named by genus."""
+    """One row of ``data/vocabulary/species.csv``: a species, or a genus where trees are named by genus.
+
+    ``name_en`` is the Latin name where no English one is in use. ``regions`` and ``systems`` say which of the
+    programmes plants, manages or counts it, and where. ``read`` is "seen" where the pair of names was seen in a
+    checklist (Checklist of Plant Species in China 2023 and others), "recalled" where not, "" in the oldest rows.
+    """
 
     species_id: str
     name_latin: str
@@ -297,11 +302,21 @@ class Species:
     family: str
     group: str
     group_zh: str
+    synonyms: tuple[str, ...]
+    also_zh: tuple[str, ...]
+    regions: tuple[str, ...]
+    systems: tuple[str, ...]
+    read: str
 
 
 @lru_cache(maxsize=1)
 def _species() -> dict[str, Species]:
-    return {row["species_id"]: Species(**row) for row in records("vocabulary", "species.csv")}
+    found = {}
+    for row in records("vocabulary", "species.csv"):
+        parts = {k: _several(row[k]) for k in ("synonyms", "also_zh", "regions", "systems")}
+        row |= {"name_en": row["name_en"] or row["name_latin"]}
+        found[row["species_id"]] = Species(**(row | parts))
+    return found
 
 
 def species_list() -> tuple[Species, ...]:
@@ -313,13 +328,13 @@ def species_list() -> tuple[Species, ...]:
 def _species_keys() -> dict[str, Species]:
     keys = {}
     for item in _species().values():
-        for key in (item.name_en, item.name_zh, item.name_latin, item.species_id):
-            keys[key.casefold()] = item
+        names = (item.name_en, item.name_zh, item.name_latin, item.species_id, *item.synonyms, *item.also_zh)
+        keys |= {key.casefold(): item for key in names}
     return keys
 
 
 def species(key: str) -> Species:
-    """Find a species by its id, Latin, Chinese or English name.
+    """Find a species by its id, Latin, Chinese or English name, or a synonym.
 
     Raises
     ------

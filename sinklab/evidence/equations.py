@@ -41,6 +41,7 @@ The logarithms are tried only where :math:`\ln y` is a straight line in :math:`\
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -150,12 +151,19 @@ def _catalogue(folder) -> dict[str, Equation]:
 def _of_tree(row) -> Equation:
     size = {"predictor": "dbh", "minimum": row["dbh_min"], "maximum": row["dbh_max"]}
     cells = {name: row.get(name, "") for name in Equation.__dataclass_fields__}
-    return Equation(**(cells | size | {"system": "forest"}))
+    species = {"species_id": row["species_id"] or _species_id(row["taxon"])}
+    return Equation(**(cells | size | species | {"system": "forest"}))
+
+
+def _species_id(taxon: str) -> str:
+    """Key of a species by its name or a synonym; "" of one that the vocabulary lacks, and of a genus."""
+    with suppress(DataError):
+        return vocabulary.species(taxon).species_id if " " in taxon else ""
+    return ""
 
 
 def _of_system(row, zones, families) -> Equation:
     """Equation of ``systems.csv``; a range of something else than a diameter is told in its note."""
-    named = {s.name_latin: s.species_id for s in vocabulary.species_list()}
     taxon, system = row["species"], vocabulary.ecosystems().get(row["system"])
     genus = taxon.split()[0] if " " in taxon and taxon[:1].isupper() else ""
     region = row["region"].split(",")[-1].strip().lower().replace(" ", "_")
@@ -165,7 +173,7 @@ def _of_system(row, zones, families) -> Equation:
     span = f"{row['predictor']} {row['minimum']:g} to {row['maximum']:g}" if row["maximum"] > 0 else ""
     told = {name: row.get(name, "") for name in Equation.__dataclass_fields__} | {
         "taxon": taxon,
-        "species_id": named.get(taxon, ""),
+        "species_id": _species_id(taxon),
         "genus": genus,
         "family": families.get(genus, ""),
         "group": group,

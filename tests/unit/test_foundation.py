@@ -47,6 +47,21 @@ def test_units_survive_a_round_trip_and_keep_printed_values():
         vocabulary.convert(1.0, "stone", "kg")
 
 
+def test_every_name_of_a_taxon_leads_to_it_alone():
+    for taxon in vocabulary.species_list():
+        for name in (taxon.species_id, taxon.name_latin, taxon.name_zh, *taxon.synonyms, *taxon.also_zh):
+            assert vocabulary.species(name) == taxon, name
+    # Standards print the older name of the camphor tree, checklists the newer one.
+    assert vocabulary.species("Camphora officinarum") == vocabulary.species("樟树")
+    for programme, known in (
+        ("guangxi", "毛竹"),
+        ("sichuan", "慈竹"),
+        ("lishui", "木荷"),
+        ("chifeng", "樟子松"),
+    ):
+        assert programme in vocabulary.species(known).regions, known
+
+
 def test_vocabulary_is_consistent():
     for v in vocabulary.variables().values():
         assert v.label_en and v.label_zh and v.meaning_en and v.meaning_zh

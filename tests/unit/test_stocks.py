@@ -69,6 +69,23 @@ def test_zones_and_cities_are_those_of_the_plans():
     assert unknown == {"武汉": 1, "": 1}
 
 
+def test_counties_are_found_by_name_city_and_code():
+    counties = [r for r in regions.all_regions() if r.level == "county"]
+    assert len({r.code for r in counties}) == len(counties) == 315
+    assert all(
+        regions.find(r.name_zh, "county", r.city) == regions.find(r.code, "county") == r for r in counties
+    )
+    assert regions.find("横州", "county").city == "南宁" and regions.find("若尔盖", "county").zone == "川西北"
+    # Two cities have a county of this name, so the name alone says nothing.
+    assert (
+        regions.find("市中区", "county") is None
+        and regions.find("市中区", "county", "乐山市").code == "511102"
+    )
+    frame, unknown = regions.add_regions(pd.DataFrame({"county": ["阿鲁科尔沁旗", "市中区", "会理", ""]}))
+    assert list(frame["city"]) == ["赤峰", "", "凉山", ""] and frame["province"][0] == "内蒙古"
+    assert unknown == {"市中区": 1, "": 1}
+
+
 def test_areas_are_those_of_the_ellipsoid():
     stands = grid(4)
     exact = [abs(Geod(ellps="GRS80").geometry_area_perimeter(g)[0]) / 1e4 for g in stands.geometry]
