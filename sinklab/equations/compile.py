@@ -15,19 +15,7 @@ from functools import cached_property, partialmethod, reduce
 import numpy as np
 
 from sinklab.equations import functions
-from sinklab.equations.parse import (
-    Call,
-    Comparison,
-    Logic,
-    Name,
-    Negative,
-    Number,
-    Power,
-    Product,
-    Sum,
-    Where,
-    names,
-)
+from sinklab.equations.parse import Call, Name, Negative, Number, Power, Product, Sum, names
 from sinklab.language import DataError, EquationError, tr
 
 
@@ -153,22 +141,10 @@ class Graph:
             case Call():
                 row = functions.by_word(tree.function)
                 nodes = [self.build(argument, known) for argument in tree.arguments]
-                return self._fold(row.name, nodes) if row.many else self.apply(row.name, *nodes)
-            case Where():
-                parts = (self.build(part, known) for part in (tree.condition, tree.yes, tree.no))
-                return self.apply("where", *parts)
-            case Comparison():
-                sides = (self.build(side, known) for side in (tree.left, tree.right))
-                return self.apply(functions.by_word(tree.operator).name, *sides)
-            case Logic(operator="not"):
-                return self.apply("logical_not", self.build(tree.operands[0], known))
-            case Logic():
-                name = functions.by_word(tree.operator).name
-                return self._fold(name, [self.build(part, known) for part in tree.operands])
+                if not row.many:
+                    return self.apply(row.name, *nodes)
+                return reduce(lambda left, right: self.apply(row.name, left, right), nodes)
         raise TypeError(f"not a node of an equation: {tree!r}")
-
-    def _fold(self, operation, nodes):
-        return reduce(lambda left, right: self.apply(operation, left, right), nodes)
 
     def _chain(self, parts, plus, minus, known):
         node = self.build(parts[0][1], known)
@@ -336,7 +312,7 @@ class Compiled:
         cells = self._jacobian_cells
         return Program(self._graph, self._means + [node for _, _, node in cells], self.parameters)
 
-    def at(self, columns, n=None) -> "Evaluator":
+    def at(self, columns, n=None, places=None, k=0) -> "Evaluator":
         """Hold the data of one call or of a whole fit; see :class:`Evaluator`.
 
         Parameters
@@ -345,11 +321,13 @@ class Compiled:
             At least ``self.columns``, as floats.
         n : int, optional
             Number of rows, where the responses depend on no column.
+        places, k
+            Where parameters vary by group, see :class:`Evaluator`.
         """
         held = {name: np.asarray(columns[name], dtype=float) for name in self.columns}
         if n is None:
             n = len(next(iter(held.values()))) if held else 1
-        return Evaluator(self, held, n)
+        return Evaluator(self, held, n, places, k)
 
     def mean_matrix(self, theta, columns, n=None) -> np.ndarray:
         """Means, shape (n, m), or (n_draw, n, m) for ``theta`` of shape (n_draw, k)."""
@@ -372,10 +350,6 @@ class Compiled:
         """
         return self._mean_program.run(self._mean_program.start(columns), list(theta))
 
-    def jacobian_tensor(self, theta, columns, n=None) -> np.ndarray:
-        """Return the derivatives of the means, shape (n, m, k), at ``theta`` of shape (k,)."""
-        return self.at(columns, n).mean_and_jacobian(theta)[1]
-
 
 def _needed(equation, known, lefts):
     return dict.fromkeys(
@@ -385,11 +359,17 @@ def _needed(equation, known, lefts):
 
 @dataclass
 class Evaluator:
-    """A :class:`Compiled` bound to data; what depends on the data alone is computed once."""
+    """A :class:`Compiled` bound to data; what depends on the data alone is computed once.
+
+    Where parameters vary by group, ``theta`` is a long vector of ``k`` values, and ``places`` says where in it
+    each parameter stands: a number, or one for each row.
+    """
 
     compiled: Compiled
     columns: dict
     n: int
+    places: list | None = None
+    k: int = 0
 
     @cached_property
     def _mean_start(self):
@@ -399,10 +379,13 @@ class Evaluator:
     def _full_start(self):
         return self.compiled._full_program.start(self.columns)
 
+    def _by_row(self, theta):
+        return theta if self.places is None else [np.asarray(theta)[place] for place in self.places]
+
     def mean(self, theta) -> np.ndarray:
         """Means, shape (n, m), or (n_draw, n, m) for ``theta`` of shape (n_draw, k)."""
         theta = np.asarray(theta, dtype=float)
-        values = self.compiled._mean_program.run(self._mean_start, theta)
+        values = self.compiled._mean_program.run(self._mean_start, self._by_row(theta))
         return self._matrix(values, theta.shape[:-1])
 
     def _matrix(self, values, draws=()):
@@ -419,11 +402,13 @@ class Evaluator:
         theta : array, shape (k,), or sequence of k floats and arrays, shape (n,)
             A parameter that differs by row, such as that of a tree's group, is an array.
         """
-        m, k = len(self.compiled.responses), len(self.compiled.parameters)
-        values = self.compiled._full_program.run(self._full_start, theta)
-        slopes = np.zeros((self.n, m, k))
-        for (i, j, _), value in zip(self.compiled._jacobian_cells, values[m:], strict=True):
-            slopes[:, i, j] = value
+        m, cells = len(self.compiled.responses), self.compiled._jacobian_cells
+        values = self.compiled._full_program.run(self._full_start, self._by_row(theta))
+        places = range(len(self.compiled.parameters)) if self.places is None else self.places
+        slopes = np.zeros((self.n, m, self.k or len(places)))
+        everyone = slice(None) if self.places is None else np.arange(self.n)
+        for (i, j, _), value in zip(cells, values[m:], strict=True):
+            slopes[everyone, i, places[j]] = value
         return self._matrix(values), slopes
 
     def jacobian(self, theta) -> np.ndarray:
@@ -479,7 +464,7 @@ class Layout:
             places.setdefault(name, {})[group] = index
         return places
 
-    def rows(self, frame, n) -> list[np.ndarray | int]:
+    def rows(self, frame) -> list[np.ndarray | int]:
         """Position of each parameter in the long vector: one number, or one for each row.
 
         Raises
@@ -508,20 +493,10 @@ class Layout:
             raise DataError("\n".join(_unknown(column, *levels) for column, levels in unknown.items()))
         return found
 
-    def at(self, frame, responses, n) -> "GroupedEvaluator":
-        """Bind to data; see :class:`GroupedEvaluator`.
-
-        Parameters
-        ----------
-        frame : mapping of str to array, shape (n,)
-            Predictors as floats, and the group columns.
-        responses : tuple of str
-        n : int
-        """
-        evaluator = self.system.compiled(responses, by_row=True).at(frame, n)
-        return (
-            GroupedEvaluator(evaluator, self.rows(frame, n), len(self.names)) if self.grouped else evaluator
-        )
+    def at(self, frame, responses, n) -> Evaluator:
+        """Bind some responses to data of ``n`` rows: predictors as floats, and the group columns."""
+        places = self.rows(frame) if self.grouped else None
+        return self.system.compiled(responses, by_row=True).at(frame, n, places, len(self.names))
 
 
 def _unknown(column, missing, known) -> str:
@@ -529,29 +504,3 @@ def _unknown(column, missing, known) -> str:
         f"{column}: levels that were not fitted: {', '.join(missing)}; fitted: {', '.join(known)}",
         f"{column}：未参与拟合的水平：{'、'.join(missing)}；已拟合：{'、'.join(known)}",
     )
-
-
-@dataclass
-class GroupedEvaluator:
-    """Means and derivatives when parameters vary by group; called like an ordinary evaluator."""
-
-    evaluator: object
-    places: list
-    k: int
-
-    def mean_and_jacobian(self, theta) -> tuple[np.ndarray, np.ndarray]:
-        """Means (n, m) and their derivatives (n, m, k) by every value of the long vector."""
-        theta = np.asarray(theta, dtype=float)
-        mean, by_row = self.evaluator.mean_and_jacobian([theta[place] for place in self.places])
-        slopes, everyone = np.zeros((*mean.shape, self.k)), np.arange(len(mean))
-        for j, place in enumerate(self.places):
-            slopes[everyone, :, place] = by_row[:, :, j]
-        return mean, slopes
-
-    def mean(self, theta) -> np.ndarray:
-        """Means (n, m)."""
-        return self.mean_and_jacobian(theta)[0]
-
-    def jacobian(self, theta) -> np.ndarray:
-        """Derivatives (n, m, k)."""
-        return self.mean_and_jacobian(theta)[1]

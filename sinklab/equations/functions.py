@@ -74,8 +74,8 @@ class Operation:
 
     @property
     def many(self) -> bool:
-        """Whether a function takes any number of arguments, two by two."""
-        return "…" in self.written
+        """Whether it takes any number of arguments, two by two."""
+        return "…" in self.written or self.word in ("and", "or")
 
     def takes(self, count: int) -> bool:
         """Whether a function can have so many arguments."""

@@ -11,20 +11,7 @@ import re
 from sinklab.data import vocabulary
 from sinklab.equations import functions
 from sinklab.equations.functions import ATOM, NEGATIVE, POWER, PRODUCT, SUM
-from sinklab.equations.parse import (
-    Call,
-    Comparison,
-    Equation,
-    Logic,
-    Name,
-    Negative,
-    Number,
-    Power,
-    Product,
-    Sum,
-    Where,
-    level,
-)
+from sinklab.equations.parse import Call, Equation, Name, Negative, Number, Power, Product, Sum, is_condition
 from sinklab.language import reader_language
 
 _GREEK = frozenset(
@@ -104,12 +91,10 @@ class _Writer:
                 return (text[1:], PRODUCT) if text.startswith("-") else (f"-{text}", NEGATIVE)
             case Power():
                 return f"{self.inside(node.base, ATOM)}^{{{self.write(node.exponent)[0]}}}", POWER
-            case Call():
-                return self.call(node)
-            case Where():
+            case Call(function="where"):
                 return self.cases(node), PRODUCT
-            case Comparison() | Logic():
-                return self.condition(node), level(node)
+            case Call():
+                return (self.condition(node), ATOM) if is_condition(node) else self.call(node)
         raise TypeError(f"not a node of an equation: {node!r}")
 
     def constant(self, value):
@@ -162,27 +147,27 @@ class _Writer:
     def cases(self, node):
         """Write ``where``, a chain of them as one list; the last row of a simple one says its own condition."""
         rows, rest = [], node
-        while isinstance(rest, Where):
-            rows.append((self.write(rest.yes)[0], self.condition(rest.condition)))
-            last, rest = rest.condition, rest.no
-        simple = len(rows) == 1 and isinstance(last, Comparison)
+        while isinstance(rest, Call) and rest.function == "where":
+            last, yes, rest = rest.arguments
+            rows.append((self.write(yes)[0], self.condition(last)))
+        simple = len(rows) == 1 and last.function in _COMPARE
         otherwise = self.comparison(last, _NEGATED) if simple else rf"\text{{{self.words['else']}}}"
         rows.append((self.write(rest)[0], otherwise))
         body = r" \\ ".join(f"{value}, & {condition}" for value, condition in rows)
         return rf"\begin{{cases}} {body} \end{{cases}}"
 
     def comparison(self, node, signs):
-        return f"{self.write(node.left)[0]} {signs[node.operator]} {self.write(node.right)[0]}"
+        return f" {signs[node.function]} ".join(self.write(side)[0] for side in node.arguments)
 
     def condition(self, node):
-        if isinstance(node, Comparison):
+        if node.function in _COMPARE:
             return self.comparison(node, _COMPARE)
-        parts = [
-            rf"\left({self.condition(p)}\right)" if isinstance(p, Logic) else self.condition(p)
-            for p in node.operands
+        # Within "not" every condition stands in parentheses, within "and" and "or" those that are joined.
+        bare = () if node.function == "not" else _COMPARE
+        parts = (self.condition(p) for p in node.arguments)
+        shown = [
+            t if p.function in bare else rf"\left({t}\right)"
+            for p, t in zip(node.arguments, parts, strict=True)
         ]
-        word = rf"\text{{{self.words[node.operator]}}}"
-        if node.operator != "not":
-            return word.join(parts)
-        bracketed = isinstance(node.operands[0], Logic)
-        return word + (parts[0] if bracketed else rf"\left({parts[0]}\right)")
+        word = rf"\text{{{self.words[node.function]}}}"
+        return word + shown[0] if node.function == "not" else word.join(shown)

@@ -19,6 +19,7 @@ import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 
@@ -79,36 +80,13 @@ class Power(Node):
 
 @dataclass(frozen=True, slots=True)
 class Call(Node):
-    """A function of the language with its arguments; see :mod:`.functions`."""
+    """A function of the language, a comparison or a condition by its word or sign; see :mod:`.functions`.
+
+    ``where`` has the condition, the value where it holds, and the value elsewhere.
+    """
 
     function: str
     arguments: tuple
-
-
-@dataclass(frozen=True, slots=True)
-class Where(Node):
-    """``yes`` where the condition holds, else ``no``."""
-
-    condition: Node
-    yes: Node
-    no: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison(Node):
-    """``left < right`` and its kin."""
-
-    operator: str
-    left: Node
-    right: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Logic(Node):
-    """``and``, ``or`` of two or more conditions, ``not`` of one."""
-
-    operator: str
-    operands: tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +104,16 @@ class Equation:
 
 def children(node) -> tuple:
     """Nodes directly below ``node``, in the order of writing."""
-    match node:
-        case Sum():
-            return tuple(term for _, term in node.terms)
-        case Product():
-            return tuple(factor for _, factor in node.factors)
-        case Negative():
-            return (node.operand,)
-        case Power():
-            return (node.base, node.exponent)
-        case Call():
-            return node.arguments
-        case Where():
-            return (node.condition, node.yes, node.no)
-        case Comparison():
-            return (node.left, node.right)
-        case Logic():
-            return node.operands
-    return ()
+    held = (getattr(node, name) for name in node.__match_args__)
+    parts = (part for value in held for part in (value if isinstance(value, tuple) else (value,)))
+    # The parts of a sum or product come with their signs.
+    nodes = (part[1] if isinstance(part, tuple) else part for part in parts)
+    return tuple(part for part in nodes if isinstance(part, Node))
+
+
+def is_condition(node) -> bool:
+    """Whether ``node`` holds or does not, and is no number."""
+    return isinstance(node, Call) and not by_word(node.function).folded
 
 
 def walk(node):
@@ -193,19 +163,17 @@ def _plain(node):
             return f"-{plain(node.operand, POWER)}"
         case Power():
             return f"{plain(node.base, ATOM)}**{plain(node.exponent, ATOM)}"
+        case Call(function="not"):
+            return f"not ({plain(node.arguments[0])})"
+        case Call() if is_condition(node):
+            inner = (isinstance(part, Call) and part.function in WORDS for part in node.arguments)
+            parts = (
+                f"({plain(p)})" if joined else plain(p)
+                for p, joined in zip(node.arguments, inner, strict=True)
+            )
+            return f" {node.function} ".join(parts)
         case Call():
             return f"{node.function}({', '.join(plain(a) for a in node.arguments)})"
-        case Where():
-            return f"where({plain(node.condition)}, {plain(node.yes)}, {plain(node.no)})"
-        case Comparison():
-            return f"{plain(node.left)} {node.operator} {plain(node.right)}"
-        case Logic():
-            parts = [f"({plain(part)})" if isinstance(part, Logic) else plain(part) for part in node.operands]
-            return (
-                f"not ({plain(node.operands[0])})"
-                if node.operator == "not"
-                else f" {node.operator} ".join(parts)
-            )
     raise TypeError(f"not a node of an equation: {node!r}")
 
 
@@ -250,10 +218,8 @@ class Source:
         if len(text) > limit:
             raise source.error(
                 (len(source.lines), len(source.lines[-1]) + 1),
-                tr(
-                    f"the text has {len(text)} characters; at most {limit} are read.",
-                    f"文本有 {len(text)} 个字符；最多读取 {limit} 个。",
-                ),
+                f"the text has {len(text)} characters; at most {limit} are read.",
+                f"文本有 {len(text)} 个字符；最多读取 {limit} 个。",
             )
         return source
 
@@ -268,9 +234,9 @@ class Source:
         where = tr(f"line {line}, column {column}: ", f"第 {line} 行第 {column} 列：")
         return f"{where}{message}\n    {left}{before}{after}{right}\n    {' ' * width(left + before)}^"
 
-    def error(self, position, message: str) -> EquationError:
-        """Make an error that points at one place."""
-        return EquationError(self.pointed(position, message))
+    def error(self, position, en: str, zh: str | None = None) -> EquationError:
+        """Make an error that points at one place, from both wordings or one text that is both."""
+        return EquationError(self.pointed(position, en if zh is None else tr(en, zh)))
 
     def errors(self, problems) -> EquationError:
         """Make one error for several (position, message)."""
@@ -365,10 +331,8 @@ def logical_lines(source):
             if len(tokens) > MAX_TOKENS:
                 raise source.error(
                     token.position,
-                    tr(
-                        f"more than {MAX_TOKENS} names, numbers and signs in one equation; split it.",
-                        f"一个方程中的名称、数字和符号超过 {MAX_TOKENS} 个，请拆分。",
-                    ),
+                    f"more than {MAX_TOKENS} names, numbers and signs in one equation; split it.",
+                    f"一个方程中的名称、数字和符号超过 {MAX_TOKENS} 个，请拆分。",
                 )
         if tokens and not brackets:
             yield tokens
@@ -379,7 +343,7 @@ def logical_lines(source):
 
 def _unclosed(token, source):
     return source.error(
-        token.position, tr(f"`{token.text}` is never closed.", f"`{token.text}` 没有配对的右括号。")
+        token.position, f"`{token.text}` is never closed.", f"`{token.text}` 没有配对的右括号。"
     )
 
 
@@ -393,15 +357,14 @@ def _follow_brackets(token, brackets, source):
     elif token.text in ")]":
         if not brackets or brackets[-1].text + token.text not in ("()", "[]"):
             raise source.error(
-                token.position, tr(f"`{token.text}` closes nothing.", f"`{token.text}` 没有配对的左括号。")
+                token.position, f"`{token.text}` closes nothing.", f"`{token.text}` 没有配对的左括号。"
             )
         brackets.pop()
     elif token.text == "=" and brackets:
         if brackets[-1].position[0] != token.position[0]:
             raise _unclosed(brackets[-1], source)
         raise source.error(
-            token.position,
-            tr("`=` inside brackets; write `==` to compare.", "括号内出现 `=`；比较请写 `==`。"),
+            token.position, "`=` inside brackets; write `==` to compare.", "括号内出现 `=`；比较请写 `==`。"
         )
 
 
@@ -426,27 +389,24 @@ def _check_token(token, following, source):
         if following.isascii() and (following.isalpha() or following == "_"):
             raise source.error(
                 token.position,
-                tr(
-                    f"`{token.text[:20]}{following}…`: a name cannot start with a digit; for a product write `*`.",
-                    f"`{token.text[:20]}{following}…`：名称不能以数字开头；乘积请写 `*`。",
-                ),
+                f"`{token.text[:20]}{following}…`: a name cannot start with a digit; for a product write `*`.",
+                f"`{token.text[:20]}{following}…`：名称不能以数字开头；乘积请写 `*`。",
             )
         if not math.isfinite(float(token.text)):
             raise source.error(token.position, not_finite())
     elif len(token.text) > MAX_NAME:
         raise source.error(
             token.position,
-            tr(
-                f"a name of more than {MAX_NAME} characters; shorten it.",
-                f"名称超过 {MAX_NAME} 个字符，请缩短。",
-            ),
+            f"a name of more than {MAX_NAME} characters; shorten it.",
+            f"名称超过 {MAX_NAME} 个字符，请缩短。",
         )
     elif token.kind == "name" and token.text not in WORDS:
         if keyword.iskeyword(token.text) or token.text == "pi":
             hint = advice(token.text, tr("choose another name", "请换一个名称"))
             raise source.error(
                 token.position,
-                tr(f"`{token.text}` is a reserved word: {hint}.", f"`{token.text}` 是保留字：{hint}。"),
+                f"`{token.text}` is a reserved word: {hint}.",
+                f"`{token.text}` 是保留字：{hint}。",
             )
 
 
@@ -461,30 +421,25 @@ def check_order(sign, tokens, source):
         if complete and starts and not call:
             raise source.error(
                 token.position,
-                tr(
-                    f"an operator is missing before `{token.text[:40]}`; for a product write `*`.",
-                    f"`{token.text[:40]}` 之前缺少运算符；乘积请写 `*`。",
-                ),
+                f"an operator is missing before `{token.text[:40]}`; for a product write `*`.",
+                f"`{token.text[:40]}` 之前缺少运算符；乘积请写 `*`。",
             )
         if not complete and not starts and not unary:
             raise source.error(
                 token.position,
-                tr(
-                    f"a name or number is missing before `{token.text}`.",
-                    f"`{token.text}` 之前缺少名称或数字。",
-                ),
+                f"a name or number is missing before `{token.text}`.",
+                f"`{token.text}` 之前缺少名称或数字。",
             )
         if token.text == "not" and before.text not in ("=", "(", ",", "and", "or", "not"):
             raise source.error(
-                token.position, tr("put `not …` in parentheses here.", "此处的 `not …` 须加括号。")
+                token.position, "put `not …` in parentheses here.", "此处的 `not …` 须加括号。"
             )
         before = token
     if not before.ends_operand:
         raise source.error(
             before.position,
-            tr(
-                f"a name or number is missing after `{before.text}`.", f"`{before.text}` 之后缺少名称或数字。"
-            ),
+            f"a name or number is missing after `{before.text}`.",
+            f"`{before.text}` 之后缺少名称或数字。",
         )
 
 
@@ -517,7 +472,9 @@ def advice(name: str, otherwise: str) -> str:
 MAX_CHARACTERS = 100_000
 MAX_EQUATIONS = 200
 
-_COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+#: Signs and words of conditions as Python's parser knows them.
+_SIGNS_OF = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+_SIGNS_OF |= {ast.And: "and", ast.BitAnd: "and", ast.Or: "or", ast.BitOr: "or"}
 
 
 def read(text: str) -> tuple[tuple[Equation, ...], Source]:
@@ -547,17 +504,15 @@ def read(text: str) -> tuple[tuple[Equation, ...], Source]:
             if len(equations) == MAX_EQUATIONS:
                 raise source.error(
                     tokens[0].position,
-                    tr(
-                        f"more than {MAX_EQUATIONS} equations; split the system.",
-                        f"方程超过 {MAX_EQUATIONS} 个，请拆分方程组。",
-                    ),
+                    f"more than {MAX_EQUATIONS} equations; split the system.",
+                    f"方程超过 {MAX_EQUATIONS} 个，请拆分方程组。",
                 )
             equations.append(_equation(tokens, source))
     except (RecursionError, MemoryError):
         raise source.error((1, 1), too_deep()) from None
     if not equations:
         raise source.error(
-            (1, 1), tr("no equation found; expected `left = right`.", "没有方程；应写成 `左边 = 右边`。")
+            (1, 1), "no equation found; expected `left = right`.", "没有方程；应写成 `左边 = 右边`。"
         )
     return tuple(equations), source
 
@@ -568,24 +523,21 @@ def _equation(tokens, source):
     if not signs:
         raise source.error(
             tokens[0].position,
-            tr("no `=` in this equation; expected `left = right`.", "缺少 `=`；应写成 `左边 = 右边`。"),
+            "no `=` in this equation; expected `left = right`.",
+            "缺少 `=`；应写成 `左边 = 右边`。",
         )
     if len(signs) > 1:
         raise source.error(
             tokens[signs[1]].position,
-            tr(
-                "a second `=`; one equation per line, `==` compares.",
-                "出现第二个 `=`；每行一个方程，比较请写 `==`。",
-            ),
+            "a second `=`; one equation per line, `==` compares.",
+            "出现第二个 `=`；每行一个方程，比较请写 `==`。",
         )
     left, right = tokens[: signs[0]], tokens[signs[0] + 1 :]
     if len(left) != 1 or left[0].kind != "name" or left[0].text in WORDS:
         raise source.error(
             tokens[0].position,
-            tr(
-                "the left side must be one name, the measured quantity itself (a method may work on its logarithm).",
-                "左边必须是一个名称，即测定量本身（取对数由拟合方法完成）。",
-            ),
+            "the left side must be one name, the measured quantity itself (a method may work on its logarithm).",
+            "左边必须是一个名称，即测定量本身（取对数由拟合方法完成）。",
         )
     if left[0].text in named_operations():
         raise source.error(left[0].position, _function_as_name(left[0].text))
@@ -620,8 +572,8 @@ class _Reader:
     def token(self, column):
         return self.tokens[max(0, bisect_right(self.starts, column) - 1)]
 
-    def error(self, node, message):
-        return self.source.error(self.token(node.col_offset).position, message)
+    def error(self, node, *wordings):
+        return self.source.error(self.token(node.col_offset).position, *wordings)
 
     def syntax(self):
         try:
@@ -629,7 +581,7 @@ class _Reader:
         except SyntaxError as problem:
             position = self.token((problem.offset or 1) - 1).position
             raise self.source.error(
-                position, tr("the right side cannot be read here.", "右边从此处起无法解读。")
+                position, "the right side cannot be read here.", "右边从此处起无法解读。"
             ) from None
 
     def number(self, node, depth) -> Node:
@@ -648,10 +600,8 @@ class _Reader:
             case ast.Subscript():
                 raise self.error(
                     node,
-                    tr(
-                        "expected `parameter[group]` with the name of one column in the brackets.",
-                        "应写成 `参数[分组列]`，方括号中为一个列名。",
-                    ),
+                    "expected `parameter[group]` with the name of one column in the brackets.",
+                    "应写成 `参数[分组列]`，方括号中为一个列名。",
                 )
             case ast.UnaryOp(op=ast.UAdd()):
                 return self.number(node.operand, depth + 1)
@@ -670,22 +620,16 @@ class _Reader:
             case ast.BinOp(op=ast.BitAnd() | ast.BitOr()):
                 raise self.error(
                     node,
-                    tr(
-                        "`&` and `|` join conditions: put each comparison in parentheses, or write `and`, `or`.",
-                        "`&` 和 `|` 只连接条件：每个比较式须加括号，或写 `and`、`or`。",
-                    ),
+                    "`&` and `|` join conditions: put each comparison in parentheses, or write `and`, `or`.",
+                    "`&` 和 `|` 只连接条件：每个比较式须加括号，或写 `and`、`or`。",
                 )
             case ast.Compare() | ast.BoolOp() | ast.UnaryOp():
                 raise self.error(
                     node,
-                    tr(
-                        "a condition has no value; use it as the first argument of where(condition, a, b).",
-                        "条件没有数值；只能作为 where(条件, a, b) 的第一个参数。",
-                    ),
+                    "a condition has no value; use it as the first argument of where(condition, a, b).",
+                    "条件没有数值；只能作为 where(条件, a, b) 的第一个参数。",
                 )
-        raise self.error(
-            node, tr("this is not part of the language of equations.", "方程语言中没有这种写法。")
-        )
+        raise self.error(node, "this is not part of the language of equations.", "方程语言中没有这种写法。")
 
     def chain(self, node, plus, minus, depth):
         """Flatten a sum or product along its left side, without recursion."""
@@ -703,30 +647,28 @@ class _Reader:
 
     def call(self, node, depth):
         if not isinstance(node.func, ast.Name):
-            raise self.error(node, tr("only a function can be called.", "只有函数可以带括号调用。"))
+            raise self.error(node, "only a function can be called.", "只有函数可以带括号调用。")
         function, known = node.func.id, named_operations()
         if function not in known:
             hint = advice(function, tr("for a product write `*`", "乘积请写 `*`"))
             raise self.error(
                 node,
-                tr(
-                    f"`{function[:40]}` is not a function here: {hint} (functions: {', '.join(known)}).",
-                    f"没有函数 `{function[:40]}`：{hint}（可用函数：{', '.join(known)}）。",
-                ),
+                f"`{function[:40]}` is not a function here: {hint} (functions: {', '.join(known)}).",
+                f"没有函数 `{function[:40]}`：{hint}（可用函数：{', '.join(known)}）。",
             )
         at, count, row = self.token(node.col_offset).position, len(node.args), known[function]
         if not row.takes(count):
             raise self.error(
                 node,
-                tr(
-                    f"{count} argument(s); expected {row.written}.",
-                    f"有 {count} 个参数；应为 {row.written}。",
-                ),
+                f"{count} argument(s); expected {row.written}.",
+                f"有 {count} 个参数；应为 {row.written}。",
             )
         if function == "where":
-            values = [self.number(a, depth + 1) for a in node.args[1:]]
-            return Where(self.condition(node.args[0], depth + 1), *values, position=at)
-        return Call(function, tuple(self.number(a, depth + 1) for a in node.args), position=at)
+            parts = [self.condition(node.args[0], depth + 1)]
+            parts += [self.number(a, depth + 1) for a in node.args[1:]]
+        else:
+            parts = [self.number(a, depth + 1) for a in node.args]
+        return Call(function, tuple(parts), position=at)
 
     def condition(self, node, depth) -> Node:
         """Translate an expression that holds or does not."""
@@ -737,41 +679,31 @@ class _Reader:
             case ast.Compare():
                 values = [self.number(part, depth + 1) for part in (node.left, *node.comparators)]
                 parts = tuple(
-                    Comparison(_COMPARISONS[type(op)], a, b, position=at)
-                    for op, a, b in zip(node.ops, values, values[1:], strict=False)
+                    Call(_SIGNS_OF[type(op)], pair, position=at)
+                    for op, pair in zip(node.ops, pairwise(values), strict=True)
                 )
-                return parts[0] if len(parts) == 1 else Logic("and", parts, position=at)
+                return parts[0] if len(parts) == 1 else Call("and", parts, position=at)
             case ast.BoolOp():
-                word = "and" if isinstance(node.op, ast.And) else "or"
-                return Logic(word, tuple(self.condition(v, depth + 1) for v in node.values), position=at)
+                word, parts = _SIGNS_OF[type(node.op)], node.values
             case ast.BinOp(op=ast.BitAnd() | ast.BitOr()):
-                word = "and" if isinstance(node.op, ast.BitAnd) else "or"
-                sides = (self.condition(node.left, depth + 1), self.condition(node.right, depth + 1))
-                return Logic(word, sides, position=at)
+                word, parts = _SIGNS_OF[type(node.op)], (node.left, node.right)
             case ast.UnaryOp(op=ast.Not()):
-                return Logic("not", (self.condition(node.operand, depth + 1),), position=at)
-        raise self.error(
-            node,
-            tr(
-                "expected a condition such as dbh < 5; join several with `and`, or with `&` between parentheses.",
-                "此处应为条件，如 dbh < 5；多个条件用 `and` 连接，或加括号后用 `&` 连接。",
-            ),
-        )
+                word, parts = "not", (node.operand,)
+            case _:
+                raise self.error(
+                    node,
+                    "expected a condition such as dbh < 5; join several with `and`, or with `&` between parentheses.",
+                    "此处应为条件，如 dbh < 5；多个条件用 `and` 连接，或加括号后用 `&` 连接。",
+                )
+        return Call(word, tuple(self.condition(part, depth + 1) for part in parts), position=at)
 
 
 def _constant(node, source):
-    """Value of a subtree without names, in floating point; None if it names something."""
-    match node:
-        case Number():
-            return node.value
-        case Name():
-            return None
-        case Where() | Comparison() | Logic():
-            for part in children(node):
-                _constant(part, source)
-            return None
+    """Value of a subtree without names, in floating point; None if it names something or is a condition."""
+    if isinstance(node, Number):
+        return node.value
     values = [_constant(part, source) for part in children(node)]
-    if None in values:
+    if not values or None in values or is_condition(node):
         return None
     numbers, row = np.array(values), None
     with np.errstate(all="ignore"):

@@ -261,7 +261,7 @@ class Model:
         """Position of every parameter in the long vector, by row where it varies by group."""
         if self.layout is None or not self.layout.grouped:
             return list(range(len(self.system.parameters)))
-        return self.layout.rows(data, n)
+        return self.layout.rows(data)
 
     def mass(self, theta: np.ndarray, columns: Mapping[str, Any], places: Any) -> np.ndarray:
         """Sum of the responses.

@@ -212,7 +212,7 @@ def test_compiled_functions_for_chosen_responses():
     assert compiled is system.compiled(("root", "stem"))
     assert compiled.responses == ("root", "stem") and compiled.columns == ("dbh", "height")
     matrix = compiled.mean_matrix(THETA, data)
-    tensor = compiled.jacobian_tensor(THETA, data)
+    tensor = compiled.at(data).jacobian(THETA)
     assert matrix.shape == (20, 2) and tensor.shape == (20, 2, 11)
     means, slopes = system.mean(THETA, data), system.jacobian(THETA, data)
     for i, response in enumerate(("root", "stem")):

@@ -147,7 +147,7 @@ def test_an_operation_without_a_row_raises_everywhere(tanh):
         lambda: graph.build(call, {"dbh": column}),
         lambda: graph.apply("tanh", column),
         lambda: compiled.mean_matrix([1.0, 1.0, 1.0], {"dbh": [1.0], "height": [1.0]}),
-        lambda: compiled.jacobian_tensor([1.0, 1.0, 1.0], {"dbh": [1.0], "height": [1.0]}),
+        lambda: compiled.at({"dbh": [1.0], "height": [1.0]}).jacobian([1.0, 1.0, 1.0]),
         lambda: compiled._graph.derivatives(compiled._means),
         lambda: to_latex(Equation("stem", call), system),
         writer.means,

@@ -15,7 +15,7 @@ import pandas as pd
 from sinklab import paths
 from sinklab.equations.compile import Compiled, Layout
 from sinklab.equations.forms import additive_terms, power_product
-from sinklab.equations.parse import Where
+from sinklab.equations.parse import Call
 from sinklab.fitting import data
 from sinklab.fitting.bayes import model, priors
 from sinklab.fitting.bayes import result as bayes_result
@@ -206,8 +206,8 @@ def branches(system) -> list:
     waiting, found = [e.right for e in system.equations], []
     while waiting:
         tree = waiting.pop()
-        if isinstance(tree, Where):
-            waiting += [tree.yes, tree.no]
+        if isinstance(tree, Call) and tree.function == "where":
+            waiting += tree.arguments[1:]
         else:
             found.append(tree)
     return found

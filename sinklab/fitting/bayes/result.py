@@ -200,7 +200,7 @@ def means(system, layout, responses, values, frame) -> list[np.ndarray]:
     compiled = Compiled(system.equations, tuple(responses), system.parameters)
     n = len(frame)
     columns = {c: np.asarray(frame[c], float) for c in compiled.columns}
-    theta = [values[:, place].reshape(len(values), -1) for place in layout.rows(frame, n)]
+    theta = [values[:, place].reshape(len(values), -1) for place in layout.rows(frame)]
     return [np.broadcast_to(mean, (len(values), n)) for mean in compiled.broadcast(theta, columns)]
 
 
