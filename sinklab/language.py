@@ -89,6 +89,41 @@ class DraftError(SinklabError):
     """A draft cannot be rendered, or cites a number that may not be cited."""
 
 
+def require_known(wanted, known, en: str = "column", zh: str = "列", place: str = "") -> None:
+    """Refuse names that are not among those known, all at once, and say which there are.
+
+    Parameters
+    ----------
+    wanted, known : iterable of str
+        A DataFrame stands for its columns.
+    en, zh : str
+        What is named, in both languages.
+    place : str
+        Where: a file, an option.
+
+    Raises
+    ------
+    DataError
+    """
+    there = list(map(str, known))
+    unknown = [name for name in dict.fromkeys(map(str, wanted)) if name not in there]
+    if unknown:
+        head = f"{place}: " if place else ""
+        raise DataError(
+            f"{head}no {en} {', '.join(unknown)}; there are: {', '.join(there) or '–'}",
+            f"{head}没有{zh} {'、'.join(unknown)}；现有：{'、'.join(there) or '–'}",
+        )
+
+
+def require_choice(name: str, value, choices) -> None:
+    """Refuse the value of an option that is none of its choices."""
+    if value not in choices:
+        raise DataError(
+            f"{name} must be one of {choices}, found {value!r}",
+            f"{name} 应为 {choices} 之一，而不是 {value!r}",
+        )
+
+
 class Notes(list):
     """Lines that a person will read."""
 

@@ -39,7 +39,7 @@ from scipy import stats
 from sinklab.data import files
 from sinklab.fitting.likelihood import mean_information
 from sinklab.fitting.system import SystemFit
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, listing, require_known, tr
 from sinklab.results import indices
 from sinklab.results.fit_result import FitResult
 from sinklab.results.variance import parse_variance
@@ -337,11 +337,7 @@ def tree_plan(
 
 
 def _check(fit, response, target, assurance, root_share) -> None:
-    if response not in fit.system.responses:
-        known = ", ".join(fit.system.responses)
-        raise DataError(
-            f"no response {response!r}; there are: {known}", f"没有因变量 {response!r}；现有：{known}"
-        )
+    require_known([response], fit.system.responses, "response", "因变量")
     if not (target > 0 and 0 < assurance < 1 and 0 < root_share <= 1):
         raise DataError(
             f"target {target:g} %, assurance {assurance:g}, share of roots {root_share:g}; expected a target above 0 "
@@ -603,13 +599,7 @@ def _numbers(share, weight, sd, room, allowed, level) -> np.ndarray:
 
 def _checked(strata, error, level, plot_area) -> pd.DataFrame:
     frame = pd.DataFrame(strata).reset_index(drop=True)
-    missing = [c for c in NEEDED if c not in frame]
-    if missing:
-        found = ", ".join(map(str, frame.columns))
-        raise DataError(
-            f"strata: no column {', '.join(missing)}; found {found}",
-            f"分层：缺少列 {'、'.join(missing)}；现有 {found}",
-        )
+    require_known(NEEDED, frame, place=tr("strata", "分层"))
     problems = []
     for column in [c for c in ("area", "mean", "sd", "cost") if c in frame]:
         values = pd.to_numeric(frame[column], errors="coerce")

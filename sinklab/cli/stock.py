@@ -7,7 +7,7 @@ What ``sinklab stock`` prints and writes.
 
 import sys
 
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, listing, require_known, tr
 
 # --- ``sinklab stock``: carbon of stands and of their counties, cities, provinces and zones, with uncertain
 
@@ -87,13 +87,7 @@ def _pairs(texts, option) -> dict[str, str]:
 def _renamed(frame, arguments):
     """Columns of the file under the names of the models."""
     wanted = _pairs(arguments.column, "--column")
-    absent = [c for c in wanted.values() if c not in frame]
-    if absent:
-        known = ", ".join(map(str, frame.columns))
-        raise DataError(
-            f"--column: no column {', '.join(absent)}; found {known}",
-            f"--column：没有列 {'、'.join(absent)}；现有 {known}",
-        )
+    require_known(wanted.values(), frame, place="--column")
     taken = [name for name, column in wanted.items() if name in frame and name != column]
     if taken:
         raise DataError(
@@ -109,12 +103,7 @@ def _mapping(arguments) -> dict[str, str]:
     found = {}
     if arguments.mapping:
         frame = read_csv(arguments.mapping)
-        missing = [c for c in ("species", "table") if c not in frame]
-        if missing:
-            raise DataError(
-                f"{arguments.mapping}: no column {', '.join(missing)}",
-                f"{arguments.mapping}：缺少列 {'、'.join(missing)}",
-            )
+        require_known(("species", "table"), frame, place=arguments.mapping)
         found = dict(zip(frame["species"].astype(str), frame["table"].astype(str), strict=True))
     return found | _pairs(arguments.map, "--map")
 

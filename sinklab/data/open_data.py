@@ -17,7 +17,7 @@ import pandas as pd
 
 from sinklab import paths
 from sinklab.data import catalogue, files, literature, studies, vocabulary
-from sinklab.language import DataError, Notes, listing, tr
+from sinklab.language import DataError, Notes, listing, require_known, tr
 
 
 def load(spec: str, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -195,12 +195,7 @@ def read_open(name: str) -> pd.DataFrame:
         raw = _join(raw, _raw(other, notes), item["keys"], other)
     wanted = [item["column"] for item in entry["columns"].values()]
     wanted += [entry["species"]] if "species" in entry else []
-    missing = [column for column in wanted if column not in raw]
-    if missing:
-        raise DataError(
-            f"{path}: no column {', '.join(missing)}; columns: {', '.join(raw.columns)}",
-            f"{path}：没有列 {'、'.join(missing)}；已有列：{', '.join(raw.columns)}",
-        )
+    require_known(wanted, raw, place=str(path))
     columns = _species(raw[entry["species"]], notes) if "species" in entry else {}
     if not IDENTIFIERS & set(entry["columns"]):
         columns["tree_id"] = pd.Series([f"{name}_{i + 1:05d}" for i in range(len(raw))], index=raw.index)

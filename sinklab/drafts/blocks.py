@@ -15,7 +15,7 @@ from sinklab.drafts.numbers import exists, fixed, measured, significant, with_er
 from sinklab.equations.latex import parameter_symbol
 from sinklab.equations.parse import names
 from sinklab.language import DraftError
-from sinklab.results.indices import FORMULAS
+from sinklab.results.indices import formulas
 from sinklab.tables import digits
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|@$^~'\"&])")
@@ -286,7 +286,7 @@ def index_formulas(lang) -> list[tuple[str, str, str, str]]:
     """Name, LaTeX, meaning and symbol of each of the six indices; names of several letters stand upright."""
     found = []
     for name in SIX:
-        formula = FORMULAS[name]
+        formula = formulas()[name]
         latex = re.sub(r"\b(SEE|TRE|ASE|MPE|MPSE)\b", r"\\mathrm{\1}", formula.latex)
         symbol = "R^{2}" if name == "R2" else rf"\mathrm{{{name}}}"
         found.append((name, latex, formula.zh if lang == "zh" else formula.en, symbol))

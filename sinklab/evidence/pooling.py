@@ -48,7 +48,7 @@ from scipy import optimize, special, stats
 from sinklab.data import vocabulary
 from sinklab.data.files import rule_values
 from sinklab.evidence.distributions import Distribution, from_moments
-from sinklab.language import DataError, tr
+from sinklab.language import DataError, require_known, tr
 
 # One group of studies.
 
@@ -159,7 +159,7 @@ def summarise(rows: pd.DataFrame, variable: str, by: Iterable[str], level: float
         A column is missing, or no row has a value.
     """
     by = list(by)
-    _require(rows, (variable, *by, "source_id", "spread_kind"))
+    require_known((variable, *by, "source_id", "spread_kind"), rows)
     rows = rows[rows[variable].notna()]
     if rows.empty:
         raise DataError(f"{variable}: no row has a value", f"{variable}：没有任何取值")
@@ -168,15 +168,6 @@ def summarise(rows: pd.DataFrame, variable: str, by: Iterable[str], level: float
     groups = dict(list(rows.groupby(by, sort=True)))
     tau, freedom = _common(groups.values(), variable)
     return pd.DataFrame([_row(key, part, variable, by, tau, freedom, level) for key, part in groups.items()])
-
-
-def _require(rows, columns) -> None:
-    missing = [c for c in columns if c not in rows]
-    if missing:
-        raise DataError(
-            f"no column {', '.join(missing)}; found {', '.join(map(str, rows.columns))}",
-            f"没有列 {'、'.join(missing)}；现有 {'、'.join(map(str, rows.columns))}",
-        )
 
 
 def _common(groups, variable) -> tuple[float, float]:
@@ -574,7 +565,7 @@ def fit(
     """
     if "species_id" in levels and not {"genus", "family"} <= set(rows.columns):
         rows = with_taxonomy(rows)
-    _require(rows, (variable, by, study, *levels, *crossed))
+    require_known((variable, by, study, *levels, *crossed), rows)
     rows, scale = rows[rows[variable].notna()], Scale.of(variable)
     value = rows[variable].to_numpy(float)
     wrong = int(((value <= 0) | ((value >= 1) & (scale.name == "logit"))).sum())

@@ -21,7 +21,7 @@ from functools import lru_cache
 import numpy as np
 
 from sinklab.data.files import records
-from sinklab.language import DataError, tr
+from sinklab.language import DataError, require_choice, require_known, tr
 
 ROLES = ("project", "baseline")
 
@@ -126,11 +126,7 @@ def rule(name: str) -> Rule:
     DataError
         With the names that exist.
     """
-    if name not in rules():
-        known = ", ".join(rules())
-        raise DataError(
-            f"no deduction rule {name!r}; there are: {known}", f"没有扣减规则 {name!r}；现有：{known}"
-        )
+    require_known([name], rules(), "deduction rule", "扣减规则")
     return rules()[name]
 
 
@@ -212,10 +208,7 @@ def deduct(
 
 
 def _check(estimate, given, role) -> None:
-    if role not in ROLES:
-        raise DataError(
-            f"role must be one of {ROLES}, found {role!r}", f"role 应为 {ROLES} 之一，而不是 {role!r}"
-        )
+    require_choice("role", role, ROLES)
     if not (np.isfinite(estimate) and estimate > 0):
         raise DataError(
             f"a deduction needs a positive estimate, found {estimate}",

@@ -32,7 +32,7 @@ import pandas as pd
 
 from sinklab.data import vocabulary
 from sinklab.data.files import read_csv
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, listing, require_known, tr
 from sinklab.propagate.model import Factor, Model, Noise, Units, arrange, notes_of, shared_normals, stream
 from sinklab.propagate.monte_carlo import draw_totals, variances
 
@@ -175,11 +175,8 @@ def _check(inventory) -> None:
         (plots, "plots", {"plot_id", "plot_area"}),
         (strata, "strata", {"stratum", "area"}),
     ):
-        missing = sorted(wanted - set(frame)) if frame is not None else []
-        if missing:
-            raise DataError(
-                f"{title}: no column {', '.join(missing)}", f"{title}：缺少列 {'、'.join(missing)}"
-            )
+        if frame is not None:
+            require_known(sorted(wanted), frame, place=title)
     problems = []
 
     def report(names, en, zh, advice=("", "")):
@@ -361,12 +358,7 @@ def propagate(
     units = inventory.units()
     known = (*units.sources, SAMPLING, AREA)
     active = set(known) if only is None else set(only)
-    unknown = sorted(active - set(known))
-    if unknown:
-        raise DataError(
-            f"no source {', '.join(unknown)}; there are: {', '.join(known)}",
-            f"没有来源 {'、'.join(unknown)}；现有：{'、'.join(known)}",
-        )
+    require_known(sorted(active), known, "source", "来源")
     trees = draw_totals(units, n_draw, seed, workers, only=active - {SAMPLING, AREA})
     se = inventory.sampling_se * (SAMPLING in active)
     freedom = np.maximum(inventory.n_plot - 1, 1)

@@ -35,9 +35,9 @@ import pandas as pd
 from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
 from sinklab.evidence.distributions import Distribution
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, listing, require_known, tr
 from sinklab.results.fit_result import FitResult, joint_draws
-from sinklab.results.prediction import Means, residual_variance
+from sinklab.results.prediction import Means, free_slopes, means_and_slopes, residual_variance
 
 PARAMETERS, RESIDUAL = "parameters", "residual"
 
@@ -205,13 +205,7 @@ class Model:
             A response that the fit does not have.
         """
         wanted = (responses,) if isinstance(responses, str) else tuple(responses)
-        absent = [r for r in wanted if r not in fit.system.responses]
-        if absent or not wanted:
-            known = ", ".join(fit.system.responses)
-            raise DataError(
-                f"{name or fit.label}: no response {', '.join(absent)}; there are: {known}",
-                f"{name or fit.label}：没有因变量 {'、'.join(absent)}；现有：{known}",
-            )
+        require_known(wanted or ("–",), fit.system.responses, "response", "因变量", name or fit.label)
         sampled = fit.method == "bayes" or fit.certificate.bootstrap
         alone = len(wanted) == 1 and wanted[0] in fit.residual
         model = fit.residual[wanted[0]] if alone else None
@@ -291,40 +285,26 @@ class Model:
         For a single response of a log-linear fit it is exact on the logarithmic scale (:attr:`sigma`)
         and only informs Approach 1; a sum of responses honours their correlation.
         """
-        frame = {c: np.asarray(data[c], float) for c in self.predictors}
-        places = self.places(data, n)
+        frame, places = self._frame(data, n), self.places(data, n)
         if self.fit is None:
             return self.centre(frame, places, n) * np.sqrt(np.expm1(self.sigma**2))
         means = Means(self.system, self.system.free, self.correction)(self.values[None], frame, places)
         free = {r: np.broadcast_to(m[0], (n,)) for r, m in zip(self.system.free, means, strict=True)}
-        outer, rows = self._outer(free, frame, n), pd.DataFrame(frame, index=range(n))
-        variance = residual_variance(self.fit, outer, rows, free)
-        return np.sqrt(np.broadcast_to(variance, (n,)))
-
-    def _outer(self, free, frame, n) -> dict[str, np.ndarray]:
-        """Derivative of the sum of the responses by each free response that it is made of."""
-        inner = self.system.identity_slopes(free, frame)
-        total: dict[str, np.ndarray] = {}
-        for response in self.responses:
-            for part, d in inner.get(response, {response: np.ones(n)}).items():
-                total[part] = total.get(part, 0.0) + d
-        return total
+        slopes = free_slopes(self.system, self.responses, free, frame)
+        return np.sqrt(np.broadcast_to(residual_variance(self.fit, slopes, frame, free), (n,)))
 
     def slopes(self, data: Mapping[str, Any], n: int) -> np.ndarray:
         """Derivatives of the sum by the parameters at the estimates, shape (n, k)."""
         layout = self.layout or Layout(self.system, self.system.parameters, ("",) * len(self.values))
-        frame = {c: np.asarray(data[c], float) for c in self.predictors}
-        frame |= {g: np.asarray(data[g]).astype(str) for g in self.system.groups.values()}
-        if not self.correction:
-            return layout.at(frame, self.responses, n).mean_and_jacobian(self.values)[1].sum(axis=1)
-        free, inner = layout.at(frame, self.system.free, n).mean_and_jacobian(self.values)
-        factor = np.array([self.correction.get(r, 1.0) for r in self.system.free])
-        means = dict(zip(self.system.free, (free * factor).T, strict=True))
-        total = np.zeros((n, len(self.values)))
-        for part, d in self._outer(means, frame, n).items():
-            i = self.system.free.index(part)
-            total += (d * factor[i])[:, None] * inner[:, i]
-        return total
+        found = means_and_slopes(layout, self.values, self.correction, self._frame(data, n), self.responses)[
+            1
+        ]
+        return sum(found[r] for r in self.responses)
+
+    def _frame(self, data, n) -> pd.DataFrame:
+        numbers = {c: np.asarray(data[c], float) for c in self.predictors}
+        groups = {g: np.asarray(data[g]).astype(str) for g in self.system.groups.values()}
+        return pd.DataFrame(numbers | groups, index=range(n))
 
 
 def notes_of(models) -> list[str]:
@@ -482,7 +462,7 @@ def arrange(
     n = len(next(iter(data.values()))) if isinstance(data, dict) else len(data)
     noises, factors = tuple(noises), tuple(factors)
     by_key = models if isinstance(models, dict) else {"": models}
-    _check_columns(data, {c for c in (model, group) if c is not None})
+    require_known([c for c in (model, group) if c is not None], data)
     found, which = levels_of(data, model, n)
     labels, label_of = levels_of(data, group, n)
     _check_models(by_key, found, which, model)
@@ -497,7 +477,7 @@ def arrange(
     needed = {c for m in distinct for c in (*m.predictors, *m.system.groups.values())}
     needed |= {c for x in noises for c in (x.column, x.by, x.sd) if isinstance(c, str) and c}
     needed |= {f.by for f in factors if f.by}
-    _check_columns(data, needed)
+    require_known(sorted(needed), data)
     coded = {c: levels_of(data, c, n) for c in {x.by for x in (*noises, *factors) if x.by}}
     units = Units(
         data={c: np.asarray(data[c])[order] for c in needed},
@@ -570,16 +550,6 @@ def _check_sources(noises, factors) -> None:
         raise DataError(
             f"two sources of error are called {', '.join(twice)}; give each its own name",
             f"误差来源重名：{'、'.join(twice)}；请使用不同的名称",
-        )
-
-
-def _check_columns(data, needed) -> None:
-    known = list(data.keys() if isinstance(data, dict) else data.columns)
-    missing = sorted(c for c in needed if c not in known)
-    if missing:
-        raise DataError(
-            f"columns missing: {', '.join(missing)}; found: {', '.join(map(str, known))}",
-            f"缺少列：{'、'.join(missing)}；现有：{'、'.join(map(str, known))}",
         )
 
 

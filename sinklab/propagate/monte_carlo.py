@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sinklab.language import DataError
+from sinklab.language import DataError, require_known
 from sinklab.propagate.model import PARAMETERS, RESIDUAL, Model, Units, shared_normals, stream
 
 #: Rows and draws that are computed at once; part of the address of an error, so changing them changes digits.
@@ -184,12 +184,7 @@ def draw_totals(units: Units, n_draw: int, seed: int, workers=1, only=None) -> n
     if n_draw < 2:
         raise DataError(f"n_draw must be at least 2, found {n_draw}", f"抽样次数至少为 2，而不是 {n_draw}")
     active = set(units.sources) if only is None else set(only)
-    unknown = sorted(active - set(units.sources))
-    if unknown:
-        raise DataError(
-            f"no source of error {', '.join(unknown)}; there are: {', '.join(units.sources)}",
-            f"没有误差来源 {'、'.join(unknown)}；现有：{'、'.join(units.sources)}",
-        )
+    require_known(sorted(active), units.sources, "source of error", "误差来源")
     # Whole tiles are drawn and the last draws dropped, so that no draw depends on how many follow.
     whole = -(-n_draw // DRAWS) * DRAWS
     out = np.zeros((len(units.groups), whole))

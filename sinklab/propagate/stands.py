@@ -23,8 +23,9 @@ import numpy as np
 import pandas as pd
 
 from sinklab.data import vocabulary
+from sinklab.data.files import records
 from sinklab.data.regions import hectares
-from sinklab.language import DataError, TableError, listing, tr
+from sinklab.language import DataError, TableError, listing, require_choice, require_known, tr
 from sinklab.propagate.model import Model
 from sinklab.tables.schema import system_of
 
@@ -33,34 +34,14 @@ OVERLAPS = ("first", "keep", "error")
 SLIVER = 0.001
 AREA_TOLERANCE = 0.05
 COLUMNS = ("record", "stand", "problem", "detail", "action", "area_ha")
-#: Problems and actions for readers of Chinese; the tables keep the English words, which programs may look for.
-CHINESE = {
-    "invalid geometry": "图形无效",
-    "area differs": "面积不一致",
-    "no polygon": "无面状图形",
-    "no area": "无面积",
-    "overlap": "重叠",
-    "sliver overlaps": "细碎重叠",
-    "identifier used twice": "小班号重复",
-    "no species": "树种空缺",
-    "no parameter": "没有参数",
-    "outside the fitted range": "超出适用范围",
-    "mended": "已修复",
-    "not used": "未计入",
-    "not used; area listed": "未计入，面积另列",
-    "kept": "保留",
-    "cut from this stand": "从该小班扣除",
-    "counted twice": "重复计入",
-    "area of the polygon used": "采用图形面积",
-    "area column used": "采用面积列",
-    "used and counted": "计入，并统计面积",
-}
 
 
 def in_words(text: str) -> str:
     """A problem or an action in the reader's language; ``no dbh`` becomes 缺 dbh."""
+    # The tables keep the English words, which programs may look for.
+    known = {row["text_en"]: row["text_zh"] for row in records("vocabulary", "stand_problems.csv")}
     missing = text.removeprefix("no ").removeprefix("column ")
-    return tr(text, CHINESE.get(text, f"缺 {missing}" if text.startswith("no ") else text))
+    return tr(text, known.get(text, f"缺 {missing}" if text.startswith("no ") else text))
 
 
 @dataclass(eq=False)
@@ -118,12 +99,8 @@ def prepare(frame, stand_id: str = "", area: str = "", overlap: str = "first") -
     DataError
         No areas at all, identifiers or area columns that are missing, or overlaps that are refused.
     """
-    if overlap not in OVERLAPS:
-        raise DataError(
-            f"overlap must be one of {OVERLAPS}, found {overlap!r}",
-            f"overlap 应为 {OVERLAPS} 之一，而不是 {overlap!r}",
-        )
-    require_columns(frame, filter(None, (stand_id, area)))
+    require_choice("overlap", overlap, OVERLAPS)
+    require_known(filter(None, (stand_id, area)), frame)
     mapped = hasattr(frame, "geometry") and hasattr(frame, "crs")
     if not mapped and not area:
         raise DataError(
@@ -146,16 +123,6 @@ def prepare(frame, stand_id: str = "", area: str = "", overlap: str = "first") -
     if stand_id and len(repeated):
         found.report(repeated, "identifier used twice", stand_id, "kept")
     return found
-
-
-def require_columns(frame, wanted) -> None:
-    """Refuse stands without columns that are asked for; all at once."""
-    missing = [c for c in dict.fromkeys(wanted) if c not in frame]
-    if missing:
-        known = ", ".join(map(str, frame.columns))
-        raise DataError(
-            f"no column {', '.join(missing)}; found {known}", f"没有列 {'、'.join(missing)}；现有 {known}"
-        )
 
 
 def _mend(found) -> None:

@@ -15,11 +15,11 @@ import pandas as pd
 from sinklab.data.files import rule_values
 from sinklab.equations.system import System
 from sinklab.evidence.distributions import Distribution
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, listing, require_choice, require_known, tr
 from sinklab.propagate.deductions import deduct
 from sinklab.propagate.model import Factor, Model, Noise, Units, arrange, notes_of
 from sinklab.propagate.monte_carlo import draw_totals, row_variances, variances
-from sinklab.propagate.stands import Stands, models_for, require_columns, species_key
+from sinklab.propagate.stands import Stands, models_for, species_key
 from sinklab.tables.table import Table
 
 #: What may be done about stands that cannot be computed.
@@ -288,9 +288,8 @@ def stock(
     # What is found here is added to the problems of these stocks, not of the stands.
     stands = Stands(stands.frame.copy(), list(stands.rows))
     frame = stands.frame
-    require_columns(frame, (measured or species, *by, *(effects or ())))
-    if missing not in MISSING:
-        raise DataError(f"missing must be one of {MISSING}", f"missing 应为 {MISSING} 之一")
+    require_known((measured or species, *by, *(effects or ())), frame)
+    require_choice("missing", missing, MISSING)
     if measured:
         labels = pd.Series(measured, index=frame.index)
         models, chosen = _as_measured(measured)
@@ -466,13 +465,7 @@ def _columns(frame, used, labels, models, group, predictor_sd) -> dict:
         data[x] = values.to_numpy(float)[used]
     for g in {g for m in models.values() for g in m.system.groups.values()}:
         data[g] = frame[g].to_numpy()[used]
-    unknown = sorted(set(predictor_sd or {}) - needed)
-    if unknown:
-        known = ", ".join(sorted(needed))
-        raise DataError(
-            f"no predictor {', '.join(unknown)}; there are {known}",
-            f"没有自变量 {'、'.join(unknown)}；现有 {known}",
-        )
+    require_known(sorted(predictor_sd or {}), sorted(needed), "predictor", "自变量")
     return data
 
 

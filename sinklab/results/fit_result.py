@@ -34,21 +34,31 @@ class RandomEffects:
         """Parameters that vary."""
         return list(self.covariance.index)
 
+    def places(self, labels) -> list[int]:
+        """Positions of the parameters that vary."""
+        return [labels.index(name) for name in self.names]
+
+    def moved(self, values, labels, deviation) -> np.ndarray:
+        """Parameters (k,) of a group with some deviations (q,)."""
+        moved = np.array(values, float)
+        for name, place, u in zip(self.names, self.places(labels), deviation, strict=True):
+            moved[place] = moved[place] * np.exp(u) if name in self.multiplies else moved[place] + u
+        return moved
+
     def drawn(self, values, labels, rng) -> np.ndarray:
         """Parameters (k,) of a group drawn at random."""
         roots, vectors = np.linalg.eigh(self.covariance.to_numpy())
         deviation = vectors @ (np.sqrt(np.clip(roots, 0, None)) * rng.standard_normal(len(roots)))
-        moved = np.array(values, float)
-        for name, u in zip(self.names, deviation, strict=True):
-            place = labels.index(name)
-            moved[place] = moved[place] * np.exp(u) if name in self.multiplies else moved[place] + u
-        return moved
+        return self.moved(values, labels, deviation)
+
+    def factors(self, values, labels) -> np.ndarray:
+        """Derivatives (q,) of the parameters of a group by its deviations, from those parameters."""
+        multiplies = [name in self.multiplies for name in self.names]
+        return np.where(multiplies, np.asarray(values)[self.places(labels)], 1.0)
 
     def slopes(self, gradient, labels, values) -> np.ndarray:
         """Derivatives by the deviations (n, q), from those by the parameters (n, k), at no deviation."""
-        places = [labels.index(name) for name in self.names]
-        factor = [values[i] if n in self.multiplies else 1.0 for i, n in zip(places, self.names, strict=True)]
-        return gradient[:, places] * np.array(factor)
+        return gradient[:, self.places(labels)] * self.factors(values, labels)
 
     def to_json(self) -> dict[str, Any]:
         """Plain types; what does not exist is null."""

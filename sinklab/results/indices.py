@@ -11,6 +11,7 @@ Scientia Silvae Sinicae 47(11):106-113.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from sinklab.data.files import records
 from sinklab.language import tr
 
 
@@ -50,81 +52,38 @@ def _mean_prediction_error(y: np.ndarray, f: np.ndarray, p: int) -> Any:
     return 100 * stats.t.ppf(0.975, len(y) - p) * _standard_error(y, f, p) / np.mean(y) / np.sqrt(len(y))
 
 
+#: How each index that needs no likelihood is computed: ``value(observed, predicted, number of parameters)``.
+VALUES: dict[str, Callable[..., Any]] = {
+    "n": lambda y, f, p: len(y),
+    "R2": _r_squared,
+    "SEE": _standard_error,
+    "TRE": lambda y, f, p: total_relative_error(y, f),
+    "ASE": lambda y, f, p: average_systematic_error(y, f),
+    "MPE": _mean_prediction_error,
+    "MPSE": lambda y, f, p: 100 * np.mean(np.abs((y - f) / f)),
+    "RMSE": lambda y, f, p: np.sqrt(np.mean((y - f) ** 2)),
+}
+
+
 class Index(NamedTuple):
-    """How an index is printed: formula in LaTeX, wording in both languages, formula in plain text; and computed.
+    """How an index is printed: wording in both languages, formula in plain text and in LaTeX."""
 
-    ``value(observed, predicted, p)`` takes arrays and the number of parameters; None where it takes a likelihood.
-    """
-
-    latex: str
     en: str
     zh: str
     plain: str
-    value: Callable[..., Any] | None = None
+    latex: str
 
 
-#: Every index by its name, in the order in which tables print them.
-FORMULAS = {
-    "n": Index("n", "number of observations", "样本数", "n", lambda y, f, p: len(y)),
-    "R2": Index(
-        r"R^2 = 1 - \frac{\sum \left(y_i - \hat y_i\right)^2}{\sum \left(y_i - \bar y\right)^2}",
-        "coefficient of determination",
-        "确定系数",
-        "1 - Σ(y - f)² / Σ(y - ȳ)²",
-        _r_squared,
-    ),
-    "SEE": Index(
-        r"SEE = \sqrt{\frac{\sum \left(y_i - \hat y_i\right)^2}{n - p}}",
-        "standard error of estimate",
-        "估计值的标准差",
-        "√(Σ(y - f)² / (n - p))",
-        _standard_error,
-    ),
-    "TRE": Index(
-        r"TRE = 100 \times \frac{\sum \left(y_i - \hat y_i\right)}{\sum \hat y_i}",
-        "total relative error (%)",
-        "总相对误差（%）",
-        "100 Σ(y - f) / Σf",
-        lambda y, f, p: total_relative_error(y, f),
-    ),
-    "ASE": Index(
-        r"ASE = \frac{100}{n} \sum \frac{y_i - \hat y_i}{\hat y_i}",
-        "average systematic error (%)",
-        "平均系统误差（%）",
-        "100/n Σ((y - f) / f)",
-        lambda y, f, p: average_systematic_error(y, f),
-    ),
-    "MPE": Index(
-        r"MPE = 100 \times \frac{t_{0.05}\, SEE}{\bar y \sqrt{n}}",
-        "mean prediction error (%)",
-        "平均预估误差（%）",
-        "100 t(0.05) (SEE / ȳ) / √n",
-        _mean_prediction_error,
-    ),
-    "MPSE": Index(
-        r"MPSE = \frac{100}{n} \sum \left| \frac{y_i - \hat y_i}{\hat y_i} \right|",
-        "mean percentage standard error (%)",
-        "平均百分标准误差（%）",
-        "100/n Σ|(y - f) / f|",
-        lambda y, f, p: 100 * np.mean(np.abs((y - f) / f)),
-    ),
-    "RMSE": Index(
-        r"RMSE = \sqrt{\frac{\sum \left(y_i - \hat y_i\right)^2}{n}}",
-        "root mean square error",
-        "均方根误差",
-        "√(Σ(y - f)² / n)",
-        lambda y, f, p: np.sqrt(np.mean((y - f) ** 2)),
-    ),
-    "AIC": Index(r"AIC = 2 k - 2 \ln L", "Akaike information criterion", "赤池信息准则", "2k - 2 ln L"),
-    "BIC": Index(
-        r"BIC = k \ln n - 2 \ln L", "Bayesian information criterion", "贝叶斯信息准则", "k ln n - 2 ln L"
-    ),
-}
+@lru_cache(maxsize=1)
+def formulas() -> dict[str, Index]:
+    """Every index of ``data/vocabulary/indices.csv`` by its name, in the order in which tables print them."""
+    rows = (tuple(row.values()) for row in records("vocabulary", "indices.csv"))
+    return {name: Index(*printed) for name, *printed in rows}
 
 
 def describe(index: str) -> str:
     """Wording of an index in the reader's language."""
-    return tr(FORMULAS[index].en, FORMULAS[index].zh)
+    return tr(formulas()[index].en, formulas()[index].zh)
 
 
 def aic(loglik: float, k: int) -> float:
@@ -153,7 +112,7 @@ def evaluate(observed: np.ndarray, predicted: np.ndarray, p: int) -> dict[str, f
         ``n R2 SEE TRE ASE MPE MPSE RMSE``.
     """
     y, f = np.asarray(observed, float), np.asarray(predicted, float)
-    found = {name: index.value(y, f, p) for name, index in FORMULAS.items() if index.value is not None}
+    found = {name: value(y, f, p) for name, value in VALUES.items()}
     return {name: value if name == "n" else float(value) for name, value in found.items()}
 
 

@@ -41,9 +41,9 @@ from scipy import stats
 
 import sinklab as sl
 from sinklab.data import vocabulary
-from sinklab.equations.compile import Compiled
+from sinklab.equations.compile import Compiled, Layout
 from sinklab.equations.system import System
-from sinklab.language import ConvergenceError, DataError, listing, tr
+from sinklab.language import ConvergenceError, DataError, listing, require_choice, require_known, tr
 
 KINDS = ("mean", "individual")
 INTERVALS = ("delta", "draws")
@@ -100,27 +100,13 @@ def predict(
 
 
 def _check_request(result, data, level, kind, intervals):
-    if kind not in KINDS:
-        raise DataError(
-            f"kind must be one of {KINDS}, found {kind!r}", f"kind 应为 {KINDS} 之一，而不是 {kind!r}"
-        )
-    if intervals not in (None, *INTERVALS):
-        raise DataError(
-            f"intervals must be one of {INTERVALS}, found {intervals!r}",
-            f"intervals 应为 {INTERVALS} 之一，而不是 {intervals!r}",
-        )
+    require_choice("kind", kind, KINDS)
+    require_choice("intervals", intervals or INTERVALS[0], INTERVALS)
     if not 0 < level < 1:
         raise DataError(
             f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}"
         )
-    known = list(data.columns) if isinstance(data, pd.DataFrame) else list(data)
-    needed = (*result.system.predictors, *dict.fromkeys(result.system.groups.values()))
-    missing = [x for x in needed if x not in known]
-    if missing:
-        raise DataError(
-            f"predictors missing in the data: {', '.join(missing)}; found columns: {', '.join(map(str, known))}",
-            f"数据缺少自变量：{'、'.join(missing)}；现有列：{'、'.join(map(str, known))}",
-        )
+    require_known((*result.system.predictors, *result.system.groups.values()), data, "predictor", "自变量")
 
 
 def range_note(ranges, frame) -> np.ndarray:
@@ -141,27 +127,63 @@ def range_note(ranges, frame) -> np.ndarray:
     return np.array([listing(note).replace("\n", "; ") for note in notes], dtype=object)
 
 
+def means_and_slopes(
+    layout: Layout,
+    values: np.ndarray,
+    correction: Mapping[str, float],
+    frame: pd.DataFrame,
+    responses: tuple[str, ...] = (),
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Expected values (n,) of responses of a system, and their derivatives (n, k) by the parameters.
+
+    Parameters
+    ----------
+    layout : Layout
+    values : array, shape (k,)
+    correction : mapping of str to float
+        Factors that make means of the free responses, taken as known; empty where the equations give means.
+    frame : DataFrame
+        Predictors as numbers and group columns.
+    responses : tuple of str
+        All when left out, and where there is a correction.
+    """
+    system = layout.system
+    wanted = system.free if correction else responses or system.responses
+    raw, slope = layout.at(frame, wanted, len(frame)).mean_and_jacobian(values)
+    factor = {r: correction.get(r, 1.0) for r in wanted}
+    means = {r: raw[:, i] * factor[r] for i, r in enumerate(wanted)}
+    slopes = {r: slope[:, i] * factor[r] for i, r in enumerate(wanted)}
+    if correction:
+        for response in system.identities:
+            parts = free_slopes(system, (response,), means, frame)
+            slopes[response] = sum(d[:, None] * slopes[r] for r, d in parts.items())
+        means = system.complete(means, frame)
+    return means, slopes
+
+
+def free_slopes(system: System, responses, means, frame) -> dict[str, np.ndarray]:
+    """Derivative (n,) of a sum of responses by each free response that it is made of."""
+    inner = system.identity_slopes({r: means[r] for r in system.free}, frame)
+    total: dict[str, np.ndarray] = {}
+    for response in responses:
+        for part, d in inner.get(response, {response: np.ones(len(frame))}).items():
+            total[part] = total.get(part, 0.0) + d
+    return total
+
+
 def by_delta(result, frame, level, kind) -> dict[str, np.ndarray]:
     """Columns of a prediction with Wald intervals."""
-    responses = result.system.responses
-    raw, slope = result.layout.at(frame, responses, len(frame)).mean_and_jacobian(result.values)
-    raw = dict(zip(responses, raw.T, strict=True))
-    jacobian = {r: slope[:, i] for i, r in enumerate(responses)}
-    mean = result.means(frame, raw)
+    correction = result.correction if result.of_medians else {}
+    mean, gradient = means_and_slopes(result.layout, result.values, correction, frame)
     columns = {}
-    for response in responses:
-        columns |= _interval(result, response, frame, raw, mean, jacobian, level, kind)
+    for response in result.system.responses:
+        columns |= _interval(result, response, frame, mean, gradient[response], level, kind)
     return columns
 
 
-def _interval(result, response, frame, raw, mean, jacobian, level, kind) -> dict[str, np.ndarray]:
+def _interval(result, response, frame, mean, gradient, level, kind) -> dict[str, np.ndarray]:
     centre = mean[response]
-    slope = _identity_slopes(result, response, frame, mean)
-    if result.of_medians:
-        # d(mean) = sum over parts of slope * correction * d(part): the correction is taken as known.
-        gradient = sum(slope[r][:, None] * result.correction[r] * jacobian[r] for r in slope)
-    else:
-        gradient = jacobian[response]
+    slope = free_slopes(result.system, (response,), mean, frame)
     covariance = result.covariance.to_numpy()
     variance = np.einsum("ij,jk,ik->i", gradient, covariance, gradient)
     se = np.sqrt(np.clip(variance, 0, None))
@@ -172,7 +194,7 @@ def _interval(result, response, frame, raw, mean, jacobian, level, kind) -> dict
         base = centre
         if kind == "individual":
             spread = spread + model.sigma**2 + between / centre**2
-            base = raw[response] if result.of_medians else centre * np.exp(-(model.sigma**2) / 2)
+            base = centre / (result.correction[response] if result.of_medians else np.exp(model.sigma**2 / 2))
         half = quantile * np.sqrt(spread)
         lower, upper = base * np.exp(-half), base * np.exp(half)
     else:
@@ -181,13 +203,6 @@ def _interval(result, response, frame, raw, mean, jacobian, level, kind) -> dict
         half = quantile * np.sqrt(np.clip(variance, 0, None))
         lower, upper = np.maximum(centre - half, floor(result, response)), centre + half
     return {response: centre, f"{response}_se": se, f"{response}_lower": lower, f"{response}_upper": upper}
-
-
-def _identity_slopes(result, response, frame, mean) -> dict[str, np.ndarray]:
-    """Derivative of a response with respect to each free response that it is made of."""
-    if response in result.residual:
-        return {response: np.ones(len(frame))}
-    return result.system.identity_slopes({r: mean[r] for r in result.system.free}, frame)[response]
 
 
 def _between_groups(result, gradient) -> np.ndarray:
@@ -321,8 +336,7 @@ def curves_of_groups(fit: "sl.FitResult", data: pd.DataFrame, group: str, n: int
     for level, deviation in fit.random.effects.iterrows():
         sizes = data.loc[data[group].astype(str) == str(level), x]
         own = pd.DataFrame({x: np.linspace(sizes.min(), sizes.max(), n)})
-        moved = dict(zip(fit.labels, fit.values, strict=True))
-        moved[fit.random.names[0]] += float(deviation.iloc[0])
+        moved = dict(zip(fit.labels, fit.random.moved(fit.values, fit.labels, deviation), strict=True))
         found[str(level)] = own.assign(**fit.system.mean(moved, own))
     return found
 
@@ -426,7 +440,7 @@ def calibrated(
             f"calibration did not settle in {MAX_STEPS} steps", f"校准 {MAX_STEPS} 步后仍未收敛"
         )
     shifted, factor, ratio = _shifted(fit, deviations)
-    places = _places(fit)
+    places = fit.random.places(fit.labels)
     turn = np.diag(ratio)
     turn[places] -= factor[:, None] * gain
     covariance = turn @ fit.covariance.to_numpy() @ turn.T
@@ -468,7 +482,7 @@ def _step(fit, frame, deviations):
     """New deviations, what is left of their uncertainty, and their answer to the parameters."""
     shifted, factor, ratio = _shifted(fit, deviations)
     residual, slope, sd = _near(fit, frame, shifted)
-    by_deviation = slope[:, :, _places(fit)] * factor
+    by_deviation = slope[:, :, fit.random.places(fit.labels)] * factor
     by_parameter = slope * ratio
     information = np.zeros_like(fit.random.covariance.to_numpy())
     target, answer = np.zeros(len(factor)), np.zeros((len(factor), slope.shape[2]))
@@ -502,21 +516,13 @@ def _near(fit, frame, values):
     return y - mean, slope, sd
 
 
-def _places(fit) -> list[int]:
-    return [fit.labels.index(name) for name in fit.random.names]
-
-
 def _shifted(fit, deviations):
     """Parameters of the group, their derivatives by the deviations and by the typical parameters."""
-    shifted, ratio = fit.values.copy(), np.ones(len(fit.values))
-    factor = np.ones(len(deviations))
-    for j, (name, place) in enumerate(zip(fit.random.names, _places(fit), strict=True)):
-        if name in fit.random.multiplies:
-            ratio[place] = np.exp(deviations[j])
-            shifted[place] = factor[j] = fit.values[place] * ratio[place]
-        else:
-            shifted[place] += deviations[j]
-    return shifted, factor, ratio
+    random, labels = fit.random, fit.labels
+    shifted, ratio = random.moved(fit.values, labels, deviations), np.ones(len(fit.values))
+    grown = np.array([name in random.multiplies for name in random.names])
+    ratio[random.places(labels)] = np.where(grown, np.exp(deviations), 1.0)
+    return shifted, random.factors(shifted, labels), ratio
 
 
 def _corrections(fit) -> dict[str, float]:

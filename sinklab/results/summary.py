@@ -110,7 +110,7 @@ def _indices(fit) -> str:
         [r, *(number(v, 5) for v in values)] for r, values in zip(frame.index, frame.to_numpy(), strict=True)
     ]
     legend = [
-        f"  {i}: {indices.describe(i)} = {indices.FORMULAS[i].plain}" for i in frame.columns if i != "n"
+        f"  {i}: {indices.describe(i)} = {indices.formulas()[i].plain}" for i in frame.columns if i != "n"
     ]
     key = tr(
         "  y observed, f predicted, ȳ mean of y, p parameters", "  y 实测值，f 预测值，ȳ 实测均值，p 参数个数"

@@ -28,7 +28,7 @@ from sinklab.data.files import records
 from sinklab.equations.compile import Compiled
 from sinklab.equations.parse import names
 from sinklab.fitting.bayes import model, priors
-from sinklab.language import DataError, tr
+from sinklab.language import DataError, require_choice, require_known, tr
 from sinklab.results.fit_result import FitResult
 
 
@@ -315,15 +315,10 @@ def predictive(
     DataError
         Unknown kind, missing columns, or more draws than are stored.
     """
-    if kind not in KINDS:
-        raise DataError(
-            f"kind must be one of {KINDS}, found {kind!r}", f"kind 应为 {KINDS} 之一，而不是 {kind!r}"
-        )
+    require_choice("kind", kind, KINDS)
     frame = pd.DataFrame(data)
     needed = [*result.system.predictors, *dict.fromkeys(result.system.groups.values())]
-    missing = [c for c in needed if c not in frame]
-    if missing:
-        raise DataError(f"columns missing: {', '.join(missing)}", f"缺少列：{'、'.join(missing)}")
+    require_known(needed, frame)
     rng = np.random.default_rng(seed)
     if kind.startswith("prior"):
         coefficients, other = _from_priors(result, n or 1000, rng)

@@ -23,7 +23,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 
 from sinklab.data import vocabulary
-from sinklab.results.indices import FORMULAS
+from sinklab.results.indices import formulas
 from sinklab.tables.export.program import Program, Writer, described, one_line
 
 #: Quantile functions of the families of :mod:`sinklab.evidence.distributions`, with cells ``{q}``, ``{p1}``,
@@ -291,7 +291,7 @@ def ranges(book, table) -> dict:
 
 def indices(book, table) -> None:
     """Sheet 评价指标."""
-    names = [n for n in ("n", *FORMULAS) if n in table.frames["indices"]]
+    names = [n for n in ("n", *formulas()) if n in table.frames["indices"]]
     head = ["模型", "因变量", "分级", *names]
     sheet = _start(book, "评价指标", "评价指标", head, [18, 14, 16] + [12] * len(names))
     for row, record in enumerate(table.frames["indices"].to_dict("records"), start=FIRST):
