@@ -147,11 +147,6 @@ def fit_figure(
         The last left side (usually a total) when left out.
     data : DataFrame, optional
         Observations to draw; those of the fit when left out, none when it came from a table.
-    lang : "zh" or "en", optional
-
-    Returns
-    -------
-    figure : matplotlib Figure
     """
     response = response or fit.system.responses[-1]
     data = fit.data if data is None else data
@@ -249,10 +244,6 @@ def values_figure(values: pd.DataFrame, lang: str | None = None) -> "Figure":
     values : DataFrame
         Rows of ``values.csv``: ``name, group, variable, mean, q025, q975, n_study``. Beyond sixty rows the
         ones with the fewest studies are left out, and the title says how many.
-
-    Returns
-    -------
-    figure : matplotlib Figure
     """
     shown = values
     if len(values) > MAX_VALUES:
@@ -610,7 +601,6 @@ def published_figure(
         A new fit over ``dbh`` alone, drawn with the interval of its mean.
     level : float
         Level of the intervals.
-    lang : "zh" or "en", optional
 
     Returns
     -------
@@ -693,11 +683,6 @@ def stock_map(
         Column of its relative half-width [-].
     label : str, optional
         Column whose text is written on the polygons.
-    lang : "zh" or "en", optional
-
-    Returns
-    -------
-    figure : matplotlib Figure
     """
     frame = layer.assign(_value=layer[value], _spread=100 * layer[uncertainty])
     figure, (left, right) = axes_of(10, 4.8, 2)

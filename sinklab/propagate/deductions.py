@@ -21,7 +21,7 @@ from functools import lru_cache
 import numpy as np
 
 from sinklab.data.files import records
-from sinklab.language import DataError, require_choice, require_known, tr
+from sinklab.language import DataError, Notes, require_choice, require_known
 
 ROLES = ("project", "baseline")
 
@@ -170,27 +170,23 @@ def deduct(
     """
     used = rule(name)
     _check(estimate, (half_width, se, draws), role)
-    notes = []
+    notes = Notes()
     if draws is not None:
         half_width = used.half_width_of_draws(draws)
         if len(draws) < used.min_draws:
-            notes.append(
-                tr(
-                    f"the rule asks for at least {used.min_draws} Monte Carlo runs, found {len(draws)}",
-                    f"该规则要求蒙特卡罗抽样至少 {used.min_draws} 次，实为 {len(draws)} 次",
-                )
+            notes.add(
+                f"the rule asks for at least {used.min_draws} Monte Carlo runs, found {len(draws)}",
+                f"该规则要求蒙特卡罗抽样至少 {used.min_draws} 次，实为 {len(draws)} 次",
             )
     elif se is not None:
         half_width = used.half_width(se, freedom)
     relative = half_width / estimate
     amount = _amount(used, estimate, half_width, relative)
     if amount is None:
-        notes.append(
-            tr("too uncertain for the rule: more plots are needed", "不确定性超出该规则：需增加样地")
-        )
+        notes.add("too uncertain for the rule: more plots are needed", "不确定性超出该规则：需增加样地")
         amount = np.nan
     if used.status == "recalled":
-        notes.append(tr("the numbers of this rule are recalled, not verified", "该规则的数值凭记忆，未核对"))
+        notes.add("the numbers of this rule are recalled, not verified", "该规则的数值凭记忆，未核对")
     return Deduction(
         rule_id=name,
         role=role,

@@ -32,7 +32,7 @@ import pandas as pd
 
 from sinklab.data import vocabulary
 from sinklab.data.files import read_csv
-from sinklab.language import DataError, listing, require_known, tr
+from sinklab.language import DataError, Notes, listing, require_known, tr
 from sinklab.propagate.model import Factor, Model, Noise, Units, arrange, notes_of, shared_normals, stream
 from sinklab.propagate.monte_carlo import draw_totals, variances
 
@@ -177,13 +177,11 @@ def _check(inventory) -> None:
     ):
         if frame is not None:
             require_known(sorted(wanted), frame, place=title)
-    problems = []
+    problems = Notes()
 
     def report(names, en, zh, advice=("", "")):
         if len(names):
-            problems.append(
-                tr(f"{en}: {', '.join(names)}{advice[0]}", f"{zh}：{'、'.join(names)}{advice[1]}")
-            )
+            problems.add(f"{en}: {', '.join(names)}{advice[0]}", f"{zh}：{'、'.join(names)}{advice[1]}")
 
     ids, stray = plots["plot_id"].astype(str), trees["plot_id"].astype(str)
     found = _stratum(plots).value_counts()
@@ -193,13 +191,13 @@ def _check(inventory) -> None:
     stray = sorted(stray[~stray.isin(ids)].unique())
     report(stray, "trees on plots that are not listed", "样木所在样地未列出")
     if strata is None and len(found) > 1:
-        problems.append(tr("several strata need their areas (strata)", "多个层时需要各层面积（strata）"))
+        problems.add("several strata need their areas (strata)", "多个层时需要各层面积（strata）")
     if strata is not None:
         names = set(strata["stratum"].astype(str))
         report(sorted(set(found.index) - names), "strata without an area", "层没有面积")
         report(sorted(names - set(found.index)), "strata without a plot", "层内没有样地")
         if not (strata["area"].astype(float) > 0).all():
-            problems.append(tr("strata need positive areas", "各层面积应为正"))
+            problems.add("strata need positive areas", "各层面积应为正")
     if inventory.sampling:
         advice = "; merge strata, or say sampling=False", "；请合并层，或设 sampling=False"
         single = sorted(found.index[found == 1])
@@ -492,28 +490,23 @@ def _plots_of(inventory, stratum) -> pd.Index:
 
 
 def _check_change(first, second) -> None:
-    problems = []
+    problems = Notes()
     if first.name == second.name:
-        problems.append(
-            tr(
-                f"both inventories are called {first.name!r}; their measurement errors need two names",
-                f"两次清查同名 {first.name!r}；请使用不同的名称以区分量测误差",
-            )
+        problems.add(
+            f"both inventories are called {first.name!r}; their measurement errors need two names",
+            f"两次清查同名 {first.name!r}；请使用不同的名称以区分量测误差",
         )
     if first.stratum_names != second.stratum_names:
         names = f"{', '.join(first.stratum_names)} ≠ {', '.join(second.stratum_names)}"
-        problems.append(tr(f"strata differ: {names}", f"层不一致：{names}"))
+        problems.add(f"strata differ: {names}", f"层不一致：{names}")
     elif not np.allclose(first.areas, second.areas):
-        problems.append(tr("areas of the strata differ", "各层面积不一致"))
+        problems.add("areas of the strata differ", "各层面积不一致")
     one, two = first._plot_stratum, second._plot_stratum
     both = one.index.intersection(two.index)
     moved = sorted(both[(one[both] != two[both]).to_numpy()])
     if moved:
-        problems.append(
-            tr(
-                f"permanent plots in another stratum: {', '.join(moved)}",
-                f"固定样地改变了层：{'、'.join(moved)}",
-            )
+        problems.add(
+            f"permanent plots in another stratum: {', '.join(moved)}", f"固定样地改变了层：{'、'.join(moved)}"
         )
     if problems:
         raise DataError(listing(problems))

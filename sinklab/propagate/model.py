@@ -35,7 +35,7 @@ import pandas as pd
 from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
 from sinklab.evidence.distributions import Distribution
-from sinklab.language import DataError, listing, require_known, tr
+from sinklab.language import DataError, Notes, listing, require_known
 from sinklab.results.fit_result import FitResult, joint_draws
 from sinklab.results.prediction import Means, free_slopes, means_and_slopes, residual_variance
 
@@ -286,9 +286,10 @@ class Model:
         and only informs Approach 1; a sum of responses honours their correlation.
         """
         frame, places = self._frame(data, n), self.places(data, n)
+        columns = {c: frame[c].to_numpy() for c in self.predictors}
         if self.fit is None:
-            return self.centre(frame, places, n) * np.sqrt(np.expm1(self.sigma**2))
-        means = Means(self.system, self.system.free, self.correction)(self.values[None], frame, places)
+            return self.centre(columns, places, n) * np.sqrt(np.expm1(self.sigma**2))
+        means = Means(self.system, self.system.free, self.correction)(self.values[None], columns, places)
         free = {r: np.broadcast_to(m[0], (n,)) for r, m in zip(self.system.free, means, strict=True)}
         slopes = free_slopes(self.system, self.responses, free, frame)
         return np.sqrt(np.broadcast_to(residual_variance(self.fit, slopes, frame, free), (n,)))
@@ -309,16 +310,14 @@ class Model:
 
 def notes_of(models) -> list[str]:
     """What the draws of some models leave out, in words."""
-    found = []
+    found = Notes()
     for model in models:
         random = getattr(model.fit, "random", None)
         if random is not None:
-            found.append(
-                tr(
-                    f"{model.name}: parameters at the mean of the {random.column} levels; the spread between them is "
-                    "not counted (add a Noise of the mass by that column)",
-                    f"{model.name}：参数取 {random.column} 各水平的均值；水平间的差异未计入（可按该列加一项质量误差）",
-                )
+            found.add(
+                f"{model.name}: parameters at the mean of the {random.column} levels; the spread between them is "
+                "not counted (add a Noise of the mass by that column)",
+                f"{model.name}：参数取 {random.column} 各水平的均值；水平间的差异未计入（可按该列加一项质量误差）",
             )
     return list(dict.fromkeys(found))
 

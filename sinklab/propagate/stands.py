@@ -25,7 +25,7 @@ import pandas as pd
 from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.data.regions import hectares
-from sinklab.language import DataError, TableError, listing, require_choice, require_known, tr
+from sinklab.language import DataError, Notes, TableError, listing, require_choice, require_known, tr
 from sinklab.propagate.model import Model
 from sinklab.tables.schema import system_of
 
@@ -261,7 +261,7 @@ def models_for(species, tables, mapping=None, responses=()) -> tuple[dict[str, M
         soil and of biomass together; all at once.
     """
     options = {f"{t.ref}/{_model_id(t, i)}": (t, i, fit) for t in tables for i, fit in enumerate(t.models)}
-    problems, models, rows = [], {}, []
+    problems, models, rows = Notes(), {}, []
     orders = _orders(mapping or {}, tables, options, problems)
     automatic = _automatic(tables)
     for label in species:
@@ -275,21 +275,17 @@ def models_for(species, tables, mapping=None, responses=()) -> tuple[dict[str, M
                 models[str(label)] = Model.of(fit, pool, name)
             else:
                 known = ", ".join(fit.system.responses)
-                problems.append(
-                    tr(
-                        f"{name}: no response per area (has {known}); expected {_pools(responses)}",
-                        f"{name}：没有单位面积的因变量（现有 {known}）；应为 {_pools(responses)}",
-                    )
+                problems.add(
+                    f"{name}: no response per area (has {known}); expected {_pools(responses)}",
+                    f"{name}：没有单位面积的因变量（现有 {known}）；应为 {_pools(responses)}",
                 )
         table, _, model = name.partition("/")
         rows.append((str(label), key, table, model, "+".join(pool), how))
     soil = {m.name for m in models.values() if m.responses == ("soc_stock",)}
     if soil and len(soil) < len({m.name for m in models.values()}):
-        problems.append(
-            tr(
-                f"soil carbon and biomass in one stock: {', '.join(sorted(soil))}",
-                f"土壤碳与生物量不能合计：{'、'.join(sorted(soil))}",
-            )
+        problems.add(
+            f"soil carbon and biomass in one stock: {', '.join(sorted(soil))}",
+            f"土壤碳与生物量不能合计：{'、'.join(sorted(soil))}",
         )
     if problems:
         raise DataError(listing(dict.fromkeys(problems)))
@@ -318,11 +314,9 @@ def _orders(mapping, tables, options, problems) -> dict[str, str]:
             found[OTHERS if label == OTHERS else species_key(label)] = hits[0]
             continue
         known = ", ".join(options)
-        problems.append(
-            tr(
-                f"{label} = {target}: {len(hits)} models fit; there are: {known}",
-                f"{label} = {target}：对应 {len(hits)} 个模型；现有：{known}",
-            )
+        problems.add(
+            f"{label} = {target}: {len(hits)} models fit; there are: {known}",
+            f"{label} = {target}：对应 {len(hits)} 个模型；现有：{known}",
         )
     return found
 

@@ -15,7 +15,7 @@ import pandas as pd
 from sinklab.data.files import rule_values
 from sinklab.equations.system import System
 from sinklab.evidence.distributions import Distribution
-from sinklab.language import DataError, listing, require_choice, require_known, tr
+from sinklab.language import DataError, Notes, listing, require_choice, require_known, tr
 from sinklab.propagate.deductions import deduct
 from sinklab.propagate.model import Factor, Model, Noise, Units, arrange, notes_of
 from sinklab.propagate.monte_carlo import draw_totals, row_variances, variances
@@ -73,18 +73,16 @@ def carbon_fractions(table, species_ids, default: float, component: str = "whole
         if not row["family"]:
             without.append(key)
     absent = [s for s in species_ids if s not in found]
-    notes = []
+    notes = Notes()
     if absent:
         names = ", ".join(absent)
-        notes.append(
-            tr(
-                f"carbon fraction {default:g} without uncertainty for species that {table.ref} lacks: {names}",
-                f"{table.ref} 中没有下列树种，含碳系数取 {default:g} 且未计不确定性：{names}",
-            )
+        notes.add(
+            f"carbon fraction {default:g} without uncertainty for species that {table.ref} lacks: {names}",
+            f"{table.ref} 中没有下列树种，含碳系数取 {default:g} 且未计不确定性：{names}",
         )
     if without:
         names = ", ".join(without)
-        notes.append(tr(f"carbon fraction without uncertainty: {names}", f"含碳系数未计不确定性：{names}"))
+        notes.add(f"carbon fraction without uncertainty: {names}", f"含碳系数未计不确定性：{names}")
     return Factor("carbon_fraction", found, "species_id"), notes
 
 
@@ -416,36 +414,30 @@ def _carbon_factor(given, models) -> tuple[tuple[Factor, ...], list[str]]:
         return (), []
     if isinstance(given, Factor):
         return (given,), []
-    notes, by_default = [], given is None
+    notes, by_default = Notes(), given is None
     value = defaults()["carbon_fraction"] if by_default else given
     if not hasattr(value, "draw"):
         why = tr(" (default of stock_defaults.csv)", "（stock_defaults.csv 的缺省值）") if by_default else ""
-        notes = [
-            tr(
-                f"carbon fraction {value:g} for all stands, without an uncertainty{why}",
-                f"含碳系数统一取 {value:g}，未计其不确定性{why}",
-            )
-        ]
+        notes.add(
+            f"carbon fraction {value:g} for all stands, without an uncertainty{why}",
+            f"含碳系数统一取 {value:g}，未计其不确定性{why}",
+        )
     return (Factor("carbon_fraction", {"": value}),), notes
 
 
 def _notes(tables, chosen) -> list[str]:
     """What has to be said of tables of simulated data, and of species that differ in the pool counted."""
-    notes = []
+    notes = Notes()
     shown = ", ".join(t.ref for t in tables if t.status == "demonstration" and t.ref in set(chosen["table"]))
     if shown:
-        notes.append(
-            tr(
-                f"DEMONSTRATION: {shown} made from simulated data; the stocks must not be used",
-                f"演示：{shown} 由模拟数据得出，所得储量不得用于实际计量",
-            )
+        notes.add(
+            f"DEMONSTRATION: {shown} made from simulated data; the stocks must not be used",
+            f"演示：{shown} 由模拟数据得出，所得储量不得用于实际计量",
         )
     pools = sorted(set(chosen["pool"]) - {""})
     if len(pools) > 1:
         text = ", ".join(pools)
-        notes.append(
-            tr(f"species differ in the pool that is counted: {text}", f"各树种计入的碳库不同：{text}")
-        )
+        notes.add(f"species differ in the pool that is counted: {text}", f"各树种计入的碳库不同：{text}")
     return notes
 
 

@@ -333,10 +333,6 @@ class FitResult:
             rows[key] = indices.evaluate(part["observed"], part["predicted"], p=0)
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["response", by])
 
-    def with_label(self, label: str) -> "FitResult":
-        """Return the same result under another label."""
-        return replace(self, label=label)
-
     @property
     def _interval_kind(self) -> str:
         told = self.certificate.bootstrap

@@ -43,7 +43,7 @@ import sinklab as sl
 from sinklab.data import vocabulary
 from sinklab.equations.compile import Compiled, Layout
 from sinklab.equations.system import System
-from sinklab.language import ConvergenceError, DataError, listing, require_choice, require_known, tr
+from sinklab.language import ConvergenceError, DataError, Notes, listing, require_choice, require_known
 
 KINDS = ("mean", "individual")
 INTERVALS = ("delta", "draws")
@@ -111,18 +111,15 @@ def _check_request(result, data, level, kind, intervals):
 
 def range_note(ranges, frame) -> np.ndarray:
     """Text naming the predictors that lie outside the fitted span; empty inside it."""
-    notes = [[] for _ in range(len(frame))]
+    notes = [Notes() for _ in range(len(frame))]
     for x, (low, high) in ranges.items():
         if x not in frame:
             continue
         values = frame[x].to_numpy(float)
         slack = 1e-9 * max(abs(low), abs(high))
         for i in np.flatnonzero((values < low - slack) | (values > high + slack)):
-            notes[i].append(
-                tr(
-                    f"{x} = {values[i]:g} outside {low:g}–{high:g}",
-                    f"{x} = {values[i]:g} 超出 {low:g}～{high:g}",
-                )
+            notes[i].add(
+                f"{x} = {values[i]:g} outside {low:g}–{high:g}", f"{x} = {values[i]:g} 超出 {low:g}～{high:g}"
             )
     return np.array([listing(note).replace("\n", "; ") for note in notes], dtype=object)
 

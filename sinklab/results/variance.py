@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from sinklab.language import DataError, listing, plain, tr
+from sinklab.language import DataError, Notes, listing, plain
 
 
 @dataclass(frozen=True)
@@ -222,14 +222,12 @@ def parse_variance(
     """
     if isinstance(spec, str):
         spec = _split(spec, free)
-    problems = []
+    problems = Notes()
     unknown = [r for r in spec if r not in free]
     if unknown:
-        problems.append(
-            tr(
-                f"no equation with a residual called {', '.join(unknown)}; there are {', '.join(free)}",
-                f"没有名为 {'、'.join(unknown)} 的含残差方程；现有 {'、'.join(free)}",
-            )
+        problems.add(
+            f"no equation with a residual called {', '.join(unknown)}; there are {', '.join(free)}",
+            f"没有名为 {'、'.join(unknown)} 的含残差方程；现有 {'、'.join(free)}",
         )
     functions = {}
     for response in free:
@@ -237,15 +235,13 @@ def parse_variance(
         try:
             functions[response] = Variance.parse(text)
         except ValueError:
-            problems.append(tr(f"{text!r} is none of: {OPTIONS}", f"{text!r} 不是以下形式之一：{OPTIONS}"))
+            problems.add(f"{text!r} is none of: {OPTIONS}", f"{text!r} 不是以下形式之一：{OPTIONS}")
             continue
         by = functions[response].by
         if by and by != "mean" and by not in predictors:
-            problems.append(
-                tr(
-                    f"{text!r}: {by!r} is not a predictor of the system ({', '.join(predictors)})",
-                    f"{text!r}：{by!r} 不是方程组的自变量（{'、'.join(predictors)}）",
-                )
+            problems.add(
+                f"{text!r}: {by!r} is not a predictor of the system ({', '.join(predictors)})",
+                f"{text!r}：{by!r} 不是方程组的自变量（{'、'.join(predictors)}）",
             )
     if problems:
         raise DataError(f"variance: {listing(problems)}", f"方差函数：{listing(problems)}")

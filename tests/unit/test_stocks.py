@@ -1,5 +1,7 @@
 """Stocks of stands: files of every kind, geometry, species without a parameter, and totals of regions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -327,7 +329,7 @@ def test_an_effect_of_counties_is_shared_by_their_stands(tables):
 
 def test_what_the_numbers_leave_out_is_said(tables):
     made_up = Table.from_fits(
-        tables[0].models[0].with_label("x"),
+        replace(tables[0].models[0], label="x"),
         "agb_density_forest_pinus_massoniana",
         "2.0.0",
         source=SOURCE | {"origin": "simulated"},
