@@ -1,7 +1,7 @@
 """The one result that every engine returns: estimates with all that is uncertain about them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
