@@ -337,7 +337,11 @@ def tree_plan(
 
 
 def _check(fit, response, target, assurance, root_share) -> None:
-    require_known([response], fit.system.responses, "response", "因变量")
+    if response not in fit.system.responses:
+        known = ", ".join(fit.system.responses)
+        raise DataError(
+            f"no response {response!r}; there are: {known}", f"没有因变量 {response!r}；现有：{known}"
+        )
     if not (target > 0 and 0 < assurance < 1 and 0 < root_share <= 1):
         raise DataError(
             f"target {target:g} %, assurance {assurance:g}, share of roots {root_share:g}; expected a target above 0 "
