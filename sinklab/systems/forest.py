@@ -60,7 +60,7 @@ from sinklab import fitting
 from sinklab.assess.comparison import compare
 from sinklab.assess.validation import validate
 from sinklab.data.vocabulary import number
-from sinklab.language import DataError, SinklabError, require_known, tr
+from sinklab.language import DataError, SinklabError, tr
 from sinklab.results import indices
 from sinklab.results.fit_result import FitResult
 from sinklab.results.prediction import calibrated
@@ -167,7 +167,11 @@ def height_text(form: str, group: str = "") -> str:
     >>> height_text("power", "plot_id")
     'height = 1.3 + exp(a[plot_id]) * dbh**b'
     """
-    require_known([form], HEIGHT, "height curve", "树高曲线")
+    if form not in HEIGHT:
+        raise DataError(
+            f"no height curve {form!r}; there are: {', '.join(HEIGHT)}",
+            f"没有树高曲线 {form!r}；现有：{'、'.join(HEIGHT)}",
+        )
     return HEIGHT[form].format(g=f"[{group}]" if group else "")
 
 
