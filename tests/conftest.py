@@ -39,6 +39,15 @@ def open_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def cases(open_data) -> Path:
+    """Folder of small failing inputs beside the open data sets; the test is skipped when there is none."""
+    folder = open_data.parent / "cases"
+    if not folder.is_dir():
+        pytest.skip("no folder of cases beside the open data sets")
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def _open_data_for_marked_tests(request):
     """Whatever is marked ``open_data`` is skipped with that reason, fixture or not."""

@@ -12,7 +12,7 @@ from sinklab.data import vocabulary
 from sinklab.equations.compile import Compiled
 from sinklab.equations.forms import PowerProduct, additive_terms, power_product
 from sinklab.equations.latex import to_latex
-from sinklab.equations.parse import Equation, Source, names, read
+from sinklab.equations.parse import Equation, Power, Source, names, read, walk
 from sinklab.language import EquationError, listing, tr
 
 
@@ -307,7 +307,8 @@ class System:
         """
         compiled = self._alone[response]
         theta = np.array([values[p] for p in compiled.parameters])
-        return compiled.mean_matrix(theta, known, len(next(iter(known.values()))))[:, 0]
+        # An equation without predictors, a mean, is one number for all records.
+        return compiled.mean_matrix(theta, known, len(next(iter(known.values()), (0,))))[:, 0]
 
     def complete(self, means: Mapping, columns: Mapping) -> dict[str, np.ndarray]:
         """Add the identities to given means of the free responses.
@@ -591,9 +592,52 @@ def among_columns(equations, columns, source) -> tuple:
             problems.append((name.position, problem))
         elif name.name in present:
             predictors.append(name.name)
+    if not problems:
+        problems = _symbols_for_columns(equations, present, predictors)
     if problems:
         raise EquationError(listing([_columns_line(columns), *(source.pointed(*p) for p in problems)]))
     return tuple(predictors)
+
+
+def _symbols_for_columns(equations, present, predictors) -> list:
+    """Parameters that are meant as predictors: symbols of columns that no equation uses.
+
+    Where there are predictors, only the base of a power is told: ``a * D^b * height^c`` cannot mean a parameter D,
+    since a and D would be one, while the A of ``A * dbh^b`` beside a column ``age`` may well be a coefficient.
+    """
+    lefts, bases = {e.response for e in equations}, set()
+    for node in (node for e in equations for node in walk(e.right)):
+        if isinstance(node, Power) and names(node.exponent):
+            bases |= {n.name for n in names(node.base)}
+    found = [n for n in right_names(equations) if n.name not in present and not n.group]
+    symbols = {v.symbol: v for v in reversed(vocabulary.variables().values()) if v.symbol and v.numeric}
+    problems = []
+    for name in found:
+        meant = symbols.get(name.name)
+        if meant is None or meant.name in lefts or (predictors and name.name not in bases):
+            continue
+        if meant.name in present or not predictors:
+            here = tr("use", "请写") if meant.name in present else tr("the data lack", "数据中没有")
+            label = vocabulary.label(meant.name)
+            text = tr(
+                f"`{name.name}` is the symbol of `{meant.name}` ({label}): {here} `{meant.name}`.",
+                f"`{name.name}` 是 `{meant.name}`（{label}）的符号：{here} `{meant.name}`。",
+            )
+            problems.append((name.position, text))
+    if problems or predictors or any(n.group for n in right_names(equations)):
+        return problems
+    # One number for all records is a mean, and may be asked for; two of them are the same one.
+    return [
+        (
+            e.position,
+            tr(
+                f"the right side of `{e.response}` names no column, so nothing predicts it.",
+                f"`{e.response}` 的右边没有任何数据列，没有自变量。",
+            ),
+        )
+        for e in equations
+        if len(names(e.right)) > 1
+    ]
 
 
 def _columns_line(columns):

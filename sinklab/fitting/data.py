@@ -77,14 +77,20 @@ def prepare(data, system, name: str = "data", totals: bool = False) -> Prepared:
     if problems:
         raise DataError(f"{name}: {listing(problems)}")
     frame = frame.assign(**{c: frame[c].astype(float) for c in (*system.predictors, *responses)})
-    problems = _value_faults(frame, system.predictors, responses) + _repeated_ids(frame)
+    problems = [
+        _fault(i, column, f"{v:g}", tr("0 or above", "不小于 0"))
+        for column in responses
+        for i, v in frame[column][frame[column] < 0].items()
+    ]
+    frame, nowhere, silent = _where_equations_speak(frame, system)
+    problems += nowhere + _repeated_ids(frame)
     if problems:
         raise DataError(f"{name}: {listing(problems)}")
     kept, warnings = _usable(frame, system, totals)
     problems = _sample_faults(kept, system)
     if problems:
         raise DataError(f"{name}: {listing(problems + list(warnings))}")
-    return Prepared(system, kept, tuple(warnings), len(frame))
+    return Prepared(system, kept, (*warnings, *silent), len(frame))
 
 
 def _numeric_faults(frame, columns) -> list[str]:
@@ -100,15 +106,60 @@ def _numeric_faults(frame, columns) -> list[str]:
     return problems
 
 
-def _value_faults(frame, predictors, responses) -> list[str]:
-    problems = []
-    for column in predictors:
-        low = frame[column][frame[column] <= 0]
-        problems += [_fault(i, column, f"{v:g}", tr("above 0", "大于 0")) for i, v in low.items()]
-    for column in responses:
-        low = frame[column][frame[column] < 0]
-        problems += [_fault(i, column, f"{v:g}", tr("0 or above", "不小于 0")) for i, v in low.items()]
-    return problems
+#: Parameter values at which an equation is tried.
+N_TRIED = 24
+
+
+def _where_equations_speak(frame, system):
+    """The equation decides what a predictor may be: records where it has no value, whatever its parameters are.
+
+    Returns
+    -------
+    frame : DataFrame
+        Responses blank where their equation is 0 and says nothing of its parameters, as a growth curve at age 0.
+    faults, notes : list of str
+    """
+    plain, rng = system.ungrouped(), np.random.default_rng(0)
+    free = [r for r in system.free if r in frame]
+    columns = {x: frame[x].to_numpy(float) for x in system.predictors}
+    shape = len(frame), len(free)
+    exists, moves = np.zeros(shape, bool), np.zeros(shape, bool)
+    if not columns or not free:
+        return frame, [], []
+    evaluator = plain.compiled(tuple(free)).at(columns, len(frame))
+    for _ in range(N_TRIED):
+        size = len(plain.parameters)
+        theta = 10.0 ** rng.uniform(-2, 0.5, size) * np.where(rng.random(size) < 0.25, -1.0, 1.0)
+        with np.errstate(all="ignore"):
+            mean, slope = evaluator.mean_and_jacobian(theta)
+        finite = np.isfinite(mean) & np.isfinite(slope).all(axis=2)
+        exists |= finite
+        moves |= finite & ((mean != 0) | (slope != 0).any(axis=2))
+    filled = np.column_stack([~np.isnan(columns[x]) for x in columns]).all(axis=1)[:, None]
+    # 0 to an unknown power has no value either, even if one exponent or another gives it 0.
+    power = np.array([system.power_product(r) is not None for r in free])
+    nowhere = filled & (~exists | (~moves & power))
+    faults = []
+    for i in np.flatnonzero(nowhere.any(axis=1)):
+        response = free[int(nowhere[i].argmax())]
+        low = [x for x in system.inputs_of[response] if x in columns and columns[x][i] <= 0] or list(columns)
+        named = tr("above 0", "大于 0") if columns[low[0]][i] <= 0 else tr("a value inside", "在其定义域内")
+        expected = tr(f"{named}, where `{response}` has a value", f"{named}（`{response}` 的方程在此才有值）")
+        faults.append(_fault(frame.index[i], low[0], f"{columns[low[0]][i]:g}", expected))
+    notes, silent = [], filled & exists & ~moves & ~nowhere
+    for j, response in enumerate(free):
+        rows = frame.index[silent[:, j] & frame[response].notna()]
+        if len(rows):
+            frame = frame.assign(**{response: frame[response].mask(silent[:, j])})
+            shown = ", ".join(str(i + 1) for i in rows[:10]) + (" …" if len(rows) > 10 else "")
+            notes.append(
+                tr(
+                    f"{response} of {len(rows)} records left out: its equation is 0 there whatever its parameters "
+                    f"(records {shown})",
+                    f"{len(rows)} 条记录的 {response} 未使用：无论参数取何值，方程在此均为 0（记录 {shown}）",
+                )
+            )
+    return frame, faults, notes
 
 
 def _fault(row, column, found, expected) -> str:
@@ -388,7 +439,7 @@ def start_values(system, frame, given=None, seed: int = 0) -> dict[str, float]:
     """
     found = dict(given or {})
     rng = np.random.default_rng(seed)
-    known = {c: frame[c].to_numpy(float) for c in system.predictors}
+    known = {c: frame[c].to_numpy(float) for c in system.predictors} or {"": np.zeros(len(frame))}
     for response in system.responses:
         missing = [p for p in system.own_parameters[response] if p not in found]
         if missing:
@@ -418,9 +469,7 @@ def _line_in_logs(form, y, known) -> dict[str, float] | None:
 
 
 def _search(system, response, missing, fixed, y, known, rng) -> dict[str, float]:
-    use = np.isfinite(y) & np.isfinite(np.column_stack([known[x] for x in system.inputs_of[response]])).all(
-        axis=1
-    )
+    use = np.isfinite([y, *(known[x] for x in system.inputs_of[response])]).all(axis=0)
     inputs = {x: known[x][use] for x in system.inputs_of[response]}
     target = y[use]
     size = max(float(np.median(np.abs(target))), 1e-12)

@@ -101,7 +101,7 @@ def check_forms(system, frame) -> None:
     ------
     EquationError, DataError
     """
-    other = [r for r in system.free if system.power_product(r) is None]
+    other = [r for r in system.free if system.power_product(r) is None or not system.predictors]
     used = [p for r in system.free for p in system.own_parameters[r]]
     shared = sorted(
         {p for r in system.free for p in system.parameters_of[r] if p not in system.own_parameters[r]}
