@@ -197,3 +197,22 @@ def test_the_version_is_the_same_everywhere():
     assert project["version"] == str(citation["version"]) == sinklab.__version__
     assert project["license"] == citation["license"] == "Apache-2.0"
     assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_a_clone_made_on_windows_has_the_same_bytes(tmp_path):
+    """Tables name the SHA-256 of their inputs; Git for Windows writes CR LF unless the repository says no."""
+    tracked()
+    clone = tmp_path / "clone"
+    subprocess.run(
+        ["git", "clone", "--quiet", "--config", "core.autocrlf=true", f"file://{ROOT}", clone], check=True
+    )
+    listed = subprocess.run(
+        ["git", "ls-files", "--eol", "data", "sinklab", "notebooks", "params", "reports", "requirements.lock"],
+        cwd=clone,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    ).stdout
+    assert len(listed.splitlines()) > 100
+    assert not [line for line in listed.splitlines() if "w/crlf" in line or "w/mixed" in line]
