@@ -207,7 +207,17 @@ def test_a_clone_made_on_windows_has_the_same_bytes(tmp_path):
         ["git", "clone", "--quiet", "--config", "core.autocrlf=true", f"file://{ROOT}", clone], check=True
     )
     listed = subprocess.run(
-        ["git", "ls-files", "--eol", "data", "sinklab", "notebooks", "params", "reports", "requirements.lock"],
+        [
+            "git",
+            "ls-files",
+            "--eol",
+            "data",
+            "sinklab",
+            "notebooks",
+            "params",
+            "reports",
+            "requirements.lock",
+        ],
         cwd=clone,
         capture_output=True,
         text=True,

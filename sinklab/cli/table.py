@@ -501,6 +501,7 @@ def report_verify(found, limit: int = 30) -> str:
         (tr("the package itself", "参数表本身"), found.problems),
         (tr("could not be recomputed", "无法重算"), found.missing),
         (tr("differences", "差异"), found.differences()),
+        (tr("to know", "说明"), found.notes()),
     ):
         if items:
             lines.append(f"  {title}:")

@@ -227,9 +227,12 @@ class Report(Wording):
     # The table as a whole
 
     def lines(self) -> list[str]:
-        """What differs, what is wrong with the package, and what could not be recomputed."""
+        """What differs, what is wrong with the package, what could not be recomputed, and notebooks written anew."""
         told = self.found.verification
-        lines = [blocks.escape(line) for line in (*told.problems, *told.missing, *told.differences())]
+        lines = [
+            blocks.escape(line)
+            for line in (*told.problems, *told.missing, *told.differences(), *told.notes())
+        ]
         rest = len(lines) - MOST_LINES
         return lines[:MOST_LINES] + ([self.say(f"and {rest} more", f"另有 {rest} 处")] if rest > 0 else [])
 

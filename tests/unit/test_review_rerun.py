@@ -102,6 +102,14 @@ def test_another_notebook_of_the_same_name_is_a_changed_input(table, workbench):
     assert any("q025 = 6.5; recomputed 5.5" in line for line in lines)
 
 
+def test_a_notebook_written_anew_that_gives_the_same_numbers_is_told_and_agrees(table, workbench):
+    write_notebook(workbench, WORK.replace("mean - 2", "mean - 1 - 1"))
+    told = verify(table)
+    assert told.agreed and told.differences() == []
+    (note,) = told.notes()
+    assert "notebooks/own.ipynb was changed since" in note and str(len(told.comparisons)) in note
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
