@@ -11,7 +11,7 @@ import os
 import unicodedata
 from typing import Any
 
-# --- The reader's language: every message exists in English and Chinese.
+# The reader's language: every message exists in English and Chinese.
 
 LANGUAGES = ("zh", "en")
 _chosen: str | None = None
@@ -48,7 +48,12 @@ def tr(en: str, zh: str) -> str:
     return zh if reader_language() == "zh" else en
 
 
-# --- One family of errors: where, what was found, what was expected, what to do.
+def heads(en: str, zh: str) -> list[str]:
+    """Headers of a table in the reader's language, from texts with a stroke between them."""
+    return tr(en, zh).split("|")
+
+
+# One family of errors: where, what was found, what was expected, what to do.
 
 
 class SinklabError(Exception):
@@ -153,7 +158,7 @@ def listing(problems, limit: int = 20) -> str:
     return "\n".join(shown)
 
 
-# --- Plain-text tables for a terminal, aligned for Latin and Chinese letters.
+# Plain-text tables for a terminal, aligned for Latin and Chinese letters.
 
 
 def plain(value: Any) -> Any:

@@ -1,15 +1,22 @@
-"""``sinklab stock``: carbon of stands and of their counties, cities, provinces and zones, with uncertainty.
-
-What ``sinklab stock`` prints and writes.
-
-``sinklab plan``: trees to fell by diameter class, or plots by stratum, for a stated precision.
-"""
+"""``sinklab stock``: carbon of stands, counties, cities, provinces and zones, with uncertainty; ``sinklab plan``."""
 
 import sys
+from pathlib import Path
 
-from sinklab.language import DataError, listing, require_known, tr
+from sinklab import paths
+from sinklab.language import (
+    DataError,
+    Notes,
+    heads,
+    listing,
+    number,
+    reader_language,
+    require_known,
+    table,
+    tr,
+)
 
-# --- ``sinklab stock``: carbon of stands and of their counties, cities, provinces and zones, with uncertain
+# Stocks, and what a stock needs beside the stands.
 
 
 def run(arguments) -> int:
@@ -145,30 +152,21 @@ def _carbon_fraction(arguments, frame):
     return value, []
 
 
-# --- What ``sinklab stock`` prints and writes.
+# What is printed and written.
 
 FILES = ("stocks.csv", "stands.csv", "stands.gpkg", "problems.csv", "parameters.csv", "map.png")
 
 
 def report(result, summary, arguments) -> str:
     """Stocks of all units as a table for a terminal, and the species without a parameter."""
-    from sinklab.language import number, table
-
     columns = list(result.keys.columns)
     level = f"{100 * result.level:g} %"
-    header = [
-        tr("unit", "单位"),
-        tr("stands", "小班"),
-        tr("area ha", "面积 hm²"),
-        tr("counted ha", "计入 hm²"),
-        tr("carbon t", "碳 t"),
-        tr(f"lower {level}", f"{level} 下限"),
-        tr(f"upper {level}", f"{level} 上限"),
-        tr("± %", "± %"),
-        "CO2e t",
-    ]
+    header = heads(
+        f"unit|stands|area ha|counted ha|carbon t|lower {level}|upper {level}|± %|CO2e t",
+        f"单位|小班|面积 hm²|计入 hm²|碳 t|{level} 下限|{level} 上限|± %|CO2e t",
+    )
     if arguments.rule:
-        header.append(tr(f"after {arguments.rule} t", f"{arguments.rule} 扣减后 t"))
+        header += heads(f"after {arguments.rule} t", f"{arguments.rule} 扣减后 t")
     rows = []
     for row in summary.to_dict("records"):
         name = " / ".join(str(row[c]) for c in columns if row[c]) or tr("total", "合计")
@@ -178,18 +176,14 @@ def report(result, summary, arguments) -> str:
         if arguments.rule:
             cells.append(number(row["carbon_after_deduction_t"], 5))
         rows.append(cells)
-    lines = [table(header, rows)]
+    lines = Notes([table(header, rows)])
     if arguments.rule and "recalled" in set(summary["rule_status"]):
-        lines.append(
-            tr("This rule is recalled, not verified: for study only.", "该规则凭记忆、未核对：仅供研究。")
-        )
+        lines.add("This rule is recalled, not verified: for study only.", "该规则凭记忆、未核对：仅供研究。")
     lost = result.chosen[result.chosen["table"].eq("") & result.chosen["how"].eq("")]
     for row in lost.to_dict("records"):
-        lines.append(
-            tr(
-                f"no parameter for {row['species']}: {row['n_stand']} stands, {row['area_ha']:.5g} ha not counted",
-                f"{row['species']} 没有参数：{row['n_stand']} 个小班、{row['area_ha']:.5g} hm² 未计入",
-            )
+        lines.add(
+            f"no parameter for {row['species']}: {row['n_stand']} stands, {row['area_ha']:.5g} ha not counted",
+            f"{row['species']} 没有参数：{row['n_stand']} 个小班、{row['area_ha']:.5g} hm² 未计入",
         )
     return "\n".join(lines)
 
@@ -218,9 +212,6 @@ def write(result, summary, arguments) -> None:
     DataError
         The folder holds files that are not from this command, or the map cannot be drawn.
     """
-    from pathlib import Path
-
-    from sinklab import paths
     from sinklab.data.files import write_csv
 
     folder = Path(arguments.output)
@@ -284,7 +275,7 @@ def _quantile(level) -> float:
     return float(stats.norm.ppf(0.5 + level / 2))
 
 
-# --- ``sinklab plan``: trees to fell by diameter class, or plots by stratum, for a stated precision.
+# Trees to fell by diameter class, or plots by stratum, for a stated precision.
 
 SHEETS = (".html", ".csv")
 
@@ -295,12 +286,12 @@ def run_trees(arguments) -> int:
     from sinklab.tables.table import Table
 
     _check_output(arguments.output)
-    table = Table.read(arguments.table)
+    found = Table.read(arguments.table)
     options = {
         name: getattr(arguments, name) for name in ("target", "response", "design", "assurance", "seed")
     }
     plan = tree_plan(
-        table.model(),
+        found.model(),
         root_target=arguments.root_target,
         cost=_cost(arguments.cost),
         n_sim=arguments.samples,
@@ -309,15 +300,11 @@ def run_trees(arguments) -> int:
     )
     print(_report(plan))
     if arguments.output:
-        _write_sheet(plan, table, arguments.output)
+        _write_sheet(plan, found, arguments.output)
     return 0 if plan.reached else 1
 
 
 def _check_output(output) -> None:
-    from pathlib import Path
-
-    from sinklab.language import DataError
-
     if output and Path(output).suffix.lower() not in SHEETS:
         kinds = ", ".join(SHEETS)
         raise DataError(
@@ -327,7 +314,6 @@ def _check_output(output) -> None:
 
 def _cost(text):
     from sinklab.assess.plan import Cost
-    from sinklab.language import DataError
 
     try:
         numbers = [float(part) for part in text.split(":")]
@@ -342,23 +328,12 @@ def _cost(text):
 
 
 def _report(plan) -> str:
-    from sinklab.language import number, table
-
     classes = plan.classes
-    header = [tr("class", "径阶"), "dbh/cm", tr("trees", "株数"), tr("roots", "挖根"), tr("cost", "费用")]
-    header += [tr("optimal", "最优株数"), tr("cost", "费用")]
-    rows = [
-        [
-            str(r.class_label),
-            f"{r.dbh_min:g}–{r.dbh_max:g}",
-            r.n_tree,
-            r.n_root,
-            r.cost,
-            r.n_optimal,
-            r.cost_optimal,
-        ]
-        for r in classes.itertuples()
-    ]
+    header = heads("class|dbh/cm|trees|roots|cost|optimal|cost", "径阶|dbh/cm|株数|挖根|费用|最优株数|费用")
+    rows = []
+    for r in classes.itertuples():
+        span = f"{r.dbh_min:g}–{r.dbh_max:g}"
+        rows.append([str(r.class_label), span, r.n_tree, r.n_root, r.cost, r.n_optimal, r.cost_optimal])
     total = [tr("all", "合计"), "", plan.n_tree, int(classes["n_root"].sum()), plan.cost]
     rows.append([*total, int(classes["n_optimal"].sum()), float(classes["cost_optimal"].sum())])
     share = f"{100 * plan.assurance:g} %"
@@ -366,11 +341,7 @@ def _report(plan) -> str:
         [name, row["mpe_median"], row["mpe_assured"], *plan.error.loc[name]]
         for name, row in plan.precision.iterrows()
     ]
-    head = [
-        tr("response", "因变量"),
-        tr("MPE %, median", "MPE %，中位数"),
-        tr(f"in {share}", f"{share} 保证"),
-    ]
+    head = heads(f"response|MPE %, median|in {share}", f"因变量|MPE %，中位数|{share} 保证")
     head += [tr(f"error {c}", f"误差 {c}") for c in plan.error.columns]
     lines = [
         table(header, rows),
@@ -387,25 +358,20 @@ def _report(plan) -> str:
         ),
     ]
     if not plan.reached:
-        lines.append(tr("the target is NOT met by the largest sample tried", "所试最大样本仍未达到目标"))
+        lines += [tr("the target is NOT met by the largest sample tried", "所试最大样本仍未达到目标")]
     return "\n".join(lines)
 
 
-def _write_sheet(plan, table, output) -> None:
-    from pathlib import Path
-
-    from sinklab import paths
+def _write_sheet(plan, found, output) -> None:
     from sinklab.assess.plan import field_sheet, tree_list
     from sinklab.data import vocabulary
     from sinklab.data.files import write_csv
-    from sinklab.language import reader_language
 
     if Path(output).suffix.lower() == ".csv":
         write_csv(tree_list(plan), output)
     else:
-        fit = table.model()
-        measured = [f"{vocabulary.label(r)}/kg" for r in fit.system.free if r != "volume"]
-        title = table.title_zh if reader_language() == "zh" else table.title
+        measured = [f"{vocabulary.label(r)}/kg" for r in found.model().system.free if r != "volume"]
+        title = found.title_zh if reader_language() == "zh" else found.title
         with paths.atomic_write(output) as stream:
             stream.write(field_sheet(plan, title, measured))
     print(tr(f"field sheet: {output}", f"外业表：{output}"))
@@ -415,12 +381,12 @@ def run_plots(arguments) -> int:
     """Plan plots and print them."""
     from sinklab.assess.plan import plot_plan
     from sinklab.data.files import read_csv, write_csv
-    from sinklab.language import table
 
     frame = read_csv(arguments.strata, numeric={"area", "mean", "sd", "cost"})
     plan = plot_plan(frame, arguments.error, arguments.level, arguments.plot_area)
-    header = [tr("stratum", "层"), tr("area/ha", "面积/公顷"), tr("mean", "均值"), tr("sd", "标准差")]
-    header += [tr("plots", "样地数"), tr("by area alone", "按面积分配")]
+    header = heads(
+        "stratum|area/ha|mean|sd|plots|by area alone", "层|面积/公顷|均值|标准差|样地数|按面积分配"
+    )
     columns = ["stratum", "area", "mean", "sd", "n_plot", "n_plot_proportional"]
     rows = plan[columns].to_numpy().tolist()
     total = [tr("all", "合计"), float(plan["area"].sum()), "", "", int(plan["n_plot"].sum())]

@@ -1,34 +1,23 @@
-"""``sinklab table``: list parameter tables, show one, validate packages; and the way to publication.
+"""``sinklab table``: list tables, show one, validate packages, compare versions, verify, export and release."""
 
-``sinklab table diff``: which numbers of a table moved, why, and which version that needs.
+import json
+from pathlib import Path
 
-``sinklab table digits``: how many decimal places a table must be printed with.
+from sinklab import paths
+from sinklab.language import TableError, heads, listing, number, plain, reader_language, tr
+from sinklab.language import table as columns_of_text
+from sinklab.tables.schema import DEMONSTRATION, status_label
 
-``sinklab table export``: a table for a workbook, R or a text.
-
-``sinklab table release``: recompute a version, refuse it or seal it.
-
-``sinklab table verify``: recompute a table and say what agreed and what differs.
-"""
-
-from sinklab.language import listing, reader_language, tr
-
-# --- ``sinklab table``: list parameter tables, show one, validate packages; and the way to publication.
+# What there is, and one table.
 
 
 def print_json(content) -> None:
     """Print plain types as JSON; numbers that do not exist are null."""
-    import json
-
-    from sinklab.language import plain
-
     print(json.dumps(plain(content), ensure_ascii=False, indent=2))
 
 
 def run_list(arguments) -> int:
     """Print one line for each version of each table."""
-    from sinklab import paths
-    from sinklab.language import table
     from sinklab.tables.table import list_tables
 
     found = list_tables(arguments.root)
@@ -39,28 +28,14 @@ def run_list(arguments) -> int:
         where = arguments.root or paths.relative(paths.params())
         print(tr(f"no tables in {where}", f"{where} 中没有参数表"))
         return 0
-    header = [
-        tr("table", "参数表"),
-        tr("version", "版本"),
-        tr("status", "状态"),
-        tr("models", "模型"),
-        tr("equations", "方程"),
-        tr("values", "标量"),
-        tr("title", "名称"),
-    ]
+    header = heads(
+        "table|version|status|models|equations|values|title", "参数表|版本|状态|模型|方程|标量|名称"
+    )
     columns = ("table_id", "version", "status", "n_model", "n_equation", "n_value")
-    title = "title_zh" if reader_language() == "zh" else "title"
-    rows = [[row[c] for c in columns] + [row[title]] for row in found]
-    for row in rows:
-        row[2] = status_label(row[2])
-    print(table(header, rows))
+    columns += ("title_zh" if reader_language() == "zh" else "title",)
+    rows = [[(row | {"status": status_label(row["status"])})[c] for c in columns] for row in found]
+    print(columns_of_text(header, rows))
     return 0
-
-
-def status_label(status: str) -> str:
-    """Status in the reader's language."""
-    chinese = {"demonstration": "演示", "draft": "草案", "reviewed": "已评审", "published": "已发布"}
-    return tr(status, chinese.get(status, status))
 
 
 def run_show(arguments) -> int:
@@ -72,7 +47,7 @@ def run_show(arguments) -> int:
     if arguments.json:
         print_json(_as_dict(table))
         return 0
-    blocks = [_head(table), _note(table)]
+    blocks = [_head(table), tr(*DEMONSTRATION) if table.status == "demonstration" else ""]
     blocks += [fit_report(model) for model in table.models]
     blocks += [_values(table), _checks(table), _origin(table)]
     print("\n\n".join(block for block in blocks if block))
@@ -104,64 +79,30 @@ def _head(table) -> str:
     return f"{title}\n{table.ref} · {tr('status', '状态')}: {status_label(table.status)}"
 
 
-def _note(table) -> str:
-    if table.status != "demonstration":
-        return ""
-    return tr(
-        "DEMONSTRATION: made from simulated data; the numbers must not be used.",
-        "演示：由模拟数据得出，数值不得用于实际计量。",
-    )
-
-
 def _values(table) -> str:
     from sinklab.data import vocabulary
-    from sinklab.language import number
-    from sinklab.language import table as columns_of_text
 
     frame = table.values
     if frame.empty:
         return ""
-    header = [
-        tr("value", "参数"),
-        tr("for", "分组"),
-        tr("mean", "均值"),
-        tr("lower", "下限"),
-        tr("upper", "上限"),
-        tr("unit", "单位"),
-        "n",
-        tr("studies", "研究数"),
-        tr("distribution", "分布"),
-        tr("status", "状态"),
-    ]
+    header = heads(
+        "value|for|mean|lower|upper|unit|n|studies|distribution|status",
+        "参数|分组|均值|下限|上限|单位|n|研究数|分布|状态",
+    )
     rows = []
     for row in frame.to_dict("records"):
+        names = [vocabulary.label(row["variable"] or row["name"]), vocabulary.label(row["group"])]
         numbers = [number(row[c], 5) for c in ("mean", "q025", "q975")]
         counts = [number(row[c]) for c in ("n", "n_study")]
-        name = vocabulary.label(row["variable"] or row["name"])
-        rows.append(
-            [
-                name,
-                vocabulary.label(row["group"]),
-                *numbers,
-                row["unit"],
-                *counts,
-                row["family"],
-                status_label(row["status"]),
-            ]
-        )
+        rows.append([*names, *numbers, row["unit"], *counts, row["family"], status_label(row["status"])])
     return f"{tr('Values (2.5 % and 97.5 % quantiles)', '标量参数（2.5% 与 97.5% 分位数）')}\n{columns_of_text(header, rows)}"
 
 
 def _checks(table) -> str:
-    from sinklab.language import number
-
     checks = table.checks
     failed = checks[~checks["passed"].astype(bool)]
-    line = tr(
-        f"Checks: {len(checks) - len(failed)} of {len(checks)} passed",
-        f"检查：{len(checks)} 项中通过 {len(checks) - len(failed)} 项",
-    )
-    lines = [line]
+    n = len(checks)
+    lines = [tr(f"Checks: {n - len(failed)} of {n} passed", f"检查：{n} 项中通过 {n - len(failed)} 项")]
     for row in failed.to_dict("records"):
         where = " ".join(part for part in (row["model_id"], row["response"]) if part)
         recalled = row["rule_status"] == "recalled"
@@ -193,29 +134,24 @@ def _origin(table) -> str:
 def run_validate(arguments) -> int:
     """Validate packages; 1 when any has a problem."""
     from sinklab.tables.checks import validate
-    from sinklab.tables.table import list_tables, resolve
+    from sinklab.tables.table import list_tables, ref_of, resolve
 
     refs = arguments.tables or [f"{row['table_id']}@{row['version']}" for row in list_tables(arguments.root)]
     folders = [resolve(ref, arguments.root) for ref in refs]
-    found = {
-        f"{folder.resolve().parent.name}@{folder.resolve().name}": validate(folder) for folder in folders
-    }
+    found = {ref_of(folder): validate(folder) for folder in folders}
     if arguments.json:
         print_json(found)
     else:
         for folder, problems in found.items():
-            state = (
-                tr("ok", "通过")
-                if not problems
-                else tr(f"problems: {len(problems)}", f"{len(problems)} 个问题")
-            )
+            n = len(problems)
+            state = tr(f"problems: {n}", f"{n} 个问题") if n else tr("ok", "通过")
             print("\n".join([f"{folder}: {state}", *(f"  {problem}" for problem in problems)]))
         if not found:
             print(tr("no tables", "没有参数表"))
     return 1 if any(found.values()) else 0
 
 
-# --- ``sinklab table diff``: which numbers of a table moved, why, and which version that needs.
+# Which numbers of a table moved, why, and which version that needs.
 
 #: Rows of each part of the report, unless all are asked for.
 SHOWN = 20
@@ -262,8 +198,6 @@ def _short(text: str) -> str:
 
 
 def _estimates(found, limit) -> str:
-    from sinklab.language import number, table
-
     changes = sorted(found.estimates, key=lambda c: -abs(c.in_se if c.in_se is not None else float("inf")))
     if not changes:
         return tr("Estimates: none moved", "估计值：没有变动")
@@ -272,15 +206,10 @@ def _estimates(found, limit) -> str:
         f"Estimates: {len(changes)} moved, {beyond} beyond the old interval",
         f"估计值：{len(changes)} 个变动，其中 {beyond} 个超出旧区间",
     )
-    header = [
-        tr("estimate", "参数"),
-        tr("old", "旧值"),
-        tr("new", "新值"),
-        tr("change %", "变化/%"),
-        tr("in old se", "以旧标准误计"),
-        tr("old interval", "旧区间"),
-        tr("beyond", "超出"),
-    ]
+    header = heads(
+        "estimate|old|new|change %|in old se|old interval|beyond",
+        "参数|旧值|新值|变化/%|以旧标准误计|旧区间|超出",
+    )
     rows = [
         [
             c.row,
@@ -293,7 +222,7 @@ def _estimates(found, limit) -> str:
         ]
         for c in changes[:limit]
     ]
-    return f"{title}\n{table(header, rows)}{_rest(changes, limit)}"
+    return f"{title}\n{columns_of_text(header, rows)}{_rest(changes, limit)}"
 
 
 def _rest(items, limit) -> str:
@@ -302,8 +231,6 @@ def _rest(items, limit) -> str:
 
 
 def _moves(found) -> str:
-    from sinklab.language import number, table
-
     lines = [f"  {text}" for text in found.not_compared]
     if lines:
         lines.insert(0, tr("Predictions that cannot be compared", "无法比较的预测值"))
@@ -313,31 +240,18 @@ def _moves(found) -> str:
         "Predictions along the old validity range, where they moved most",
         "沿旧适用范围的预测值：变动最大处",
     )
-    header = [
-        tr("model", "模型"),
-        tr("response", "因变量"),
-        tr("change %", "变化/%"),
-        tr("in old se", "以旧标准误计"),
-        tr("points beyond the old interval", "超出旧区间的点数"),
-        tr("at", "位置"),
-    ]
-    rows = [
-        [
-            m.model_id,
-            m.response,
-            number(100 * m.relative, 3),
-            number(m.in_se, 3),
-            f"{m.n_beyond}/{m.n_point}",
-            m.at,
-        ]
-        for m in found.moves
-    ]
-    return "\n".join([title, table(header, rows), *lines])
+    header = heads(
+        "model|response|change %|in old se|points beyond the old interval|at",
+        "模型|因变量|变化/%|以旧标准误计|超出旧区间的点数|位置",
+    )
+    rows = []
+    for m in found.moves:
+        moved = [number(100 * m.relative, 3), number(m.in_se, 3), f"{m.n_beyond}/{m.n_point}"]
+        rows.append([m.model_id, m.response, *moved, m.at])
+    return "\n".join([title, columns_of_text(header, rows), *lines])
 
 
 def _others(found, limit) -> str:
-    from sinklab.language import number
-
     changes = [c for c in found.changes if c.beyond is None]
     lines = []
     for file in dict.fromkeys(c.file for c in changes):
@@ -386,61 +300,7 @@ def _verdict(found) -> str:
     return line
 
 
-# --- ``sinklab table digits``: how many decimal places a table must be printed with.
-
-
-def run_digits(arguments) -> int:
-    """Print value, standard error and printed text of each coefficient."""
-    from dataclasses import asdict
-
-    from sinklab.tables.digits import guard
-    from sinklab.tables.table import Table
-
-    table = Table.read(arguments.table, root=arguments.root)
-    keys = table.frames["models"]["model_id"] if table.models else []
-    found = {key: guard(model, arguments.fraction) for key, model in zip(keys, table.models, strict=True)}
-    if arguments.json:
-        print_json({k: asdict(p) | {"numbers": p.numbers.to_dict("records")} for k, p in found.items()})
-        return 0
-    if not found:
-        print(tr(f"{table.ref}: no model", f"{table.ref}：没有模型"))
-    for key, printed in found.items():
-        print(report_digits(f"{table.ref}, {key}", printed))
-    return 0
-
-
-def report_digits(name: str, printed) -> str:
-    """Decimal places of one model for a person."""
-    from sinklab.language import number, table
-    from sinklab.tables.digits import text
-
-    header = [
-        tr("number", "参数"),
-        tr("to print", "应印"),
-        tr("by its error alone", "仅按标准误"),
-        tr("value", "值"),
-        tr("se", "标准误"),
-    ]
-    rows = [
-        [
-            row["label"],
-            text(row["value"], row["decimals"]),
-            text(row["value"], row["by_error"]),
-            number(row["value"], 10),
-            number(row["se"], 4),
-        ]
-        for row in printed.numbers.to_dict("records")
-    ]
-    line = tr(
-        f"Rounding moves no prediction by more than {printed.worst:.3f} of its standard error "
-        f"({printed.response} at {printed.at}); digits by the errors alone: {printed.unguarded:.3f}",
-        f"舍入引起的预测值偏移不超过其标准误的 {printed.worst:.3f} 倍（{printed.response}，{printed.at}）；"
-        f"仅按各自标准误取位则为 {printed.unguarded:.3f} 倍",
-    )
-    return f"{name}\n{table(header, rows)}\n{line}"
-
-
-# --- ``sinklab table export``: a table for a workbook, R or a text.
+# For a workbook, R or a text; computed again; released.
 
 
 def run_export(arguments) -> int:
@@ -457,9 +317,6 @@ def run_export(arguments) -> int:
     return 0
 
 
-# --- ``sinklab table verify``: recompute a table and say what agreed and what differs.
-
-
 def run_verify(arguments) -> int:
     """Print what was recomputed; 1 when anything differs or could not be recomputed."""
     from sinklab.review.verification import verify
@@ -474,8 +331,6 @@ def run_verify(arguments) -> int:
 
 def report_verify(found, limit: int = 30) -> str:
     """Say for a person what a recomputation found."""
-    from sinklab.language import number, table
-
     lines = [f"{found.ref}: " + (tr("agreed", "相符") if found.agreed else tr("NOT agreed", "不符"))]
     same = sum(i.agreed for i in found.inputs)
     if found.inputs:
@@ -486,17 +341,14 @@ def report_verify(found, limit: int = 30) -> str:
             )
         )
     if found.comparisons:
-        header = [
-            tr("file", "文件"),
-            tr("compared", "比较数"),
-            tr("agreed", "相符数"),
-            tr("largest deviation / tolerance", "最大偏差/容许值"),
-        ]
-        rows = [
-            [row["file"], row["n"], row["n_agreed"], _ratio(row["largest"], number)]
-            for row in found.summary().to_dict("records")
-        ]
-        lines += [f"  {line}" for line in table(header, rows).splitlines()]
+        header = heads(
+            "file|compared|agreed|largest deviation / tolerance", "文件|比较数|相符数|最大偏差/容许值"
+        )
+        rows = []
+        for row in found.summary().to_dict("records"):
+            largest = "∞" if row["largest"] == float("inf") else number(row["largest"], 2)
+            rows.append([row["file"], row["n"], row["n_agreed"], largest])
+        lines += [f"  {line}" for line in columns_of_text(header, rows).splitlines()]
     for title, items in (
         (tr("the package itself", "参数表本身"), found.problems),
         (tr("could not be recomputed", "无法重算"), found.missing),
@@ -509,19 +361,8 @@ def report_verify(found, limit: int = 30) -> str:
     return "\n".join(lines)
 
 
-def _ratio(value, number) -> str:
-    return "∞" if value == float("inf") else number(value, 2)
-
-
-# --- ``sinklab table release``: recompute a version, refuse it or seal it.
-
-
 def run_release(arguments) -> int:
     """Recompute and release; an error names every reason against it."""
-    from pathlib import Path
-
-    from sinklab import paths
-    from sinklab.language import TableError
     from sinklab.review.verification import verify
     from sinklab.tables.release import release_table
 
@@ -567,8 +408,6 @@ def accepted(texts) -> dict[str, str]:
     ------
     TableError
     """
-    from sinklab.language import TableError
-
     found = {}
     for text in texts:
         key, sign, reason = text.partition("=")

@@ -301,7 +301,9 @@ def is_number(text: str) -> bool:
     return True
 
 
-def records(*place: str, numbers: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+def records(
+    *place: str, numbers: tuple[str, ...] = (), several: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
     """Rows of a CSV file below ``data/``, such as ``records("rules", "deductions.csv")``.
 
     A file is read once, and again only when it has changed.
@@ -312,6 +314,8 @@ def records(*place: str, numbers: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         Folder and file below ``data/``.
     numbers : tuple of str
         Columns that are floats, NaN where blank; all others stay text.
+    several : tuple of str
+        Columns of which a cell holds several entries, with semicolons between; they become tuples.
 
     Raises
     ------
@@ -320,7 +324,7 @@ def records(*place: str, numbers: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """
     path = paths.data(*place)
     rows = _own(path, path.stat().st_mtime_ns if path.is_file() else 0, numbers)
-    return [dict(row) for row in rows]
+    return [row | {c: tuple(filter(None, row[c].split(";"))) for c in several} for row in rows]
 
 
 @lru_cache(maxsize=64)

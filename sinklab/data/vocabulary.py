@@ -312,10 +312,10 @@ class Species:
 @lru_cache(maxsize=1)
 def _species() -> dict[str, Species]:
     found = {}
-    for row in records("vocabulary", "species.csv"):
-        parts = {k: _several(row[k]) for k in ("synonyms", "also_zh", "regions", "systems")}
+    several = ("synonyms", "also_zh", "regions", "systems")
+    for row in records("vocabulary", "species.csv", several=several):
         row |= {"name_en": row["name_en"] or row["name_latin"]}
-        found[row["species_id"]] = Species(**(row | parts))
+        found[row["species_id"]] = Species(**row)
     return found
 
 
@@ -370,16 +370,8 @@ class Component:
 @lru_cache(maxsize=1)
 def components() -> dict[str, Component]:
     """All component definitions by id."""
-    found = {}
-    for row in records("vocabulary", "components.csv"):
-        parts = {k: _several(row[k]) for k in ("includes", "excludes")}
-        found[row["component_id"]] = Component(**(row | parts))
-    return found
-
-
-def _several(cell: str) -> tuple[str, ...]:
-    """Entries of a cell that holds several, with semicolons between."""
-    return tuple(part for part in cell.split(";") if part)
+    rows = records("vocabulary", "components.csv", several=("includes", "excludes"))
+    return {row["component_id"]: Component(**row) for row in rows}
 
 
 # Ecosystems.
@@ -405,11 +397,8 @@ class Ecosystem:
 @lru_cache(maxsize=1)
 def ecosystems() -> Mapping[str, Ecosystem]:
     """All ecosystems by id."""
-    found = {}
-    for row in records("vocabulary", "systems.csv"):
-        parts = {k: _several(row[k]) for k in ("groups", "notebooks", "pages")}
-        found[row["system_id"]] = Ecosystem(**(row | parts))
-    return found
+    rows = records("vocabulary", "systems.csv", several=("groups", "notebooks", "pages"))
+    return {row["system_id"]: Ecosystem(**row) for row in rows}
 
 
 def ecosystem(name: str) -> Ecosystem:

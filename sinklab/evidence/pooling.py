@@ -48,7 +48,7 @@ from scipy import optimize, special, stats
 from sinklab.data import vocabulary
 from sinklab.data.files import rule_values
 from sinklab.evidence.distributions import Distribution, from_moments
-from sinklab.language import DataError, require_known, tr
+from sinklab.language import DataError, Notes, require_known
 
 # One group of studies.
 
@@ -582,13 +582,11 @@ def fit(
         return log_density(theta, y, x, pairs, sampling, prior)
 
     drawn, effective = importance(density, len(pairs), prior, n_draw, seed)
-    warnings = []
+    warnings = Notes()
     if effective < LEAST_EFFECTIVE:
-        warnings.append(
-            tr(
-                f"{effective:.0f} effective draws of the spreads; raise n_draw",
-                f"各级标准差的有效抽样数仅 {effective:.0f}；请增大 n_draw",
-            )
+        warnings.add(
+            f"{effective:.0f} effective draws of the spreads; raise n_draw",
+            f"各级标准差的有效抽样数仅 {effective:.0f}；请增大 n_draw",
         )
     spreads = pd.DataFrame(np.exp(drawn), columns=[*levels, *crossed, STUDY, STAND])
     columns = (by, tuple(levels), tuple(crossed), study)

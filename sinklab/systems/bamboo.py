@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from sinklab.data.checks import like_years, not_whole
 from sinklab.evidence import equations
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, Notes, listing
 
 #: Texts that a fit takes: age class as a saturating factor, or with a coefficient for each class.
 FORMS = {
@@ -68,23 +68,20 @@ def require_age_class(classes: ArrayLike) -> None:
         With the records and the likely unit.
     """
     classes = pd.Series(np.asarray(classes, float))
-    problems = [
-        tr(
+    problems = Notes()
+    for i, value in not_whole(classes).items():
+        problems.add(
             f"record {i + 1}: age_class = {value:g}; expected a whole class from 1 on; likely years",
             f"第 {i + 1} 条记录：龄级 = {value:g}；应为自 1 起的整数；可能是年",
         )
-        for i, value in not_whole(classes).items()
-    ]
     rows = like_years(classes)
     if rows:
         records = ", ".join(str(i + 1) for i in rows[:20])
         found = ", ".join(f"{v:g}" for v in sorted(set(classes.dropna())))
-        problems.append(
-            tr(
-                f"records {records}: age_class holds {found}; likely years, for which 1, 3, 5, 7 are classes 1, 2, 3, 4: "
-                "declare the column as age, or convert it with age_class()",
-                f"第 {records} 条记录：龄级取值为 {found}；可能是年（1、3、5、7 年为 1、2、3、4 度）：请改为 age 列，或换算",
-            )
+        problems.add(
+            f"records {records}: age_class holds {found}; likely years, for which 1, 3, 5, 7 are classes 1, 2, 3, 4: "
+            "declare the column as age, or convert it with age_class()",
+            f"第 {records} 条记录：龄级取值为 {found}；可能是年（1、3、5、7 年为 1、2、3、4 度）：请改为 age 列，或换算",
         )
     if problems:
         raise DataError(listing(problems))

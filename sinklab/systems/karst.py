@@ -29,7 +29,7 @@ from sinklab import paths
 from sinklab.data.files import read_csv, records
 from sinklab.data.vocabulary import refuse_doubtful, suspect
 from sinklab.evidence.distributions import Distribution, choose, from_moments
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, Notes, listing
 
 #: Grades of rocky desertification, from none to the strongest.
 GRADES = ("none", "potential", "light", "moderate", "severe", "extreme")
@@ -81,18 +81,16 @@ def probe_thickness(depth: ArrayLike, transect: ArrayLike) -> Thickness:
         Missing or negative probes, or fewer than three on soil.
     """
     depth = pd.Series(np.asarray(depth, float))
-    lines = suspect(depth, "soil_depth")
+    lines = Notes(suspect(depth, "soil_depth"))
     if depth.isna().any():
-        lines.append(
-            tr(f"{int(depth.isna().sum())} probes are blank: write 0 on rock", "有空白探测值：岩石处请填 0")
+        lines.add(
+            f"{int(depth.isna().sum())} probes are blank: write 0 on rock", "有空白探测值：岩石处请填 0"
         )
     soil = depth[depth > 0]
     if len(soil) < 3:
-        lines.append(
-            tr(
-                f"{len(soil)} probes on soil; expected at least 3",
-                f"土面探测点 {len(soil)} 个；至少需要 3 个",
-            )
+        lines.add(
+            f"{len(soil)} probes on soil; expected at least 3",
+            f"土面探测点 {len(soil)} 个；至少需要 3 个",
         )
     if lines:
         raise DataError(listing(lines))

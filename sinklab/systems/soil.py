@@ -53,7 +53,7 @@ from sinklab.data.soil_layers import (
 )
 from sinklab.data.vocabulary import number, suspect
 from sinklab.evidence.distributions import Distribution
-from sinklab.language import ConvergenceError, DataError, listing, tr
+from sinklab.language import ConvergenceError, DataError, Notes, listing
 
 #: How a stock inside a layer is read.
 METHODS = ("layers", "spline")
@@ -125,22 +125,18 @@ def require_profile(layers: pd.DataFrame, depth: float, name: str = "profile") -
 
 def _unmeasured(layers, depth) -> list[str]:
     """What keeps layers from being a complete profile to a depth, one line each."""
-    problems = [str(fault) for fault in join_faults(layers)]
+    problems = Notes(map(str, join_faults(layers)))
     for column in ("bulk_density", "soc"):
-        problems += [
-            tr(
+        for i in layers.index[layers[column].isna()]:
+            problems.add(
                 f"record {number(i)}: {column} is missing; impute it as a distribution, it is not zero",
                 f"第 {number(i)} 条记录：缺 {column}；请按分布插补，不得视为零",
             )
-            for i in layers.index[layers[column].isna()]
-        ]
     end = layers["layer_bottom"].max() if len(layers) else 0.0
     if not end >= depth - layer_rules()["layer_tolerance"]:
-        problems.append(
-            tr(
-                f"ends at {end:g} cm; expected {depth:g} cm: state a smaller depth, or impute the layers below",
-                f"止于 {end:g} cm；应达 {depth:g} cm：请采用较浅的深度，或插补下部土层",
-            )
+        problems.add(
+            f"ends at {end:g} cm; expected {depth:g} cm: state a smaller depth, or impute the layers below",
+            f"止于 {end:g} cm；应达 {depth:g} cm：请采用较浅的深度，或插补下部土层",
         )
     return problems
 

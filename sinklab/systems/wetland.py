@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike
 from sinklab.equations.system import System
 from sinklab.evidence import equations
 from sinklab.evidence.distributions import from_moments
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, Notes, listing, tr
 from sinklab.propagate.model import Factor, Model, Noise, arrange
 from sinklab.propagate.monte_carlo import draw_totals
 
@@ -136,14 +136,12 @@ def stem_count_mass(stem_density: ArrayLike, stem_mass: ArrayLike, season: str) 
     DataError
         No season, or counts and masses below zero.
     """
-    problems = []
+    problems = Notes()
     if not str(season).strip():
-        problems.append(
-            tr("season is blank; give month or season of the quadrats", "缺季节；请填写取样月份或季节")
-        )
+        problems.add("season is blank; give month or season of the quadrats", "缺季节；请填写取样月份或季节")
     for name, values in (("stem_density", stem_density), ("stem_mass", stem_mass)):
         if (np.asarray(values) < 0).any():
-            problems.append(tr(f"{name} below zero", f"{name} 小于零"))
+            problems.add(f"{name} below zero", f"{name} 小于零")
     if problems:
         raise DataError(listing(problems))
     return np.asarray(stem_density, float) * np.asarray(stem_mass, float) / 100

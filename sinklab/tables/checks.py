@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab.data.files import records
-from sinklab.language import EquationError, TableError, tr
+from sinklab.language import EquationError, Notes, TableError, tr
 from sinklab.tables import package
 from sinklab.tables.pack import (
     EIGENVALUE_FLOOR,
@@ -66,19 +66,26 @@ class Rule:
             not self.systems or system in self.systems
         )
 
-    def met(self, value: float) -> bool:
-        """Whether a value keeps the threshold; NaN does not."""
-        return bool(_COMPARE[self.comparison](value, self.threshold))
+    def row(self, value: float) -> dict:
+        """Row of ``checks.csv`` for a value; NaN does not keep the threshold."""
+        return {
+            "check_id": self.rule_id,
+            "passed": bool(_COMPARE[self.comparison](value, self.threshold)),
+            "value": value,
+            "comparison": self.comparison,
+            "threshold": self.threshold,
+            "rule_status": self.status,
+            "rule_source": self.source,
+            "message_en": self.label_en,
+            "message_zh": self.label_zh,
+        }
 
 
 @lru_cache(maxsize=1)
 def rules() -> tuple[Rule, ...]:
     """All acceptance rules of the workbench."""
-    found = []
-    for row in records("rules", "acceptance.csv", numbers=("threshold",)):
-        parts = {k: tuple(p for p in row[k].split(";") if p) for k in ("responses", "systems")}
-        found.append(Rule(**(row | parts)))
-    return tuple(found)
+    rows = records("rules", "acceptance.csv", numbers=("threshold",), several=("responses", "systems"))
+    return tuple(Rule(**row) for row in rows)
 
 
 def run_checks(frames, table_id: str) -> pd.DataFrame:
@@ -109,21 +116,19 @@ def run_checks(frames, table_id: str) -> pd.DataFrame:
 def _definitions(frames, model) -> list[dict]:
     labels = labels_of(of_model(frames["coefficients"], model))
     covariance = square(of_model(frames["covariance"], model), labels)
-    eigenvalue = smallest_eigenvalue(covariance)
+    eigenvalue, about = smallest_eigenvalue(covariance), {"model_id": model, "rule_status": "definition"}
     return [
-        {
+        about
+        | {
             "check_id": "converged",
-            "model_id": model,
-            "rule_status": "definition",
             # A fit that did not converge is refused before it comes here.
             "passed": True,
             "message_en": "the fit met its convergence criterion",
             "message_zh": "拟合满足收敛条件",
         },
-        {
+        about
+        | {
             "check_id": "covariance_positive",
-            "model_id": model,
-            "rule_status": "definition",
             "passed": bool(eigenvalue >= EIGENVALUE_FLOOR),
             "value": eigenvalue,
             "comparison": ">=",
@@ -138,24 +143,8 @@ def _thresholds(indices, system) -> list[dict]:
     rows = []
     for row in indices[indices["class_column"] == ""].to_dict("records"):
         for rule in rules():
-            if not rule.applies(row["response"], system):
-                continue
-            value = row[rule.quantity]
-            rows.append(
-                {
-                    "check_id": rule.rule_id,
-                    "model_id": row["model_id"],
-                    "response": row["response"],
-                    "passed": rule.met(value),
-                    "value": value,
-                    "comparison": rule.comparison,
-                    "threshold": rule.threshold,
-                    "rule_status": rule.status,
-                    "rule_source": rule.source,
-                    "message_en": rule.label_en,
-                    "message_zh": rule.label_zh,
-                }
-            )
+            if rule.applies(row["response"], system):
+                rows.append(rule.row(row[rule.quantity]) | {k: row[k] for k in ("model_id", "response")})
     return rows
 
 
@@ -239,93 +228,80 @@ def _by_frictionless(folder) -> list[str]:
 
 
 def _place(folder, descriptor) -> list[str]:
-    problems = []
+    problems = Notes()
     try:
         table_id, version = check_table_id(descriptor.get("name")), check_version(descriptor.get("version"))
     except TableError as error:
         return [str(error)]
-    place = folder.resolve()
-    if (place.parent.name, place.name) != (table_id, version):
-        problems.append(
-            tr(
-                f"the folder is {place.parent.name}/{place.name}; {DESCRIPTOR} says {table_id}/{version}",
-                f"文件夹为 {place.parent.name}/{place.name}；{DESCRIPTOR} 中为 {table_id}/{version}",
-            )
+    place = "/".join(folder.resolve().parts[-2:])
+    if place != f"{table_id}/{version}":
+        problems.add(
+            f"the folder is {place}; {DESCRIPTOR} says {table_id}/{version}",
+            f"文件夹为 {place}；{DESCRIPTOR} 中为 {table_id}/{version}",
         )
     listed = {resource["path"] for resource in descriptor["resources"]} | {DESCRIPTOR}
     if descriptor["sinklab"].get("status") in FROZEN:
         listed |= set(RELEASE_FILES)
         problems += package.seal_problems(folder, table_id, version)
     for extra in sorted(p.name for p in folder.iterdir() if p.name not in listed):
-        problems.append(tr(f"{extra}: not listed in {DESCRIPTOR}", f"{extra}：未列入 {DESCRIPTOR}"))
+        problems.add(f"{extra}: not listed in {DESCRIPTOR}", f"{extra}：未列入 {DESCRIPTOR}")
     return problems
 
 
 def _statuses(frames, descriptor) -> list[str]:
-    problems = []
+    problems = Notes()
     claimed = descriptor["sinklab"].get("status")
     try:
         found = table_status(frames)
     except TableError:
         return problems  # An unknown status is already named by its enum.
     if claimed != found:
-        problems.append(
-            tr(
-                f"{DESCRIPTOR} says {claimed}; the weakest row is {found}",
-                f"{DESCRIPTOR} 中的状态为 {claimed}；最低一行的状态为 {found}",
-            )
+        problems.add(
+            f"{DESCRIPTOR} says {claimed}; the weakest row is {found}",
+            f"{DESCRIPTOR} 中的状态为 {claimed}；最低一行的状态为 {found}",
         )
     if "models" in frames:
         of_model = dict(zip(frames["models"]["model_id"], frames["models"]["status"], strict=True))
-        for row in frames["equations"].to_dict("records"):
-            if row["status"] != of_model.get(row["model_id"], row["status"]):
-                problems.append(
-                    tr(
-                        f"equations.csv: {row['model_id']}, {row['response']} is {row['status']}; "
-                        f"its model is {of_model[row['model_id']]}",
-                        f"equations.csv：{row['model_id']} 的 {row['response']} 状态为 {row['status']}；"
-                        f"模型状态为 {of_model[row['model_id']]}",
-                    )
+        columns = frames["equations"][["model_id", "response", "status"]]
+        for key, response, status in columns.itertuples(index=False):
+            if status != (wanted := of_model.get(key, status)):
+                problems.add(
+                    f"equations.csv: {key}, {response} is {status}; its model is {wanted}",
+                    f"equations.csv：{key} 的 {response} 状态为 {status}；模型状态为 {wanted}",
                 )
     return problems
 
 
 def _uncertainty(model) -> list[str]:
     """Disagreements between estimates, standard errors, covariance and draws of one model."""
-    problems = []
+    problems = Notes()
     eigenvalue = smallest_eigenvalue(model.covariance)
     if not eigenvalue >= EIGENVALUE_FLOOR:
-        problems.append(
-            tr(
-                f"covariance.csv is not positive semi-definite (smallest scaled eigenvalue {eigenvalue:.3g})",
-                f"covariance.csv 不是半正定矩阵（最小标度特征值 {eigenvalue:.3g}）",
-            )
+        problems.add(
+            f"covariance.csv is not positive semi-definite (smallest scaled eigenvalue {eigenvalue:.3g})",
+            f"covariance.csv 不是半正定矩阵（最小标度特征值 {eigenvalue:.3g}）",
         )
     spread = np.sqrt(np.clip(np.diag(model.covariance), 0, None))
     for label, se, root in zip(model.labels, model.parameters["se"], spread, strict=True):
         if not np.isclose(root, se, rtol=1e-6, atol=0):
-            problems.append(
-                tr(
-                    f"{label}: se {se:g}; covariance.csv gives {root:g}",
-                    f"{label}：标准误 {se:g}；由 covariance.csv 得 {root:g}",
-                )
+            problems.add(
+                f"{label}: se {se:g}; covariance.csv gives {root:g}",
+                f"{label}：标准误 {se:g}；由 covariance.csv 得 {root:g}",
             )
     return problems + _draws(model)
 
 
 def _draws(model) -> list[str]:
     """Coefficients whose draws have another centre or spread than estimate and standard error."""
-    problems = []
+    problems = Notes()
     se = model.parameters["se"].to_numpy(float)
     rows = zip(model.labels, model.values, se, model.log_coefficients(), strict=True)
     for label, estimate, width, on_log in rows:
         drawn = model.stored_draws[label].to_numpy(float)
         if on_log and drawn.min() <= 0:
-            problems.append(
-                tr(
-                    f"{label}: the smallest draw is {drawn.min():g}; draws of this factor are positive",
-                    f"{label}：最小抽样值为 {drawn.min():g}；该系数的抽样应为正数",
-                )
+            problems.add(
+                f"{label}: the smallest draw is {drawn.min():g}; draws of this factor are positive",
+                f"{label}：最小抽样值为 {drawn.min():g}；该系数的抽样应为正数",
             )
             continue
         if on_log:
@@ -337,12 +313,10 @@ def _draws(model) -> list[str]:
         far = abs(drawn.mean() - centre) > _DRAW_Z * width / np.sqrt(n) + 1e-12 * abs(centre)
         odd = width > 0 and abs(drawn.std(ddof=1) / width - 1) > _DRAW_Z / np.sqrt(2 * (n - 1))
         if far or odd:
-            problems.append(
-                tr(
-                    f"{label}: {centre:g} with se {width:g}; the draws have mean {drawn.mean():g} and "
-                    f"standard deviation {drawn.std(ddof=1):g}",
-                    f"{label}：{centre:g}，标准误 {width:g}；抽样均值为 {drawn.mean():g}，"
-                    f"标准差为 {drawn.std(ddof=1):g}",
-                )
+            problems.add(
+                f"{label}: {centre:g} with se {width:g}; the draws have mean {drawn.mean():g} and "
+                f"standard deviation {drawn.std(ddof=1):g}",
+                f"{label}：{centre:g}，标准误 {width:g}；抽样均值为 {drawn.mean():g}，"
+                f"标准差为 {drawn.std(ddof=1):g}",
             )
     return problems

@@ -8,7 +8,7 @@ import pandas as pd
 from sinklab.data import vocabulary
 from sinklab.equations.parse import names
 from sinklab.equations.system import System
-from sinklab.language import DataError, EquationError, TableError, listing, tr
+from sinklab.language import DataError, EquationError, Notes, TableError, listing, tr
 from sinklab.results.fit_result import Certificate, FitResult, RandomEffects
 from sinklab.results.variance import ResidualModel
 from sinklab.tables.provenance import Provenance, name_of, status_for
@@ -56,38 +56,34 @@ def check_fits(fits) -> None:
         No fit, fits that did not converge, numbers that are not finite, covariances that are not
         positive semi-definite, or labels used twice; all at once.
     """
-    problems = [] if fits else [tr("no fit to write", "没有可写入的拟合结果")]
+    problems = Notes()
+    if not fits:
+        problems.add("no fit to write", "没有可写入的拟合结果")
     labels = [fit.label for fit in fits]
     for label in sorted({x for x in labels if labels.count(x) > 1}):
-        problems.append(
-            tr(
-                f"{labels.count(label)} fits are labelled {label!r}; give each its own label",
-                f"有 {labels.count(label)} 个拟合结果同名为 {label!r}；请使用不同的名称",
-            )
+        problems.add(
+            f"{labels.count(label)} fits are labelled {label!r}; give each its own label",
+            f"有 {labels.count(label)} 个拟合结果同名为 {label!r}；请使用不同的名称",
         )
     for fit in fits:
         where = fit.label or fit.system.responses[0]
         if not fit.converged:
-            problems.append(
-                tr(
-                    f"{where}: the fit did not converge; mend it (start values, simpler equations) before it "
-                    "becomes a table",
-                    f"{where}：拟合未收敛；请调整初值或简化方程后再生成参数表",
-                )
+            problems.add(
+                f"{where}: the fit did not converge; mend it (start values, simpler equations) before it "
+                "becomes a table",
+                f"{where}：拟合未收敛；请调整初值或简化方程后再生成参数表",
             )
             continue
         if not np.isfinite(fit.values).all():
-            problems.append(tr(f"{where}: estimates are not finite", f"{where}：估计值含非有限数"))
+            problems.add(f"{where}: estimates are not finite", f"{where}：估计值含非有限数")
         eigenvalue = smallest_eigenvalue(fit.covariance)
         if not eigenvalue >= EIGENVALUE_FLOOR:
-            problems.append(
-                tr(
-                    f"{where}: the covariance of the coefficients is not positive semi-definite "
-                    f"(smallest scaled eigenvalue {eigenvalue:.3g}); the equations have parameters the data "
-                    "cannot tell apart",
-                    f"{where}：系数协方差矩阵不是半正定的（最小标度特征值 {eigenvalue:.3g}）；"
-                    "数据无法区分方程中的某些参数",
-                )
+            problems.add(
+                f"{where}: the covariance of the coefficients is not positive semi-definite "
+                f"(smallest scaled eigenvalue {eigenvalue:.3g}); the equations have parameters the data "
+                "cannot tell apart",
+                f"{where}：系数协方差矩阵不是半正定的（最小标度特征值 {eigenvalue:.3g}）；"
+                "数据无法区分方程中的某些参数",
             )
     if problems:
         raise TableError(listing(problems))
@@ -293,19 +289,17 @@ def complete_values(values: pd.DataFrame, wanted: str, source: dict) -> pd.DataF
     """
     names = columns_of("values")
     unknown = [c for c in values.columns if c not in names]
-    problems = []
+    problems = Notes()
     if unknown:
-        problems.append(
-            tr(
-                f"columns {', '.join(map(str, unknown))} are not part of values.csv ({', '.join(names)})",
-                f"列 {'、'.join(map(str, unknown))} 不属于 values.csv（{'、'.join(names)}）",
-            )
+        problems.add(
+            f"columns {', '.join(map(str, unknown))} are not part of values.csv ({', '.join(names)})",
+            f"列 {'、'.join(map(str, unknown))} 不属于 values.csv（{'、'.join(names)}）",
         )
     if not len(values):
-        problems.append(tr("there is no row", "没有任何行"))
+        problems.add("there is no row", "没有任何行")
     for needed in ("name", "mean"):
         if needed not in values or values[needed].isna().any():
-            problems.append(tr(f"every row needs {needed}", f"每一行都需要 {needed}"))
+            problems.add(f"every row needs {needed}", f"每一行都需要 {needed}")
     if problems:
         raise TableError(tr("values: ", "values：") + "; ".join(problems))
     frame = values.reset_index(drop=True).reindex(columns=names)
@@ -354,7 +348,7 @@ def unpack(frames, provenance: Provenance) -> tuple[FitResult, ...]:
         Equations that cannot be read, or coefficients, covariance and equations that do not belong
         together; of all models at once.
     """
-    models, problems = [], []
+    models, problems = [], Notes()
     for row in frames["models"].to_dict("records"):
         key = row["model_id"]
         part = {
@@ -365,7 +359,7 @@ def unpack(frames, provenance: Provenance) -> tuple[FitResult, ...]:
         except (EquationError, TableError) as error:
             problems.append(f"{key}: {error}")
         except KeyError as error:
-            problems.append(tr(f"{key}: {error} is missing in the package", f"{key}：参数表中缺少 {error}"))
+            problems.add(f"{key}: {error} is missing in the package", f"{key}：参数表中缺少 {error}")
     if problems:
         raise TableError(listing(problems))
     return tuple(models)
@@ -378,10 +372,8 @@ def of_model(frame, model_id) -> pd.DataFrame:
 
 def _model(row, part, record) -> FitResult:
     equations = part["equations"].sort_values("equation_order")
-    system, random = (
-        parse(equations["equation"], part["ranges"]["predictor"]),
-        _random(part.get("random_effects")),
-    )
+    system = parse(equations["equation"], part["ranges"]["predictor"])
+    random = _random(part.get("random_effects"))
     if random is not None:
         # The parameters of such a model are those of the typical group.
         system = system.ungrouped()
@@ -473,19 +465,17 @@ def square(triangle, labels) -> pd.DataFrame:
     """
     at = {label: i for i, label in enumerate(labels)}
     matrix = np.full((len(labels), len(labels)), np.nan)
-    problems = []
+    problems = Notes()
     for row, column, value in zip(triangle["row"], triangle["column"], triangle["value"], strict=True):
         if row not in at or column not in at:
-            problems.append(
-                tr(f"{row}, {column}: not among the coefficients", f"{row}, {column}：不在系数表中")
-            )
+            problems.add(f"{row}, {column}: not among the coefficients", f"{row}, {column}：不在系数表中")
             continue
         i, j = at[row], at[column]
         if not np.isnan(matrix[i, j]):
-            problems.append(tr(f"{row}, {column}: given twice", f"{row}, {column}：重复"))
+            problems.add(f"{row}, {column}: given twice", f"{row}, {column}：重复")
         matrix[i, j] = matrix[j, i] = value
     for i, j in zip(*np.nonzero(np.isnan(np.tril(matrix))), strict=True):
-        problems.append(tr(f"{labels[i]}, {labels[j]}: missing", f"{labels[i]}, {labels[j]}：缺失"))
+        problems.add(f"{labels[i]}, {labels[j]}: missing", f"{labels[i]}, {labels[j]}：缺失")
     if problems:
         raise TableError(listing(problems))
     return pd.DataFrame(matrix, index=labels, columns=labels)

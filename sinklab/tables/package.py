@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab import paths
-from sinklab.language import TableError, listing, tr
+from sinklab.language import Notes, TableError, listing, tr
 from sinklab.tables.provenance import Provenance
 from sinklab.tables.schema import (
     BINARY,
@@ -69,8 +69,7 @@ def to_csv(name: str, frame: pd.DataFrame) -> bytes:
             f"{name}.csv: unknown columns {', '.join(unknown)}; expected {expected}",
             f"{name}.csv：未知的列 {'、'.join(unknown)}；应为 {expected}",
         )
-    problems: list[str] = []
-    columns = []
+    problems, columns = Notes(), []
     for field in FILES[name]:
         cells = frame[field.name] if field.name in frame.columns else [None] * len(frame)
         columns.append([_cell_out(field, cell, name, i, problems) for i, cell in enumerate(cells, start=1)])
@@ -89,22 +88,20 @@ def _cell_out(field, cell, name, record, problems) -> str:
         return ""
     if field.enum and cell not in ("", *field.enum):
         known = ", ".join(field.enum)
-        problems.append(tr(f"{where}; expected one of {known}", f"{where}：应为 {known} 之一"))
+        problems.add(f"{where}; expected one of {known}", f"{where}：应为 {known} 之一")
         return ""
     if field.type == "string":
         text = str(cell)
         if text.startswith(_FORMULA):
-            problems.append(
-                tr(
-                    f"{where}; a workbook would run text that begins with = + - @; reword it",
-                    f"{where}：以 = + - @ 开头的文本会被电子表格当作公式执行；请改写",
-                )
+            problems.add(
+                f"{where}; a workbook would run text that begins with = + - @; reword it",
+                f"{where}：以 = + - @ 开头的文本会被电子表格当作公式执行；请改写",
             )
         return text
     try:
         return _WRITERS[field.type](cell)
     except (TypeError, ValueError, OverflowError):
-        problems.append(tr(f"{where}; expected {field.type}", f"{where}：应为 {field.type} 类型"))
+        problems.add(f"{where}; expected {field.type}", f"{where}：应为 {field.type} 类型")
         return ""
 
 
@@ -162,14 +159,13 @@ def from_csv(name: str, content: bytes) -> pd.DataFrame:
             f"{name}.csv: columns {', '.join(header)}; expected {', '.join(names)}",
             f"{name}.csv：列为 {'、'.join(header)}；应为 {'、'.join(names)}",
         )
-    problems = [
-        tr(
-            f"{name}.csv, record {i}: {len(row)} cells; expected {len(names)}",
-            f"{name}.csv 第 {i} 条记录：{len(row)} 个单元格；应为 {len(names)} 个",
-        )
-        for i, row in enumerate(rows[1:], start=1)
-        if len(row) != len(names)
-    ]
+    problems = Notes()
+    for i, row in enumerate(rows[1:], start=1):
+        if len(row) != len(names):
+            problems.add(
+                f"{name}.csv, record {i}: {len(row)} cells; expected {len(names)}",
+                f"{name}.csv 第 {i} 条记录：{len(row)} 个单元格；应为 {len(names)} 个",
+            )
     if problems:
         raise TableError(listing(problems))
     columns = {
@@ -184,18 +180,16 @@ def from_csv(name: str, content: bytes) -> pd.DataFrame:
 def _column_in(field, cells, name, problems):
     if field.type == "string":
         return pd.array(cells, dtype="str")
-    read = _read_boolean if field.type == "boolean" else _read_number
+    read = _read_boolean if field.type == "boolean" else lambda cell: float(cell or "nan")
     values = []
     for i, cell in enumerate(cells, start=1):
         try:
             values.append(read(cell))
         except ValueError:
             values.append(read(""))
-            problems.append(
-                tr(
-                    f"{name}.csv, record {i}: {field.name} = {cell!r}; expected {field.type}",
-                    f"{name}.csv 第 {i} 条记录：{field.name} = {cell!r}；应为 {field.type} 类型",
-                )
+            problems.add(
+                f"{name}.csv, record {i}: {field.name} = {cell!r}; expected {field.type}",
+                f"{name}.csv 第 {i} 条记录：{field.name} = {cell!r}；应为 {field.type} 类型",
             )
     if field.type == "boolean":
         return np.array(values, dtype=object if None in values else bool)
@@ -208,10 +202,6 @@ def _read_boolean(cell: str) -> bool | None:
     if cell not in (_TRUE, _FALSE, ""):
         raise ValueError(cell)
     return cell == _TRUE if cell else None
-
-
-def _read_number(cell: str) -> float:
-    return float(cell) if cell else math.nan
 
 
 # The folder
@@ -411,11 +401,11 @@ def read_folder(folder: Path) -> tuple[dict, dict]:
 
 def read_files(folder: Path, descriptor) -> tuple[dict, list[str]]:
     """Files of a package as they lie there, changed or not, and what keeps the others from being read."""
-    frames, faults = {}, []
+    frames, faults = {}, Notes()
     for resource in descriptor["resources"]:
         name, path = resource["name"], folder / resource["path"]
         if not path.is_file():
-            faults.append(tr(f"{path.name}: missing", f"{path.name}：缺失"))
+            faults.add(f"{path.name}: missing", f"{path.name}：缺失")
             continue
         try:
             frames[name] = _read(name, path.read_bytes())
@@ -436,17 +426,15 @@ def _read(name, content) -> pd.DataFrame | Provenance:
 
 def changed_files(folder: Path, descriptor) -> list[str]:
     """Name the files that are missing or differ from the hash in the description."""
-    problems = []
+    problems = Notes()
     for resource in descriptor["resources"]:
         path = folder / resource["path"]
         if not path.is_file():
-            problems.append(tr(f"{resource['path']}: missing", f"{resource['path']}：缺失"))
+            problems.add(f"{resource['path']}: missing", f"{resource['path']}：缺失")
         elif f"sha256:{paths.file_sha256(path)}" != resource.get("hash"):
-            problems.append(
-                tr(
-                    f"{resource['path']}: changed since it was written; restore it, or write the table anew",
-                    f"{resource['path']}：写入之后被改动；请恢复原文件，或重新生成参数表",
-                )
+            problems.add(
+                f"{resource['path']}: changed since it was written; restore it, or write the table anew",
+                f"{resource['path']}：写入之后被改动；请恢复原文件，或重新生成参数表",
             )
     return problems
 
@@ -499,15 +487,15 @@ def seal_problems(folder: Path, table_id: str, version: str) -> list[str]:
         if not found:
             return [tr(f"{SUMS}: cannot be read: {line[:80]!r}", f"{SUMS}：无法读取：{line[:80]!r}")]
         listed[found[2]] = found[1]
-    faults = []
+    faults = Notes()
     for name in sorted({p.name for p in folder.iterdir()} - {SUMS} | set(listed)):
         here = (folder / name).is_file() if Path(name).name == name else False
         if name not in listed:
-            faults.append(tr(f"{name}: added after the release", f"{name}：发布之后加入"))
+            faults.add(f"{name}: added after the release", f"{name}：发布之后加入")
         elif not here:
-            faults.append(tr(f"{name}: gone since the release", f"{name}：发布之后缺失"))
+            faults.add(f"{name}: gone since the release", f"{name}：发布之后缺失")
         elif paths.file_sha256(folder / name) != listed[name]:
-            faults.append(tr(f"{name}: changed since the release", f"{name}：发布之后被改动"))
+            faults.add(f"{name}: changed since the release", f"{name}：发布之后被改动")
     return faults + _against_log(folder, content, table_id, version)
 
 

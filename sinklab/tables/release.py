@@ -5,6 +5,7 @@ how to cite the table (``CITATION.cff``), and describe it for DataCite and as an
 """
 
 import datetime
+import json
 import mimetypes
 import re
 from collections.abc import Mapping, Sequence
@@ -14,15 +15,24 @@ from typing import Any
 
 from sinklab import paths
 from sinklab.data.files import read_yaml
-from sinklab.language import SinklabError, TableError, listing, tr
+from sinklab.language import Notes, SinklabError, TableError, listing, tr
 from sinklab.tables import package
 from sinklab.tables.checks import validate
 from sinklab.tables.comparison import diff
 from sinklab.tables.digits import guard
 from sinklab.tables.export.program import one_line
 from sinklab.tables.package import sha256, to_json
-from sinklab.tables.schema import CHANGELOG, DESCRIPTOR, FROZEN, LICENCE, STATUSES, SUMS, version_key
-from sinklab.tables.table import Table, resolve, versions
+from sinklab.tables.schema import (
+    CHANGELOG,
+    DESCRIPTOR,
+    FROZEN,
+    LICENCE,
+    STATUSES,
+    SUMS,
+    status_label,
+    version_key,
+)
+from sinklab.tables.table import Table, ref_of, resolve, versions
 
 #: File beside the change log that keeps versions out of git until they are released.
 IGNORED = ".gitignore"
@@ -111,19 +121,17 @@ def release_table(
         doi=doi,
         previous=previous.version if previous is not None else "",
     )
-    faults = _status_faults(table, status) + _request_faults(table, about)
+    faults = Notes([*_status_faults(table, status), *_request_faults(table, about)])
     faults += _verification_faults(table, verification)
     difference = None
     if previous is not None:
         difference = diff(previous, table)
         if not difference.enough:
-            faults.append(
-                tr(
-                    f"version {table.version} is not enough after {previous.version}: {difference.part} changes "
-                    f"need {difference.proposed} (see `sinklab table diff`)",
-                    f"在 {previous.version} 之后，版本号 {table.version} 不够：变动属 {difference.part}，"
-                    f"应为 {difference.proposed}（见 sinklab table diff）",
-                )
+            faults.add(
+                f"version {table.version} is not enough after {previous.version}: {difference.part} changes "
+                f"need {difference.proposed} (see `sinklab table diff`)",
+                f"在 {previous.version} 之后，版本号 {table.version} 不够：变动属 {difference.part}，"
+                f"应为 {difference.proposed}（见 sinklab table diff）",
             )
     guards = {}
     try:
@@ -137,7 +145,7 @@ def release_table(
 
 
 def _refused(folder, faults) -> str:
-    name = f"{folder.resolve().parent.name}@{folder.resolve().name}"
+    name = ref_of(folder)
     return tr(f"{name} cannot be released:\n", f"{name} 不能发布：\n") + listing(faults)
 
 
@@ -158,53 +166,47 @@ def _status_faults(table, status) -> list[str]:
 
 
 def _request_faults(table, about) -> list[str]:
-    faults = []
+    faults = Notes()
     if not about.reason:
-        faults.append(tr("no reason is given", "没有说明原因"))
+        faults.add("no reason is given", "没有说明原因")
     if not about.reviewers:
-        faults.append(tr("no reviewer is named", "没有写明评审人"))
+        faults.add("no reviewer is named", "没有写明评审人")
     if not table.sources:
-        faults.append(tr("the table names no source", "表中没有列出来源"))
+        faults.add("the table names no source", "表中没有列出来源")
     try:
         if datetime.date.fromisoformat(about.date).isoformat() != about.date:
             raise ValueError
     except ValueError:
-        faults.append(
-            tr(
-                f"date {about.date!r}; expected YYYY-MM-DD",
-                f"日期 {about.date!r} 无效；应为 YYYY-MM-DD",
-            )
+        faults.add(
+            f"date {about.date!r}; expected YYYY-MM-DD",
+            f"日期 {about.date!r} 无效；应为 YYYY-MM-DD",
         )
     if about.doi and _doi_in(about.doi) != about.doi:
-        faults.append(tr(f"doi {about.doi!r}; expected 10.…/…", f"DOI {about.doi!r} 无效；应为 10.…/…"))
+        faults.add(f"doi {about.doi!r}; expected 10.…/…", f"DOI {about.doi!r} 无效；应为 10.…/…")
     return faults + _check_faults(table, about.accept)
 
 
 def _check_faults(table, accept) -> list[str]:
     """Failed checks that nobody accepted with a reason, and reasons for checks that did not fail."""
     failed = table.checks[~table.checks["passed"].astype(bool)]
-    used, faults = set(), []
+    used, faults = set(), Notes()
     for row in failed.to_dict("records"):
         keys = {row["check_id"], f"{row['check_id']}:{row['response']}"}
         given = {key for key in keys if accept.get(key, "").strip()}
         used |= given
         if not given:
-            faults.append(
-                tr(
-                    f"check {row['check_id']} fails for {row['response'] or row['model_id']}: "
-                    f"{row['value']:.4g} {row['comparison']} {row['threshold']:g} does not hold; mend it, or say why "
-                    f"it is accepted (--accept {row['check_id']}:{row['response']}=REASON)",
-                    f"{row['response'] or row['model_id']} 未通过检查 {row['check_id']}："
-                    f"{row['value']:.4g} 不满足 {row['comparison']} {row['threshold']:g}；请改正，或说明接受的理由"
-                    f"（--accept {row['check_id']}:{row['response']}=理由）",
-                )
+            faults.add(
+                f"check {row['check_id']} fails for {row['response'] or row['model_id']}: "
+                f"{row['value']:.4g} {row['comparison']} {row['threshold']:g} does not hold; mend it, or say why "
+                f"it is accepted (--accept {row['check_id']}:{row['response']}=REASON)",
+                f"{row['response'] or row['model_id']} 未通过检查 {row['check_id']}："
+                f"{row['value']:.4g} 不满足 {row['comparison']} {row['threshold']:g}；请改正，或说明接受的理由"
+                f"（--accept {row['check_id']}:{row['response']}=理由）",
             )
     for key in sorted(set(accept) - used):
-        faults.append(
-            tr(
-                f"--accept {key}: no such check fails, or no reason is given",
-                f"--accept {key}：没有该项未通过的检查，或未说明理由",
-            )
+        faults.add(
+            f"--accept {key}: no such check fails, or no reason is given",
+            f"--accept {key}：没有该项未通过的检查，或未说明理由",
         )
     return faults
 
@@ -283,7 +285,6 @@ def _admit(ignored: Path, table) -> None:
 
 #: Values that moved are listed up to this number; the rest is counted.
 LISTED = 20
-_STATUS = {"reviewed": "已评审 reviewed", "published": "已发布 published"}
 _ENTRIES = "## 记录 · Entries"
 _NONE_YET = re.compile(r"^尚无已评审或已发布的版本.*\n?", re.MULTILINE)
 _NEW = f"# 参数表变更记录 · Changes of the parameter tables\n\n{_ENTRIES}\n"
@@ -291,7 +292,10 @@ _NEW = f"# 参数表变更记录 · Changes of the parameter tables\n\n{_ENTRIES
 
 def _entry(table, about, difference, guards, sums) -> str:
     """Text of one entry, in both languages where it is not a name or a number."""
-    lines = [f"{package.heading(table.table_id, table.version)} {_STATUS[table.status]} · {about.date}", ""]
+    lines = [
+        f"{package.heading(table.table_id, table.version)} {status_label(table.status, 'zh')} {table.status} · {about.date}",
+        "",
+    ]
     lines.append(f"- 原因 why: {one_line(about.reason)}")
     lines.append(f"- 数据 data: {_data(table)}")
     lines += _moved(difference, about.previous)
@@ -375,7 +379,6 @@ def inserted(log: str, text: str) -> str:
 # Metadata
 
 _DOI = re.compile(r"10\.\d{4,9}/[^\s;,]+[^\s;,.]")
-_PUBLISHER = "sinklab"
 
 
 def _authors() -> list[str]:
@@ -397,34 +400,67 @@ def _doi_in(text: str) -> str:
 
 
 def _metadata(table, files, about) -> dict[str, bytes]:
-    """Files of metadata that a release adds; the RO-Crate lists the files of the package."""
-    return {
-        "CITATION.cff": _citation(table, about),
-        "datacite.json": to_json(_datacite(table, about)),
-        "ro-crate-metadata.json": to_json(_crate(table, files, about)),
-    }
+    """Files of metadata that a release adds, filled into those of ``metadata.json``.
 
-
-def _citation(table, about) -> bytes:
-    """``CITATION.cff``, format 1.2.0."""
+    CITATION.cff 1.2.0, DataCite kernel 4, and RO-Crate 1.1: the files of the package, what they were made from, and
+    by which software.
+    """
     import yaml
 
-    found = {
-        "cff-version": "1.2.0",
-        "message": "Cite this parameter table together with the sources that it names.",
-        "type": "dataset",
-        "title": f"{table.title} ({table.title_zh})",
-        "authors": [{"name": name} for name in about.authors],
-        "version": table.version,
-        "date-released": about.date,
-        "license": LICENCE["name"],
-        "keywords": ["carbon sink", "parameter table", "碳计量参数"],
+    skeletons = json.loads(Path(__file__).with_name("metadata.json").read_text(encoding="utf-8"))
+    told = _told(table, files, about)
+    made = {name: _filled(skeleton, told) for name, skeleton in skeletons.items()}
+    words = yaml.safe_dump(made.pop("CITATION.cff"), allow_unicode=True, sort_keys=False, width=100)
+    return {"CITATION.cff": words.encode("utf-8")} | {name: to_json(found) for name, found in made.items()}
+
+
+def _filled(part, told):
+    """A skeleton with what is told in place of ``{name}``, of each item for ``{*name}``; what is blank goes."""
+    if isinstance(part, dict):
+        return {key: found for key, value in part.items() if (found := _filled(value, told)) != ""}
+    if isinstance(part, list):
+        cells = [told[x[2:-1]] if str(x).startswith("{*") else [_filled(x, told)] for x in part]
+        return [item for cell in cells for item in cell]
+    return told[part[1:-1]] if part.startswith("{") else part
+
+
+def _told(table, files, about) -> dict[str, Any]:
+    """What the skeletons of ``metadata.json`` have slots for."""
+    made = [_file(name, content) for name, content in sorted(files.items())]
+    inputs, software = _inputs(table), table.provenance.sinklab
+    people = {"author": (about.authors, "Organization"), "reviewer": (about.reviewers, "Person")}
+    people = {
+        f"{role}s": [{"@id": f"#{role}-{i}", "@type": kind, "name": n} for i, n in enumerate(names, start=1)]
+        for role, (names, kind) in people.items()
     }
-    if about.doi:
-        found["doi"] = about.doi
-    found["references"] = [_reference(source) for source in table.sources]
-    text = yaml.safe_dump(found, allow_unicode=True, sort_keys=False, width=100)
-    return text.encode("utf-8")
+    earlier = {"name": f"{table.table_id}@{about.previous}", "version": about.previous}
+    earlier = [{"@id": "#previous", "@type": "Dataset"} | earlier] if about.previous else []
+    entries = people | {"made": made, "inputs": inputs, "earlier": earlier}
+    dois = [source.get("doi") or _doi_in(str(source.get("citation", ""))) for source in table.sources]
+    derived = {"relatedIdentifierType": "DOI", "relationType": "IsDerivedFrom"}
+    reviewer = {"contributorType": "Other", "nameType": "Personal"}
+    return (
+        {name: getattr(table, name) for name in ("title", "title_zh", "version", "status", "ref")}
+        | entries
+        | {f"{name.removesuffix('s')}_ids": [{"@id": x["@id"]} for x in e] for name, e in entries.items()}
+        | {
+            "both_titles": f"{table.title} ({table.title_zh})",
+            "names": [{"name": name} for name in about.authors],
+            "contributors": [{"name": name} | reviewer for name in about.reviewers],
+            "derived": [{"relatedIdentifier": d} | derived for d in dict.fromkeys(filter(None, dois))],
+            "references": [_reference(source) for source in table.sources],
+            "abstract": _abstract(table),
+            "identifier": f"https://doi.org/{about.doi}" if about.doi else table.ref,
+            "date": about.date,
+            "year": about.date[:4],
+            "doi": about.doi,
+            "licence": LICENCE["name"],
+            "licence_title": LICENCE["title"],
+            "software": software["version"],
+            "source_sha256": software["source_sha256"],
+            "stack": [f"{k} {v}" for k, v in table.provenance.stack.items()],
+        }
+    )
 
 
 def _reference(source) -> dict:
@@ -442,41 +478,6 @@ def _reference(source) -> dict:
     return found
 
 
-def _datacite(table, about) -> dict:
-    """DataCite metadata, kernel 4."""
-    dois = [source.get("doi") or _doi_in(str(source.get("citation", ""))) for source in table.sources]
-    found = {
-        "schemaVersion": "http://datacite.org/schema/kernel-4",
-        "types": {"resourceTypeGeneral": "Dataset", "resourceType": "Parameter table"},
-        "identifiers": [{"identifier": table.ref, "identifierType": "sinklab table"}],
-        "creators": [{"name": name} for name in about.authors],
-        "contributors": [
-            {"name": name, "contributorType": "Other", "nameType": "Personal"} for name in about.reviewers
-        ],
-        "titles": [{"title": table.title, "lang": "en"}, {"title": table.title_zh, "lang": "zh"}],
-        "publisher": {"name": _PUBLISHER},
-        "publicationYear": about.date[:4],
-        "dates": [{"date": about.date, "dateType": "Issued"}],
-        "version": table.version,
-        "rightsList": [
-            {
-                "rights": LICENCE["title"],
-                "rightsIdentifier": LICENCE["name"],
-                "rightsIdentifierScheme": "SPDX",
-            }
-        ],
-        "subjects": [{"subject": "carbon sink"}, {"subject": "uncertainty"}],
-        "descriptions": [{"description": _abstract(table), "descriptionType": "Abstract", "lang": "en"}],
-        "relatedIdentifiers": [
-            {"relatedIdentifier": doi, "relatedIdentifierType": "DOI", "relationType": "IsDerivedFrom"}
-            for doi in dict.fromkeys(filter(None, dois))
-        ],
-    }
-    if about.doi:
-        found["doi"] = about.doi
-    return found
-
-
 def _abstract(table) -> str:
     equations = [e for model in table.models for e in model.system.text.splitlines()]
     parts = [f"{table.title}, version {table.version}, status {table.status}."]
@@ -486,76 +487,6 @@ def _abstract(table) -> str:
         parts.append(f"{len(table.values)} scalar parameters with their distributions.")
     parts.append("With joint covariance, joint draws, range of validity, checks and origin.")
     return " ".join(parts)
-
-
-def _crate(table, files, about) -> dict:
-    """RO-Crate 1.1: the files of the package, what they were made from, and by which software."""
-    made = [_file(name, content) for name, content in sorted(files.items())]
-    inputs = _inputs(table)
-    software = table.provenance.sinklab
-    root = {
-        "@id": "./",
-        "@type": "Dataset",
-        "name": table.title,
-        "alternateName": table.title_zh,
-        "identifier": f"https://doi.org/{about.doi}" if about.doi else table.ref,
-        "description": _abstract(table),
-        "version": table.version,
-        "creativeWorkStatus": table.status,
-        "datePublished": about.date,
-        "license": {"@id": "https://spdx.org/licenses/Apache-2.0"},
-        "author": [{"@id": f"#author-{i}"} for i, _ in enumerate(about.authors, start=1)],
-        "contributor": [{"@id": f"#reviewer-{i}"} for i, _ in enumerate(about.reviewers, start=1)],
-        "hasPart": [{"@id": entry["@id"]} for entry in made],
-        "isBasedOn": [{"@id": entry["@id"]} for entry in inputs],
-        "mentions": {"@id": "#computation"},
-    }
-    if about.previous:
-        root["isBasedOn"].append({"@id": "#previous"})
-    graph = [
-        {
-            "@id": "ro-crate-metadata.json",
-            "@type": "CreativeWork",
-            "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
-            "about": {"@id": "./"},
-        },
-        root,
-        *made,
-        *inputs,
-        *(
-            {"@id": f"#author-{i}", "@type": "Organization", "name": name}
-            for i, name in enumerate(about.authors, start=1)
-        ),
-        *(
-            {"@id": f"#reviewer-{i}", "@type": "Person", "name": name}
-            for i, name in enumerate(about.reviewers, start=1)
-        ),
-        {"@id": "https://spdx.org/licenses/Apache-2.0", "@type": "CreativeWork", "name": LICENCE["title"]},
-        {
-            "@id": "#sinklab",
-            "@type": "SoftwareApplication",
-            "name": "sinklab",
-            "version": software["version"],
-            "sha256": software["source_sha256"],
-            "softwareRequirements": [f"{k} {v}" for k, v in table.provenance.stack.items()],
-        },
-        {
-            "@id": "#computation",
-            "@type": "CreateAction",
-            "name": "Estimation of the parameters and of their joint uncertainty",
-            "instrument": {"@id": "#sinklab"},
-            "object": [{"@id": entry["@id"]} for entry in inputs],
-            "result": [{"@id": entry["@id"]} for entry in made],
-        },
-    ]
-    if about.previous:
-        name = f"{table.table_id}@{about.previous}"
-        graph.append({"@id": "#previous", "@type": "Dataset", "name": name, "version": about.previous})
-    context = [
-        "https://w3id.org/ro/crate/1.1/context",
-        {"sha256": "https://w3id.org/ro/terms/workflow-run#sha256"},
-    ]
-    return {"@context": context, "@graph": graph}
 
 
 def _file(name, content) -> dict:

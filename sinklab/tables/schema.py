@@ -11,10 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sinklab.data import vocabulary
-from sinklab.language import TableError
+from sinklab.language import TableError, reader_language
 
 #: From the weakest to the strongest; a table is as good as its weakest row.
 STATUSES = ("demonstration", "draft", "reviewed", "published")
+_STATUSES_ZH = ("演示", "草案", "已评审", "已发布")
+#: What stands over every showing of numbers from simulated data, English and Chinese.
+DEMONSTRATION = (
+    "DEMONSTRATION: made from simulated data; the numbers must not be used.",
+    "演示：由模拟数据得出，数值不得用于实际计量。",
+)
 #: A version with one of these statuses is never overwritten by other numbers.
 FROZEN = ("reviewed", "published")
 
@@ -79,6 +85,12 @@ def check_status(status: str) -> str:
             f"status {status!r}; expected one of {known}", f"状态 {status!r} 无效；应为 {known} 之一"
         )
     return status
+
+
+def status_label(status: str, lang: str | None = None) -> str:
+    """Status in words, in the reader's language when none is named."""
+    chinese = (lang or reader_language()) == "zh" and status in STATUSES
+    return _STATUSES_ZH[STATUSES.index(status)] if chinese else status
 
 
 def weakest(statuses) -> str:

@@ -516,6 +516,12 @@ def resolve(ref, root=None) -> Path:
     return folder / (version or known[-1])
 
 
+def ref_of(folder: Path) -> str:
+    """``id@version`` of the folder of a version."""
+    place = folder.resolve()
+    return f"{place.parent.name}@{place.name}"
+
+
 def list_tables(root: str | Path | None = None) -> list[dict]:
     """Describe the versions of all tables, without reading their numbers.
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from published_tables import log_table, site_table, system_table
 
-from sinklab.cli import main
 from sinklab.language import TableError
 from sinklab.tables.digits import corners_and_between, guard, rounded, text
 
@@ -68,10 +67,3 @@ def test_text(value, decimals, shown):
 def test_a_fraction_must_be_positive(fraction):
     with pytest.raises(TableError, match="above 0"):
         guard(system_table().models[0], fraction)
-
-
-def test_command(tmp_path, capsys):
-    system_table().write(tmp_path)
-    assert main(["table", "digits", "agb_forest_test", "--root", str(tmp_path), "--fraction", "0.05"]) == 0
-    out = capsys.readouterr().out
-    assert "digits by the errors alone" in out and "a1" in out

@@ -8,7 +8,7 @@ import re
 
 from sinklab.data import vocabulary
 from sinklab.equations.latex import parameter_symbol
-from sinklab.language import TableError, tr
+from sinklab.language import TableError, heads, tr
 from sinklab.tables.digits import guard, text
 from sinklab.tables.export.program import heading, one_line
 
@@ -92,13 +92,10 @@ def _coefficients(model) -> str:
         shown += [number(value, int(row["decimals"])) for value in (row["value"], *others)]
         rows.append(shown)
     level = f"{100 * model.level:g}\\%"
-    head = [
-        tr("parameter", "参数"),
-        tr("value", "估计值"),
-        tr("standard error", "标准误"),
-        tr(f"lower {level}", f"{level} 下限"),
-        tr(f"upper {level}", f"{level} 上限"),
-    ]
+    head = heads(
+        f"parameter|value|standard error|lower {level}|upper {level}",
+        f"参数|估计值|标准误|{level} 下限|{level} 上限",
+    )
     caption = _named(model, tr("Coefficients", "系数"))
     note = tr(
         f"% Rounding moves no prediction by more than {printed.worst:.3f} of its standard error.\n",
@@ -122,14 +119,7 @@ def _residuals(model) -> str:
                 f"${model.n.get(response, 0)}$",
             ]
         )
-    head = [
-        tr("response", "因变量"),
-        tr("variance", "方差函数"),
-        tr("of", "自变量"),
-        r"$\sigma$",
-        r"$\delta$",
-        "$n$",
-    ]
+    head = [*heads("response|variance|of", "因变量|方差函数|自变量"), r"$\sigma$", r"$\delta$", "$n$"]
     return _tabular(_named(model, tr("Residual model", "残差模型")), "lllccc", head, rows)
 
 
@@ -144,7 +134,7 @@ def _ranges(model) -> str:
         ]
         for x, (low, high) in model.ranges.items()
     ]
-    head = [tr("predictor", "自变量"), tr("unit", "单位"), tr("minimum", "最小值"), tr("maximum", "最大值")]
+    head = heads("predictor|unit|minimum|maximum", "自变量|单位|最小值|最大值")
     return _tabular(_named(model, tr("Range of validity", "适用范围")), "llcc", head, rows)
 
 
@@ -156,12 +146,6 @@ def _values(table) -> str:
         decimals = 1 - size if size is not None else 4
         shown = [escape(row["name"]), escape(row["unit"])]
         rows.append(shown + [number(row[c], decimals) for c in ("mean", "se", "q025", "q975")])
-    head = [
-        tr("quantity", "参数"),
-        tr("unit", "单位"),
-        tr("mean", "均值"),
-        tr("standard error", "标准误"),
-        r"$q_{0.025}$",
-        r"$q_{0.975}$",
-    ]
+    head = heads("quantity|unit|mean|standard error", "参数|单位|均值|标准误")
+    head += [r"$q_{0.025}$", r"$q_{0.975}$"]
     return _tabular(tr("Scalar parameters", "标量参数"), "llcccc", head, rows)

@@ -13,8 +13,9 @@ from sinklab.data import vocabulary
 from sinklab.equations import functions
 from sinklab.equations.compile import Graph, Term
 from sinklab.equations.parse import plain_number
-from sinklab.language import tr
+from sinklab.language import Notes, tr
 from sinklab.results.prediction import floor
+from sinklab.tables.schema import DEMONSTRATION
 
 #: The functions that variance functions are written with, for terms of a graph.
 _TERMS = SimpleNamespace(abs=lambda x: x.call("maximum", -x), exp=lambda x: x.call("exp"))
@@ -126,13 +127,13 @@ class Program:
     def _deviation(self, residual) -> Term:
         """Residual standard deviation, as :class:`~sinklab.results.fit_result.ResidualModel` defines it."""
         mean, sigma = self._mean(residual.response), self._sigma(residual.response)
-        if residual.kind == "constant":
-            return sigma
-        if residual.variance.logged:
+        variance = residual.variance
+        if variance.logged:
             return mean * ((sigma * sigma).call("exp") - 1).call("sqrt")
-        x = mean if residual.by == "mean" else self.columns[residual.by]
+        if variance.even:
+            return sigma
         delta = self._constant(f"delta {residual.response}", residual.exponent)
-        return sigma * residual.variance.g(delta, x, _TERMS)
+        return sigma * variance.g(delta, mean if variance.by_mean else self.columns[variance.by], _TERMS)
 
     def _median(self, response) -> Term:
         """Median of a response with lognormal residuals, on which the interval of an individual is centred."""
@@ -316,33 +317,23 @@ class Writer:
 
 def heading(table) -> str:
     """Plain text: title, reference, status, equations, predictors and responses with units and ranges."""
-    lines = [f"{one_line(table.title)} · {one_line(table.title_zh)}", f"{table.ref} · {table.status}"]
+    lines = Notes([f"{one_line(table.title)} · {one_line(table.title_zh)}", f"{table.ref} · {table.status}"])
     if table.status == "demonstration":
-        lines.append(
-            tr(
-                "DEMONSTRATION: made from simulated data; the numbers must not be used.",
-                "演示：由模拟数据得出，数值不得用于实际计量。",
-            )
-        )
+        lines.append(tr(*DEMONSTRATION))
     for source in table.sources:
         lines.append(tr("Source: ", "来源：") + one_line(source.get("citation") or source["title"]))
     if any(model.method == "bayes" for model in table.models):
-        lines.append(
-            tr(
-                "Intervals by linearisation; sinklab itself takes quantiles of the joint draws.",
-                "区间由线性化求得；sinklab 本身采用联合抽样的分位数。",
-            )
+        lines.add(
+            "Intervals by linearisation; sinklab itself takes quantiles of the joint draws.",
+            "区间由线性化求得；sinklab 本身采用联合抽样的分位数。",
         )
-    for key, model in zip(_keys(table), table.models, strict=True):
+    keys = table.frames["models"]["model_id"] if table.models else []
+    for key, model in zip(map(one_line, keys), table.models, strict=True):
         lines += ["", f"{key}: {model.method}", *(f"  {e}" for e in model.system.text.splitlines())]
         lines += [f"  {described(x)}: {low:g}–{high:g}" for x, (low, high) in model.ranges.items()]
         lines += [f"  {described(r)}" for r in model.system.responses]
     lines += ["", tr("Made by sinklab; do not edit.", "由 sinklab 生成，请勿手改。")]
     return "\n".join(lines) + "\n"
-
-
-def _keys(table):
-    return [one_line(key) for key in table.frames["models"]["model_id"]] if table.models else []
 
 
 def one_line(text) -> str:

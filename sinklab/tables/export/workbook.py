@@ -25,6 +25,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from sinklab.data import vocabulary
 from sinklab.results.indices import formulas
 from sinklab.tables.export.program import Program, Writer, described, one_line
+from sinklab.tables.schema import DEMONSTRATION, status_label
 
 #: Quantile functions of the families of :mod:`sinklab.evidence.distributions`, with cells ``{q}``, ``{p1}``,
 #: ``{p2}``; in names that every spreadsheet knows.
@@ -37,6 +38,8 @@ QUANTILES = {
     "logitnormal": "1/(1+EXP(-NORMINV({q},{p1},{p2})))",
 }
 
+#: Sheets that every workbook may have.
+FIXED = ("说明", "系数", "残差", "适用范围", "评价指标", "参数值")
 #: Moment that stands in the file in place of the present one, so that the same table gives the same bytes.
 _MOMENT = (2000, 1, 1, 0, 0, 0)
 
@@ -47,16 +50,10 @@ def write(table, level: float, kind: str) -> bytes:
     book.remove(book.active)
     notes(book, table)
     if table.models:
-        programs = [Program(model) for model in table.models]
-        taken = {"说明", "系数", "残差", "适用范围", "评价指标", "参数值"}
-        names = []
+        programs, taken, names = [Program(model) for model in table.models], set(FIXED), []
         for model in table.models:
             label = f"_{model.label}" if len(table.models) > 1 else ""
-            own = []
-            for base in ("预测", "推导", "协方差"):
-                own.append(sheet_name(f"{base}{label}", taken))
-                taken.add(own[-1])
-            names.append(own)
+            names.append([sheet_name(f"{base}{label}", taken) for base in ("预测", "推导", "协方差")])
         # References to a sheet need it to exist, so what is shown last is made first.
         places = {"coefficients": coefficients(book, table), "ranges": ranges(book, table)}
         places["constants"] = constants(book, programs, table)
@@ -160,11 +157,12 @@ def widths(sheet, sizes) -> None:
 
 
 def sheet_name(text: str, taken) -> str:
-    """Name of a sheet that workbooks accept and no other sheet has."""
+    """Name of a sheet that workbooks accept and no other sheet has; it is then among those ``taken``."""
     name = re.sub(r"[\[\]:*?/\\']", " ", one_line(text)).strip()[:28] or "表"
     found, i = name, 2
     while found.casefold() in {t.casefold() for t in taken}:
         found, i = f"{name}{i}", i + 1
+    taken.add(found)
     return found
 
 
@@ -180,7 +178,6 @@ ROW = "\N{SECTION SIGN}"
 
 # Sheets that only show the table.
 
-STATUS = {"demonstration": "演示", "draft": "草案", "reviewed": "已评审", "published": "已发布"}
 NUMBER = "0.0000E+00"
 #: First row of data of these sheets.
 FIRST = 4
@@ -191,7 +188,7 @@ def notes(book, table) -> None:
     sheet = book.create_sheet("说明")
     widths(sheet, [110])
     put(sheet, 1, 1, table.title_zh, "title")
-    lines = [table.title, f"表号 {table.ref}，状态：{STATUS[table.status]}"]
+    lines = [table.title, f"表号 {table.ref}，状态：{status_label(table.status, 'zh')}"]
     if table.models:
         lines += [
             "",
@@ -207,7 +204,7 @@ def notes(book, table) -> None:
     lines += ["", "来源："] + [f"  {s.get('citation') or s['title']}" for s in table.sources]
     row = 2
     if table.status == "demonstration":
-        put(sheet, row, 1, "演示：由模拟数据得出，数值不得用于实际计量。", "warn")
+        put(sheet, row, 1, DEMONSTRATION[1], "warn")
         row += 1
     for line in lines:
         cell = put(sheet, row, 1, line.strip(), "plain")
@@ -316,14 +313,15 @@ def values(book, table, level) -> None:
                 formula(sheet, row, column, code.format(q=f"({share})", p1=f"$I{row}", p2=f"$J{row}"))
             else:
                 put(sheet, row, column, "—")
-        put(sheet, row, 13, STATUS[record["status"]])
+        put(sheet, row, 13, status_label(record["status"], "zh"))
         put(sheet, row, 14, record["sources"])
 
 
 # The two working sheets of a model.
 
-#: Rows for individuals, and the first of them.
-ROWS, FIRST_PREDICTION = 200, 8
+#: First row for individuals, and all of them.
+FIRST_PREDICTION = 8
+WORKED = range(FIRST_PREDICTION, FIRST_PREDICTION + 200)
 LEVEL, KIND = "$B$4", "$D$4"
 MEAN, INDIVIDUAL = "均值", "个体"
 _DIGITS = "0.000"
@@ -361,7 +359,7 @@ class Steps(Writer):
     def fill(self, reference, text) -> None:
         """Write a formula into every row of the column that a reference names."""
         column = reference.strip("$").removesuffix(ROW)
-        for row in range(FIRST_PREDICTION, FIRST_PREDICTION + ROWS):
+        for row in WORKED:
             whole = f'IF($A{row},{text.replace(ROW, str(row))},"")'
             self.steps[f"{column}{row}"] = f"={whole}"
 
@@ -381,7 +379,7 @@ class Steps(Writer):
         for parameter, column in groups.items():
             tests.append(f"ISNUMBER({self._match(parameter, column)})")
         text = f"AND({','.join(tests or ['TRUE'])})"
-        for row in range(FIRST_PREDICTION, FIRST_PREDICTION + ROWS):
+        for row in WORKED:
             self.steps.cell(row, 1).value = f"={text.replace(ROW, str(row))}"
 
     def _span(self, parameter):
@@ -477,9 +475,9 @@ def _columns(sheet, writer, program, number, places) -> int:
         put(sheet, FIRST_PREDICTION - 1, i, vocabulary.label(x, "zh", unit=True), "head")
         put(sheet, FIRST_PREDICTION - 2, i, x, "head")
         start = math.sqrt(math.prod(model.ranges[x])) if x in model.ranges else _first_level(model, x)
-        for row in range(FIRST_PREDICTION, FIRST_PREDICTION + ROWS):
-            given = start if row == FIRST_PREDICTION else None
-            put(sheet, row, i, round(given, 1) if isinstance(given, float) and given > 1 else given, "input")
+        start = round(start, 1) if isinstance(start, float) and start > 1 else start
+        for row in WORKED:
+            put(sheet, row, i, start if row == WORKED[0] else None, "input")
     flag = len(writer.inputs) + 2
     put(sheet, FIRST_PREDICTION - 1, flag, "超出范围", "head")
     put(sheet, FIRST_PREDICTION - 1, flag + 1, "说明", "head")
@@ -498,13 +496,13 @@ def _columns(sheet, writer, program, number, places) -> int:
         flag
         + 1: f'IF({complete},{"&".join(notes or [chr(34) * 2])},IF(COUNTA({inputs})>0,"自变量不全或分组未知",""))',
     }
-    for row in range(FIRST_PREDICTION, FIRST_PREDICTION + ROWS):
+    for row in WORKED:
         put(sheet, row, 1, row - FIRST_PREDICTION + 1)
         for column, text in texts.items():
             formula(sheet, row, column, text.replace(ROW, str(row)))
     letter = get_column_letter(flag)
     red = CellIsRule(operator="equal", formula=['"是"'], fill=PatternFill("solid", bgColor="F9CB9C"))
-    sheet.conditional_formatting.add(f"{letter}{FIRST_PREDICTION}:{letter}{FIRST_PREDICTION + ROWS - 1}", red)
+    sheet.conditional_formatting.add(f"{letter}{FIRST_PREDICTION}:{letter}{WORKED[-1]}", red)
     return flag + 2
 
 
@@ -524,7 +522,7 @@ def _outputs(sheet, response, references, program, steps, column) -> int:
     complete = at(steps, 0, 1, False)
     for i, text in enumerate(texts):
         whole = f'IF({complete},{text},"")'
-        for row in range(FIRST_PREDICTION, FIRST_PREDICTION + ROWS):
+        for row in WORKED:
             formula(sheet, row, column + i, whole.replace(ROW, str(row)), digits=_DIGITS)
     return column + 4
 
