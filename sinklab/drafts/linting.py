@@ -202,7 +202,8 @@ def check(drawn: Outline, lang: str) -> list[Finding]:
     """Apply all rules to a draft that was taken apart."""
     found = []
     for rule in rules(lang):
-        faults = _by_pattern(rule, drawn) if rule.pattern else CHECKS[rule.rule_id](drawn, lang)
+        look = _by_sentence if rule.place.startswith("sec:") else _by_pattern
+        faults = look(rule, drawn) if rule.pattern else CHECKS[rule.rule_id](drawn, lang)
         found += [Finding(spot.line.file, spot.line.number, rule, what) for spot, what in faults]
     return list(dict.fromkeys(found))
 
@@ -214,6 +215,18 @@ def _by_pattern(rule: Rule, drawn: Outline):
             prose = spot.typed if rule.place == "typed" else spot.prose
             for match in pattern.finditer(prose):
                 yield spot, _shown(prose, match)
+
+
+def _by_sentence(rule: Rule, drawn: Outline):
+    """A clause of a standard that lacks its fixed sentence; the place of the rule is the clause."""
+    heading = _named(drawn, rule.place)
+    if heading is None or not drawn.standard():
+        return
+    text = _text(drawn, heading)
+    if not re.search(rule.pattern, text):
+        # A sentence that may stand anywhere is named, one that begins the clause is shown as it begins.
+        begins = rule.pattern.startswith("^")
+        yield drawn.spots[heading.at], (text[:24] or heading.title) if begins else rule.pattern
 
 
 def _concerned(place: str, spot: Spot) -> bool:
@@ -385,25 +398,9 @@ def _kind(text: str, div: str) -> str:
 
 #: The clauses a standard begins with.
 FIRST = ("sec:scope", "sec:references", "sec:terms")
-#: Beginnings of the fixed sentences.
-FIXED = {
-    "sec:foreword": {
-        "zh": ("本文件按照GB/T 1.1—2020《标准化工作导则",),
-        "en": ("This document is drafted in accordance with the rules given in GB/T 1.1—2020",),
-    },
-    "sec:references": {
-        "zh": ("下列文件中的内容通过文中的规范性引用而构成本文件必不可少的条款", "本文件没有规范性引用文件"),
-        "en": ("The following documents are referred to in the text", "There are no normative references"),
-    },
-    "sec:terms": {
-        "zh": ("下列术语和定义适用于本文件", "本文件没有需要界定的术语和定义"),
-        "en": ("For the purposes of this document", "No terms and definitions are listed"),
-    },
-}
 _HAND_NUMBERED = re.compile(
     r"^(?:\d+(?:\.\d+)*[.、\s]|第[一二三四五六七八九十\d]+[章节]|附录\s*[A-H]|[一二三四五六七八九十]+、)"
 )
-SCOPE = {"zh": ("本文件规定了", "本文件适用于"), "en": ("This document specifies", "applies to")}
 
 
 def hanging_paragraphs(drawn: Outline, lang: str):
@@ -435,31 +432,6 @@ def clause_order(drawn: Outline, lang: str):
     first = [h for h in drawn.body() if h.level == 1][:3]
     if drawn.standard() and first and tuple(h.identifier for h in first) != FIRST:
         yield drawn.spots[first[0].at], ", ".join(h.title for h in first)
-
-
-def fixed(identifier: str):
-    """Check that the clause of an identifier begins with its fixed sentence."""
-
-    def look(drawn: Outline, lang: str):
-        heading = _named(drawn, identifier)
-        if heading is None or not drawn.standard():
-            return
-        text = _text(drawn, heading)
-        if not text.startswith(FIXED[identifier][lang]):
-            yield drawn.spots[heading.at], text[:24] or heading.title
-
-    return look
-
-
-def scope(drawn: Outline, lang: str):
-    """The scope says what the document specifies, and where it applies."""
-    heading = _named(drawn, "sec:scope")
-    if heading is None or not drawn.standard():
-        return
-    text = _text(drawn, heading)
-    for words in SCOPE[lang]:
-        if words not in text:
-            yield drawn.spots[heading.at], words
 
 
 def uncited(drawn: Outline, lang: str):
@@ -539,10 +511,6 @@ CHECKS = {
     "hanging_paragraph": hanging_paragraphs,
     "lone_clause": lone_clauses,
     "clause_order": clause_order,
-    "fixed_foreword": fixed("sec:foreword"),
-    "fixed_scope": scope,
-    "fixed_references": fixed("sec:references"),
-    "fixed_terms": fixed("sec:terms"),
     "uncited": uncited,
     "unresolved": unresolved,
     "annex_uncited": annexes_uncited,

@@ -42,7 +42,7 @@ from sinklab import paths
 from sinklab.equations.system import System
 from sinklab.evidence import equations
 from sinklab.evidence.equations import log_values, look_up, rules, span
-from sinklab.language import DataError, Notes
+from sinklab.language import DataError, Notes, require_choice, require_level
 from sinklab.results import indices
 from sinklab.results.fit_result import Certificate, FitResult
 from sinklab.results.variance import ResidualModel
@@ -252,11 +252,8 @@ class PooledEquation:
             For the response r: ``r`` (median place), ``r_lower``, ``r_upper`` in its unit, ``r_sd_log`` (SD of
             the logarithm) and ``out_of_range``.
         """
-        if kind not in KINDS or not 0 < level < 1:
-            raise DataError(
-                f"kind {kind!r}, level {level}; expected one of {KINDS} and a level between 0 and 1",
-                f"kind {kind!r}、置信水平 {level}；应为 {KINDS} 之一，水平在 0 与 1 之间",
-            )
+        require_choice("kind", kind, KINDS)
+        require_level(level)
         columns = {x: np.asarray(data[x], float) for x in self.predictors}
         x = np.column_stack(
             [np.ones(len(columns[self.predictors[0]]))]

@@ -48,7 +48,7 @@ from scipy import optimize, special, stats
 from sinklab.data import vocabulary
 from sinklab.data.files import rule_values
 from sinklab.evidence.distributions import Distribution, from_moments
-from sinklab.language import DataError, Notes, require_known
+from sinklab.language import DataError, Notes, require_choice, require_known, require_level
 
 # One group of studies.
 
@@ -458,11 +458,8 @@ class Hierarchy:
             ``median, mean, sd, lower, upper`` in the unit of the variable, ``centre, spread`` of the normal on
             the scale that has the same interval, and ``told_by``: the narrowest level with values.
         """
-        if kind not in KINDS or not 0 < level < 1:
-            raise DataError(
-                f"kind {kind!r}, level {level}; expected one of {KINDS} and a level between 0 and 1",
-                f"kind {kind!r}、置信水平 {level}；应为 {KINDS} 之一，水平在 0 与 1 之间",
-            )
+        require_choice("kind", kind, KINDS)
+        require_level(level)
         targets = _filled(targets, self.rows, self.levels)
         targets = targets.assign(**{column: None for column in self.crossed if column not in targets})
         centres, spreads = self._moments(targets, kind)

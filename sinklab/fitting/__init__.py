@@ -23,7 +23,7 @@ from sinklab.fitting.loglinear import CORRECTIONS, fit_log_linear
 from sinklab.fitting.mixed import fit_mixed
 from sinklab.fitting.search import certified_maximum
 from sinklab.fitting.system import SystemFit, from_state
-from sinklab.language import DataError
+from sinklab.language import DataError, require_level
 from sinklab.language import tr as tr
 from sinklab.results.fit_result import FitResult
 from sinklab.results.variance import parse_variance
@@ -135,10 +135,7 @@ def _check_options(method, estimator, correction, level, bounds, sampling):
             f"method {method} takes no bounds; wls and nsur do",
             f"方法 {method} 不支持参数界限；wls 与 nsur 支持",
         )
-    if not 0 < level < 1:
-        raise DataError(
-            f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}"
-        )
+    require_level(level)
 
 
 def _fit_system(prepared, method, variance, estimator, start, bounds, level, seed) -> FitResult:

@@ -43,7 +43,15 @@ import sinklab as sl
 from sinklab.data import vocabulary
 from sinklab.equations.compile import Compiled, Layout
 from sinklab.equations.system import System
-from sinklab.language import ConvergenceError, DataError, Notes, listing, require_choice, require_known
+from sinklab.language import (
+    ConvergenceError,
+    DataError,
+    Notes,
+    listing,
+    require_choice,
+    require_known,
+    require_level,
+)
 
 KINDS = ("mean", "individual")
 INTERVALS = ("delta", "draws")
@@ -102,10 +110,7 @@ def predict(
 def _check_request(result, data, level, kind, intervals):
     require_choice("kind", kind, KINDS)
     require_choice("intervals", intervals or INTERVALS[0], INTERVALS)
-    if not 0 < level < 1:
-        raise DataError(
-            f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}"
-        )
+    require_level(level)
     require_known((*result.system.predictors, *result.system.groups.values()), data, "predictor", "自变量")
 
 
