@@ -45,6 +45,7 @@ _HOMES = {
     "plot_plan": "sinklab.assess.plan",
     "Prior": "sinklab.fitting.bayes.priors",
     "published": "sinklab.evidence.equations",
+    "read": "sinklab.data.reading",
     "read_csv": "sinklab.data.files",
     "read_study": "sinklab.data.studies",
     "Region": "sinklab.data.regions",

@@ -10,6 +10,7 @@ from sinklab.data.checks import check_study as check_study
 from sinklab.data.files import read_csv as read_csv
 from sinklab.data.files import write_csv as write_csv
 from sinklab.data.open_data import load as load
+from sinklab.data.reading import read as read
 from sinklab.data.regions import Region as Region
 from sinklab.data.studies import read_study as read_study
 from sinklab.data.vocabulary import convert as convert

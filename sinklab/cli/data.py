@@ -243,48 +243,14 @@ def _write_rows(path: Path, rows) -> None:
 
 
 def _columns(header) -> list[tuple]:
-    """Guess variable and unit of each raw column; a component is never guessed."""
+    """Variable and unit of each raw column, as every command understands it; a component is never guessed."""
+    from sinklab.data.columns import meaning
+    from sinklab.data.vocabulary import is_variable
+
     taken, rows = set(), []
     for column in filter(None, header):
-        name = _variable(column)
-        name = "" if name in taken else name
+        found = meaning((column,))
+        name = found.name if is_variable(found.name) and found.name not in taken else ""
         taken.add(name)
-        rows.append((column, name, _unit(column, name), "", ""))
+        rows.append((column, name, found.unit if name else "", "", ""))
     return rows
-
-
-def _variable(column) -> str:
-    from sinklab.data import vocabulary as data_vocabulary
-
-    if data_vocabulary.is_variable(column):
-        return column
-    bare = re.split(r"[/(（\[]", column)[0].strip()
-    for variable in data_vocabulary.variables().values():
-        if bare in (variable.label_zh, variable.label_en):
-            return variable.name
-    return next((name for word, name in _words() if word in column), "")
-
-
-def _words() -> list[tuple[str, str]]:
-    """Words of field forms beside the labels of the vocabulary, in the order they are tried."""
-    from sinklab.data.files import records
-
-    return [(row["word"], row["variable"]) for row in records("vocabulary", "header_words.csv")]
-
-
-def _unit(column, name) -> str:
-    """Unit written in a header such as ``树干/kg`` or ``H(m)``, if it measures what the variable does."""
-    from sinklab.data import vocabulary as data_vocabulary
-    from sinklab.language import UnitError
-
-    if not name or not data_vocabulary.variable(name).numeric:
-        return ""
-    written = re.findall(r"[/(（\[\s]\s*([A-Za-z³0-9/%]+)\s*[)）\]]?\s*$", column)
-    if not written:
-        return ""
-    unit = written[0].replace("³", "3").replace("²", "2")
-    try:
-        data_vocabulary.convert(1.0, unit, data_vocabulary.variable(name).unit)
-    except UnitError:
-        return ""
-    return unit

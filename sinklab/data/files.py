@@ -1,16 +1,23 @@
-"""The one door for CSV and YAML files: those of people, in any encoding, and the workbench's own rules and vocabularies.
+"""The doors for files: those of people, whatever program wrote them, and the workbench's own rules and vocabularies.
 
-:func:`read_csv` makes a typed frame of a field file, :func:`records` text rows of a file below ``data/``; both
-name every fault of a file at once. numpy and pandas are imported where a frame is made and nowhere else, so that
-vocabularies and rules cost no start-up time.
+:func:`sheets` opens a field file as sheets of text cells, as its author sees them: workbooks of Excel and WPS, old and
+new, and text in any encoding and with any delimiter (what stands in the cells is found out by
+:mod:`sinklab.data.layout` and :mod:`sinklab.data.columns`). :func:`read_csv` makes a typed frame of a plain CSV file
+that a program wrote, :func:`records` text rows of a file below ``data/``; both name every fault of a file at once.
+numpy and pandas are imported where a frame is made and nowhere else, so that vocabularies and rules cost no start-up time.
 """
 
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import math
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,38 +34,298 @@ MISSING = {"", "NA", "N/A", "-", "—", "–", "/"}
 #: Cells that a program wrote for a number that does not exist.
 NOT_FINITE = {"nan", "inf", "+inf", "-inf", "infinity", "-infinity", "#num!", "#div/0!", "#value!", "#n/a"}
 
+# Field files: sheets of text cells.
 
-def read_text(path: str | Path) -> str:
-    """Read a text file in UTF-8 (with or without BOM) or GB18030.
+#: First bytes of workbooks: a ZIP archive, an OLE file, a bare stream of BIFF records.
+XLSX, XLS = (b"PK\x03\x04",), (b"\xd0\xcf\x11\xe0", b"\x09\x08", b"\x09\x04", b"\x09\x02", b"\x09\x00")
+DELIMITERS = "\t;,|"
+#: Letters outside ASCII that files in the code page of Western Windows hold: units, names of people and places.
+WESTERN = re.compile("[°±²³µ·×¼½¾‘’“”–—•…ß-öø-üÀ-ÖØ-Ý\xa0]*")
+
+
+@dataclass
+class Sheet:
+    """One sheet of a workbook, or a text file, as text cells.
+
+    Attributes
+    ----------
+    name : str
+        Empty for a text file.
+    rows : list of list of str
+        All of one length; numbers as the file shows them (``007``, ``35.2%``), dates as ``2024-05-01``.
+    merged : list of tuple
+        First row, first column, last row, last column of merged cells, counted from 0.
+    form : str
+        ``xlsx``, ``xls``, or the encoding of a text file.
+    delimiter : str
+        Of a text file.
+    dates : set of tuple
+        Cells that hold a date.
+    notes : Notes
+        What is to be told of the sheet.
+    """
+
+    name: str
+    rows: list[list[str]]
+    merged: list[tuple[int, int, int, int]] = field(default_factory=list)
+    form: str = "xlsx"
+    delimiter: str = ""
+    dates: set[tuple[int, int]] = field(default_factory=set)
+    notes: Notes = field(default_factory=Notes)
+
+    def __post_init__(self):
+        """Make the rows a rectangle."""
+        width = max(map(len, self.rows), default=0)
+        self.rows = [row + [""] * (width - len(row)) for row in self.rows]
+
+    @property
+    def filled(self) -> int:
+        """Cells that hold anything."""
+        return sum(bool(cell) for row in self.rows for cell in row)
+
+
+def letters(column: int) -> str:
+    """Name of a column as spreadsheets have it, counted from 0: ``C``, ``AA``."""
+    name = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        name = chr(65 + rest) + name
+    return name
+
+
+def place(row: int, column: int) -> str:
+    """Name of a cell as spreadsheets have it, both counted from 0: ``C10``."""
+    return f"{letters(column)}{row + 1}"
+
+
+def sheets(path: str | Path, encoding: str | None = None) -> list[Sheet]:
+    """Open a field file as sheets of text cells.
+
+    Parameters
+    ----------
+    path : path
+        Workbook (.xlsx, .xls, .et) or text file; what the file is follows from its first bytes, not from its name.
+    encoding : str, optional
+        Of a text file, where it is not UTF-8, UTF-16, GB18030 or the code page of Western Windows.
 
     Raises
     ------
     DataError
-        The file is missing, empty, holds NUL bytes, or fits neither encoding.
+        The file is missing, empty, protected or damaged, or its encoding is none of these.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file", f"{path}：文件不存在")
+    with path.open("rb") as stream:
+        start = stream.read(512)
+    try:
+        if start.startswith(XLSX):
+            return _xlsx(path)
+        if start.startswith(XLS):
+            return _xls(path)
+    except DataError:
+        raise
+    except Exception as error:
+        # The readers of workbooks raise errors of many kinds; all mean that the file is no workbook.
+        raise DataError(
+            f"{path}: the workbook cannot be opened ({error}); is it protected or damaged? Save it again as .xlsx",
+            f"{path}：无法打开工作簿（{error}）；是否加密或损坏？请另存为 .xlsx",
+        ) from error
+    return [_text_sheet(path, encoding)]
+
+
+def _xlsx(path) -> list[Sheet]:
+    import openpyxl
+
+    with path.open("rb") as stream:
+        book = openpyxl.load_workbook(stream, data_only=True)
+    with path.open("rb") as stream:
+        formulas = openpyxl.load_workbook(stream, data_only=False)
+    found = []
+    for page in book.worksheets:
+        sheet = Sheet(page.title, [], form="xlsx")
+        bare = []
+        for i, row in enumerate(page.iter_rows()):
+            sheet.rows.append([shown(cell.value, cell.number_format) for cell in row])
+            for j, cell in enumerate(row):
+                if isinstance(cell.value, (datetime.datetime, datetime.date)):
+                    sheet.dates.add((i, j))
+                elif cell.value is None and formulas[page.title].cell(i + 1, j + 1).data_type == "f":
+                    bare.append(place(i, j))
+        sheet.__post_init__()
+        sheet.merged = [
+            (r.min_row - 1, r.min_col - 1, r.max_row - 1, r.max_col - 1) for r in page.merged_cells.ranges
+        ]
+        _tell_hidden(sheet, page.sheet_state != "visible")
+        if bare:
+            sheet.notes.add(
+                f"{len(bare)} formulas without a stored value ({', '.join(bare[:5])} …): open the workbook in Excel "
+                "or WPS and save it",
+                f"{len(bare)} 个公式没有保存计算值（{'、'.join(bare[:5])} 等）：请用 Excel 或 WPS 打开并保存一次",
+            )
+        found.append(sheet)
+    return found
+
+
+def _xls(path) -> list[Sheet]:
+    import xlrd
+
+    book = xlrd.open_workbook(path, formatting_info=True, logfile=io.StringIO())
+    found = []
+    for page in book.sheets():
+        sheet = Sheet(page.name, [], form="xls")
+        for i in range(page.nrows):
+            row = []
+            for j in range(page.row_len(i)):
+                cell = page.cell(i, j)
+                value = cell.value
+                if cell.ctype == xlrd.XL_CELL_ERROR:
+                    value = xlrd.error_text_from_code.get(value, "#N/A")
+                elif cell.ctype == xlrd.XL_CELL_DATE:
+                    value = xlrd.xldate_as_datetime(value, book.datemode)
+                    sheet.dates.add((i, j))
+                elif cell.ctype == xlrd.XL_CELL_BOOLEAN:
+                    value = bool(value)
+                style = book.format_map[book.xf_list[cell.xf_index].format_key].format_str
+                row.append(shown(value, style))
+            sheet.rows.append(row)
+        sheet.__post_init__()
+        sheet.merged = [(a, c, b - 1, d - 1) for a, b, c, d in page.merged_cells]
+        _tell_hidden(sheet, page.visibility != 0)
+        found.append(sheet)
+    return found
+
+
+def _tell_hidden(sheet, hidden) -> None:
+    if hidden and sheet.filled:
+        sheet.notes.add("the sheet is hidden", "该工作表处于隐藏状态")
+
+
+def shown(value: Any, style: str = "") -> str:
+    """A value of a workbook or layer as it is read by a person, with all digits that were stored."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, (int, float)):
+        style = re.sub(r'"[^"]*"|\\.|\[[^\]]*\]', "", style or "").partition(";")[0]
+        if "%" in style:
+            return f"{value * 100:.15g}%"
+        text = str(int(value)) if value == int(value) and abs(value) < 1e15 else f"{value:.15g}"
+        # An id such as 007 is often the number 7 in the format 000.
+        return text.zfill(len(style)) if re.fullmatch("00+", style) else text
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        value = value.date()
+    return str(value).strip()
+
+
+def _text_sheet(path, encoding) -> Sheet:
+    text, form = decoded(path, encoding)
+    lines = text.splitlines()
+    if lines and re.fullmatch(r"sep=.", lines[0].strip()):
+        text = "\n".join(["", *lines[1:]])
+    delimiter = _delimiter(text)
+    rows = [
+        [cell.strip() for cell in row]
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    ]
+    return Sheet("", rows, form=form, delimiter=delimiter)
+
+
+def _delimiter(text) -> str:
+    """Delimiter that cuts most lines into the same number of cells, more than one."""
+    lines = [line for line in text.splitlines() if line.strip()][:200]
+    best, found = 0.0, ","
+    for delimiter in DELIMITERS:
+        counts = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter))
+        counts.pop(1, None)
+        share = max(counts.values(), default=0) / max(len(lines), 1)
+        # A decimal comma cuts all lines alike except the header.
+        if share > best + 0.02:
+            best, found = share, delimiter
+    return found
+
+
+def decoded(path: str | Path, encoding: str | None = None) -> tuple[str, str]:
+    """Text of a file and its encoding.
+
+    UTF-8 and UTF-16 with or without byte-order mark, GB18030, and the code page of Western Windows where what is
+    not ASCII are signs and letters of units and names; or the encoding that is given.
+
+    Raises
+    ------
+    DataError
+        The file is missing, empty, or fits none of them; an encoding that does not exist.
     """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: no such file", f"{path}：文件不存在")
     raw = path.read_bytes()
-    if not raw.strip():
+    if not raw.strip(b"\xef\xbb\xbf\xfe\xff\x00 \t\r\n"):
         raise DataError(
             f"{path}: the file is empty; expected a header line and one line per record",
             f"{path}：文件为空；应有表头行和每条记录一行",
         )
-    if b"\x00" in raw:
+    try:
+        if encoding:
+            return raw.decode(encoding).removeprefix("\ufeff"), encoding
+    except (UnicodeDecodeError, LookupError) as error:
         raise DataError(
-            f"{path}: not a text file (NUL bytes; UTF-16 or a workbook?); save it as CSV UTF-8",
-            f"{path}：不是文本文件（含空字节，可能是 UTF-16 或工作簿）；请另存为 CSV UTF-8",
-        )
-    for encoding in ("utf-8-sig", "gb18030"):
+            f"{path}: cannot be read as {encoding} ({error})", f"{path}：无法按 {encoding} 读取（{error}）"
+        ) from None
+    start = 0
+    for name in _encodings(raw):
         try:
-            return raw.decode(encoding)
+            text = raw.decode(name)
         except UnicodeDecodeError as error:
-            fault = error
+            start = error.start
+            continue
+        foreign = "".join(c for c in text if ord(c) > 127)
+        if "\x00" not in text and (name != "cp1252" or WESTERN.fullmatch(foreign)):
+            return text.removeprefix("\ufeff"), {"utf-8-sig": "UTF-8"}.get(name, name.upper())
     raise DataError(
-        f"{path}: unreadable as UTF-8 or GB18030 (byte {fault.start}); save it as CSV UTF-8",
-        f"{path}：无法按 UTF-8 或 GB18030 读取（第 {fault.start} 字节）；请另存为 CSV UTF-8",
+        f"{path}: unreadable as UTF-8, UTF-16 or GB18030 (byte {start}); name its encoding, or save it as CSV UTF-8",
+        f"{path}：无法按 UTF-8、UTF-16 或 GB18030 读取（第 {start} 字节）；请指明编码，或另存为 CSV UTF-8",
     )
+
+
+def _encodings(raw) -> list[str]:
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return ["utf-16"]
+    if b"\x00" in raw[:2000]:
+        # Without a mark: which byte of the ASCII letters is 0 tells the order.
+        odd, even = raw[1:2000:2].count(0), raw[0:2000:2].count(0)
+        return ["utf-16-le" if odd > even else "utf-16-be"]
+    return ["utf-8-sig", "gb18030", "cp1252"]
+
+
+def read_text(path: str | Path, encoding: str | None = None) -> str:
+    """Text of a file; see :func:`decoded`."""
+    return decoded(path, encoding)[0]
+
+
+# Cells.
+
+#: A number as people write it: with a limit, a range, an error, a product, a unit.
+NUMBER = re.compile(
+    r"[<>≤≥≈~约]?\s*[-+]?(?:\d[\d,. ]*|\.\d+)(?:e[-+]?\d+)?\s*(?:[±~\-–—×xX*至到]+\s*\d[\d.,]*\s*)*(?:%|‰|°|[a-z]{1,3}\d?(?:/[a-z]+\d?)?)?",
+    re.IGNORECASE,
+)
+
+
+def plain(text: str) -> str:
+    """A cell without the varieties of width, minus and blank that people and programs put into it."""
+    text = unicodedata.normalize("NFKC", text).replace("\u2212", "-").replace("\u3000", " ")
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def numeric(text: str) -> bool:
+    """Whether a cell looks like a number, a range, a mean with its error, or a date."""
+    return bool(NUMBER.fullmatch(plain(text)) or re.fullmatch(r"\d{4}-\d\d-\d\d.*", text))
+
+
+# Plain CSV files that a program wrote.
 
 
 def read_rows(path: str | Path) -> tuple[list[str], list[list[str]]]:

@@ -3,6 +3,7 @@
 The repository ships names, not boundaries; whoever wants a map brings the layer.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 #: Equal-area projection of the whole earth (EASE-Grid 2.0): an area does not depend on what else is in the layer.
 EQUAL_AREA = "EPSG:6933"
+LAYERS = (".gpkg", ".shp", ".geojson", ".json", ".parquet", ".geoparquet", ".fgb", ".gml", ".kml", ".gdb")
 #: What may follow the short name of a region in a register.
 SUFFIXES = ("市", "州", "盟", "地区", "自治州", "省", "自治区", "县", "区", "旗", "自治县")
 
@@ -190,10 +192,8 @@ def _read_parquet(path):
 
 
 def _dbf_encoding(path) -> str | None:
-    """Encoding of the attribute table; None leaves it to the ``.cpg`` file."""
+    """Encoding of the attribute table; None leaves it to the ``.cpg`` file, unless that cannot be right."""
     beside = {p.suffix.lower(): p for p in path.parent.glob(f"{path.stem}.*")}
-    if ".cpg" in beside:
-        return None
     if ".dbf" not in beside:
         raise DataError(f"{path}: its .dbf file is missing", f"{path}：缺少 .dbf 文件")
     raw = beside[".dbf"].read_bytes()
@@ -202,8 +202,9 @@ def _dbf_encoding(path) -> str | None:
     try:
         (raw[32:start] + raw[start:]).decode("utf-8")
     except UnicodeDecodeError:
-        return "GB18030"
-    return "UTF-8"
+        said = beside[".cpg"].read_text("ascii", errors="replace") if ".cpg" in beside else "UTF-8"
+        return "GB18030" if re.fullmatch(r"\s*(?:utf-?8|65001)?\s*", said, re.IGNORECASE) else None
+    return None if ".cpg" in beside else "UTF-8"
 
 
 def _with_crs(frame, path, crs):

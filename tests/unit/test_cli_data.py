@@ -67,7 +67,7 @@ def test_new_study_from_a_field_form(workbench, tmp_path, capsys):
         "column,variable,unit_in,component,note",
         "树号,tree_id,,,",
         "胸径/mm,dbh,mm,,",
-        "H(m),,,,",
+        "H(m),height,m,,",
         "树干/kg,stem,kg,,",
         "枝 kg,branch,kg,,",
         "备注,,,,",

@@ -139,7 +139,6 @@ BAD = {
     "zero diameter": (edit("dbh", 7, 0), "record 8: dbh = 0; expected above 0"),
     "duplicated id": (edit("tree", 9, 3), "tree = 3 stands in records 3, 10"),
     "unreadable encoding": (b"tree,dbh,stem,branch\n1,2,3,\xff\xfe\xff\n", "unreadable"),
-    "utf-16": ("tree,dbh,stem,branch\n1,2,3,4\n".encode("utf-16"), "UTF-16"),
 }
 
 

@@ -100,7 +100,6 @@ def test_read_csv_in_the_encodings_of_field_books(tmp_path, encoding):
         (b"dbh,dbh\n1,2\n", "used twice: dbh"),
         (b"dbh,stem\n1,2,3\n", "line 2: 3 cells"),
         (b"dbh,stem\n1,inf\n2,nan\n", "record 1: stem = 'inf'"),
-        ("dbh\n1\n".encode("utf-16"), "UTF-16"),
         (b"dbh,stem\n\xff\xff\xff,2\n", "unreadable"),
     ],
 )

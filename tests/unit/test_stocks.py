@@ -9,6 +9,7 @@ from pyproj import Geod
 
 from sinklab.cli import main
 from sinklab.data import open_data, regions
+from sinklab.data.reading import read
 from sinklab.evidence.distributions import Distribution
 from sinklab.fitting import fit
 from sinklab.language import DataError, set_language
@@ -110,8 +111,8 @@ def test_every_kind_of_file_gives_the_same_stands(tmp_path, kind):
         short.to_file(path, encoding="UTF-8" if kind == "shp_utf8" else "GB18030")
         if kind != "shp":
             path.with_suffix(".cpg").unlink()
-    found = regions.read_layer(path)
-    assert list(found["树种"]) == list(stands["树种"])
+    found = read(path)
+    assert list(found.attrs["account"].written["树种"]) == list(stands["树种"])
     if kind != "csv":
         np.testing.assert_allclose(regions.hectares(found), regions.hectares(stands), rtol=1e-9)
 

@@ -1,0 +1,752 @@
+"""What the columns and cells of a field file mean: names in Chinese and English, units, and numbers as people write them.
+
+:func:`meaning` understands the header of a column: a name, label or symbol of the vocabulary, a word of
+``data/vocabulary/header_words.csv`` (also an organ with a quantity: 树干生物量, 枝鲜重, leaf dry weight), and its unit in any
+bracket or after a slash. :func:`quantity` reads a cell: full-width digits, thousands, limits of detection, values with
+an error, ranges, products. :func:`derive` adds what follows from columns: dry masses from fresh ones, crowns, values per
+area. Nothing is guessed: what could mean two things is left for a person to decide.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from sinklab.data import vocabulary
+from sinklab.data.files import letters, numeric, plain, records
+from sinklab.language import DataError, Notes, UnitError, tr
+
+# Units as people write them.
+
+_POWERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+
+
+@lru_cache(maxsize=1)
+def _unit_words() -> dict[str, str]:
+    words = {row["word"]: row["unit"] for row in records("vocabulary", "unit_words.csv")}
+    symbols = {}
+    for unit in vocabulary.units():
+        for lang in ("en", "zh"):
+            symbol = plain(vocabulary.units_symbol(unit, lang))
+            if symbol and symbol not in words:
+                symbols[symbol] = unit
+    return symbols | words | {unit: unit for unit in vocabulary.units()}
+
+
+@lru_cache(maxsize=4096)
+def unit_of(text: str) -> str:
+    """Unit of the vocabulary that a text names, or "": ``g·cm⁻³``, ``t hm-2``, ``株/亩``, ``厘米``.
+
+    Examples
+    --------
+    >>> unit_of("Mg ha-1"), unit_of("m³/hm²"), unit_of("kg/株"), unit_of("tree")
+    ('Mg/ha', 'm3/ha', 'kg', '1')
+    """
+    text = plain(text.translate(_POWERS)).replace("^", "").strip("()[]【】 ")
+    words = _unit_words()
+    if not text:
+        return ""
+    if text in words:
+        return words[text]
+    above, below = [], []
+    # What follows a slash stands below it, as does what has a negative power.
+    for i, part in enumerate(text.split("/")):
+        for factor in re.findall(r"[^\s·.*×()]+", part):
+            split = re.fullmatch(r"(\D+?)(-?\d)?", factor)
+            if not split:
+                return ""
+            name, power = split[1], int(split[2] or 1)
+            name, square = (name[:-1], name[-1]) if name[-1] in "23" else (name, "")
+            size = abs(power) if not square else int(square)
+            known = words.get(name if size == 1 else f"{name}{size}")
+            if name in ("hm", "公顷") and size in (1, 2):
+                known = "ha"
+            if not known:
+                return ""
+            (below if i or power < 0 else above).append(known)
+    above = [u for u in above if u != "1"] or ["1"]
+    below = [u for u in below if u != "1"]
+    candidate = "/".join([*above[:1], *below]) if len(above) == 1 else ""
+    return candidate if candidate in vocabulary.units() else ""
+
+
+def is_unit(text: str) -> bool:
+    """Whether a text names a unit and nothing else."""
+    return bool(unit_of(text))
+
+
+# Names.
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a header says.
+
+    Attributes
+    ----------
+    name : str
+        Variable of the vocabulary, or a name made of one (``stem_fresh``, ``crown_1``, ``layer``); "" when unknown.
+    kind : str
+        ``name, girth, class, crown, axis, layer, organ, quantity, component, remark, sum`` or "".
+    unit : str
+        Unit that is written, "" where none is.
+    rank : int
+        0 for the name of the vocabulary, 1 for a label or known word, 2 for one with additions.
+    problem : str
+        Why a name that is known was not taken: ``unit`` or ``two``.
+    """
+
+    name: str = ""
+    kind: str = ""
+    unit: str = ""
+    rank: int = 9
+    problem: str = ""
+
+
+#: Masses of a tree, and what they are called per area.
+PER_AREA = {
+    "stem": "stem_biomass_density",
+    "bark": "bark_density",
+    "branch": "branch_density",
+    "foliage": "foliage_density",
+    "agb": "agb_density",
+    "bgb": "bgb_density",
+    "root": "bgb_density",
+    "total": "total_density",
+    "litter": "litter_density",
+    "understory": "understory_density",
+}
+#: Kinds of headers that name an organ: the whole of it, or one of several sorts (粗根, 细根).
+ORGANS = ("organ", "sub")
+#: Symbols that mean one thing in every form; others need the unit beside them.
+CLEAR_SYMBOLS = {"D", "H", "DBH", "D_0", "D0"}
+
+
+@lru_cache(maxsize=1)
+def _words() -> dict[str, tuple[str, str]]:
+    return {
+        fold(row["word"]): (row["means"], row["kind"]) for row in records("vocabulary", "header_words.csv")
+    }
+
+
+def fold(text: str) -> str:
+    """A name without case, blanks and punctuation between its words."""
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain(text))
+    text = re.sub(r"[_\-.:：\s]+", " ", text).strip().casefold()
+    # Blanks between Chinese letters only spread them: 胸 径.
+    return re.sub(r"(?<=[\u4e00-\u9fff]) | (?=[\u4e00-\u9fff])", "", text)
+
+
+@lru_cache(maxsize=1)
+def _names() -> dict[str, tuple[str, int]]:
+    """Names and labels of the vocabulary, folded, with their rank."""
+    found = {}
+    for variable in vocabulary.variables().values():
+        for label in (variable.label_zh, variable.label_en):
+            found.setdefault(fold(label), (variable.name, 1))
+    for variable in vocabulary.variables().values():
+        found[fold(variable.name)] = (variable.name, 0)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def meaning(parts: tuple[str, ...], unit: str = "") -> Meaning:
+    """Understand a header.
+
+    Parameters
+    ----------
+    parts : tuple of str
+        Cells of the header from the top: ``("生物量（g，烘干）", "干")``.
+    unit : str
+        What stands below the header in a row of units.
+    """
+    bases, units, words = [], [], []
+    if not parts:
+        return Meaning()
+    for part in parts:
+        base, written, qualifiers = taken_apart(part)
+        bases.append(base)
+        words += qualifiers
+        units.append(written)
+    written = next((u for u in [unit_of(unit), *reversed(units)] if u), "")
+    found = _understood(bases, words)
+    return (
+        with_unit(replace(found, unit=written)) if found.name or found.kind else replace(found, unit=written)
+    )
+
+
+def taken_apart(part: str) -> tuple[str, str, list[str]]:
+    """A part of a header without its unit, the unit, and other words in brackets."""
+    text = plain(part.translate(_POWERS))
+    unit, words = "", []
+    for inside in re.findall(
+        r"[(\[【〔<「{]([^()\[\]【】〔〕<>「」{}]*(?:\([^()]*\)[^()]*)?)[)\]】〕>」}]", text
+    ):
+        whole = unit_of(inside)
+        for token in [inside] if whole else re.split(r"[,，、;；\s]+", inside):
+            known = unit_of(token)
+            if known and not unit:
+                unit = known
+            elif token:
+                words.append(token)
+    base = re.sub(r"[(\[【〔<「{].*?[)\]】〕>」}]+", " ", text).strip()
+    if not unit:
+        base, unit = _unit_at_end(base)
+    return base, unit, words
+
+
+def _unit_at_end(base: str) -> tuple[str, str]:
+    """``胸径/cm``, ``DBH_mm``, ``枝 kg``, ``height, m``, ``stem kg/tree``."""
+    for cut in (found.start() for found in re.finditer(r"[/,，:_ .]", base)):
+        name, rest = base[:cut].strip(), base[cut + 1 :].strip(" :,，")
+        if name and rest and unit_of(rest) and not (rest.isdigit() or _lone(name, rest)):
+            return name, unit_of(rest)
+    glued = re.fullmatch(r"([\u4e00-\u9fff]+)([A-Za-z%][A-Za-z0-9/%\-]*)", base)
+    if glued and unit_of(glued[2]):
+        return glued[1], unit_of(glued[2])
+    return base, ""
+
+
+def _lone(name, rest) -> bool:
+    """Whether the rest is a word that also names what is counted: ``no of trees``, ``plot no``."""
+    return unit_of(rest) == "1" or (
+        rest in ("a", "t", "g", "m") and not re.search(r"[\u4e00-\u9fffA-Za-z]{2}", name)
+    )
+
+
+def _understood(bases, words) -> Meaning:
+    """Meaning of a header by its last part, with what stands above it and in brackets."""
+    own, above = bases[-1], bases[:-1]
+    whole = _single(own)
+    # What stands above an organ may be a quantity, and the other way round.
+    if above or words:
+        around = [_single(b) for b in [*above, *words]]
+        organ = whole if whole.kind in ORGANS else next((m for m in around if m.kind in ORGANS), None)
+        several = [m for m in (whole, *around) if m.kind == "quantity"]
+        amount = next((m for m in several if m.name != "dry"), several[0] if several else None)
+        if organ and amount and whole.kind in (*ORGANS, "quantity"):
+            return _of_organ(organ, amount)
+        if not whole.kind:
+            joined = _single("".join([*above, own])) if above else Meaning()
+            if joined.kind:
+                return joined
+            named = next(
+                (m for m in around[: len(above)] if m.kind and m.kind not in ("remark", "sum")), None
+            )
+            if named and len(bases) > 1 and not numeric(own) and _is_filler(own):
+                return replace(named, rank=2)
+    return whole
+
+
+def _is_filler(text) -> bool:
+    return _words().get(fold(text), ("", ""))[1] == "filler" or not text
+
+
+@lru_cache(maxsize=4096)
+def _single(text: str) -> Meaning:
+    """Meaning of one name."""
+    text = plain(text)
+    if text in CLEAR_SYMBOLS or text.replace("_", "") in CLEAR_SYMBOLS:
+        return Meaning({"D": "dbh", "DBH": "dbh", "H": "height"}.get(text, "basal_diameter"), "name", rank=1)
+    key = fold(text)
+    if not key:
+        return Meaning()
+    known = _names().get(key)
+    word = _words().get(key)
+    if known and (known[1] == 0 or not word or word[1] == "filler"):
+        return Meaning(known[0], "organ" if known[0] in PER_AREA else "name", rank=known[1])
+    if word and word[1] != "filler":
+        return Meaning(word[0], word[1], rank=1)
+    return _with_additions(key)
+
+
+def _with_additions(key) -> Meaning:
+    """A name with words before or after it that say nothing else, or an organ with a quantity."""
+    words, names = _words(), _names()
+    found = []
+    for cut in range(1, len(key)):
+        left, right = key[:cut].strip(), key[cut:].strip()
+        split_word = key[cut] != " " and key[cut - 1] != " " and left[-1:].isascii() and right[:1].isascii()
+        if split_word:
+            continue
+        first, second = words.get(left, ("", "")), words.get(right, ("", ""))
+        if first[1] == "filler":
+            rest = _single(right)
+            if rest.kind:
+                kind = first[0] if first[0] and rest.kind in ("stand", "hectare") else rest.kind
+                if first[0] and rest.kind in ("organ", "quantity"):
+                    kind = "organ_" + first[0]
+                found.append(replace(rest, kind=kind, rank=2))
+        elif first[1] in ORGANS and second[1] == "quantity":
+            found.append(_of_organ(Meaning(*first), Meaning(*second)))
+        elif second[1] in ORGANS and first[1] == "quantity":
+            found.append(_of_organ(Meaning(*second), Meaning(*first)))
+        elif second[1] == "filler" and (names.get(left) or first[1]):
+            found.append(replace(_single(left), rank=2))
+    if not found:
+        # A Chinese name with its symbol: 胸径D, 树高 H.
+        symbol = re.fullmatch(r"([\u4e00-\u9fff]{2,})([a-z]{1,3}[\d ]{0,3})", key)
+        return replace(_single(symbol[1]), rank=2) if symbol and _single(symbol[1]).kind else Meaning()
+    distinct = {(m.name, m.kind) for m in found}
+    if len(distinct) > 1:
+        organs = [m for m in found if m.kind.startswith("organ")]
+        if len({m.name for m in organs}) == 1:
+            return organs[0]
+        return Meaning(problem="two")
+    return found[0]
+
+
+def _of_organ(organ, amount) -> Meaning:
+    """Mass of an organ; masses of samples have names of their own."""
+    if amount.name == "dry":
+        return replace(organ, rank=max(organ.rank, amount.rank, 1) if organ.rank < 9 else 2)
+    if amount.name == "fresh" and organ.name == "total":
+        return Meaning("fresh_mass", "name", rank=2)
+    return Meaning(f"{organ.name}_{amount.name}", "part", rank=2)
+
+
+def with_unit(found: Meaning) -> Meaning:
+    """Settle what the unit decides: mass or mass per area, count or count per area, and units that cannot be."""
+    name, kind, unit = found.name, found.kind, found.unit
+    if kind in ("hectare", "mu", "organ_hectare", "organ_mu"):
+        below = "ha" if kind.endswith("hectare") else "mu"
+        unit = unit or {"growing_stock": "m3", "basal_area": "m2", "stem_density": "1"}.get(name, "t")
+        unit = unit if "/" in unit else f"{unit}/{below}"
+        name = PER_AREA.get(name, name) if kind.startswith("organ") else name
+        kind = "organ" if kind.startswith("organ") else "name"
+    if kind in ORGANS and _dimension(unit) == "mass per area":
+        name = PER_AREA.get(name, name)
+    if name == "count" and _dimension(unit) == "count per area":
+        name = "stem_density"
+    if kind == "unit" and _dimension(unit) == "density":
+        name, kind = "wood_density", "name"
+    if kind in ("stand", "unit") and not unit:
+        # 蓄积 without a unit is of a stand or of a hectare, 密度 of trees or of wood.
+        return replace(found, name="", problem="unit", kind=kind)
+    if vocabulary.is_variable(name) and unit:
+        wanted = vocabulary.variable(name).unit
+        if wanted and not fits(unit, wanted, name):
+            return replace(found, name="", unit=unit, problem="unit", kind=kind)
+    return replace(found, name=name, unit=unit, kind="name" if kind in ("stand", "unit") else kind)
+
+
+def _dimension(unit) -> str:
+    return (
+        next((row["dimension"] for row in records("vocabulary", "units.csv") if row["unit"] == unit), "")
+        if unit
+        else ""
+    )
+
+
+def fits(unit: str, wanted: str, name: str = "") -> bool:
+    """Whether a unit measures what another one does; a plot may be written by its sides."""
+    try:
+        vocabulary.convert(1.0, unit, wanted)
+    except UnitError:
+        # A length may stand for a volume or area only where the cells say so: 20 m × 30 m.
+        return name == "plot_area" and unit == "m"
+    return True
+
+
+def knows(text: str) -> bool:
+    """Whether a text is a name that a column of a form may bear."""
+    found = meaning((text,))
+    return bool(found.name or found.kind or found.problem == "two")
+
+
+# Equations with Chinese names.
+
+
+def vocabulary_names(text: str) -> str:
+    """Equations with the names of the vocabulary for Chinese ones: ``干 = a*胸径^b`` becomes ``stem = a*dbh^b``."""
+    lines = []
+    for line in text.splitlines():
+        code, mark, comment = line.partition("#")
+        lines.append(re.sub(r"[\u4e00-\u9fff][\u4e00-\u9fff\w.]*", _in_vocabulary, code) + mark + comment)
+    return "\n".join(lines) + ("\n" if text.endswith("\n") else "")
+
+
+def _in_vocabulary(match) -> str:
+    found = meaning((match[0],))
+    return (
+        found.name
+        if vocabulary.is_variable(found.name) and found.kind in ("name", "organ", "girth", "crown")
+        else match[0]
+    )
+
+
+# Numbers as people write them.
+
+#: Cells of a column of numbers that say that there is no value.
+BLANKS = {
+    "", "na", "n/a", "n.a.", "null", "none", "nil", "-", "--", "---", "—", "——", "–", "/", "\\", ".", "*", "…", "...", "......", "……",
+    "×", "x", "?", "？", "未测", "未测定", "未测量", "未称", "未量", "缺", "缺测", "缺失", "缺值", "缺株", "无", "无数据", "未采", "未采集",
+    "未取", "未取样", "丢失", "遗失", "损坏", "破损", "未挖", "未检", "not measured", "missing", "lost", "no data", "#n/a", "未调查", "空",
+}  # fmt: skip
+#: What a spreadsheet shows for a formula that has no value.
+FAULTS = re.compile(r"#(?:DIV/0!|VALUE!|REF!|NAME\?|NUM!|NULL!|N/A|ZAHL!|####*)", re.IGNORECASE)
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+_DASH = r"\s*(?:-{1,2}|~|–|—{1,2}|至|到|to)\s*"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a cell says: a value, a limit it is below or above, its spread, the ends of a range, sides of a product, a unit."""
+
+    value: float | None = None
+    limit: float | None = None
+    sign: str = ""
+    spread: float | None = None
+    ends: tuple[float, float] | None = None
+    sides: tuple[float, ...] = ()
+    unit: str = ""
+    how: str = ""
+
+
+@lru_cache(maxsize=65536)
+def quantity(text: str, comma: str = "") -> Quantity | None:
+    """Read a cell; None when it says nothing that can be understood.
+
+    Parameters
+    ----------
+    text : str
+    comma : str
+        What a comma is: ``decimal``, ``thousands``, or "" where nothing is known of the file; then groups of three
+        digits are thousands, and anything else is not understood.
+    """
+    clean = plain(text.replace("。", "."))
+    clean = re.sub(r"^(?:约|ca\.?\s*|≈|~)\s*", "", clean)
+    how = "point" if "。" in text else "width" if clean != text.strip().replace("\u2212", "-") else ""
+    if "," in clean:
+        if comma == "decimal":
+            clean = clean.replace(".", "").replace(",", ".")
+        elif re.search(r"\d,\d", clean) and not re.search(r"\d,(?!\d{3}(?!\d))", clean):
+            clean, how = re.sub(r"(?<=\d),(?=\d{3})", "", clean), "thousands"
+        else:
+            return None
+    elif re.fullmatch(r"\d{1,3}(?: \d{3})+(?:\.\d+)?", clean):
+        clean, how = clean.replace(" ", ""), "thousands"
+    bare, unit = _cut_unit(clean)
+    return _quantity(bare, unit, how)
+
+
+def _cut_unit(clean) -> tuple[str, str]:
+    if re.fullmatch(_NUMBER, clean):
+        return clean, ""
+    found = re.fullmatch(r"(.*?\d\.?)\s*([A-Za-z%‰°\u4e00-\u9fff][^\d]*[23]?(?:/\w+)?)", clean)
+    if found and unit_of(found[2]):
+        return found[1].strip(), unit_of(found[2])
+    return clean, ""
+
+
+def _quantity(text, unit, how) -> Quantity | None:
+    if re.fullmatch(_NUMBER, text):
+        return Quantity(float(text), unit=unit, how=how)
+    below = re.fullmatch(rf"([<>≤≥]|小于|大于|不足|低于)=?\s*({_NUMBER})", text)
+    if below:
+        sign = {"小于": "<", "不足": "<", "低于": "<", "大于": ">", "≤": "<", "≥": ">"}.get(
+            below[1], below[1]
+        )
+        return Quantity(limit=float(below[2]), sign=sign, unit=unit, how=how)
+    spread = re.fullmatch(rf"({_NUMBER})\s*(?:±|\+/?-)\s*({_NUMBER})", text)
+    if spread:
+        return Quantity(float(spread[1]), spread=float(spread[2]), unit=unit, how=how)
+    sides = re.fullmatch(rf"({_NUMBER})\s*\w{{0,2}}?\s*[×xX*✕]\s*({_NUMBER})", text) or re.fullmatch(
+        rf"({_NUMBER})\s*(?:m|cm|米)\s*[×xX*✕]\s*({_NUMBER})", text
+    )
+    if sides:
+        return Quantity(sides=(float(sides[1]), float(sides[2])), unit=unit, how=how)
+    ends = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*(?:cm|m)?{_DASH}(\d+(?:\.\d+)?)", text)
+    if ends:
+        return Quantity(ends=(float(ends[1]), float(ends[2])), unit=unit, how=how)
+    return None
+
+
+def is_blank(text: str, missing: Collection[str] = frozenset()) -> bool:
+    """Whether a cell of a column of numbers says that there is no value."""
+    clean = plain(text)
+    return clean.casefold() in BLANKS or clean in missing
+
+
+@lru_cache(maxsize=4096)
+def species_name(label: str) -> str:
+    """Latin name of a species where the vocabulary knows it."""
+    try:
+        return vocabulary.species(label).name_latin
+    except DataError:
+        return label
+
+
+# The account of a reading.
+
+
+@dataclass
+class Column:
+    """A column of a file: how it is written, and what it was understood as."""
+
+    header: str
+    at: int
+    name: str = ""
+    unit_in: str = ""
+    unit: str = ""
+    how: str = ""
+
+    def __str__(self):
+        """Tell it as ``C 胸径(mm) → dbh [mm → cm]``."""
+        letter = f"{letters(self.at)} " if self.at >= 0 else ""
+        change = f"{self.unit_in} → {self.unit}" if self.unit_in and self.unit_in != self.unit else ""
+        about = "; ".join(filter(None, (change, self.how)))
+        return f"{letter}{self.header} → {self.name}" + (f" [{about}]" if about else "")
+
+
+@dataclass
+class Account:
+    """What was read of a file, and what was not.
+
+    Attributes
+    ----------
+    file, sheet : str
+    form : str
+        Kind of file, or the encoding and delimiter of a text.
+    header : str
+        Rows of the header as people count them.
+    n : int
+        Records.
+    rows : list of int
+        Row of each record in the file, counted from 1.
+    columns : list of Column
+        Those that were understood.
+    unknown : list of Column
+        Those that were not; they are handed on as they are written.
+    skipped : list of (list of int, str)
+        Rows that are no records, counted from 1, and what they are.
+    told, asked : Notes
+        What was changed or assumed; what a person has to decide.
+    missing, limits : list of (str, str)
+        Places of cells without a value and of values below a limit, with what is written there.
+    doubtful : list of tuple
+        Record, variable, text, place of cells that were not understood.
+    written : DataFrame of str
+        The records as they are written, under their own headers.
+    """
+
+    file: str
+    sheet: str = ""
+    form: str = ""
+    header: str = ""
+    n: int = 0
+    rows: list[int] = field(default_factory=list)
+    columns: list[Column] = field(default_factory=list)
+    unknown: list[Column] = field(default_factory=list)
+    skipped: list[tuple[list[int], str]] = field(default_factory=list)
+    told: Notes = field(default_factory=Notes)
+    asked: Notes = field(default_factory=Notes)
+    missing: list[tuple[str, str]] = field(default_factory=list)
+    limits: list[tuple[str, str]] = field(default_factory=list)
+    doubtful: list[tuple[int, str, str, str]] = field(default_factory=list)
+    written: Any = None
+
+    @property
+    def recognised(self) -> list[str]:
+        """Variables of the vocabulary that were found."""
+        return [c.name for c in self.columns]
+
+    def __str__(self):
+        """Tell it to a person."""
+        where = [
+            self.file,
+            self.form,
+            tr(f"sheet {self.sheet}", f"工作表 {self.sheet}") if self.sheet else "",
+        ]
+        where += [tr(f"header in row {self.header}", f"表头第 {self.header} 行") if self.header else ""]
+        where += [tr(f"{self.n} records", f"{self.n} 条记录")]
+        if self.rows:
+            where[-1] += tr(f" (rows {spans(self.rows)})", f"（第 {spans(self.rows)} 行）")
+        lines = [" · ".join(filter(None, where))]
+        if self.columns:
+            lines.append("  " + "; ".join(map(str, self.columns)))
+        for rows, why in self.skipped:
+            lines.append(
+                "  " + tr(f"not read: row {spans(rows)}: {why}", f"未读：第 {spans(rows)} 行：{why}")
+            )
+        if self.unknown:
+            names = ", ".join(
+                f"{letters(c.at)} {c.header}" + (f" ({c.how})" if c.how else "") for c in self.unknown
+            )
+            lines.append(
+                "  " + tr(f"not recognised, kept as written: {names}", f"未识别，按原样保留：{names}")
+            )
+        if self.missing:
+            lines.append("  " + tr("no value: ", "无数值：") + _cells(self.missing))
+        if self.limits:
+            lines.append(
+                "  "
+                + tr("limits, kept beside the value (…_limit): ", "检出限（另存为 …_limit 列）：")
+                + _cells(self.limits)
+            )
+        lines += [f"  {note}" for note in self.told]
+        lines += ["  " + tr(f"please decide: {note}", f"请确认：{note}") for note in self.asked]
+        if self.doubtful:
+            lines.append(
+                "  "
+                + tr("not understood, left blank: ", "无法理解，留空：")
+                + _cells([(d[3], d[2]) for d in self.doubtful])
+            )
+        return "\n".join(lines)
+
+    def find(self, name: str) -> str:
+        """Column of the frame that a person means by a variable, a header, or a letter.
+
+        Raises
+        ------
+        DataError
+            With the columns that there are.
+        """
+        every = [*self.columns, *self.unknown]
+        for column in every:
+            if name in (column.name, column.header):
+                return column.name or column.header
+        for column in every:
+            if name in (
+                taken_apart(column.header.split("/")[-1])[0],
+                letters(column.at) if column.at >= 0 else "",
+            ):
+                return column.name or column.header
+        known = ", ".join(c.header for c in every)
+        raise DataError(f"no column {name}; found {known}", f"没有列 {name}；现有 {known}")
+
+
+def spans(rows: Iterable[int]) -> str:
+    """Row numbers as people write them: ``4–18, 20``."""
+    found: list[list[int]] = []
+    for row in sorted(set(rows)):
+        if found and row == found[-1][1] + 1:
+            found[-1][1] = row
+        else:
+            found.append([row, row])
+    return ", ".join(f"{a}–{b}" if b > a else f"{a}" for a, b in found)
+
+
+def _cells(items) -> str:
+    return listing_in_line([f"{where} {text!r}" if text else where for where, text in items])
+
+
+def listing_in_line(items: list[str], limit: int = 12) -> str:
+    """Items with commas between, those beyond ``limit`` counted."""
+    rest = len(items) - limit
+    return ", ".join(items[:limit]) + (tr(f" and {rest} more", f" 等 {len(items)} 处") if rest > 0 else "")
+
+
+# What follows from columns: dry masses, crowns, values per area.
+
+
+def dry_amounts(amount: dict, headers: list[str], account: Account) -> dict:
+    """Dry mass from fresh mass and a sample that was dried, a ratio, or the moisture where its basis is stated."""
+    fresh = amount.get("fresh")
+    if fresh is None or ("dry" in amount and np.isfinite(amount["dry"]).any()):
+        return amount
+    ratio = None
+    if "sample_fresh" in amount and "sample_dry" in amount:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = amount["sample_dry"] / amount["sample_fresh"]
+        how = tr("fresh mass × dry / fresh mass of the sample", "鲜质量 × 样品干质量 ÷ 样品鲜质量")
+    elif "dry_ratio" in amount:
+        ratio, how = amount["dry_ratio"], tr("fresh mass × dry ratio", "鲜质量 × 干鲜比")
+    elif "moisture" in amount:
+        text = " ".join(headers)
+        if re.search("湿基|鲜重|相对|wet|fresh basis", text, re.IGNORECASE):
+            ratio, how = (
+                1 - amount["moisture"],
+                tr("fresh mass × (1 − moisture, of fresh mass)", "鲜质量 ×（1 − 含水率，湿基）"),
+            )
+        elif re.search("干基|干重|绝对|dry basis", text, re.IGNORECASE) or np.nanmax(amount["moisture"]) > 1:
+            ratio, how = (
+                1 / (1 + amount["moisture"]),
+                tr("fresh mass / (1 + moisture, of dry mass)", "鲜质量 ÷（1 + 含水率，干基）"),
+            )
+        else:
+            account.asked.add(
+                "is the moisture of fresh or of dry mass? --column moisture_wet=COL or moisture_dry=COL",
+                "含水率以鲜质量还是干质量为基？--column moisture_wet=列 或 moisture_dry=列",
+            )
+    for basis, turn in (("moisture_wet", lambda m: 1 - m), ("moisture_dry", lambda m: 1 / (1 + m))):
+        if basis in amount:
+            ratio, how = turn(amount[basis]), tr(f"fresh mass with {basis}", f"由鲜质量与 {basis} 换算")
+    if ratio is None:
+        return amount
+    account.told.add(f"dry mass = {how}", f"干质量 = {how}")
+    return {"dry": fresh * ratio}
+
+
+def derive(columns: dict, account: Account) -> None:
+    """Add what follows from the columns that were read: dry masses, crowns, values per hectare."""
+    headers = [c.header for c in [*account.columns, *account.unknown]]
+    parts = ("fresh", "sample_fresh", "sample_dry", "dry_ratio", "moisture", "moisture_wet", "moisture_dry")
+    shared = {p: columns[p] for p in parts[1:] if p in columns}
+    for organ in [*PER_AREA, "wood", "culm", "rhizome", "crown"]:
+        own = shared | {p: columns[f"{organ}_{p}"] for p in parts if f"{organ}_{p}" in columns}
+        if "fresh" in own and organ not in columns:
+            made = dry_amounts(own, headers, account).get("dry")
+            if made is not None:
+                columns[organ] = made
+                account.columns.append(Column(organ, -1, organ, "kg", "kg"))
+    own = shared | {p: columns[p] for p in ("fresh", "dry") if p in columns}
+    if own and "dry" not in own and "fresh" in own:
+        made = dry_amounts(own, headers, account).get("dry")
+        if made is not None:
+            columns["dry"] = made
+    if "crown_1" in columns and "crown_2" in columns and "crown_diameter" not in columns:
+        one, other = columns["crown_1"], columns["crown_2"]
+        columns["crown_diameter"], columns["crown_area"] = (one + other) / 2, np.pi / 4 * one * other
+        account.told.add(
+            "crown_diameter is the mean of two axes, crown_area π/4·a·b",
+            "crown_diameter 为两个方向的均值，crown_area 为 π/4·a·b",
+        )
+    _per_area(columns, account)
+
+
+def _per_area(columns, account) -> None:
+    """Masses and counts of plots per hectare."""
+    area = columns.get("plot_area")
+    if area is None or "tree_id" in columns:
+        return
+    if "count" in columns and "stem_density" not in columns:
+        columns["stem_density"] = columns["count"] / area
+        account.told.add("stem_density = count / plot_area", "stem_density = 株数 ÷ 样地面积")
+    for organ, name in PER_AREA.items():
+        if organ in columns and name not in columns and not {"dbh", "basal_diameter"} & set(columns):
+            columns[name] = columns.pop(organ) / 1000 / area
+            account.told.add(
+                f"{name} [t/ha] = {organ} of the plot / plot_area",
+                f"{name}（t/hm²）= 样方 {organ} ÷ 样方面积",
+            )
+    if "slope_angle" in columns and np.nanmax(columns["slope_angle"]) > 5:
+        account.asked.add(
+            f"slope {np.nanmax(columns['slope_angle']):g}°: is the plot area horizontal, or along the slope (then × cos slope)?",
+            f"坡度 {np.nanmax(columns['slope_angle']):g}°：样地面积是水平面积，还是斜面积（应 × cos 坡度）？",
+        )
+
+
+def tell_keys(columns: dict, account: Account) -> None:
+    """Tell which identifiers make a record known together, and land that bears no stand."""
+    for inner, outer in (("stand", "compartment"), ("tree_id", "plot_id")):
+        if inner in columns and outer in columns:
+            own, both = list(columns[inner]), list(zip(columns[outer], columns[inner], strict=True))
+            if len(set(own)) < len(own) and len(set(both)) == len(both):
+                account.told.add(
+                    f"{inner} begins anew in every {outer}: the key is {outer} + {inner}",
+                    f"{inner} 在每个 {outer} 内重新编号：以 {outer} + {inner} 为键",
+                )
+    if "land_class" in columns and "species" in columns:
+        bare = [i for i, s in enumerate(columns["species"]) if s is None or s != s]
+        kinds = dict.fromkeys(columns["land_class"][i] for i in bare)
+        if bare and "area" in columns:
+            size = float(np.nansum(columns["area"][bare]))
+            told = ", ".join(str(k) for k in kinds)
+            account.told.add(
+                f"{len(bare)} rows without a species ({told}): {size:.6g} ha without stand",
+                f"{len(bare)} 行没有树种（{told}）：{size:.6g} hm² 无林分",
+            )

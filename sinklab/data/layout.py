@@ -1,0 +1,627 @@
+"""The layout of a field form: where in a sheet the header stands, what its rows say, and which rows are records.
+
+Forms have titles, heads with the number and size of the plot, headers in several rows with merged cells, rows of
+units and of column numbers, subtotals, means, remarks, the same columns two or three times side by side, one column of
+counts for each species, and further tables below. :func:`find` turns a sheet of text cells into a
+:class:`Form`: named columns, records, and everything that is no record with the reason; :func:`melt` makes records of
+columns that repeat for several species, surveys, ages or points.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from sinklab.data import vocabulary
+from sinklab.data.columns import is_blank, is_unit, knows, meaning, quantity, species_name
+from sinklab.data.files import Sheet, letters, numeric, place, plain
+from sinklab.language import DataError, Notes, tr
+
+#: Rows in which a header is looked for.
+DEPTH = 60
+#: Rows that sum or average others; a mean tree (平均木) that was felled is a record.
+SUMS = re.compile(
+    r"(?!.*平均木|.*平均标准木).{0,8}(?:合计|小计|总计|总和|累计|平均|均值|标准差|标准误|变异系数|最大值|最小值|极差).{0,4}"
+    r"|(?:grand |sub)?-?totals?|sum|means?|averages?|avg\.?|s\.?d\.?|s\.?e\.?|std\.? ?dev\.?|cv|max(?:imum)?|min(?:imum)?",
+    re.IGNORECASE,
+)
+NOTES = re.compile(
+    r"(?:附?注|备注|说明|制表|填表|调查人|记录人|审核|校核|日期|单位|资料来源|notes?|source|\*|※|①)",
+    re.IGNORECASE,
+)
+
+
+@dataclass
+class Field:
+    """A column of a form: the parts of its header from the top, the unit below, and where it stands."""
+
+    parts: tuple[str, ...]
+    at: int
+    unit: str = ""
+
+    @property
+    def header(self) -> str:
+        """Header as one text."""
+        return "/".join(self.parts)
+
+
+@dataclass
+class Form:
+    """What stands in a sheet.
+
+    Attributes
+    ----------
+    sheet : Sheet
+    fields : list of Field
+        Columns with a name, in order.
+    header : tuple of int
+        First and last row of the header, counted from 0.
+    cells : list of list of str
+        Text cells of the records, one list a record.
+    rows : list of int
+        Row of each record, counted from 0.
+    at : list of list of int
+        Column of each cell.
+    skipped : list of (list of int, str)
+        Rows that are no records, and what they are.
+    constants : list of (str, str, str)
+        What the head of the form says of all records: label, value, place.
+    units : str
+        Units that a line above the table names for all its columns.
+    title : str
+    notes : Notes
+    others : list of Form
+        Further tables of the sheet.
+    """
+
+    sheet: Sheet
+    fields: list[Field]
+    header: tuple[int, int]
+    cells: list[list[str]] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    at: list[list[int]] = field(default_factory=list)
+    skipped: list[tuple[list[int], str]] = field(default_factory=list)
+    constants: list[tuple[str, str, str]] = field(default_factory=list)
+    units: str = ""
+    title: str = ""
+    notes: Notes = field(default_factory=Notes)
+    others: list["Form"] = field(default_factory=list)
+
+    def skip(self, row: int, why: str) -> None:
+        """Note a row that is no record; rows of one kind that follow each other stand together."""
+        for rows, known in self.skipped:
+            if known == why:
+                rows.append(row)
+                return
+        self.skipped.append(([row], why))
+
+    def add(self, name: str, values: list[str], unit: str = "") -> None:
+        """Add a column that says something of every record."""
+        self.fields.append(Field((name,), -1, unit))
+        for i, value in enumerate(values):
+            self.cells[i].append(value)
+            self.at[i].append(-1)
+
+
+class Grid:
+    """Cells of a sheet with merged ones filled, and what each row looks like."""
+
+    def __init__(self, sheet: Sheet):
+        self.sheet, self.cells = sheet, sheet.rows
+        self.wide = {}
+        for top, left, bottom, right in sheet.merged:
+            if right > left:
+                for row in range(top, bottom + 1):
+                    self.wide[row, left] = right
+
+    def filled(self, row: int) -> list[tuple[int, str]]:
+        """Cells of a row that hold anything."""
+        return [(j, cell) for j, cell in enumerate(self.cells[row]) if cell]
+
+    def texts(self, row: int) -> list[tuple[int, str]]:
+        """Cells of a row that are words."""
+        return [(j, cell) for j, cell in self.filled(row) if not numeric(cell)]
+
+    def score(self, row: int) -> float:
+        """How much a row looks like a header."""
+        cells = self.filled(row)
+        texts = [t for _, t in cells if not numeric(t)]
+        if is_matrix(cells):
+            return 6.0
+        if len(cells) < 2 or len(texts) * 2 < len(cells):
+            return 0.0
+        known = sum(knows(t) for t in texts)
+        heads = sum(_is_head(t) for t in texts)
+        units = sum(is_unit(plain(t)) for t in texts)
+        below = [j for i in range(row + 1, min(row + 12, len(self.cells))) for j, _ in self.filled(i)]
+        width = len(set(below) | {j for j, _ in cells})
+        value = 3 * known + len(texts) - 2 * (len(cells) - len(texts)) - 3 * heads - 2 * units
+        return max(value, 0) * len(cells) / max(width, 1)
+
+
+def is_matrix(cells: list[tuple[int, str]]) -> bool:
+    """Whether a row counts the points of a line: a word, then 1, 2, 3 …."""
+    return (
+        len(cells) > 5
+        and not numeric(cells[0][1])
+        and [t for _, t in cells[1:]] == [str(i) for i in range(1, len(cells))]
+    )
+
+
+def _is_head(text) -> bool:
+    """Whether a cell is a label with a colon, as in the head of a form; ``样线:样点`` is not."""
+    return bool(re.search(r"[:：]\s*$|^[^:：]{1,12}[:：]\s*\S", text))
+
+
+def find(sheet: Sheet, start: int = 0) -> Form | None:
+    """Find the table of a sheet.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    start : int
+        First row that is looked at.
+
+    Returns
+    -------
+    form : Form or None
+        None where the sheet holds no table.
+
+    Raises
+    ------
+    DataError
+        The rows hold numbers, but none looks like a header.
+    """
+    grid = Grid(sheet)
+    stop = min(len(sheet.rows), start + DEPTH)
+    scores = {row: grid.score(row) for row in range(start, stop)}
+    best = max(scores, key=lambda row: (scores[row], -row), default=None)
+    if best is None or not scores[best]:
+        return _without_header(grid, start)
+    top, bottom = _block(grid, best, start)
+    form = Form(sheet, [], (top, bottom))
+    units, first = _under_header(grid, form, bottom)
+    form.fields = _fields(grid, top, bottom, units, first)
+    _head(grid, form, start)
+    _records(grid, form, first)
+    if not form.rows and not start:
+        return form
+    _side_by_side(form)
+    return form
+
+
+def _without_header(grid, start) -> None:
+    """A sheet without a header holds no table, or numbers nobody named."""
+    filled = [row for row in range(start, len(grid.cells)) if len(grid.filled(row)) > 1]
+    if filled and not start and all(len(grid.texts(row)) * 2 < len(grid.filled(row)) for row in filled[:5]):
+        raise DataError(
+            f"the header row is numeric ({', '.join(c for _, c in grid.filled(filled[0])[:4])} …): no column names? "
+            "Put a row with the names of the columns above the numbers",
+            f"表头行是数字（{'、'.join(c for _, c in grid.filled(filled[0])[:4])} 等）：没有列名？请在数据上方加一行列名",
+        )
+
+
+# The header: its rows, the units below, the names of the columns.
+
+
+def _block(grid, best, start) -> tuple[int, int]:
+    """First and last row of a header around its most telling row."""
+    top = bottom = best
+    while top > start and _is_group_row(grid, top - 1, top):
+        top -= 1
+    while bottom + 1 < len(grid.cells) and _is_sub_row(grid, bottom, bottom + 1):
+        bottom += 1
+    return top, bottom
+
+
+def _spans(grid, row, below) -> dict[int, int]:
+    """Columns that a cell of a header row stands over: merged, or blank to the right with names below them."""
+    cells, under = grid.filled(row), {j for j, _ in grid.filled(below)}
+    found = {}
+    for position, (j, _) in enumerate(cells):
+        if (row, j) in grid.wide:
+            found[j] = grid.wide[row, j]
+            continue
+        stop = cells[position + 1][0] if position + 1 < len(cells) else len(grid.cells[row])
+        end = j
+        if j in under:
+            while end + 1 < stop and end + 1 in under:
+                end += 1
+        found[j] = end
+    return found
+
+
+def _is_group_row(grid, row, below) -> bool:
+    cells = grid.filled(row)
+    if not cells or any(numeric(t) or _is_head(t) for _, t in cells):
+        return False
+    spans = _spans(grid, row, below)
+    under = {j for j, _ in grid.filled(below)}
+    width = max([*under, *(j for j, _ in cells)]) + 1
+    whole = any(end - j + 1 >= 0.8 * width for j, end in spans.items()) and len(cells) == 1
+    if whole or (len(cells) == 1 and cells[0][0] == 0):
+        return False
+    names = [j for j, _ in cells if j not in under]
+    groups = [j for j, end in spans.items() if end > j]
+    if not groups and not names:
+        # Names in two languages, one above the other.
+        return len(cells) >= 3 and sum(knows(t) for _, t in cells) * 2 >= len(cells)
+    # Two or more names, or a group that stands over a part of the table.
+    return (len(cells) > 1 or cells[0][0] > 0) and all(
+        j not in under or spans[j] > j or knows(t) for j, t in cells
+    )
+
+
+def _is_sub_row(grid, row, below) -> bool:
+    cells = grid.filled(below)
+    if not cells or any(_is_head(t) for _, t in cells):
+        return False
+    spans = _spans(grid, row, below)
+    named = {j for j, _ in grid.filled(row)}
+    groups = {j for start, end in spans.items() if end > start for j in range(start, end + 1)}
+    free = [(j, t) for j, t in cells if j in groups or j not in named]
+    numbers = [t for _, t in cells if numeric(t)]
+    if all(is_unit(plain(t)) for _, t in cells):
+        return False
+    if len(free) == len(cells) and groups:
+        # Ages over the columns of a stem analysis are numbers that rise.
+        return not numbers or (len(numbers) >= 3 and _rising(numbers) and len(cells) < len(named | groups))
+    known = sum(knows(t) for _, t in cells)
+    return not numbers and len(cells) >= 3 and known * 2 > len(cells)
+
+
+def _rising(numbers) -> bool:
+    try:
+        values = [float(re.sub(r"[^\d.]", "", plain(n))) for n in numbers]
+    except ValueError:
+        return False
+    return all(a < b for a, b in zip(values, values[1:], strict=False))
+
+
+def _under_header(grid, form, bottom) -> tuple[dict[int, str], int]:
+    """Units and column numbers below a header; the first row of records."""
+    units, row = {}, bottom + 1
+    while row < len(grid.cells):
+        cells = [(j, plain(t)) for j, t in grid.filled(row)]
+        bare = [re.sub(r"^[(\[]|[)\]]$", "", t) for _, t in cells]
+        if (
+            cells
+            and len(cells) > 2
+            and bare == [str(i) for i in range(1, len(bare) + 1)]
+            and _records_follow(grid, row)
+        ):
+            form.skip(row, tr("column numbers", "栏号"))
+        elif cells and not units and _are_units(grid, cells):
+            units = {j: t for j, t in cells if is_unit(t)}
+            form.skip(row, tr("units", "单位"))
+        elif cells or row > bottom + 3:
+            break
+        row += 1
+    return units, row
+
+
+def _records_follow(grid, row) -> bool:
+    """Whether the row below does not go on counting, as a record 1, 2, 3 … would."""
+    return row + 1 < len(grid.cells) and len(grid.filled(row + 1)) > 1 and grid.filled(row + 1)[0][1] != "2"
+
+
+def _are_units(grid, cells) -> bool:
+    units = sum(is_unit(t) for _, t in cells)
+    rest = [t for _, t in cells if not is_unit(t) and t not in ("-", "—", "/", "–", "1")]
+    return units >= 1 and units >= len(rest) and not any(numeric(t) for t in rest)
+
+
+def _fields(grid, top, bottom, units, first) -> list[Field]:
+    """Names of the columns, groups above them included."""
+    levels = []
+    for row in range(top, bottom + 1):
+        level = dict(grid.filled(row))
+        if row < bottom:
+            for j, end in _spans(grid, row, row + 1).items():
+                level.update({k: level[j] for k in range(j + 1, end + 1) if k not in level})
+        levels.append(level)
+    width = max((len(row) for row in grid.cells[top:]), default=0)
+    found = []
+    for j in range(width):
+        parts = tuple(dict.fromkeys(re.sub(r"\s+", " ", level[j]).strip() for level in levels if j in level))
+        if parts:
+            found.append(Field(parts, j, units.get(j, "")))
+        elif any(row[j] for row in grid.cells[first:]):
+            found.append(Field((), j, units.get(j, "")))
+    return found
+
+
+# The head of a form: title, number and size of the plot, units of all columns.
+
+
+def _head(grid, form, start) -> None:
+    for row in range(start, form.header[0]):
+        cells = grid.filled(row)
+        if not cells:
+            continue
+        pairs = list(_pairs(grid, row, cells))
+        joined = " ".join(t for _, t in cells)
+        written = re.search(r"(?:计量)?单位\s*[:：]\s*(.+?)\s*[)）]?$", joined)
+        for label, value, j in pairs:
+            form.constants.append((label, value, f"{letters(j)}{row + 1}"))
+        if written and all(is_unit(t) for t in re.split(r"[、,，;；\s]+", written[1]) if t):
+            form.units = written[1]
+            form.skip(row, tr("line of units", "单位行"))
+        elif pairs:
+            form.skip(row, tr("head of the form", "表头信息"))
+        else:
+            form.title = form.title or joined
+            form.skip(row, tr("title", "标题"))
+
+
+def _pairs(grid, row, cells):
+    """Labels with their values: ``标准地号：03`` in one cell, or in two beside each other."""
+    j = 0
+    while j < len(cells):
+        at, text = cells[j]
+        after = cells[j + 1] if j + 1 < len(cells) else None
+        inside = re.findall(r"([^\s:：;；,，、]{1,16})\s*[:：]\s*([^\s:：;；,，、]+)", text)
+        if re.search(r"[:：]\s*$", text) and after and not _is_head(after[1]):
+            yield re.sub(r"[:：]\s*$", "", text), after[1], after[0]
+            j += 1
+        elif inside and not re.match(r"(?:计量)?单位", text):
+            yield from ((label, value, at) for label, value in inside)
+        elif after and knows(text) and not knows(after[1]) and not _is_head(after[1]):
+            yield text, after[1], after[0]
+            j += 1
+        j += 1
+
+
+# Records, and rows that are none.
+
+
+def _records(grid, form, first) -> None:
+    """Take the rows below a header, up to the next table."""
+    filled = _merged_down(grid, first)
+    columns = [f.at for f in form.fields]
+    remarks = {
+        f.at for f in form.fields if re.search("备注|说明|remark|note|comment", f.header, re.IGNORECASE)
+    }
+    section, sections = "", []
+    for row in range(first, len(grid.cells)):
+        cells = grid.filled(row)
+        if not cells:
+            continue
+        if _repeats_header(form, grid, row):
+            form.skip(row, tr("the header again", "重复的表头"))
+            continue
+        told = [t for j, t in cells if j not in remarks and not numeric(t)]
+        if any(SUMS.fullmatch(plain(t)) for t in told[:4]):
+            form.skip(row, tr("sums or means", "合计或平均行"))
+            continue
+        if _starts_another(grid, form, row):
+            other = find(form.sheet, row)
+            if other:
+                form.others.append(other)
+            break
+        if (
+            len(told) == len(cells)
+            and (NOTES.match(plain(told[0])) if told else len(cells) == 1)
+            and len(cells) <= 3
+        ):
+            form.skip(row, tr("note", "附注"))
+            continue
+        if len(cells) == 1 and len(columns) > 2 and told:
+            section = told[0]
+            form.skip(row, tr("line between records", "分段行"))
+            continue
+        if told and len(told) == len(cells) and sum(_is_head(t) for t in told) * 2 >= len(told):
+            form.skip(row, tr("note", "附注"))
+            continue
+        form.rows.append(row)
+        form.cells.append([grid.cells[row][j] or filled.get((row, j), "") for j in columns])
+        form.at.append(list(columns))
+        sections.append(section)
+    if any(sections):
+        form.add(SECTION, sections)
+
+
+#: Name of the column that holds the lines between records, until it is known what they say.
+SECTION = "\x00section"
+
+
+def _merged_down(grid, first) -> dict[tuple[int, int], str]:
+    """Values of cells that are merged over several records."""
+    found = {}
+    for top, left, bottom, right in grid.sheet.merged:
+        if bottom > top and top >= first and left == right:
+            found.update({(row, left): grid.cells[top][left] for row in range(top + 1, bottom + 1)})
+    return found
+
+
+def _repeats_header(form, grid, row) -> bool:
+    names = {f.at: f.parts for f in form.fields if f.parts}
+    cells = grid.filled(row)
+    same = sum(t in names.get(j, ()) for j, t in cells)
+    return same >= 2 and same * 5 >= 4 * len(cells)
+
+
+def _starts_another(grid, form, row) -> bool:
+    """Whether a row is the header of a further table: mostly known names, and none of the columns above."""
+    cells = grid.filled(row)
+    known = sum(knows(t) for _, t in cells if not numeric(t))
+    return len(cells) >= 3 and known >= 3 and known * 2 > len(cells) and not any(numeric(t) for _, t in cells)
+
+
+# The same columns several times side by side.
+
+
+def _side_by_side(form) -> None:
+    """Put columns that stand two or three times beside each other below each other."""
+    fields = [f for f in form.fields if f.parts and f.parts != (SECTION,)]
+    names = [f.parts for f in fields]
+    for size in range(2, len(names) // 2 + 1):
+        if len(names) % size == 0 and names == names[:size] * (len(names) // size):
+            break
+    else:
+        return
+    where = {f.at: i for i, f in enumerate(form.fields)}
+    extra = [i for i, f in enumerate(form.fields) if f.parts == (SECTION,)]
+    cells, rows, at = [], [], []
+    for k in range(len(names) // size):
+        block = [where[f.at] for f in fields[k * size : (k + 1) * size]]
+        for values, row, places in zip(form.cells, form.rows, form.at, strict=True):
+            if any(values[i] for i in block):
+                cells.append([values[i] for i in block + extra])
+                at.append([places[i] for i in block + extra])
+                rows.append(row)
+    form.notes.add(
+        f"the same {size} columns stand {len(names) // size} times side by side; they are put below each other",
+        f"同样的 {size} 列并排 {len(names) // size} 组，已上下合并",
+    )
+    form.fields = fields[:size] + [form.fields[i] for i in extra]
+    form.cells, form.rows, form.at = cells, rows, at
+
+
+# Tables that are wider than what they say: species, surveys, ages or points as columns.
+
+SURVEY = re.compile(r"(?:19|20)\d\d年?|前期|后期|初测|复测|第[一二三四1-4][次期]")
+
+
+def melt(form: Form) -> None:
+    """Give each record one species, survey, age or point where columns repeat for several."""
+    groups: dict[str, list[int]] = {}
+    for i, f in enumerate(form.fields):
+        if len(f.parts) > 1 and not knows(f.parts[0]):
+            groups.setdefault(f.parts[0], []).append(i)
+    below = {tuple(form.fields[i].parts[1:] for i in at) for at in groups.values()}
+    if len(groups) > 1 and len(below) == 1:
+        surveys = [SURVEY.search(g) for g in groups]
+        name = (
+            "year"
+            if all(g and g[0][:2].isdigit() for g in surveys)
+            else "survey"
+            if all(surveys)
+            else "species"
+        )
+        if name == "species" and not any(species_name(g) != g for g in groups):
+            name = tr("group", "组")
+        labels = [g[0].rstrip("年") if g else label for g, label in zip(surveys, groups, strict=True)]
+        _gather(
+            form,
+            name,
+            labels,
+            list(groups.values()),
+            [
+                Field(form.fields[i].parts[1:], form.fields[i].at, form.fields[i].unit)
+                for i in next(iter(groups.values()))
+            ],
+        )
+        return
+    _by_survey(form)
+    _by_number(form)
+
+
+def _by_survey(form) -> None:
+    """Columns such as 胸径2015, 胸径2020."""
+    found: dict[str, dict[str, int]] = {}
+    for i, f in enumerate(form.fields):
+        mark = SURVEY.search(f.header)
+        rest = SURVEY.sub("", f.header).strip(" _-/（）()") if mark else ""
+        if mark and meaning((rest,)).name and "(" not in rest[:1]:
+            found.setdefault(mark[0].rstrip("年"), {})[rest] = i
+    bases = list(dict.fromkeys(base for one in found.values() for base in one))
+    if len(found) < 2 or not any(sum(base in one for one in found.values()) > 1 for base in bases):
+        return
+    for one in found.values():
+        if list(one) != list(next(iter(found.values()))):
+            return
+    name = "year" if all(k[:2].isdigit() for k in found) else "survey"
+    _gather(
+        form,
+        name,
+        list(found),
+        [list(one.values()) for one in found.values()],
+        [Field((b,), form.fields[next(iter(found.values()))[b]].at) for b in bases],
+    )
+
+
+def _by_number(form) -> None:
+    """Columns that are numbers: ages of a stem analysis, points of a line."""
+    groups: dict[tuple, list[int]] = {}
+    for i, f in enumerate(form.fields):
+        if f.parts and re.fullmatch(r"\d+(?:\.\d+)?\s*(?:a|年|年生|龄|m|cm|号)?", plain(f.parts[-1])):
+            groups.setdefault(f.parts[:-1], []).append(i)
+    for above, at in groups.items():
+        if len(at) < 3:
+            continue
+        label = "/".join(above) or form.title
+        old = re.search("龄|年|age", label, re.IGNORECASE)
+        value = Field(above or (_in_title(form.title),), form.fields[at[0]].at)
+        marks = [re.match(r"[\d.]+", plain(form.fields[i].parts[-1]))[0] for i in at]
+        _gather(form, "age" if old else tr("point", "测点"), marks, [[i] for i in at], [value])
+        return
+
+
+def _in_title(title) -> str:
+    """Name of a variable, with its unit, that stands in a title."""
+    words = re.findall(r"[\u4e00-\u9fff]+(?:[(（][^()（）]+[)）])?|[A-Za-z ]+", title)
+    for word in words:
+        for start in range(len(word)):
+            for stop in range(len(word), start + 1, -1):
+                found = meaning((word[start:stop],))
+                if (
+                    vocabulary.is_variable(found.name)
+                    and vocabulary.variable(found.name).numeric
+                    and found.kind == "name"
+                ):
+                    return word[start:stop]
+    return title or tr("value", "数值")
+
+
+def _gather(form, name, labels, groups, fields) -> None:
+    """Records for each group of columns below each other, with a column that says which; blank ones are left out."""
+    moved = {i for at in groups for i in at}
+    rest = [i for i in range(len(form.fields)) if i not in moved]
+    remarks = {k for k, f in enumerate(fields) if meaning(f.parts).kind == "remark"}
+    cells, rows, at = [], [], []
+    for values, row, places in zip(form.cells, form.rows, form.at, strict=True):
+        for label, group in zip(labels, groups, strict=True):
+            own = [values[i] for i in group]
+            if any(v and not is_blank(v) for k, v in enumerate(own) if k not in remarks):
+                cells.append([*(values[i] for i in rest), label, *own])
+                at.append([*(places[i] for i in rest), -1, *(places[i] for i in group)])
+                rows.append(row)
+    form.fields = [*(form.fields[i] for i in rest), Field((name,), -1), *fields]
+    form.cells, form.rows, form.at = cells, rows, at
+    told = ", ".join(labels[:6]) + (" …" if len(labels) > 6 else "")
+    form.notes.add(
+        f"columns of {told} made records with a column {name}; blank ones left out",
+        f"{told} 各列已转为记录（{name} 列），空白者略去",
+    )
+
+
+def compare_sums(form: Form) -> Notes:
+    """Whether the sums that a form holds are those of its records."""
+    notes, agree, differ = Notes(), 0, []
+    rows = [r for rows, why in form.skipped if why == tr("sums or means", "合计或平均行") for r in rows]
+    before = form.header[1]
+    for row in sorted(rows):
+        cells = form.sheet.rows[row]
+        label = next((plain(c) for c in cells if c), "")
+        if not re.search("计|和|total|sum", label, re.IGNORECASE):
+            continue
+        part = "小计" in label or "sub" in label.casefold()
+        own = [i for i, r in enumerate(form.rows) if r < row and (not part or r > before)]
+        before = row if part else before
+        for k, f in enumerate(form.fields):
+            total = quantity(cells[f.at]) if f.at >= 0 else None
+            values = [quantity(form.cells[i][k]) for i in own]
+            if not f.parts or total is None or total.value is None or not any(values):
+                continue
+            added = sum(q.value for q in values if q and q.value is not None)
+            if abs(added - total.value) <= 0.002 * abs(added) + 0.06:
+                agree += 1
+            else:
+                differ.append(f"{place(row, f.at)} {f.header} {cells[f.at]} ≠ {added:g}")
+    if agree and not differ:
+        notes.add(f"the {agree} sums of the form agree with its records", f"表内 {agree} 个合计与记录一致")
+    elif agree:
+        notes.add(
+            f"sums that are not those of the records: {', '.join(differ[:5])}",
+            f"与记录不一致的合计：{'、'.join(differ[:5])}",
+        )
+    return notes

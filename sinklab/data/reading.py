@@ -1,0 +1,836 @@
+"""The one door: a field file as a frame in names and units of the vocabulary, with the account of its reading.
+
+:func:`read` opens a workbook, a text file, a study or an open data set; every command opens its data here. The
+:class:`Account` says what was understood as what, which rows are no records and why, which cells have no value, what
+was not recognised, and what a person has to decide; a run prints it.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sinklab.data import columns as names
+from sinklab.data import files, layout, regions, vocabulary
+from sinklab.data.columns import (
+    FAULTS,
+    PER_AREA,
+    Account,
+    Column,
+    Meaning,
+    derive,
+    dry_amounts,
+    is_blank,
+    listing_in_line,
+    meaning,
+    quantity,
+    spans,
+    species_name,
+    tell_keys,
+    unit_of,
+)
+from sinklab.data.files import letters, place, plain
+from sinklab.data.layout import SECTION, compare_sums, melt
+from sinklab.language import DataError, UnitError, listing, tr
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# From a file to a frame.
+
+
+def read(
+    source: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
+    missing: Collection[str] = (),
+    sheet: str = "",
+    encoding: str | None = None,
+    crs: Any = None,
+    needed: Collection[str] = (),
+    text: Collection[str] = (),
+) -> "pd.DataFrame":
+    """Read a field file in the names and units of the vocabulary.
+
+    Parameters
+    ----------
+    source : str or path
+        Workbook (xlsx, xls), text file of any encoding and delimiter, layer of land (GeoPackage, shapefile, GeoParquet,
+        …); ``study:<id>`` or ``open:<name>``.
+    columns : mapping, optional
+        Column of the file for a name: ``{"dbh": "胸径1"}``; a header, its bare name, or the letter of the column.
+    units : mapping, optional
+        Unit in which a variable is written, where the header does not say it: ``{"dbh": "mm"}``.
+    missing : collection of str
+        Further texts that stand for "no value": ``-9999``.
+    sheet : str
+        Name or number of the sheet; name of the layer.
+    encoding : str, optional
+        Of a text file or of the attributes of a shapefile.
+    crs : optional
+        Reference system of a layer that names none.
+    needed : collection of str
+        Columns that must hold numbers; a cell of them that is not understood is an error.
+    text : collection of str
+        Columns whose cells stay as they are written.
+
+    Returns
+    -------
+    frame : DataFrame
+        Row ``i`` is record ``i + 1``. Identifiers are text as written, species have Latin names where the vocabulary knows
+        them, numbers are in the unit of the vocabulary. Columns that were not understood keep their header; they are
+        numbers where every filled cell is one. ``attrs["account"]`` is the :class:`Account`.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, holds no table, or a column or cell that is needed may mean several things.
+    """
+    path = Path(source)
+    if not path.exists() and path.suffix.lower() not in regions.LAYERS:
+        return _held(source)
+    if path.suffix.lower() in regions.LAYERS:
+        layer = regions.read_layer(path, sheet or None, encoding, crs)
+        form, shapes = _layer_form(layer, sheet)
+        reading = Reading(path.name, [form], columns or {}, units or {}, frozenset(map(plain, missing)))
+        return _with_shapes(reading.frame(needed, set(text)), shapes)
+    forms = _chosen(_forms(source, encoding), sheet, needed, source)
+    reading = Reading(Path(source).name, forms, columns or {}, units or {}, frozenset(map(plain, missing)))
+    frame = reading.frame(needed, set(text))
+    return frame
+
+
+def _layer_form(layer, name) -> tuple[layout.Form, Any]:
+    """Attributes of a layer as a form, and its shapes."""
+    shapes = layer.geometry if hasattr(layer, "crs") and "geometry" in layer else None
+    table = layer.drop(columns="geometry", errors="ignore")
+    rows = [[files.shown(value) for value in row] for row in table.itertuples(index=False, name=None)]
+    sheet = files.Sheet(name, [list(map(str, table.columns)), *rows], form=tr("layer", "图层"))
+    fields = [layout.Field((str(c),), i) for i, c in enumerate(table.columns)]
+    at = [list(range(len(fields)))] * len(rows)
+    return layout.Form(
+        sheet, fields, (0, 0), [list(r) for r in rows], list(range(len(rows))), [list(a) for a in at]
+    ), shapes
+
+
+def _with_shapes(frame, shapes) -> Any:
+    if shapes is None:
+        return frame
+    import geopandas as gpd
+
+    account = frame.attrs["account"]
+    found = gpd.GeoDataFrame(frame, geometry=shapes.to_numpy(), crs=shapes.crs)
+    found.attrs["account"] = account
+    return found
+
+
+def _held(source) -> "pd.DataFrame":
+    """A study or an open data set, with a short account."""
+    from sinklab.data import catalogue, open_data
+
+    spec = str(source)
+    if ":" not in spec:
+        kinds = {"study": catalogue.list_studies(), "open": catalogue.entries()}
+        kind = next((k for k, names in kinds.items() if spec in names), "")
+        if not kind:
+            raise DataError(
+                f"{spec}: no such file, nor a study or open data set of that name",
+                f"{spec}：文件不存在，也没有该名称的研究或公开数据集",
+            )
+        spec = f"{kind}:{spec}"
+    frame = open_data.load(spec)
+    found = [Column(c, -1, c) for c in frame if vocabulary.is_variable(c)]
+    rest = [Column(c, -1) for c in frame if not vocabulary.is_variable(c)]
+    frame.attrs["account"] = Account(
+        spec, n=len(frame), columns=found, unknown=rest, written=frame.astype("str")
+    )
+    return frame
+
+
+def _forms(source, encoding) -> list[layout.Form]:
+    """Tables of all sheets of a file; a sheet of numbers without names is an error where there is no other."""
+    found, fault = [], None
+    pages = files.sheets(source, encoding)
+    for page in pages:
+        try:
+            form = layout.find(page)
+        except DataError as error:
+            fault = fault or error
+            continue
+        if form:
+            found += [form, *form.others]
+    if not any(form.rows for form in found):
+        if found:
+            raise DataError(f"{source}: no record below the header", f"{source}：表头下没有记录")
+        if fault:
+            raise DataError(f"{source}: {fault}")
+        raise DataError(f"{source}: no table in it", f"{source}：其中没有表格")
+    return found
+
+
+def _known(form) -> set[str]:
+    return {
+        m.name
+        for m in (meaning(f.parts, f.unit) for f in form.fields if f.parts)
+        if m.name and m.kind != "remark"
+    }
+
+
+def _chosen(forms, sheet, needed, source) -> list[layout.Form]:
+    """The tables that are read: of the sheet that is named, that has what is needed, or that says most.
+
+    Tables with the same columns belong together.
+    """
+    names = list(dict.fromkeys(form.sheet.name for form in forms))
+    if sheet:
+        wanted = (
+            sheet
+            if sheet in names
+            else names[int(sheet) - 1]
+            if sheet.isdigit() and 0 < int(sheet) <= len(names)
+            else ""
+        )
+        if not wanted:
+            told = ", ".join(names)
+            raise DataError(
+                f"{source}: no table in sheet {sheet}; sheets: {told}",
+                f"{source}：工作表 {sheet} 中没有表格；工作表：{told}",
+            )
+        forms = [form for form in forms if form.sheet.name == wanted]
+    forms = [form for form in forms if form.rows]
+    scores = [
+        len(_known(form)) * min(len(form.rows), 30) + len(_known(form) & set(needed)) * 10000
+        for form in forms
+    ]
+    order = sorted(range(len(forms)), key=lambda i: (-scores[i], i))
+    best = forms[order[0]]
+    alike = [form for form in forms if [f.parts for f in form.fields] == [f.parts for f in best.fields]]
+    rest = [form for form in forms if form not in alike]
+    rivals = [
+        form for form in rest if len(_known(form)) >= 3 and scores[forms.index(form)] * 2 > scores[order[0]]
+    ]
+    if rivals and not sheet and {f.sheet.name for f in rivals} - {best.sheet.name}:
+        best.notes.add(
+            f"read is sheet {best.sheet.name}; {', '.join(f.sheet.name for f in rivals)} holds a table too: --sheet NAME reads it",
+            f"已读工作表 {best.sheet.name}；{'、'.join(f.sheet.name for f in rivals)} 中也有表格：用 --sheet 名称 读取",
+        )
+    for form in rest:
+        size = tr(f"{len(form.rows)} rows", f"{len(form.rows)} 行")
+        where = form.sheet.name or tr(f"row {form.header[0] + 1}", f"第 {form.header[0] + 1} 行起")
+        best.notes.add(f"table not read: {where} ({size})", f"未读的表：{where}（{size}）")
+    return [best, *(form for form in alike if form is not best)] if best is alike[0] else alike
+
+
+class Reading:
+    """Understands the tables of one file, which all have the same columns."""
+
+    def __init__(
+        self, name: str, forms: list[layout.Form], columns: Mapping, units: Mapping, missing: Collection
+    ):
+        self.forms, self.given, self.units, self.missing = forms, dict(columns), dict(units), missing
+        first = forms[0]
+        pages = list(dict.fromkeys(form.sheet.name for form in forms))
+        kind = first.sheet.form
+        if first.sheet.delimiter:
+            mark = {"\t": tr("tab", "制表符")}.get(first.sheet.delimiter, first.sheet.delimiter)
+            kind = f"{kind} ({mark})" if mark != "," else kind
+        top, bottom = first.header
+        self.account = Account(
+            name,
+            ", ".join(filter(None, pages)),
+            kind,
+            f"{top + 1}" if top == bottom else f"{top + 1}–{bottom + 1}",
+        )
+        self.comma = _comma(forms)
+        if self.comma == "decimal":
+            self.account.told.add("the comma is the decimal mark of this file", "本文件以逗号作小数点")
+        for form in forms:
+            prefix = f"{form.sheet.name}: " if len(pages) > 1 else ""
+            for rows, why in form.skipped:
+                self.account.skipped.append(([row + 1 for row in rows], prefix + why))
+        for form in forms:
+            self.account.told += compare_sums(form)
+            melt(form)
+            self._sections(form)
+            self._pages(form, pages)
+            self.account.told += [n for n in form.sheet.notes + form.notes if n not in self.account.told]
+        self.fields = list(forms[0].fields)
+        self.cells = [row for form in forms for row in form.cells]
+        self.at = [row for form in forms for row in form.at]
+        self.rows = [row for form in forms for row in form.rows]
+        self.sheets = [form.sheet for form in forms for _ in form.rows]
+        self.account.rows, self.account.n = [row + 1 for row in self.rows], len(self.rows)
+        self.columns: dict[str, Any] = {}
+        self.assumed: list[str] = []
+
+    def place(self, record: int, position: int) -> str:
+        """Where a cell stands."""
+        column = self.at[record][position]
+        if column < 0:
+            return tr("head", "表头")
+        sheet = self.sheets[record].name
+        prefix = f"{sheet}!" if len({s.name for s in self.sheets}) > 1 else ""
+        return prefix + place(self.rows[record], column)
+
+    # What the head of a form, the lines between records and the names of the sheets say.
+
+    def _sections(self, form) -> None:
+        """Give the lines between records the name of what they are: species, plots."""
+        at = next((i for i, f in enumerate(form.fields) if f.parts == (SECTION,)), None)
+        if at is None:
+            return
+        values = [row[at] for row in form.cells]
+        pattern = re.compile(
+            r"(样地|标准地|样方|plot|quadrat)\s*(?:编?号|no\.?)?\s*[:：]?\s*(\w+)", re.IGNORECASE
+        )
+        filled = {v for v in values if v}
+        name = ""
+        if all(pattern.fullmatch(plain(v)) for v in filled):
+            name, values = "plot_id", [pattern.fullmatch(plain(v))[2] if v else "" for v in values]
+        elif all(species_name(v) != v for v in filled):
+            name = "species"
+        form.fields[at] = layout.Field((name,) if name else (tr("line above", "分段"),), -1)
+        for row, value in zip(form.cells, values, strict=True):
+            row[at] = value
+
+    def _pages(self, form, pages) -> None:
+        """Add what the head says, and the name of the sheet where several are read."""
+        taken = {m.name for m in (meaning(f.parts, f.unit) for f in form.fields)}
+        for label, value, where in form.constants:
+            found = meaning((label,))
+            if (
+                not vocabulary.is_variable(found.name)
+                or found.name in taken
+                or found.kind in ("organ", "layer")
+            ):
+                continue
+            taken.add(found.name)
+            form.add(label, [value] * len(form.rows), found.unit)
+            self.account.told.add(
+                f"{where}: {label} {value} → {found.name} of all records",
+                f"{where}：{label} {value} → 全部记录的 {found.name}",
+            )
+        if len(pages) > 1:
+            year = re.search(r"(?:19|20)\d\d", form.sheet.name)
+            numbered = re.search(r"(?:样地|标准地|样方|plot)\s*(\w+)", form.sheet.name, re.IGNORECASE)
+            every = [re.search(r"(?:19|20)\d\d", p) for p in pages]
+            if all(every) and "year" not in taken:
+                form.add("year", [year[0]] * len(form.rows))
+            elif numbered and "plot_id" not in taken:
+                form.add("plot_id", [numbered[1]] * len(form.rows))
+            else:
+                form.add(tr("sheet", "工作表"), [form.sheet.name] * len(form.rows))
+
+    # What the columns mean.
+
+    def meanings(self, needed: Collection[str]) -> list[Meaning]:
+        """Understand all headers together; what is given goes before what is written."""
+        found = [meaning(f.parts, f.unit) if f.parts else Meaning() for f in self.fields]
+        found = self._by_context(found)
+        given = {}
+        for name, column in self.given.items():
+            given[self._position(column)] = name
+        for i, f in enumerate(self.fields):
+            if f.header in needed and found[i].name != f.header and f.header not in given.values():
+                # The equations name the column as it is written.
+                given.setdefault(i, f.header)
+        for i, name in given.items():
+            kind = found[i].kind if found[i].name == name else "name"
+            found[i] = replace(found[i], name=name, kind=kind, rank=-1)
+        for i, one in enumerate(found):
+            unit = self.units.get(one.name) or self.units.get(self.fields[i].header)
+            if unit:
+                found[i] = replace(one, unit=vocabulary.check(unit_of(unit) or unit))
+        return self._settled(found, needed)
+
+    def _position(self, column) -> int:
+        """Field that a person names by its header, its bare name or its letter."""
+        fields = self.fields
+        for match in (
+            lambda f: column in (f.header, f.header.replace("\n", "")),
+            lambda f: f.parts and column in (f.parts[-1], names.taken_apart(f.parts[-1])[0], plain(f.header)),
+            lambda f: f.at >= 0 and column == letters(f.at),
+        ):
+            hits = [i for i, f in enumerate(fields) if match(f)]
+            if len(hits) == 1:
+                return hits[0]
+            if hits:
+                told = ", ".join(letters(fields[i].at) for i in hits)
+                raise DataError(
+                    f"--column: {column} stands in columns {told}; name the letter",
+                    f"--column：{column} 出现在 {told} 列；请写列字母",
+                )
+        known = ", ".join(f.header for f in fields if f.parts)
+        raise DataError(
+            f"--column: no column {column}; found {known}", f"--column：没有列 {column}；现有 {known}"
+        )
+
+    def _by_context(self, found) -> list[Meaning]:
+        """Settle names that other columns of the table explain."""
+        kinds = {m.kind for m in found}
+        names = {m.name for m in found}
+        organs = names & (set(PER_AREA) | {"wood", "culm", "crown"})
+        unit_line = [unit_of(u) for u in re.split(r"[、,，;；\s]+", self.forms[0].units) if u]
+        out = []
+        for m, f in zip(found, self.fields, strict=True):
+            if m.kind == "quantity" and m.name == "dry" and "component" not in kinds:
+                base = names.fold(names.taken_apart(f.parts[-1])[0])
+                if base in ("干重", "干质量") and organs and "stem" not in names and "fresh" not in names:
+                    # Beside 枝重 and 叶重 the mass of the stem is written 干重.
+                    m = names.with_unit(replace(m, name="stem", kind="organ"))
+                elif re.search("全株|单株|总|total|whole", f.header, re.IGNORECASE):
+                    m = names.with_unit(replace(m, name="total", kind="organ"))
+            if not m.unit and unit_line and vocabulary.is_variable(m.name):
+                fitting = (
+                    {u for u in unit_line if names.fits(u, vocabulary.variable(m.name).unit, "")}
+                    if vocabulary.variable(m.name).unit
+                    else set()
+                )
+                if len(fitting) == 1 and m.name not in ("age", "count"):
+                    m = replace(m, unit=fitting.pop())
+            out.append(m)
+        return out
+
+    def _settled(self, found, needed) -> list[Meaning]:
+        """Keep one column for each variable: the one whose header says it most plainly; else ask."""
+        out = list(found)
+        for name in dict.fromkeys(m.name for m in found if m.name and m.kind != "remark"):
+            rivals = [i for i, m in enumerate(found) if m.name == name and m.kind not in ("remark", "sum")]
+            if len(rivals) < 2:
+                continue
+            if all(found[i].kind == "sub" for i in rivals):
+                continue
+            # A diameter stands before a girth or a class.
+            rank = {
+                i: (
+                    found[i].rank if found[i].rank < 0 else found[i].kind in ("girth", "class"),
+                    found[i].rank,
+                )
+                for i in rivals
+            }
+            least = min(rank.values())
+            best = [i for i in rivals if rank[i] == least]
+            told = ", ".join(f"{letters(self.fields[i].at)} {self.fields[i].header}" for i in rivals)
+            for i in rivals:
+                if i not in best or len(best) > 1:
+                    out[i] = replace(found[i], name="", kind="rival")
+            if len(best) > 1:
+                line = tr(
+                    f"{name}: which of {told}? --column {name}={letters(self.fields[rivals[0]].at)}",
+                    f"{name}：{told} 中用哪一列？--column {name}={letters(self.fields[rivals[0]].at)}",
+                )
+                if name in needed:
+                    raise DataError(f"{self.account}\n{line}")
+                self.account.asked.append(line)
+        return out
+
+    # The frame.
+
+    def frame(self, needed: Collection[str], text: Collection[str]) -> "pd.DataFrame":
+        """Make the frame, and finish the account."""
+        import pandas as pd
+
+        found = self.meanings(needed)
+        self._written()
+        found = self._long(found)
+        for position, (f, m) in enumerate(zip(self.fields, found, strict=True)):
+            cells = [row[position] for row in self.cells]
+            if not f.parts:
+                self._unnamed(f, cells)
+            elif m.kind in ("remark", "sum", "component") or not m.name:
+                self._unknown(f, m, cells, needed, text, position)
+            elif m.kind == "layer":
+                self._layers(f, m, cells, position)
+            elif m.name in TEXTS or (
+                vocabulary.is_variable(m.name) and not vocabulary.variable(m.name).numeric
+            ):
+                self._identifiers(f, m, cells, text)
+            else:
+                self._numbers(f, m, cells, position)
+        if self.assumed:
+            self.account.told.add(
+                f"units not written, taken as: {', '.join(self.assumed)}",
+                f"未写单位，按：{'、'.join(self.assumed)}",
+            )
+        derive(self.columns, self.account)
+        tell_keys(self.columns, self.account)
+        self._refuse(needed)
+        frame = pd.DataFrame(self.columns)
+        frame.attrs["account"] = self.account
+        return frame
+
+    def _written(self) -> None:
+        import pandas as pd
+
+        headers, columns = [], {}
+        for position, f in enumerate(self.fields):
+            header = f.header or letters(f.at)
+            header = header if header not in headers else f"{header} ({letters(f.at)})"
+            headers.append(header)
+            columns[header] = [row[position] for row in self.cells]
+        self.account.written = pd.DataFrame(columns, dtype="str")
+
+    def _long(self, found) -> list[Meaning]:
+        """Make one record of an individual whose organs stand in records of their own; masses of an organ add up."""
+        at = [i for i, m in enumerate(found) if m.kind == "component"]
+        amounts = {m.name: i for i, m in enumerate(found) if m.kind == "quantity"}
+        if len(at) != 1 or not amounts:
+            return found
+        organs = [names.meaning((plain(row[at[0]]),)) for row in self.cells]
+        if sum(m.kind in names.ORGANS for m in organs) * 10 < 7 * len(organs):
+            return found
+        keys = [i for i, m in enumerate(found) if m.name in KEYS and i != at[0]]
+        self._down(keys)
+        groups: dict[tuple, list[int]] = {}
+        for i, row in enumerate(self.cells):
+            groups.setdefault(tuple(row[k] for k in keys), []).append(i)
+        amount = {name: self._amount(found[i], i) for name, i in amounts.items()}
+        amount = dry_amounts(amount, [self.fields[i].header for i in amounts.values()], self.account)
+        self._spread(groups, organs, amount, found)
+        keep = [i for i in range(len(found)) if i != at[0] and i not in amounts.values()]
+        first = [rows[0] for rows in groups.values()]
+        for i in keep:
+            for rows in groups.values():
+                # What is written once for an individual may stand beside any of its organs.
+                self.cells[rows[0]][i] = next((self.cells[r][i] for r in rows if self.cells[r][i]), "")
+        self.fields = [self.fields[i] for i in keep]
+        self.cells = [[self.cells[r][i] for i in keep] for r in first]
+        self.at = [[self.at[r][i] for i in keep] for r in first]
+        self.rows, self.sheets = [self.rows[r] for r in first], [self.sheets[r] for r in first]
+        self.account.told.add(
+            f"{self.account.n} rows of organs put together to {len(first)} individuals",
+            f"{self.account.n} 行器官记录合并为 {len(first)} 株",
+        )
+        self.account.n = len(first)
+        self._written()
+        return [found[i] for i in keep]
+
+    def _down(self, keys) -> None:
+        """Take identifiers of the record above where they are written once for the records below."""
+        for i in range(1, len(self.cells)):
+            if not any(self.cells[i][k] for k in keys):
+                for k in keys:
+                    self.cells[i][k] = self.cells[i - 1][k]
+
+    def _amount(self, m, position) -> np.ndarray:
+        """Numbers of a column of masses or shares, in kg or 1."""
+        kept, self.columns = self.columns, {}
+        self._numbers(self.fields[position], m, [row[position] for row in self.cells], position)
+        values, self.columns = self.columns[m.name], kept
+        return values
+
+    def _spread(self, groups, organs, amount, found) -> None:
+        """Columns for the organs of each individual."""
+        several = []
+        for kind, values in amount.items():
+            for organ in dict.fromkeys(m.name for m in organs if m.kind in names.ORGANS):
+                name = organ if kind == "dry" else f"{organ}_{kind}"
+                column = np.full(len(groups), np.nan)
+                for g, rows in enumerate(groups.values()):
+                    own = [values[r] for r in rows if organs[r].name == organ]
+                    if own:
+                        column[g] = np.sum(own)
+                        if len(own) > 1 and kind == "dry":
+                            several.append(organ)
+                if np.isfinite(column).any():
+                    self.columns[name] = column
+                    if kind == "dry":
+                        self.account.columns.append(Column(organ, -1, name, "kg", "kg"))
+        if several:
+            told = ", ".join(dict.fromkeys(several))
+            self.account.told.add(
+                f"several rows of one organ added up: {told}", f"同一器官的多行已相加：{told}"
+            )
+
+    def _unnamed(self, f, cells) -> None:
+        numbers = [plain(c) for c in cells]
+        if numbers == [str(i + 1) for i in range(len(numbers))]:
+            self.account.told.add(
+                f"column {letters(f.at)} without a name counts the rows; ignored",
+                f"{letters(f.at)} 列无列名，为行号，已忽略",
+            )
+        elif any(cells):
+            self.account.unknown.append(Column("", f.at, how=tr("no name", "无列名")))
+
+    def _unknown(self, f, m, cells, needed, text, position) -> None:
+        import pandas as pd
+
+        header = f.header
+        why = {
+            "unit": tr(f"{m.unit or 'no unit'}: of what?", f"{m.unit or '无单位'}：含义不明"),
+            "two": tr("may mean two things", "可有两种含义"),
+        }.get(m.problem, "")
+        if m.kind in ("remark", "sum"):
+            why = {"remark": tr("remark", "备注"), "sum": tr("sum", "合计")}[m.kind]
+        if header in self.columns:
+            header = f"{header} ({letters(f.at)})"
+        if m.kind == "remark":
+            remarks = [f"{self.place(i, position)} {c}" for i, c in enumerate(cells) if c]
+            if remarks and len(remarks) * 3 < len(cells) + 3:
+                self.account.told.add(
+                    f"{header}: {listing_in_line(remarks)}", f"{header}：{listing_in_line(remarks)}"
+                )
+        self.account.unknown.append(Column(header, f.at, how=why))
+        kept = [None if plain(c) in files.MISSING else c for c in cells]
+        values = [quantity(c, self.comma) for c in kept if c is not None]
+        numbers = bool(values) and all(
+            q is not None and q.value is not None and q.spread is None and not q.unit for q in values
+        )
+        coded = any(re.fullmatch(r"0\d+", plain(c)) for c in kept if c is not None) or re.search(
+            r"号|编号|代码|\b(?:id|no|code)\b", header, re.IGNORECASE
+        )
+        if header in needed or (numbers and not coded and header not in text and m.kind != "remark"):
+            self._numbers(f, Meaning(header, "name", m.unit), cells, position, told=False)
+        else:
+            self.columns[header] = pd.array(kept, dtype="str")
+
+    def _identifiers(self, f, m, cells, text) -> None:
+        import pandas as pd
+
+        kept = [None if plain(c) in files.MISSING or plain(c) in self.missing else plain(c) for c in cells]
+        how = ""
+        if m.name in DOWN:
+            kept, how = _filled_down(kept)
+        if m.name == "species" and "species" not in text:
+            latin = {c: species_name(c) for c in set(kept) if c}
+            kept = [latin.get(c) if c else None for c in kept]
+            lost = sorted(c for c, name in latin.items() if not re.fullmatch(r"[A-Z][a-zA-Z×. \-]+", name))
+            if lost:
+                self.account.told.add(
+                    f"species not in species.csv: {', '.join(lost)}",
+                    f"species.csv 中没有的树种：{'、'.join(lost)}",
+                )
+        if m.name == "origin":
+            kept = [ORIGINS.get(c, c) for c in kept]
+        self.columns[m.name] = pd.array(kept, dtype="str")
+        self.account.columns.append(Column(f.header, f.at, m.name, how=how))
+
+    def _numbers(self, f, m, cells, position, told=True) -> None:
+        """Numbers of one column in the unit of the vocabulary."""
+        known = vocabulary.variable(m.name) if vocabulary.is_variable(m.name) else None
+        name = m.name
+        unit = known.unit if known else inner_unit(name, m.unit)
+        unit_in = m.unit or unit
+        if not m.unit and name.endswith(("moisture", "dry_ratio")) and _percent(cells):
+            unit_in = "%"
+        values, limits, spreads, sides = (np.full(len(cells), np.nan) for _ in range(4))
+        marks = []
+        for i, cell in enumerate(cells):
+            if is_blank(cell, self.missing):
+                if cell:
+                    self.account.missing.append((self.place(i, position), cell))
+                continue
+            if plain(cell) in ROCK and name == "soil_depth":
+                values[i] = 0.0
+                continue
+            if FAULTS.fullmatch(plain(cell)):
+                self.account.missing.append((self.place(i, position), cell))
+                continue
+            q = quantity(cell, self.comma)
+            read_as = self._one(q, m, unit_in, unit)
+            if read_as is None:
+                self.account.doubtful.append((i, name, cell, self.place(i, position)))
+                if re.search(r"\d[、,，]\d", cell):
+                    self.account.asked.add(
+                        f"{self.place(i, position)} {f.header} {cell!r}: a decimal mark, or two values?",
+                        f"{self.place(i, position)} {f.header} {cell!r}：小数点，还是两个数值？",
+                    )
+                continue
+            values[i], limits[i], spreads[i], sides[i] = read_as
+            if q.limit is not None:
+                self.account.limits.append((self.place(i, position), cell))
+            if q.how:
+                marks.append((q.how, i))
+        self._tell_marks(f, marks)
+        if m.kind == "sub" and name in self.columns:
+            values = values + self.columns[name]
+            self.account.told.add(f"{f.header} added to {name}", f"{f.header} 计入 {name}")
+        self.columns[name] = values
+        for suffix, extra in (("_limit", limits), ("_sd", spreads)):
+            if np.isfinite(extra).any():
+                self.columns[name + suffix] = extra
+        if np.isfinite(spreads).any():
+            self.account.told.add(
+                f"{f.header}: ± taken apart into {name}_sd; the file does not say whether it is SD or SE",
+                f"{f.header}：± 后的数另存为 {name}_sd；文件未说明是标准差还是标准误",
+            )
+        if np.isfinite(sides).any():
+            self.columns["crown_area"] = sides
+            self.account.told.add(
+                "crown a×b: crown_diameter is the mean, crown_area π/4·a·b",
+                "冠幅 a×b：crown_diameter 取均值，crown_area 为 π/4·a·b",
+            )
+        if not told:
+            return
+        how = {"girth": tr("girth / π", "围径 ÷ π"), "class": tr("middle of a class", "径阶中值")}.get(
+            m.kind, ""
+        )
+        if not m.unit and unit and unit != "1" and m.rank > 0 and f.at >= 0:
+            self.assumed.append(f"{name} {unit}")
+        self.account.columns.append(Column(f.header, f.at, name, m.unit, unit, how))
+
+    def _one(self, q, m, unit_in, unit) -> tuple[float, float, float, float] | None:
+        """Value, limit, spread and area of the crown of one cell, in the unit of the vocabulary."""
+        if q is None or q.ends is not None:
+            return None
+        nan = float("nan")
+        if q.sides and m.name == "plot_area":
+            side = q.unit or "m"
+            if side != "m":
+                return None
+            return vocabulary.convert(q.sides[0] * q.sides[1], "m2", "ha"), nan, nan, nan
+        if q.sides and m.kind != "crown":
+            return None
+        try:
+            turned = [
+                nan
+                if x is None
+                else float(vocabulary.convert(x, q.unit or unit_in, unit))
+                if (q.unit or unit_in)
+                else x
+                for x in (q.value, q.limit, q.spread, *q.sides)
+            ]
+        except UnitError:
+            return None
+        if m.kind == "girth":
+            turned = [x / np.pi for x in turned]
+        value, limit, spread, *pair = turned
+        if pair:
+            return sum(pair) / 2, nan, nan, np.pi / 4 * pair[0] * pair[1]
+        return value, limit, spread, nan
+
+    def _tell_marks(self, f, marks) -> None:
+        for kind, en, zh in (
+            ("point", "。 read as the decimal point", "「。」按小数点读取"),
+            ("width", "full-width signs read as numbers", "全角字符按数字读取"),
+            ("thousands", "thousands separators left out", "千位分隔符已去除"),
+        ):
+            rows = [self.rows[i] + 1 for how, i in marks if how == kind]
+            if rows:
+                self.account.told.add(
+                    f"{f.header}: {en} in row {spans(rows)}", f"{f.header}：{zh}，第 {spans(rows)} 行"
+                )
+
+    def _layers(self, f, m, cells, position) -> None:
+        """Layers written ``0-20`` as top and bottom."""
+        top, bottom = np.full(len(cells), np.nan), np.full(len(cells), np.nan)
+        unit_in, before = m.unit or "cm", 0.0
+        found = [None if is_blank(c, self.missing) else quantity(c, self.comma) for c in cells]
+        if not any(q is not None and q.ends for q in found):
+            self._unknown(f, replace(m, problem="two"), cells, (), (), position)
+            return
+        for i, (cell, q) in enumerate(zip(cells, found, strict=True)):
+            if is_blank(cell, self.missing):
+                continue
+            ends = q.ends if q else None
+            date = re.fullmatch(r"\d{4}-(\d\d)-(\d\d)", cell)
+            if date and float(date[1]) == before:
+                # Excel makes 20 October of 10-20; the layer above says what it was.
+                ends = (float(date[1]), float(date[2]))
+                self.account.told.add(
+                    f"{self.place(i, position)}: {cell} is a date; read as the layer {ends[0]:g}-{ends[1]:g}",
+                    f"{self.place(i, position)}：{cell} 为日期，按土层 {ends[0]:g}-{ends[1]:g} 读取",
+                )
+            if ends is None:
+                self.account.doubtful.append((i, "layer_top", cell, self.place(i, position)))
+                continue
+            top[i], bottom[i] = (
+                float(vocabulary.convert(x, (q.unit if q else "") or unit_in, "cm")) for x in ends
+            )
+            before = ends[1]
+        self.columns["layer_top"], self.columns["layer_bottom"] = top, bottom
+        if not m.unit:
+            self.assumed.append(f"{f.header} cm")
+        self.account.columns.append(Column(f.header, f.at, "layer_top, layer_bottom", m.unit, "cm"))
+
+    def _refuse(self, needed) -> None:
+        """Stop at cells of needed columns that were not understood."""
+        lines = [
+            tr(
+                f"record {i + 1}: {name} = {cell!r} ({where}); expected a number or a blank cell",
+                f"第 {i + 1} 条记录：{name} = {cell!r}（{where}）；应为数值或空白",
+            )
+            for i, name, cell, where in self.account.doubtful
+            if name in needed
+        ]
+        if lines:
+            advice = tr(
+                "correct it, or declare it with --missing TEXT", "请更正，或用 --missing 文本 声明为缺测"
+            )
+            raise DataError(f"{self.account}\n{listing(lines)}\n{advice}")
+
+
+#: Identifiers that are often written once for the records below.
+DOWN = ("plot_id", "site", "town", "compartment", "core_id", "county", "village")
+ORIGINS = {"天然": "natural", "天然林": "natural", "人工": "planted", "人工林": "planted", "植苗": "planted"}
+
+
+def _filled_down(kept) -> tuple[list, str]:
+    """Identifiers that are written once for the records below them; each stands in one run."""
+    filled = [c for c in kept if c]
+    if (
+        not filled
+        or kept[0] is None
+        or len(filled) == len(kept)
+        or len(set(filled)) < len(filled)
+        or len(filled) * 2 > len(kept)
+    ):
+        return kept, ""
+    out, last = [], None
+    for cell in kept:
+        last = cell or last
+        out.append(last)
+    return out, tr("blank cells take the value above", "空白沿用上方的值")
+
+
+def _comma(forms) -> str:
+    """What a comma is in numbers of a text file that separates its cells otherwise."""
+    sheet = forms[0].sheet
+    cells = [plain(c) for form in forms for row in form.cells for c in row if "," in c]
+    numbers = [c for c in cells if re.fullmatch(r"[<>]?-?\d+(?:,\d+)+(?:\.\d+)?(?:\s*±.*)?", c)]
+    if not numbers:
+        return ""
+    odd = [c for c in numbers if not re.fullmatch(r"[<>]?-?\d{1,3}(?:,\d{3})+(?:\.\d+)?", c)]
+    points = any(re.fullmatch(r"-?\d+\.\d+", plain(c)) for form in forms for row in form.cells for c in row)
+    if points:
+        return ""
+    if sheet.delimiter and sheet.delimiter != ",":
+        return "decimal" if odd or sheet.delimiter == ";" else ""
+    return "decimal" if len(odd) * 2 > len(numbers) and len(odd) > 2 else ""
+
+
+#: Names outside the vocabulary that are text, and what makes an individual known.
+TEXTS = ("disc", "line")
+KEYS = {
+    "tree_id",
+    "plot_id",
+    "site",
+    "species",
+    "core_id",
+    "study_id",
+    "source_id",
+    "year",
+    "compartment",
+    "stand",
+    "disc",
+}
+ROCK = {"石", "岩", "岩石", "裸岩", "石头", "R", "r", "rock", "Rock"}
+
+
+def inner_unit(name: str, unit: str) -> str:
+    """Unit in which a quantity outside the vocabulary is kept."""
+    if name.endswith(("moisture", "dry_ratio")):
+        return "1"
+    if name.endswith(("fresh", "dry")):
+        return "kg"
+    return "m" if name in ("crown_1", "crown_2", "disc_height") else unit
+
+
+def _percent(cells) -> bool:
+    """Whether shares are written as per cent without the sign."""
+    values = [q.value for q in map(quantity, cells) if q and q.value is not None and not q.unit]
+    return bool(values) and float(np.median(values)) > 2
