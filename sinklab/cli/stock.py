@@ -21,10 +21,10 @@ from sinklab.language import (
 
 def run(arguments) -> int:
     """Compute, print a summary, and write all files."""
-    from sinklab.propagate.deductions import rule
+    from sinklab.propagate.deductions import require_base, rule
 
     if arguments.rule:
-        rule(arguments.rule)
+        require_base(rule(arguments.rule), "stock")
     result = _compute(arguments)
     summary = result.summary(arguments.rule or None)
     print(report(result, summary, arguments))

@@ -11,7 +11,8 @@ share_of_estimate    a share of the estimate, by class of U
 excess               the part of U above what is free, times the estimate
 ==================== ====================================================================
 
-A class holds its upper limit. A class without an amount asks for more data instead. Rules that are
+A class holds its upper limit. A class without an amount asks for more data instead. A rule says what it is a rule
+of: a stock, a change of stocks, or the net removal of a project; it is refused on anything else. Rules that are
 only recalled say so in their result; documents must not rest on them.
 """
 
@@ -24,6 +25,12 @@ from sinklab.data.files import records
 from sinklab.language import DataError, Notes, require_choice, require_known
 
 ROLES = ("project", "baseline")
+#: What a rule may be a rule of, in words.
+BASES = {
+    "stock": ("a stock", "储量"),
+    "change": ("a change of stocks", "储量变化量"),
+    "net": ("the net removal of a project", "项目净减排量"),
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Rule:
-    """A deduction rule; ``mark`` is how it was read: V in its source, V2 at second hand, R recalled."""
+    """A deduction rule; ``mark`` is how it was read: V in its source, V2 at second hand, R recalled.
+
+    ``base`` is what it may be applied to (:data:`BASES`), ``least_ex_ante`` the share that is deducted at least
+    before a project has been measured.
+    """
 
     rule_id: str
     form: str
@@ -45,7 +56,9 @@ class Rule:
     tail: str
     steps: tuple[Step, ...]
     zero_above: float
+    least_ex_ante: float
     min_draws: int
+    base: tuple[str, ...]
     source: str
     status: str
     mark: str
@@ -112,7 +125,9 @@ def _rule(rows) -> Rule:
         steps=tuple(steps),
         level=float(first["level"]),
         zero_above=float(first["zero_above"] or np.inf),
+        least_ex_ante=float(first["least_ex_ante"] or 0),
         min_draws=int(first["min_draws"] or 0),
+        base=tuple(first["base"].split(";")),
         note=first["note"],
         **{k: first[k] for k in same},
     )
@@ -139,6 +154,8 @@ def deduct(
     freedom: float = np.inf,
     draws: np.ndarray | None = None,
     role: str = "project",
+    of: str = "",
+    ex_ante: bool = False,
 ) -> Deduction:
     """Apply a rule to an estimate.
 
@@ -153,6 +170,10 @@ def deduct(
         degrees of freedom; or Monte Carlo draws.
     role : "project" or "baseline"
         Whether the amount is taken off or added.
+    of : "stock", "change" or "net", optional
+        What the estimate is; a rule of something else is refused.
+    ex_ante : bool
+        Before the project has been measured: the rule's least deduction holds.
 
     Returns
     -------
@@ -161,7 +182,8 @@ def deduct(
     Raises
     ------
     DataError
-        Unknown rule or role, an estimate that is not positive, no or several measures of uncertainty.
+        Unknown rule or role, a rule of something else, an estimate that is not positive, no or several measures
+        of uncertainty.
 
     Examples
     --------
@@ -169,6 +191,8 @@ def deduct(
     57.75
     """
     used = rule(name)
+    if of:
+        require_base(used, of)
     _check(estimate, (half_width, se, draws), role)
     notes = Notes()
     if draws is not None:
@@ -182,6 +206,8 @@ def deduct(
         half_width = used.half_width(se, freedom)
     relative = half_width / estimate
     amount = _amount(used, estimate, half_width, relative)
+    if amount is not None and ex_ante:
+        amount = max(amount, used.least_ex_ante * estimate)
     if amount is None:
         notes.add("too uncertain for the rule: more plots are needed", "不确定性超出该规则：需增加样地")
         amount = np.nan
@@ -200,6 +226,25 @@ def deduct(
         status=used.status,
         source=used.source,
         notes=tuple(notes),
+    )
+
+
+def require_base(used: Rule, of: str) -> None:
+    """Refuse a rule of something else than ``of``, one of :data:`BASES`.
+
+    Raises
+    ------
+    DataError
+        With the rules that are of it.
+    """
+    require_choice("of", of, tuple(BASES))
+    if of in used.base:
+        return
+    fit = [name for name, other in rules().items() if of in other.base]
+    en, zh = " or ".join(BASES[b][0] for b in used.base), "或".join(BASES[b][1] for b in used.base)
+    raise DataError(
+        f"{used.rule_id} ({used.source}) is a rule of {en}, not of {BASES[of][0]}; rules of that: {', '.join(fit)}",
+        f"{used.rule_id}（{used.source}）用于{zh}，不用于{BASES[of][1]}；可用规则：{'、'.join(fit)}",
     )
 
 

@@ -188,7 +188,8 @@ class Stock:
         )
         if rule:
             found = [
-                deduct(rule, e, draws=d) if e > 0 else None for e, d in zip(estimate, draws, strict=True)
+                deduct(rule, e, draws=d, of="stock") if e > 0 else None
+                for e, d in zip(estimate, draws, strict=True)
             ]
             frame["rule"] = rule
             for column, name in (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sinklab.language import DataError
-from sinklab.propagate.deductions import deduct, rule, rules
+from sinklab.propagate.deductions import BASES, deduct, rule, rules
 from sinklab.propagate.monte_carlo import stratified_mean
 
 
@@ -57,10 +57,42 @@ def test_vm0047_takes_the_excess_over_ten_per_cent_and_all_above_one_hundred():
     assert deduct("vm0047", 50.0, half_width=51.0).result == 0
 
 
-def test_vm0042_uses_a_one_sided_probability():
-    # z(0.667) = 0.43164: a standard error of 40 % gives a half-width of 17.27 %, 2.27 points above 15.
-    assert deduct("vm0042", 100.0, se=40.0).percent == pytest.approx(2.266, abs=2e-3)
-    assert deduct("vm0042", 100.0, se=30.0).deduction == 0
+def test_the_two_editions_of_vm0042_are_two_rules():
+    # z(0.667) = 0.43164 on one side, nothing free; z(0.975) = 1.95996 on two sides, 15 % free. No mix of them.
+    assert deduct("vm0042", 100.0, se=10.0).percent == pytest.approx(4.3164, abs=2e-4)
+    assert deduct("vm0042_v1", 100.0, se=10.0).percent == pytest.approx(4.5996, abs=2e-4)
+    assert deduct("vm0042", 100.0, se=40.0).percent == pytest.approx(17.266, abs=2e-3)
+    assert deduct("vm0042_v1", 100.0, se=7.0).deduction == 0
+
+
+def test_a_level_stands_with_every_allowance():
+    # VM0033: 20 % at 90 % or 30 % at 95 %; VM0007 and its module VMD0017 give 15 % at 90 and at 95 %.
+    for name, quantile, free in (
+        ("vm0033", 1.644854, 20),
+        ("vm0033_95", 1.959964, 30),
+        ("vm0007", 1.644854, 15),
+        ("vmd0017", 1.959964, 15),
+    ):
+        found = deduct(name, 100.0, se=20.0, of="net")
+        assert found.percent == pytest.approx(20 * quantile - free, abs=1e-4), name
+        assert deduct(name, 100.0, se=5.0, of="net").deduction == 0, name
+
+
+def test_before_a_project_is_measured_vm0047_takes_ten_per_cent_at_least():
+    assert deduct("vm0047", 50.0, half_width=2.0, ex_ante=True).percent == pytest.approx(10)
+    assert deduct("vm0047", 50.0, half_width=9.0, ex_ante=True).percent == pytest.approx(10)
+    assert deduct("vm0047", 50.0, half_width=20.0, ex_ante=True).percent == pytest.approx(30)
+    assert deduct("ar_tool14", 60.0, half_width=3.0, ex_ante=True).deduction == 0
+
+
+def test_a_rule_of_changes_is_refused_on_a_stock():
+    with pytest.raises(
+        DataError, match="rule of a change of stocks, not of a stock; rules of that: ar_tool14"
+    ):
+        deduct("vm0047", 50.0, half_width=9.0, of="stock")
+    with pytest.raises(DataError, match="net removal of a project"):
+        deduct("vm0033", 50.0, half_width=9.0, of="change")
+    assert deduct("ar_tool14", 60.0, half_width=9.0, of="stock").result == pytest.approx(57.75)
 
 
 def test_art_trees_takes_a_share_of_the_half_width_and_wants_ten_thousand_runs():
@@ -83,7 +115,7 @@ def test_a_recalled_rule_says_so_and_asks_for_plots_where_it_has_no_number():
 def test_every_rule_has_its_source_and_classes_without_gaps():
     assert set(rules()) >= {"ar_tool14", "vm0047", "vm0042", "gs_403", "art_trees", "ar_cm"}
     for found in rules().values():
-        assert found.source and found.label_zh
+        assert found.source and found.label_zh and found.base and set(found.base) <= set(BASES)
         assert found.status == ("recalled" if found.mark == "R" else "verified")
         limits = [0.0, *(step.up_to for step in found.steps)]
         assert [step.above for step in found.steps] == limits[:-1] and limits[-1] == np.inf

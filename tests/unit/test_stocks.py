@@ -376,7 +376,16 @@ def test_the_command_writes_stocks_problems_and_a_map(tables, tmp_path, capsys, 
     layer.to_file(tmp_path / "cities.gpkg")
     command = ["stock", str(tmp_path / "stands.gpkg"), "--root", str(tmp_path / "params")]
     command += ["--table", "agb_density_forest_larix", "agb_density_forest_pinus_massoniana"]
-    command += ["--column", "growing_stock=蓄积", "--id", "xbh", "--by", "province,city", "--rule", "vm0047"]
+    command += [
+        "--column",
+        "growing_stock=蓄积",
+        "--id",
+        "xbh",
+        "--by",
+        "province,city",
+        "--rule",
+        "ar_tool14",
+    ]
     command += [
         "--draws",
         "200",
@@ -407,6 +416,7 @@ def test_the_command_writes_stocks_problems_and_a_map(tables, tmp_path, capsys, 
     ("extra", "message"),
     [
         (["--rule", "no_such"], "no deduction rule"),
+        (["--rule", "vm0047"], "not of a stock"),
         (["--by", "village"], "no column village"),
         (["--carbon-fraction", "47"], "at most 1"),
         (["--column", "growing_stock=volume"], "no column volume"),
