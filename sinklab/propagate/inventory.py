@@ -34,6 +34,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from sinklab.assess.plan import effective_freedom
 from sinklab.data import vocabulary
@@ -408,20 +409,23 @@ def propagate(
 def _sampling_draws(inventory, se, freedom, n_draw, seed, *address) -> tuple[np.ndarray, ...]:
     """Degrees of freedom of strata and region, and draws of the sampling errors (n_stratum, n_draw).
 
-    The errors of the strata by themselves, and as parts of the region: the same normal numbers, over the root of a
-    chi square on the degrees of freedom of the mean they belong to.
+    The errors of the strata by themselves, and as parts of the region: the weighted sum of these is Student's t on
+    the degrees of freedom of the region, the rest of each is what normal errors leave when their sum is known.
     """
-    least = np.maximum(freedom, 1)
-    pooled = effective_freedom((inventory.shares * se) ** 2, least)
-    names = inventory.stratum_names
+    least, names = np.maximum(freedom, 1), inventory.stratum_names
+    weight = inventory.shares * se
+    pooled, total = effective_freedom(weight**2, least), np.linalg.norm(weight)
     normal = np.array([stream(seed, SAMPLING, *address, name).standard_normal(n_draw) for name in names])
+    alone = se[:, None] * [_student(z, df) for z, df in zip(normal, least, strict=True)]
+    together = weight @ normal
+    share = np.divide(weight * se, total**2, out=np.zeros_like(se), where=total > 0)
+    parts = se[:, None] * normal + np.outer(share, total * _student(together, pooled) - together)
+    return np.append(least, pooled), alone, parts
 
-    def spread(df, *place):
-        return np.sqrt(df / stream(seed, SAMPLING, *address, *place).chisquare(df, n_draw))
 
-    errors = se[:, None] * normal
-    alone = errors * [spread(df, name, "t") for df, name in zip(least, names, strict=True)]
-    return np.append(least, pooled), alone, errors * spread(pooled) if len(names) > 1 else alone
+def _student(order, freedom) -> np.ndarray:
+    """Student's t at evenly spaced probabilities, in the order of some numbers: its quantiles without their noise."""
+    return stats.t.ppf((order.argsort().argsort() + 0.5) / len(order), freedom)
 
 
 def _area_draws(inventory, n_draw, seed, active=True) -> np.ndarray:
