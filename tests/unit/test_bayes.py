@@ -10,13 +10,7 @@ from sinklab.equations.compile import Compiled
 from sinklab.fitting.bayes import engine
 from sinklab.fitting.bayes import model as bayes_model
 from sinklab.fitting.bayes.engine import fit_bayes
-from sinklab.fitting.bayes.result import (
-    coefficient_draws,
-    log_likelihood,
-    other_draws,
-    predictive,
-    residual_draws,
-)
+from sinklab.fitting.bayes.result import coefficient_draws, log_likelihood, other_draws, predictive
 from sinklab.fitting.bayes.translation import Quantity, Translation
 from sinklab.fitting.data import prepare
 from sinklab.language import DataError
@@ -156,8 +150,10 @@ def test_the_graph_and_numpy_give_the_same_likelihood(variance):
         value, t, groups = function(*point)
         posterior = {"t": t[None, None], "group_0": groups[None, None]}
         values = coefficient_draws(builder, posterior)
-        draws = residual_draws(spec.functions, other_draws(builder, t[None]), values)
-        assert log_likelihood(spec, prepared.frame, draws).sum() + logs == pytest.approx(value, rel=1e-10)
+        other = other_draws(builder, t[None])
+        assert log_likelihood(spec, prepared.frame, values, other).sum() + logs == pytest.approx(
+            value, rel=1e-10
+        )
 
 
 SHAPES = [

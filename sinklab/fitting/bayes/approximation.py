@@ -18,6 +18,7 @@ Biometrics 46:673-687.
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import minimize_scalar
 
 from sinklab.fitting.mixed import eliminated
@@ -107,7 +108,7 @@ def _summary(rounds) -> Approximation:
     centre, spread = np.where(held, 0.0, base.mean(axis=0)), base.std(axis=0).data
     return Approximation(
         fixed=rounds.fixed,
-        root=_root(_inverse(matrix)),
+        root=_root_of_inverse(matrix),
         groups=groups,
         sigma=rounds.sigma * np.exp(rounds.exponent * centre),
         exponent=rounds.exponent,
@@ -256,33 +257,18 @@ class Rounds:
         return float(minimize_scalar(minus_loglik, bounds=(-reach, reach), method="bounded").x)
 
 
-def _inverse(matrix) -> np.ndarray:
-    """Inverse of a scaled, symmetric matrix; directions that nothing determines get a wide spread."""
+def _root_of_inverse(matrix) -> np.ndarray:
+    """Root of the inverse of a symmetric matrix; directions that nothing determines get a wide spread."""
     size = np.sqrt(np.diag(matrix))
     roots, vectors = np.linalg.eigh(matrix / np.outer(size, size))
-    inverse = (vectors / np.maximum(roots, 1e-10)) @ vectors.T
-    return inverse / np.outer(size, size)
-
-
-def _root(covariance) -> np.ndarray:
-    """Lower triangular root, of a matrix that is positive definite but for rounding."""
-    size = np.sqrt(np.diag(covariance))
-    scaled = covariance / np.outer(size, size) + 1e-10 * np.eye(len(size))
-    return size[:, None] * np.linalg.cholesky(scaled)
+    return vectors / np.sqrt(np.maximum(roots, 1e-10)) / size[:, None]
 
 
 def _correlation(residual, seen) -> np.ndarray:
     """Correlation of the residuals over the pairs seen together, drawn in to be safely positive definite."""
-    m = residual.shape[1]
-    found = np.eye(m)
-    for i in range(m):
-        for j in range(i):
-            both = seen[:, i] & seen[:, j]
-            if both.sum() > 3:
-                found[i, j] = found[j, i] = np.clip(
-                    np.corrcoef(residual[both, i], residual[both, j])[0, 1], -0.95, 0.95
-                )
-    roots, vectors = np.linalg.eigh(found)
-    found = (vectors * np.maximum(roots, 0.02)) @ vectors.T
-    size = np.sqrt(np.diag(found))
-    return found / np.outer(size, size)
+    found = pd.DataFrame(np.where(seen, residual, np.nan)).corr(min_periods=4).clip(-0.95, 0.95).fillna(0.0)
+    np.fill_diagonal(matrix := found.to_numpy(copy=True), 1.0)
+    roots, vectors = np.linalg.eigh(matrix)
+    matrix = (vectors * np.maximum(roots, 0.02)) @ vectors.T
+    size = np.sqrt(np.diag(matrix))
+    return matrix / np.outer(size, size)

@@ -87,6 +87,11 @@ class Spec:
         return find_patterns(seen)
 
     @cached_property
+    def counts(self) -> np.ndarray:
+        """Number of trees (m,) that have each component."""
+        return np.isfinite(self.y).sum(axis=0)
+
+    @cached_property
     def parts(self) -> list[data.Combined]:
         """What was weighed of the trees, by pattern; values are logarithms where residuals are lognormal."""
         logged, one = [f.logged for f in self.functions.values()], np.eye(len(self.free))
@@ -350,17 +355,14 @@ def fit_bayes(
     spec = read_spec(prepared, variance, pool, measurement_error, correlated)
     stated, near = _priors(spec, prepared.frame, priors, seed)
     builder = Builder(spec, stated, near)
-    posterior, statistics, told = _sample(builder, draws, tune, chains, cores, seed, accept)
-    result = _result(prepared, builder, stated, posterior, statistics, level, seed)
-    result = replace(result, warnings=(*_told(told), *result.warnings))
-    result = replace(result, certificate=replace(result.certificate, sampled=told))
+    posterior, statistics, attempts = _sample(builder, draws, tune, chains, cores, seed, accept)
+    result, loo = _result(prepared, builder, stated, posterior, statistics, level, seed)
+    result = replace(result, warnings=(*_told(attempts), *result.warnings))
     # What a later recomputation needs beside the priors; arrays of measurement errors stay with the data.
-    named = {x: e for x, e in (measurement_error or {}).items() if isinstance(e, (int, float, str))}
     options = {"pool": pool, "correlated": correlated, "tune": tune, "accept": accept}
-    if len(named) == len(measurement_error or {}):
-        options["measurement_error"] = named or None
-        result = replace(result, certificate=replace(result.certificate, options=options))
-    return result
+    options["measurement_error"] = dict(measurement_error or {}) or None
+    by_name = all(isinstance(e, (int, float, str)) for e in (measurement_error or {}).values())
+    return _judged(result, statistics, loo, stated, sampled=attempts, options=options if by_name else None)
 
 
 def compile_ahead(
@@ -429,24 +431,24 @@ def _priors(spec, frame, stated, seed):
     return priors.complete(stated, wanted_priors(spec, start, sizes)), near
 
 
-def _result(prepared, builder, stated, posterior, statistics, level, seed) -> BayesResult:
+def _result(prepared, builder, stated, posterior, statistics, level, seed) -> tuple[BayesResult, dict | None]:
+    """The result but for its certificate, and leave-one-out."""
     spec, near, frame, free = builder.spec, builder.near, prepared.frame, list(prepared.system.free)
-    layout, t = spec.layout, bayes_result.flat(posterior["t"])
-    coefficients = pd.DataFrame(bayes_result.coefficient_draws(builder, posterior), columns=layout.labels)
-    values, other = coefficients.to_numpy(), bayes_result.other_draws(builder, t)
-    draws = bayes_result.residual_draws(spec.functions, other, values)
+    values = bayes_result.coefficient_draws(builder, posterior)
+    coefficients = pd.DataFrame(values, columns=spec.layout.labels)
+    other = bayes_result.other_draws(builder, bayes_result.flat(posterior["t"]))
     drawn = pd.concat([coefficients, other], axis=1)
     table = bayes_result.posterior_table(drawn, len(statistics["energy"]), level)
     # With unknown predictors a tree's density has no closed form.
     used, loo = spec.used, None
     if not spec.errors:
-        loo = bayes_result.leave_one_out(bayes_result.log_likelihood(spec, frame, draws)[:, used])
-    at_mean, residual = draws.mean(), {}
-    order = [spec.free.index(r) for r in free]
-    for j, response in zip(order, free, strict=True):
-        count = np.isfinite(spec.y[:, j]).sum() - layout.count(spec.system.own_parameters[response])
-        f, sigma, exponent = spec.functions[response], at_mean.sigma[0, j], at_mean.exponent[0, j]
-        residual[response] = f.residual(response, sigma, exponent, max(count, 1))
+        loo = bayes_result.leave_one_out(bayes_result.log_likelihood(spec, frame, values, other)[:, used])
+    at_mean, residual = other.mean().to_frame().T, {}
+    for response in free:
+        count = spec.counts[spec.free.index(response)]
+        f, p = spec.functions[response], spec.layout.count(spec.system.own_parameters[response])
+        sigma, exponent = at_mean[f"sigma({response})"], at_mean.get(f"exponent({response})", [f.start])
+        residual[response] = f.residual(response, sigma[0], exponent[0], max(count - p, 1))
     result = assembled(
         prepared,
         of=BayesResult,
@@ -455,8 +457,8 @@ def _result(prepared, builder, stated, posterior, statistics, level, seed) -> Ba
         covariance=np.atleast_2d(np.cov(values.T)),
         freedom=np.inf,
         residual=residual,
-        correlation=at_mean.correlation[0][np.ix_(order, order)],
-        loglik=float(bayes_result.log_likelihood(spec, frame, at_mean).sum()),
+        correlation=bayes_result.correlations(free, at_mean)[0],
+        loglik=float(bayes_result.log_likelihood(spec, frame, values.mean(axis=0)[None], at_mean).sum()),
         logliks={},
         correction=dict.fromkeys(free, 1.0),
         correction_kind="none",
@@ -473,18 +475,18 @@ def _result(prepared, builder, stated, posterior, statistics, level, seed) -> Ba
         centres={r: float(near.centre[j]) for j, r in enumerate(spec.free)},
         correlated=bayes_result.members(spec),
     )
-    limits = {name: table[name].to_numpy()[: len(layout.names)] for name in ("lower", "upper")}
+    limits = {name: table[name].to_numpy()[: len(coefficients.columns)] for name in ("lower", "upper")}
     result = replace(result, parameters=result.parameters.assign(**limits))
     if loo is not None:
         # With unknown predictors the trees to simulate are not known either.
         pointwise = pd.DataFrame({"elpd": loo["pointwise"], "k": loo["k"]}, index=frame.index[used])
         found = bayes_result.compare_data(result, seed)
         result = replace(result, loo=pointwise, predictive_checks=found)
-    return _judged(result, statistics, loo, stated)
+    return result, loo
 
 
-def _judged(result, statistics, loo, stated) -> BayesResult:
-    """The result with its certificate and the warnings that come of it."""
+def _judged(result, statistics, loo, stated, **known) -> BayesResult:
+    """The result with its certificate, of which something is known, and the warnings that come of it."""
     checks = bayes_result.judged(result.posterior, statistics, loo, result.predictive_checks)
     chains, draws = statistics["energy"].shape
     certificate = Certificate(
@@ -494,6 +496,7 @@ def _judged(result, statistics, loo, stated) -> BayesResult:
         chains=chains,
         loo=None if loo is None else {k: loo[k] for k in ("elpd", "se", "p")},
         priors={p.name: {"prior": p.text, "origin": p.origin} for p in stated.values()},
+        **known,
     )
     told = (*result.warnings, *bayes_result.warnings(checks))
     return replace(result, converged=certificate.converged, certificate=certificate, warnings=told)

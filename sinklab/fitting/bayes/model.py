@@ -205,9 +205,8 @@ class Scalars:
                 block.parameters, np.sqrt(np.diag(group.between)), units, strict=True
             ):
                 self._add_spread(name, priors[f"spread({name})"], value, len(block.levels), unit)
-        counts = np.isfinite(spec.y).sum(axis=0)
         for j, response in enumerate(spec.free):
-            error, prior = 1 / np.sqrt(2 * counts[j]), priors[f"sigma({response})"]
+            error, prior = 1 / np.sqrt(2 * spec.counts[j]), priors[f"sigma({response})"]
             self._add([Unknown("sigma", response, "log", np.log(near.sigma[j]), prior)], error)
             if spec.functions[response].estimated:
                 prior = priors[f"exponent({response})"]
@@ -224,7 +223,7 @@ class Scalars:
                 start, n = group.between / np.outer(sd, sd), len(block.levels)
                 self._add_vine(name, priors[name].scale, start, n, block.parameters)
         if spec.correlated:
-            self._add_vine("correlation", priors["correlation"].scale, near.correlation, counts.min())
+            self._add_vine("correlation", priors["correlation"].scale, near.correlation, spec.counts.min())
 
     def _add(self, items, root):
         self.items += items
@@ -261,7 +260,7 @@ class Scalars:
 
     @property
     def root(self) -> np.ndarray:
-        """The matrix R, lower triangular by blocks."""
+        """The matrix R, by blocks."""
         return block_diag(*self._roots)
 
     def place(self, kind, name) -> int:

@@ -97,7 +97,7 @@ def shrinkage_table(builder, posterior, other, priors) -> pd.DataFrame:
         spreads = other[[f"spread({p})" for p in block.parameters]].to_numpy()
         own = [priors[f"spread({p})"] for p in block.parameters]
         weights = [_weights(own, spreads, factor) for factor in (0.5, 2.0)]
-        borrowed = _borrowed(near, _matrices(block.parameters, other), spreads)
+        borrowed = _borrowed(near, correlations(block.parameters, other), spreads)
         for k, name in enumerate(block.parameters):
             columns = {
                 "column": block.column,
@@ -138,32 +138,12 @@ def _borrowed(near, matrix, spreads, n: int = 200) -> np.ndarray:
 PORTION = 2_000_000
 
 
-@dataclass(frozen=True)
-class Draws:
-    """Draws of everything a density needs: arrays whose first axis is the draw.
-
-    ``values`` (D, k) are coefficients in the order of the layout; ``sigma`` and ``exponent`` (D, m) those of the
-    variance ``functions`` in their natural unit, ``correlation`` (D, m, m), all in the order of these.
-    """
-
-    functions: dict
-    values: np.ndarray
-    sigma: np.ndarray
-    exponent: np.ndarray
-    correlation: np.ndarray
-
-    def mean(self) -> "Draws":
-        """Posterior mean as a single draw."""
-        parts = (self.values, self.sigma, self.exponent, self.correlation)
-        return Draws(self.functions, *(a.mean(axis=0)[None] for a in parts))
-
-
-def residual_draws(functions, other, values=None) -> Draws:
-    """Draws for a density from those of :func:`other_draws` and of the coefficients."""
+def residual_draws(functions, other) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Residual SDs and exponents (D, m) of variance functions and correlations (D, m, m), from :func:`other_draws`."""
     fixed = {r: np.full(len(other), float(f.start)) for r, f in functions.items()}
     exponent = np.column_stack([other.get(f"exponent({r})", fixed[r]) for r in functions])
     sigma = other[[f"sigma({r})" for r in functions]].to_numpy()
-    return Draws(functions, values, sigma, exponent, _matrices(list(functions), other))
+    return sigma, exponent, correlations(list(functions), other)
 
 
 def means(system, rows, responses, n_draw, frame) -> list[np.ndarray]:
@@ -173,45 +153,48 @@ def means(system, rows, responses, n_draw, frame) -> list[np.ndarray]:
     return [np.broadcast_to(mean, (n_draw, len(frame))) for mean in found]
 
 
-def residual_scales(draws, mean, frame) -> list[np.ndarray]:
+def residual_scales(functions, sigma, exponent, mean, frame) -> list[np.ndarray]:
     """Residual SDs (D, n) of the equations; of the logarithm for a lognormal one."""
     return [
-        f.scale(draws.sigma[:, j, None], draws.exponent[:, j, None], mean[j], frame)
-        for j, f in enumerate(draws.functions.values())
+        f.scale(sigma[:, j, None], exponent[:, j, None], mean[j], frame)
+        for j, f in enumerate(functions.values())
     ]
 
 
-def log_likelihood(spec, frame, draws) -> np.ndarray:
+def log_likelihood(spec, frame, coefficients, other) -> np.ndarray:
     """Log-density of each tree's components, shape (D, n), in the units of the responses."""
-    count, step = len(draws.values), max(1, PORTION // len(draws.values))
+    count, step = len(coefficients), max(1, PORTION // len(coefficients))
+    sigma, exponent, found = residual_draws(spec.functions, other)
     out, m = np.zeros((count, len(frame))), range(len(spec.free))
-    matrix = [[draws.correlation[:, j, k, None] for k in m] for j in m]
-    logged = [f.logged for f in spec.functions.values()]
+    matrix = [[found[:, j, k, None] for k in m] for j in m]
+    logged = np.array([f.logged for f in spec.functions.values()])
     with np.errstate(all="ignore"):
         for part in spec.parts:
             for begin in range(0, len(part.rows), step):
                 rows, values = (a[begin : begin + step] for a in (part.rows, part.values))
                 trees = frame.iloc[rows]
-                theta = [draws.values[:, at].reshape(count, -1) for at in spec.layout.rows(trees)]
+                places = spec.layout.rows(trees)
+                theta = [coefficients[:, at].reshape(count, -1) for at in places]
                 mean = means(spec.system, theta, spec.free, count, trees)
-                scale = residual_scales(draws, mean, trees)
+                scale = residual_scales(spec.functions, sigma, exponent, mean, trees)
                 location = [
                     np.log(f) - sd**2 / 2 if log else f
                     for f, sd, log in zip(mean, scale, logged, strict=True)
                 ]
-                log_sd = list(map(np.log, scale))
-                found = model.density(part.combine, values.T, location, log_sd, matrix, np)
+                log_sd = [np.log(sd) for sd in scale]
+                density = model.density(part.combine, values.T, location, log_sd, matrix, np)
                 # The density of a response, not of its logarithm.
-                out[:, rows] = found - values @ ((part.combine != 0) @ np.array(logged, float))
+                out[:, rows] = density - values @ ((part.combine != 0) @ logged.astype(float))
     return out
 
 
-def observe(draws, mean, frame, rng) -> list[np.ndarray]:
+def observe(functions, other, mean, frame, rng) -> list[np.ndarray]:
     """New observations (D, n) of the free responses, one for each draw and tree, with correlated residuals."""
-    root = np.linalg.cholesky(draws.correlation)
+    sigma, exponent, matrix = residual_draws(functions, other)
     normal = rng.standard_normal((*mean[0].shape, len(mean)))
-    standard = np.einsum("dqr,dnr->dnq", root, normal, optimize=True)
-    parts = zip(draws.functions.values(), residual_scales(draws, mean, frame), mean, strict=True)
+    standard = np.einsum("dqr,dnr->dnq", np.linalg.cholesky(matrix), normal, optimize=True)
+    scales = residual_scales(functions, sigma, exponent, mean, frame)
+    parts = zip(functions.values(), scales, mean, strict=True)
     return [f.observed(scale, one, standard[:, :, j]) for j, (f, scale, one) in enumerate(parts)]
 
 
@@ -263,7 +246,7 @@ def predictive(
     rows = _by_row(result, frame, coefficients, other, rng)
     found = means(system, rows, tuple(functions), len(other), frame)
     if kind.endswith("individual"):
-        found = observe(residual_draws(functions, other), found, frame, rng)
+        found = observe(functions, other, found, frame, rng)
     drawn = dict(zip(functions, found, strict=True))
     if system.identities:
         made = system.made.broadcast(
@@ -315,46 +298,35 @@ def _from_priors(result, n, rng):
 
 def _by_row(result, frame, coefficients, other, rng) -> list[np.ndarray]:
     """Every parameter for every row, (D, n) or (D, 1)."""
-    system, new, rows = result.system, {}, []
-    for name in system.parameters:
-        if name not in system.groups:
-            rows.append(coefficients[name].to_numpy()[:, None])
-            continue
-        column = system.groups[name]
+    groups, known = result.system.groups, {c: x.to_numpy() for c, x in coefficients.items()}
+    for column in dict.fromkeys(groups.values()):
         levels, index = np.unique(frame[column].astype(str), return_inverse=True)
-        unseen = [level for level in levels if f"{name}[{level}]" not in coefficients]
-        if unseen and column not in new:
-            new[column] = _new_groups(result, column, unseen, other, rng)
-        values = [
-            new[column][name, level] if level in unseen else coefficients[f"{name}[{level}]"].to_numpy()
-            for level in levels
-        ]
-        rows.append(np.column_stack(values)[:, index])
-    return rows
+        members = [p for p in result.system.parameters if groups.get(p) == column]
+        unseen = [level for level in levels if f"{members[0]}[{level}]" not in known]
+        known |= _new_groups(result, column, members, unseen, other, rng) if unseen else {}
+        for name in members:
+            known[name] = np.column_stack([known[f"{name}[{level}]"] for level in levels])[:, index]
+    return [known[name].reshape(len(other), -1) for name in result.system.parameters]
 
 
-def _new_groups(result, column, levels, other, rng) -> dict:
-    """Coefficients of groups that were not seen, by name and level, from the distribution over the groups."""
-    members = [p for p in result.system.parameters if result.system.groups.get(p) == column]
+def _new_groups(result, column, members, levels, other, rng) -> dict:
+    """Coefficients of groups that were not seen, by label, from the distribution over the groups."""
     if f"spread({members[0]})" not in other:
         raise DataError(
             f"{column}: levels that were not fitted: {', '.join(levels)}; without pooling nothing is known of them",
             f"{column}：未参与拟合的水平：{'、'.join(levels)}；未作部分汇集，无法推断",
         )
-    root = np.linalg.cholesky(_matrices(members, other))
-    found = {}
+    root, found = np.linalg.cholesky(correlations(members, other)), {}
     for level in levels:
         deviation = np.einsum("dkl,dl->dk", root, rng.standard_normal((len(other), len(members))))
         for k, name in enumerate(members):
-            mean, spread = other[f"mean({name})"].to_numpy(), other[f"spread({name})"].to_numpy()
+            mean, moved = other[f"mean({name})"], other[f"spread({name})"] * deviation[:, k]
             logs = name in result.positive
-            found[name, level] = (
-                mean * np.exp(spread * deviation[:, k]) if logs else mean + spread * deviation[:, k]
-            )
+            found[f"{name}[{level}]"] = (mean * np.exp(moved) if logs else mean + moved).to_numpy()
     return found
 
 
-def _matrices(members, other) -> np.ndarray:
+def correlations(members, other) -> np.ndarray:
     """Correlation matrices (D, d, d) of named quantities; uncorrelated where no correlation was drawn."""
     out = np.tile(np.eye(len(members)), (len(other), 1, 1))
     for i, one in enumerate(members):
