@@ -38,6 +38,7 @@ def run(arguments) -> int:
 
 
 def _compute(arguments):
+    from sinklab.data.checks import doubts
     from sinklab.data.regions import add_regions, read_layer
     from sinklab.propagate.stands import prepare
     from sinklab.propagate.stocks import stock
@@ -48,6 +49,8 @@ def _compute(arguments):
     by = [c for c in arguments.by.split(",") if c]
     frame = read_layer(arguments.stands, arguments.layer, arguments.encoding, arguments.crs)
     frame = _renamed(frame, arguments)
+    for line in sum(doubts(frame, str(arguments.stands)), []):
+        print(line, file=sys.stderr)
     if {"zone", "province", "city"} & (set(by) - set(frame.columns)):
         frame, unknown = add_regions(frame, arguments.city)
         if unknown:
