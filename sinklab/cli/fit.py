@@ -110,7 +110,7 @@ def run(arguments) -> int:
     frame = _read(arguments, [equations for equations, _ in (system, *rivals)])
     options = sampling_options(arguments) | {
         "method": arguments.method,
-        "estimator": arguments.estimator,
+        "estimator": "reml" if arguments.reml else arguments.estimator,
         "correction": arguments.correction,
         "start": start_values(arguments.start),
         "bounds": limits(arguments.bounds),
@@ -258,12 +258,6 @@ def _save(results, reference, arguments) -> None:
         "files": {Path(arguments.data).name: paths.file_sha256(arguments.data)},
         "origin": "measured",
     }
-    doubtful = [line for fit in results for line in fit.source.get("implausible", [])]
-    if doubtful:
-        raise DataError(
-            "not saved, columns contradict each other:\n" + "\n".join(dict.fromkeys(doubtful)),
-            "未保存，各列相互矛盾：\n" + "\n".join(dict.fromkeys(doubtful)),
-        )
     folder = Table.from_fits(results, *reference, source=source).write()
     print(tr(f"saved: {paths.relative(folder)}", f"已保存：{paths.relative(folder)}"))
 

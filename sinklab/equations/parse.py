@@ -555,6 +555,12 @@ def _function_as_name(name):
     )
 
 
+_EXPECTED_GROUP = (
+    "expected `parameter[group]` with the name of one column in the brackets, or of columns as in `a[province/site]`.",
+    "应写成 `参数[分组列]`，方括号中为一个列名，或嵌套的列名，如 `a[province/site]`。",
+)
+
+
 class _Reader:
     """Translates the right side of one equation from Python's syntax tree."""
 
@@ -594,15 +600,10 @@ class _Reader:
                 return Number(float(self.token(node.col_offset).text), position=at)
             case ast.Name():
                 return self.name(node)
-            case ast.Subscript(value=ast.Name(), slice=ast.Name()):
-                group = self.name(node.slice).name
-                return Name(self.name(node.value).name, group, position=at)
+            case ast.Subscript(value=ast.Name()):
+                return Name(self.name(node.value).name, self.group(node.slice, node), position=at)
             case ast.Subscript():
-                raise self.error(
-                    node,
-                    "expected `parameter[group]` with the name of one column in the brackets.",
-                    "应写成 `参数[分组列]`，方括号中为一个列名。",
-                )
+                raise self.error(node, *_EXPECTED_GROUP)
             case ast.UnaryOp(op=ast.UAdd()):
                 return self.number(node.operand, depth + 1)
             case ast.UnaryOp(op=ast.USub()):
@@ -630,6 +631,15 @@ class _Reader:
                     "条件没有数值；只能作为 where(条件, a, b) 的第一个参数。",
                 )
         raise self.error(node, "this is not part of the language of equations.", "方程语言中没有这种写法。")
+
+    def group(self, node, whole) -> str:
+        """A column of groups, or columns of which each divides the groups of the one before: ``province/site``."""
+        match node:
+            case ast.Name():
+                return self.name(node).name
+            case ast.BinOp(op=ast.Div(), right=ast.Name()):
+                return f"{self.group(node.left, whole)}/{self.name(node.right).name}"
+        raise self.error(whole, *_EXPECTED_GROUP)
 
     def chain(self, node, plus, minus, depth):
         """Flatten a sum or product along its left side, without recursion."""

@@ -12,7 +12,7 @@ from sinklab.data import vocabulary
 from sinklab.equations.compile import Compiled
 from sinklab.equations.forms import PowerProduct, additive_terms, power_product
 from sinklab.equations.latex import to_latex
-from sinklab.equations.parse import Equation, Power, Source, names, read, walk
+from sinklab.equations.parse import Equation, Name, Power, Product, Source, names, read, walk
 from sinklab.language import EquationError, listing, tr
 
 
@@ -55,7 +55,7 @@ class System:
         ----------
         text : str
             ``left = right`` with ``+ - * / ^ **``, ``exp log log10 sqrt min max where(condition, a, b)``,
-            numbers, names and ``a[group]``; ``#`` starts a comment, and a line goes on while a
+            numbers, names, ``a[group]`` and ``a[outer/inner]``; ``#`` starts a comment, and a line goes on while a
             parenthesis is open. Earlier left sides may be used on the right.
         columns : iterable of str, optional
             Data columns to :meth:`bind` to. Without them the numeric variables of the vocabulary are
@@ -188,6 +188,21 @@ class System:
         """Parameters that multiply a product of powers and are no logarithms: :math:`a` of :math:`a x^b`."""
         forms = [self.power_product(r) for r in self.free]
         return frozenset(form.coefficient for form in forms if form is not None and not form.log)
+
+    @cached_property
+    def factors(self) -> frozenset[str]:
+        """Parameters that multiply the whole right side of an equation and stand nowhere else."""
+        once = [n.name for e in self.equations for n in names(e.right)]
+        products = [e.right.factors for e in self.equations if isinstance(e.right, Product)]
+        return frozenset(
+            part.name
+            for factors in products
+            for power, part in factors
+            if power == 1
+            and isinstance(part, Name)
+            and part.name in self.parameters
+            and once.count(part.name) == 1
+        )
 
     def __eq__(self, other):
         """Equal text and equal roles of the names."""
@@ -652,7 +667,7 @@ def _column_problem(name, present, candidates):
     """Why a right-hand name can be neither a predictor nor a parameter, or None."""
     text, known = name.name, vocabulary.variables()
     identifier = text in known and not known[text].numeric
-    if name.group and name.group not in present:
+    if name.group and name.group not in present and not present.issuperset(name.group.split("/")):
         return tr(
             f"the group `{name.group}` of `{text}` is not a column.{_suggestion(name.group, candidates)}",
             f"`{text}` 的分组 `{name.group}` 不是数据列。{_suggestion(name.group, candidates)}",

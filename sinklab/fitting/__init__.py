@@ -17,9 +17,6 @@ from typing import Any
 
 import pandas as pd
 
-from sinklab.data.checks import doubts
-from sinklab.data.plausibility import computed
-from sinklab.data.studies import NOT_MEASURED
 from sinklab.equations.system import System
 from sinklab.fitting.data import prepare, start_values
 from sinklab.fitting.loglinear import CORRECTIONS, fit_log_linear
@@ -32,7 +29,7 @@ from sinklab.results.fit_result import FitResult
 from sinklab.results.variance import parse_variance
 
 METHODS = ("ols-log", "wls", "nsur", "mixed", "bayes")
-ESTIMATORS = ("ml", "gls")
+ESTIMATORS = ("ml", "gls", "reml")
 
 
 def fit(
@@ -64,9 +61,10 @@ def fit(
         Variance function for ``wls`` and ``nsur``: ``none``, ``power:mean``, ``power:dbh`` (exponent
         estimated), ``power:dbh=2`` (fixed), ``exp:dbh``, ``lognormal`` (see :mod:`.likelihood`), or one
         for each equation as in ``"stem=power:dbh,root=none"``; see :class:`sinklab.Variance`.
-    estimator : {"ml", "gls"}
+    estimator : {"ml", "gls", "reml"}
         For variances that follow the prediction: the maximum of the normal likelihood, or iterated
-        weights, which stay efficient when residuals have heavy tails; see :mod:`.system`.
+        weights, which stay efficient when residuals have heavy tails; see :mod:`.system`. With ``mixed``: the
+        likelihood, or the restricted one, whose variances between groups owe nothing to the fixed parameters.
     start : mapping, optional
         Start values that override the automatic ones, by parameter name.
     bounds : mapping, optional
@@ -101,6 +99,11 @@ def fit(
     """
     _check_options(method, estimator, correction, level, bounds, sampling)
     prepared = prepare(data, system, name, totals=method in ("nsur", "bayes"))
+    nested = ", ".join(f"{p}[{g}]" for p, g in prepared.system.groups.items() if "/" in g)
+    if nested and method != "mixed":
+        raise DataError(
+            f"{nested}: groups in groups need method mixed", f"{nested}：嵌套分组只适用于方法 mixed"
+        )
     if method == "ols-log":
         result = fit_log_linear(prepared, correction, level, seed)
     elif method == "bayes":
@@ -116,29 +119,7 @@ def fit(
     # What the data say of themselves (measured or simulated, licence, files) stays with the result.
     carried = dict(getattr(data, "attrs", {}).get("source") or {})
     source = {"name": name, "n_read": prepared.n_read, "n_used": len(prepared.frame)}
-    computed = {c: [str(item) for item in items] for c, items in _computed(prepared, carried).items()}
-    found = doubts(prepared.frame, name)
-    source |= {"computed": computed} if computed else {}
-    source |= {"implausible": found.columns} if found.columns else {}
-    told = [line for lines in computed.values() for line in lines] + found.columns + found.records
-    return replace(
-        result, label=label, source=carried | result.source | source, warnings=(*result.warnings, *told)
-    )
-
-
-def _computed(prepared, source) -> dict[str, list]:
-    """Responses that were not measured on the records of a fit: as the columns say, or as the numbers show."""
-    frame, found = prepared.frame, {}
-    for item in computed(frame, [r for r in prepared.system.responses if r in frame]):
-        found.setdefault(item.column, []).append(item)
-    for column, how in (source.get("got") or {}).items():
-        if column in prepared.system.free and column in frame and how in NOT_MEASURED:
-            text = tr(
-                f"{column}: {how}, says columns.csv: not measured",
-                f"{column}：columns.csv 注明为 {how}，非实测",
-            )
-            found.setdefault(column, []).append(text)
-    return found
+    return replace(result, label=label, source=carried | result.source | source)
 
 
 def _check_options(method, estimator, correction, level, bounds, sampling):
@@ -154,6 +135,11 @@ def _check_options(method, estimator, correction, level, bounds, sampling):
         raise DataError(
             f"options {names} belong to method bayes, not to {method}",
             f"选项 {names} 属于方法 bayes，不适用于 {method}",
+        )
+    if estimator == "reml" and method != "mixed":
+        raise DataError(
+            f"estimator reml belongs to method mixed, not to {method}",
+            f"reml 估计适用于方法 mixed，不适用于 {method}",
         )
     if bounds and method not in ("wls", "nsur"):
         raise DataError(
@@ -175,7 +161,7 @@ def _fit_system(prepared, method, variance, estimator, start, bounds, level, see
         )
     functions = parse_variance(variance, system.free, system.predictors)
     if method == "mixed":
-        return fit_mixed(prepared, functions, start, level, seed)
+        return fit_mixed(prepared, functions, start, level, seed, estimator == "reml")
     engine = SystemFit(system, frame, functions, method == "nsur", estimator == "gls", bounds)
     engine.refuse_singular()
     starts = [start_values(system, frame, start, seed)]

@@ -2,16 +2,18 @@ r"""Mixed-effects systems (``mixed``): parameters written ``a[site]`` vary at ra
 
 *What it assumes.* In group :math:`g` the parameters are :math:`\beta + b_g` with
 :math:`b_g \sim N(0, \Psi)`; trees of a group share :math:`b_g` and are otherwise independent, with the
-variance functions and the residual correlation of ``nsur``. All parameters that vary do so by one
-column (sites, plots, studies), and :math:`\Psi` is unstructured.
+variance functions and the residual correlation of ``nsur``. A positive factor of its equation, the :math:`a` of
+:math:`a x^b`, is :math:`a\exp(b_g)`: what a fit finds does not depend on whether it is written so or as
+:math:`\exp(\alpha)`. All parameters that vary do so by one column (sites, plots, studies), or by columns of which each
+divides the groups of the one before (``a[province/site]``); :math:`\Psi` of each is unstructured. With
+``variance="lognormal"`` all equations are those of logarithms, and give medians of the typical group.
 
-*How.* Maximum likelihood by alternating as Lindstrom and Bates (1990): penalised least squares gives
-:math:`\beta` and :math:`b`; the equations made linear there are a linear mixed model, whose likelihood
-gives :math:`\Psi`, the residual covariance and the exponents of the variance functions. Weights that
-follow the prediction are taken at the predictions for the tree's own group. The log-likelihood
-reported is the one of the linear model at the end. With ``variance="lognormal"`` the equation must be
-a product of powers; it is a linear mixed model of logarithms, fitted by statsmodels, where a varying
-factor multiplies by :math:`\exp(b_g)`.
+*How.* Alternation as of Lindstrom and Bates (1990): penalised least squares gives
+:math:`\beta` and :math:`b`; the equations made linear there are a linear mixed model, whose likelihood (``ml``, or
+``reml`` without the share of the fixed parameters) gives :math:`\Psi`, the residual covariance and the exponents of
+the variance functions. Weights that follow the prediction are taken at the predictions for the tree's own group. The
+alternation is a fixed point, and may swing about it; it is therefore accelerated by what the last steps would have in
+common (Anderson 1965; Walker & Ni 2011). The log-likelihood reported is the one of the linear model at the end.
 
 *What comes out.* The parameters are those of the typical group; ``fit.random`` holds :math:`\Psi` and
 the effects of the groups seen. Predictions are for a group that nothing is known of, and the interval
@@ -22,18 +24,21 @@ predicts for a group of which some trees were weighed (EBLUP).
 ``a[site]``) answer for the sites of the sample only.
 
 *The linear mixed model* that the equations become near a point: for whitened rows
-:math:`w = X\beta + Z b_g + e` with :math:`e \sim N(0, I)` everything follows from
-sums over groups: with :math:`M_g = \Psi (I + Z_g^T Z_g \Psi)^{-1}` the inverse of the covariance of a
-group is :math:`I - Z_g M_g Z_g^T` and its determinant that of :math:`I + Z_g^T Z_g \Psi`.
+:math:`w = X\beta + Z b + e` with :math:`e \sim N(0, I)` everything follows from the cross-products
+:math:`C_g = [X\,w]^T [X\,w]` of the groups. The columns of :math:`Z` are among those of :math:`X`, so the effects of a
+group are eliminated by :math:`C_g - C_g E M_g E^T C_g`, where :math:`E` picks the parameters that vary and
+:math:`M_g = \Psi (I + E^T C_g E\,\Psi)^{-1}`; sums over what a coarser group holds are eliminated again. The
+determinant of the covariance is the product of those of :math:`I + E^T C_g E\,\Psi`.
 
 Source
 ------
+Anderson D.G. (1965) Iterative procedures for nonlinear integral equations. J. ACM 12:547-560.
 Lindstrom M.J., Bates D.M. (1990) Nonlinear mixed effects models for repeated measures data.
 Biometrics 46:673-687. Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS,
-chapters 7 and 8. Springer.
+chapters 7 and 8. Springer. Walker H.F., Ni P. (2011) Anderson acceleration for fixed-point iterations. SIAM J. Numer.
+Anal. 49:1715-1735.
 """
 
-import warnings as python_warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,7 +47,7 @@ from scipy.optimize import minimize
 
 from sinklab.equations.compile import Layout
 from sinklab.fitting.data import refuse_zeros, start_values
-from sinklab.fitting.likelihood import LOG_2PI, Scale, find_patterns, inverse
+from sinklab.fitting.likelihood import LOG_2PI, LogScale, Scale, find_patterns, inverse
 from sinklab.fitting.search import certified_maximum, rank_of, singular_values
 from sinklab.fitting.system import SystemFit, assembled, freedom_by_parameter, not_converged
 from sinklab.language import ConvergenceError, DataError, EquationError, tr
@@ -52,8 +57,13 @@ from sinklab.results.fit_result import Certificate, FitResult, RandomEffects
 FEWEST_GROUPS = 4
 MAX_ALTERNATIONS = 60
 MAX_STEPS = 60
-#: Change of the log-likelihood, and relative change of the parameters, at which the alternation ends.
-SETTLED_LOGLIK, SETTLED = 1e-5, 1e-6
+#: Steps that the acceleration of the alternation looks back on.
+MEMORY = 5
+#: Change of the log-likelihood, of the parameters in their standard errors, and of the covariances between groups
+#: relative to the parameters, at which the alternation ends.
+SETTLED_LOGLIK, SETTLED, SETTLED_SPREAD = 1e-5, 2e-4, 1e-4
+#: Log-likelihoods within which two starts have ended in the same place.
+SAME = 1e-3
 #: First guess of the spread between groups, relative to the parameter.
 FIRST_SPREAD = 0.1
 #: A spread that has vanished starts the next search from this part of the parameter.
@@ -64,17 +74,20 @@ NO_SPREAD_NOTE = 2e-4
 
 @dataclass(frozen=True)
 class MixedState:
-    """Where the alternation stands: parameters, effects, covariances, exponents, the linear model."""
+    """Where the alternation stands: parameters, effects, covariances, exponents, the linear model.
+
+    ``effects`` and ``psi`` hold an array for each level of groups, the finest first.
+    """
 
     beta: np.ndarray
-    effects: np.ndarray
-    psi: np.ndarray
+    effects: list[np.ndarray]
+    psi: list[np.ndarray]
     sigma: np.ndarray
     exponents: np.ndarray
-    solution: "Solution"
+    solution: "Solution | None" = None
 
 
-def fit_mixed(prepared, functions, start=None, level=0.95, seed=0):
+def fit_mixed(prepared, functions, start=None, level=0.95, seed=0, reml=False) -> FitResult:
     """Fit a mixed system.
 
     Parameters
@@ -87,6 +100,8 @@ def fit_mixed(prepared, functions, start=None, level=0.95, seed=0):
         Start values by parameter name.
     level, seed
         See :func:`sinklab.fit`.
+    reml : bool
+        Restricted maximum likelihood.
 
     Returns
     -------
@@ -96,16 +111,11 @@ def fit_mixed(prepared, functions, start=None, level=0.95, seed=0):
     ------
     EquationError, DataError, ConvergenceError
     """
-    model = MixedModel(prepared, functions)
-    if any(f.logged for f in functions.values()):
-        return fit_log_mixed(model, prepared, functions, level, seed)
-    near = SystemFit(model.system, prepared.frame, functions, True)
-    near.refuse_singular()
-    starts = [start_values(model.system, prepared.frame, start or None, seed)]
-    state, _ = certified_maximum(near, starts, seed)
-    beta, exponents = near.estimates(state)
-    first = first_state(model, beta, state.sigma, exponents)
-    displaced = first_state(model, beta, state.sigma * 0.5, exponents, 3 * FIRST_SPREAD)
+    model = MixedModel(prepared, functions, reml)
+    begin = _typical(model, prepared, functions, start, seed)
+    first = first_state(model, *begin)
+    beta, sigma, exponents = begin
+    displaced = first_state(model, beta, sigma * 0.5, exponents, 3 * FIRST_SPREAD)
     reached = [end for end in (_reached(model, begin) for begin in (first, displaced)) if end is not None]
     if not reached:
         raise ConvergenceError(
@@ -113,11 +123,47 @@ def fit_mixed(prepared, functions, start=None, level=0.95, seed=0):
             "fewer parameters vary between groups, or use a form with fewer parameters",
             "数据不能确定混合模型的参数（信息矩阵奇异）；请减少组间变动的参数，或改用参数较少的形式",
         )
-    found, steps, settled = reached[0]
-    second = reached[1][0] if len(reached) > 1 else None
-    if second is not None and second.solution.loglik > found.solution.loglik + 1e-4:
-        found = second
-    return from_mixed(prepared, model, found, _certificate(model, found, second, steps, settled), level, seed)
+    return from_mixed(prepared, model, *_best(model, reached), level, seed)
+
+
+def _typical(model, prepared, functions, start, seed):
+    """Parameters, residual covariance and exponents of the model without groups, to start from."""
+    first = start_values(model.system, prepared.frame, start or None, seed)
+    if not model.logged:
+        near = SystemFit(model.system, prepared.frame, functions, True)
+        near.refuse_singular()
+        state, _ = certified_maximum(near, [first], seed)
+        beta, exponents = near.estimates(state)
+        return model.internal(beta), state.sigma, exponents
+    beta = model.internal(np.array([first[p] for p in model.system.parameters]))
+    mean, _ = model.evaluate(beta, model.no_effects())
+    if not model.defined(mean):
+        raise _undefined()
+    left = np.where(model.observed, model.y - mean, np.nan)
+    return beta, np.diag(np.nanmean(left**2, axis=0)), model.scale.start.copy()
+
+
+def _undefined() -> ConvergenceError:
+    return ConvergenceError(
+        "the equations give no finite positive values at the start", "方程在初值处得不到有限正值"
+    )
+
+
+def _best(model, reached):
+    """The highest end and its certificate; where the ends differ, a third start goes out from the highest."""
+    reached = sorted(reached, key=lambda end: (end[2], end[0].solution.loglik), reverse=True)
+    if len(reached) > 1 and abs(_loglik(reached[0]) - _loglik(reached[1])) > SAME:
+        top = reached[0][0]
+        third = _reached(model, replace(top, psi=[2 * p for p in top.psi], sigma=top.sigma / 2))
+        if third is not None and third[2]:
+            reached = sorted([third, reached[0]], key=_loglik, reverse=True) + reached[1:]
+    (found, steps, settled), others = reached[0], reached[1:]
+    second = max((_loglik(end) for end in others), default=None)
+    return found, _certificate(model, found, second, steps, settled)
+
+
+def _loglik(end) -> float:
+    return end[0].solution.loglik
 
 
 def _reached(model, begin):
@@ -130,27 +176,90 @@ def _reached(model, begin):
 
 def first_state(model, beta, sigma, exponents, spread=FIRST_SPREAD) -> MixedState:
     """State before the first alternation: the typical tree, some spread between groups."""
-    psi = np.diag((spread * np.maximum(np.abs(beta[model.places]), 1e-3)) ** 2)
-    effects = np.zeros((model.n_group, len(model.places)))
-    if not model.defined(model.evaluate(beta, effects)[0]):
-        raise ConvergenceError(
-            "the equations give no finite positive values at the start", "方程在初值处得不到有限正值"
-        )
-    return MixedState(beta, effects, psi, sigma, exponents, None)
+    psi = np.diag((spread * np.maximum(model.unit(beta), 1e-3)) ** 2)
+    if not model.defined(model.evaluate(beta, model.no_effects())[0]):
+        raise _undefined()
+    return MixedState(beta, model.no_effects(), [psi for _ in model.levels], sigma, exponents)
 
 
 def alternate(model, state):
     """Alternate until parameters and likelihood stay; returns the state, the steps, and whether they do."""
+    course = Course(model, state)
     before = -np.inf
     for step in range(1, MAX_ALTERNATIONS + 1):
-        moved = penalised(model, state)
-        renewed = renew_covariances(model, moved)
-        change = np.abs(renewed.beta / np.where(state.beta == 0, 1, state.beta) - 1).max()
+        renewed = renew_covariances(model, penalised(model, state))
+        change = (np.abs(renewed.beta - state.beta) * np.sqrt(np.diag(renewed.solution.information))).max()
+        spread = max(
+            np.abs(a - b).max() for a, b in zip(course.spreads(renewed), course.spreads(state), strict=True)
+        )
         gain = abs(renewed.solution.loglik - before)
-        state, before = renewed, renewed.solution.loglik
-        if gain < SETTLED_LOGLIK and change < SETTLED:
-            return state, step, True
-    return state, MAX_ALTERNATIONS, False
+        before = renewed.solution.loglik
+        if gain < SETTLED_LOGLIK and change < SETTLED and spread < SETTLED_SPREAD:
+            return renewed, step, True
+        state = course.next(state, renewed)
+    return renewed, MAX_ALTERNATIONS, False
+
+
+class Course:
+    """The way of an alternation, and where its last steps together point (Anderson acceleration).
+
+    A state is a vector of parameters, effects, covariances and exponents in units in which all of them are about one.
+    """
+
+    def __init__(self, model, state):
+        self.model, self.unit = model, model.unit(state.beta)
+        self.sizes = np.maximum(np.abs(state.beta), 1e-6)
+        self.typical = np.sqrt(np.diag(state.sigma))
+        self.points, self.moves = [], []
+
+    def spreads(self, state):
+        """Covariances between groups relative to the parameters."""
+        return [psi / np.outer(self.unit, self.unit) for psi in state.psi]
+
+    def _vector(self, state):
+        effects = [(e / self.unit).ravel() for e in state.effects]
+        psi = [p.ravel() for p in self.spreads(state)]
+        sigma = (state.sigma / np.outer(self.typical, self.typical)).ravel()
+        return np.concatenate([state.beta / self.sizes, *effects, *psi, sigma, state.exponents])
+
+    def _state(self, vector):
+        at = 0
+
+        def take(shape):
+            nonlocal at
+            part = vector[at : at + int(np.prod(shape))].reshape(shape)
+            at += part.size
+            return part
+
+        q, m = len(self.unit), len(self.typical)
+        beta = take(len(self.sizes)) * self.sizes
+        effects = [take((len(level.groups), q)) * self.unit for level in self.model.levels]
+        psi = [_positive(take((q, q)), 0.0) * np.outer(self.unit, self.unit) for _ in self.model.levels]
+        sigma = _positive(take((m, m)), 1e-4) * np.outer(self.typical, self.typical)
+        return MixedState(beta, effects, psi, sigma, take(m).copy())
+
+    def next(self, state, renewed) -> MixedState:
+        """Where to go on from, given a state and what the alternation made of it."""
+        here, there = self._vector(state), self._vector(renewed)
+        self.points, self.moves = [*self.points, there][-MEMORY:], [*self.moves, there - here][-MEMORY:]
+        if len(self.moves) < 2:
+            return renewed
+        away = np.array([move - self.moves[-1] for move in self.moves[:-1]]).T
+        weight = np.linalg.lstsq(away, -self.moves[-1], rcond=1e-8)[0]
+        along = np.array([point - self.points[-1] for point in self.points[:-1]]).T
+        ahead = self._state(self.points[-1] + along @ weight)
+        if np.abs(weight).sum() < 10 and self.model.defined(
+            self.model.evaluate(ahead.beta, ahead.effects)[0]
+        ):
+            return ahead
+        self.points, self.moves = [], []
+        return renewed
+
+
+def _positive(matrix, least) -> np.ndarray:
+    """The nearest matrix whose eigenvalues are not below a part of the largest."""
+    roots, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    return (vectors * np.maximum(roots, least * max(roots[-1], 0.0))) @ vectors.T
 
 
 def penalised(model, state) -> MixedState:
@@ -158,43 +267,42 @@ def penalised(model, state) -> MixedState:
     mean, _ = model.evaluate(state.beta, state.effects)
     model.scale.hold(mean)
     log_g = model.scale.log_g(state.exponents, mean)
-    inverse = np.linalg.pinv(state.psi, hermitian=True)
+    precision = [inverse(_positive(psi, 1e-12)) for psi in state.psi]
     beta, effects = state.beta, state.effects
-    best = _objective(model, beta, effects, log_g, state.sigma, inverse)
+    best = _objective(model, beta, effects, log_g, state.sigma, precision)
     for _ in range(MAX_STEPS):
-        target = _linear(model, beta, effects, log_g, state.sigma, state.psi)
-        move, shift, size = target.beta - beta, target.effects - effects, 1.0
+        target = model.solved(*_pseudo(model, beta, effects), log_g, state.sigma, state.psi)[1]
+        size, trial = 1.0, np.inf
         while size > 1e-8:
-            trial = _objective(model, beta + size * move, effects + size * shift, log_g, state.sigma, inverse)
+            tried = beta + size * (target.beta - beta)
+            shifted = [e + size * (t - e) for e, t in zip(effects, target.effects, strict=True)]
+            trial = _objective(model, tried, shifted, log_g, state.sigma, precision)
             if trial <= best:
                 break
             size /= 2
         else:
             break
-        beta, effects = beta + size * move, effects + size * shift
+        beta, effects = tried, shifted
         if best - trial < 1e-10 * (1 + abs(best)):
             break
         best = trial
-    return MixedState(beta, effects, state.psi, state.sigma, state.exponents, None)
+    return replace(state, beta=beta, effects=effects, solution=None)
 
 
-def _objective(model, beta, effects, log_g, sigma, inverse) -> float:
+def _objective(model, beta, effects, log_g, sigma, precision) -> float:
     mean, slope = model.evaluate(beta, effects)
     if not model.defined(mean):
         return np.inf
     rows = model.rows(np.where(model.observed, model.y - mean, 0.0), slope, log_g, sigma)
-    return float(rows.w @ rows.w + np.einsum("gq,qr,gr->", effects, inverse, effects))
+    held = sum(np.einsum("gq,qr,gr->", e, p, e) for e, p in zip(effects, precision, strict=True))
+    return float(rows.w @ rows.w + held)
 
 
 def _pseudo(model, beta, effects):
     """Residuals plus what the linear model explains, and its slopes."""
     mean, slope = model.evaluate(beta, effects)
-    known = slope @ beta + np.einsum("nmq,nq->nm", slope[:, :, model.places], effects[model.code])
+    known = slope @ beta + np.einsum("nmq,nq->nm", slope[:, :, model.places], model.of_trees(effects))
     return np.where(model.observed, model.y - mean + known, 0.0), slope
-
-
-def _linear(model, beta, effects, log_g, sigma, psi) -> "Solution":
-    return solve(model.rows(*_pseudo(model, beta, effects), log_g, sigma), psi)
 
 
 def renew_covariances(model, state) -> MixedState:
@@ -202,70 +310,74 @@ def renew_covariances(model, state) -> MixedState:
     mean, _ = model.evaluate(state.beta, state.effects)
     model.scale.hold(mean)
     pseudo, slope = _pseudo(model, state.beta, state.effects)
-    unit = np.maximum(np.abs(state.beta[model.places]), 1e-12)
-    between, within = Triangle(len(unit)), Triangle(len(model.free))
-    free = model.scale.free
+    unit = np.maximum(model.unit(state.beta), 1e-12)
     typical = np.sqrt(np.diag(state.sigma))
+    free, q = model.scale.free, len(unit)
+    parts = [(Triangle(q), np.outer(unit, unit))] * len(model.levels)
+    parts.append((Triangle(len(model.free)), np.outer(typical, typical)))
+    ends = np.cumsum([len(triangle) for triangle, _ in parts])
 
     def covariances(vector):
-        psi = between.matrix(vector[: len(between)]) * np.outer(unit, unit)
-        sigma = within.matrix(vector[len(between) : len(between) + len(within)]) * np.outer(typical, typical)
+        pieces = np.split(vector, ends)
+        found = [t.matrix(piece) * size for (t, size), piece in zip(parts, pieces, strict=False)]
         exponents = state.exponents.copy()
-        exponents[free] = vector[len(between) + len(within) :]
-        return psi, sigma, exponents
-
-    def solution(vector):
-        psi, sigma, exponents = covariances(vector)
-        rows = model.rows(pseudo, slope, model.scale.log_g(exponents, mean), sigma)
-        return rows, solve(rows, psi), sigma, model.scale.by_exponent(exponents, mean)
+        exponents[free] = pieces[-1]
+        return found[:-1], found[-1], exponents, pieces
 
     def objective(vector):
+        psi, sigma, exponents, pieces = covariances(vector)
         try:
-            rows, found, sigma, log_base = solution(vector)
+            rows, found = model.solved(pseudo, slope, model.scale.log_g(exponents, mean), sigma, psi)
         except np.linalg.LinAlgError:
             return np.inf, np.zeros_like(vector)
-        by_sigma, by_exponent = model.gradient(rows, found, log_base, sigma)
-        gradient = np.concatenate(
-            [
-                between.slope(vector[: len(between)], found.by_psi * np.outer(unit, unit)),
-                within.slope(
-                    vector[len(between) : len(between) + len(within)], by_sigma * np.outer(typical, typical)
-                ),
-                by_exponent[free],
-            ]
-        )
+        by_sigma, by_exponent = model.gradient(rows, found, model.scale.by_exponent(exponents, mean), sigma)
+        slopes = [
+            triangle.slope(piece, by * size)
+            for (triangle, size), piece, by in zip(parts, pieces, [*found.by_psi, by_sigma], strict=False)
+        ]
+        gradient = np.concatenate([*slopes, by_exponent[free]])
         if not (np.isfinite(found.loglik) and np.isfinite(gradient).all()):
             return np.inf, np.zeros_like(vector)
         return -found.loglik, -gradient
 
     # A spread that has vanished starts the next search from where it can still grow.
-    psi = state.psi / np.outer(unit, unit) + np.eye(len(unit)) * NO_SPREAD**2
-    start = np.concatenate(
-        [
-            between.vector(psi),
-            within.vector(state.sigma / np.outer(typical, typical)),
-            state.exponents[free],
-        ]
+    begin = [psi / parts[0][1] + np.eye(q) * NO_SPREAD**2 for psi in state.psi] + [state.sigma / parts[-1][1]]
+    start = [triangle.vector(matrix) for (triangle, _), matrix in zip(parts, begin, strict=True)]
+    found = minimize(
+        objective,
+        np.concatenate([*start, state.exponents[free]]),
+        jac=True,
+        method="BFGS",
+        options={"gtol": 1e-7, "maxiter": 500},
     )
-    found = minimize(objective, start, jac=True, method="BFGS", options={"gtol": 1e-7, "maxiter": 500})
-    psi, sigma, exponents = covariances(found.x)
-    return MixedState(state.beta, state.effects, psi, sigma, exponents, solution(found.x)[1])
+    psi, sigma, exponents, _ = covariances(found.x)
+    solution = model.solved(pseudo, slope, model.scale.log_g(exponents, mean), sigma, psi)[1]
+    return MixedState(state.beta, state.effects, psi, sigma, exponents, solution)
 
 
 # The system on its trees, with the parameters of each tree's group.
 
 
 @dataclass(frozen=True)
+class Level:
+    """Groups of one column: ``groups`` their names, ``code`` (n,) of each tree, ``parent`` of each in the coarser level."""
+
+    column: str
+    groups: list[str]
+    code: np.ndarray
+    parent: np.ndarray
+
+
+@dataclass(frozen=True)
 class Rows:
     """Observed components of all trees as rows, whitened and sorted by group.
 
-    ``w`` (N,) pseudo-observations or residuals, ``x`` (N, k) slopes by the parameters, ``z`` (N, q)
-    by the effects, ``starts`` (G,) first row of each group; ``log_det`` of the whitening.
+    ``w`` (N,) pseudo-observations or residuals, ``x`` (N, k) slopes by the parameters, ``starts`` (G,) first row of
+    each group; ``log_det`` of the whitening.
     """
 
     w: np.ndarray
     x: np.ndarray
-    z: np.ndarray
     starts: np.ndarray
     log_det: float
 
@@ -273,52 +385,81 @@ class Rows:
 class MixedModel:
     """System, trees and groups.
 
+    The parameters of the search are those of the equations, but the logarithms of positive factors that vary
+    (``on_log``), and where residuals are lognormal the equations are those of logarithms.
+
     Parameters
     ----------
     prepared : Prepared
     functions : dict
         A variance function for each free response.
+    reml : bool
     """
 
-    def __init__(self, prepared, functions):
+    def __init__(self, prepared, functions, reml=False):
         written, frame = prepared.system, prepared.frame
-        self.column = group_column(written)
-        self.system = written.ungrouped()
+        self.system, self.reml = written.ungrouped(), reml
         self.free = list(self.system.free)
+        self.logged = _all_logged(functions, frame)
         self.random = [p for p in self.system.parameters if p in written.groups]
         self.places = np.array([self.system.parameters.index(p) for p in self.random])
-        levels = frame[self.column].astype(str)
-        self.levels = sorted(levels.unique())
-        if len(self.levels) < max(FEWEST_GROUPS, len(self.random) + 1):
-            needed = max(FEWEST_GROUPS, len(self.random) + 1)
-            raise DataError(
-                f"{self.column}: {len(self.levels)} groups; expected at least {needed} for {len(self.random)} "
-                "parameters that vary at random; use nsur, which takes groups as dummy variables",
-                f"{self.column}：{len(self.levels)} 个组；{len(self.random)} 个随机参数至少需要 {needed} 个组；"
-                "请用 nsur（哑变量）",
-            )
-        self.code = levels.map({level: i for i, level in enumerate(self.levels)}).to_numpy()
+        self.levels = levels_of(nest(written), frame, len(self.random))
+        self.on_log = np.zeros(len(self.system.parameters), bool)
+        self._factors = [p in self.random and p in self.system.factors for p in self.system.parameters]
         columns = {c: frame[c].to_numpy(float) for c in self.system.predictors}
         self.scale = Scale(functions, columns)
-        self.y = frame[self.free].to_numpy(float)
+        self.natural = frame[self.free].to_numpy(float)
+        self._means = self.system.compiled(self.free).at(columns, len(frame)).mean_and_jacobian
+        self._logs = LogScale(np.full(len(self.free), self.logged), self._natural)
+        self.y = self._logs.take(self.natural) if self.logged else self.natural
         self.observed = np.isfinite(self.y)
         self.patterns = find_patterns(self.observed)
-        self._evaluator = self.system.compiled(self.free).at(columns, len(frame))
-        group = np.concatenate([np.repeat(self.code[p.rows], len(p.seen)) for p in self.patterns])
+        code = self.levels[0].code
+        group = np.concatenate([np.repeat(code[p.rows], len(p.seen)) for p in self.patterns])
         self._order = np.argsort(group, kind="stable")
-        self._starts = np.searchsorted(group[self._order], np.arange(len(self.levels)))
+        self._starts = np.searchsorted(group[self._order], np.arange(len(self.levels[0].groups)))
 
-    @property
-    def n_group(self) -> int:
-        """Number of groups."""
-        return len(self.levels)
+    def internal(self, values) -> np.ndarray:
+        """Parameters of the search from those of the equations; settles which of them are logarithms."""
+        values = np.array(values, float)
+        self.on_log = np.array(self._factors, bool) & (values > 0)
+        values[self.on_log] = np.log(values[self.on_log])
+        return values
+
+    def written(self, beta) -> tuple[np.ndarray, np.ndarray]:
+        """Parameters of the equations, and their derivatives by those of the search."""
+        values = np.where(self.on_log, np.exp(np.where(self.on_log, beta, 0.0)), beta)
+        return values, np.where(self.on_log, values, 1.0)
+
+    def unit(self, beta) -> np.ndarray:
+        """Size of the parameters that vary, in which their spread is measured; 1 for logarithms."""
+        return np.where(self.on_log, 1.0, np.abs(beta))[self.places]
+
+    def no_effects(self) -> list[np.ndarray]:
+        """Effects of the groups of every level, all nought."""
+        return [np.zeros((len(level.groups), len(self.places))) for level in self.levels]
+
+    def of_trees(self, effects) -> np.ndarray:
+        """Effects (n, q) of all the groups that each tree belongs to."""
+        return sum(e[level.code] for e, level in zip(effects, self.levels, strict=True))
 
     def evaluate(self, beta, effects):
-        """Means (n, m) and slopes (n, m, k) with the effects (G, q) of each tree's group."""
-        theta = list(np.asarray(beta, float))
-        for place, effect in zip(self.places, effects.T, strict=True):
-            theta[place] = beta[place] + effect[self.code]
-        return self._evaluator.mean_and_jacobian(theta)
+        """Means (n, m) and slopes (n, m, k) with the effects of each tree's groups."""
+        theta, own = list(np.asarray(beta, float)), self.of_trees(effects)
+        with np.errstate(all="ignore"):
+            for j, place in enumerate(self.places):
+                theta[place] = beta[place] + own[:, j]
+                if self.on_log[place]:
+                    theta[place] = np.exp(theta[place])
+            return self._logs(theta) if self.logged else self._natural(theta)
+
+    def _natural(self, theta):
+        mean, slope = self._means(theta)
+        if self.on_log.any():
+            slope = slope.copy()
+            for place in np.flatnonzero(self.on_log):
+                slope[:, :, place] *= theta[place][:, None]
+        return mean, slope
 
     def defined(self, mean) -> bool:
         """Whether the means are finite, and positive where a variance follows them."""
@@ -338,9 +479,13 @@ class MixedModel:
             weights = inverse_g[np.ix_(p.rows, p.seen)]
             w.append((residual[np.ix_(p.rows, p.seen)] * weights @ undo.T).ravel())
             scaled = slope[np.ix_(p.rows, p.seen)] * weights[:, :, None]
-            x.append(np.einsum("qr,nrk->nqk", undo, scaled).reshape(-1, slope.shape[2]))
-        w, x = np.concatenate(w)[self._order], np.concatenate(x)[self._order]
-        return Rows(w, x, x[:, self.places], self._starts, log_det)
+            x.append((undo @ scaled).reshape(-1, slope.shape[2]))
+        return Rows(np.concatenate(w)[self._order], np.concatenate(x)[self._order], self._starts, log_det)
+
+    def solved(self, pseudo, slope, log_g, sigma, psi) -> "tuple[Rows, Solution]":
+        """Rows and most likely parameters of the linear mixed model for given covariances."""
+        rows = self.rows(pseudo, slope, log_g, sigma)
+        return rows, solve(rows, self.levels, self.places, psi, self.reml)
 
     def gradient(self, rows, solution, log_base, sigma):
         """Derivatives of the likelihood of the linear model by the residual covariance and the exponents.
@@ -356,9 +501,9 @@ class MixedModel:
         -------
         by_sigma, by_exponent : array, shapes (m, m), (m,)
         """
-        group = np.repeat(np.arange(self.n_group), np.diff(np.append(rows.starts, len(rows.w))))
-        left = rows.w - rows.x @ solution.beta - np.einsum("nq,nq->n", rows.z, solution.effects[group])
-        left, z, group = (self._unsorted(a) for a in (left, rows.z, group))
+        group = np.repeat(np.arange(len(rows.starts)), np.diff(np.append(rows.starts, len(rows.w))))
+        left = rows.w - np.einsum("nk,nk->n", rows.x, solution.of_groups[group])
+        left, x, group = (self._unsorted(a) for a in (left, rows.x, group))
         by_sigma, by_exponent = np.zeros_like(sigma), np.zeros(len(sigma))
         begin = 0
         for p in self.patterns:
@@ -367,12 +512,13 @@ class MixedModel:
             half = np.linalg.cholesky(sigma[np.ix_(p.seen, p.seen)])
             undo = np.linalg.inv(half)
             t = left[begin:end].reshape(-1, q)
-            own = z[begin:end].reshape(len(p.rows), q, -1)
-            known = np.eye(q) - own @ solution.m[group[begin:end:q]] @ own.transpose(0, 2, 1)
+            own = x[begin:end].reshape(len(p.rows), q, -1)
+            known = np.eye(q) - own @ solution.explained[group[begin:end:q]] @ own.transpose(0, 2, 1)
             by_sigma[np.ix_(p.seen, p.seen)] += 0.5 * undo.T @ (t.T @ t - known.sum(axis=0)) @ undo
-            turned = np.einsum("rq,nrs,qs->nq", undo, known, half, optimize=True)
-            spread = (t @ undo) * (t @ half.T) - turned
-            by_exponent[p.seen] += (log_base[np.ix_(p.rows, p.seen)] * spread).sum(axis=0)
+            turned = ((undo.T @ known) * half).sum(axis=2)
+            by_exponent[p.seen] += (
+                log_base[np.ix_(p.rows, p.seen)] * ((t @ undo) * (t @ half.T) - turned)
+            ).sum(axis=0)
             begin = end
         return by_sigma, by_exponent
 
@@ -382,22 +528,64 @@ class MixedModel:
         return out
 
 
-def group_column(system) -> str:
-    """The one column by which parameters vary.
+def _all_logged(functions, frame) -> bool:
+    """Whether residuals are lognormal: of all equations, or of none."""
+    logged = [f.logged for f in functions.values()]
+    if any(logged) and not all(logged):
+        raise EquationError(
+            "method mixed takes lognormal residuals for all equations or for none; use lognormal or power:mean alone",
+            "方法 mixed 要求全部方程或都不用对数正态残差；请统一用 lognormal 或 power:mean",
+        )
+    if all(logged):
+        refuse_zeros(frame, list(functions))
+    return all(logged)
+
+
+def nest(system) -> list[str]:
+    """Columns by which parameters vary, the coarsest first: ``a[province/site]`` gives province and site.
 
     Raises
     ------
     EquationError
         No parameter varies, or they vary by several columns.
     """
-    columns = list(dict.fromkeys(system.groups.values()))
-    if len(columns) == 1:
-        return columns[0]
+    groups = list(dict.fromkeys(system.groups.values()))
+    if len(groups) == 1:
+        return groups[0].split("/")
     raise EquationError(
-        "method mixed needs parameters that vary by one column, written a[site]; found "
-        + (", ".join(columns) or "none"),
-        "方法 mixed 需要按同一列变化的参数，写作 a[site]；现有：" + ("、".join(columns) or "无"),
+        "method mixed needs parameters that vary by one column, written a[site], or by one nest, a[province/site]; found "
+        + (", ".join(groups) or "none"),
+        "方法 mixed 需要按同一列变化的参数，写作 a[site]，或按同一嵌套，写作 a[province/site]；现有："
+        + ("、".join(groups) or "无"),
     )
+
+
+def levels_of(columns, frame, n_random: int) -> list[Level]:
+    """Groups of every level, the finest first; a group of a finer level bears the names of those that hold it.
+
+    Raises
+    ------
+    DataError
+        A level has too few groups for the parameters that vary.
+    """
+    needed, found = max(FEWEST_GROUPS, n_random + 1), []
+    names = [frame[columns[0]].astype(str)]
+    for column in columns[1:]:
+        names.append(names[-1] + "/" + frame[column].astype(str))
+    for i in reversed(range(len(columns))):
+        groups, code = np.unique(names[i].to_numpy(str), return_inverse=True)
+        if len(groups) < needed:
+            raise DataError(
+                f"{columns[i]}: {len(groups)} groups; expected at least {needed} for {n_random} "
+                "parameters that vary at random; use nsur, which takes groups as dummy variables",
+                f"{columns[i]}：{len(groups)} 个组；{n_random} 个随机参数至少需要 {needed} 个组；请用 nsur（哑变量）",
+            )
+        parent = np.zeros(len(groups), int)
+        if i:
+            above = np.unique(names[i - 1].to_numpy(str), return_inverse=True)[1]
+            parent[code] = above
+        found.append(Level("/".join(columns[: i + 1]), [str(g) for g in groups], code, parent))
+    return found
 
 
 # The linear mixed model near a point.
@@ -405,72 +593,126 @@ def group_column(system) -> str:
 
 @dataclass(frozen=True)
 class Solution:
-    """Generalised least squares: estimates (k,), their information (k, k), effects (G, q), likelihood.
+    """Generalised least squares: estimates (k,), their information (k, k), effects (G, q) of every level, likelihood.
 
-    ``m`` (G, q, q) and ``by_psi`` (q, q), the derivative of the likelihood, serve the search.
+    ``of_groups`` (G, k) are the parameters of the finest groups; ``explained`` (G, k, k) what groups, and with
+    restricted likelihood the estimates, explain of a row: the inverse covariance of rows ``x`` of one tree is
+    ``I - x explained x'``. ``by_psi`` are the derivatives of the likelihood by the covariances between groups.
     """
 
     beta: np.ndarray
     information: np.ndarray
-    effects: np.ndarray
+    effects: list[np.ndarray]
     loglik: float
-    m: np.ndarray
-    by_psi: np.ndarray
+    of_groups: np.ndarray
+    explained: np.ndarray
+    by_psi: list[np.ndarray]
 
 
 # What overflows far from the maximum is judged there, by the information.
 @np.errstate(over="ignore", invalid="ignore")
-def solve(rows, psi) -> Solution:
+def solve(rows, levels, places, psi, reml=False) -> Solution:
     """Most likely parameters and effects for given covariances.
 
     Parameters
     ----------
     rows : Rows
         Pseudo-observations and slopes, whitened.
-    psi : array, shape (q, q)
-        Covariance between groups.
+    levels : list of Level
+        The finest first.
+    places : array of int, shape (q,)
+        Parameters that vary.
+    psi : list of array, shape (q, q)
+        Covariances between the groups of each level.
+    reml : bool
+        Restricted likelihood.
     """
-    zz, zx, zw = _sums(rows)
-    q = psi.shape[0]
-    inner = np.eye(q) + zz @ psi
-    undo = np.linalg.inv(inner)
-    m = psi @ undo
-    information, target = eliminated(rows.x.T @ rows.x, rows.x.T @ rows.w, [(zx, m, zw)])
+    k, q, log_det = rows.x.shape[1], len(places), 0.0
+    squares, steps = _squares(rows), []
+    for level, covariance in zip(levels, psi, strict=True):
+        inner = np.eye(q) + squares[:, places][:, :, places] @ covariance
+        log_det += np.log(np.abs(np.linalg.det(inner))).sum()
+        step = Elimination(squares, covariance @ np.linalg.inv(inner), places)
+        steps.append(step)
+        squares = np.zeros((level.parent.max() + 1, k + 1, k + 1))
+        np.add.at(squares, level.parent, step.left)
+    information, target = squares[0, :k, :k], squares[0, :k, k]
     if not (np.diag(information) > 0).all():
         raise np.linalg.LinAlgError("the information is lost to rounding")
     size = np.sqrt(np.diag(information))
-    beta = np.linalg.solve(information / np.outer(size, size), target / size) / size
-    left = rows.w @ rows.w - np.einsum("gq,gqr,gr->", zw, m, zw, optimize=True) - beta @ target
-    log_det = np.log(np.abs(np.linalg.det(inner))).sum()
+    scaled = information / np.outer(size, size)
+    beta = np.linalg.solve(scaled, target / size) / size
+    left = squares[0, k, k] - beta @ target
     loglik = -0.5 * (len(rows.w) * LOG_2PI + left + log_det) - rows.log_det
-    pull = np.einsum("gqr,gr->gq", undo, zw - zx @ beta)
-    by_psi = 0.5 * (pull.T @ pull - (undo @ zz).sum(axis=0))
-    return Solution(beta, information, pull @ psi, float(loglik), m, by_psi)
+    spread = np.zeros((k, k))
+    if reml:
+        loglik += 0.5 * k * LOG_2PI - 0.5 * np.linalg.slogdet(scaled)[1] - np.log(size).sum()
+        spread = np.linalg.inv(scaled) / np.outer(size, size)
+    effects, by_psi = [], []
+    for i, covariance in enumerate(psi):
+        turn, inner = _upward(levels, steps, i, places)
+        seen = steps[i].squares[:, places] @ turn
+        pull = seen[:, :, k] - seen[:, :, :k] @ beta
+        estimated = seen[:, :, :k] @ spread @ seen[:, :, :k].transpose(0, 2, 1)
+        by_psi.append(0.5 * (pull.T @ pull - (inner - estimated).sum(axis=0)))
+        effects.append(pull @ covariance)
+    turn, explained = _explained(levels, steps, places)
+    explained = explained + turn[:, :k, :k] @ spread @ turn[:, :k, :k].transpose(0, 2, 1)
+    of_groups = np.tile(beta, (len(levels[0].groups), 1))
+    at = np.arange(len(of_groups))
+    for level, found in zip(levels, effects, strict=True):
+        of_groups[:, places] += found[at]
+        at = level.parent[at]
+    return Solution(beta, information, effects, float(loglik), of_groups, explained, by_psi)
 
 
-def eliminated(matrix, vector, parts):
-    """Normal equations (k, k), (k,) of what all groups share, without the effects of the groups.
+class Elimination:
+    """Cross-products of the groups of a level, and what is left of them without the effects of these groups.
 
-    ``parts`` holds for each column of groups the equations' cross terms (G, q, k), the covariance (G, q, q) of the
-    effects given what is shared, and their right sides (G, q).
+    ``m`` (G, q, q) is the covariance of the effects given what is shared; ``turn`` (G, k + 1, k + 1) takes rows to rows
+    times the inverse covariance that the effects imply.
     """
-    for cross, spread, rest in parts:
-        matrix = matrix - np.einsum("gqk,gqr,grl->kl", cross, spread, cross, optimize=True)
-        vector = vector - np.einsum("gqk,gqr,gr->k", cross, spread, rest, optimize=True)
-    return matrix, vector
+
+    def __init__(self, squares, m, places):
+        self.squares, self.m = squares, m
+        self.turn = np.tile(np.eye(squares.shape[1]), (len(squares), 1, 1))
+        self.turn[:, places] -= m @ squares[:, places]
+        self.left = squares @ self.turn
 
 
-def _sums(rows):
-    """Sums over the rows of each group: Z'Z (G, q, q), Z'X (G, q, k), Z'w (G, q)."""
-    products = np.concatenate([rows.z, rows.x, rows.w[:, None]], axis=1)
-    q, k = rows.z.shape[1], rows.x.shape[1]
+def _upward(levels, steps, i, places):
+    """Turn of the groups of a level by it and all coarser ones, and Z'V^-1 Z (G, q, q) of each group."""
+    own = steps[i].squares[:, places]
+    turn = steps[i].turn
+    inner = (own @ turn)[:, :, places]
+    at = levels[i].parent
+    for level, step in zip(levels[i + 1 :], steps[i + 1 :], strict=True):
+        across = (own @ turn)[:, :, places]
+        inner = inner - across @ step.m[at] @ across.transpose(0, 2, 1)
+        turn = turn @ step.turn[at]
+        at = level.parent[at]
+    return turn, inner
+
+
+def _explained(levels, steps, places):
+    """Turn of the rows of the finest groups by all levels, and what the effects of all explain, (G, k, k)."""
+    size = steps[0].squares.shape[1]
+    turn = np.tile(np.eye(size), (len(levels[0].groups), 1, 1))
+    explained = np.zeros((len(levels[0].groups), size - 1, size - 1))
+    at = np.arange(len(turn))
+    for level, step in zip(levels, steps, strict=True):
+        across = turn[:, : size - 1][:, :, places]
+        explained += across @ step.m[at] @ across.transpose(0, 2, 1)
+        turn = turn @ step.turn[at]
+        at = level.parent[at]
+    return turn, explained
+
+
+def _squares(rows) -> np.ndarray:
+    """Cross-products of slopes and pseudo-observations over the rows of each group, (G, k + 1, k + 1)."""
+    joined = np.column_stack([rows.x, rows.w])
     ends = np.append(rows.starts[1:], len(rows.w))
-    zz, zx = np.empty((len(ends), q, q)), np.empty((len(ends), q, k))
-    zw = np.empty((len(ends), q))
-    for g, (start, end) in enumerate(zip(rows.starts, ends, strict=True)):
-        part = rows.z[start:end].T @ products[start:end]
-        zz[g], zx[g], zw[g] = part[:, :q], part[:, q : q + k], part[:, -1]
-    return zz, zx, zw
+    return np.array([joined[a:b].T @ joined[a:b] for a, b in zip(rows.starts, ends, strict=True)])
 
 
 class Triangle:
@@ -518,8 +760,9 @@ class Triangle:
 def from_mixed(prepared, model, state, certificate, level, seed) -> FitResult:
     """Result of ``mixed``: the parameters of the typical group, and how groups differ."""
     k, count = len(state.beta), int(model.observed.sum())
+    values, scale = model.written(state.beta)
     # As for least squares, residual variances are made those of n - k degrees of freedom.
-    covariance = inverse(state.solution.information) * count / max(count - k, 1)
+    covariance = inverse(state.solution.information) * (1.0 if model.reml else count / max(count - k, 1))
     sigma = np.sqrt(np.diag(state.sigma))
     natural = model.scale.natural_sigma(sigma, state.exponents)
     counts = model.observed.sum(axis=0)
@@ -530,147 +773,92 @@ def from_mixed(prepared, model, state, certificate, level, seed) -> FitResult:
         response: f.residual(response, natural[j], state.exponents[j], freedom[response])
         for j, (response, f) in enumerate(zip(model.free, model.scale.functions, strict=True))
     }
-    layout = Layout.of(model.system, prepared.frame)
-    by_parameter = freedom_by_parameter(layout, freedom)
+    by_parameter = freedom_by_parameter(Layout.of(model.system, prepared.frame), freedom)
     # Groups, not trees, say how well the mean of a parameter that varies between them is known.
-    by_parameter[model.places] = np.minimum(by_parameter[model.places], model.n_group - 1)
+    by_parameter[model.places] = np.minimum(by_parameter[model.places], len(model.levels[0].groups) - 1)
     return assembled(
         replace(prepared, system=model.system),
         method="mixed",
-        values=state.beta,
-        covariance=covariance,
+        values=values,
+        covariance=covariance * np.outer(scale, scale),
         freedom=by_parameter,
         residual=residual,
         correlation=state.sigma / np.outer(sigma, sigma),
-        loglik=state.solution.loglik,
+        loglik=state.solution.loglik - (float(np.nansum(model.y)) if model.logged else 0.0),
         logliks={},
-        correction=dict.fromkeys(model.system.free, 1.0),
-        correction_kind="none",
+        correction=_corrections(model, state),
+        correction_kind="baskerville" if model.logged else "none",
         certificate=certificate,
         warnings=[*prepared.warnings, *_mixed_warnings(certificate, model, state)],
-        random=_random_effects(model, state.psi, state.effects),
+        random=_random_effects(model, state),
         level=level,
         seed=seed,
+        on_log=model.on_log,
     )
 
 
-def _random_effects(model, psi, effects, multiplies=()) -> RandomEffects:
-    names, levels = model.random, pd.Index(model.levels, name=model.column)
-    return RandomEffects(
-        model.column,
-        pd.DataFrame(psi, index=names, columns=names),
-        multiplies,
-        pd.DataFrame(effects, index=levels, columns=names),
-    )
+def _corrections(model, state) -> dict[str, float]:
+    """Factors that make means over trees and groups of the medians of the typical group."""
+    if not model.logged:
+        return dict.fromkeys(model.free, 1.0)
+    slope = model.evaluate(state.beta, model.no_effects())[1][:, :, model.places]
+    between = np.einsum("nmq,qr,nmr->nm", slope, sum(state.psi), slope)
+    spread = np.where(model.observed, between + np.diag(state.sigma), np.nan)
+    return dict(zip(model.free, map(float, np.nanmean(np.exp(spread / 2), axis=0)), strict=True))
+
+
+def _random_effects(model, state) -> RandomEffects:
+    """How groups differ: of the finest level all that it owes to the coarser ones too."""
+    names = model.random
+    multiplies = tuple(p for p, log in zip(names, model.on_log[model.places], strict=True) if log)
+    random, psi = None, np.zeros((len(names), len(names)))
+    for i in reversed(range(len(model.levels))):
+        level, psi = model.levels[i], psi + state.psi[i]
+        effects = state.effects[i].copy()
+        if random is not None:
+            effects += random.effects.to_numpy()[level.parent]
+        random = RandomEffects(
+            level.column,
+            pd.DataFrame(psi, index=names, columns=names),
+            multiplies,
+            pd.DataFrame(effects, index=pd.Index(level.groups, name=level.column), columns=names),
+            random,
+        )
+    return random
 
 
 def _mixed_warnings(certificate, model, state) -> list[str]:
-    warnings = [] if certificate.converged else [not_converged(certificate)]
-    spread = np.sqrt(np.diag(state.psi)) / np.maximum(np.abs(state.beta[model.places]), 1e-12)
-    none = [name for name, s in zip(model.random, spread, strict=True) if s < NO_SPREAD_NOTE]
-    if none:
-        names = ", ".join(none)
-        warnings.append(
-            tr(
-                f"the groups of {model.column} do not differ in {names}; a model without that random effect does as well",
-                f"{model.column} 各组之间 {names} 无差异；可去掉该随机效应",
+    """What to say of a fit: nothing but that it failed, when it did."""
+    if not certificate.converged:
+        return [not_converged(certificate)]
+    warnings = []
+    for level, psi in zip(model.levels, state.psi, strict=True):
+        spread = np.sqrt(np.diag(psi)) / np.maximum(model.unit(state.beta), 1e-12)
+        names = ", ".join(n for n, s in zip(model.random, spread, strict=True) if s < NO_SPREAD_NOTE)
+        if names:
+            warnings.append(
+                tr(
+                    f"the groups of {level.column} do not differ in {names}; a model without that random effect does "
+                    "as well",
+                    f"{level.column} 各组之间 {names} 无差异；可去掉该随机效应",
+                )
             )
-        )
     return warnings
 
 
 def _certificate(model, found, second, steps, settled) -> Certificate:
     singular = singular_values(found.solution.information)
     rank, k = rank_of(singular), len(found.beta)
-    other = None if second is None else second.solution.loglik
+    agree = second is not None and bool(abs(second - found.solution.loglik) < SAME)
     return Certificate(
-        converged=bool(settled and rank == k),
-        estimator="ml",
+        converged=bool(settled and rank == k and (agree or second is None)),
+        estimator="reml" if model.reml else "ml",
         approximation="Lindstrom-Bates",
         steps=steps,
         rank=rank,
         n_parameter=k,
         condition=float(singular[0] / max(singular[-1], 1e-300)),
         n_start=2,
-        loglik_second=other,
-        agree=other is not None and bool(abs(other - found.solution.loglik) < 1e-3),
+        loglik_second=second,
+        agree=agree,
     )
-
-
-# Logarithms, by statsmodels.
-
-
-def fit_log_mixed(model, prepared, functions, level, seed) -> FitResult:
-    """Fit ln(response) on the logarithms of its predictors with random coefficients.
-
-    Raises
-    ------
-    EquationError
-        Several equations, or one that is not a product of powers.
-    DataError
-        Responses that have no logarithm.
-    """
-    import statsmodels.api as sm
-
-    form = model.system.power_product(model.free[0]) if len(model.free) == 1 else None
-    if form is None:
-        raise EquationError(
-            "a mixed model with lognormal residuals is one equation that is a product of powers; use power:mean",
-            "对数正态残差的混合模型只能有一个幂函数之积形式的方程；请用 power:mean",
-        )
-    response, frame = model.free[0], prepared.frame
-    y = frame[response].to_numpy(float)
-    refuse_zeros(frame, [response])
-    design, offset = form.design(frame)
-    names, k = list(form.parameters), design.shape[1]
-    places = [names.index(name) for name in model.random]
-    turn = _centring(design) if form.coefficient in model.random else np.eye(design.shape[1])
-    centred = design @ turn
-    groups = np.array(model.levels)[model.code]
-    with python_warnings.catch_warnings():
-        # What it has to say of convergence is read from the result.
-        python_warnings.simplefilter("ignore")
-        found = sm.MixedLM(np.log(y) - offset, centred, groups, exog_re=centred[:, places]).fit(
-            reml=False, method=["bfgs", "lbfgs", "powell"], maxiter=500
-        )
-    beta = turn @ np.asarray(found.fe_params)
-    covariance = turn @ np.asarray(found.cov_params())[:k, :k] @ turn.T
-    inner = turn[np.ix_(places, places)]
-    psi = inner @ np.asarray(found.cov_re) @ inner.T
-    effects = np.array([np.asarray(found.random_effects[level_]) for level_ in model.levels]) @ inner.T
-    spread = float(found.scale) + np.einsum("nq,qr,nr->n", design[:, places], psi, design[:, places])
-    logged = form.coefficient if not form.log else None
-    on_log = np.array([name == logged for name in names])
-    scale = np.where(on_log, np.exp(beta), 1.0)
-    order = [names.index(p) for p in model.system.parameters]
-    freedom = float(len(y) - k)
-    by_parameter = np.full(k, freedom)
-    by_parameter[model.places] = model.n_group - 1
-    return assembled(
-        replace(prepared, system=model.system),
-        method="mixed",
-        values=np.where(on_log, scale, beta)[order],
-        covariance=(covariance * len(y) / max(len(y) - k, 1) * np.outer(scale, scale))[np.ix_(order, order)],
-        freedom=by_parameter,
-        residual={response: functions[response].residual(response, np.sqrt(found.scale), 0.0, freedom)},
-        correlation=np.eye(1),
-        loglik=float(found.llf - np.log(y).sum()),
-        logliks={},
-        correction={response: float(np.exp(spread / 2).mean())},
-        correction_kind="baskerville",
-        certificate=Certificate(
-            bool(found.converged), "ml", engine="statsmodels", steps=1, rank=k, n_parameter=k
-        ),
-        warnings=list(prepared.warnings),
-        random=_random_effects(model, psi, effects, tuple(p for p in model.random if p == logged)),
-        level=level,
-        seed=seed,
-        on_log=on_log[order],
-    )
-
-
-def _centring(design) -> np.ndarray:
-    """Matrix that centres the slopes of a design, whose first column is 1, or they are tied to it."""
-    turn = np.eye(design.shape[1])
-    turn[0, 1:] = -design[:, 1:].mean(axis=0)
-    return turn

@@ -369,9 +369,7 @@ def not_converged(certificate) -> str:
     )
 
 
-def assembled(
-    prepared, *, values, covariance, freedom, logliks, level, on_log=None, of=FitResult, **known
-) -> FitResult:
+def assembled(prepared, *, values, covariance, freedom, logliks, level, on_log=None, **known) -> FitResult:
     """Result from estimates and everything else that an engine knows, with intervals and indices.
 
     Parameters
@@ -385,8 +383,6 @@ def assembled(
     level : float
     on_log : array of bool, optional
         Parameters that were estimated as logarithms.
-    of : type
-        Kind of result.
     **known
         Other fields of :class:`~sinklab.results.FitResult`; ``correlation`` as an array.
     """
@@ -411,7 +407,7 @@ def assembled(
         }
     )
     certificate, warnings = known.pop("certificate"), known.pop("warnings")
-    result = of(
+    result = FitResult(
         system=system,
         parameters=parameters,
         covariance=pd.DataFrame(covariance, index=labels, columns=labels),

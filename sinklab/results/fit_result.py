@@ -21,13 +21,15 @@ class RandomEffects:
     ``column`` is the data column of the groups; ``covariance`` (q, q) is labelled by the parameters
     that vary; ``multiplies`` names those whose deviation ``u`` multiplies by ``exp(u)`` instead of being
     added; ``effects`` holds the deviations of the groups seen, one row each, or None when the result
-    was read from a table.
+    was read from a table. With groups in groups (``province/site``) covariance and effects are those of
+    the finest groups, with all that they owe to the coarser ones, which stand in ``outer``.
     """
 
     column: str
     covariance: pd.DataFrame
     multiplies: tuple[str, ...] = ()
     effects: pd.DataFrame | None = None
+    outer: "RandomEffects | None" = None
 
     @property
     def names(self) -> list[str]:
@@ -44,6 +46,11 @@ class RandomEffects:
         for name, place, u in zip(self.names, self.places(labels), deviation, strict=True):
             moved[place] = moved[place] * np.exp(u) if name in self.multiplies else moved[place] + u
         return moved
+
+    @property
+    def levels(self) -> list["RandomEffects"]:
+        """The finest groups, then those that hold them."""
+        return [self, *(self.outer.levels if self.outer else [])]
 
     def drawn(self, values, labels, rng) -> np.ndarray:
         """Parameters (k,) of a group drawn at random."""
@@ -68,6 +75,7 @@ class RandomEffects:
             "covariance": plain(self.covariance.to_numpy().tolist()),
             "multiplies": list(self.multiplies),
             "effects": None if self.effects is None else plain(self.effects.to_dict("index")),
+            "outer": self.outer and self.outer.to_json(),
         }
 
 
@@ -206,8 +214,8 @@ class FitResult:
         """Number of estimated variance and correlation parameters."""
         m = len(self.residual)
         pairs = m * (m - 1) // 2 if self.method in ("nsur", "mixed") else 0
-        q = len(self.random.names) if self.random else 0
-        return m + pairs + sum(not r.fixed for r in self.residual.values()) + q * (q + 1) // 2
+        q = [len(level.names) for level in self.random.levels] if self.random else []
+        return m + pairs + sum(not r.fixed for r in self.residual.values()) + sum(n * (n + 1) // 2 for n in q)
 
     @property
     def of_medians(self) -> bool:

@@ -53,7 +53,7 @@ def check_fits(fits) -> None:
     Raises
     ------
     TableError
-        No fit, responses that were computed from others, fits that did not converge, numbers that are not finite, covariances that are not
+        No fit, fits that did not converge, numbers that are not finite, covariances that are not
         positive semi-definite, or labels used twice; all at once.
     """
     problems = Notes()
@@ -67,13 +67,6 @@ def check_fits(fits) -> None:
         )
     for fit in fits:
         where = fit.label or fit.system.responses[0]
-        for line in (line for lines in fit.source.get("computed", {}).values() for line in lines):
-            problems.append(
-                tr(
-                    f"{where}: {line}; a table of it would give the formula back: leave these records out",
-                    f"{where}：{line}；据此编制的参数表只会还原该公式：请剔除这些记录",
-                )
-            )
         if not fit.converged:
             problems.add(
                 f"{where}: the fit did not converge; mend it (start values, simpler equations) before it "
@@ -249,11 +242,12 @@ def _triangle(key, matrix, labels) -> list[dict]:
 def _random_rows(key, fit) -> list[dict]:
     if fit.random is None:
         return []
-    rows = _triangle(key, fit.random.covariance, fit.random.names)
-    for row in rows:
-        row["group_column"] = fit.random.column
-        row["multiplies"] = row["row"] if row["row"] in fit.random.multiplies else ""
-    return rows
+    return [
+        row
+        | {"group_column": level.column, "multiplies": row["row"] if row["row"] in level.multiplies else ""}
+        for level in fit.random.levels
+        for row in _triangle(key, level.covariance, level.names)
+    ]
 
 
 def _index_rows(key, fit, by_class) -> list[dict]:
@@ -438,9 +432,13 @@ def _check_names(system, names) -> None:
 def _random(frame) -> RandomEffects | None:
     if frame is None or frame.empty:
         return None
-    names = list(dict.fromkeys(frame["row"]))
-    multiplies = tuple(n for n in names if n in set(frame["multiplies"].fillna("")))
-    return RandomEffects(str(frame["group_column"].iloc[0]), square(frame, names), multiplies)
+    random = None
+    # Groups that hold others first: each level keeps the one outside of it.
+    for column, rows in sorted(frame.groupby("group_column"), key=lambda level: str(level[0]).count("/")):
+        names = list(dict.fromkeys(rows["row"]))
+        multiplies = tuple(n for n in names if n in set(rows["multiplies"].fillna("")))
+        random = RandomEffects(str(column), square(rows, names), multiplies, outer=random)
+    return random
 
 
 def _residual(row) -> ResidualModel:

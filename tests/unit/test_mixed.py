@@ -199,6 +199,128 @@ def test_calibration_wants_a_mixed_model_and_responses(fitted):
         calibrated(fitted, trees()[["dbh"]])
 
 
+def plots(regions=14, size=12, seed=3):
+    """Stands of regions, a few with hardly any carbon: a spread that follows the prediction, and outliers."""
+    rng = np.random.default_rng(seed)
+    region = np.repeat([f"R{i:02d}" for i in range(regions)], size)
+    own = np.repeat(np.exp(rng.normal(0, 0.15, regions)), size)
+    x, n = rng.uniform(5, 30, len(region)), rng.uniform(400, 2500, len(region))
+    carbon = 0.002 * own * x**1.95 * n**0.65 * np.maximum(1 + 0.35 * rng.normal(size=len(region)), 0.01)
+    return pd.DataFrame({"region": region, "x": x, "n": n, "carbon": carbon})
+
+
+@pytest.mark.parametrize("variance", ["power:mean", "lognormal"])
+def test_estimates_do_not_depend_on_how_a_factor_is_written(variance):
+    data = plots()
+    factor = sl.fit(data, "carbon = a[region] * x**b * n**c", method="mixed", variance=variance)
+    power = sl.fit(data, "carbon = exp(la[region]) * x**b * n**c", method="mixed", variance=variance)
+    assert factor.converged and power.converged and factor.random.multiplies == ("a",)
+    assert factor.loglik == pytest.approx(power.loglik, abs=1e-3)
+    assert [np.log(factor.values[0]), *factor.values[1:]] == pytest.approx(power.values, rel=1e-4)
+    assert factor.random.covariance.iloc[0, 0] == pytest.approx(power.random.covariance.iloc[0, 0], rel=5e-3)
+    one, other = (f.predict(data, kind="individual") for f in (factor, power))
+    assert one["carbon_upper"].to_numpy() == pytest.approx(other["carbon_upper"].to_numpy(), rel=2e-3)
+
+
+def components(sites=14, size=14, seed=8):
+    rng = np.random.default_rng(seed)
+    effects = rng.multivariate_normal(
+        [0, 0, 0], [[0.02, 0.01, 0], [0.01, 0.04, 0.02], [0, 0.02, 0.08]], sites
+    )
+    parts = []
+    for s in range(sites):
+        dbh = rng.uniform(5, 40, size)
+        frame = pd.DataFrame({"site": f"s{s:02d}", "dbh": dbh, "height": 1.3 + 1.1 * dbh**0.8})
+        for j, (name, a, b, c, cv) in enumerate(
+            [
+                ("stem", 0.03, 1.7, 1.1, 0.1),
+                ("branch", 0.05, 2.4, -0.6, 0.3),
+                ("foliage", 0.03, 2.2, -0.7, 0.25),
+            ]
+        ):
+            frame["height"] = frame["height"] * np.exp(0.03 * rng.normal(size=size))
+            scale = np.exp(effects[s, j] + cv * rng.normal(size=size))
+            frame[name] = a * dbh**b * frame["height"] ** c * scale
+        parts.append(frame)
+    return pd.concat(parts, ignore_index=True)
+
+
+ADDITIVE = """stem = a1[site] * dbh**b1 * height**c1
+branch = a2[site] * dbh**b2 * height**c2
+foliage = a3[site] * dbh**b3 * height**c3
+agb = stem + branch + foliage"""
+
+
+@pytest.mark.parametrize("variance", ["power:mean", "lognormal"])
+def test_an_additive_system_with_three_coefficients_that_vary(variance):
+    data = components()
+    fit = sl.fit(data, ADDITIVE, method="mixed", variance=variance)
+    assert fit.converged and fit.certificate.agree and fit.certificate.steps < 40
+    spread = np.sqrt(np.diag(fit.random.covariance))
+    assert spread == pytest.approx([0.14, 0.2, 0.28], rel=0.5)
+    told = fit.predict(data.head(4))
+    parts = told[["stem", "branch", "foliage"]].sum(axis=1)
+    assert parts.to_numpy() == pytest.approx(told["agb"].to_numpy(), rel=1e-12)
+    # Means, not medians: predictions of all trees sum up to what was weighed, but for the sites that were drawn.
+    assert fit.predict(data)["agb"].sum() == pytest.approx(
+        data[["stem", "branch", "foliage"]].sum().sum(), rel=0.15
+    )
+    group = calibrated(fit, data[data["site"] == "s03"])
+    known = fit.random.effects.loc["s03"].to_numpy()
+    assert np.log(group.values[[0, 3, 6]] / fit.values[[0, 3, 6]]) == pytest.approx(known, abs=2e-3)
+
+
+def test_restricted_likelihood_of_a_linear_model_is_that_of_statsmodels():
+    import statsmodels.formula.api as smf
+
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"site": np.repeat([f"g{i}" for i in range(8)], 12), "dbh": rng.uniform(5, 40, 96)})
+    effect = rng.normal(0, 4, 8)[np.repeat(np.arange(8), 12)]
+    data["agb"] = 60 + effect + 8 * data["dbh"] + rng.normal(0, 6, 96)
+    fit = sl.fit(data, "agb = p[site] + q * dbh", method="mixed", variance="none", estimator="reml")
+    peer = smf.mixedlm("agb ~ dbh", data, groups="site").fit(reml=True)
+    assert fit.certificate.estimator == "reml" and fit.loglik == pytest.approx(peer.llf, abs=1e-4)
+    assert fit.values == pytest.approx(peer.fe_params.to_numpy(), rel=1e-5)
+    assert fit.random.covariance.iloc[0, 0] == pytest.approx(peer.cov_re.iloc[0, 0], rel=1e-3)
+    assert fit.residual["agb"].sigma ** 2 == pytest.approx(peer.scale, rel=1e-4)
+    assert fit.parameters["se"].to_numpy() == pytest.approx(peer.bse_fe.to_numpy(), rel=3e-3)
+    with pytest.raises(DataError, match="belongs to method mixed"):
+        sl.fit(data, "agb = p + q * dbh", estimator="reml")
+
+
+def test_groups_in_groups_reach_a_table(tmp_path):
+    rng = np.random.default_rng(12)
+    parts = []
+    for p in range(6):
+        for s, up in enumerate(rng.normal(rng.normal(0, 0.25), 0.1, 5)):
+            dbh = rng.uniform(5, 40, 8)
+            agb = 0.08 * np.exp(up) * dbh**2.4 * (1 + 0.12 * rng.normal(size=8))
+            parts.append(pd.DataFrame({"province": f"P{p}", "site": f"S{s}", "dbh": dbh, "agb": agb}))
+    data = pd.concat(parts, ignore_index=True)
+    text = "agb = a[province/site] * dbh**b"
+    fit = sl.fit(data, text, method="mixed")
+    assert fit.converged and fit.random.column == "province/site" and fit.random.outer.column == "province"
+    assert len(fit.random.effects) == 30 and len(fit.random.outer.effects) == 6
+    assert fit.random.covariance.iloc[0, 0] > fit.random.outer.covariance.iloc[0, 0] > 0.01
+    source = {"origin": "measured", "title": "trees of thirty sites"}
+    folder = sl.Table.from_fits([fit], "agb_forest_nested", "0.1.0", source=source).write(tmp_path)
+    again = sl.Table.read(folder).model()
+    assert again.random.outer.covariance.iloc[0, 0] == pytest.approx(fit.random.outer.covariance.iloc[0, 0])
+    new = pd.DataFrame({"dbh": [8.0, 30.0]})
+    one, other = fit.predict(new, kind="individual"), again.predict(new, kind="individual")
+    assert other["agb_upper"].to_numpy() == pytest.approx(one["agb_upper"].to_numpy(), rel=1e-9)
+    with pytest.raises(DataError, match="groups in groups need method mixed"):
+        sl.fit(data, text)
+
+
+def test_nothing_is_concluded_from_a_fit_that_did_not_converge(monkeypatch):
+    from sinklab.fitting import mixed
+
+    monkeypatch.setattr(mixed, "MAX_ALTERNATIONS", 1)
+    fit = sl.fit(trees(12, 20, spread=(0, 0), seed=11), ONE, method="mixed")
+    assert not fit.converged and len(fit.warnings) == 1 and "not converged" in fit.warnings[0]
+
+
 def test_command(tmp_path, capsys):
     trees().to_csv(tmp_path / "trees.csv", index=False)
     code = main(["fit", str(tmp_path / "trees.csv"), "--equations", ONE, "--method", "mixed"])
