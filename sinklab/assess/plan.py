@@ -15,11 +15,12 @@ with them as pilot; its field sheet has a line for each tree to be felled.
 *Plots.* With areas as shares :math:`W_h`, standard deviations :math:`s_h` and :math:`n_h` of the :math:`N_h` plots that
 fit into a stratum, the half-width of the interval of the mean is
 
-.. math:: t_{n - L} \sqrt{\sum W_h^2 \frac{s_h^2}{n_h} \left(1 - \frac{n_h}{N_h}\right)} .
+.. math:: t_\nu \sqrt{\sum W_h^2 \frac{s_h^2}{n_h} \left(1 - \frac{n_h}{N_h}\right)} ,
 
-Plots are divided among the strata in proportion to :math:`W_h s_h / \sqrt{c_h}` with costs :math:`c_h` (Neyman's
-allocation when they are equal), and the total is the smallest that keeps the half-width; Student's :math:`t` depends on
-it, so it is found by bisection.
+with the degrees of freedom of :func:`effective_freedom`, the rule by which every total of strata gets its interval. A
+sample finds other :math:`s_h` and another mean than the pilot; ``assurance`` is the share of samples that keep the
+half-width. Plots are divided among the strata in proportion to :math:`W_h s_h / \sqrt{c_h}` with costs :math:`c_h`
+(Neyman's allocation when they are equal), and the total is the smallest that keeps it, found by bisection.
 
 Source
 ------
@@ -30,6 +31,7 @@ edition, sections 5.5 and 5.9. Wiley. The class lists and their status are in ``
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +41,7 @@ from scipy import stats
 from sinklab.data import files
 from sinklab.fitting.likelihood import mean_information
 from sinklab.fitting.system import SystemFit
-from sinklab.language import DataError, listing, require_known, tr
+from sinklab.language import DataError, Notes, listing, require_known, tr
 from sinklab.results import indices
 from sinklab.results.fit_result import FitResult
 from sinklab.results.variance import parse_variance
@@ -536,10 +538,49 @@ def field_sheet(plan: TreePlan, title: str, measured: Sequence[str]) -> str:
 #: Fewest plots of a stratum: one gives no variance.
 FEWEST_DRAWN = 2
 NEEDED = ("stratum", "area", "mean", "sd")
+#: Samples that a plan of plots is judged by.
+N_PLOT_SAMPLE = 2000
+
+
+def effective_freedom(parts: ArrayLike, freedom: ArrayLike) -> Any:
+    r"""Degrees of freedom of a sum of independent variances that were estimated one by one.
+
+    With estimates :math:`v_h` on :math:`f_h` degrees of freedom each,
+
+    .. math:: \nu = \frac{(\sum v_h)^2}{\sum v_h^2 / (f_h + 2)} - 2 ,
+
+    Satterthwaite's ratio freed of the bias that comes from squaring estimates:
+    :math:`v_h^2 / (f_h + 2)` has the expectation of :math:`\sigma_h^4 / f_h`. For one stratum it is
+    :math:`n - 1`; for strata that are alike about :math:`n - M`, the pooled number of A/R tool 14, which it never
+    exceeds; where few plots carry most of the variance it comes down to what these can say.
+
+    Parameters
+    ----------
+    parts : array, shape (…, n_stratum)
+        Variances, weighted as they are added.
+    freedom : array, shape (n_stratum,)
+
+    Returns
+    -------
+    freedom : array, shape (…)
+
+    Source
+    ------
+    Satterthwaite F.E. (1946) An approximate distribution of estimates of variance components. Biometrics
+    Bulletin 2:110-114.
+    """
+    parts, freedom = np.asarray(parts, float), np.asarray(freedom, float)
+    total, squares = parts.sum(axis=-1) ** 2, (parts**2 / (freedom + 2)).sum(axis=-1)
+    found = np.divide(total, squares, out=np.full(np.shape(total), np.inf), where=squares > 0) - 2
+    return np.clip(found, freedom.min(), freedom.sum())
 
 
 def plot_plan(
-    strata: pd.DataFrame, error: float = 10.0, level: float = 0.9, plot_area: float = 0.06
+    strata: pd.DataFrame,
+    error: float = 10.0,
+    level: float = 0.9,
+    plot_area: float = 0.06,
+    assurance: float = 0.9,
 ) -> pd.DataFrame:
     """Plan plots.
 
@@ -554,75 +595,90 @@ def plot_plan(
         Level of the interval.
     plot_area : float
         Area of a plot, ha.
+    assurance : float
+        Share of samples whose half-width is to be that narrow.
 
     Returns
     -------
     plan : DataFrame
         The strata with ``n_plot``, and ``n_plot_proportional``: plots for the same precision when divided
-        by area alone. ``attrs["half_width"]`` is what the plan reaches, percent.
+        by area alone. ``attrs["half_width"]`` is what the wanted share of samples keeps, ``attrs["median"]``
+        what half of them do, percent.
 
     Raises
     ------
     DataError
         Missing columns, values that are not positive, repeated strata; all at once.
     """
-    frame = _checked(strata, error, level, plot_area)
-    weight = (frame["area"] / frame["area"].sum()).to_numpy()
-    sd = frame["sd"].to_numpy(float)
-    room = np.maximum(np.floor(frame["area"].to_numpy() / plot_area), FEWEST_DRAWN)
+    frame = _checked(strata, error, level, plot_area, assurance)
+    sample = _PlotSamples(frame, level, plot_area)
     cost = frame["cost"].to_numpy(float) if "cost" in frame else np.ones(len(frame))
-    allowed = error / 100 * float(weight @ frame["mean"])
-    best = _numbers(weight * sd / np.sqrt(cost), weight, sd, room, allowed, level)
-    even = _numbers(weight, weight, sd, room, allowed, level)
-    frame["n_plot"], frame["n_plot_proportional"] = best, even
-    frame.attrs["half_width"] = (
-        100 * _half_width(best, weight, sd, room, level) / float(weight @ frame["mean"])
-    )
+
+    def met(counts):
+        return np.quantile(sample.half_widths(counts), assurance) <= error
+
+    best = sample.numbers(sample.weight * sample.sd / np.sqrt(cost), met)
+    frame["n_plot"], frame["n_plot_proportional"] = best, sample.numbers(sample.weight, met)
+    reached = sample.half_widths(best)
+    frame.attrs |= {"half_width": float(np.quantile(reached, assurance)), "median": float(np.median(reached))}
     return frame
 
 
-def _half_width(counts, weight, sd, room, level) -> float:
-    variance = (weight**2 * sd**2 / counts * (1 - counts / room)).sum()
-    freedom = max(counts.sum() - len(counts), 1)
-    return float(stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(max(variance, 0.0)))
+class _PlotSamples:
+    """What samples of plots would find: normal plots about the means of the strata, the same numbers for all plans."""
+
+    def __init__(self, frame, level, plot_area):
+        self.weight = (frame["area"] / frame["area"].sum()).to_numpy()
+        self.sd, self.level = frame["sd"].to_numpy(float), level
+        self.mean = float(self.weight @ frame["mean"])
+        self.room = np.maximum(np.floor(frame["area"].to_numpy() / plot_area), FEWEST_DRAWN)
+        rng = np.random.default_rng(0)
+        self.normal, self.uniform = (
+            rng.standard_normal(N_PLOT_SAMPLE),
+            rng.random((N_PLOT_SAMPLE, len(frame))),
+        )
+
+    def half_widths(self, counts) -> np.ndarray:
+        """Half-widths of the samples, percent of the mean that each finds."""
+        variance = self.weight**2 * self.sd**2 / counts * (1 - counts / self.room)
+        found = variance * stats.chi2.ppf(self.uniform, counts - 1) / (counts - 1)
+        t = stats.t.ppf(0.5 + self.level / 2, effective_freedom(found, counts - 1))
+        mean = self.mean + np.sqrt(variance.sum()) * self.normal
+        return np.where(mean > 0, 100 * t * np.sqrt(found.sum(axis=1)) / np.abs(mean), np.inf)
+
+    def numbers(self, share, met) -> np.ndarray:
+        """Plots by stratum in proportion to ``share``: the smallest total whose counts are ``met``."""
+        share = share / share.sum()
+
+        def divided(total):
+            return np.clip(np.ceil(total * share - 1e-9), FEWEST_DRAWN, self.room).astype(int)
+
+        def enough(total):
+            counts = divided(total)
+            return met(counts) or not (counts < self.room).any()
+
+        return divided(_smallest(enough, FEWEST_DRAWN * len(share), np.inf))
 
 
-def _numbers(share, weight, sd, room, allowed, level) -> np.ndarray:
-    """Plots by stratum in proportion to ``share``: the smallest total that keeps the half-width."""
-    share = share / share.sum()
-
-    def divided(total):
-        return np.clip(np.ceil(total * share - 1e-9), FEWEST_DRAWN, room).astype(int)
-
-    def met(total):
-        counts = divided(total)
-        return _half_width(counts, weight, sd, room, level) <= allowed or not (counts < room).any()
-
-    return divided(_smallest(met, FEWEST_DRAWN * len(share), np.inf))
-
-
-def _checked(strata, error, level, plot_area) -> pd.DataFrame:
+def _checked(strata, error, level, plot_area, assurance) -> pd.DataFrame:
     frame = pd.DataFrame(strata).reset_index(drop=True)
     require_known(NEEDED, frame, place=tr("strata", "分层"))
-    problems = []
+    problems = Notes()
     for column in [c for c in ("area", "mean", "sd", "cost") if c in frame]:
         values = pd.to_numeric(frame[column], errors="coerce")
         for i in np.flatnonzero(~(values > 0)):
-            problems.append(
-                tr(
-                    f"record {i + 1}: {column} = {frame[column][i]}; expected a number above 0",
-                    f"第 {i + 1} 条记录：{column} = {frame[column][i]}；应为大于 0 的数",
-                )
+            problems.add(
+                f"record {i + 1}: {column} = {frame[column][i]}; expected a number above 0",
+                f"第 {i + 1} 条记录：{column} = {frame[column][i]}；应为大于 0 的数",
             )
         frame[column] = values
     for name in frame["stratum"][frame["stratum"].duplicated()].unique():
-        problems.append(tr(f"stratum {name} stands twice", f"层 {name} 重复"))
-    if not (error > 0 and 0 < level < 1 and plot_area > 0):
-        problems.append(
-            tr(
-                f"error {error:g} %, level {level:g}, plot {plot_area:g} ha; expected numbers above 0, level below 1",
-                f"误差 {error:g} %、置信水平 {level:g}、样地 {plot_area:g} 公顷；应为正数，置信水平小于 1",
-            )
+        problems.add(f"stratum {name} stands twice", f"层 {name} 重复")
+    if not (error > 0 and 0 < level < 1 and plot_area > 0 and 0 < assurance < 1):
+        problems.add(
+            f"error {error:g} %, level {level:g}, assurance {assurance:g}, plot {plot_area:g} ha; expected numbers "
+            "above 0, level and assurance below 1",
+            f"误差 {error:g} %、置信水平 {level:g}、保证率 {assurance:g}、样地 {plot_area:g} 公顷；应为正数，置信水平和保证率小于 1",
         )
     if problems:
         raise DataError(listing(problems))

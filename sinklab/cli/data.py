@@ -5,6 +5,7 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 from sinklab.language import DataError, reader_language, tr
@@ -130,20 +131,22 @@ def run_check(arguments) -> int:
     from dataclasses import asdict
 
     from sinklab.data.catalogue import list_studies
-    from sinklab.data.checks import check
+    from sinklab.data.checks import look
 
-    found = {name: check(name) for name in arguments.names or list_studies()}
+    found = {name: look(name) for name in arguments.names or list_studies()}
     if arguments.json:
-        _print_json({name: [asdict(p) for p in problems] for name, problems in found.items()})
-        return 1 if any(found.values()) else 0
-    for name, problems in found.items():
-        count = len(problems)
-        state = tr(f"{count} problems", f"{count} 个问题") if problems else tr("no problem", "没有问题")
-        print(f"{name}: {state}")
-        _print_problems(problems)
+        _print_json({name: [asdict(p) for p in one.problems] for name, one in found.items()})
+        return 1 if any(one.problems for one in found.values()) else 0
+    for name, one in found.items():
+        count = len(one.problems)
+        several = tr(f"{count} problems", f"{count} 个问题") if count > 1 else tr("1 problem", "1 个问题")
+        print(f"{name}: {several if count else tr('no problem', '没有问题')} ({one.summary})", flush=True)
+        for line in one.account():
+            print(f"  [{line}]", file=sys.stderr)
+        _print_problems(one.problems)
     if not found:
         print(tr("no studies in data/studies", "data/studies 中没有研究"))
-    return 1 if any(found.values()) else 0
+    return 1 if any(one.problems for one in found.values()) else 0
 
 
 def _print_problems(problems) -> None:

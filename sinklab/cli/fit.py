@@ -258,6 +258,12 @@ def _save(results, reference, arguments) -> None:
         "files": {Path(arguments.data).name: paths.file_sha256(arguments.data)},
         "origin": "measured",
     }
+    doubtful = [line for fit in results for line in fit.source.get("implausible", [])]
+    if doubtful:
+        raise DataError(
+            "not saved, columns contradict each other:\n" + "\n".join(dict.fromkeys(doubtful)),
+            "未保存，各列相互矛盾：\n" + "\n".join(dict.fromkeys(doubtful)),
+        )
     folder = Table.from_fits(results, *reference, source=source).write()
     print(tr(f"saved: {paths.relative(folder)}", f"已保存：{paths.relative(folder)}"))
 

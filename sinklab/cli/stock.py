@@ -1,4 +1,4 @@
-"""``sinklab stock``: carbon of stands, counties, cities, provinces and zones, with uncertainty; ``sinklab plan``."""
+"""``stock``: carbon of stands, counties, cities, provinces and zones; ``change`` of two inventories; ``plan``."""
 
 import sys
 from pathlib import Path
@@ -38,6 +38,7 @@ def run(arguments) -> int:
 
 
 def _compute(arguments):
+    from sinklab.data.checks import doubts
     from sinklab.data.regions import add_regions, read_layer
     from sinklab.propagate.stands import prepare
     from sinklab.propagate.stocks import stock
@@ -48,6 +49,8 @@ def _compute(arguments):
     by = [c for c in arguments.by.split(",") if c]
     frame = read_layer(arguments.stands, arguments.layer, arguments.encoding, arguments.crs)
     frame = _renamed(frame, arguments)
+    for line in sum(doubts(frame, str(arguments.stands)), []):
+        print(line, file=sys.stderr)
     if {"zone", "province", "city"} & (set(by) - set(frame.columns)):
         frame, unknown = add_regions(frame, arguments.city)
         if unknown:
@@ -275,6 +278,124 @@ def _quantile(level) -> float:
     return float(stats.norm.ppf(0.5 + level / 2))
 
 
+# What plots gained or lost between two inventories, with its deduction.
+
+
+def run_change(arguments) -> int:
+    """Compare two inventories of the same strata, print the change of their carbon, write it."""
+    from sinklab.data.files import write_csv
+    from sinklab.propagate.deductions import require_base, rule
+    from sinklab.propagate.inventory import difference
+
+    if arguments.rule:
+        require_base(rule(arguments.rule), "change")
+    inventories, notes = _inventories(arguments)
+    found = difference(*inventories, arguments.draws, arguments.seed, arguments.workers)
+    summary = found.summary(arguments.level)
+    print(change_report(found, summary, arguments))
+    if found.n_tree_common == 0 and found.n_common[-1]:
+        notes.add(
+            "no tree_id in both inventories: residuals of re-measured trees count twice, on the safe side",
+            "两次清查没有共同的 tree_id：复测样木的残差按两次独立计，偏于保守",
+        )
+    for note in notes:
+        print(note, file=sys.stderr)
+    if arguments.output:
+        write_csv(summary.reset_index(), arguments.output)
+    return 0
+
+
+def _inventories(arguments):
+    """The two inventories with the models of the table, and what is to be said of them."""
+    import pandas as pd
+
+    from sinklab.propagate.inventory import Inventory, read_inventory
+    from sinklab.propagate.model import Factor, Model, Noise
+    from sinklab.propagate.stands import TREE_POOLS, pool_of, species_key
+    from sinklab.propagate.stocks import defaults
+    from sinklab.tables.table import Table
+
+    source, notes = Table.read(arguments.table, root=arguments.root), Notes()
+    wanted, models = [r for r in arguments.response.split("+") if r], {}
+    rows = source.frames["models"].to_dict("records") if source.models else []
+    for row, fit in zip(rows, source.models, strict=True):
+        pool = pool_of(fit, wanted, TREE_POOLS)
+        models[row["group_level"]] = Model.of(fit, pool or wanted, f"{source.ref}/{row['model_id']}")
+    if not models:
+        raise DataError(f"{source.ref}: no model, only values", f"{source.ref}：没有模型，只有标量参数")
+    counted = next(iter(models.values()))
+    notes.add(f"counted: {'+'.join(counted.responses)}", f"计入：{'+'.join(counted.responses)}")
+    if source.status == "demonstration":
+        notes.add(
+            f"DEMONSTRATION: {source.ref} made from simulated data", f"演示：{source.ref} 由模拟数据得出"
+        )
+    frames = [read_inventory(folder) for folder in (arguments.before, arguments.after)]
+    every = pd.concat([f["trees"] for f in frames])
+    fraction, told = _carbon_fraction(arguments, every)
+    notes += told
+    if fraction is None:
+        fraction = defaults()["carbon_fraction"]
+    if not isinstance(fraction, Factor):
+        notes.add(
+            f"carbon fraction {fraction:g}, without an uncertainty",
+            f"含碳系数取 {fraction:g}，未计其不确定性",
+        )
+        fraction = Factor("carbon_fraction", {"": fraction})
+    for frame in frames if fraction.by else ():
+        frame["trees"]["species_id"] = frame["trees"][arguments.species].map(species_key)
+    noises = [
+        Noise(x, sd, x, relative=True, low=0.0)
+        for x, sd in _shares(arguments.predictor_sd, "--predictor-sd").items()
+    ]
+    column = rows[0]["group_column"] or None
+    options = {"model": column, "noises": tuple(noises), "factors": (fraction,)}
+    told = models if column else counted
+    names = (arguments.before, arguments.after)
+    return [Inventory(**f, models=told, name=n, **options) for f, n in zip(frames, names, strict=True)], notes
+
+
+def change_report(found, summary, arguments) -> str:
+    """Densities of both inventories and their difference by stratum, the change in all, and what a rule takes."""
+    from sinklab.propagate.deductions import deduct
+    from sinklab.propagate.stocks import co2_per_carbon
+
+    level = f"{100 * arguments.level:g} %"
+    header = heads(
+        f"carbon, t/ha|before|after|change|std. error|lower {level}|upper {level}|permanent plots",
+        f"碳，t/hm²|前期|后期|变化|标准误|{level} 下限|{level} 上限|固定样地",
+    )
+    told = summary[["estimate", "se", "lower", "upper", "n_common"]].astype(float)
+    told.insert(0, "after", found.after)
+    told.insert(0, "before", found.before)
+    names = [*summary.index[:-1], tr("total", "合计")]
+    body = [[name, *(number(x, 4) for x in row)] for name, row in zip(names, told.to_numpy(), strict=True)]
+    lines = [table(header, body)]
+    known = found.area[-1] == found.area[-1]
+    estimate = found.estimate[-1] * (found.area[-1] if known else 1.0)
+    draws, unit = (found.stock_draws()[-1], "t") if known else (found.draws[-1], tr("t/ha", "t/hm²"))
+    rows = [[tr("change", "变化"), estimate]]
+    if arguments.years:
+        rows.append([tr("each year", "年均"), estimate / arguments.years])
+    if arguments.rule and estimate > 0:
+        taken = deduct(arguments.rule, estimate, draws=draws, of="change")
+        u = tr(
+            f"({arguments.rule}, U = {taken.uncertainty:.1f} %)",
+            f"（{arguments.rule}，U = {taken.uncertainty:.1f}%）",
+        )
+        rows += [
+            [tr("deduction ", "扣减") + u, taken.deduction],
+            [tr("after deduction", "扣减后"), taken.result],
+        ]
+    factor = co2_per_carbon()
+    told = [[name, number(value, 5), number(factor * value, 5)] for name, value in rows]
+    lines += ["", table([tr("in all", "总计"), f"C {unit}", f"CO2e {unit}"], told)]
+    if arguments.rule and estimate > 0:
+        lines += taken.notes
+    elif arguments.rule:
+        lines.append(tr("a loss: the rule deducts from removals", "碳储量减少：该规则只对清除量扣减"))
+    return "\n".join(lines)
+
+
 # Trees to fell by diameter class, or plots by stratum, for a stated precision.
 
 SHEETS = (".html", ".csv")
@@ -383,19 +504,19 @@ def run_plots(arguments) -> int:
     from sinklab.data.files import read_csv, write_csv
 
     frame = read_csv(arguments.strata, numeric={"area", "mean", "sd", "cost"})
-    plan = plot_plan(frame, arguments.error, arguments.level, arguments.plot_area)
-    header = heads(
-        "stratum|area/ha|mean|sd|plots|by area alone", "层|面积/公顷|均值|标准差|样地数|按面积分配"
-    )
+    plan = plot_plan(frame, arguments.error, arguments.level, arguments.plot_area, arguments.assurance)
+    header = [tr("stratum", "层"), tr("area/ha", "面积/公顷"), tr("mean", "均值"), tr("sd", "标准差")]
+    header += [tr("plots", "样地数"), tr("by area alone", "按面积分配")]
     columns = ["stratum", "area", "mean", "sd", "n_plot", "n_plot_proportional"]
     rows = plan[columns].to_numpy().tolist()
     total = [tr("all", "合计"), float(plan["area"].sum()), "", "", int(plan["n_plot"].sum())]
     print(table(header, [*rows, [*total, int(plan["n_plot_proportional"].sum())]]))
-    reached, level = plan.attrs["half_width"], f"{100 * arguments.level:g} %"
+    reached, median = plan.attrs["half_width"], plan.attrs["median"]
+    level, share = f"{100 * arguments.level:g} %", f"{100 * arguments.assurance:g} %"
     print(
         tr(
-            f"half-width reached: {reached:.2f} % at {level}",
-            f"可达误差：{reached:.2f} %（置信水平 {level}）",
+            f"half-width reached: {reached:.2f} % at {level} in {share} of samples; {median:.2f} % in half of them",
+            f"可达误差：{share} 的样本不超过 {reached:.2f} %（置信水平 {level}），半数不超过 {median:.2f} %",
         )
     )
     if arguments.output:

@@ -6,15 +6,19 @@ The limits are the vocabulary's, the thresholds those of ``data/rules/data_check
 converted on its own, and what is changed is written into ``corrections.csv`` by a person.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from sinklab import paths
-from sinklab.data import catalogue, open_data, soil_layers, vocabulary
-from sinklab.data.files import read_csv, rule_values
+from sinklab.data import catalogue, open_data, plausibility, soil_layers, vocabulary
+from sinklab.data.files import is_number, read_csv, records, rule_values
 from sinklab.data.studies import Problem, inspect
 from sinklab.language import DataError, tr
 
@@ -30,6 +34,7 @@ class Finder:
         self.numeric = [
             c for c in frame if vocabulary.is_number(c) and pd.api.types.is_numeric_dtype(frame[c])
         ]
+        self.told, self.checks, self.odd = set(), {}, set()
         # Only a study has columns.csv and corrections.csv to mend it with.
         self.study = "study" in frame.attrs
         self.components = frame.attrs.get("source", {}).get("components", {})
@@ -75,6 +80,32 @@ class Finder:
             "否则在 corrections.csv 中更正并写明理由",
         )
 
+    @property
+    def summary(self) -> str:
+        """How many columns were recognised, and how many kinds of checks could be done."""
+        n, m = sum(map(vocabulary.is_variable, self.frame)), len(self.frame.columns)
+        k, of = sum(map(bool, self.checks.values())), len(self.checks)
+        return tr(
+            f"recognised {n} of {m} columns, {k} of {of} kinds of checks ran",
+            f"{m} 列中识别 {n} 列，{of} 类检查中进行了 {k} 类",
+        )
+
+    def account(self) -> list[str]:
+        """What was recognised, which checks ran on what, and which did not for want of columns; a line each."""
+        columns = list(map(str, self.frame.columns))
+        known = [self.label(c) for c in columns if vocabulary.is_variable(c)]
+        lines = [account_line(self.summary, known, 30)]
+        other = [c for c in columns if not vocabulary.is_variable(c)]
+        lines += [account_line(tr("not recognised, not checked", "未识别、未检查"), other)] if other else []
+        done = [f"{label} ({len(on)})" for label, on in self.checks.items() if on]
+        lines += [account_line(tr("checked (columns)", "已检查（列数）"), done)] if done else []
+        wants = {one.label: one.needs for one in checks()}
+        for label, on in self.checks.items():
+            if not on:
+                wanted = tr(" or ", "，或 ").join(" + ".join(c) for c in list(wants[label])[:3])
+                lines.append(tr(f"not checked: {label}; needs {wanted}", f"未检查：{label}；需要 {wanted}"))
+        return lines
+
     def check_form(self) -> str:
         """Say what to do with a value of which nothing more is known."""
         if not self.study:
@@ -86,8 +117,23 @@ class Finder:
 
     def add(self, row, column, value, expected, advice, rule) -> None:
         """Note a problem of one record."""
+        self.told.add((row, column))
         where = self.record(row)
         self.problems.append(Problem(self.file, where, self.label(column), value, expected, advice, rule))
+
+    def add_column(self, column, expected, advice, rule) -> None:
+        """Note a problem of a whole column, with the span of its values."""
+        values = self.frame[column].dropna()
+        self.told |= {(row, column) for row in values.index}
+        text = f"{values.min():.4g}–{values.max():.4g}{unit_text(column)}"
+        text = tr(f"{text} (whole column)", f"{text}（整列）")
+        self.problems.append(Problem(self.file, "", self.label(column), text, expected, advice, rule))
+
+
+def account_line(label: str, parts: Sequence[str], most: int = 12) -> str:
+    """A line of an account, the first of many items."""
+    shown = ", ".join(parts[:most]) + (", …" if len(parts) > most else "")
+    return f"{label}: {shown}"
 
 
 def plain(key) -> str:
@@ -112,27 +158,10 @@ def slip_of(ratio, unit, within):
 
 # Identifiers, limits, parts against the whole, dry against fresh.
 
-#: Wholes and the parts that make them up.
-SUMS = (
-    ("stem", ("wood", "bark")),
-    ("crown", ("branch", "foliage")),
-    ("agb", ("stem", "branch", "foliage")),
-    ("agb", ("stem", "crown")),
-    ("total", ("agb", "root")),
-    ("total", ("agb", "bgb")),
-    ("agb_density", ("stem_biomass_density", "branch_density", "foliage_density")),
-    ("total_density", ("agb_density", "bgb_density")),
-)
-#: Wholes and parts that cannot be heavier.
-PARTS = (
-    ("stem", ("wood", "bark")),
-    ("agb", ("stem", "branch", "foliage", "crown")),
-    ("total", ("agb", "root", "bgb")),
-    ("stem_biomass_density", ("bark_density",)),
-    ("total_density", ("agb_density", "bgb_density")),
-)
 #: Variables of a stand that its trees and quadrats do not have.
 STAND = ("growing_stock", "stem_density", "basal_area")
+#: Measurements that make a coincidence of two individuals unlikely.
+COPIED = 4
 #: Individuals are numbered within these; a plot may stand once for each layer, core, date and component.
 WITHIN = (
     "study_id",
@@ -157,18 +186,98 @@ def identifiers(found) -> None:
                 found.add(row, column, str(cell), tr("a number", "数值"), found.check_form(), "number")
     # A plot is a record of its own where stands are described; trees and quadrats share theirs.
     name = "tree_id" if "tree_id" in frame or not found.has_any(*STAND) else "plot_id"
-    if name not in frame:
-        return
-    keys = [name, *(c for c in WITHIN if c in frame and c != name)]
+    expected = tr("each id once", "编号不重复")
+    for rows, advice, _ in repeated(frame, name, WITHIN) if name in frame else []:
+        found.add(rows[-1], name, plain(frame[name][rows[-1]]), expected, advice, "duplicate")
+    _copies(found, name)
+
+
+def repeated(frame: pd.DataFrame, name: str, within: Sequence[str]) -> list[tuple[list, str, bool]]:
+    """Records that share an id, with the remedy that loses none of them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    name : str
+        Column of ids.
+    within : sequence of str
+        Columns within which ids are unique, as far as they are there.
+
+    Returns
+    -------
+    found : list of (rows, advice, anew)
+        Numbers that begin anew, as on the next plot, are told once; ``rows`` then are those of the first number of each run.
+    """
+    keys = [name, *(c for c in within if c in frame and c != name)]
     filled = frame[frame[name].notna()]
-    for _, part in filled[filled.duplicated(keys, keep=False)].groupby(keys, dropna=False, sort=False):
-        records = ", ".join(f"#{row + 1}" for row in part.index)
+    double = filled[filled.duplicated(keys, keep=False)]
+    if double.empty:
+        return []
+    starts = _restarts(list(filled[keys].fillna("").itertuples(index=False, name=None)))
+    if len(starts) > 1:
+        rows = [filled.index[start] for start in starts]
+        records = ", ".join(f"#{row + 1}" for row in rows)
         advice = tr(
-            f"records {records} share it; leave the copy out in corrections.csv (column *) or renumber it",
-            f"记录 {records} 编号相同；请在 corrections.csv 中剔除重复记录（列写 *）或另行编号",
+            f"numbers begin anew at records {records}: add a column that tells the plots apart (plot_id or site); "
+            "all are kept",
+            f"编号在记录 {records} 处重新开始：请增加区分样地的列（plot_id 或 site），记录均保留",
         )
-        expected = tr("each id once", "编号不重复")
-        found.add(part.index[-1], name, plain(part[name].iloc[0]), expected, advice, "duplicate")
+        return [(rows, advice, True)]
+    found = []
+    for _, part in double.groupby(keys, dropna=False, sort=False):
+        records = tr("records ", "记录 ") + ", ".join(f"#{row + 1}" for row in part.index)
+        if len(part.drop_duplicates()) == 1:
+            advice = tr(
+                f"{records} are equal in every cell: leave the copy out in corrections.csv (column *)",
+                f"{records} 各单元格均相同：请在 corrections.csv 中剔除重复的一条（列写 *）",
+            )
+        else:
+            advice = tr(
+                f"{records} share it and differ: give each its own number (such as 12a and 12b), both are kept",
+                f"{records} 编号相同而内容不同：请各自编号（如 12a、12b），两条均保留",
+            )
+        found.append((list(part.index), advice, False))
+    return found
+
+
+def _restarts(ids: list) -> list[int]:
+    """Positions at which numbers begin anew, as on the next plot; only the first one where they do not."""
+    starts, seen, before = [0], set(), set()
+    shared = [0]
+    for position, one in enumerate(ids):
+        if one in seen:
+            before |= seen
+            starts.append(position)
+            shared.append(0)
+            seen = set()
+        seen.add(one)
+        shared[-1] += one in before
+    ends = [*starts[1:], len(ids)]
+    # A number used twice by mistake opens no run of numbers that were there before.
+    runs = [end - start for start, end in zip(starts, ends, strict=True)]
+    anew = all(n >= 3 and 2 * k > n for n, k in list(zip(runs, shared, strict=True))[1:])
+    return starts if anew else starts[:1]
+
+
+def _copies(found, name) -> None:
+    """Report records of other ids that are equal in every value that was measured."""
+    sizes = [c for c in found.numeric if vocabulary.variable(c).role in ("predictor", "response", "stand")]
+    many = found.frame[found.frame[sizes].notna().sum(axis=1) >= COPIED]
+    masses = [c for c in sizes if vocabulary.variable(c).role != "predictor"]
+    many = many[many[masses].notna().any(axis=1)] if masses else many.iloc[:0]
+    for _, part in many[many.duplicated(sizes, keep=False)].groupby(sizes, dropna=False, sort=False):
+        if name in part and part[name].nunique() < len(part):
+            continue  # told already, by its id
+        records = ", ".join(f"#{row + 1}" for row in part.index)
+        expected = tr("values of its own", "自己的测定值")
+        advice = tr(
+            f"records {records} are equal in {len(sizes)} measurements: compare with the field form; where it is a copy leave "
+            "it out in corrections.csv with the reason, where both were measured keep both",
+            f"记录 {records} 的 {len(sizes)} 项测定值全部相同：请与野外记录核对；确为重复时在 corrections.csv 中剔除并写明理由，"
+            "确为两次测定时均保留",
+        )
+        row = part.index[-1]
+        found.add(row, sizes[0], found.value(sizes[0], row), expected, advice, "copy")
 
 
 def limits(found) -> None:
@@ -180,6 +289,8 @@ def limits(found) -> None:
         span = f"{low:g}–{high:g}{unit_text(column)}"
         expected = tr(f"{span} (variables.csv)", f"{span}（variables.csv）")
         for row, value in values[known.outside(values)].items():
+            if (row, column) in found.told:
+                continue
             advice = _limit_advice(found, known, value)
             found.add(row, column, found.value(column, row), expected, advice, "range")
 
@@ -196,39 +307,55 @@ def _limit_advice(found, known, value) -> str:
     return found.unit_advice(inside[0]) if inside else found.check_form()
 
 
+@lru_cache(maxsize=1)
+def wholes() -> list[tuple[str, tuple[str, ...], bool]]:
+    """Wholes, their parts, and whether these are all of it: ``data/rules/wholes.csv``."""
+    rows = records("rules", "wholes.csv")
+    return [(row["whole"], tuple(row["parts"].split()), row["note"] != "partial") for row in rows]
+
+
 def sums(found) -> None:
-    """Report parts that do not add up to the whole."""
-    frame, rule = found.frame, found.rules
-    joined = found.components.get("stem") == "stem_with_branches"
-    for whole, parts in SUMS:
-        if joined and "stem" in parts:
-            parts = tuple(part for part in parts if part != "branch")
-        if not found.has(whole, *parts):
+    """Report parts that do not add up to the whole, and parts that together are heavier than it."""
+    told, joined = set(), found.components.get("stem") == "stem_with_branches"
+    for whole, members, complete in wholes():
+        if joined and "stem" in members:
+            members = tuple(part for part in members if part != "branch")
+        present = [part for part in members if found.has(part)]
+        if not found.has(whole) or not present:
             continue
-        total = frame[list(parts)].sum(axis=1, skipna=False)
-        wide = rule["part_relative"] * frame[whole].abs() + rule["part_absolute"]
-        for row in frame.index[(total - frame[whole]).abs() > wide]:
-            made = " + ".join(f"{found.labels.get(part, part)} {frame[part][row]:.6g}" for part in parts)
-            advice = tr("one of them is wrong, or the components differ", "其中之一有误，或组分口径不同")
-            found.add(row, whole, found.value(whole, row), f"{total[row]:.6g} ({made})", advice, "sum")
-
-
-def parts(found) -> None:
-    """Report parts that are heavier than the whole."""
-    frame, rule = found.frame, found.rules
-    for whole, members in PARTS:
-        for part in members:
-            if not found.has(whole, part):
+        frame = found.frame[[whole, *present]]
+        limit = found.rules["part_relative"] * frame[whole].abs() + found.rules["part_absolute"]
+        for part in present:
+            _heavier(found, whole, part, frame.index[frame[part] - frame[whole] > limit], told)
+        known, total = frame[present].notna(), frame[present].sum(axis=1, min_count=1)
+        all_there = complete and len(present) == len(members)
+        wrong = total - frame[whole] > limit
+        wrong |= all_there & known.all(axis=1) & ((frame[whole] - total) > limit)
+        for row in frame.index[wrong & (known.sum(axis=1) > (not complete))]:
+            some = [part for part in present if known[part][row]]
+            if len(some) < 2 or (row, whole) in told:
                 continue
-            limit = frame[whole] * (1 + rule["part_relative"]) + rule["part_absolute"]
-            for row in frame.index[frame[part] > limit]:
-                text = f"{found.labels.get(whole, whole)} = {found.value(whole, row)}"
-                expected = tr(f"at most {text}", f"不大于 {text}")
-                unit = vocabulary.variable(part).unit
-                # A part is mostly between a hundredth and the whole of its whole.
-                slip = slip_of(frame[part][row] / frame[whole][row] * 10, unit, 15)
-                advice = found.unit_advice(slip) if slip else found.check_form()
-                found.add(row, part, found.value(part, row), expected, advice, "part")
+            told.add((row, whole))
+            made = " + ".join(f"{found.labels.get(part, part)} {frame[part][row]:.6g}" for part in some)
+            missing = "" if all_there and len(some) == len(members) else tr("at least ", "至少 ")
+            advice = tr("one of them is wrong, or the components differ", "其中之一有误，或组分口径不同")
+            expected = f"{missing}{total[row]:.6g} ({made})"
+            found.add(row, whole, found.value(whole, row), expected, advice, "sum")
+
+
+def _heavier(found, whole, part, rows, told) -> None:
+    """Report a part that is heavier than its whole."""
+    for row in rows:
+        if (row, part) in told:
+            continue
+        told |= {(row, part), (row, whole)}
+        text = f"{found.labels.get(whole, whole)} = {found.value(whole, row)}"
+        expected = tr(f"at most {text}", f"不大于 {text}")
+        # A part is mostly between a hundredth and the whole of its whole.
+        ratio = found.frame[part][row] / found.frame[whole][row] * 10
+        slip = slip_of(ratio, vocabulary.variable(part).unit, 15)
+        advice = found.unit_advice(slip) if slip else found.check_form()
+        found.add(row, part, found.value(part, row), expected, advice, "part")
 
 
 def fresh(found) -> None:
@@ -427,13 +554,24 @@ def age_classes(found) -> None:
 
 # A study, an open data set, a file.
 
+#: Dry masses that a fresh one is compared with.
+DRY = ("agb", "stem", "branch", "foliage")
+CARBON = (("soc", "organic_matter"), ("soc", "bulk_density"))
+#: Problems of one kind that a fit prints.
+ALIKE_SHOWN = 3
+
 MASS_UNITS = ("kg", "t/ha")
 #: Masses of no single component.
 WITHOUT_COMPONENT = ("fresh_mass", "understory_density", "litter_density")
 
 
 def check(target: str | Path) -> list[Problem]:
-    """Find every problem of a study, an open data set or a CSV file.
+    """Find every problem of a study, an open data set or a CSV file; see :func:`look` for what is looked at."""
+    return look(target).problems
+
+
+def look(target: str | Path) -> Finder:
+    """Check a study, an open data set or a CSV file.
 
     Parameters
     ----------
@@ -443,24 +581,27 @@ def check(target: str | Path) -> list[Problem]:
 
     Returns
     -------
-    problems : list of Problem
+    found : Finder
+        Its ``problems``, and with :meth:`Finder.account` what was checked and what was not.
 
     Raises
     ------
     DataError
-        Nothing of that name exists, or a CSV file cannot be read at all.
+        Nothing of that name exists, a CSV file cannot be read at all, or not one of its columns is understood.
     """
     text = str(target)
     kind, name = text.split(":", 1) if text.startswith(("study:", "open:")) else ("", text)
     if kind == "study" or (
         not kind and (name in catalogue.list_studies() or (Path(name) / "study.yml").is_file())
     ):
-        return check_study(name)
+        return _look_at_study(name)
     if kind == "open" or (not kind and name in catalogue.entries()):
         frame = open_data.load(f"open:{name}")
-        return check_frame(frame, catalogue.entry(name)["files"][0]["path"])
+        return examine(frame, catalogue.entry(name)["files"][0]["path"])
     if Path(name).is_file():
-        return check_frame(read_csv(name), paths.relative(name))
+        frame = read_csv(name)
+        _require_columns(frame, paths.relative(name))
+        return examine(frame, paths.relative(name))
     known = ", ".join([*catalogue.list_studies(), *catalogue.entries()])
     raise DataError(
         f"{text}: no study, open data set or file of that name; known: {known}",
@@ -468,14 +609,43 @@ def check(target: str | Path) -> list[Problem]:
     )
 
 
+def _require_columns(frame, file) -> None:
+    """Refuse a file of which nothing is understood: silence about it would be taken for praise."""
+    if any(vocabulary.is_variable(column) for column in frame):
+        return
+    if all(is_number(str(column)) for column in frame):
+        raise DataError(
+            f"{file}: the header row is numeric ({', '.join(map(str, frame))}): no column names? Write them into the first "
+            "row; nothing was checked",
+            f"{file}：表头一行全是数值（{'、'.join(map(str, frame))}）：是否缺少列名？请在首行写明；未作任何检查",
+        )
+    near = [f"{c} ({', '.join(n)})" if n else str(c) for c, n in ((c, nearest(c)) for c in frame)]
+    raise DataError(
+        f"{file}: 0 of {len(frame.columns)} columns recognised; nothing was checked. Columns, with the nearest names of the "
+        f"vocabulary: {'; '.join(near)}",
+        f"{file}：{len(frame.columns)} 列中识别 0 列，未作任何检查。各列及词汇表中最接近的名称：{'；'.join(near)}",
+    )
+
+
+def nearest(column: str) -> list[str]:
+    """Names of the vocabulary that a column may be meant for: its symbols without regard to case, else names alike."""
+    word = str(column).casefold()
+    known = vocabulary.variables().values()
+    same = [v.name for v in known if word in (v.symbol.casefold(), v.symbol.replace("_", "").casefold())]
+    return same[:2] or get_close_matches(word, [v.name for v in known], n=2, cutoff=0.6)
+
+
 def check_study(study_id: str | Path) -> list[Problem]:
     """Find every problem of a study: its four files, then its values."""
-    found = inspect(catalogue.study_folder(study_id))
-    problems = list(found.problems) + _components(found)
-    if found.frame is None:
-        return problems
-    labels = {row["variable"]: row["column"] for row in found.columns if row["variable"]}
-    return problems + check_frame(found.frame, found.name("data.csv"), labels)
+    return _look_at_study(study_id).problems
+
+
+def _look_at_study(study_id) -> Finder:
+    read = inspect(catalogue.study_folder(study_id))
+    labels = {row["variable"]: row["column"] for row in read.columns if row["variable"]}
+    found = examine(pd.DataFrame() if read.frame is None else read.frame, read.name("data.csv"), labels)
+    found.problems[:0] = [*read.problems, *_components(read)]
+    return found
 
 
 def check_frame(frame: pd.DataFrame, file: str, labels: Mapping[str, str] | None = None) -> list[Problem]:
@@ -495,16 +665,90 @@ def check_frame(frame: pd.DataFrame, file: str, labels: Mapping[str, str] | None
     problems : list of Problem
         Ordered by kind: identifiers, limits, parts and wholes, fresh and dry, layers, carbon, age classes, outliers.
     """
+    return examine(frame, file, labels).problems
+
+
+def examine(frame: pd.DataFrame, file: str, labels: Mapping[str, str] | None = None) -> Finder:
+    """Check a frame as :func:`check_frame` does; the finder also knows what was checked on what, and what was not."""
     found = Finder(frame, file, labels or {})
-    identifiers(found)
-    limits(found)
-    sums(found)
-    parts(found)
-    fresh(found)
-    layers(found)
-    age_classes(found)
-    outliers(found)
-    return found.problems
+    for one in checks():
+        found.checks[one.label] = one.columns(frame)
+        if found.checks[one.label]:
+            one.run(found)
+    return found
+
+
+class Check(NamedTuple):
+    """One kind of check, and the sets of columns of which it needs one."""
+
+    label: str
+    run: Callable[[Finder], None]
+    needs: Sequence[tuple[str, ...]]
+
+    def columns(self, frame) -> list[str]:
+        """Columns that it is done on; none when it cannot be done."""
+        on = [c for columns in self.needs if set(columns) <= set(frame.columns) for c in columns]
+        return list(dict.fromkeys(on))
+
+
+def checks() -> tuple[Check, ...]:
+    """All checks of a frame, in the order of their problems."""
+    every = [(name,) for name in vocabulary.variables() if vocabulary.is_number(name)]
+    organs = [(whole, part) for whole, members, _ in wholes() for part in members]
+    related = [tuple(q.powers) for q in plausibility.quantities()]
+    return (
+        Check(tr("identifiers", "编号"), identifiers, [("tree_id",), ("plot_id",), *every]),
+        Check(tr("depths in metres", "以米计的深度"), plausibility.depths, [("layer_top", "layer_bottom")]),
+        Check(tr("codes for missing values", "缺测代码"), plausibility.codes, every),
+        Check(tr("whole columns", "整列"), plausibility.columns, related),
+        Check(tr("limits of the vocabulary", "词汇表界限"), limits, every),
+        Check(tr("parts and wholes", "部分与总量"), sums, organs),
+        Check(tr("fresh and dry mass", "鲜质量与干质量"), fresh, [("fresh_mass", c) for c in DRY]),
+        Check(tr("soil layers", "土层"), layers, [("layer_top", "layer_bottom"), *CARBON]),
+        Check(tr("age classes", "龄级"), age_classes, [("age_class",)]),
+        Check(tr("curves of the species", "树种曲线"), outliers, [("dbh", "height")]),
+        Check(tr("columns against each other", "各列相互比较"), plausibility.report, related),
+        Check(tr("computed values", "推算值"), computed, plausibility.PAIRS),
+    )
+
+
+def computed(found) -> None:
+    """Report values that were computed from others, the records together."""
+    for item in plausibility.computed(found.frame):
+        expected = tr("what was measured", "实测值")
+        advice = tr(
+            "no table of it is made from these records; say so in columns.csv (got = ratio or computed)",
+            "这些记录不能用于编制该量的参数表；请在 columns.csv 中注明（got 写 ratio 或 computed）",
+        )
+        shown = ", ".join(f"#{row + 1}" for row in item.rows[:8]) + (" …" if len(item.rows) > 8 else "")
+        value = tr(f"{item.words} (records {shown})", f"{item.words}（记录 {shown}）")
+        label = found.label(item.column)
+        found.problems.append(Problem(found.file, "", label, value, expected, advice, "computed"))
+
+
+class Doubts(NamedTuple):
+    """What a fit or a stock says of its data: ``columns`` in another unit, ``records`` that contradict themselves."""
+
+    columns: list[str]
+    records: list[str]
+
+
+def doubts(frame: pd.DataFrame, name: str) -> Doubts:
+    """Columns and records that cannot be what they say; records of one kind beyond the third are counted.
+
+    Identifiers, and columns that are no part of what the frame is used for, are left to ``sinklab data check``.
+    """
+    found = Finder(frame, name, {})
+    for one in (plausibility.depths, plausibility.codes, plausibility.columns, sums, plausibility.report):
+        one(found)
+    lines, alike = [], Counter(p.rule for p in found.problems)
+    for rule in alike.keys() - {"column"}:
+        lines += [str(p) for p in found.problems if p.rule == rule][:ALIKE_SHOWN]
+        if alike[rule] > ALIKE_SHOWN:
+            more = alike[rule] - ALIKE_SHOWN
+            also = tr(f"{more} more alike: sinklab data check", f"另有 {more} 处同类问题：sinklab data check")
+            lines[-1] = f"{lines[-1]}; {also}"
+    return Doubts([str(p) for p in found.problems if p.rule == "column"], lines)
 
 
 def _components(found) -> list[Problem]:

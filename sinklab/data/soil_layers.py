@@ -85,6 +85,10 @@ def advice(kind: str) -> str:
     return {
         "order": tr("bottom lies above top: exchange them, or correct one", "下界高于上界：请互换或更正"),
         "overlap": tr("overlaps the layer above: keep one of the two", "与上层重叠：请只保留其一"),
+        "twice": tr(
+            "the layer stands twice: give replicate cores their own core_id (such as A-1, A-2), all are kept",
+            "该层重复：重复土芯请各自编号（core_id，如 A-1、A-2），均予保留",
+        ),
         "gap": tr("leaves a gap: add the layer, or impute it", "与上层之间有缺口：请补测或插补"),
         "bounds": tr("bounds are missing: read them in the field book", "上下界缺失：请查野外记录"),
     }[kind]
@@ -93,6 +97,8 @@ def advice(kind: str) -> str:
 def join_faults(layers: pd.DataFrame, by: Sequence[str] = ()) -> list[Fault]:
     """Layers that do not join, each with what was found and what was expected."""
     faults, found = layer_faults(layers, by), []
+    bounds = [*by, "layer_top", "layer_bottom"]
+    twice = set(layers.index[layers.duplicated(bounds, keep=False)])
     for i, kind, above in zip(faults.index, faults["kind"], faults["above"], strict=True):
         top, bottom = layers.at[i, "layer_top"], layers.at[i, "layer_bottom"]
         expected = tr(f"a layer that begins at {above:g} cm", f"始于 {above:g} cm 的土层")
@@ -100,7 +106,8 @@ def join_faults(layers: pd.DataFrame, by: Sequence[str] = ()) -> list[Fault]:
             f"layer {top:g}-{bottom:g} cm, expected to begin at {above:g} cm",
             f"土层 {top:g}～{bottom:g} cm，应始于 {above:g} cm",
         )
-        found.append(Fault(i, "layer_top", f"{top:g}–{bottom:g} cm", expected, advice(kind), text))
+        told = advice("twice" if kind == "overlap" and i in twice else kind)
+        found.append(Fault(i, "layer_top", f"{top:g}–{bottom:g} cm", expected, told, text))
     return found
 
 

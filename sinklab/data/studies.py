@@ -19,6 +19,10 @@ from sinklab.data.catalogue import STUDY_FILES, study_folder
 from sinklab.language import DataError, Notes, UnitError, listing, tr
 
 COLUMNS = ("column", "variable", "unit_in", "component", "note")
+#: How the values of a column were got, which ``columns.csv`` may say in a column ``got`` of its own.
+GOT = ("weighed", "subsampled", "measured", "computed", "ratio", "digitised")
+#: Of these, those of which no table is made: the equation or the ratio would come back.
+NOT_MEASURED = ("computed", "ratio")
 CORRECTIONS = ("record", "column", "old", "new", "reason", "who")
 #: What study.yml must say; a simulated study also says how it was generated.
 FIELDS = ("title", "species", "region", "method", "origin", "licence", "contacts", "citation")
@@ -153,7 +157,7 @@ def _read_table(found, name, expected=None, may_be_empty=False) -> pd.DataFrame 
     except DataError as error:
         found.add(name, "", name, "", tr("a readable table", "可读的表格"), str(error))
         return None
-    if expected and list(header) != list(expected):
+    if expected and [c for c in header if c != "got"] != list(expected):
         found.add(name, "", tr("header", "表头"), ",".join(header), ",".join(expected))
         return None
     return pd.DataFrame(rows, columns=header, dtype="str")
@@ -199,6 +203,8 @@ def _typed(found, raw, keys) -> pd.DataFrame:
             blank = cells.isin(files.MISSING)
             typed[name] = cells.mask(blank)
             continue
+        if row.get("got") and row["got"] not in GOT:
+            found.add("columns.csv", column, "got", row["got"], " / ".join(GOT))
         if row["component"] and row["component"] not in vocabulary.components():
             expected = tr(
                 "a component of data/vocabulary/components.csv", "data/vocabulary/components.csv 中的组分"
@@ -271,7 +277,8 @@ def _describe(found) -> None:
     title = info.get("title") if isinstance(info.get("title"), dict) else {"en": info.get("title")}
     frame.attrs["study"] = info | {"study_id": folder.name, "components": components}
     frame.attrs["notes"] = list(found.notes)
-    frame.attrs["source"] = {
+    got = {r["variable"]: r["got"] for r in found.columns if r["variable"] and r.get("got")}
+    frame.attrs["source"] = ({"got": got} if got else {}) | {
         "spec": f"study:{folder.name}",
         "where": {},
         "title": title.get("en") or folder.name,

@@ -17,6 +17,9 @@ from typing import Any
 
 import pandas as pd
 
+from sinklab.data.checks import doubts
+from sinklab.data.plausibility import computed
+from sinklab.data.studies import NOT_MEASURED
 from sinklab.equations.system import System
 from sinklab.fitting.data import prepare, start_values
 from sinklab.fitting.loglinear import CORRECTIONS, fit_log_linear
@@ -119,7 +122,29 @@ def fit(
     # What the data say of themselves (measured or simulated, licence, files) stays with the result.
     carried = dict(getattr(data, "attrs", {}).get("source") or {})
     source = {"name": name, "n_read": prepared.n_read, "n_used": len(prepared.frame)}
-    return replace(result, label=label, source=carried | result.source | source)
+    computed = {c: [str(item) for item in items] for c, items in _computed(prepared, carried).items()}
+    found = doubts(prepared.frame, name)
+    source |= {"computed": computed} if computed else {}
+    source |= {"implausible": found.columns} if found.columns else {}
+    told = [line for lines in computed.values() for line in lines] + found.columns + found.records
+    return replace(
+        result, label=label, source=carried | result.source | source, warnings=(*result.warnings, *told)
+    )
+
+
+def _computed(prepared, source) -> dict[str, list]:
+    """Responses that were not measured on the records of a fit: as the columns say, or as the numbers show."""
+    frame, found = prepared.frame, {}
+    for item in computed(frame, [r for r in prepared.system.responses if r in frame]):
+        found.setdefault(item.column, []).append(item)
+    for column, how in (source.get("got") or {}).items():
+        if column in prepared.system.free and column in frame and how in NOT_MEASURED:
+            text = tr(
+                f"{column}: {how}, says columns.csv: not measured",
+                f"{column}：columns.csv 注明为 {how}，非实测",
+            )
+            found.setdefault(column, []).append(text)
+    return found
 
 
 def _check_options(method, estimator, correction, level, bounds, sampling):

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
 
+from sinklab.data.checks import repeated
 from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
 from sinklab.language import DataError, listing, tr
@@ -83,7 +84,8 @@ def prepare(data, system, name: str = "data", totals: bool = False) -> Prepared:
         for i, v in frame[column][frame[column] < 0].items()
     ]
     frame, nowhere, silent = _where_equations_speak(frame, system)
-    problems += nowhere + _repeated_ids(frame)
+    twice, anew = _repeated_ids(frame)
+    problems += nowhere + twice
     if problems:
         raise DataError(f"{name}: {listing(problems)}")
     kept, warnings = _usable(frame, system, totals)
@@ -92,7 +94,7 @@ def prepare(data, system, name: str = "data", totals: bool = False) -> Prepared:
     problems = _sample_faults(kept, system)
     if problems:
         raise DataError(f"{name}: {listing(problems + list(warnings))}")
-    return Prepared(system, kept, (*warnings, *silent), len(frame))
+    return Prepared(system, kept, (*warnings, *silent, *anew), len(frame))
 
 
 def _numeric_faults(frame, columns) -> list[str]:
@@ -192,24 +194,23 @@ def refuse_zeros(frame, responses, instead: str = "power:mean") -> None:
         raise DataError(listing(problems))
 
 
-def _repeated_ids(frame) -> list[str]:
+def _repeated_ids(frame) -> tuple[list[str], list[str]]:
+    """Faults of ids that stand twice; numbers that begin anew on the next plot are a note, and no tree is lost."""
     names = [c for c in ID_COLUMNS if c in frame.columns]
-    if not names:
-        return []
-    keys = [names[0], *(c for c in WITHIN_COLUMNS if c in frame.columns)]
-    filled = frame[frame[names[0]].notna()]
-    problems = []
-    for _, part in filled[filled.duplicated(keys, keep=False)].groupby(keys, dropna=False, sort=False):
-        value, records = part[names[0]].iloc[0], ", ".join(str(i + 1) for i in part.index)
+    faults, notes = [], []
+    for rows, advice, anew in repeated(frame, names[0], WITHIN_COLUMNS) if names else []:
+        if anew:
+            notes.append(f"{names[0]}: {advice}")
+            continue
+        value, records = frame[names[0]][rows[0]], ", ".join(str(i + 1) for i in rows)
         value = f"{value:g}" if isinstance(value, float) else value
-        problems.append(
+        faults.append(
             tr(
-                f"{names[0]} = {value} stands in records {records}; expected once; "
-                "remove the copy or give the tree its own id",
-                f"{names[0]} = {value} 出现在第 {records} 条记录；应只出现一次；请删除重复记录或另行编号",
+                f"{names[0]} = {value} stands in records {records}; expected once; {advice}",
+                f"{names[0]} = {value} 出现在第 {records} 条记录；应只出现一次；{advice}",
             )
         )
-    return problems
+    return faults, notes
 
 
 def _usable(frame, system, totals):

@@ -369,7 +369,9 @@ def not_converged(certificate) -> str:
     )
 
 
-def assembled(prepared, *, values, covariance, freedom, logliks, level, on_log=None, **known) -> FitResult:
+def assembled(
+    prepared, *, values, covariance, freedom, logliks, level, on_log=None, of=FitResult, **known
+) -> FitResult:
     """Result from estimates and everything else that an engine knows, with intervals and indices.
 
     Parameters
@@ -383,6 +385,8 @@ def assembled(prepared, *, values, covariance, freedom, logliks, level, on_log=N
     level : float
     on_log : array of bool, optional
         Parameters that were estimated as logarithms.
+    of : type
+        Kind of result.
     **known
         Other fields of :class:`~sinklab.results.FitResult`; ``correlation`` as an array.
     """
@@ -407,7 +411,7 @@ def assembled(prepared, *, values, covariance, freedom, logliks, level, on_log=N
         }
     )
     certificate, warnings = known.pop("certificate"), known.pop("warnings")
-    result = FitResult(
+    result = of(
         system=system,
         parameters=parameters,
         covariance=pd.DataFrame(covariance, index=labels, columns=labels),

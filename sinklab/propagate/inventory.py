@@ -2,14 +2,19 @@ r"""Trees on plots in strata, and what their errors make of the strata, the regi
 
 The mean of a stratum is the mean of its plots' densities. Its error has two parts that are drawn
 apart: what the trees say (parameters, measurement, residuals: see :mod:`sinklab.propagate.model`),
-and that other plots could have been drawn: Student's t on :math:`n_h - 1` degrees of freedom with
-standard error :math:`s_h/\sqrt{n_h}`, where :math:`s_h` is the spread of the plots at the estimates.
-The region is the mean of the strata weighted by area; areas can be uncertain.
+and that other plots could have been drawn, with standard error :math:`s_h/\sqrt{n_h}`, where :math:`s_h` is the
+spread of the plots at the estimates. The region is the mean of the strata weighted by area; areas can be uncertain.
+
+*One rule for every interval.* The sampling error of a mean, of one stratum or of many, is Student's t on the
+degrees of freedom of :func:`sinklab.assess.plan.effective_freedom`: :math:`n_h - 1` for a stratum, about
+:math:`n - M` for strata that are alike. The t of each stratum must not be added up: few plots a stratum have a t
+that knows no bounds, while their pooled spread is known well.
 
 Two inventories of one region share parameters of a model, factors of a species and areas of a
-stratum, draw by draw: their error in the difference is that of the difference alone. Measurement errors and
-residuals are new at each occasion, which is on the safe side where the same trees stand in both.
-Plots may be permanent, new, or some of each. With :math:`n_c` plots in both,
+stratum, draw by draw: their error in the difference is that of the difference alone. Measurement errors are new at
+each occasion. What an equation leaves unexplained of a tree stays with it: trees with one ``tree_id`` on one plot keep
+their residual; without identifiers residuals are new as well, which is on the safe side where the same trees
+stand in both. Plots may be permanent, new, or some of each. With :math:`n_c` plots in both,
 
 .. math:: \operatorname{var}(\bar y_2 - \bar y_1) =
    \frac{s_1^2}{n_1} + \frac{s_2^2}{n_2} - \frac{2\, n_c\, s_{12}}{n_1 n_2},
@@ -29,11 +34,23 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
+from sinklab.assess.plan import effective_freedom
 from sinklab.data import vocabulary
 from sinklab.data.files import read_csv
 from sinklab.language import DataError, Notes, listing, require_known, tr
-from sinklab.propagate.model import Factor, Model, Noise, Units, arrange, notes_of, shared_normals, stream
+from sinklab.propagate.model import (
+    Factor,
+    Model,
+    Noise,
+    Units,
+    arrange,
+    notes_of,
+    shared_normals,
+    stream,
+    text_of,
+)
 from sinklab.propagate.monte_carlo import draw_totals, variances
 
 SAMPLING, AREA = "sampling", "area"
@@ -46,7 +63,8 @@ class Inventory:
     Attributes
     ----------
     trees : DataFrame
-        One row per individual: ``plot_id``, the predictors, the column ``model``.
+        One row per individual: ``plot_id``, the predictors, the column ``model``; ``tree_id`` where trees are
+        measured again.
     plots : DataFrame
         Every plot, also those without trees: ``plot_id``, ``plot_area`` [ha], ``stratum`` (one
         stratum when absent).
@@ -119,25 +137,31 @@ class Inventory:
     def units(self, by: str = "stratum") -> Units:
         """Trees weighted to the mean of their stratum, or (``by="plot"``) to the density of their plot."""
         plot = self.trees["plot_id"].astype(str)
+        if by == "plot":
+            names = tuple(self.plots["plot_id"].astype(str))
+            return self._arranged(self.trees, plot, names, 1.0, self.name)
+        return self._arranged(
+            self.trees, self._plot_stratum.reindex(plot), self.stratum_names, 1.0, self.name
+        )
+
+    def _arranged(self, trees, group, names, present, residual_of) -> Units:
+        plot = trees["plot_id"].astype(str)
         area = self.plots["plot_area"].astype(float).set_axis(self.plots["plot_id"].astype(str))
         weight = self.scale / area.reindex(plot).to_numpy()
-        if by == "plot":
-            group, names = plot.to_numpy(), tuple(area.index)
-        else:
-            stratum, names = self._plot_stratum.reindex(plot), self.stratum_names
-            group = stratum.to_numpy()
-            weight = weight / stratum.map(dict(zip(names, self.n_plot, strict=True))).to_numpy(float)
+        if names == self.stratum_names:
+            weight = weight / group.map(dict(zip(names, self.n_plot, strict=True))).to_numpy(float)
         return arrange(
-            self.trees.assign(_group=group),
+            trees.assign(_group=group.to_numpy()),
             self.models,
             model=self.model,
             group="_group",
-            weight=weight,
+            weight=np.where(present, weight, 0.0),
             noises=self.noises,
             factors=self.factors,
             residual=self.residual,
             occasion=self.name,
             groups=names,
+            residual_of=residual_of,
         )
 
     @cached_property
@@ -217,8 +241,11 @@ class _Means:
     estimate: np.ndarray
     model_draws: np.ndarray
     draws: np.ndarray
+    part_draws: np.ndarray
     sampling_se: np.ndarray
     freedom: np.ndarray
+    area: np.ndarray
+    area_draws: np.ndarray
 
     @property
     def se(self) -> np.ndarray:
@@ -228,6 +255,30 @@ class _Means:
     def interval(self, level: float = 0.95) -> np.ndarray:
         """Percentile interval of the draws, shape (n, 2)."""
         return np.quantile(self.draws, [0.5 - level / 2, 0.5 + level / 2], axis=1).T
+
+    def stock_draws(self) -> np.ndarray:
+        """Draws of the stocks of the strata and the region [t], shape (n, n_draw); NaN without areas."""
+        stock = self.draws * self.area_draws
+        stock[-1] = (self.part_draws * self.area_draws[:-1]).sum(axis=0)
+        return stock
+
+    def totals(self, level: float = 0.95) -> pd.DataFrame:
+        """Stocks of the strata and the region [t]: ``estimate, mean, se, lower, upper, level``.
+
+        The error of an area is part of its stock, where it does not touch the mean of its stratum.
+        """
+        stock, model = self.stock_draws(), self.model_draws * self.area_draws
+        model[-1] = model[:-1].sum(axis=0)
+        lower, upper = np.quantile(stock, [0.5 - level / 2, 0.5 + level / 2], axis=1)
+        frame = {
+            "estimate": self.estimate * self.area,
+            "mean": stock.mean(axis=1),
+            "se": np.hypot(model.std(axis=1, ddof=1), self.sampling_se * self.area),
+            "lower": lower,
+            "upper": upper,
+            "level": level,
+        }
+        return pd.DataFrame(frame, index=pd.Index(self.names, name="stratum"))
 
     def _summary(self, level, beside, after) -> pd.DataFrame:
         """One row for each stratum and the region; ``beside`` stands before the interval."""
@@ -258,6 +309,8 @@ class Propagated(_Means):
         At the estimates. [t/ha, after the factors]
     model_draws, draws : array, shape (n, n_draw)
         Without, and with the errors of sampling and area.
+    part_draws : array, shape (n - 1, n_draw)
+        Draws of the strata as parts of the region, whose sampling errors have the degrees of freedom of the region.
     sampling_se, freedom : array, shape (n,)
         Standard error of sampling and its degrees of freedom.
     area, area_draws : array, shape (n,) and (n, n_draw)
@@ -268,8 +321,6 @@ class Propagated(_Means):
         What the draws leave out.
     """
 
-    area: np.ndarray
-    area_draws: np.ndarray
     approach1: pd.DataFrame
     n_plot: np.ndarray
     seed: int
@@ -293,42 +344,27 @@ class Propagated(_Means):
         }
         return self._summary(level, {"se_approach1": self.approach1.loc["total"].to_numpy()}, after)
 
-    def totals(self, level: float = 0.95) -> pd.DataFrame:
-        """Stocks of the strata and the region [t]: ``estimate, mean, se, lower, upper, level``.
-
-        The error of an area is part of its stock, where it does not touch the mean of its stratum.
-        """
-        stock, model = self.draws * self.area_draws, self.model_draws * self.area_draws
-        for drawn in (stock, model):
-            drawn[-1] = drawn[:-1].sum(axis=0)
-        lower, upper = np.quantile(stock, [0.5 - level / 2, 0.5 + level / 2], axis=1)
-        frame = {
-            "estimate": self.estimate * self.area,
-            "mean": stock.mean(axis=1),
-            "se": np.hypot(model.std(axis=1, ddof=1), self.sampling_se * self.area),
-            "lower": lower,
-            "upper": upper,
-            "level": level,
-        }
-        return pd.DataFrame(frame, index=pd.Index(self.names, name="stratum"))
-
 
 @dataclass(frozen=True, eq=False)
 class Change(_Means):
     """Difference of the means of strata and region, second minus first [t/ha].
 
     ``names`` are the strata, then ``total``; arrays have one entry, or one row of draws, for each.
-    ``n_common`` plots are permanent, ``se_independent`` is what the error would be if the two inventories
-    shared nothing.
+    ``before`` and ``after`` are the means themselves, ``n_common`` plots and ``n_tree_common`` trees (in all) are
+    permanent, ``se_independent`` is what the error would be if the two inventories shared nothing.
     """
 
+    before: np.ndarray
+    after: np.ndarray
     n_common: np.ndarray
+    n_tree_common: int
     se_independent: np.ndarray
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
         """One row for each stratum and the region, with the percentile interval of the draws."""
-        after = {"level": level, "n_common": self.n_common, "freedom": self.freedom}
-        return self._summary(level, {"se_independent": self.se_independent}, after)
+        beside = {"se_independent": self.se_independent}
+        after = {"level": level, "n_common": self.n_common, "freedom": self.freedom, "area": self.area}
+        return self._summary(level, beside, after)
 
 
 def propagate(
@@ -359,15 +395,10 @@ def propagate(
     require_known(sorted(active), known, "source", "来源")
     trees = draw_totals(units, n_draw, seed, workers, only=active - {SAMPLING, AREA})
     se = inventory.sampling_se * (SAMPLING in active)
-    freedom = np.maximum(inventory.n_plot - 1, 1)
     area_of = _area_draws(inventory, n_draw, seed, AREA in active)
-    known = np.nan if inventory.strata is None else 1.0
-    sampled = trees + se[:, None] * _sampling_draws(inventory, freedom, n_draw, seed, inventory.name)
+    sampling = _sampling_draws(inventory, se, inventory.n_plot - 1, n_draw, seed, inventory.name)
     return Propagated(
-        **_with_region(inventory, area_of, units.totals(), trees, sampled, se),
-        freedom=np.append(freedom, inventory.n_plot.sum() - len(se)),
-        area=known * np.append(inventory.areas, inventory.areas.sum()),
-        area_draws=known * np.vstack([area_of, area_of.sum(axis=0)]),
+        **_with_region(inventory, area_of, units.totals(), trees, se, *sampling),
         approach1=_first_order(inventory, units, active),
         n_plot=np.append(inventory.n_plot, inventory.n_plot.sum()),
         seed=seed,
@@ -375,10 +406,26 @@ def propagate(
     )
 
 
-def _sampling_draws(inventory, freedom, n_draw, seed, *address) -> np.ndarray:
-    """Student t draws of every stratum, shape (n_stratum, n_draw)."""
-    names = zip(inventory.stratum_names, freedom, strict=True)
-    return np.array([stream(seed, SAMPLING, *address, name).standard_t(df, n_draw) for name, df in names])
+def _sampling_draws(inventory, se, freedom, n_draw, seed, *address) -> tuple[np.ndarray, ...]:
+    """Degrees of freedom of strata and region, and draws of the sampling errors (n_stratum, n_draw).
+
+    The errors of the strata by themselves, and as parts of the region: the weighted sum of these is Student's t on
+    the degrees of freedom of the region, the rest of each is what normal errors leave when their sum is known.
+    """
+    least, names = np.maximum(freedom, 1), inventory.stratum_names
+    weight = inventory.shares * se
+    pooled, total = effective_freedom(weight**2, least), np.linalg.norm(weight)
+    normal = np.array([stream(seed, SAMPLING, *address, name).standard_normal(n_draw) for name in names])
+    alone = se[:, None] * [_student(z, df) for z, df in zip(normal, least, strict=True)]
+    together = weight @ normal
+    share = np.divide(weight * se, total**2, out=np.zeros_like(se), where=total > 0)
+    parts = se[:, None] * normal + np.outer(share, total * _student(together, pooled) - together)
+    return np.append(least, pooled), alone, parts
+
+
+def _student(order, freedom) -> np.ndarray:
+    """Student's t at evenly spaced probabilities, in the order of some numbers: its quantiles without their noise."""
+    return stats.t.ppf((order.argsort().argsort() + 0.5) / len(order), freedom)
 
 
 def _area_draws(inventory, n_draw, seed, active=True) -> np.ndarray:
@@ -391,15 +438,20 @@ def _area_draws(inventory, n_draw, seed, active=True) -> np.ndarray:
     return drawn
 
 
-def _with_region(inventory, area, estimate, model, sampled, se) -> dict:
-    """What strata and region have in common: names, estimates, draws, standard error of sampling."""
+def _with_region(inventory, area, estimate, model, se, freedom, alone, parts) -> dict:
+    """What strata and region have in common: estimates, draws, standard error of sampling, degrees of freedom."""
     shares, weights = area / area.sum(axis=0), inventory.shares
+    known = np.nan if inventory.strata is None else 1.0
     return {
         "names": (*inventory.stratum_names, "total"),
         "estimate": np.append(estimate, weights @ estimate),
         "model_draws": np.vstack([model, (shares * model).sum(axis=0)]),
-        "draws": np.vstack([sampled, (shares * sampled).sum(axis=0)]),
+        "draws": np.vstack([model + alone, (shares * (model + parts)).sum(axis=0)]),
+        "part_draws": model + parts,
         "sampling_se": np.append(se, np.sqrt(np.sum((weights * se) ** 2))),
+        "freedom": freedom,
+        "area": known * np.append(inventory.areas, inventory.areas.sum()),
+        "area_draws": known * np.vstack([area, area.sum(axis=0)]),
     }
 
 
@@ -444,23 +496,57 @@ def difference(
     """
     _check_change(first, second)
     pair = first, second
-    trees = [draw_totals(i.units(), n_draw, seed, workers) for i in pair]
-    moved = trees[1] - trees[0]
+    units, n_tree = _paired_units(first, second)
+    drawn = [draw_totals(u, n_draw, seed, workers) for u in units]
     se, freedom, common = paired_se(first, second)
-    sampled = moved + se[:, None] * _sampling_draws(first, freedom, n_draw, seed, first.name, second.name)
+    sampling = _sampling_draws(first, se, freedom, n_draw, seed, first.name, second.name)
     area = _area_draws(first, n_draw, seed)
-    estimate = second.units().totals() - first.units().totals()
-    apart = [
-        _with_region(first, area, np.zeros(len(se)), t, t, i.sampling_se)
-        for i, t in zip(pair, trees, strict=True)
-    ]
-    spread = [np.hypot(x["model_draws"].std(axis=1, ddof=1), x["sampling_se"]) for x in apart]
+    means = [u.totals() for u in units]
+    weights = [area / area.sum(axis=0), first.shares]
+    apart = [np.vstack([d, (weights[0] * d).sum(axis=0)]).std(axis=1, ddof=1) for d in drawn]
+    sampled = [np.append(i.sampling_se, np.linalg.norm(weights[1] * i.sampling_se)) for i in pair]
+    before, after = (np.append(m, weights[1] @ m) for m in means)
     return Change(
-        **_with_region(first, area, estimate, moved, sampled, se),
-        freedom=np.append(freedom, freedom.sum()),
+        **_with_region(first, area, means[1] - means[0], drawn[1] - drawn[0], se, *sampling),
+        before=before,
+        after=after,
         n_common=np.append(common, common.sum()),
-        se_independent=np.hypot(*spread),
+        n_tree_common=n_tree,
+        se_independent=np.linalg.norm([*apart, *sampled], axis=0),
     )
+
+
+def _paired_units(first, second) -> tuple[list[Units], int]:
+    """Units of two inventories, and how many trees stand in both by their ``tree_id``.
+
+    Residuals are drawn by the place of a row. So both take the trees of both in one order, without weight those that
+    they do not have; a tree that changed its model or stratum is two. Without identifiers nothing is shared.
+    """
+    if not all("tree_id" in i.trees for i in (first, second)):
+        return [first.units(), second.units()], 0
+    found = []
+    for inventory in (first, second):
+        trees = inventory.trees.assign(_present=True)
+        # A tree without an identifier is itself alone.
+        alone = pd.Series(np.arange(len(trees)), trees.index).map(f"{inventory.name} {{}}".format)
+        trees["tree_id"] = text_of(trees["tree_id"]).mask(trees["tree_id"].isna(), alone)
+        trees["_stratum"] = inventory._plot_stratum.reindex(trees["plot_id"].astype(str)).to_numpy()
+        keys = ["_stratum", "plot_id", "tree_id", *([inventory.model] if inventory.model else ())]
+        found.append(trees.astype(dict.fromkeys(keys, str)).set_index(keys, drop=False))
+        twice = sorted({" / ".join(key[1:3]) for key in found[-1].index[found[-1].index.duplicated()]})
+        if twice:
+            raise DataError(
+                f"{inventory.name}: trees listed twice (plot_id / tree_id):\n{listing(twice)}",
+                f"{inventory.name}：树木重复（plot_id / tree_id）：\n{listing(twice)}",
+            )
+    units = []
+    for inventory, own, other in ((first, *found), (second, *found[::-1])):
+        absent = other[~other.index.isin(own.index)].assign(_present=False)
+        trees = pd.concat([own, absent]).sort_index()
+        group, present = trees["_stratum"], trees["_present"].to_numpy(bool)
+        pair = f"{first.name}~{second.name}"
+        units.append(inventory._arranged(trees, group, inventory.stratum_names, present, pair))
+    return units, int(found[0].index.isin(found[1].index).sum())
 
 
 def paired_se(first: Inventory, second: Inventory) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -521,7 +607,7 @@ def read_inventory(folder) -> dict[str, pd.DataFrame]:
     Parameters
     ----------
     folder : path
-        Holds ``trees.csv`` (``plot_id`` and predictors), ``plots.csv`` (``plot_id, plot_area`` [ha],
+        Holds ``trees.csv`` (``plot_id`` and predictors, ``tree_id`` where trees are measured again), ``plots.csv`` (``plot_id, plot_area`` [ha],
         ``stratum``) and, for several strata, ``strata.csv`` (``stratum, area`` [ha], ``area_se``).
 
     Returns

@@ -354,6 +354,7 @@ class Units:
     levels: dict[str, tuple[str, ...]]
     level: dict[str, np.ndarray]
     occasion: str = ""
+    residual_of: str = ""
 
     @property
     def n(self) -> int:
@@ -432,6 +433,7 @@ def arrange(
     residual: bool = True,
     occasion: str = "",
     groups=None,
+    residual_of: str | None = None,
 ) -> Units:
     """Sort and check rows.
 
@@ -452,6 +454,8 @@ def arrange(
         Sets the errors of single rows apart from those of another inventory with the same seed.
     groups : sequence of str, optional
         Names of the groups in the order wanted; those that occur, sorted, when left out.
+    residual_of : str, optional
+        The same for residuals alone, which belong to a tree and not to a measurement; ``occasion`` when left out.
 
     Raises
     ------
@@ -492,6 +496,7 @@ def arrange(
         levels={"": ("",)} | {c: labels for c, (labels, _) in coded.items()},
         level={"": np.zeros(n, np.int32)} | {c: index[order] for c, (_, index) in coded.items()},
         occasion=occasion,
+        residual_of=occasion if residual_of is None else residual_of,
     )
     for factor in factors:
         _check_levels(factor, units.levels[factor.by])
@@ -520,6 +525,13 @@ def levels_of(data, column, n) -> tuple[tuple[str, ...], np.ndarray]:
         )
     labels = tuple(f"{x:g}" if isinstance(x, (float, np.floating)) else str(x) for x in found)
     return labels, codes.astype(np.int32)
+
+
+def text_of(column) -> pd.Series:
+    """Text of a column, blanks as ""; 3 for 3.0."""
+    codes, found = pd.factorize(column)
+    words = [f"{x:g}" if isinstance(x, float) else str(x).strip() for x in found]
+    return pd.Series(np.array([*words, ""], dtype=object)[codes], index=column.index)
 
 
 def _positions(labels, wanted) -> np.ndarray:

@@ -55,6 +55,7 @@ class Piece:
     residual_sd: np.ndarray | None
     seed: int
     occasion: str
+    residual_of: str
 
     def masses(self, rows, draws) -> np.ndarray:
         """Masses of a tile: some rows in some draws, shape (n_draw, n)."""
@@ -99,7 +100,8 @@ class Piece:
 
     def _stream(self, source, rows, draws):
         row, draw = self.first + rows.start, self.first_draw + draws.start
-        return stream(self.seed, source, self.occasion, self.model.name, row, draw)
+        occasion = self.residual_of if source == RESIDUAL else self.occasion
+        return stream(self.seed, source, occasion, self.model.name, row, draw)
 
 
 def _inside(generator, centre, sd, low, high, normal) -> np.ndarray:
@@ -257,6 +259,7 @@ def _pieces(units, n_draw, seed, active):
                     residual_sd=units.residual_sd[whole] if RESIDUAL in active else None,
                     seed=seed,
                     occasion=units.occasion,
+                    residual_of=units.residual_of,
                 )
 
 

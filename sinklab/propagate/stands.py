@@ -213,13 +213,15 @@ def _cut(found, pairs) -> None:
 
 #: Pools that a stand's model may give per area, the most complete first.
 POOLS = (("total_density",), ("agb_density", "bgb_density"), ("agb_density",), ("soc_stock",))
+#: The same for models of trees.
+TREE_POOLS = (("total",), ("agb", "bgb"), ("agb", "root"), ("agb",))
 #: Key of a mapping for all species that have none.
 OTHERS = "*"
 
 
-def pool_of(fit, wanted=()) -> tuple[str, ...]:
+def pool_of(fit, wanted=(), pools=POOLS) -> tuple[str, ...]:
     """Responses of a model that make the pool; those asked for, or the most complete that it has."""
-    choices = [tuple(wanted)] if wanted else POOLS
+    choices = [tuple(wanted)] if wanted else pools
     for choice in choices:
         if set(choice) <= set(fit.system.responses):
             return choice

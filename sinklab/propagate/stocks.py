@@ -17,7 +17,7 @@ from sinklab.equations.system import System
 from sinklab.evidence.distributions import Distribution
 from sinklab.language import DataError, Notes, listing, require_choice, require_known, tr
 from sinklab.propagate.deductions import deduct
-from sinklab.propagate.model import Factor, Model, Noise, Units, arrange, notes_of
+from sinklab.propagate.model import Factor, Model, Noise, Units, arrange, notes_of, text_of
 from sinklab.propagate.monte_carlo import draw_totals, row_variances, variances
 from sinklab.propagate.stands import Stands, models_for, species_key
 from sinklab.tables.table import Table
@@ -154,7 +154,7 @@ class Stock:
             ``level``, one column per level, ``n_stand, n_used, area_ha, area_used_ha, area_out_of_range_ha, carbon_t, mean_t,
             se_t, se_approach1_t, lower_t, upper_t, interval_level, relative, carbon_t_ha, co2e_t,
             co2e_lower_t, co2e_upper_t``, and with a rule ``rule, uncertainty_percent, deduction_t,
-            carbon_after_deduction_t, rule_status``.
+            carbon_after_deduction_t, rule_status``. Errors and intervals are NaN where nothing uncertain was given.
         """
         parts = [self._level(level, rule) for level in self.levels]
         return pd.concat(parts, ignore_index=True)
@@ -163,7 +163,16 @@ class Stock:
         units, matrix = self.members(level)
         draws, estimate = matrix @ self.draws, matrix @ self.estimate
         first = np.sqrt(sum(variances(self.units, matrix).values()))
-        lower, upper = np.quantile(draws, [0.5 - self.level / 2, 0.5 + self.level / 2], axis=1)
+        # Where nothing uncertain was given there is no interval: a half-width of 0 would be a claim.
+        told = np.ptp(draws, axis=1) > 1e-12 * np.abs(estimate)
+        lower, upper, se = np.where(
+            told,
+            [
+                *np.quantile(draws, [0.5 - self.level / 2, 0.5 + self.level / 2], axis=1),
+                draws.std(axis=1, ddof=1),
+            ],
+            np.nan,
+        )
         covered = self._areas(level)
         factor = co2_per_carbon()
         names = {c: units[c] if c in units else "" for c in self.keys}
@@ -174,8 +183,8 @@ class Stock:
                 **{c: covered[c].to_numpy() for c in covered},
                 "carbon_t": estimate,
                 "mean_t": draws.mean(axis=1),
-                "se_t": draws.std(axis=1, ddof=1),
-                "se_approach1_t": first,
+                "se_t": se,
+                "se_approach1_t": np.where(told, first, np.nan),
                 "lower_t": lower,
                 "upper_t": upper,
                 "interval_level": self.level,
@@ -188,8 +197,8 @@ class Stock:
         )
         if rule:
             found = [
-                deduct(rule, e, draws=d, of="stock") if e > 0 else None
-                for e, d in zip(estimate, draws, strict=True)
+                deduct(rule, e, draws=d, of="stock") if e > 0 and t else None
+                for e, d, t in zip(estimate, draws, told, strict=True)
             ]
             frame["rule"] = rule
             for column, name in (
@@ -293,7 +302,7 @@ def stock(
         labels = pd.Series(measured, index=frame.index)
         models, chosen = _as_measured(measured)
     else:
-        labels = _text_of(frame[species])
+        labels = text_of(frame[species])
         models, chosen = models_for(sorted(set(labels) - {""}), tables, mapping, responses)
     reason, out = _usable(frame, labels, models)
     _report(stands, reason, out, missing)
@@ -306,6 +315,13 @@ def stock(
         )
     keys, group = _keys(frame, by)
     factor, notes = _carbon_factor(carbon_fraction, models)
+    if measured and f"{measured}_se" not in frame:
+        notes.append(
+            tr(
+                f"no column {measured}_se: the uncertainty of what was measured is not counted",
+                f"没有列 {measured}_se：未计实测值的不确定性",
+            )
+        )
     data = _columns(frame, used, labels, models, group, predictor_sd)
     units = arrange(
         data,
@@ -376,7 +392,7 @@ def _keys(frame, by) -> tuple[pd.DataFrame, np.ndarray]:
     by = list(by)
     if not by:
         return pd.DataFrame(index=range(1)), np.zeros(len(frame), int)
-    cells = pd.DataFrame({c: _text_of(frame[c]).replace("", "–") for c in by})
+    cells = pd.DataFrame({c: text_of(frame[c]).replace("", "–") for c in by})
     for column in by:
         frame[column] = cells[column]
     group = cells.groupby(by, sort=True).ngroup().to_numpy()
@@ -396,7 +412,8 @@ def _per_stand(frame, units, used, reason, out, labels, models) -> pd.DataFrame:
     carbon, se = np.full(len(frame), np.nan), np.full(len(frame), np.nan)
     rows = np.flatnonzero(used)[units.order]
     carbon[rows] = units.weight * units.centre
-    se[rows] = np.sqrt(row_variances(units))
+    variance = row_variances(units)
+    se[rows] = np.sqrt(np.where(variance > 0, variance, np.nan))
     names = labels.map({label: model.name for label, model in models.items()}).fillna("")
     return frame.assign(
         carbon_t=carbon,
@@ -474,14 +491,7 @@ def _noises(data, frame, used, measured, predictor_sd, area_sd, effects) -> list
     if area_sd:
         noises.append(Noise("area", area_sd))
     for column, sd in effects.items():
-        data[column] = _text_of(frame[column]).replace("", "–").to_numpy()[used]
+        data[column] = text_of(frame[column]).replace("", "–").to_numpy()[used]
         if sd:
             noises.append(Noise(f"effect of {column}", sd, by=column))
     return noises
-
-
-def _text_of(column) -> pd.Series:
-    """Text of a column, blanks as ""; 3 for 3.0."""
-    codes, found = pd.factorize(column)
-    words = [f"{x:g}" if isinstance(x, float) else str(x).strip() for x in found]
-    return pd.Series(np.array([*words, ""], dtype=object)[codes], index=column.index)

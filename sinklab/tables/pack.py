@@ -53,7 +53,7 @@ def check_fits(fits) -> None:
     Raises
     ------
     TableError
-        No fit, fits that did not converge, numbers that are not finite, covariances that are not
+        No fit, responses that were computed from others, fits that did not converge, numbers that are not finite, covariances that are not
         positive semi-definite, or labels used twice; all at once.
     """
     problems = Notes()
@@ -67,6 +67,13 @@ def check_fits(fits) -> None:
         )
     for fit in fits:
         where = fit.label or fit.system.responses[0]
+        for line in (line for lines in fit.source.get("computed", {}).values() for line in lines):
+            problems.append(
+                tr(
+                    f"{where}: {line}; a table of it would give the formula back: leave these records out",
+                    f"{where}：{line}；据此编制的参数表只会还原该公式：请剔除这些记录",
+                )
+            )
         if not fit.converged:
             problems.add(
                 f"{where}: the fit did not converge; mend it (start values, simpler equations) before it "

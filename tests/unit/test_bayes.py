@@ -10,7 +10,7 @@ from sinklab.equations.compile import Compiled
 from sinklab.fitting.bayes import engine
 from sinklab.fitting.bayes import model as bayes_model
 from sinklab.fitting.bayes.engine import fit_bayes
-from sinklab.fitting.bayes.result import coefficient_draws, log_likelihood, predictive, residual_draws
+from sinklab.fitting.bayes.result import coefficient_draws, log_likelihood, other_draws, predictive
 from sinklab.fitting.bayes.translation import Quantity, Translation
 from sinklab.fitting.data import prepare
 from sinklab.language import DataError
@@ -150,8 +150,10 @@ def test_the_graph_and_numpy_give_the_same_likelihood(variance):
         value, t, groups = function(*point)
         posterior = {"t": t[None, None], "group_0": groups[None, None]}
         values = coefficient_draws(builder, posterior)
-        draws = residual_draws(spec, near, builder.scalars, t[None], values)
-        assert log_likelihood(spec, prepared.frame, draws).sum() + logs == pytest.approx(value, rel=1e-10)
+        other = other_draws(builder, t[None])
+        assert log_likelihood(spec, prepared.frame, values, other).sum() + logs == pytest.approx(
+            value, rel=1e-10
+        )
 
 
 SHAPES = [
@@ -202,10 +204,10 @@ def test_vines_give_correlations_and_the_marginals_of_lkj():
     partial = np.tanh(bayes_model.from_correlation(matrix))
     rows = bayes_model.cholesky(partial, 4, np.sqrt)
     assert np.allclose(bayes_model.correlation(rows), matrix, atol=1e-12)
-    conditionals = bayes_model.Conditionals(rows, np.sqrt)
-    own = np.linalg.cholesky(matrix[np.ix_([0, 2, 3], [0, 2, 3])])
-    assert np.allclose(conditionals.row((0, 2), 3), own[2])
-    assert np.allclose(conditionals.row((0,), 2), own[1][:2])
+    chosen = matrix[np.ix_([0, 2, 3], [0, 2, 3])]
+    own, found = np.linalg.cholesky(chosen), bayes_model.factor(chosen, np.sqrt)
+    assert np.allclose(found[2], own[2])
+    assert np.allclose(found[1], own[1][:2])
     alpha = bayes_model.shapes(4, 2.0)
     draws = 2 * rng.beta(alpha, alpha, (20_000, 6)).T - 1
     found = bayes_model.correlation(bayes_model.cholesky(draws, 4, np.sqrt))

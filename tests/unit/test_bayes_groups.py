@@ -117,7 +117,7 @@ def test_resolution_is_the_standard_error_of_a_spread_of_zero():
         information = np.full((8, 1, 1), 400.0)
 
     # Group means with variance 1/400: the variance between them is known to 1/400 * sqrt(2/8).
-    assert resolution(Near)[0] == pytest.approx(np.sqrt(np.sqrt(2 / 8) / 400))
+    assert resolution(Near.information)[0] == pytest.approx(np.sqrt(np.sqrt(2 / 8) / 400))
 
 
 def test_hierarchical_lognormal_agrees_with_reml():

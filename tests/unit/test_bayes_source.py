@@ -9,7 +9,6 @@ import pytest
 from incomplete_trees import weighed
 
 from sinklab.fitting.bayes import engine, model, sample, writer
-from sinklab.fitting.bayes.sample import unknowns
 from sinklab.fitting.bayes.writer import Operations, Unknown, Value, expression
 from sinklab.fitting.data import prepare
 
@@ -49,6 +48,13 @@ def built(name, n=40):
     return builder, *sample.compile_model(builder)
 
 
+def unknowns(builder, functions, points):
+    """Scalar unknowns and values of the groups at several points, by the compiled text."""
+    data = writer.block(builder.arrays, builder.sizes)
+    found = [functions.unknowns(builder, data, point) for point in points]
+    return {name: np.stack([f[name] for f in found]) for name in found[0]}
+
+
 def by_pytensor(model):
     """Log-density, its slopes and the deterministic quantities, by PyTensor's interpreter."""
     import pytensor
@@ -77,7 +83,7 @@ def test_compiled_density_slope_and_unknowns_are_those_of_the_graph(name):
         expected = np.concatenate(rest[:k])
         assert np.abs(expected).min() > 0, "every variable matters"
         assert np.allclose(slope, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
-        found = unknowns(builder, point[None])
+        found = unknowns(builder, functions, point[None])
         assert list(found) == [d.name for d in model.deterministics]
         for name_, quantity in zip(found, rest[k:], strict=True):
             assert np.allclose(found[name_][0], quantity, rtol=1e-12, atol=1e-12)
@@ -98,7 +104,7 @@ def test_a_point_of_another_length_is_not_touched():
     builder, model, code = built("straight")
     n = model.value_vars[0].type.shape[0]
     data = writer.block(builder.arrays, builder.sizes)
-    for sizes in ((n + 1, n), (n, n + 1)):
+    for sizes in ((n + 1, code.n_out), (n, code.n_out + 1)):
         point, slope = (np.full(size, 7.0) for size in sizes)
         assert math.isnan(code.function(point, slope, data, data.view(float)))
         assert (point == 7.0).all() and (slope == 7.0).all()
@@ -115,14 +121,11 @@ def test_an_operation_that_is_not_known_is_refused_by_name():
             Operations(FunctionGraph([x], [made], clone=False), given)
 
 
-def test_draws_are_worked_out_in_portions(monkeypatch):
-    builder, model, _ = built("parts")
+def test_unknowns_of_every_draw_have_the_shapes_of_the_model():
+    builder, model, functions = built("parts")
     z = np.random.default_rng(3).standard_normal((50, sum(v.type.shape[0] for v in model.value_vars)))
-    whole = unknowns(builder, z)
-    monkeypatch.setattr(sample, "PORTION", 200)
-    apart = unknowns(builder, z)
+    whole = unknowns(builder, functions, z)
     assert whole["t"].shape == (50, len(builder.scalars.keys)) and whole["group_0"].shape == (50, 2, 6)
-    assert all(np.allclose(whole[n], apart[n], rtol=1e-12) for n in whole)
 
 
 @pytest.mark.timeout(300)

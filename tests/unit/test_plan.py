@@ -8,6 +8,7 @@ import sinklab as sl
 from sinklab.assess.plan import (
     Cost,
     Sampler,
+    effective_freedom,
     field_sheet,
     optimal_allocation,
     plot_plan,
@@ -114,7 +115,7 @@ def test_plots_by_hand():
     strata = pd.DataFrame(
         {"stratum": ["a", "b"], "area": [6e4, 4e4], "mean": [50.0, 100.0], "sd": [20.0, 50.0]}
     )
-    plan = plot_plan(strata, error=10, level=0.9)
+    plan = plot_plan(strata, error=10, level=0.9, assurance=0.5)
     spread, mean = 0.6 * 20 + 0.4 * 50, 0.6 * 50 + 0.4 * 100
     by_hand = (1.645 * spread / (0.1 * mean)) ** 2
     assert by_hand <= plan["n_plot"].sum() <= by_hand + 4
@@ -123,6 +124,40 @@ def test_plots_by_hand():
     assert plan["n_plot_proportional"].sum() >= plan["n_plot"].sum()
     # Half the plots are not enough.
     assert plot_plan(strata, error=5)["n_plot"].sum() > 3 * plan["n_plot"].sum()
+
+
+@pytest.mark.parametrize(
+    ("strata", "error"),
+    [
+        ([(6e4, 50, 20), (4e4, 100, 50)], 10),
+        ([(1e4, 80, 30)], 12),
+        ([(1e3, 60 + 4 * i, 25 + i) for i in range(10)], 12),
+    ],
+)
+def test_the_wanted_share_of_samples_of_plots_keeps_the_half_width(strata, error):
+    from scipy import stats
+
+    strata = pd.DataFrame(strata, columns=["area", "mean", "sd"]).assign(stratum=range(len(strata)))
+    plan = plot_plan(strata, error=error, level=0.9, assurance=0.9)
+    weight, counts = (plan["area"] / plan["area"].sum()).to_numpy(), plan["n_plot"].to_numpy()
+    assert plan.attrs["median"] < plan.attrs["half_width"] <= error
+    rng, kept = np.random.default_rng(5), 0
+    for _ in range(2000):
+        drawn = [rng.normal(m, s, n) for m, s, n in zip(plan["mean"], plan["sd"], counts, strict=True)]
+        parts = weight**2 * np.array([x.var(ddof=1) / len(x) for x in drawn])
+        half = stats.t.ppf(0.95, effective_freedom(parts, counts - 1)) * np.sqrt(parts.sum())
+        kept += half <= error / 100 * (weight @ [x.mean() for x in drawn])
+    # At least nine in ten, and not many plots more than that takes.
+    assert 0.88 < kept / 2000 < 0.97
+
+
+def test_degrees_of_freedom_of_a_sum_of_variances():
+    assert effective_freedom([3.0], [7]) == pytest.approx(7)
+    assert effective_freedom([0.0, 0.0], [1, 3]) == 4
+    assert effective_freedom(np.ones(20), np.ones(20)) == 20
+    assert effective_freedom([1e6, 1.0, 1.0], [2, 30, 30]) == pytest.approx(2, abs=1e-4)
+    drawn = np.random.default_rng(1).chisquare(1, (4000, 20))
+    assert 17 < np.mean(effective_freedom(drawn, np.ones(20))) <= 20
 
 
 def test_faults_of_strata_are_all_named():

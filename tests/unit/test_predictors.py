@@ -76,6 +76,18 @@ def test_a_mean_is_an_equation_too():
     np.testing.assert_allclose(fit.values, trees.groupby("site")["stem"].mean(), rtol=1e-6)
 
 
+def test_numbers_that_begin_anew_lose_no_tree():
+    trees = pd.concat([TREES] * 3, ignore_index=True)
+    trees = trees.assign(tree_id=[1, 2, 3, 4] * 3, stem=trees["stem"] * np.linspace(0.97, 1.03, 12))
+    fit = sl.fit(trees, "stem = a*dbh^b", "wls", "none")
+    assert fit.n == {"stem": 12}
+    assert any(
+        "numbers begin anew at records #1, #5, #9" in line and "plot_id" in line for line in fit.warnings
+    )
+    with pytest.raises(DataError, match="tree_id = 2 stands in records 2, 7; expected once; .*12a and 12b"):
+        sl.fit(trees.assign(tree_id=[1, 2, 3, 4, 5, 6, 2, *range(8, 13)]), "stem = a*dbh^b")
+
+
 @pytest.mark.open_data
 @pytest.mark.parametrize(
     ("file", "equation", "values"),

@@ -315,6 +315,32 @@ def test_measured_cores_need_no_model():
     np.testing.assert_allclose(rows["se_t"], [80, 30, np.hypot(80, 30)], rtol=0.05)
 
 
+def test_an_uncertainty_that_was_not_given_is_not_nought(tmp_path, capsys):
+    cores = pd.DataFrame({"soc": [80.0, 120.0], "area": [10.0, 5.0]})
+    found = stock(prepare(cores, area="area"), [], measured="soc", n_draw=200)
+    rows = found.summary("ar_tool14")
+    np.testing.assert_allclose(rows["carbon_t"], [1400])
+    nothing = [
+        "se_t",
+        "se_approach1_t",
+        "lower_t",
+        "upper_t",
+        "relative",
+        "deduction_t",
+        "carbon_after_deduction_t",
+    ]
+    assert rows[nothing].isna().all(axis=None) and found.stands["carbon_se_t"].isna().all()
+    cores.to_csv(tmp_path / "cores.csv", index=False)
+    command = ["stock", str(tmp_path / "cores.csv"), "--measured", "soc", "--area", "area"]
+    assert main([*command, "--rule", "ar_tool14"]) == 0
+    printed = capsys.readouterr()
+    assert "soc_se" in printed.err
+    assert printed.out.splitlines()[-1].split()[4:] == ["1400", "–", "–", "–", "5133.3", "–"]
+    cores.assign(soc_se=[8.0, 6.0]).to_csv(tmp_path / "cores.csv", index=False)
+    assert main(command) == 0
+    assert "–" not in capsys.readouterr().out
+
+
 def test_an_effect_of_counties_is_shared_by_their_stands(tables):
     given = {"tables": tables, "by": ["city", "county"], "n_draw": 2000, "carbon_fraction": 0.5}
     plain = stock(prepare(grid(), "xbh"), **given).summary()

@@ -4,7 +4,7 @@ The equations are made linear at the present estimates; common coefficients :mat
 :math:`\theta_s` about their mean :math:`\mu`, and the variances are improved in turn (Lindstrom and Bates).
 Parameters stand on the sampled scale, where positive ones are logarithms. Groups know each other only through
 :math:`\beta` and :math:`\mu`, so the joint precision is a block arrow: :math:`\beta = \hat\beta + L z` and the
-means alike are sampled through independent standard normal :math:`z`, and what a group's own trees say of
+means are sampled through independent standard normal :math:`z`, and what a group's own trees say of
 :math:`\theta_s`, its information and the slope of its likelihood, gives :func:`.model.group_values` the
 coordinates of each. The sampler sees neither the units nor the correlation of the coefficients; nothing here
 enters the model itself.
@@ -18,6 +18,7 @@ Biometrics 46:673-687.
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import minimize_scalar
 
 from sinklab.language import ConvergenceError
@@ -29,17 +30,13 @@ SETTLED = 1e-5
 
 @dataclass
 class Group:
-    """Approximation for one block: S levels, K coefficients, k common coefficients.
+    """Approximation for one block: S levels, K coefficients, of q that are the same for all or means over groups.
 
-    ``mean`` (K,) over the groups with its spread ``mean_root`` (K, K) and its dependence ``mean_slope`` (K, k) on
-    the common coefficients; ``between`` (K, K), the covariance over the groups; of each group's own data the
-    ``information`` (S, K, K), the slope ``pull`` (S, K) of their log-likelihood at the mean, and ``cross``
-    (S, K, k), by which that slope falls with the common coefficients.
+    ``between`` (K, K) is the covariance over the groups; of each group's own data there are the ``information``
+    (S, K, K), the slope ``pull`` (S, K) of their log-likelihood at the means, and ``cross`` (S, K, q), by which that
+    slope falls with the coefficients.
     """
 
-    mean: np.ndarray
-    mean_root: np.ndarray
-    mean_slope: np.ndarray
     between: np.ndarray
     information: np.ndarray
     pull: np.ndarray
@@ -50,19 +47,19 @@ class Group:
 class Approximation:
     """Estimates on the sampled scale, where positive coefficients are logarithms, and their spread.
 
-    ``beta`` (k,) and ``beta_root`` (k, k); ``sigma``, ``exponent`` (m,) of the variance functions whose
-    variable was centred at ``centre``; ``correlation`` (m, m) of the residuals; ``mean`` (n, m).
+    ``fixed`` (q,) are the common coefficients, then the means of the groups, and ``root`` (q, q) that of their
+    covariance; ``sigma``, ``exponent`` (m,) of the variance functions whose variable was centred at ``centre`` and
+    has the spread ``base_sd``; ``correlation`` (m, m) of the residuals.
     """
 
-    beta: np.ndarray
-    beta_root: np.ndarray
+    fixed: np.ndarray
+    root: np.ndarray
     groups: list[Group]
     sigma: np.ndarray
     exponent: np.ndarray
     centre: np.ndarray
     base_sd: np.ndarray
     correlation: np.ndarray
-    mean: np.ndarray
 
 
 def approximate(spec, start, means, scales) -> Approximation:
@@ -97,47 +94,26 @@ def approximate(spec, start, means, scales) -> Approximation:
 
 
 def _summary(rounds) -> Approximation:
-    spec, k = rounds.spec, len(rounds.spec.common)
     matrix, vector, parts = rounds.equations()
     matrix, _ = eliminated(matrix, vector, [part[1:] for part in parts])
-    covariance = _inverse(matrix)
-    groups, at = [], k
-    for block, (own, cross, _, rest), eta, between in zip(
-        spec.blocks, parts, rounds.eta, rounds.between, strict=True
-    ):
-        here = slice(at, at + len(block.parameters))
-        at = here.stop
-        slope = -np.linalg.solve(covariance[:k, :k], covariance[:k, here]).T
-        groups.append(
-            Group(
-                mean=rounds.fixed[here],
-                mean_root=_root(covariance[here, here] + slope @ covariance[:k, here]),
-                mean_slope=slope,
-                between=between,
-                information=own,
-                # ``rest`` is the slope with the distribution over the groups, at the groups' own values.
-                pull=rest + eta @ np.linalg.inv(between) + np.einsum("skl,sl->sk", own, eta),
-                cross=cross[:, :, :k],
-            )
-        )
-    mean, _ = rounds.evaluate(rounds.fixed, rounds.eta)
-    residual, _, base = rounds.residuals(mean)
-    seen = rounds.seen
-    counts = seen.sum(axis=0)
-    centre = np.where(seen, base, 0.0).sum(axis=0) / counts
-    spread = np.sqrt((np.where(seen, base - centre, 0.0) ** 2).sum(axis=0) / counts)
-    held = np.array([not spec.functions[r].estimated for r in spec.free])
-    centre[held] = 0.0
+    groups = []
+    for (own, cross, _, rest), eta, between in zip(parts, rounds.eta, rounds.between, strict=True):
+        # ``rest`` is the slope with the distribution over the groups, at the groups' own values.
+        pull = rest + eta @ np.linalg.inv(between) + np.einsum("skl,sl->sk", own, eta)
+        groups.append(Group(between, own, pull, cross))
+    residual, _, base = rounds.residuals(rounds.evaluate(rounds.fixed, rounds.eta)[0])
+    held = np.array([not f.estimated for f in rounds.functions])
+    base = np.ma.array(base, mask=~rounds.seen)
+    centre, spread = np.where(held, 0.0, base.mean(axis=0)), base.std(axis=0).data
     return Approximation(
-        beta=rounds.fixed[:k],
-        beta_root=_root(covariance[:k, :k]),
+        fixed=rounds.fixed,
+        root=_root_of_inverse(matrix),
         groups=groups,
         sigma=rounds.sigma * np.exp(rounds.exponent * centre),
         exponent=rounds.exponent,
         centre=centre,
         base_sd=np.where(spread > 0, spread, 1.0),
-        correlation=_correlation(residual / rounds.sigma, seen),
-        mean=mean,
+        correlation=_correlation(residual / rounds.sigma, rounds.seen),
     )
 
 
@@ -146,30 +122,22 @@ class Rounds:
 
     def __init__(self, spec, start, means, scales):
         self.spec, self.prior_mean, self.precision = spec, means, scales**-2.0
-        self.names = list(spec.system.parameters)
-        self.log = np.array([name in spec.positive for name in self.names])
+        names = list(spec.system.parameters)
+        self.log = np.array([name in spec.positive for name in names])
         self.seen = np.isfinite(spec.y)
+        self.functions = [spec.functions[r] for r in spec.free]
         self.sigma = np.full(len(spec.free), 0.3)
-        self.exponent = np.array([spec.functions[r].start for r in spec.free])
-        self.place, self.random = self._places()
+        self.exponent = np.array([f.start for f in self.functions])
         self.between = [np.diag([0.3**2] * len(b.parameters)) for b in spec.blocks]
-        names = [n for n, _ in spec.common] + [p for b in spec.blocks for p in b.parameters]
-        self.fixed = np.array([start[name] for name in names])
+        self.fixed = np.array([start[name] for _, _, name in spec.fixed])
         self.eta = [np.zeros((len(b.levels), len(b.parameters))) for b in spec.blocks]
-        self._begin = spec.compiled.at(spec.columns, len(spec.y))._full_start
-
-    def _places(self):
-        """Place of every parameter in the fixed vector, for each row; parameters of the blocks."""
-        spec, k = self.spec, len(self.spec.common)
-        place = np.empty((len(self.names), len(spec.y)), dtype=int)
-        for name, rows in spec.common_rows.items():
-            place[self.names.index(name)] = rows
-        random = []
-        for block in spec.blocks:
-            random.append([self.names.index(p) for p in block.parameters])
-            place[random[-1]] = np.arange(k, k + len(block.parameters))[:, None]
-            k += len(block.parameters)
-        return place, random
+        self.random = [[names.index(p) for p in b.parameters] for b in spec.blocks]
+        means_at = {name: i for i, (kind, _, name) in enumerate(spec.fixed) if kind == "mean"}
+        # Place of every parameter in the fixed vector, for each row.
+        self.place = np.empty((len(names), len(spec.y)), dtype=int)
+        for p, name in enumerate(names):
+            self.place[p] = means_at[name] if name in means_at else spec.common_rows[name]
+        self._evaluator = spec.compiled.at(spec.columns, len(spec.y))
 
     def evaluate(self, fixed, eta):
         """Means (n, m) and derivatives (n, m, p) by each named parameter on the sampled scale."""
@@ -177,24 +145,15 @@ class Rounds:
         for block, names, deviation in zip(self.spec.blocks, self.random, eta, strict=True):
             values[names] += deviation[block.rows].T
         natural = np.where(self.log[:, None], np.exp(np.clip(values, -600, 600)), values)
-        n, m = self.spec.y.shape
-        moving = np.empty(len(natural), dtype=object)
-        moving[:] = list(natural)
-        found = self.spec.compiled._full_program.run(self._begin, moving)
-        mean, slopes = np.empty((n, m)), np.zeros((n, m, len(natural)))
-        for j in range(m):
-            mean[:, j] = found[j]
-        for (j, p, _), slope in zip(self.spec.compiled._jacobian_cells, found[m:], strict=True):
-            slopes[:, j, p] = slope * natural[p] if self.log[p] else slope
-        return mean, slopes
+        mean, slopes = self._evaluator.mean_and_jacobian(list(natural))
+        return mean, slopes * np.where(self.log[:, None], natural, 1.0).T[:, None]
 
     def residuals(self, mean):
         """Residuals without sigma, the size they are measured in, and the variable of each variance."""
         base, size = np.zeros_like(mean), np.ones_like(mean)
         residual = self.spec.y - mean
         with np.errstate(all="ignore"):
-            for j, response in enumerate(self.spec.free):
-                f = self.spec.functions[response]
+            for j, f in enumerate(self.functions):
                 if f.logged:
                     size[:, j] = mean[:, j]
                     residual[:, j] = np.log(self.spec.y[:, j] / mean[:, j]) + self.sigma[j] ** 2 / 2
@@ -225,9 +184,9 @@ class Rounds:
         gradient = np.einsum("njp,nj->np", weighted, residual / self.sigma)
         q = len(self.fixed)
         matrix, vector = np.diag(self.precision), self.precision * (self.prior_mean - self.fixed)
-        for p in range(len(self.names)):
+        for p in range(len(self.log)):
             np.add.at(vector, self.place[p], gradient[:, p])
-            for r in range(len(self.names)):
+            for r in range(len(self.log)):
                 np.add.at(matrix, (self.place[p], self.place[r]), inner[:, p, r])
         parts = []
         for c, (block, names) in enumerate(zip(self.spec.blocks, self.random, strict=True)):
@@ -235,7 +194,7 @@ class Rounds:
             np.add.at(own, block.rows, inner[:, names][:, :, names])
             cross = np.zeros((len(block.levels), len(names), q))
             for a, p in enumerate(names):
-                for r in range(len(self.names)):
+                for r in range(len(self.log)):
                     np.add.at(cross, (block.rows, a, self.place[r]), inner[:, p, r])
             inverse = np.linalg.inv(self.between[c])
             rest = -self.eta[c] @ inverse
@@ -269,13 +228,13 @@ class Rounds:
             between = (deviation.T @ deviation + spread.sum(axis=0)) / len(deviation)
             self.between[c] = between + 1e-6 * np.eye(len(between))
         mean, _ = self.evaluate(self.fixed, self.eta)
-        for j, response in enumerate(self.spec.free):
-            if self.spec.functions[response].estimated:
-                self.exponent[j] = self._exponent(j, mean)
+        for j, f in enumerate(self.functions):
+            if f.estimated:
+                self.exponent[j] = self._exponent(j, f, mean)
         residual, _, _ = self.residuals(mean)
         counts, variance = self.seen.sum(axis=0), np.empty(len(self.sigma))
-        for j in range(len(self.sigma)):
-            if self.spec.is_lognormal(j):
+        for j, f in enumerate(self.functions):
+            if f.logged:
                 # Most likely variance when the mean of the logarithm lies half of it below ln f.
                 ratio = (residual[:, j] - self.sigma[j] ** 2 / 2)[self.seen[:, j]]
                 variance[j] = 2 * (np.sqrt(1 + np.mean(ratio**2)) - 1)
@@ -283,11 +242,10 @@ class Rounds:
                 variance[j] = (residual[:, j] ** 2).sum() / counts[j]
         self.sigma = np.maximum(np.sqrt(variance), 1e-8)
 
-    def _exponent(self, j, mean) -> float:
+    def _exponent(self, j, f, mean) -> float:
         """Most likely exponent for the present means, sigma at its best for each."""
-        seen, f = self.seen[:, j], self.spec.functions[self.spec.free[j]]
-        _, _, base = self.residuals(mean)
-        base, rest = base[seen, j], (self.spec.y - mean)[seen, j]
+        seen = self.seen[:, j]
+        base, rest = self.residuals(mean)[2][seen, j], (self.spec.y - mean)[seen, j]
         spread = max(base.std(), 1e-8)
 
         def minus_loglik(exponent):
@@ -310,33 +268,18 @@ def eliminated(matrix, vector, parts):
     return matrix, vector
 
 
-def _inverse(matrix) -> np.ndarray:
-    """Inverse of a scaled, symmetric matrix; directions that nothing determines get a wide spread."""
+def _root_of_inverse(matrix) -> np.ndarray:
+    """Root of the inverse of a symmetric matrix; directions that nothing determines get a wide spread."""
     size = np.sqrt(np.diag(matrix))
     roots, vectors = np.linalg.eigh(matrix / np.outer(size, size))
-    inverse = (vectors / np.maximum(roots, 1e-10)) @ vectors.T
-    return inverse / np.outer(size, size)
-
-
-def _root(covariance) -> np.ndarray:
-    """Lower triangular root, of a matrix that is positive definite but for rounding."""
-    size = np.sqrt(np.diag(covariance))
-    scaled = covariance / np.outer(size, size) + 1e-10 * np.eye(len(size))
-    return size[:, None] * np.linalg.cholesky(scaled)
+    return vectors / np.sqrt(np.maximum(roots, 1e-10)) / size[:, None]
 
 
 def _correlation(residual, seen) -> np.ndarray:
     """Correlation of the residuals over the pairs seen together, drawn in to be safely positive definite."""
-    m = residual.shape[1]
-    found = np.eye(m)
-    for i in range(m):
-        for j in range(i):
-            both = seen[:, i] & seen[:, j]
-            if both.sum() > 3:
-                found[i, j] = found[j, i] = np.clip(
-                    np.corrcoef(residual[both, i], residual[both, j])[0, 1], -0.95, 0.95
-                )
-    roots, vectors = np.linalg.eigh(found)
-    found = (vectors * np.maximum(roots, 0.02)) @ vectors.T
-    size = np.sqrt(np.diag(found))
-    return found / np.outer(size, size)
+    found = pd.DataFrame(np.where(seen, residual, np.nan)).corr(min_periods=4).clip(-0.95, 0.95).fillna(0.0)
+    np.fill_diagonal(matrix := found.to_numpy(copy=True), 1.0)
+    roots, vectors = np.linalg.eigh(matrix)
+    matrix = (vectors * np.maximum(roots, 0.02)) @ vectors.T
+    size = np.sqrt(np.diag(matrix))
+    return matrix / np.outer(size, size)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sinklab import paths
 from sinklab.equations.compile import Compiled, Layout
 from sinklab.equations.forms import additive_terms, power_product
 from sinklab.equations.parse import Call
@@ -22,26 +21,13 @@ from sinklab.fitting.bayes import result as bayes_result
 from sinklab.fitting.bayes.approximation import approximate
 from sinklab.fitting.bayes.model import Builder
 from sinklab.fitting.bayes.priors import Wanted
-from sinklab.fitting.bayes.result import (
-    BayesResult,
-    coefficient_draws,
-    compare_data,
-    flat,
-    group_draws,
-    log_likelihood,
-    members,
-    other_draws,
-    parameter_table,
-    posterior_table,
-    residual_draws,
-    shrinkage_table,
-)
+from sinklab.fitting.bayes.result import BayesResult
 from sinklab.fitting.data import start_values
 from sinklab.fitting.likelihood import find_patterns
-from sinklab.fitting.system import _used, _with_indices
+from sinklab.fitting.system import assembled
 from sinklab.language import DataError, listing, tr
 from sinklab.results.fit_result import Certificate
-from sinklab.results.variance import ResidualModel, parse_variance
+from sinklab.results.variance import parse_variance
 
 POOLS = ("correlated", "independent", "none")
 
@@ -87,6 +73,12 @@ class Spec:
         return Compiled(self.system.equations, self.free, self.system.parameters)
 
     @cached_property
+    def fixed(self) -> list[tuple[str, str, str]]:
+        """What is the same for all trees or a mean over groups: kind, label and parameter, common ones first."""
+        found = [("common", f"{n}[{g}]", n) for n, g in self.common]
+        return found + [("mean", p, p) for block in self.blocks for p in block.parameters]
+
+    @cached_property
     def patterns(self):
         """Rows with the same components, those that only a combination was weighed of left out."""
         seen = np.isfinite(self.y)
@@ -95,14 +87,27 @@ class Spec:
         return find_patterns(seen)
 
     @cached_property
+    def counts(self) -> np.ndarray:
+        """Number of trees (m,) that have each component."""
+        return np.isfinite(self.y).sum(axis=0)
+
+    @cached_property
+    def parts(self) -> list[data.Combined]:
+        """What was weighed of the trees, by pattern; values are logarithms where residuals are lognormal."""
+        logged, one = [f.logged for f in self.functions.values()], np.eye(len(self.free))
+        with np.errstate(all="ignore"):
+            y = np.where(logged, np.log(self.y), self.y)
+        own = [data.Combined(p.rows, one[p.seen], y[np.ix_(p.rows, p.seen)]) for p in self.patterns]
+        return [*own, *self.combined]
+
+    @cached_property
     def used(self) -> np.ndarray:
         """Rows that say something of the responses."""
-        rows = [p.rows for p in self.patterns] + [c.rows for c in self.combined]
-        return np.sort(np.concatenate(rows))
+        return np.sort(np.concatenate([part.rows for part in self.parts]))
 
     def is_lognormal(self, j: int) -> bool:
         """Whether the residual of equation ``j`` is lognormal."""
-        return self.functions[self.free[j]].kind == "lognormal"
+        return self.functions[self.free[j]].logged
 
 
 def read_spec(prepared, variance, pool, measurement_error, correlated) -> Spec:
@@ -115,7 +120,7 @@ def read_spec(prepared, variance, pool, measurement_error, correlated) -> Spec:
     """
     system, frame = prepared.system, prepared.frame
     functions = parse_variance(variance, system.free, system.predictors)
-    logged = [r for r in system.free if functions[r].kind == "lognormal"]
+    logged = [r for r in system.free if functions[r].logged]
     data.refuse_zeros(frame, logged)
     columns = {c: frame[c].to_numpy(float) for c in system.predictors}
     y, combined, notes = frame[list(system.free)].to_numpy(float), (), ()
@@ -223,28 +228,20 @@ def _errors(system, frame, measurement_error) -> dict[str, np.ndarray]:
     errors, problems = {}, []
     for name, sd in (measurement_error or {}).items():
         if name not in system.predictors:
-            problems.append(
-                tr(
-                    f"{name} is not a predictor ({', '.join(system.predictors)})",
-                    f"{name} 不是自变量（{'、'.join(system.predictors)}）",
+            told = ", ".join(system.predictors)
+            problems.append(tr(f"{name} is not a predictor ({told})", f"{name} 不是自变量（{told}）"))
+        elif isinstance(sd, str) and sd not in frame:
+            problems.append(tr(f"{name}: no column {sd!r}", f"{name}：没有列 {sd!r}"))
+        else:
+            sd = np.broadcast_to(np.asarray(frame[sd] if isinstance(sd, str) else sd, float), len(frame))
+            errors[name] = sd
+            if not (np.isfinite(sd).all() and (sd > 0).all()):
+                problems.append(
+                    tr(
+                        f"{name}: standard deviations of the measurement must be positive",
+                        f"{name}：测量标准差须为正",
+                    )
                 )
-            )
-            continue
-        if isinstance(sd, str):
-            if sd not in frame:
-                problems.append(tr(f"{name}: no column {sd!r}", f"{name}：没有列 {sd!r}"))
-                continue
-            sd = frame[sd]
-        sd = np.broadcast_to(np.asarray(sd, float), len(frame))
-        if not (np.isfinite(sd).all() and (sd > 0).all()):
-            problems.append(
-                tr(
-                    f"{name}: standard deviations of the measurement must be positive",
-                    f"{name}：测量标准差须为正",
-                )
-            )
-            continue
-        errors[name] = sd
     if problems:
         raise DataError(f"measurement_error: {listing(problems)}")
     return errors
@@ -259,39 +256,28 @@ def wanted_priors(spec, start, sizes) -> dict[str, Wanted]:
     ``start`` holds natural start values by parameter, ``sizes`` the residual SD at the start and the SD
     of the variance function's variable by response.
     """
-    wanted = {}
-    exponents = _exponents(spec.system)
-    spread = {}
+    wanted, exponents = {}, _exponents(spec.system)
+    normal, scales = ("normal",), ("halfnormal", "lognormal")
     for name in spec.system.parameters:
         if name in spec.positive:
             wanted[name] = Wanted("coefficient", ("lognormal", "normal"), start[name])
         elif name in exponents:
-            wanted[name] = Wanted("exponent", ("normal",), start[name])
+            wanted[name] = Wanted("exponent", normal, start[name])
         else:
-            wanted[name] = Wanted("other", ("normal",), start[name], abs(start[name]) or 1.0)
-        logarithmic = name in spec.positive or name in exponents
-        unit = 1.0 if logarithmic else abs(start[name]) or 1.0
-        spread[name] = Wanted(
-            "spread_log" if logarithmic else "spread_other", ("halfnormal", "lognormal"), unit=unit
-        )
+            wanted[name] = Wanted("other", normal, start[name], abs(start[name]) or 1.0)
     for block in spec.blocks:
-        wanted |= {f"spread({name})": spread[name] for name in block.parameters}
+        for name in block.parameters:
+            role = "spread_other" if wanted[name].role == "other" else "spread_log"
+            wanted[f"spread({name})"] = Wanted(role, scales, unit=wanted[name].unit)
         if block.correlated:
             wanted[f"correlation({block.column})"] = Wanted("correlation", ("lkj",))
-    for response in spec.free:
+    for response, f in spec.functions.items():
         sigma, base_sd = sizes.get(response, (1.0, 1.0))
-        f = spec.functions[response]
-        wanted[f"sigma({response})"] = (
-            Wanted("sigma_log", ("halfnormal", "lognormal"))
-            if f.kind == "lognormal"
-            else Wanted("sigma", ("halfnormal", "lognormal"), unit=sigma)
-        )
+        role, unit = ("sigma_log", 1.0) if f.logged else ("sigma", sigma)
+        wanted[f"sigma({response})"] = Wanted(role, scales, unit=unit)
         if f.estimated:
-            wanted[f"exponent({response})"] = (
-                Wanted("variance_power", ("normal",))
-                if f.kind == "power"
-                else Wanted("variance_exp", ("normal",), unit=1 / base_sd)
-            )
+            unit = 1.0 if f.form.of_log else 1 / base_sd
+            wanted[f"exponent({response})"] = Wanted(f"variance_{f.kind}", normal, unit=unit)
     if spec.correlated:
         wanted["correlation"] = Wanted("correlation", ("lkj",))
     return wanted | model.wanted(spec)
@@ -369,17 +355,14 @@ def fit_bayes(
     spec = read_spec(prepared, variance, pool, measurement_error, correlated)
     stated, near = _priors(spec, prepared.frame, priors, seed)
     builder = Builder(spec, stated, near)
-    posterior, statistics, told = _sample(builder, draws, tune, chains, cores, seed, accept)
-    result = _result(prepared, builder, stated, posterior, statistics, level, seed)
-    result = replace(result, warnings=(*_told(told), *result.warnings))
-    result = replace(result, certificate=replace(result.certificate, sampled=told))
+    posterior, statistics, attempts = _sample(builder, draws, tune, chains, cores, seed, accept)
+    result, loo = _result(prepared, builder, stated, posterior, statistics, level, seed)
+    result = replace(result, warnings=(*_told(attempts), *result.warnings))
     # What a later recomputation needs beside the priors; arrays of measurement errors stay with the data.
-    named = {x: e for x, e in (measurement_error or {}).items() if isinstance(e, (int, float, str))}
     options = {"pool": pool, "correlated": correlated, "tune": tune, "accept": accept}
-    if len(named) == len(measurement_error or {}):
-        options["measurement_error"] = named or None
-        result = replace(result, certificate=replace(result.certificate, options=options))
-    return result
+    options["measurement_error"] = dict(measurement_error or {}) or None
+    by_name = all(isinstance(e, (int, float, str)) for e in (measurement_error or {}).values())
+    return _judged(result, statistics, loo, stated, sampled=attempts, options=options if by_name else None)
 
 
 def compile_ahead(
@@ -439,106 +422,81 @@ def _priors(spec, frame, stated, seed):
     for name in spec.positive:
         start[name] = max(abs(start[name]), 1e-300)
     on_scale = {n: np.log(v) if n in spec.positive else v for n, v in start.items()}
-    names = [n for n, _ in spec.common] + [p for b in spec.blocks for p in b.parameters]
     # All faults of the statements at once; the numbers for sigma are not looked at here.
     about = priors.complete(stated, wanted_priors(spec, start, {}))
-    normal = np.array([about[n].gaussian(n in spec.positive) for n in names])
+    normal = np.array([about[n].gaussian(n in spec.positive) for _, _, n in spec.fixed])
     near = approximate(spec, on_scale, normal[:, 0], normal[:, 1])
     # The residual SD at the centre of the variance function, and the spread of its variable.
     sizes = {r: (near.sigma[j], near.base_sd[j]) for j, r in enumerate(spec.free)}
     return priors.complete(stated, wanted_priors(spec, start, sizes)), near
 
 
-def _result(prepared, builder, stated, posterior, statistics, level, seed) -> BayesResult:
-    spec, near, scalars = builder.spec, builder.near, builder.scalars
-    system, frame = prepared.system, prepared.frame
-    t = flat(posterior["t"])
-    values = coefficient_draws(builder, posterior)
-    draws = residual_draws(spec, near, scalars, t, values)
-    other = other_draws(spec, draws, scalars, t)
-    labels = [*spec.layout.labels, *other.columns]
-    everything = np.column_stack([values, other.to_numpy()])
-    shape = statistics["energy"].shape
-    found = bayes_result.diagnostics(everything.reshape(*shape, -1))
+def _result(prepared, builder, stated, posterior, statistics, level, seed) -> tuple[BayesResult, dict | None]:
+    """The result but for its certificate, and leave-one-out."""
+    spec, near, frame, free = builder.spec, builder.near, prepared.frame, list(prepared.system.free)
+    values = bayes_result.coefficient_draws(builder, posterior)
+    coefficients = pd.DataFrame(values, columns=spec.layout.labels)
+    other = bayes_result.other_draws(builder, bayes_result.flat(posterior["t"]))
+    drawn = pd.concat([coefficients, other], axis=1)
+    table = bayes_result.posterior_table(drawn, len(statistics["energy"]), level)
     # With unknown predictors a tree's density has no closed form.
-    used = spec.used
-    loo = None if spec.errors else bayes_result.leave_one_out(log_likelihood(spec, frame, draws)[:, used])
-    free = list(system.free)
-    order = [spec.free.index(r) for r in free]
-    at_mean = draws.mean()
-    correlation = pd.DataFrame(at_mean.correlation[0][np.ix_(order, order)], index=free, columns=free)
-    result = BayesResult(
-        system=system,
+    used, loo = spec.used, None
+    if not spec.errors:
+        loo = bayes_result.leave_one_out(bayes_result.log_likelihood(spec, frame, values, other)[:, used])
+    at_mean, residual = other.mean().to_frame().T, {}
+    for response in free:
+        count = spec.counts[spec.free.index(response)]
+        f, p = spec.functions[response], spec.layout.count(spec.system.own_parameters[response])
+        sigma, exponent = at_mean[f"sigma({response})"], at_mean.get(f"exponent({response})", [f.start])
+        residual[response] = f.residual(response, sigma[0], exponent[0], max(count - p, 1))
+    result = assembled(
+        prepared,
+        of=BayesResult,
         method="bayes",
-        parameters=parameter_table(spec.layout, values, level),
-        covariance=pd.DataFrame(
-            np.atleast_2d(np.cov(values.T)), index=spec.layout.labels, columns=spec.layout.labels
-        ),
-        residual=_residual_models(spec, at_mean, free),
-        correlation=correlation,
-        loglik=float(log_likelihood(spec, frame, at_mean).sum()),
-        n={r: int(frame[r].notna().sum()) for r in system.responses if r in frame},
-        ranges={x: (float(frame[x].min()), float(frame[x].max())) for x in system.predictors},
+        values=values.mean(axis=0),
+        covariance=np.atleast_2d(np.cov(values.T)),
+        freedom=np.inf,
+        residual=residual,
+        correlation=bayes_result.correlations(free, at_mean)[0],
+        loglik=float(bayes_result.log_likelihood(spec, frame, values.mean(axis=0)[None], at_mean).sum()),
+        logliks={},
         correction=dict.fromkeys(free, 1.0),
         correction_kind="none",
-        index_table=pd.DataFrame(),
-        converged=False,
-        certificate=Certificate(),
+        certificate=Certificate(converged=False),
         warnings=(*prepared.warnings, *spec.notes),
-        versions=paths.versions(),
-        source={"fingerprint": paths.fingerprint(_used(system, frame))},
-        data=frame,
         level=level,
         seed=seed,
-        stored_draws=pd.DataFrame(values, columns=spec.layout.labels),
+        stored_draws=coefficients,
         other_draws=other,
         priors=priors.table(stated),
-        posterior=posterior_table(labels, everything, found, level),
-        shrinkage=shrinkage_table(builder, t, group_draws(builder, posterior), stated),
+        posterior=table,
+        shrinkage=bayes_result.shrinkage_table(builder, posterior, other, stated),
         positive=spec.positive,
         centres={r: float(near.centre[j]) for j, r in enumerate(spec.free)},
-        correlated=members(spec),
-        loo=None
-        if loo is None
-        else pd.DataFrame({"elpd": loo["pointwise"], "k": loo["k"]}, index=frame.index[used]),
+        correlated=bayes_result.members(spec),
     )
-    if not spec.errors:
+    limits = {name: table[name].to_numpy()[: len(coefficients.columns)] for name in ("lower", "upper")}
+    result = replace(result, parameters=result.parameters.assign(**limits))
+    if loo is not None:
         # With unknown predictors the trees to simulate are not known either.
-        result = replace(result, predictive_checks=compare_data(result, seed))
-    return _with_indices(_judged(result, found, labels, statistics, loo, stated), {})
+        pointwise = pd.DataFrame({"elpd": loo["pointwise"], "k": loo["k"]}, index=frame.index[used])
+        found = bayes_result.compare_data(result, seed)
+        result = replace(result, loo=pointwise, predictive_checks=found)
+    return result, loo
 
 
-def _judged(result, found, labels, statistics, loo, stated) -> BayesResult:
-    """The result with its certificate and the warnings that come of it."""
-    certificate = bayes_result.certificate(found, labels, statistics, loo, result.predictive_checks)
+def _judged(result, statistics, loo, stated, **known) -> BayesResult:
+    """The result with its certificate, of which something is known, and the warnings that come of it."""
+    checks = bayes_result.judged(result.posterior, statistics, loo, result.predictive_checks)
     chains, draws = statistics["energy"].shape
-    certificate |= {
-        "draws": draws,
-        "chains": chains,
-        "loo": None if loo is None else {k: loo[k] for k in ("elpd", "se", "p")},
-        "priors": {p.name: {"prior": p.text, "origin": p.origin} for p in stated.values()},
-    }
-    return replace(
-        result,
-        converged=certificate["converged"],
-        certificate=Certificate.from_dict(certificate),
-        warnings=(*result.warnings, *bayes_result.warnings(certificate["checks"])),
+    certificate = Certificate(
+        converged=all(c["passed"] for c in checks.values() if c["blocks"]),
+        checks=checks,
+        draws=draws,
+        chains=chains,
+        loo=None if loo is None else {k: loo[k] for k in ("elpd", "se", "p")},
+        priors={p.name: {"prior": p.text, "origin": p.origin} for p in stated.values()},
+        **known,
     )
-
-
-def _residual_models(spec, at_mean, free) -> dict[str, ResidualModel]:
-    models = {}
-    for response in free:
-        j, f = spec.free.index(response), spec.functions[response]
-        count = int(np.isfinite(spec.y[:, j]).sum())
-        p = spec.layout.count(spec.system.own_parameters[response])
-        models[response] = ResidualModel(
-            response,
-            f.kind,
-            float(at_mean.sigma[0, j]),
-            f.by,
-            float(at_mean.exponent[0, j]),
-            not f.estimated,
-            float(max(count - p, 1)),
-        )
-    return models
+    told = (*result.warnings, *bayes_result.warnings(checks))
+    return replace(result, converged=certificate.converged, certificate=certificate, warnings=told)

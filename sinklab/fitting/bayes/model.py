@@ -5,7 +5,7 @@ r"""The PyMC model of a fit, built from the equations.
 logarithms, correlations as inverse hyperbolic tangents of partial correlations. A spread between groups that may
 be 0 stands there as :math:`\mathrm{arsinh}(s / s_0)` and is *folded*: s and -s are the same spread, so that 0 is no
 border against which the sampler runs, and the half-normal prior is a normal one. Far from 0 that is a logarithm
-too; :math:`s_0` is what the data can tell from 0. A prior is PyMC's normal density of the unknown, its logarithm or
+too; :math:`s_0` is what the data can tell from 0. A prior is a normal density of the unknown, its logarithm or
 its natural value, with the Jacobian due.
 
 *Correlation matrices* of d quantities are built from d (d - 1) / 2 partial correlations, each free between -1
@@ -23,9 +23,9 @@ groups (the non-centred form), and each group and direction stands where its dat
 a species of three trees whose level is known and whose slope is not is both at once. The approximation only chooses
 coordinates; the density of u, standard normal, and the likelihood are exact. All of it is smooth where a spread is 0.
 
-*Trees.* Residuals of one tree are correlated: the components it has are written one after another, each normal (or
-lognormal) given those before it, which is the marginal of the multivariate distribution on what was measured.
-Lognormal equations give the mean: :math:`\ln y \sim N(\ln f - \sigma^2/2, \sigma)`.
+*Trees.* Trees of which the same was weighed share one density, multivariate normal (or lognormal), which is the
+marginal of what was measured: components, or sums of components (:func:`density`). Lognormal equations give the
+mean: :math:`\ln y \sim N(\ln f - \sigma^2/2, \sigma)`.
 
 *Predictors measured with error.* What was measured is normal about the true value with the stated SD; true values are
 lognormal over the trees, their logarithm depending linearly on the logarithms of the other predictors, because a
@@ -42,14 +42,16 @@ Papaspiliopoulos O., Roberts G.O., Skoeld M. (2007) A general framework for the 
 hierarchical models. Statistical Science 22:59-73.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import block_diag
 
-from sinklab.fitting.bayes.priors import Wanted
+from sinklab.fitting.bayes.priors import Prior, Wanted
 from sinklab.fitting.bayes.translation import Quantity, Translation, load
+from sinklab.fitting.likelihood import LOG_2PI
 
-# Correlations: numbers, arrays or tensors alike.
+# Correlations and densities: numbers, arrays or tensors alike.
 
 
 def pairs(d: int) -> list[tuple[int, int]]:
@@ -73,7 +75,7 @@ def from_correlation(correlation) -> np.ndarray:
 
 
 def cholesky(partial, d: int, sqrt) -> list[list]:
-    """Rows of the Cholesky factor from partial correlations (tensors or numbers)."""
+    """Rows of the Cholesky factor from partial correlations."""
     rows, at = [[1.0]], 0
     for _ in range(1, d):
         row, left = [], 1.0
@@ -94,123 +96,172 @@ def correlation(rows) -> list[list]:
     ]
 
 
-class Conditionals:
-    """Cholesky rows for any choice of components, each conditional on those before it.
+def factor(matrix, sqrt) -> list[list]:
+    """Rows of the Cholesky factor of a matrix, of which the rows of the lower triangle are given."""
+    rows = []
+    for i, given in enumerate(matrix):
+        row = []
+        for j, above in enumerate([*rows, row]):
+            left = given[j] - sum(x * y for x, y in zip(row, above, strict=False))
+            row.append(left / above[j] if j < i else sqrt(left))
+        rows.append(row)
+    return rows
+
+
+def density(combine, values, location, log_sd, matrix, library):
+    """Normal log-density of each tree (…, n) of which the same was weighed.
+
+    A component that was weighed by itself is measured in its residual SD, so that its trees share the factor of
+    their correlations; with a sum of components each tree has a covariance of its own.
 
     Parameters
     ----------
-    rows : list of list
-        Cholesky factor of all components.
-    sqrt : callable
+    combine : array, shape (q, m)
+        What was weighed, as sums of components.
+    values : sequence of q arrays or tensors, shape (n,)
+    location, log_sd : mappings of component to array or tensor
+        Expected values of the components, and logarithms of their residual SDs.
+    matrix : list of list
+        Residual correlation of the components.
+    library : module
+        PyTensor's tensors, or numpy.
     """
-
-    def __init__(self, rows, sqrt):
-        self.full, self.sqrt = rows, sqrt
-        self._matrix, self._found = None, {}
-
-    def row(self, before: tuple[int, ...], j: int) -> list:
-        """Weights of the standardised residuals of ``before``, then the SD that is left to ``j``."""
-        if before == tuple(range(j)):
-            return self.full[j]
-        key = (*before, j)
-        if key not in self._found:
-            self._matrix = self._matrix or correlation(self.full)
-            row, left = [], 1.0
-            for a, k in enumerate(before):
-                above = self.row(before[:a], k)
-                value = self._matrix[j][k] - sum(x * y for x, y in zip(row, above[:-1], strict=True))
-                row.append(value / above[-1])
-                left = left - row[-1] ** 2
-            self._found[key] = [*row, self.sqrt(left)]
-        return self._found[key]
+    shares, apart, found = [], [], -0.5 * LOG_2PI * len(combine)
+    for weights, value in zip(combine, values, strict=True):
+        used = np.flatnonzero(weights).tolist()
+        if len(used) == 1:
+            shares.append({used[0]: 1.0})
+            apart.append((value - location[used[0]]) * library.exp(-log_sd[used[0]]))
+            found = found - log_sd[used[0]]
+        else:
+            shares.append({j: weights[j] * library.exp(log_sd[j]) for j in used})
+            apart.append(value - sum(weights[j] * location[j] for j in used))
+    rows = factor(
+        [
+            [sum(a[j] * b[k] * matrix[j][k] for j in a for k in b) for b in shares[: i + 1]]
+            for i, a in enumerate(shares)
+        ],
+        library.sqrt,
+    )
+    standard = []
+    for value, row in zip(apart, rows, strict=True):
+        left = value - sum(x * y for x, y in zip(row, standard, strict=False))
+        standard.append(left / row[-1])
+        found = found - 0.5 * standard[-1] ** 2 - library.log(row[-1])
+    return found
 
 
 # Scalar unknowns.
 
 
-@dataclass
-class Scalars:
-    """Unknowns in the order in which they were added.
+@dataclass(frozen=True)
+class Unknown:
+    """One scalar unknown, such as the ``spread`` of ``a``.
 
-    ``keys`` are ``(kind, name)`` pairs such as ``("spread", "a")``; ``log`` tells which are logarithms,
-    ``folded`` which may have either sign, in multiples of ``unit``; ``natural`` where the prior is one of the
-    natural value, so that a Jacobian is due; ``centre`` and ``scale`` are those of a normal density on the
-    scale of the prior. ``vines`` holds for each correlation matrix its place, its size, the shapes of its prior
-    and the places of the folded spreads whose signs turn it.
+    ``way`` tells how it is sampled: ``plain``, as its logarithm (``log``), ``folded`` in multiples of ``unit``, or
+    ``partial``, a partial correlation; ``start`` is so too.
     """
 
-    keys: list = field(default_factory=list)
-    log: list = field(default_factory=list)
-    folded: list = field(default_factory=list)
-    unit: list = field(default_factory=list)
-    natural: list = field(default_factory=list)
-    centre: list = field(default_factory=list)
-    scale: list = field(default_factory=list)
-    start: list = field(default_factory=list)
-    vines: dict = field(default_factory=dict)
-    _blocks: list = field(default_factory=list)
+    kind: str
+    name: str
+    way: str
+    start: float
+    prior: Prior | None = None
+    unit: float = 1.0
 
-    def add(self, keys, priors, log, start, root, slope=None) -> None:
-        """Add a vector of unknowns.
+    @property
+    def natural(self) -> bool:
+        """Whether the prior is one of the natural value of what is sampled otherwise; a Jacobian is due."""
+        return self.way in ("log", "folded") and self.prior.family != "lognormal"
 
-        Parameters
-        ----------
-        keys : sequence of (str, str)
-        priors : sequence of Prior
-        log : sequence of bool
-            Which are sampled as logarithms.
-        start : array, shape (q,)
-        root : array, shape (q, q)
-        slope : array, shape (q, k), optional
-            Dependence on the first k unknowns of all.
-        """
-        for key, prior, logged, value in zip(keys, priors, log, start, strict=True):
-            on_log = prior.family == "lognormal"
-            centre = np.log(prior.centre) if on_log else prior.centre
-            self._append(
-                key, value, centre, prior.scale, log=bool(logged), natural=bool(logged) and not on_log
+    @property
+    def normal(self) -> tuple[float, float]:
+        """Centre and scale of a normal density on the scale of the prior."""
+        centre = self.prior.centre
+        return np.log(centre) if self.prior.family == "lognormal" else centre, self.prior.scale
+
+
+class Scalars:
+    """All scalar unknowns of a model in their order, standardised by its normal approximation.
+
+    First the coefficients that are the same for all trees or means over groups, then spreads, residuals and lines
+    of true predictors, last the partial correlations. ``vines`` holds for each correlation matrix its place, its
+    size, the shapes of its prior and the places of the folded spreads whose signs turn it.
+    """
+
+    def __init__(self, spec, priors, near):
+        self.items: list[Unknown] = []
+        self.vines: dict[str, tuple] = {}
+        self._roots = []
+        fixed = []
+        for (kind, label, name), start in zip(spec.fixed, near.fixed, strict=True):
+            fixed.append(
+                Unknown(kind, label, "log" if name in spec.positive else "plain", start, priors[name])
             )
-        self._blocks.append((len(self.keys) - len(start), np.atleast_2d(root), slope))
+        self._add(fixed, near.root)
+        for block, group in zip(spec.blocks, near.groups, strict=True):
+            units = resolution(group.information)
+            for name, value, unit in zip(
+                block.parameters, np.sqrt(np.diag(group.between)), units, strict=True
+            ):
+                self._add_spread(name, priors[f"spread({name})"], value, len(block.levels), unit)
+        for j, response in enumerate(spec.free):
+            error, prior = 1 / np.sqrt(2 * spec.counts[j]), priors[f"sigma({response})"]
+            self._add([Unknown("sigma", response, "log", np.log(near.sigma[j]), prior)], error)
+            if spec.functions[response].estimated:
+                prior = priors[f"exponent({response})"]
+                one = Unknown("exponent", response, "plain", near.exponent[j], prior)
+                self._add([one], error / near.base_sd[j])
+        for name, _, line, root, spread in lines(spec):
+            prior = priors[f"line({name})"]
+            self._add([Unknown("line", f"{name} {i}", "plain", v, prior) for i, v in enumerate(line)], root)
+            one = Unknown("population", name, "log", np.log(spread), priors[f"population({name})"])
+            self._add([one], 1 / np.sqrt(2 * len(spec.y)))
+        for block, group in zip(spec.blocks, near.groups, strict=True):
+            if block.correlated:
+                sd, name = np.sqrt(np.diag(group.between)), f"correlation({block.column})"
+                start, n = group.between / np.outer(sd, sd), len(block.levels)
+                self._add_vine(name, priors[name].scale, start, n, block.parameters)
+        if spec.correlated:
+            self._add_vine("correlation", priors["correlation"].scale, near.correlation, spec.counts.min())
 
-    def add_spread(self, key, prior, value, n, unit) -> None:
+    def _add(self, items, root):
+        self.items += items
+        self._roots.append(root)
+
+    def _add_spread(self, name, prior, value, n, unit):
         """Add the spread of ``n`` groups, of which the data tell down to ``unit``; folded if it may be 0."""
         if prior.family == "lognormal":
-            self.add([key], [prior], [True], [np.log(value)], [[1 / np.sqrt(2 * n)]])
+            self._add([Unknown("spread", name, "log", np.log(value), prior)], 1 / np.sqrt(2 * n))
             return
-        unit = min(unit, prior.scale)
-        self._append(key, np.arcsinh(value / unit), 0.0, prior.scale, natural=True, folded=True, unit=unit)
+        unit = float(min(unit, prior.scale))
         error = np.hypot(value / np.sqrt(2 * n), unit) / np.hypot(value, unit)
-        self._blocks.append((len(self.keys) - 1, np.array([[error]]), None))
+        self._add([Unknown("spread", name, "folded", np.arcsinh(value / unit), prior, unit)], error)
 
-    def add_vine(self, name, eta, correlation, n, spreads=()) -> None:
+    def _add_vine(self, name, eta, correlation, n, spreads=()):
         """Add the correlations of one matrix under LKJ(eta); ``n`` observations tell of them."""
         start = from_correlation(correlation)
         folded = tuple(self.place("spread", p) for p in spreads)
-        self.vines[name] = (len(self.keys), len(correlation), shapes(len(correlation), eta), folded)
-        for i, value in enumerate(start):
-            self._append((name, str(i)), value, 0.0, np.inf)
-        self._blocks.append((len(self.keys) - len(start), np.eye(len(start)) / np.sqrt(n), None))
+        self.vines[name] = (len(self.items), len(correlation), shapes(len(correlation), eta), folded)
+        self._add(
+            [Unknown(name, str(i), "partial", value) for i, value in enumerate(start)],
+            np.eye(len(start)) / np.sqrt(n),
+        )
 
-    def _append(self, key, start, centre, scale, log=False, folded=False, natural=False, unit=1.0):
-        self.keys.append(key)
-        self.log.append(log)
-        self.folded.append(folded)
-        self.natural.append(natural)
-        self.unit.append(float(unit))
-        self.centre.append(float(centre))
-        self.scale.append(float(scale))
-        self.start.append(float(start))
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """Kind and name of each."""
+        return [(u.kind, u.name) for u in self.items]
 
+    @property
+    def start(self) -> np.ndarray:
+        """The vector :math:`t_0`."""
+        return np.array([u.start for u in self.items], float)
+
+    @property
     def root(self) -> np.ndarray:
-        """The matrix R, lower triangular by blocks."""
-        out = np.zeros((len(self.keys), len(self.keys)))
-        for at, root, slope in self._blocks:
-            here = slice(at, at + len(root))
-            out[here, here] = root
-            if slope is not None:
-                k = slope.shape[1]
-                out[here, :k] = -slope @ out[:k, :k]
-        return out
+        """The matrix R, by blocks."""
+        return block_diag(*self._roots)
 
     def place(self, kind, name) -> int:
         """Position of an unknown."""
@@ -218,294 +269,105 @@ class Scalars:
 
     def take(self, t, kind, name) -> np.ndarray:
         """Draws of one unknown on its natural scale, from those of the vector (D, P)."""
-        at = self.place(kind, name)
-        if self.folded[at]:
-            return np.abs(self.unit[at] * np.sinh(t[:, at]))
-        return np.exp(t[:, at]) if self.log[at] else t[:, at]
+        one, values = self.items[self.place(kind, name)], t[:, self.place(kind, name)]
+        if one.way == "folded":
+            return np.abs(one.unit * np.sinh(values))
+        return np.exp(values) if one.way == "log" else values
 
     def correlation(self, t, name) -> np.ndarray:
         """Draws of a correlation matrix, (D, d, d)."""
-        at, d, _, spreads = self.vines[name]
-        partial = np.tanh(t[:, at : at + d * (d - 1) // 2]).T
-        matrix = correlation(cholesky(partial, d, np.sqrt))
-        sign = [np.sign(t[:, p]) if self.folded[p] else 1.0 for p in spreads] or [1.0] * d
+        at, d, alpha, spreads = self.vines[name]
+        matrix = correlation(cholesky(np.tanh(t[:, at : at + len(alpha)]).T, d, np.sqrt))
         out = np.empty((len(t), d, d))
         for i in range(d):
             for j in range(d):
-                out[:, i, j] = 1.0 if i == j else sign[i] * sign[j] * matrix[i][j]
+                out[:, i, j] = matrix[i][j]
+        for k, place in enumerate(spreads):
+            if self.items[place].way == "folded":
+                out[:, k] *= np.sign(t[:, place, None])
+                out[:, :, k] *= np.sign(t[:, place, None])
         return out
-
-
-def collect(spec, priors, near) -> Scalars:
-    """All scalar unknowns of a model, standardised by its normal approximation."""
-    found, k = Scalars(), len(spec.common)
-    if k:
-        names = [name for name, _ in spec.common]
-        log = [n in spec.positive for n in names]
-        keys = [("common", f"{n}[{g}]") for n, g in spec.common]
-        found.add(keys, [priors[n] for n in names], log, near.beta, near.beta_root)
-    for block, group in zip(spec.blocks, near.groups, strict=True):
-        names = block.parameters
-        log = [n in spec.positive for n in names]
-        slope = group.mean_slope if k else None
-        keys = [("mean", n) for n in names]
-        found.add(keys, [priors[n] for n in names], log, group.mean, group.mean_root, slope)
-        values, units = np.sqrt(np.diag(group.between)), resolution(group)
-        for name, value, unit in zip(names, values, units, strict=True):
-            found.add_spread(("spread", name), priors[f"spread({name})"], value, len(block.levels), unit)
-    counts = np.isfinite(spec.y).sum(axis=0)
-    own = [priors[f"sigma({r})"] for r in spec.free]
-    width = np.diag(1 / np.sqrt(2 * counts))
-    found.add([("sigma", r) for r in spec.free], own, [True] * len(own), np.log(near.sigma), width)
-    for j, response in enumerate(spec.free):
-        if spec.functions[response].estimated:
-            width = [[1 / (np.sqrt(2 * counts[j]) * near.base_sd[j])]]
-            prior = priors[f"exponent({response})"]
-            found.add([("exponent", response)], [prior], [False], [near.exponent[j]], width)
-    add_scalars(spec, priors, found)
-    for block, group in zip(spec.blocks, near.groups, strict=True):
-        if block.correlated:
-            sd = np.sqrt(np.diag(group.between))
-            name = f"correlation({block.column})"
-            start, n = group.between / np.outer(sd, sd), len(block.levels)
-            found.add_vine(name, priors[name].scale, start, n, block.parameters)
-    if spec.correlated:
-        found.add_vine("correlation", priors["correlation"].scale, near.correlation, counts.min())
-    return found
 
 
 # Groups.
 
 
-def group_values(builder, c: int, block, z, library):
+def group_values(builder, c: int, block, z):
     """Values of one block.
 
     Parameters
     ----------
-    builder : Builder or Unknowns
+    builder : Builder
         Where scalar unknowns and data are found.
     c : int
         Number of the block.
     block : Block
-    z : tensor, shape (…, K S)
+    z : tensor, shape (K S,)
         What the sampler moves.
-    library : module
-        PyTensor's tensors, or numpy.
 
     Returns
     -------
-    theta : list of tensor, shape (…, S)
+    theta : list of tensor, shape (S,)
         One for each coefficient, on the sampled scale.
-    u : list of tensor, shape (…, S)
+    u : list of tensor, shape (S,)
         Deviations in units of the spread between the groups.
-    log_size : tensor, shape (…, S)
+    log_size : tensor, shape (S,)
         Logarithm of their size per unit of z.
     """
-    near, size = builder.near.groups[c], len(block.parameters)
-    root = _root(builder, block)
-    mean = [builder.scalar("mean", p) for p in block.parameters]
-    pair = {(i, j): near.information[:, i, j] for i in range(size) for j in range(i + 1)}
-    held = {(i, j): builder.hold(f"information_{c}_{i}_{j}", own) for (i, j), own in pair.items()}
-    own = [[held[max(i, j), min(i, j)] for j in range(size)] for i in range(size)]
-    slope = _slope(builder, c, near, own, mean)
-    z = [z[..., i * len(block.levels) : (i + 1) * len(block.levels)] for i in range(size)]
-    u, log_size = _standardised(root, own, slope, z, library)
-    return [mean[i] + _product(root[i], u, range(i + 1)) for i in range(size)], u, log_size
+    import pytensor.tensor as pt
+
+    near, size, n = builder.near.groups[c], range(len(block.parameters)), len(block.levels)
+    root = _columns_of_root(builder, block)
+    own = [
+        [builder.hold(f"information_{c}_{max(i, j)}_{min(i, j)}", near.information[:, i, j]) for j in size]
+        for i in size
+    ]
+    moved = [builder.t[j] - builder.held["start"][j] for j in range(near.cross.shape[2])]
+    slope = []
+    for i in size:
+        cross = [builder.hold(f"cross_{c}_{i}_{j}", near.cross[:, i, j]) for j in range(len(moved))]
+        fall = sum(x * shift for x, shift in zip(cross, moved, strict=True))
+        slope.append(builder.hold(f"pull_{c}_{i}", near.pull[:, i]) - fall)
+    times = [[_product(column, own[j]) for j in size] for column in root]
+    inner = [[_product(root[j], times[i]) for j in range(i + 1)] for i in size]
+    lower = factor([[*row[:-1], 1.0 + row[-1]] for row in inner], pt.sqrt)
+    half, u = [], [None] * len(size)
+    for i in size:
+        known = sum(x * y for x, y in zip(lower[i], half, strict=False))
+        half.append((_product(root[i], slope) - known) / lower[i][i])
+    for i in reversed(size):
+        known = sum(lower[k][i] * u[k] for k in size[i + 1 :])
+        u[i] = (half[i] + z[i * n : (i + 1) * n] - known) / lower[i][i]
+    theta = [
+        builder.scalar("mean", p) + sum(column[i] * u[j] for j, column in enumerate(root) if i in column)
+        for i, p in enumerate(block.parameters)
+    ]
+    return theta, u, -sum(pt.log(lower[i][i]) for i in size)
 
 
-def _root(builder, block) -> list[list]:
-    """Lower triangular root of the covariance over the groups; None where it is 0 by construction."""
+def _columns_of_root(builder, block) -> list[dict]:
+    """Columns of the triangular root of the covariance over the groups, by row; what is 0 is left out."""
     spread = [builder.scalar("spread", p, natural=True) for p in block.parameters]
     if not block.correlated:
-        return [[None] * i + [s] for i, s in enumerate(spread)]
-    rows = builder.conditionals[f"correlation({block.column})"].full
-    return [[spread[i] * rows[i][j] for j in range(i + 1)] for i in range(len(spread))]
+        return [{j: s} for j, s in enumerate(spread)]
+    rows = builder.vines[f"correlation({block.column})"]
+    return [{i: spread[i] * rows[i][j] for i in range(j, len(rows))} for j in range(len(rows))]
 
 
-def _slope(builder, c, near, own, mean) -> list:
-    """Slope of the likelihood of each group's own trees at the mean over the groups."""
-    common = [builder.t[j] - builder.held["start"][j] for j in range(near.cross.shape[2])]
-    begin = builder.hold(f"mean_{c}", near.mean)
-    moved = [m - begin[i] for i, m in enumerate(mean)]
-    out = []
-    for i in range(len(mean)):
-        value = builder.hold(f"pull_{c}_{i}", near.pull[:, i])
-        for j, shift in enumerate(common):
-            value = value - builder.hold(f"cross_{c}_{i}_{j}", near.cross[:, i, j]) * shift
-        out.append(value - _product(own[i], moved, range(len(mean))))
-    return out
+def _product(column, values):
+    return sum(x * values[k] for k, x in column.items())
 
 
-def _product(left, right, over):
-    """Sum of products, those with None left out."""
-    return sum(left[k] * right[k] for k in over if left[k] is not None)
-
-
-def _standardised(root, own, slope, z, library):
-    """Deviations u in units of the root, and the logarithm of their size per unit of z."""
-    size = len(root)
-    column = [[root[i][j] if i >= j else None for i in range(size)] for j in range(size)]
-    everything = range(size)
-    times = [[_product(column[j], own[i], everything) for j in everything] for i in everything]
-    lower, half, log_size = [], [], 0.0
-    for i in everything:
-        row = []
-        for j in range(i):
-            known = _product(column[i], [times[k][j] for k in everything], everything)
-            row.append((known - _product(row, lower[j], range(j))) / lower[j][j])
-        known = _product(column[i], [times[k][i] for k in everything], everything)
-        left = 1.0 + known - sum(x**2 for x in row)
-        lower.append([*row, library.sqrt(left)])
-        log_size = log_size - 0.5 * library.log(left)
-        half.append((_product(column[i], slope, everything) - _product(row, half, range(i))) / lower[i][i])
-    u = [None] * size
-    for i in reversed(everything):
-        above = sum(lower[k][i] * u[k] for k in range(i + 1, size))
-        u[i] = (half[i] + z[i] - above) / lower[i][i]
-    return u, log_size
-
-
-def resolution(near) -> np.ndarray:
+def resolution(information) -> np.ndarray:
     """Size (K,) below which the data cannot tell a spread from 0.
 
-    The likelihood of a variance near 0 has half the summed squares of the groups' information for its own
+    The likelihood of a variance near 0 has half the summed squares of the groups' information (S, K, K) for its own
     information; its square root, the standard error of a spread that is 0, is returned.
     """
-    scale = np.sqrt(np.einsum("skk->sk", near.information).clip(1e-300))
-    unit = near.information / scale[:, :, None] / scale[:, None, :] + 1e-6 * np.eye(scale.shape[1])
+    scale = np.sqrt(np.einsum("skk->sk", information).clip(1e-300))
+    unit = information / scale[:, :, None] / scale[:, None, :] + 1e-6 * np.eye(scale.shape[1])
     alone = scale**2 / np.einsum("skk->sk", np.linalg.inv(unit))
     return (2 / (alone**2).sum(axis=0)) ** 0.25
-
-
-# Trees.
-
-
-class Likelihood:
-    """Adds the density of the responses to the model that is being built.
-
-    Parameters
-    ----------
-    builder : Builder
-    translation : Translation
-        Means of the responses.
-    residuals : Conditionals or None
-        Correlation of the components; None if they are independent.
-    """
-
-    def __init__(self, builder, translation, residuals):
-        import pytensor.tensor as pt
-
-        self.builder, self.spec, self.pm, self.translation = builder, builder.spec, builder.pm, translation
-        independent = [[0.0] * j + [1.0] for j in range(len(self.spec.free))]
-        self.residuals = residuals or Conditionals(independent, pt.sqrt)
-        self.scales, self.standard = {}, {}
-
-    def add(self) -> tuple:
-        """Add every term; returns what the compiled code depends on."""
-        spec, nodes = self.spec, {}
-        complete = len(spec.patterns) == 1 and len(spec.patterns[0].rows) == len(spec.y)
-        for pattern in spec.patterns:
-            for a, j in enumerate(pattern.seen):
-                before = tuple(map(int, pattern.seen[:a])) if spec.correlated else ()
-                nodes.setdefault((before, int(j)), []).append(pattern.rows)
-        for (before, j), rows in nodes.items():
-            self._observe(before, j, None if complete else np.sort(np.concatenate(rows)))
-        for i, part in enumerate(spec.combined):
-            self._observe_combined(i, part)
-        return (
-            tuple(nodes),
-            complete,
-            tuple(c.combine.tobytes() for c in spec.combined),
-            tuple((r, f.kind, f.by, f.estimated) for r, f in spec.functions.items()),
-        )
-
-    def _scale(self, j):
-        """Location of equation j for all rows and logarithm of its residual SD; both of the logarithm if lognormal."""
-        if j not in self.scales:
-            self.scales[j] = self._make_scale(j)
-        return self.scales[j]
-
-    def _make_scale(self, j):
-        import pytensor.tensor as pt
-
-        response = self.spec.free[j]
-        f, log_sigma = self.spec.functions[response], self.builder.scalar("sigma", response)
-        if f.logged:
-            sigma = self.builder.scalar("sigma", response, natural=True)
-            return self.translation.log_mean(response) - 0.5 * sigma**2, log_sigma
-        mean = self.translation.mean(response)
-        if f.even:
-            return mean, log_sigma
-        if f.by_mean:
-            base = self.translation.log_mean(response) if f.form.of_log else mean
-        else:
-            base = self.builder.hold(f"variance_{j}", f.base(self.spec.columns[f.by]))
-        held = self.builder.hold(f"variance_function_{j}", [self.builder.near.centre[j], f.start])
-        exponent = self.builder.scalar("exponent", response) if f.estimated else held[1]
-        return mean, log_sigma + f.log_g(exponent, base, held[0], pt)
-
-    def _standard(self, before, j):
-        """Standardised residual of j given those of ``before``, for all rows, and the SD that is left to it.
-
-        Rows that lack a component have its estimate in place of it, and are never used.
-        """
-        import pytensor.tensor as pt
-
-        if (before, j) not in self.standard:
-            location, log_sd = self._scale(j)
-            y = np.where(np.isfinite(self.spec.y[:, j]), self.spec.y[:, j], self.builder.near.mean[:, j])
-            y = self.builder.hold(f"full_{j}", np.log(y) if self.spec.is_lognormal(j) else y)
-            standard = (y - location) * pt.exp(-log_sd)
-            *weights, left = self.residuals.row(before, j)
-            for a, k in enumerate(before):
-                standard = standard - weights[a] * self._standard(before[:a], k)[0]
-            self.standard[before, j] = standard / left if before else standard, left
-        return self.standard[before, j]
-
-    def _observe(self, before, j, rows):
-        """Density of one component where it was measured together with those of ``before``."""
-        import pytensor.tensor as pt
-
-        standard, left = self._standard(before, j)
-        log_sd = self._scale(j)[1] + (pt.log(left) if before else 0.0)
-        name = "_given_".join([self.spec.free[j], *(self.spec.free[k] for k in before)])
-        if rows is not None:
-            index = self.builder.hold(f"rows_{name}", rows)
-            standard, log_sd = standard[index], _take(log_sd, index)
-        density = self.pm.logp(self.pm.Normal.dist(0.0, 1.0), standard).sum()
-        spread = log_sd.sum() if log_sd.ndim else log_sd * standard.shape[0]
-        self.pm.Potential(name, density - spread)
-
-    def _observe_combined(self, i, part):
-        """Trees of which sums of components were weighed: normal, with a covariance of their own each."""
-        index = self.builder.hold(f"rows_combined_{i}", part.rows)
-        used = [int(j) for j in np.flatnonzero((part.combine != 0).any(axis=0))]
-        matrix = correlation(self.residuals.full)
-        mean = {j: _take(self._scale(j)[0], index) for j in used}
-        sd = {j: self.pm.math.exp(_take(self._scale(j)[1], index)) for j in used}
-        standard, rows = [], []
-        for a, weights in enumerate(part.combine):
-            location = sum(weights[j] * mean[j] for j in used)
-            row = []
-            for b, above in enumerate(part.combine[: a + 1]):
-                covariance = sum(
-                    weights[j] * above[k] * matrix[j][k] * sd[j] * sd[k] for j in used for k in used
-                )
-                covariance = covariance - sum(
-                    x * y for x, y in zip(row, rows[b] if b < a else row, strict=False)
-                )
-                row.append(covariance / rows[b][b] if b < a else self.pm.math.sqrt(covariance))
-            rows.append(row)
-            location = location + sum((row[b] * standard[b] for b in range(a)), 0.0)
-            y = self.builder.hold(f"y_combined_{i}_{a}", part.values[:, a], f"rows_combined_{i}")
-            standard.append((y - location) / row[a])
-            density = self.pm.logp(self.pm.Normal.dist(0.0, 1.0), standard[a]) - self.pm.math.log(row[a])
-            self.pm.Potential(f"combined_{i}_{a}", density.sum())
-
-
-def _take(tensor, index):
-    """Rows of a vector; a scalar stays one."""
-    return tensor[index] if tensor.ndim else tensor
 
 
 # Predictors measured with error.
@@ -545,43 +407,27 @@ def wanted(spec) -> dict[str, Wanted]:
     return found
 
 
-def add_scalars(spec, priors, scalars) -> None:
-    """Add lines and spreads to the scalar unknowns."""
-    for name, others, line, root, spread in lines(spec):
-        keys = [("line", f"{name} {i}") for i in range(len(others) + 1)]
-        scalars.add(keys, [priors[f"line({name})"]] * len(keys), [False] * len(keys), line, root)
-        width = [[1 / np.sqrt(2 * len(spec.y))]]
-        scalars.add([("population", name)], [priors[f"population({name})"]], [True], [np.log(spread)], width)
-
-
 def true_predictors(builder) -> dict[str, Quantity]:
     """Add the unknown predictors to the model that is being built, and return them."""
     import pytensor.tensor as pt
 
-    pm, spec = builder.pm, builder.spec
-    found = {}
+    pm, spec, found = builder.pm, builder.spec, {}
     for name, others, line, _, _ in lines(spec):
         x, sd = spec.columns[name], spec.errors[name]
         z = pm.Flat(f"z_{name}", shape=len(x))
-        measured = builder.hold(f"log_measured_{name}", np.log(x))
         shift = builder.hold(f"relative_error_{name}", sd / x) * z
-        log_true = measured + shift
-        expected = builder.scalar("line", f"{name} 0")
-        for i in range(1, len(line)):
-            other = others[i - 1]
-            log_other = (
-                found[other].log
-                if other in found
-                else builder.hold(f"log_{other}", np.log(spec.columns[other]))
-            )
-            expected = expected + builder.scalar("line", f"{name} {i}") * log_other
+        log_true = builder.hold(f"log_measured_{name}", np.log(x)) + shift
+        coefficients = [builder.scalar("line", f"{name} {i}") for i in range(len(line))]
+        logs = [
+            found[c].log if c in found else builder.hold(f"log_{c}", np.log(spec.columns[c])) for c in others
+        ]
+        expected = coefficients[0] + sum(b * x for b, x in zip(coefficients[1:], logs, strict=True))
         log_spread = builder.scalar("population", name)
-        standard = pm.Normal.dist(0.0, 1.0)
         apart = (log_true - expected) * pt.exp(-log_spread)
-        pm.Potential(f"true_{name}", pm.logp(standard, apart).sum() - len(x) * log_spread)
+        pm.Potential(f"true_{name}", -0.5 * (apart**2).sum() - len(x) * log_spread)
         # (measured - true) / sd, written so that a small difference keeps its digits.
         error = builder.hold(f"sd_in_{name}", x / sd) * pt.expm1(shift)
-        pm.Potential(f"measured_{name}", pm.logp(standard, error).sum())
+        pm.Potential(f"measured_{name}", -0.5 * (error**2).sum())
         found[name] = Quantity(pt.exp(log_true), log_true)
         builder.structure.append((name, others, len(x)))
     return found
@@ -590,16 +436,13 @@ def true_predictors(builder) -> dict[str, Quantity]:
 # The model.
 
 
-#: Data of some of the rows, whose number may differ from one data set to the next.
-_OF_A_SUBSET = ("y_", "rows_")
-
-
 class Held:
     """Data that were taken into a model.
 
-    What has a value for each row is kept as one matrix, what has a fixed size as one vector. ``tensors``
-    holds the tensor of each array by name, ``arrays`` the values of the model's data and ``sizes`` what their axes
-    are called; a number stands for an axis that is as long in every data set of the structure.
+    What has a value for each row is kept as one matrix, what has a fixed size as one vector, what belongs to some of
+    the rows by itself. ``held`` holds the tensor of each array by name, ``arrays`` the values of the model's data and
+    ``sizes`` what their axes are called; a number stands for an axis that is as long in every data set of the
+    structure.
 
     Parameters
     ----------
@@ -607,186 +450,212 @@ class Held:
     """
 
     def __init__(self, n_row: int):
-        import pymc as pm
-
-        self.pm, self.n_row = pm, n_row
-        self.tensors, self.arrays, self.sizes = {}, {}, {}
-        self._matrices, self._names_by_row = {"number": [], "index": []}, []
+        self.n_row = n_row
+        self.held, self.arrays, self.sizes = {}, {}, {}
+        self._matrices, self._by_row = {"number": [], "index": []}, []
         self._numbers, self._n_number = [], 0
 
-    def take(self, name: str, array, along: str | None = None):
-        """Tensor of an array, which is taken in once; ``along`` names another that is as long."""
-        if name in self.tensors:
-            return self.tensors[name]
+    def hold(self, name: str, array, along: str | None = None):
+        """Tensor of an array, which is taken in once; ``along`` names what an array of some rows is as long as."""
+        if name in self.held:
+            return self.held[name]
         array = np.asarray(array)
-        array = array.astype(np.int32) if array.dtype.kind in "iu" else array.astype(float)
-        kind = "index" if array.dtype.kind == "i" else "number"
-        if array.shape == (self.n_row,) and not name.startswith(_OF_A_SUBSET):
+        kind = "index" if array.dtype.kind in "iu" else "number"
+        array = array.astype(np.int32 if kind == "index" else float)
+        if along:
+            self.arrays[name], self.sizes[name] = array, (along,)
+            self._kept(name, array)
+        elif array.shape == (self.n_row,):
             matrix = self._kept(f"{kind}_by_row", np.zeros((1, 1), array.dtype))
-            self.tensors[name] = matrix[len(self._matrices[kind])]
+            self.held[name] = matrix[len(self._matrices[kind])]
             self._matrices[kind].append(array)
-            self._names_by_row.append(name)
-        elif kind == "number" and not name.startswith(_OF_A_SUBSET):
+            self._by_row.append(name)
+        else:
             held = self._kept("numbers", np.zeros(1))[self._n_number : self._n_number + array.size]
-            self.tensors[name] = held if array.ndim == 1 else held.reshape(array.shape)
+            self.held[name] = held if array.ndim == 1 else held.reshape(array.shape)
             self._numbers.append(array.ravel())
             self._n_number += array.size
-        else:
-            self.arrays[name], self.tensors[name] = array, self.pm.Data(name, array)
-            self.sizes[name] = (along or name,)
-        return self.tensors[name]
+        return self.held[name]
 
     def _kept(self, name, begin):
-        if name not in self.tensors:
-            self.tensors[name] = self.pm.Data(name, begin)
-        return self.tensors[name]
+        import pymc as pm
+
+        if name not in self.held:
+            self.held[name] = pm.Data(name, begin)
+        return self.held[name]
 
     def fill(self, model) -> None:
         """Give the collected data their values."""
-        self.arrays |= {f"{kind}_by_row": np.stack(rows) for kind, rows in self._matrices.items() if rows}
-        self.sizes |= {
-            name: (str(len(rows)), "rows") for name, rows in self.arrays.items() if name not in self.sizes
-        }
-        self.arrays["numbers"] = np.concatenate(self._numbers)
-        self.sizes["numbers"] = (str(self._n_number),)
+        for kind, rows in self._matrices.items():
+            if rows:
+                self.arrays[f"{kind}_by_row"] = np.stack(rows)
+                self.sizes[f"{kind}_by_row"] = (str(len(rows)), "rows")
+        self.arrays["numbers"], self.sizes["numbers"] = np.concatenate(self._numbers), (str(self._n_number),)
         for name, array in self.arrays.items():
             model[name].set_value(array)
 
-    @property
-    def structure(self) -> tuple:
-        """All that compiled code depends on: what is held, and which of it by row."""
-        return tuple(self.tensors), tuple(self._names_by_row)
 
-
-class Builder:
+class Builder(Held):
     """Builds the PyMC model and keeps the arrays that it was given.
 
     ``structure`` tells all that the compiled code depends on besides the values of ``arrays``; ``scalars``
-    are the unknowns that are not values of groups.
+    are the unknowns that are not values of groups; ``told`` are the tensors of what is drawn, one after another, and
+    ``shapes`` their shapes by name.
     """
 
     def __init__(self, spec, priors, near):
+        super().__init__(len(spec.y))
         self.spec, self.near = spec, near
-        self.scalars = collect(spec, priors, near)
+        self.scalars, self._model = Scalars(spec, priors, near), None
+        self.structure = [spec.system.text, spec.free, spec.common]
+        self.shapes = {"t": (len(self.scalars.items),)} | {
+            f"group_{c}": (len(b.parameters), len(b.levels)) for c, b in enumerate(spec.blocks)
+        }
 
     def build(self):
-        """Make the model.
+        """Make the model, once.
 
         Returns
         -------
         model : pymc.Model
         """
+        if self._model is not None:
+            return self._model
         load()
         import pymc as pm
 
-        self.structure = [self.spec.system.text, self.spec.free, self.spec.common]
-        with pm.Model(check_bounds=False) as model:
-            self.pm, self.data = pm, Held(len(self.spec.y))
+        with pm.Model(check_bounds=False) as self._model:
+            self.pm = pm
             self._unknowns()
-            self.rows = {n: self._common_rows(n, i) for n, i in self.spec.common_rows.items()}
+            self.rows = {}
+            for name, place in self.spec.common_rows.items():
+                self.rows[name] = self.t[self.hold(f"level_{name}", place) if np.ndim(place) else place]
             for c, block in enumerate(self.spec.blocks):
                 self._block(c, block)
             self._likelihood()
-            self.data.fill(model)
-        self.structure.append(self.data.structure)
-        return model
-
-    @property
-    def arrays(self) -> dict:
-        """The values of the model's data."""
-        return self.data.arrays
-
-    @property
-    def sizes(self) -> dict:
-        """What the axes of the data are called, see :class:`Held`."""
-        return self.data.sizes
-
-    @property
-    def held(self) -> dict:
-        """Tensors of the data by name."""
-        return self.data.tensors
-
-    def hold(self, name, array, along=None):
-        """Take an array into the model as data, once."""
-        return self.data.take(name, array, along)
+            self.fill(self._model)
+        self.structure.append((tuple(self.held), tuple(self._by_row)))
+        return self._model
 
     def _unknowns(self):
-        """The vector of scalar unknowns with its priors, and each of them by itself."""
+        """The vector of scalar unknowns with its priors, and the factors of the correlation matrices."""
         import pytensor.tensor as pt
 
         pm, s = self.pm, self.scalars
-        size = len(s.keys)
-        z = pm.Flat("z", shape=size)
-        self.t = pm.Deterministic(
-            "t", self.hold("start", s.start) + (self.hold("root", s.root()) * z).sum(axis=1)
-        )
-        plain = size - sum(d * (d - 1) // 2 for _, d, *_ in s.vines.values())
-        value, jacobian = self._natural(self.t[:plain], plain)
-        centre, scale = self.hold("centre", s.centre[:plain]), self.hold("scale", s.scale[:plain])
-        pm.Potential("priors", (pm.logp(pm.Normal.dist(centre, scale), value) + jacobian).sum())
-        self.conditionals = {}
+        z = pm.Flat("z", shape=len(s.items))
+        t = self.hold("start", s.start) + (self.hold("root", s.root) * z).sum(axis=1)
+        self.t = pm.Deterministic("t", t)
+        self.told = [self.t]
+        plain = [u for u in s.items if u.way != "partial"]
+        value, jacobian = self._natural(self.t[: len(plain)], plain)
+        centre, scale = np.transpose([u.normal for u in plain])
+        apart = (value - self.hold("centre", centre)) / self.hold("scale", scale)
+        pm.Potential("priors", (jacobian - 0.5 * apart**2).sum())
+        self.vines = {}
         for name, (at, d, alpha, _) in s.vines.items():
             y = self.t[at : at + len(alpha)]
             # tanh(y) is Beta(alpha, alpha) on (-1, 1); log cosh, with its Jacobian, without overflow.
             bend = _log_two_cosh(y) - np.log(2.0)
             pm.Potential(f"prior_{name}", (-2 * self.hold(f"alpha_{name}", alpha) * bend).sum())
             partial = pt.tanh(y)
-            rows = cholesky([partial[i] for i in range(len(alpha))], d, pt.sqrt)
-            self.conditionals[name] = Conditionals(rows, pt.sqrt)
-        self.structure.append((tuple(s.keys), tuple(s.natural), tuple(s.log), tuple(s.folded)))
+            self.vines[name] = cholesky([partial[i] for i in range(len(alpha))], d, pt.sqrt)
+        self.structure.append(
+            tuple((u.kind, u.name, u.way, u.way != "partial" and u.natural) for u in s.items)
+        )
 
-    def _natural(self, t, n):
+    def _natural(self, t, items):
         """Unknowns on the scale of their prior, and the logarithm of the Jacobian."""
         import pytensor.tensor as pt
 
-        s, value, jacobian = self.scalars, t, 0.0
-        log, folded = np.array(s.natural[:n]) & np.array(s.log[:n]), np.array(s.folded[:n])
+        value, jacobian = t, 0.0
+        log, folded = (np.array([u.natural and u.way == way for u in items]) for way in ("log", "folded"))
         # What is not transformed is kept from the functions, whose overflow would spoil the gradient.
         if log.any():
             inside = pt.switch(log, t, 0.0)
             value, jacobian = pt.switch(log, pt.exp(inside), value), jacobian + inside
         if folded.any():
             inside = pt.switch(folded, t, 0.0)
-            value = pt.switch(folded, self.hold("unit", s.unit[:n]) * pt.sinh(inside), value)
-            jacobian = jacobian + _log_two_cosh(inside)
+            unit = self.hold("unit", [u.unit for u in items])
+            value, jacobian = (
+                pt.switch(folded, unit * pt.sinh(inside), value),
+                jacobian + _log_two_cosh(inside),
+            )
         return value, jacobian
 
     def scalar(self, kind, name, natural=False):
-        """One unknown, on the sampled or on its natural scale."""
+        """One unknown, on the sampled or on its natural scale, where a folded one has a sign."""
         import pytensor.tensor as pt
 
         at = self.scalars.place(kind, name)
         if not natural:
             return self.t[at]
-        if self.scalars.folded[at]:
-            return self.held["unit"][at] * pt.sinh(self.t[at])
-        return pt.exp(self.t[at])
-
-    def _common_rows(self, name, place):
-        return self.t[self.hold(f"level_{name}", place)] if np.ndim(place) else self.t[place]
+        folded = self.scalars.items[at].way == "folded"
+        return self.held["unit"][at] * pt.sinh(self.t[at]) if folded else pt.exp(self.t[at])
 
     def _block(self, c, block):
         import pytensor.tensor as pt
 
         z = self.pm.Flat(f"z_{c}", shape=len(block.levels) * len(block.parameters))
-        theta, u, log_size = group_values(self, c, block, z, pt)
+        theta, u, log_size = group_values(self, c, block, z)
         self.pm.Potential(f"groups_{c}", log_size.sum() - 0.5 * sum((x**2).sum() for x in u))
         self.pm.Deterministic(f"group_{c}", pt.stack(theta))
+        self.told += theta
         level = self.hold(f"group_{c}_of_row", block.rows)
         for name, values in zip(block.parameters, theta, strict=True):
             self.rows[name] = values[level]
         self.structure.append((block.column, block.parameters, block.correlated, len(block.levels)))
 
     def _likelihood(self):
+        """One density for each pattern of what was weighed."""
         import pytensor.tensor as pt
 
-        columns = self.spec.columns | true_predictors(self)
+        spec, columns = self.spec, self.spec.columns | true_predictors(self)
         parameters = {}
         for name, value in self.rows.items():
-            positive = name in self.spec.positive
+            positive = name in spec.positive
             parameters[name] = Quantity(pt.exp(value), value) if positive else Quantity(value)
-        translation = Translation(self.spec.compiled, columns, parameters, self.hold)
-        self.structure.append(Likelihood(self, translation, self.conditionals.get("correlation")).add())
+        means = Translation(spec.compiled, columns, parameters, self.hold)
+        residuals = [self._residual(j, means) for j in range(len(spec.free))]
+        matrix = (
+            correlation(self.vines["correlation"]) if spec.correlated else np.eye(len(spec.free)).tolist()
+        )
+        for i, part in enumerate(spec.parts):
+            used = np.flatnonzero((part.combine != 0).any(axis=0)).tolist()
+            along = None if len(part.rows) == self.n_row else f"rows_{i}"
+            values = [self.hold(f"y_{i}_{a}", y, along) for a, y in enumerate(part.values.T)]
+            location, log_sd = ({j: residuals[j][k] for j in used} for k in (0, 1))
+            if along:
+                index = self.hold(along, part.rows, along)
+                location, log_sd = ({j: _take(x, index) for j, x in m.items()} for m in (location, log_sd))
+            found = density(part.combine, values, location, log_sd, matrix, pt)
+            name = "_".join(spec.free[j] for j in used) if i < len(spec.patterns) else f"combined_{i}"
+            self.pm.Potential(name, found.sum())
+            self.structure.append((along, part.combine.tobytes()))
+        self.structure.append(tuple((r, f.kind, f.by, f.estimated) for r, f in spec.functions.items()))
+
+    def _residual(self, j, means):
+        """Location of equation j for all rows and logarithm of its residual SD; both of the logarithm if lognormal."""
+        import pytensor.tensor as pt
+
+        response = self.spec.free[j]
+        f, log_sigma = self.spec.functions[response], self.scalar("sigma", response)
+        if f.logged:
+            return means.log_mean(response) - 0.5 * pt.exp(2 * log_sigma), log_sigma
+        mean = means.mean(response)
+        if f.even:
+            return mean, log_sigma
+        if f.by_mean:
+            base = means.log_mean(response) if f.form.of_log else mean
+        else:
+            base = self.hold(f"variance_{j}", f.base(self.spec.columns[f.by]))
+        held = self.hold(f"variance_function_{j}", [self.near.centre[j], f.start])
+        exponent = self.scalar("exponent", response) if f.estimated else held[1]
+        return mean, log_sigma + f.log_g(exponent, base, held[0], pt)
+
+
+def _take(tensor, index):
+    """Rows of a vector; a scalar stays one."""
+    return tensor[index] if tensor.ndim else tensor
 
 
 def _log_two_cosh(x):

@@ -66,14 +66,17 @@ class Prior:
             return -0.5 * (np.log(value / self.centre) / self.scale) ** 2 - np.log(value * self.scale)
         return -0.5 * ((value - self.centre) / self.scale) ** 2 - np.log(self.scale)
 
-    def draw(self, rng: np.random.Generator, size: Any) -> np.ndarray:
-        """Random values; a coefficient that must be positive is drawn again by the caller."""
+    def draw(self, rng: np.random.Generator, size: Any, positive: bool = False) -> np.ndarray:
+        """Random values; all of them positive if they must be."""
         normal = rng.standard_normal(size)
         if self.family == "lognormal":
             return self.centre * np.exp(self.scale * normal)
-        if self.family == "halfnormal":
-            return np.abs(self.scale * normal)
-        return self.centre + self.scale * normal
+        values = (
+            np.abs(self.scale * normal) if self.family == "halfnormal" else self.centre + self.scale * normal
+        )
+        while positive and (wrong := values <= 0).any():
+            values[wrong] = self.draw(rng, int(wrong.sum()))
+        return values
 
 
 def parse(name: str, stated) -> Prior:
@@ -99,21 +102,14 @@ def parse(name: str, stated) -> Prior:
     return Prior(name, family, centre, numbers[-1], "stated")
 
 
-def as_mapping(stated) -> dict:
-    """Stated priors by name, however they are held."""
-    if stated is None:
-        return {}
-    if isinstance(stated, pd.DataFrame):
-        return dict(zip(stated["name"].astype(str), stated["prior"], strict=True))
-    return dict(stated)
-
-
-def _origins(stated) -> dict:
-    """Where priors come from, of those that tell in a column ``source``."""
-    if not isinstance(stated, pd.DataFrame) or "source" not in stated:
-        return {}
-    known = stated.dropna(subset="source")
-    return dict(zip(known["name"].astype(str), known["source"].astype(str), strict=True))
+def _stated(stated) -> tuple[dict, dict]:
+    """Stated priors by name, however they are held, and where they come from, if a column ``source`` tells."""
+    if not isinstance(stated, pd.DataFrame):
+        return dict(stated or {}), {}
+    known = stated.assign(name=stated["name"].astype(str)).set_index("name")
+    return known["prior"].to_dict(), known["source"].dropna().astype(
+        str
+    ).to_dict() if "source" in known else {}
 
 
 @dataclass(frozen=True)
@@ -145,7 +141,7 @@ def complete(stated, wanted: dict[str, Wanted]) -> dict[str, Prior]:
     DataError
         Unknown names, texts that cannot be read, families that do not suit; all at once.
     """
-    origins, stated, found, problems = _origins(stated), as_mapping(stated), {}, []
+    (stated, origins), found, problems = _stated(stated), {}, []
     for name in stated:
         if name not in wanted:
             problems.append(

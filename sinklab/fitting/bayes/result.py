@@ -25,8 +25,6 @@ import numpy as np
 import pandas as pd
 
 from sinklab.data.files import records
-from sinklab.equations.compile import Compiled
-from sinklab.equations.parse import names
 from sinklab.fitting.bayes import model, priors
 from sinklab.language import DataError, require_choice, require_known, tr
 from sinklab.results.fit_result import FitResult
@@ -60,29 +58,16 @@ class BayesResult(FitResult):
         return "posterior, equal tails"
 
 
-def parameter_table(layout, values, level) -> pd.DataFrame:
-    """Posterior mean, SD and equal-tailed interval of the coefficients, from draws (D, k)."""
+def posterior_table(draws: pd.DataFrame, chains: int, level: float) -> pd.DataFrame:
+    """Summary of every quantity with its diagnostics, from draws of the chains one after another."""
+    values = draws.to_numpy()
     lower, upper = np.quantile(values, [0.5 - level / 2, 0.5 + level / 2], axis=0)
-    return pd.DataFrame(
-        {
-            "name": layout.names,
-            "group": layout.groups,
-            "value": values.mean(axis=0),
-            "se": values.std(axis=0, ddof=1),
-            "lower": lower,
-            "upper": upper,
-        }
-    )
+    columns = {"mean": values.mean(axis=0), "sd": values.std(axis=0, ddof=1), "lower": lower, "upper": upper}
+    columns |= diagnostics(values.reshape(chains, -1, values.shape[1]))
+    return pd.DataFrame(columns, index=pd.Index(draws.columns, name="quantity"))
 
 
-def posterior_table(labels, draws, found, level) -> pd.DataFrame:
-    """Summary of every quantity with its diagnostics, from draws (D, k)."""
-    lower, upper = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2], axis=0)
-    columns = {"mean": draws.mean(axis=0), "sd": draws.std(axis=0, ddof=1), "lower": lower, "upper": upper}
-    return pd.DataFrame(columns | found, index=pd.Index(labels, name="quantity"))
-
-
-def shrinkage_table(builder, t, groups, priors) -> pd.DataFrame:
+def shrinkage_table(builder, posterior, other, priors) -> pd.DataFrame:
     """How far each group's values rest on the other groups, and how they move with the prior.
 
     ``borrowed`` is the weight of the distribution over the groups in a group's value, the rest being that
@@ -94,10 +79,10 @@ def shrinkage_table(builder, t, groups, priors) -> pd.DataFrame:
     Parameters
     ----------
     builder : Builder
-    t : array, shape (D, P)
-        Scalar unknowns.
-    groups : list of array, shape (D, K, S)
-        Values of the groups on the sampled scale.
+    posterior : dict of array
+        See :func:`.sample.sample_posterior`.
+    other : DataFrame
+        See :func:`other_draws`.
     priors : dict of Prior
 
     Returns
@@ -106,20 +91,20 @@ def shrinkage_table(builder, t, groups, priors) -> pd.DataFrame:
         ``column, group, name, n, mean, value, borrowed, narrower, wider``; values are logarithms for a
         coefficient that multiplies a mean.
     """
-    rows, scalars = [], builder.scalars
+    rows, groups, t = [], group_draws(builder, posterior), flat(posterior["t"])
     for block, near, theta in zip(builder.spec.blocks, builder.near.groups, groups, strict=True):
         counts = np.bincount(block.rows, minlength=len(block.levels))
-        spreads = np.column_stack([scalars.take(t, "spread", p) for p in block.parameters])
+        spreads = other[[f"spread({p})" for p in block.parameters]].to_numpy()
         own = [priors[f"spread({p})"] for p in block.parameters]
         weights = [_weights(own, spreads, factor) for factor in (0.5, 2.0)]
-        borrowed = _borrowed(block, near, scalars, t, spreads)
+        borrowed = _borrowed(near, correlations(block.parameters, other), spreads)
         for k, name in enumerate(block.parameters):
             columns = {
                 "column": block.column,
                 "group": block.levels,
                 "name": name,
                 "n": counts,
-                "mean": t[:, scalars.place("mean", name)].mean(),
+                "mean": t[:, builder.scalars.place("mean", name)].mean(),
                 "value": theta[:, k].mean(axis=0),
                 "borrowed": borrowed[:, k],
                 "narrower": weights[0] @ theta[:, k],
@@ -139,145 +124,78 @@ def _weights(priors, spreads, factor) -> np.ndarray:
     return weights / weights.sum()
 
 
-def _borrowed(block, near, scalars, t, spreads, n: int = 200) -> np.ndarray:
+def _borrowed(near, matrix, spreads, n: int = 200) -> np.ndarray:
     """Weight of the distribution over the groups in each value (S, K), over some of the draws."""
-    at = np.linspace(0, len(t) - 1, min(n, len(t))).round().astype(int)
-    matrix = np.tile(np.eye(len(block.parameters)), (len(at), 1, 1))
-    if block.correlated:
-        matrix = scalars.correlation(t[at], f"correlation({block.column})")
-    inverse = np.linalg.inv(matrix * spreads[at, :, None] * spreads[at, None, :])
-    share = np.linalg.solve(
-        near.information[:, None] + inverse, np.broadcast_to(inverse, (len(block.levels), *inverse.shape))
-    )
+    at = np.linspace(0, len(spreads) - 1, min(n, len(spreads))).round().astype(int)
+    inverse = np.linalg.inv(matrix[at] * spreads[at, :, None] * spreads[at, None, :])
+    share = np.linalg.solve(near.information[:, None] + inverse, inverse[None])
     return np.clip(np.diagonal(share, axis1=2, axis2=3).mean(axis=1), 0.0, 1.0)
 
 
 # Log-likelihood of every tree under every draw, and random residuals.
 
-LOG_2PI = float(np.log(2 * np.pi))
 #: Numbers held at once: draws times trees of one portion.
 PORTION = 2_000_000
 
 
-@dataclass(frozen=True)
-class Draws:
-    """Draws of everything a density needs: arrays whose first axis is the draw.
-
-    ``values`` (D, k) are coefficients in the order of the layout; ``sigma`` and ``exponent`` (D, m) those
-    of the variance functions in their natural unit, ``correlation`` (D, m, m), all in the order of
-    ``free``.
-    """
-
-    free: tuple[str, ...]
-    functions: dict
-    values: np.ndarray
-    sigma: np.ndarray
-    exponent: np.ndarray
-    correlation: np.ndarray
-
-    def at(self, index) -> "Draws":
-        """Chosen draws, such as a slice."""
-        return Draws(
-            self.free,
-            self.functions,
-            self.values[index],
-            self.sigma[index],
-            self.exponent[index],
-            self.correlation[index],
-        )
-
-    def mean(self) -> "Draws":
-        """Posterior mean as a single draw."""
-        return Draws(
-            self.free,
-            self.functions,
-            *(a.mean(axis=0)[None] for a in (self.values, self.sigma, self.exponent, self.correlation)),
-        )
+def residual_draws(functions, other) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Residual SDs and exponents (D, m) of variance functions and correlations (D, m, m), from :func:`other_draws`."""
+    fixed = {r: np.full(len(other), float(f.start)) for r, f in functions.items()}
+    exponent = np.column_stack([other.get(f"exponent({r})", fixed[r]) for r in functions])
+    sigma = other[[f"sigma({r})" for r in functions]].to_numpy()
+    return sigma, exponent, correlations(list(functions), other)
 
 
-def means(system, layout, responses, values, frame) -> list[np.ndarray]:
-    """Means of responses (D, n) for draws of the coefficients (D, k)."""
-    compiled = Compiled(system.equations, tuple(responses), system.parameters)
-    n = len(frame)
-    columns = {c: np.asarray(frame[c], float) for c in compiled.columns}
-    theta = [values[:, place].reshape(len(values), -1) for place in layout.rows(frame)]
-    return [np.broadcast_to(mean, (len(values), n)) for mean in compiled.broadcast(theta, columns)]
+def means(system, rows, responses, n_draw, frame) -> list[np.ndarray]:
+    """Means of responses (D, n) from each parameter of the system for each row, (D, n) or (D, 1)."""
+    columns = {c: np.asarray(frame[c], float) for c in system.predictors}
+    found = system.compiled(responses, by_row=True).broadcast(rows, columns)
+    return [np.broadcast_to(mean, (n_draw, len(frame))) for mean in found]
 
 
-def residual_scale(draws, j, mean, frame) -> np.ndarray:
-    """Residual SD (D, n) of one equation; of the logarithm for a lognormal one."""
-    f = draws.functions[draws.free[j]]
-    return f.scale(draws.sigma[:, j, None], draws.exponent[:, j, None], mean, frame)
+def residual_scales(functions, sigma, exponent, mean, frame) -> list[np.ndarray]:
+    """Residual SDs (D, n) of the equations; of the logarithm for a lognormal one."""
+    return [
+        f.scale(sigma[:, j, None], exponent[:, j, None], mean[j], frame)
+        for j, f in enumerate(functions.values())
+    ]
 
 
-def log_likelihood(spec, frame, draws) -> np.ndarray:
+def log_likelihood(spec, frame, coefficients, other) -> np.ndarray:
     """Log-density of each tree's components, shape (D, n), in the units of the responses."""
-    n, step = len(frame), max(1, PORTION // len(draws.values))
-    out = np.empty((len(draws.values), n))
-    for begin in range(0, n, step):
-        rows = np.arange(begin, min(n, begin + step))
-        out[:, rows] = _portion(spec, frame.iloc[rows], draws, rows)
-    return out
-
-
-def _portion(spec, frame, draws, rows):
-    y = spec.y[rows]
-    mean = means(spec.system, spec.layout, draws.free, draws.values, frame)
-    residual, size = np.zeros((2, *mean[0].shape, y.shape[1]))
-    out = np.zeros(mean[0].shape)
+    count, step = len(coefficients), max(1, PORTION // len(coefficients))
+    sigma, exponent, found = residual_draws(spec.functions, other)
+    out, m = np.zeros((count, len(frame))), range(len(spec.free))
+    matrix = [[found[:, j, k, None] for k in m] for j in m]
+    logged = np.array([f.logged for f in spec.functions.values()])
     with np.errstate(all="ignore"):
-        for j in range(y.shape[1]):
-            sd = residual_scale(draws, j, mean[j], frame)
-            size[:, :, j] = sd
-            if spec.is_lognormal(j):
-                residual[:, :, j] = np.log(y[:, j] / mean[j]) + sd**2 / 2
-                out -= np.where(np.isfinite(y[:, j]), np.log(y[:, j]), 0.0)
-            else:
-                residual[:, :, j] = y[:, j] - mean[j]
-    for pattern in spec.patterns:
-        at, inside, _ = np.intersect1d(rows, pattern.rows, return_indices=True)
-        if len(at):
-            out[:, inside] += _normal(
-                residual[:, inside][:, :, pattern.seen],
-                size[:, inside][:, :, pattern.seen],
-                draws.correlation[:, pattern.seen][:, :, pattern.seen],
-            )
-    for part in spec.combined:
-        at, inside, own = np.intersect1d(rows, part.rows, return_indices=True)
-        if len(at):
-            location = np.stack([m[:, inside] for m in mean], axis=2) @ part.combine.T
-            half = size[:, inside][:, :, None, :] * part.combine
-            covariance = np.einsum("dnqr,drs,dnps->dnqp", half, draws.correlation, half, optimize=True)
-            out[:, inside] += _with_covariance(part.values[own] - location, covariance)
+        for part in spec.parts:
+            for begin in range(0, len(part.rows), step):
+                rows, values = (a[begin : begin + step] for a in (part.rows, part.values))
+                trees = frame.iloc[rows]
+                places = spec.layout.rows(trees)
+                theta = [coefficients[:, at].reshape(count, -1) for at in places]
+                mean = means(spec.system, theta, spec.free, count, trees)
+                scale = residual_scales(spec.functions, sigma, exponent, mean, trees)
+                location = [
+                    np.log(f) - sd**2 / 2 if log else f
+                    for f, sd, log in zip(mean, scale, logged, strict=True)
+                ]
+                log_sd = [np.log(sd) for sd in scale]
+                density = model.density(part.combine, values.T, location, log_sd, matrix, np)
+                # The density of a response, not of its logarithm.
+                out[:, rows] = density - values @ ((part.combine != 0) @ logged.astype(float))
     return out
 
 
-def _normal(residual, size, correlation):
-    """Normal density of residuals (D, n, q) with SD ``size`` and one correlation matrix for each draw."""
-    root = np.linalg.cholesky(correlation)
-    standard = np.einsum("dqr,dnr->dnq", np.linalg.inv(root), residual / size, optimize=True)
-    log_root = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
-    q = residual.shape[2]
-    return -0.5 * (standard**2).sum(axis=2) - np.log(size).sum(axis=2) - log_root[:, None] - 0.5 * q * LOG_2PI
-
-
-def _with_covariance(residual, covariance):
-    root = np.linalg.cholesky(covariance)
-    standard = np.linalg.solve(root, residual[..., None])[..., 0]
-    log_root = np.log(np.diagonal(root, axis1=2, axis2=3)).sum(axis=2)
-    return -0.5 * (standard**2).sum(axis=2) - log_root - 0.5 * residual.shape[2] * LOG_2PI
-
-
-def observe(draws, mean, frame, rng) -> list[np.ndarray]:
+def observe(functions, other, mean, frame, rng) -> list[np.ndarray]:
     """New observations (D, n) of the free responses, one for each draw and tree, with correlated residuals."""
-    root = np.linalg.cholesky(draws.correlation)
-    normal = rng.standard_normal((*mean[0].shape, len(draws.free)))
-    standard = np.einsum("dqr,dnr->dnq", root, normal, optimize=True)
-    out = []
-    for j, response in enumerate(draws.free):
-        scale = residual_scale(draws, j, mean[j], frame)
-        out.append(draws.functions[response].observed(scale, mean[j], standard[:, :, j]))
-    return out
+    sigma, exponent, matrix = residual_draws(functions, other)
+    normal = rng.standard_normal((*mean[0].shape, len(mean)))
+    standard = np.einsum("dqr,dnr->dnq", np.linalg.cholesky(matrix), normal, optimize=True)
+    scales = residual_scales(functions, sigma, exponent, mean, frame)
+    parts = zip(functions.values(), scales, mean, strict=True)
+    return [f.observed(scale, one, standard[:, :, j]) for j, (f, scale, one) in enumerate(parts)]
 
 
 # Predictive draws: what the posterior, or the prior alone, expects of trees.
@@ -324,27 +242,18 @@ def predictive(
         coefficients, other = _from_priors(result, n or 1000, rng)
     else:
         coefficients, other = _stored(result, n)
+    system, functions = result.system, {r: kept.variance for r, kept in result.residual.items()}
     rows = _by_row(result, frame, coefficients, other, rng)
-    free, system = list(result.residual), result.system
-    columns = {c: frame[c].to_numpy(float) for c in system.predictors}
-    shape = len(other), len(frame)
-    found = Compiled(system.equations, free, system.parameters).broadcast(rows, columns)
-    found = [np.broadcast_to(mean, shape) for mean in found]
+    found = means(system, rows, tuple(functions), len(other), frame)
     if kind.endswith("individual"):
-        found = observe(_residuals(result, other), found, frame, rng)
-    drawn = dict(zip(free, found, strict=True))
-    return {r: _identity(system, r, drawn, columns, shape) for r in system.responses}
-
-
-def _identity(system, response, drawn, columns, shape):
-    """An identity from the draws of the responses before it; the others are drawn already."""
-    if response not in drawn:
-        line = next(e for e in system.equations if e.response == response)
-        parts = [r for r in drawn if r in {found.name for found in names(line.right)}]
-        compiled = Compiled((line,), (response,), parts)
-        value = compiled.broadcast([drawn[r] for r in parts], columns)[0]
-        drawn[response] = np.broadcast_to(value, shape)
-    return drawn[response]
+        found = observe(functions, other, found, frame, rng)
+    drawn = dict(zip(functions, found, strict=True))
+    if system.identities:
+        made = system.made.broadcast(
+            [drawn[r] for r in system.free], {c: frame[c].to_numpy(float) for c in system.made.columns}
+        )
+        drawn |= {r: np.broadcast_to(x, found[0].shape) for r, x in zip(system.identities, made, strict=True)}
+    return {r: drawn[r] for r in system.responses}
 
 
 def _stored(result, n):
@@ -358,23 +267,28 @@ def _stored(result, n):
 
 def _from_priors(result, n, rng):
     """Coefficients and all other quantities drawn from their priors."""
-    drawn = {}
-    for name, text in zip(result.priors["name"], result.priors["prior"], strict=True):
-        prior = priors.parse(name, text)
-        if prior.family != "lkj":
-            drawn[name] = _positive(prior, rng, n) if name in result.positive else prior.draw(rng, n)
-    groups = result.system.groups
-    coefficients = {}
+    stated = {
+        name: priors.parse(name, text)
+        for name, text in zip(result.priors["name"], result.priors["prior"], strict=True)
+    }
+    groups, drawn = result.system.groups, {}
+    for name, prior in stated.items():
+        if prior.family == "lkj":
+            members = result.correlated[name]
+            alpha = model.shapes(len(members), prior.scale)
+            partial = 2 * rng.beta(alpha, alpha, (n, len(alpha))).T - 1
+            matrix = model.correlation(model.cholesky(partial, len(members), np.sqrt))
+            drawn |= {f"correlation({a}, {b})": matrix[i][j] for a, b, i, j in _pairs(members)}
+        else:
+            drawn[name] = prior.draw(rng, n, name in result.positive)
+    pooled, coefficients = {p for p in groups if f"spread({p})" in drawn}, {}
     for label, name in zip(result.labels, result.layout.names, strict=True):
-        if name not in groups or f"spread({name})" not in drawn:
+        if name not in pooled:
             # A fixed effect of every level has the prior of its coefficient for itself.
-            again = priors.parse(name, result.priors.set_index("name").loc[name, "prior"])
-            draw = _positive(again, rng, n) if name in result.positive else again.draw(rng, n)
-            coefficients[label] = drawn[name] if name not in groups else draw
-    other = {c: drawn[c] for c in result.other_draws if c in drawn}
-    other |= {f"mean({p})": drawn[p] for p in groups if f"spread({p})" in drawn}
-    other |= _prior_correlations(result, n, rng)
-    other = pd.DataFrame(other)
+            alone = name not in groups
+            coefficients[label] = drawn[name] if alone else stated[name].draw(rng, n, name in result.positive)
+    drawn |= {f"mean({p})": drawn[p] for p in pooled}
+    other = pd.DataFrame({c: drawn[c] for c in result.other_draws if c in drawn})
     for response, centre in result.centres.items():
         # The prior of sigma is one at the centre of its variance function.
         exponent = other.get(f"exponent({response})", result.residual[response].exponent)
@@ -382,70 +296,37 @@ def _from_priors(result, n, rng):
     return pd.DataFrame(coefficients, index=other.index), other
 
 
-def _positive(prior, rng, n):
-    values = prior.draw(rng, n)
-    while (values <= 0).any():
-        values[values <= 0] = prior.draw(rng, int((values <= 0).sum()))
-    return values
-
-
-def _prior_correlations(result, n, rng) -> dict:
-    found = {}
-    for name, text in zip(result.priors["name"], result.priors["prior"], strict=True):
-        prior = priors.parse(name, text)
-        if prior.family != "lkj":
-            continue
-        members = result.correlated[name]
-        alpha = model.shapes(len(members), prior.scale)
-        partial = 2 * rng.beta(alpha, alpha, (n, len(alpha))).T - 1
-        matrix = model.correlation(model.cholesky(partial, len(members), np.sqrt))
-        below = zip(*np.tril_indices(len(members), -1), strict=True)
-        found |= {f"correlation({members[j]}, {members[i]})": matrix[i][j] for i, j in below}
-    return found
-
-
 def _by_row(result, frame, coefficients, other, rng) -> list[np.ndarray]:
     """Every parameter for every row, (D, n) or (D, 1)."""
-    system, new, rows = result.system, {}, []
-    for name in system.parameters:
-        if name not in system.groups:
-            rows.append(coefficients[name].to_numpy()[:, None])
-            continue
-        column = system.groups[name]
+    groups, known = result.system.groups, {c: x.to_numpy() for c, x in coefficients.items()}
+    for column in dict.fromkeys(groups.values()):
         levels, index = np.unique(frame[column].astype(str), return_inverse=True)
-        unseen = [level for level in levels if f"{name}[{level}]" not in coefficients]
-        if unseen and column not in new:
-            new[column] = _new_groups(result, column, unseen, other, rng)
-        values = [
-            new[column][name, level] if level in unseen else coefficients[f"{name}[{level}]"].to_numpy()
-            for level in levels
-        ]
-        rows.append(np.column_stack(values)[:, index])
-    return rows
+        members = [p for p in result.system.parameters if groups.get(p) == column]
+        unseen = [level for level in levels if f"{members[0]}[{level}]" not in known]
+        known |= _new_groups(result, column, members, unseen, other, rng) if unseen else {}
+        for name in members:
+            known[name] = np.column_stack([known[f"{name}[{level}]"] for level in levels])[:, index]
+    return [known[name].reshape(len(other), -1) for name in result.system.parameters]
 
 
-def _new_groups(result, column, levels, other, rng) -> dict:
-    """Coefficients of groups that were not seen, by name and level, from the distribution over the groups."""
-    members = [p for p in result.system.parameters if result.system.groups.get(p) == column]
+def _new_groups(result, column, members, levels, other, rng) -> dict:
+    """Coefficients of groups that were not seen, by label, from the distribution over the groups."""
     if f"spread({members[0]})" not in other:
         raise DataError(
             f"{column}: levels that were not fitted: {', '.join(levels)}; without pooling nothing is known of them",
             f"{column}：未参与拟合的水平：{'、'.join(levels)}；未作部分汇集，无法推断",
         )
-    root = np.linalg.cholesky(_matrices(members, other))
-    found = {}
+    root, found = np.linalg.cholesky(correlations(members, other)), {}
     for level in levels:
         deviation = np.einsum("dkl,dl->dk", root, rng.standard_normal((len(other), len(members))))
         for k, name in enumerate(members):
-            mean, spread = other[f"mean({name})"].to_numpy(), other[f"spread({name})"].to_numpy()
+            mean, moved = other[f"mean({name})"], other[f"spread({name})"] * deviation[:, k]
             logs = name in result.positive
-            found[name, level] = (
-                mean * np.exp(spread * deviation[:, k]) if logs else mean + spread * deviation[:, k]
-            )
+            found[f"{name}[{level}]"] = (mean * np.exp(moved) if logs else mean + moved).to_numpy()
     return found
 
 
-def _matrices(members, other) -> np.ndarray:
+def correlations(members, other) -> np.ndarray:
     """Correlation matrices (D, d, d) of named quantities; uncorrelated where no correlation was drawn."""
     out = np.tile(np.eye(len(members)), (len(other), 1, 1))
     for i, one in enumerate(members):
@@ -454,18 +335,6 @@ def _matrices(members, other) -> np.ndarray:
                 if i != j and label in other:
                     out[:, i, j] = other[label]
     return out
-
-
-def _residuals(result, other) -> Draws:
-    free = list(result.residual)
-    functions, exponents = {}, []
-    for response, kept in result.residual.items():
-        functions[response] = kept.variance
-        drawn = other.get(f"exponent({response})")
-        exponents.append(np.full(len(other), kept.exponent) if drawn is None else drawn.to_numpy())
-    sigma = np.column_stack([other[f"sigma({r})"] for r in free])
-    nothing = np.empty((len(other), 0))
-    return Draws(tuple(free), functions, nothing, sigma, np.column_stack(exponents), _matrices(free, other))
 
 
 # What the sampler moved, as the quantities that people know.
@@ -496,35 +365,21 @@ def coefficient_draws(builder, posterior) -> np.ndarray:
     return out
 
 
-def residual_draws(spec, near, scalars, t, values) -> Draws:
-    """Draws of coefficients, residual SDs in their natural unit, exponents and correlations."""
-    m = len(spec.free)
-    exponent = np.tile([float(spec.functions[r].start) for r in spec.free], (len(t), 1))
-    for j, response in enumerate(spec.free):
-        if spec.functions[response].estimated:
-            exponent[:, j] = scalars.take(t, "exponent", response)
-    sigma = np.column_stack([scalars.take(t, "sigma", r) for r in spec.free])
-    correlation = (
-        scalars.correlation(t, "correlation") if spec.correlated else np.tile(np.eye(m), (len(t), 1, 1))
-    )
-    return Draws(
-        spec.free, spec.functions, values, sigma * np.exp(-exponent * near.centre), exponent, correlation
-    )
-
-
-def other_draws(spec, draws, scalars, t) -> pd.DataFrame:
-    """Everything beside the coefficients, natural scale and unit, one column each."""
-    columns = {f"sigma({r})": draws.sigma[:, j] for j, r in enumerate(spec.free)}
-    for j, r in enumerate(spec.free):
-        if spec.functions[r].estimated:
-            columns[f"exponent({r})"] = draws.exponent[:, j]
-    if spec.correlated:
-        columns |= _pairs(spec.free, draws.correlation)
+def other_draws(builder, t) -> pd.DataFrame:
+    """Everything beside the coefficients, natural scale and unit, one column each, from draws (D, P)."""
+    spec, scalars, columns = builder.spec, builder.scalars, {}
+    for j, (r, f) in enumerate(spec.functions.items()):
+        exponent = scalars.take(t, "exponent", r) if f.estimated else float(f.start)
+        columns[f"sigma({r})"] = scalars.take(t, "sigma", r) * np.exp(-exponent * builder.near.centre[j])
+    columns |= {
+        f"exponent({r})": scalars.take(t, "exponent", r) for r, f in spec.functions.items() if f.estimated
+    }
     for block in spec.blocks:
         for kind in ("mean", "spread"):
             columns |= {f"{kind}({p})": scalars.take(t, kind, p) for p in block.parameters}
-        if block.correlated:
-            columns |= _pairs(block.parameters, scalars.correlation(t, f"correlation({block.column})"))
+    for name, found in members(spec).items():
+        matrix = scalars.correlation(t, name)
+        columns |= {f"correlation({a}, {b})": matrix[:, i, j] for a, b, i, j in _pairs(found)}
     return pd.DataFrame(columns)
 
 
@@ -534,9 +389,9 @@ def members(spec) -> dict[str, tuple[str, ...]]:
     return found | ({"correlation": spec.free} if spec.correlated else {})
 
 
-def _pairs(names, matrices) -> dict:
-    below = zip(*np.tril_indices(len(names), -1), strict=True)
-    return {f"correlation({names[j]}, {names[i]})": matrices[:, i, j] for i, j in below}
+def _pairs(names):
+    """Two names and their places, for each pair."""
+    return [(names[j], names[i], i, j) for i, j in zip(*np.tril_indices(len(names), -1), strict=True)]
 
 
 # Whether the draws may be used.
@@ -622,15 +477,13 @@ def energy_fraction(energy) -> float:
     return float((jumps / energy.var(axis=1)).min())
 
 
-def certificate(found, labels, statistics, loo, predictive=None) -> dict:
+def judged(posterior, statistics, loo, predictive=None) -> dict[str, dict]:
     """Every check with value, threshold and verdict.
 
     Parameters
     ----------
-    found : dict
-        See :func:`diagnostics`.
-    labels : sequence of str
-        Names of the quantities.
+    posterior : DataFrame
+        See :func:`posterior_table`.
     statistics : dict
         ``diverging`` and ``energy``, shape (chain, draw).
     loo : dict or None
@@ -639,81 +492,49 @@ def certificate(found, labels, statistics, loo, predictive=None) -> dict:
         See :func:`compare_data`.
     """
     values = {
-        "rhat": _worst(found["rhat"], labels, np.nanargmax),
-        "ess_bulk": _worst(found["ess_bulk"], labels, np.nanargmin),
-        "ess_tail": _worst(found["ess_tail"], labels, np.nanargmin),
         "divergences": (float(statistics["diverging"].sum()), ""),
         "e_bfmi": (energy_fraction(statistics["energy"]), ""),
     }
+    for name, sign in (("rhat", 1), ("ess_bulk", -1), ("ess_tail", -1)):
+        known = posterior[name].dropna()
+        worst = (sign * known).idxmax() if len(known) else ""
+        values[name] = (float(known[worst]) if len(known) else float("nan"), worst)
     if loo is not None:
         values["pareto_k"] = (float(loo["k"].max()), "")
     for kind, rows in () if predictive is None else predictive.groupby("kind"):
         worst = rows.loc[rows["p"].idxmin()]
         values[f"{kind}_predictive"] = (float(worst["p"]), f"{worst['response']}, {worst['summary']}")
     checks = {}
-    for rule in records("rules", "bayes_checks.csv", numbers=("threshold", "blocks")):
-        if rule["check"] not in values:
-            continue
-        value, where = values[rule["check"]]
-        threshold = rule["threshold"]
-        passed = value <= threshold if rule["comparison"] == "<=" else value >= threshold
-        checks[rule["check"]] = {
-            "value": value,
-            "comparison": rule["comparison"],
-            "threshold": threshold,
-            "passed": bool(passed),
-            "blocks": bool(rule["blocks"]),
-            "worst": where,
-            "source": rule["source"],
-        }
-    return {"converged": all(c["passed"] for c in checks.values() if c["blocks"]), "checks": checks}
+    for name, rule in _rules().items():
+        if name in values:
+            value, where = values[name]
+            passed = value <= rule["threshold"] if rule["comparison"] == "<=" else value >= rule["threshold"]
+            checks[name] = {
+                "value": value,
+                "comparison": rule["comparison"],
+                "threshold": rule["threshold"],
+                "passed": bool(passed),
+                "blocks": bool(rule["blocks"]),
+                "worst": where,
+                "source": rule["source"],
+            }
+    return checks
 
 
-def _worst(values, labels, which) -> tuple[float, str]:
-    if not np.isfinite(values).any():
-        return float("nan"), ""
-    at = int(which(values))
-    return float(values[at]), labels[at]
+def _rules() -> dict[str, dict]:
+    return {r["check"]: r for r in records("rules", "bayes_checks.csv", numbers=("threshold", "blocks"))}
 
 
 def warnings(checks) -> list[str]:
-    """One line for each check that failed."""
-    told = []
+    """One line for each check that failed, with what may be done."""
+    told, rules = [], _rules()
     for name, c in checks.items():
-        if c["passed"]:
-            continue
-        where = f" ({c['worst']})" if c["worst"] else ""
-        advice = _ADVICE[name]()
-        told.append(
-            tr(
-                f"{name} = {c['value']:.4g}{where}; expected {c['comparison']} {c['threshold']:g}; {advice}",
-                f"{name} = {c['value']:.4g}{where}；应 {c['comparison']} {c['threshold']:g}；{advice}",
-            )
-        )
+        if not c["passed"]:
+            where = f" ({c['worst']})" if c["worst"] else ""
+            found, wanted = f"{name} = {c['value']:.4g}{where}", f"{c['comparison']} {c['threshold']:g}"
+            en, zh = rules[name]["advice_en"], rules[name]["advice_zh"]
+            told.append(tr(f"{found}; expected {wanted}; {en}", f"{found}；应 {wanted}；{zh}"))
     return told
-
-
-_ADVICE = {
-    "rhat": lambda: tr("draw more, or simplify the model", "请增加抽样次数或简化模型"),
-    "ess_bulk": lambda: tr("draw more", "请增加抽样次数"),
-    "ess_tail": lambda: tr("draw more", "请增加抽样次数"),
-    "divergences": lambda: tr(
-        "state narrower priors, pool independently or simplify the model",
-        "请给出更窄的先验、改用独立汇集或简化模型",
-    ),
-    "e_bfmi": lambda: tr("draw more, or state narrower priors", "请增加抽样次数或给出更窄的先验"),
-    "posterior_predictive": lambda: tr(
-        "trees simulated from the fit are unlike those measured; try another variance function or form",
-        "由模型模拟的样木与实测不符；请尝试其他方差函数或方程形式",
-    ),
-    "prior_predictive": lambda: tr(
-        "the priors expect other trees than were measured; look at priors and units",
-        "先验预期与实测样木不符；请检查先验与单位",
-    ),
-    "pareto_k": lambda: tr(
-        "look at the trees that move the fit; LOO is unreliable there", "请检查影响拟合的样木；其 LOO 不可靠"
-    ),
-}
 
 
 # Data against what the model expects of such data, before and after they were seen.

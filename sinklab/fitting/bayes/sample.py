@@ -1,10 +1,9 @@
 """Compile once, sample often: the same draws for the same seed, whatever the cache and the cores.
 
-The log-density and its slope are machine code of one text (:mod:`.writer`), compared with the graph of the model
-before they are used, and kept for the life of the process under the structure of the equations, groups and patterns;
-other data of that structure are put beside them. A model that cannot be written so is compiled by nutpie itself.
-nutpie moves the standardised variables alone; the unknowns are worked out from its draws with the formulas of the
-model, by numpy.
+The log-density, its slope and the unknowns are machine code of one text (:mod:`.writer`), compared with the graph of
+the model before they are used, and kept for the life of the process under the structure of the equations, groups and
+patterns; other data of that structure are put beside them. A model that cannot be written so is compiled by nutpie
+itself. nutpie moves the standardised variables; the unknowns are worked out for each draw that it keeps.
 """
 
 import warnings
@@ -16,7 +15,6 @@ import numpy as np
 
 from sinklab import paths
 from sinklab.fitting.bayes import writer
-from sinklab.fitting.bayes.model import Conditionals, cholesky, group_values
 from sinklab.language import tr
 
 _compiled: dict[str, Any] = {}
@@ -24,30 +22,43 @@ _compiled: dict[str, Any] = {}
 
 @dataclass(frozen=True)
 class Written:
-    """A model whose log-density was written and compiled here."""
+    """A model whose log-density was written and compiled here; ``n`` numbers are sampled, ``n_out`` come out."""
 
     function: Any
+    n: int
+    n_out: int
 
     def at(self, data, point):
         """Log-density and slope at a point, from a block of data (:func:`.writer.block`)."""
-        slope = np.zeros(len(point))
-        return self.function(np.array(point, float), slope, data, data.view(float)), slope
+        value, out = self._everything(data, point)
+        return value, out[: self.n]
 
-    def with_data(self, builder, variables):
+    def _everything(self, data, point):
+        out = np.zeros(self.n_out)
+        return self.function(np.array(point, float), out, data, data.view(float)), out
+
+    def with_data(self, builder):
         """As nutpie samples it, beginning between -1 and 1."""
         from nutpie.compiled_pyfunc import from_pyfunc
 
-        names, shapes, places = variables
-        n, data = places[-1].stop, writer.block(builder.arrays, builder.sizes)
+        data, names = writer.block(builder.arrays, builder.sizes), list(builder.shapes)
         return from_pyfunc(
-            n,
+            self.n,
             lambda: lambda point: self.at(data, point),
-            lambda *_: lambda point: {k: np.array(point[i]) for k, i in zip(names, places, strict=True)},
+            lambda *_: lambda point: self.unknowns(builder, data, point),
             [np.dtype("float64")] * len(names),
-            shapes,
+            list(builder.shapes.values()),
             names,
-            make_initial_point_fn=lambda seed: np.random.default_rng(seed).uniform(-1, 1, n),
+            make_initial_point_fn=lambda seed: np.random.default_rng(seed).uniform(-1, 1, self.n),
         )
+
+    def unknowns(self, builder, data, point) -> dict[str, np.ndarray]:
+        """Scalar unknowns and values of the groups at a point, named as in the model."""
+        found, at, told = {}, 0, self._everything(data, point)[1][self.n :]
+        for name, shape in builder.shapes.items():
+            found[name] = told[at : at + int(np.prod(shape))].reshape(shape)
+            at += found[name].size
+        return found
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,7 @@ class ByNutpie:
 
     compiled: Any
 
-    def with_data(self, builder, variables):
+    def with_data(self, builder):
         """With the data of a builder in place of those it was compiled with."""
         kept = self.compiled.shared_data
         return self.compiled.with_data(**{n: a for n, a in builder.arrays.items() if n in kept})
@@ -87,8 +98,10 @@ def _code(model, builder):
     import pytensor
 
     try:
-        text = writer.density(model, builder.arrays, builder.sizes)
-        code = Written(writer.compile_text(text, Path(pytensor.config.compiledir) / "sinklab"))
+        text = writer.density(model, builder.told, builder.arrays, builder.sizes)
+        function = writer.compile_text(text, Path(pytensor.config.compiledir) / "sinklab")
+        n = sum(v.type.shape[0] for v in model.value_vars)
+        code = Written(function, n, n + sum(int(np.prod(s)) for s in builder.shapes.values()))
         if agrees(code, builder, reference(model)):
             return code
         why = tr("the compiled model does not compute what its equations say", "编译后的模型与方程不一致")
@@ -103,7 +116,7 @@ def _code(model, builder):
     )
     # With fast-math, code that is loaded would differ from code that was just compiled.
     with pytensor.config.change_flags(numba__fastmath=False):
-        return ByNutpie(nutpie.compile_pymc_model(model, var_names=[]))
+        return ByNutpie(nutpie.compile_pymc_model(model, var_names=list(builder.shapes)))
 
 
 def reference(model):
@@ -151,8 +164,8 @@ def agrees(code, builder, expected) -> bool:
     tolerance = 1e-3 * abs(directional) + 1e-9 * (1 + abs(logp))
     if not np.isclose(value, logp, rtol=1e-8) or not abs(0.5 * (above - below) - directional) <= tolerance:
         return False
-    found = unknowns(builder, point[None])
-    return all(np.allclose(found[n][0], q, rtol=1e-8, atol=1e-10) for n, q in quantities.items())
+    found = code.unknowns(builder, data, point)
+    return all(np.allclose(found[n], q, rtol=1e-8, atol=1e-10) for n, q in quantities.items())
 
 
 def sample_posterior(
@@ -173,18 +186,15 @@ def sample_posterior(
     Returns
     -------
     posterior : dict of array, shape (chain, draw, …)
-        See :func:`unknowns`.
+        Scalar unknowns ``t`` (…, P), and values ``group_0`` and so on (…, K, S), named as in the model.
     statistics : dict of array, shape (chain, draw)
         ``diverging, energy``.
     """
     import nutpie
 
-    model, code = compile_model(builder)
-    names, shapes = [v.name for v in model.value_vars], [v.type.shape for v in model.value_vars]
-    ends = np.cumsum([0, *(shape[0] for shape in shapes)]).tolist()
-    places = [slice(*pair) for pair in zip(ends, ends[1:], strict=False)]
+    _, code = compile_model(builder)
     trace = nutpie.sample(
-        code.with_data(builder, (names, shapes, places)),
+        code.with_data(builder),
         draws=draws,
         tune=tune,
         chains=chains,
@@ -194,80 +204,8 @@ def sample_posterior(
         save_warmup=False,
         progress_bar=False,
     )
-    z = np.concatenate([trace["posterior"][name].values for name in names], axis=2)
-    found = unknowns(builder, z.reshape(-1, ends[-1]))
-    posterior = {name: values.reshape(chains, draws, *values.shape[1:]) for name, values in found.items()}
-    statistics = trace["sample_stats"]
-    return posterior, {n: np.asarray(statistics[n].values) for n in ("diverging", "energy")}
-
-
-# What the sampler moved, as the unknowns of the model.
-
-#: Numbers held at once: draws times values of the groups of one portion.
-PORTION = 1_000_000
-
-
-class Unknowns:
-    """Stands where the model's builder stands for :func:`.model.group_values`, with draws in place of tensors.
-
-    Parameters
-    ----------
-    builder : Builder
-        Its model has been built.
-    z : array, shape (D, n)
-        Points of the sampler: scalar unknowns, then each block, then what else there is.
-    """
-
-    def __init__(self, builder, z):
-        self.near, self.scalars, self.spec = builder.near, builder.scalars, builder.spec
-        s, size = self.scalars, len(self.scalars.keys)
-        self.held = {"start": np.array(s.start)}
-        self.flat = self.held["start"] + z[:, :size] @ s.root().T
-        # One column for each draw, against which groups stand in rows.
-        self.t = self.flat.T[:, :, None]
-        self.conditionals = {
-            name: Conditionals(cholesky(np.tanh(self.t[at : at + len(alpha)]), d, np.sqrt), np.sqrt)
-            for name, (at, d, alpha, _) in s.vines.items()
-        }
-        self.z, at = [], size
-        for block in self.spec.blocks:
-            n = len(block.levels) * len(block.parameters)
-            self.z.append(z[:, at : at + n])
-            at += n
-
-    def hold(self, name, array):
-        """Data as they are."""
-        return np.asarray(array)
-
-    def scalar(self, kind, name, natural=False):
-        """One unknown (D, 1), on the sampled or on its natural scale."""
-        at = self.scalars.place(kind, name)
-        if not natural:
-            return self.t[at]
-        return self.scalars.unit[at] * np.sinh(self.t[at]) if self.scalars.folded[at] else np.exp(self.t[at])
-
-    def group(self, c) -> np.ndarray:
-        """Values of one block, (D, K, S)."""
-        theta, *_ = group_values(self, c, self.spec.blocks[c], self.z[c], np)
-        return np.stack(theta, axis=1)
-
-
-def unknowns(builder, z) -> dict[str, np.ndarray]:
-    """Scalar unknowns and values of the groups.
-
-    Parameters
-    ----------
-    builder : Builder
-    z : array, shape (D, n)
-
-    Returns
-    -------
-    found : dict of array
-        ``t`` (D, P), and ``group_0`` and so on (D, K, S), named as in the model.
-    """
-    step = max(1, PORTION // z.shape[1])
-    portions = [Unknowns(builder, z[begin : begin + step]) for begin in range(0, len(z), step)]
-    found = {"t": np.concatenate([p.flat for p in portions])}
-    for c in range(len(builder.spec.blocks)):
-        found[f"group_{c}"] = np.concatenate([p.group(c) for p in portions])
-    return found
+    posterior, statistics = trace["posterior"], trace["sample_stats"]
+    return (
+        {name: np.asarray(posterior[name].values) for name in builder.shapes},
+        {name: np.asarray(statistics[name].values) for name in ("diverging", "energy")},
+    )

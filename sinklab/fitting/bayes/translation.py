@@ -16,22 +16,19 @@ import numpy as np
 from sinklab.equations import functions
 
 
-class _WithoutCompiler(logging.Filter):
-    """Lets everything pass but the remark that there is no C compiler."""
-
-    def filter(self, record) -> bool:
-        """Whether to show a record."""
-        return not record.getMessage().startswith("g++ not")
+def _worth_hearing(record) -> bool:
+    """Whether a record is anything but the remark that there is no C compiler."""
+    return not record.getMessage().startswith("g++ not")
 
 
 def load() -> None:
     """Import PyTensor without its remarks on C compilers and BLAS."""
-    logger, quiet = logging.getLogger("pytensor.configdefaults"), _WithoutCompiler()
-    logger.addFilter(quiet)
+    logger = logging.getLogger("pytensor.configdefaults")
+    logger.addFilter(_worth_hearing)
     try:
         import pytensor
     finally:
-        logger.removeFilter(quiet)
+        logger.removeFilter(_worth_hearing)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "PyTensor could not link to a BLAS", UserWarning)
         # Looked up once in a process; here, so that the remark falls where it is not heard.
@@ -65,11 +62,8 @@ class Translation:
     """
 
     def __init__(self, compiled, columns, parameters, hold):
-        self.graph, self.roots, self.hold = (
-            compiled._graph,
-            dict(zip(compiled.responses, compiled._means, strict=True)),
-            hold,
-        )
+        self.graph, self.hold = compiled._graph, hold
+        self.roots = dict(zip(compiled.responses, compiled._means, strict=True))
         self.columns, self.parameters = columns, parameters
         self._values, self._logs = {}, {}
 

@@ -406,18 +406,18 @@ def _moved(index, place) -> str:
 # The function of a model, and the data that it reads.
 
 #: Simplifications; those that make one operation of many are left to the loops.
-REWRITES = ("canonicalize", "stabilize", "specialize", "local_remove_check_parameter")
+REWRITES = ("merge", "canonicalize", "stabilize", "specialize", "local_remove_check_parameter")
 #: They make positions depend on lengths that are known here, and not to PyTensor.
 LEFT_OUT = ("local_subtensor_merge", "inplace", "fusion")
 
 _HEAD = """\
-def density(point, slope, whole, number):
-    if point.size != {n} or slope.size != {n}:
+def density(point, out, whole, number):
+    if point.size != {n} or out.size != {n_out}:
         return nan
 """
 _TAIL = """\
     for i0 in range({n}):
-        if not math.isfinite(slope[i0]):
+        if not math.isfinite(out[i0]):
             return nan
     return value if math.isfinite(value) else nan
 """
@@ -454,16 +454,18 @@ def _axes(sizes) -> list[str]:
     return sorted({axis for axes in sizes.values() for axis in axes if not axis.isdigit()})
 
 
-def density(model, arrays, sizes) -> str:
-    """Text of the function ``density(point, slope, whole, number)``.
+def density(model, told, arrays, sizes) -> str:
+    """Text of the function ``density(point, out, whole, number)``.
 
-    It returns the log-density at a point and fills in its slope; no number where one of them is none, or where the
-    point has another length. ``whole`` and ``number`` are one :func:`block`, read as either.
+    It returns the log-density at a point and fills in its slope, then what is to be told; no number where
+    one of density and slope is none, or where point or ``out`` have another length. ``whole`` and ``number`` are one
+    :func:`block`, read as either.
 
     Parameters
     ----------
     model : pymc.Model
         Its free variables stand one after another in the point.
+    told : list of tensor
     arrays, sizes : dict
         See :func:`block`.
 
@@ -471,38 +473,37 @@ def density(model, arrays, sizes) -> str:
     ------
     Unknown
     """
-    graph = _graph(model)
+    graph = _graph(model, told)
     lines, known = _given(model, arrays, sizes)
     made = Operations(graph, {v: known[v.name] for v in graph.inputs if v.name in known})
-    logp, *slopes = map(made.value, graph.outputs)
-    at, n = 0, 0
-    for slope, variable in zip(slopes, model.value_vars, strict=True):
-        made.loops.store(slope, lambda index, at=at: f"slope[{at} + {index[0]}]")
-        at += variable.type.shape[0]
+    logp, *rest = map(made.value, graph.outputs)
+    lengths, n_out = [v.type.shape[0] for v in model.value_vars], 0
+    n = sum(lengths)
+    for i, value in enumerate(rest):
+        made.loops.store(value, lambda at, begin=n_out: f"out[{begin} + {at[0]}]")
+        n_out += lengths[i] if i < len(lengths) else int(value.sizes[0])
     made.loops.store(logp, lambda _: "value")
-    inside = made.loops.lines()
+    inside, room = made.loops.lines(), 0
     for name, size in made.loops.room:
-        lines.append(f"{name} = {n}")
-        n = f"{name} + {size}"
-    lines += [f"w = np.empty({n})", *inside]
+        lines.append(f"{name} = {room}")
+        room = f"{name} + {size}"
+    lines += [f"w = np.empty({room})", *inside]
     constants = "".join(f"{k} = np.array({v.tolist()})\n" for k, v in made.constants.items())
-    text = _HEAD.format(n=at) + "".join(f"    {line}\n" for line in lines) + _TAIL.format(n=at)
-    return f"{_TOP}{constants}\n\n{text}"
+    head, tail = _HEAD.format(n=n, n_out=n_out), _TAIL.format(n=n)
+    return f"{_TOP}{constants}\n\n{head}" + "".join(f"    {line}\n" for line in lines) + tail
 
 
-def _graph(model):
-    """Log-density and slopes, simplified."""
+def _graph(model, told):
+    """Log-density, slopes and what is told, simplified."""
     from pytensor.gradient import grad
     from pytensor.graph.fg import FunctionGraph
     from pytensor.graph.rewriting.utils import rewrite_graph
 
-    logp = FunctionGraph(outputs=[model.logp()], clone=False)
-    (logp,) = rewrite_graph(logp, include=REWRITES, exclude=LEFT_OUT).outputs
-    return rewrite_graph(
-        FunctionGraph(outputs=[logp, *grad(logp, model.value_vars)], clone=False),
-        include=REWRITES,
-        exclude=LEFT_OUT,
-    )
+    def simplified(outputs):
+        return rewrite_graph(FunctionGraph(outputs=outputs, clone=False), include=REWRITES, exclude=LEFT_OUT)
+
+    logp, *told = simplified([model.logp(), *model.replace_rvs_by_values(told)]).outputs
+    return simplified([logp, *grad(logp, model.value_vars), *told])
 
 
 def _given(model, arrays, sizes):

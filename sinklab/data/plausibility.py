@@ -1,0 +1,573 @@
+r"""Whether numbers can be what their columns say: one against another, and the whole column.
+
+*Against each other.* A quantity made of several columns hardly depends on species or site: the apparent density of a stem
+:math:`W_S / (\frac{\pi}{4} D^2 H)`, slenderness :math:`H / D`, growing stock over basal area and height, carbon per volume of
+soil. Each is a row of ``data/rules/plausibility.csv``, a product of powers of columns, with the limits between which single
+records lie and those between which the median of a whole column lies. Both were learned from open studies
+(:func:`learn`): records from the extremes of the studies, columns from their medians.
+
+*The cause.* A unit that explains everything that is odd in a record, or in the medians of a file, is named: diameters in
+mm, girth in the place of diameter, heights in cm, depths in m, masses in g.
+
+*Computed, not measured.* Roots that are 0.274 times the shoots on 12 of 19 plots were not dug, and a stem that a formula
+of diameter and height gives to the last digit was not weighed. :func:`computed` finds a ratio that returns more often than
+chance allows, given how many digits were written, and columns that are functions of others.
+
+Everything only reports, with the figures that show it; nothing is converted or left out on its own.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import poisson
+
+from sinklab.data import vocabulary
+from sinklab.data.files import records, rule_values
+from sinklab.language import tr
+
+#: Masses and volumes of an individual, and quantities of a stand.
+OF_TREE, OF_STAND = ("kg", "m3"), ("t/ha", "m3/ha")
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity:
+    """One row of ``data/rules/plausibility.csv``: ``factor`` times powers of columns, and where it lies."""
+
+    rule_id: str
+    level: str
+    factor: float
+    powers: dict[str, float]
+    unit: str
+    low: float
+    high: float
+    column_low: float
+    column_high: float
+    n_study: float
+    label_en: str
+    label_zh: str
+
+    def of(self, frame: pd.DataFrame) -> np.ndarray:
+        """Its value for every record; NaN where a column is missing or not above zero."""
+        total = np.full(len(frame), np.log(self.factor))
+        with np.errstate(all="ignore"):
+            for column, power in self.powers.items():
+                values = frame[column].to_numpy(float)
+                total += power * np.log(np.where(values > 0, values, np.nan))
+        return np.exp(total)
+
+    def outside(self, values, column: bool = False) -> np.ndarray:
+        """Whether values of records, or the median of a column, lie beyond the limits."""
+        low, high = (self.column_low, self.column_high) if column else (self.low, self.high)
+        with np.errstate(invalid="ignore"):
+            return (values < low) | (values > high)
+
+    def span(self, column: bool = False) -> str:
+        """The limits as text."""
+        low, high = (self.column_low, self.column_high) if column else (self.low, self.high)
+        text = f"{low:.4g}–{high:.4g}" if low > 0 and np.isfinite(high) else ""
+        text = text or (f"≤ {high:.4g}" if np.isfinite(high) else f"≥ {low:.4g}")
+        return f"{text} {self.unit}".strip()
+
+    @property
+    def label(self) -> str:
+        """Its formula and name."""
+        return tr(self.label_en, self.label_zh)
+
+
+@lru_cache(maxsize=1)
+def quantities() -> tuple[Quantity, ...]:
+    """All rows of ``data/rules/plausibility.csv``; a blank limit is none."""
+    numbers = ("factor", "low", "high", "column_low", "column_high", "n_study")
+    found = []
+    for row in records("rules", "plausibility.csv", numbers=numbers):
+        powers = dict(part.split(":") for part in row.pop("powers").split())
+        for name, none in (("low", 0), ("high", np.inf), ("column_low", 0), ("column_high", np.inf)):
+            row[name] = none if np.isnan(row[name]) else row[name]
+        kept = {name: row[name] for name in Quantity.__dataclass_fields__ if name != "powers"}
+        found.append(Quantity(powers={c: float(p) for c, p in powers.items()}, **kept))
+    return tuple(found)
+
+
+@lru_cache(maxsize=1)
+def rules() -> dict[str, float]:
+    """Thresholds of ``data/rules/plausibility_limits.csv`` by their id."""
+    return rule_values("plausibility_limits")
+
+
+def level_of(frame: pd.DataFrame) -> str:
+    """What the records of a frame are: ``tree``, ``stand`` or ``soil``."""
+    units = {vocabulary.variable(c).unit for c in frame if vocabulary.is_number(c)}
+    if "layer_bottom" in frame or "soc" in frame:
+        return "soil"
+    return "stand" if units & set(OF_STAND) and "tree_id" not in frame and "kg" not in units else "tree"
+
+
+def measured(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns of numbers of the vocabulary; trees below breast height, and nearly, have no diameter to compare."""
+    kept = [c for c in frame if vocabulary.is_number(c) and pd.api.types.is_numeric_dtype(frame[c])]
+    out = frame[kept].astype(float)
+    # What lies outside the limits of the vocabulary is reported as such and would be no guide.
+    for column in kept:
+        beyond = vocabulary.variable(column).outside(out[column])
+        if beyond.any():
+            out[column] = out[column].mask(beyond)
+    return out
+
+
+def learn(frames: list[pd.DataFrame], level: str, low: float = 0.01, column: float = 0.005) -> pd.DataFrame:
+    """Limits of the quantities from studies: how ``data/rules/plausibility.csv`` was made.
+
+    Parameters
+    ----------
+    frames : list of DataFrame
+        Vocabulary names and units, with ``study_id``.
+    level : {"tree", "stand", "soil"}
+    low, column : float
+        Share of the studies (with five records and more) whose smallest record, or whose median, lies below the lower
+        limit; the upper ones are alike.
+
+    Returns
+    -------
+    limits : DataFrame
+        Indexed by ``rule_id``: ``low, high, column_low, column_high, n_study``.
+    """
+    rows = {}
+    for quantity in quantities():
+        parts = []
+        for frame in frames if quantity.level in (level, "any") else []:
+            values = comparable(measured(frame), quantity, level)
+            if values is not None:
+                parts.append(pd.DataFrame({"v": values, "s": frame["study_id"].to_numpy()}).dropna())
+        if not parts:
+            continue
+        studies = pd.concat(parts).groupby("s")["v"].agg(["min", "max", "median", "count"])
+        studies = studies[studies["count"] >= 5]
+        rows[quantity.rule_id] = [
+            studies["min"].quantile(low),
+            studies["max"].quantile(1 - low),
+            studies["median"].quantile(column),
+            studies["median"].quantile(1 - column),
+            len(studies),
+        ]
+    names = ["low", "high", "column_low", "column_high", "n_study"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=names)
+
+
+def comparable(frame: pd.DataFrame, quantity: Quantity, level: str) -> np.ndarray | None:
+    """Values of a quantity on the records that it means; None where its columns are not there."""
+    if quantity.level not in (level, "any") or not set(quantity.powers) <= set(frame.columns):
+        return None
+    values = quantity.of(frame)
+    if "dbh" in quantity.powers and level == "tree":
+        rule = rules()
+        small = frame["dbh"] < rule["least_dbh"]
+        if "height" in frame:
+            small |= frame["height"] < rule["least_height"]
+        values = np.where(small, np.nan, values)
+    return values
+
+
+# Units and causes that would explain what is odd.
+
+#: Girth is measured where diameter is meant: it is larger by pi.
+GIRTH = ("dbh", "basal_diameter")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A column that, taken as ``unit`` (or as girth), explains what is odd: it is ``factor`` times too large."""
+
+    column: str
+    unit: str
+    factor: float
+
+    @property
+    def words(self) -> str:
+        """What was probably written."""
+        if self.unit == "girth":
+            return tr("girth in the place of diameter (divide by π)", "围径当作直径（应除以 π）")
+        return self.unit
+
+
+def causes(columns) -> list[Cause]:
+    """All slips of columns that are known: other units, and girth."""
+    found = []
+    for column in columns:
+        unit = vocabulary.variable(column).unit
+        found += [Cause(column, other, factor) for other, factor in vocabulary.candidates(unit)]
+        found += [Cause(column, "girth", np.pi)] if column in GIRTH else []
+    return found
+
+
+def explain(
+    values: dict[Quantity, float], odd: list[Quantity], own: dict[str, float], whole: bool
+) -> Cause | None:
+    """The one slip that brings every odd quantity inside its limits and leaves the others there; None without one.
+
+    Parameters
+    ----------
+    values : dict of Quantity to float
+        Those of a record, or the medians of a file; NaN where not known.
+    odd : list of Quantity
+    own : dict of str to float
+        The columns themselves: what they would be must be possible too.
+    whole : bool
+        Whether the limits are those of columns.
+    """
+    best, best_distance = None, np.inf
+    for cause in causes(dict.fromkeys(c for q in odd for c in q.powers)):
+        distance, touched = 0.0, 0
+        if vocabulary.variable(cause.column).outside(own[cause.column] / cause.factor):
+            continue
+        if cause.unit == "girth" and not whole and len(odd) < 2:
+            continue
+        for quantity, value in values.items():
+            power = quantity.powers.get(cause.column, 0)
+            mended = value / cause.factor**power
+            if np.isnan(value):
+                continue
+            if (quantity in odd and not power) or quantity.outside(mended, whole):
+                break
+            if power and np.isfinite(quantity.column_high):
+                low, high = np.log([quantity.column_low or quantity.column_high / 100, quantity.column_high])
+                distance += ((np.log(mended) - (low + high) / 2) / (high - low)) ** 2
+                touched += 1
+        else:
+            if distance / max(touched, 1) < best_distance:
+                best, best_distance = cause, distance / max(touched, 1)
+    return best
+
+
+def columns(found: Any) -> None:
+    """Report whole columns that contradict the others, with the figures and the likely cause.
+
+    Values beyond the limits of the vocabulary count here: where a column is in another unit, many are.
+    """
+    level, rule = level_of(found.frame), rules()
+    frame = found.frame[found.numeric].astype(float)
+    codes = [(row, column) for row, column in found.told if column in frame]
+    for row, column in codes:
+        frame.loc[row, column] = np.nan
+    values = _values(frame, level)
+    medians, odd = {}, []
+    for quantity, one in values.items():
+        known = one[np.isfinite(one)]
+        medians[quantity] = float(np.median(known)) if len(known) >= rule["least_n"] else np.nan
+        many = quantity.outside(known).mean() > rule["share_of_rows"] and np.isfinite(medians[quantity])
+        if many or quantity.outside(medians[quantity], True):
+            odd.append(quantity)
+    found.odd = set(odd)
+    if odd:
+        _report_columns(found, values, medians, odd, frame.median().to_dict())
+
+
+def _values(frame, level) -> dict[Quantity, np.ndarray]:
+    """Quantities that can be worked out for some record."""
+    found = {q: comparable(frame, q, level) for q in quantities()}
+    return {q: v for q, v in found.items() if v is not None and np.isfinite(v).any()}
+
+
+def report(found: Any) -> None:
+    """Report records that contradict themselves, with the figures and the likely cause."""
+    frame = measured(found.frame)
+    values = {q: v for q, v in _values(frame, level_of(found.frame)).items() if q not in found.odd}
+    rows = {}
+    for quantity, one in values.items():
+        for i in np.flatnonzero(quantity.outside(one)):
+            rows.setdefault(i, []).append(quantity)
+    for i, odd in sorted(rows.items()):
+        here = {q: float(v[i]) for q, v in values.items()}
+        _report_record(found, frame.index[i], here, odd, frame.iloc[i].to_dict())
+
+
+def _report_columns(found, values, medians, odd, own) -> None:
+    """One problem for each cause; quantities that nothing explains follow with their columns."""
+    left = list(odd)
+    while left:
+        cause = explain(medians, left, own, True)
+        explained = left
+        if cause is None:
+            # Several columns may be wrong at once: the largest part that one of them explains.
+            explained = [left[0]]
+            cause = explain({left[0]: medians[left[0]]}, explained, own, True) if len(left) > 1 else None
+            alike = [q for q in left if cause and cause.column in q.powers]
+            if cause and not any(
+                q.outside(medians[q] / cause.factor ** q.powers[cause.column], True) for q in alike
+            ):
+                explained = alike
+        left = [q for q in left if q not in explained]
+        column = cause.column if cause else _suspected(explained)
+        shown = [q for q in values if q in explained][:3]
+        figures = "; ".join(_figure(q, values[q]) for q in shown)
+        advice = _advice(found, cause, explained)
+        expected = tr(f"values that agree with the other columns: {figures}", f"与其他列相符的值：{figures}")
+        found.add_column(column, expected, advice, "column")
+
+
+def _figure(quantity, values) -> str:
+    known = values[np.isfinite(values)]
+    low, high = np.quantile(known, [0.05, 0.95])
+    n = f"{quantity.n_study:.0f}"
+    inside = tr(f"{quantity.span(True)} in {n} open studies", f"{n} 项公开研究为 {quantity.span(True)}")
+    return f"{quantity.label} = {low:.2g}–{high:.2g} {quantity.unit}".strip() + f" ({inside})"
+
+
+def _suspected(explained) -> str:
+    """The column that most of some quantities share."""
+    columns = [c for q in explained for c in q.powers]
+    return max(dict.fromkeys(columns), key=columns.count)
+
+
+def _advice(found, cause, explained) -> str:
+    if cause is None:
+        names = ", ".join(dict.fromkeys(found.label(c) for q in explained for c in q.powers))
+        return tr(
+            f"one of {names} is in another unit, or is not what its name says",
+            f"{names} 之一的单位不同，或并非列名所指",
+        )
+    if cause.unit == "girth":
+        return tr(
+            f"{found.label(cause.column)}: likely {cause.words}",
+            f"{found.label(cause.column)}：可能是{cause.words}",
+        )
+    return found.unit_advice(cause.unit, found.label(cause.column))
+
+
+def _report_record(found, row, values, odd, own) -> None:
+    fresh = [q for q in odd if not any((row, c) in found.told for c in q.powers)]
+    if not fresh:
+        return
+    cause = explain(values, fresh, own, False)
+    column = cause.column if cause else _suspected(fresh)
+    figures = "; ".join(
+        f"{q.label} = {values[q]:.3g}, " + tr(f"in open studies {q.span()}", f"公开研究为 {q.span()}")
+        for q in fresh[:2]
+    )
+    expected = tr(f"a value that agrees with the others: {figures}", f"与其他列相符的值：{figures}")
+    advice = _advice(found, cause, fresh) if cause else found.check_form()
+    found.add(row, column, found.value(column, row), expected, advice, "plausible")
+
+
+# Codes for what was not measured, and depths in metres.
+
+#: Numbers that programs write where nothing was measured.
+CODES = (-9, -99, -999, -9999, -99999, -999.9, -9999.9, 99, 999, 9999, 99999, 999.9, 9999.9)
+
+
+def codes(found: Any) -> None:
+    """Report numbers such as -999 and 9999 that stand for what was not measured."""
+    gap = rules()["sentinel_gap"]
+    for column in found.numeric:
+        values, known = found.frame[column].astype(float), vocabulary.variable(column)
+        coded = values.isin(CODES)
+        if not coded.any() or known.role == "position":
+            continue
+        largest = values[~coded & ~known.outside(values)].max()
+        lone = (values > 0) & (values > gap * (largest if np.isfinite(largest) else np.inf))
+        for row in values.index[coded & (lone | ((values < 0) & known.outside(values)))]:
+            code = f"{values[row]:g}"
+            expected = tr("a measurement or a blank cell", "测定值或空白")
+            advice = tr(
+                f"likely a code for what was not measured: declare it (--missing {code}) or leave the cell blank",
+                f"可能是缺测代码：请声明（--missing {code}）或留空",
+            )
+            found.add(row, column, found.value(column, row), expected, advice, "code")
+
+
+def depths(found: Any) -> None:
+    """Report layers that all end within a few centimetres, in fractions: their depths are in metres."""
+    if not found.has("layer_top", "layer_bottom"):
+        return
+    bottom = found.frame["layer_bottom"].dropna()
+    deepest = rules()["deepest"]
+    several = len(bottom) >= 2 and (found.frame["layer_top"] > 0).any()
+    if several and bottom.max() <= deepest and (bottom % 1 > 0).any():
+        expected = tr(
+            f"layers in cm; the deepest ends at {bottom.max():g} cm",
+            f"以 cm 计的土层；最深仅至 {bottom.max():g} cm",
+        )
+        advice = found.unit_advice("m", f"{found.label('layer_top')}, {found.label('layer_bottom')}")
+        extra = tr("stocks would be 100 times too small", "碳储量将小 100 倍")
+        found.add_column("layer_bottom", expected, f"{advice}; {extra}", "column")
+
+
+# Values that were computed, not measured.
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A column, or a part of it, that follows from others: its records, the formula, and of how many."""
+
+    column: str
+    rows: tuple
+    formula: str
+    of: int
+    group: str
+
+    @property
+    def words(self) -> str:
+        """The formula and on how many records it holds."""
+        n, where = len(self.rows), f" ({self.group})" if self.group else ""
+        return tr(
+            f"{self.formula} on {n} of {self.of} records{where}",
+            f"{self.formula}{where}，{self.of} 条记录中有 {n} 条",
+        )
+
+    def __str__(self) -> str:
+        """One sentence for people."""
+        return tr(
+            f"{self.column} = {self.words}: computed, not measured",
+            f"{self.column} = {self.words}：系推算而非实测",
+        )
+
+
+#: Pairs of which the first is computed from the second with a constant: what costs most to measure stands first.
+PAIRS = (
+    ("root", "agb"), ("bgb", "agb"), ("root", "total"), ("bgb", "total"), ("root", "stem"), ("foliage", "branch"),
+    ("branch", "stem"), ("foliage", "stem"), ("bark", "stem"), ("stem", "volume"), ("agb", "volume"),
+    ("bgb_density", "agb_density"), ("bgb_density", "total_density"), ("bgb_density", "stem_biomass_density"),
+    ("foliage_density", "branch_density"), ("branch_density", "stem_biomass_density"),
+    ("foliage_density", "stem_biomass_density"), ("bark_density", "stem_biomass_density"),
+    ("stem_biomass_density", "growing_stock"), ("agb_density", "growing_stock"), ("soc", "organic_matter"),
+)  # fmt: skip
+#: Sizes that a formula may have been given, beside the partners above.
+GIVEN = ("dbh", "height", "basal_diameter", "crown_diameter", "crown_area", "age", "volume", "growing_stock")
+#: Columns that name what is computed alike.
+ALIKE = ("species", "genus", "study_id")
+
+
+def computed(frame: pd.DataFrame, columns: Any = None) -> list[Computed]:
+    """Columns that were computed from others, on the records where they were.
+
+    A ratio that returns on more records of a species, a study or the file than chance allows, given the digits written and the
+    spread of the other ratios; and a mass or volume whose logarithm follows from sizes with an R² and residuals that no
+    balance reaches.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Vocabulary names and units.
+    columns : collection of str, optional
+        Those that are looked at; all when left out.
+
+    Returns
+    -------
+    found : list of Computed
+        The largest groups first; one whose records are all told already is left out.
+    """
+    numbers, rule = measured(frame), rules()
+    wanted = [c for c in numbers if columns is None or c in columns]
+    held = {c: numbers[c].to_numpy() for c in numbers}
+    half = {c: _resolution(v[np.isfinite(v)]) for c, v in held.items()}
+    groups = [("", np.arange(len(frame)))]
+    for name in ALIKE:
+        if name in frame and frame[name].nunique() > 1:
+            groups += [(str(key), rows) for key, rows in frame.groupby(name, sort=False).indices.items()]
+    found, told = [], set()
+    for group, rows in groups:
+        if len(rows) < rule["ratio_least"]:
+            continue
+        for y, x in PAIRS:
+            if y in wanted and x in held:
+                found += _repeated(held, half, (y, x), rows, group, rule)
+        for y in wanted:
+            if vocabulary.variable(y).unit in OF_TREE + OF_STAND:
+                found += _function(held, half, y, rows, group, rule)
+    kept = []
+    for item in sorted(found, key=lambda c: -len(c.rows)):
+        cells = {(item.column, i) for i in item.rows}
+        if not cells <= told:
+            kept.append(replace(item, rows=tuple(frame.index[list(item.rows)])))
+            told |= cells
+    return kept
+
+
+def _resolution(values: np.ndarray) -> float:
+    """Half a unit of the last digit that a column was written with: what nearly all of its values have at most."""
+    for digits in range(7):
+        whole = np.abs(np.round(values, digits) - values) < 1e-7 * np.maximum(1, np.abs(values))
+        if not len(values) or whole.mean() > 0.95:
+            return 0.5 * 10.0**-digits
+    return 0.5e-6
+
+
+def _repeated(held, half, pair, rows, group, rule) -> list[Computed]:
+    """Records of which one ratio returns, within rounding or within a tenth of a per cent up to half a per cent."""
+    y, x = pair
+    above, below = held[y][rows], held[x][rows]
+    both = np.isfinite(above) & np.isfinite(below)
+    use = both & (above > 20 * half[y]) & (below > 20 * half[x])
+    if use.sum() < rule["ratio_least"]:
+        return []
+    rows, above, below = rows[use], above[use], below[use]
+    ratio, rounding = np.log(above / below), half[y] / above + half[x] / below
+    # The widest first: it finds most records, but only where the others are spread.
+    for loose in (rule["function_residual"], 0.001, 0.0):
+        low, high = ratio - np.maximum(rounding, loose), ratio + np.maximum(rounding, loose)
+        # The point that most intervals hold is the start of one of them.
+        start, end = np.sort(low), np.sort(high)
+        at = start[(np.searchsorted(start, start, "right") - np.searchsorted(end, start, "left")).argmax()]
+        inside = (low <= at) & (at <= high)
+        others, count = ratio[~inside], int(inside.sum())
+        spread = rule["ratio_spread"]
+        if len(others) >= rule["ratio_least"]:
+            spread = max(1.4826 * float(np.median(np.abs(others - np.median(others)))), spread / 3)
+        chance = (high - low).sum() / (spread * np.sqrt(2 * np.pi))
+        rare = len(ratio) * poisson.sf(count - 1, chance) < rule["ratio_chance"]
+        # Values at one size only would share any ratio: the two have to move together.
+        moving = len(np.unique(below[inside])) >= rule["ratio_least"]
+        if rare and moving and count >= max(rule["ratio_least"], rule["ratio_share"] * both.sum()):
+            formula = f"{np.exp(np.median(ratio[inside])):.4g} × {x}"
+            return [Computed(y, tuple(rows[inside]), formula, int(both.sum()), group)]
+    return []
+
+
+def _function(held, half, y, rows, group, rule) -> list[Computed]:
+    """A column whose logarithm is a line or parabola of one size, or a plane of two."""
+    values = held[y][rows]
+    exact = np.isfinite(values) & (values > 100 * half[y])
+    rows, n = rows[exact], int(np.isfinite(values).sum())
+    if len(rows) < rule["function_least"]:
+        return []
+    sizes = [c for c in (*GIVEN, *(x for first, x in PAIRS if first == y)) if c in held and c != y]
+    for names in [(c,) for c in sizes] + list(combinations([c for c in sizes if c in GIVEN][:4], 2)):
+        x = np.array([held[c][rows] for c in names])
+        use = (np.isfinite(x) & (x > 0)).all(axis=0)
+        x, target = np.log(x[:, use]), np.log(held[y][rows[use]])
+        if use.sum() < max(rule["function_least"], 10) or np.ptp(x, axis=1).min() < 0.3:
+            continue
+        design = np.column_stack([np.ones(use.sum()), *x, *(x**2 if len(names) == 1 else ())])
+        residual = target - design @ np.linalg.lstsq(design, target, rcond=None)[0]
+        free = (residual**2).sum() / (len(target) - design.shape[1])
+        if np.sqrt(free) < rule["function_residual"] and free < (1 - rule["function_r2"]) * target.var(
+            ddof=1
+        ):
+            formula = tr(f"a function of {', '.join(names)}", f"{'、'.join(names)} 的函数")
+            return [Computed(y, tuple(rows[use]), formula, n, group)]
+    return []
+
+
+def without_computed(frame: pd.DataFrame, columns: Any) -> tuple[pd.DataFrame, list[str]]:
+    """Blank values that were computed, each kind told.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    columns : collection of str
+        Columns whose values a table is to be made of.
+
+    Returns
+    -------
+    frame : DataFrame
+        A copy.
+    lines : list of str
+    """
+    frame, lines = frame.copy(), []
+    for item in computed(frame, columns):
+        frame.loc[list(item.rows), item.column] = np.nan
+        lines.append(str(item))
+    return frame, lines
