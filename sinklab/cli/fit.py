@@ -104,7 +104,7 @@ def run(arguments) -> int:
     from sinklab.results.summary import fit_report
 
     # What is asked for afterwards is checked before the work.
-    reference = _table_reference(arguments.save) if arguments.save else None
+    reference = _table_reference(arguments) if arguments.save else None
     check_kind(arguments.resample.partition(":")[0], arguments.interval)
     system, *rivals = _candidates(arguments)
     frame = _read(arguments, [equations for equations, _ in (system, *rivals)])
@@ -242,11 +242,26 @@ def _write_json(results, validations, arguments) -> None:
         stream.write(text)
 
 
-def _table_reference(text: str) -> tuple[str, str]:
+def _table_reference(arguments) -> tuple[str, str]:
+    """Table and version to save as, "" for the next free one; a version that is there is refused before the work."""
+    from sinklab.language import TableError
     from sinklab.tables.schema import check_table_id, check_version
+    from sinklab.tables.table import resolve
 
-    table_id, _, version = text.partition("@")
-    return check_table_id(table_id), check_version(version or "0.1.0")
+    table_id, _, version = arguments.save.partition("@")
+    version = arguments.version or version
+    check_table_id(table_id)
+    if version and not arguments.overwrite:
+        try:
+            there = resolve(f"{table_id}@{check_version(version)}")
+        except TableError:
+            check_version(version)
+        else:
+            raise TableError(
+                f"{there}: this version is there and stays; leave the version out for the next one, or add --overwrite",
+                f"{there}：该版本已存在，予以保留；请省略版本号以取下一个，或加 --overwrite",
+            )
+    return table_id, version
 
 
 def _save(results, reference, arguments) -> None:
@@ -264,8 +279,16 @@ def _save(results, reference, arguments) -> None:
             "not saved, columns contradict each other:\n" + "\n".join(dict.fromkeys(doubtful)),
             "未保存，各列相互矛盾：\n" + "\n".join(dict.fromkeys(doubtful)),
         )
-    folder = Table.from_fits(results, *reference, source=source).write()
-    print(tr(f"saved: {paths.relative(folder)}", f"已保存：{paths.relative(folder)}"))
+    table_id, version = reference
+    made = Table.from_fits(results, table_id, version or "0.1.0", source=source)
+    folder, how = made.save(version=version, overwrite=arguments.overwrite)
+    said = {
+        "first": "",
+        "beside": tr(" (earlier versions stay)", "（原有版本保留）"),
+        "same": tr(" (it holds these numbers already)", "（该版本已是这些数值）"),
+        "replaced": tr(" (replaced)", "（已覆盖）"),
+    }[how]
+    print(tr(f"saved: {paths.relative(folder)}", f"已保存：{paths.relative(folder)}") + said)
 
 
 # --- ``sinklab predict``: apply a table to data, with intervals and a flag outside the fitted range.
@@ -306,6 +329,20 @@ def run_predict(arguments) -> int:
     measured = frame.rename(columns={c: f"{c}_measured" for c in frame.columns if c in prediction.columns})
     out = pd.concat([measured, prediction], axis=1)
     outside = int(prediction["out_of_range"].sum())
+    predicted = [c.removesuffix("_lower") for c in prediction if c.endswith("_lower")]
+    blank = prediction[predicted].isna().any(axis=1)
+    lacking = [x for x in sorted(needed) if x in frame and frame[x].isna().any()]
+    without = blank & frame[lacking].isna().any(axis=1)
+    for n, en, zh in (
+        (int(without.sum()), f"without {' or '.join(lacking)}", f"缺 {' 或 '.join(lacking)}"),
+        (int((blank & ~without).sum()), "where an equation has no value", "处方程无值"),
+    ):
+        if n:
+            told = (
+                f"{n} records {en}: no prediction (column range_note)",
+                f"{n} 条记录{zh}：无预测值（见 range_note 列）",
+            )
+            print(tr(*told), file=sys.stderr)
     if outside:
         message = tr(
             f"{outside} of {len(out)} records lie outside the fitted range (column range_note)",

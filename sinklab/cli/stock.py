@@ -60,7 +60,7 @@ def _compute(arguments):
                 file=sys.stderr,
             )
     tables = [Table.read(ref, root=arguments.root) for ref in arguments.table]
-    fraction, notes = _carbon_fraction(arguments, frame)
+    fraction, notes = _carbon_fraction(arguments, frame, tables)
     result = stock(
         prepare(frame, arguments.id, arguments.area, arguments.overlap),
         tables,
@@ -130,7 +130,7 @@ def _shares(texts, option) -> dict[str, float]:
     return found
 
 
-def _carbon_fraction(arguments, frame):
+def _carbon_fraction(arguments, frame, tables):
     """Carbon fraction as a number or from a table; a number has no uncertainty."""
     given = arguments.carbon_fraction
     if given is None:
@@ -139,14 +139,18 @@ def _carbon_fraction(arguments, frame):
         value = float(given)
     except ValueError:
         from sinklab.propagate.stands import species_key
-        from sinklab.propagate.stocks import carbon_fractions, defaults
+        from sinklab.propagate.stocks import ORGANS, carbon_fractions, defaults
         from sinklab.tables.table import Table
 
         if arguments.species not in frame:
             return None, []
         labels = frame[arguments.species].dropna().astype(str).unique()
         ids = sorted({species_key(label) for label in labels})
-        return carbon_fractions(Table.read(given, root=arguments.root), ids, defaults()["carbon_fraction"])
+        counted = set(arguments.response.split("+")) - {""}
+        counted = counted or {r for t in tables for m in t.models for r in m.system.responses}
+        organs = [o for o in ORGANS if o != "root" or counted & {"total_density", "bgb_density"}]
+        table, default = Table.read(given, root=arguments.root), defaults()["carbon_fraction"]
+        return carbon_fractions(table, ids, default, organs=organs)
     if not 0 < value <= 1:
         raise DataError(
             f"--carbon-fraction {given}: expected above 0, at most 1",
@@ -182,6 +186,14 @@ def report(result, summary, arguments) -> str:
     lines = Notes([table(header, rows)])
     if arguments.rule and "recalled" in set(summary["rule_status"]):
         lines.add("This rule is recalled, not verified: for study only.", "该规则凭记忆、未核对：仅供研究。")
+    for row in summary[summary[["lower_t", "upper_t", "relative"]].isna().any(axis=1)].to_dict("records"):
+        name = " / ".join(str(row[c]) for c in columns if row[c]) or tr("total", "合计")
+        if row["n_used"]:
+            lines.add(f"{name}: no interval, some draws have no value", f"{name}：部分抽样无值，故无区间")
+        else:
+            lines.add(
+                f"{name}: no stand of it is counted, see problems", f"{name}：没有计入的小班，见问题清单"
+            )
     lost = result.chosen[result.chosen["table"].eq("") & result.chosen["how"].eq("")]
     for row in lost.to_dict("records"):
         lines.add(

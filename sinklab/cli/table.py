@@ -1,7 +1,6 @@
 """``sinklab table``: list tables, show one, validate packages, compare versions, verify, export and release."""
 
 import json
-from pathlib import Path
 
 from sinklab import paths
 from sinklab.language import TableError, heads, listing, number, plain, reader_language, tr
@@ -364,17 +363,12 @@ def report_verify(found, limit: int = 30) -> str:
 def run_release(arguments) -> int:
     """Recompute and release; an error names every reason against it."""
     from sinklab.review.verification import verify
-    from sinklab.tables.release import release_table
+    from sinklab.tables.release import draft_of, release_table
 
-    reference = arguments.table
-    if "@" not in reference and not (Path(reference) / "datapackage.json").is_file():
-        raise TableError(
-            f"{reference}: name the version to release, as in {reference}@1.0.0",
-            f"{reference}：请写明要发布的版本，例如 {reference}@1.0.0",
-        )
+    draft, version = draft_of(arguments.table, arguments.root)
     done = release_table(
-        reference,
-        verify(reference, arguments.root, arguments.data),
+        draft,
+        verify(draft, arguments.root, arguments.data),
         arguments.reason,
         arguments.reviewer,
         arguments.status,
@@ -383,6 +377,7 @@ def run_release(arguments) -> int:
         arguments.author,
         arguments.doi,
         arguments.root,
+        version,
     )
     if arguments.json:
         print_json(
@@ -391,10 +386,15 @@ def run_release(arguments) -> int:
     else:
         inside = done.folder.resolve().is_relative_to(paths.root())
         where = paths.relative(done.folder) if inside else done.folder
+        made = (
+            tr(f", made from {draft.name}, which stays", f"，由 {draft.name} 得出，后者保留")
+            if version
+            else ""
+        )
         print(
             tr(
-                f"{done.ref}: released as {done.status} in {where}",
-                f"{done.ref}：已定为 {done.status}，位于 {where}",
+                f"{done.ref}: released as {done.status} in {where}{made}",
+                f"{done.ref}：已定为 {done.status}，位于 {where}{made}",
             )
         )
         print(f"\n{done.entry}", end="")

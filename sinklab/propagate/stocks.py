@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sinklab.data.files import rule_values
+from sinklab.data import vocabulary
+from sinklab.data.files import records, rule_values
 from sinklab.equations.system import System
-from sinklab.evidence.distributions import Distribution
+from sinklab.evidence.distributions import Distribution, from_moments
 from sinklab.language import DataError, Notes, listing, require_choice, require_known, tr
 from sinklab.propagate.deductions import deduct
 from sinklab.propagate.model import Factor, Model, Noise, Units, arrange, notes_of, text_of
@@ -40,8 +41,18 @@ def co2_per_carbon() -> float:
     return defaults()["co2_numerator"] / defaults()["co2_denominator"]
 
 
-def carbon_fractions(table, species_ids, default: float, component: str = "whole_plant"):
+#: Organs of a plant, by the variable of the component that was analysed; the first that is there counts.
+ORGANS = {"stem": ("stem", "wood"), "branch": ("branch",), "foliage": ("foliage",), "root": ("root",)}
+
+
+def carbon_fractions(
+    table, species_ids, default: float, component: str = "whole_plant", organs: Sequence[str] = tuple(ORGANS)
+):
     """Carbon fraction of each species from a table of values.
+
+    A species that has values of organs only takes their mean, each by its share of the mass
+    (``data/rules/organ_shares.csv``: of the species, else of its genus or type); organs of a place are taken to be rich
+    or poor together, so their deviations add.
 
     Parameters
     ----------
@@ -52,38 +63,72 @@ def carbon_fractions(table, species_ids, default: float, component: str = "whole
         Without uncertainty, for species that the table does not have.
     component : str
         Component id whose value counts.
+    organs : sequence of str
+        Organs that are counted where there is no value of the component: without ``root`` for mass above ground.
 
     Returns
     -------
     factor : Factor
         By ``species_id``; the distribution is the one for a new place.
     notes : list of str
-        Species that took the default, and values without a distribution.
+        Species that took their organs or the default, and values without a distribution.
     """
     found: dict = {"": default}
-    without = []
+    notes, measured = Notes(), _fractions_of(table, component)
+    for key in species_ids:
+        values = measured.get(key, {})
+        if component in values:
+            found[key] = values[component]
+        elif (made := _of_organs(values, key, organs)) is not None:
+            found[key], told = made
+            notes.append(told)
+    if absent := ", ".join(s for s in species_ids if s not in found):
+        notes.add(
+            f"carbon fraction {default:g} without uncertainty for species that {table.ref} lacks: {absent}",
+            f"{table.ref} 中没有下列树种，含碳系数取 {default:g} 且未计不确定性：{absent}",
+        )
+    if without := ", ".join(k for k, v in found.items() if k and not hasattr(v, "draw")):
+        notes.add(f"carbon fraction without uncertainty: {without}", f"含碳系数未计不确定性：{without}")
+    return Factor("carbon_fraction", found, "species_id"), notes
+
+
+def _fractions_of(table, component) -> dict[str, dict[str, Distribution | float]]:
+    """Carbon fractions of a table by species and component; a row without one is of ``component``."""
+    found: dict[str, dict] = {}
     for row in table.values.to_dict("records"):
         parts = dict(p.split("=", 1) for p in str(row["group"]).split(";") if "=" in p)
-        key = parts.get("species_id", "")
-        if row["variable"] != "carbon_fraction" or parts.get("component", component) != component:
-            continue
-        if key not in species_ids:
-            continue
-        found[key] = Distribution(row["family"], row["p1"], row["p2"]) if row["family"] else row["mean"]
-        if not row["family"]:
-            without.append(key)
-    absent = [s for s in species_ids if s not in found]
-    notes = Notes()
-    if absent:
-        names = ", ".join(absent)
-        notes.add(
-            f"carbon fraction {default:g} without uncertainty for species that {table.ref} lacks: {names}",
-            f"{table.ref} 中没有下列树种，含碳系数取 {default:g} 且未计不确定性：{names}",
-        )
-    if without:
-        names = ", ".join(without)
-        notes.add(f"carbon fraction without uncertainty: {names}", f"含碳系数未计不确定性：{names}")
-    return Factor("carbon_fraction", found, "species_id"), notes
+        if row["variable"] == "carbon_fraction" and np.isfinite(row["mean"]):
+            value = Distribution(row["family"], row["p1"], row["p2"]) if row["family"] else row["mean"]
+            found.setdefault(parts.get("species_id", ""), {})[parts.get("component", component)] = value
+    return found
+
+
+def _of_organs(values, key, organs) -> tuple[Distribution | float, str] | None:
+    """Carbon fraction of a species from those of its organs, and what is to be said of it; None when too few are known."""
+    shares = {row["rule_id"]: row for row in records("rules", "organ_shares.csv", numbers=tuple(ORGANS))}
+    species = next((s for s in vocabulary.species_list() if s.species_id == key), None)
+    near = [key, *((species.genus.lower(), species.group) if species else ())]
+    row = next((shares[name] for name in near if name in shares), None)
+    known = vocabulary.components()
+    by_variable: dict[str, list] = {}
+    for component, value in values.items():
+        if component in known:
+            by_variable.setdefault(known[component].variable, []).append(value)
+    told = {o: next((by_variable[v] for v in ORGANS[o] if v in by_variable), []) for o in organs}
+    told = {organ: found for organ, found in told.items() if found}
+    if row is None or sum(row[o] for o in told) < defaults()["organ_share_least"] * sum(
+        row[o] for o in organs
+    ):
+        return None
+    weight = {organ: row[organ] / sum(row[o] for o in told) for organ in told}
+    mean = sum(w * np.mean([getattr(v, "mean", v) for v in told[o]]) for o, w in weight.items())
+    sd = sum(w * np.mean([getattr(v, "sd", 0.0) for v in told[o]]) for o, w in weight.items())
+    listed = ", ".join(f"{organ} {share:.0%}" for organ, share in weight.items())
+    note = tr(
+        f"carbon fraction of {key}: {mean:.3f} from {listed} of the mass (shares of {row['rule_id']})",
+        f"{key} 的含碳系数：{mean:.3f}，按质量比例由 {listed} 合成（比例取自 {row['rule_id']}）",
+    )
+    return (from_moments(mean, sd, "beta") if sd > 0 else float(mean)), note
 
 
 @dataclass(frozen=True, eq=False)
@@ -305,7 +350,8 @@ def stock(
         labels = text_of(frame[species])
         models, chosen = models_for(sorted(set(labels) - {""}), tables, mapping, responses)
     reason, out = _usable(frame, labels, models)
-    _report(stands, reason, out, missing)
+    detail = _without_value(frame, labels, models, reason)
+    _report(stands, reason, out, missing, detail)
     used = reason == ""
     if not used.any():
         known = ", ".join(map(str, frame.columns))
@@ -373,7 +419,29 @@ def _usable(frame, labels, models) -> tuple[np.ndarray, np.ndarray]:
     return reason, out
 
 
-def _report(stands, reason, out, missing) -> None:
+def _without_value(frame, labels, models, reason) -> dict[int, str]:
+    """Mark stands where the equation, or a derivative of it, has no value, such as a power of age at age 0.
+
+    One such stand would leave every total that it belongs to without an interval. Returns what its predictors are.
+    """
+    detail = {}
+    for label, model in models.items():
+        rows = np.flatnonzero((labels == label).to_numpy() & (reason == ""))
+        if not len(rows):
+            continue
+        part = frame.iloc[rows]
+        data = {x: pd.to_numeric(part[x], errors="coerce").to_numpy(float) for x in model.predictors}
+        data |= {g: part[g].to_numpy() for g in model.system.groups.values()}
+        with np.errstate(all="ignore"):
+            value = model.centre(data, model.places(data, len(rows)), len(rows))
+            known = np.isfinite(value) & np.isfinite(model.slopes(data, len(rows))).all(axis=1)
+        for i in np.flatnonzero(~known):
+            reason[rows[i]] = "no value"
+            detail[rows[i]] = ", ".join(f"{x} = {data[x][i]:g}" for x in model.predictors)
+    return detail
+
+
+def _report(stands, reason, out, missing, detail) -> None:
     gone = np.flatnonzero((reason != "") & (reason != "no area"))
     if missing == "error" and len(gone):
         ids = stands.frame["stand_id"].to_numpy()
@@ -382,7 +450,8 @@ def _report(stands, reason, out, missing) -> None:
             + listing(f"{ids[i]}: {reason[i]}" for i in gone)
         )
     for kind in dict.fromkeys(reason[gone]):
-        stands.report(gone[reason[gone] == kind], kind, "", "not used; area listed")
+        here = gone[reason[gone] == kind]
+        stands.report(here, kind, [detail.get(i, "") for i in here], "not used; area listed")
     outside = np.flatnonzero(out & (reason == ""))
     stands.report(outside, "outside the fitted range", "", "used and counted")
 

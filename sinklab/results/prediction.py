@@ -51,6 +51,7 @@ from sinklab.language import (
     require_choice,
     require_known,
     require_level,
+    tr,
 )
 
 KINDS = ("mean", "individual")
@@ -85,7 +86,7 @@ def predict(
     -------
     prediction : DataFrame, index of ``data``
         For each response ``r``: ``r``, ``r_se``, ``r_lower``, ``r_upper`` in its unit; ``out_of_range``
-        (bool) and ``range_note`` naming the predictors outside the fitted span.
+        (bool) and ``range_note`` naming the predictors outside the fitted span, or why there is no prediction.
 
     Raises
     ------
@@ -102,9 +103,25 @@ def predict(
     prediction = pd.DataFrame(columns)
     note = range_note(result.ranges, frame)
     prediction["out_of_range"] = note != ""
-    prediction["range_note"] = note
+    prediction["range_note"] = _with_blanks(note, result, frame, prediction)
     prediction.index = index
     return prediction
+
+
+def _with_blanks(note, result, frame, prediction) -> np.ndarray:
+    """Notes of the records, with why a response has no prediction: predictors missing, or no value of its equation."""
+    predictors, responses = list(result.system.predictors), list(result.system.responses)
+    note, blank = note.copy(), prediction[responses].isna().to_numpy()
+    for i in np.flatnonzero(blank.any(axis=1)):
+        absent = [x for x in predictors if np.isnan(frame[x].iloc[i])]
+        lost = [] if blank[i].all() else [r for r, gone in zip(responses, blank[i], strict=True) if gone]
+        of_en, of_zh = (f" of {', '.join(lost)}", f"{'、'.join(lost)}") if lost else ("", "")
+        why = tr(f"no {', '.join(absent)}", f"缺 {'、'.join(absent)}")
+        why = why if absent else tr("the equation has no value here", "方程在此无值")
+        note[i] = "; ".join(
+            filter(None, (why + tr(f": no prediction{of_en}", f"：无{of_zh}预测值"), note[i]))
+        )
+    return note
 
 
 def _check_request(result, data, level, kind, intervals):

@@ -16,7 +16,7 @@ from scipy import stats
 from sinklab.language import SinklabError
 from sinklab.tables.digits import along
 from sinklab.tables.provenance import ModelRecord, Provenance
-from sinklab.tables.schema import FILES, keys_of, version_key
+from sinklab.tables.schema import FILES, keys_of, next_version, version_key
 
 PARTS = ("none", "patch", "minor", "major")
 #: Relative difference below which two numbers are the same up to the rounding of the computer.
@@ -122,13 +122,6 @@ class TableDiff:
             "predictions_not_compared": list(self.not_compared),
             "n_rounding": self.n_rounding,
         }
-
-
-def next_version(version: str, part: str) -> str:
-    """Return the version after ``version`` when ``part`` of it grows."""
-    major, minor, patch = version_key(version)
-    grown = {"major": (major + 1, 0, 0), "minor": (major, minor + 1, 0), "patch": (major, minor, patch + 1)}
-    return ".".join(map(str, grown.get(part, (major, minor, patch))))
 
 
 def diff(old, new, rounding: float = ROUNDING) -> TableDiff:

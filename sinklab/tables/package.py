@@ -298,18 +298,26 @@ def _resource(filename, content, files) -> dict:
 def write_folder(folder: Path, frames, provenance: Provenance, head) -> None:
     """Write a package as a whole; an earlier one stays as it was if anything fails."""
     files = contents(frames, provenance)
-    description = describe(files, head)
+    files[DESCRIPTOR] = describe(files, head)
     if folder.is_dir():
-        # What a release adds is no part of the table itself.
-        found = [path for path in folder.iterdir() if path.is_file() and path.name not in RELEASE_FILES]
-        earlier = {path.name: path.read_bytes() for path in found}
-        if earlier == files | {DESCRIPTOR: description}:
+        if _stored(folder) == files:
             return
         _refuse_frozen(folder)
     with paths.atomic_folder(folder) as work:
         for filename, content in files.items():
             (work / filename).write_bytes(content)
-        (work / DESCRIPTOR).write_bytes(description)
+
+
+def holds(folder: Path, frames, provenance: Provenance, head) -> bool:
+    """Whether a folder is this package already."""
+    files = contents(frames, provenance)
+    return folder.is_dir() and _stored(folder) == files | {DESCRIPTOR: describe(files, head)}
+
+
+def _stored(folder) -> dict[str, bytes]:
+    """Files of a package that lies in a folder; what a release adds is no part of the table itself."""
+    found = [path for path in folder.iterdir() if path.is_file() and path.name not in RELEASE_FILES]
+    return {path.name: path.read_bytes() for path in found}
 
 
 def _refuse_frozen(folder) -> None:

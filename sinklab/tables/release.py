@@ -29,6 +29,7 @@ from sinklab.tables.schema import (
     LICENCE,
     STATUSES,
     SUMS,
+    check_table_id,
     status_label,
     version_key,
 )
@@ -72,6 +73,7 @@ def release_table(
     authors: Sequence[str] | None = None,
     doi: str = "",
     root: str | Path | None = None,
+    version: str = "",
 ) -> Released:
     """Release one version of a table, or refuse it with every reason.
 
@@ -96,6 +98,8 @@ def release_table(
         Of this version, when it has one.
     root : path, optional
         Folder of the tables; ``params/`` of the workbench when left out.
+    version : str
+        Version that it becomes, above its own: the draft stays beside it. Its own when left out.
 
     Returns
     -------
@@ -110,7 +114,8 @@ def release_table(
     faults = validate(folder)
     if faults:
         raise TableError(_refused(folder, faults))
-    table = Table.read(folder)
+    draft = Table.read(folder)
+    table = replace(draft, version=version or draft.version)
     previous = _previous(folder.parent, table)
     about = _Request(
         date=date or datetime.date.today().isoformat(),
@@ -122,7 +127,7 @@ def release_table(
         previous=previous.version if previous is not None else "",
     )
     faults = Notes([*_status_faults(table, status), *_request_faults(table, about)])
-    faults += _verification_faults(table, verification)
+    faults += _verification_faults(draft, verification)
     difference = None
     if previous is not None:
         difference = diff(previous, table)
@@ -141,7 +146,32 @@ def release_table(
         faults.append(str(error))
     if faults:
         raise TableError(_refused(folder, faults))
-    return _write(folder, _raised(table, status), about, difference, guards)
+    return _write(folder.with_name(table.version), _raised(table, status), about, difference, guards)
+
+
+def draft_of(ref: str | Path, root: str | Path | None = None) -> tuple[Path, str]:
+    """Folder that a release is made from, and the version that it becomes ("" for its own).
+
+    ``id@version`` that is not there is made from the latest version, when that is lower.
+
+    Raises
+    ------
+    TableError
+        No such table, or a version that lies below what is there.
+    """
+    table_id, at, version = str(ref).partition("@")
+    if not at and not (Path(ref) / DESCRIPTOR).is_file():
+        raise TableError(
+            f"{ref}: name the version to release, as in {ref}@1.0.0",
+            f"{ref}：请写明要发布的版本，例如 {ref}@1.0.0",
+        )
+    try:
+        return resolve(ref, root), ""
+    except TableError:
+        latest = resolve(check_table_id(table_id), root)
+        if version_key(version) <= version_key(latest.name):
+            raise
+        return latest, version
 
 
 def _refused(folder, faults) -> str:

@@ -72,6 +72,13 @@ def version_key(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in check_version(text).split("."))
 
 
+def next_version(version: str, part: str) -> str:
+    """Return the version after ``version`` when ``part`` of it grows."""
+    major, minor, patch = version_key(version)
+    grown = {"major": (major + 1, 0, 0), "minor": (major, minor + 1, 0), "patch": (major, minor, patch + 1)}
+    return ".".join(map(str, grown.get(part, (major, minor, patch))))
+
+
 def check_status(status: str) -> str:
     """Return ``status`` when it is one of :data:`STATUSES`.
 

@@ -6,7 +6,7 @@ model that applies to a row, and gives a number by its name.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,7 @@ from sinklab.tables.schema import (
     check_table_id,
     check_version,
     columns_of,
+    next_version,
     system_of,
     version_key,
 )
@@ -203,6 +204,51 @@ class Table:
                 f"{folder}：无法写入（{error}）；是否有文件正在电子表格中打开？",
             ) from error
         return folder
+
+    def save(
+        self, root: str | Path | None = None, version: str = "", overwrite: bool = False
+    ) -> tuple[Path, str]:
+        """Write the table without replacing a version that is there.
+
+        Parameters
+        ----------
+        root : path, optional
+            ``params/`` of the workbench when left out.
+        version : str
+            Version wanted. When left out, that of the table for its first, else the next patch after the latest;
+            the latest itself where it holds these numbers already.
+        overwrite : bool
+            Replace the version wanted, or the latest one.
+
+        Returns
+        -------
+        folder : Path
+        how : str
+            ``first``, ``beside`` other versions, ``same`` as it was, or ``replaced``.
+
+        Raises
+        ------
+        TableError
+            The version wanted is there, or what :meth:`write` refuses.
+        """
+        base = Path(root) if root is not None else paths.params()
+        known = versions(base / self.table_id) if (base / self.table_id).is_dir() else []
+        wanted = version or (known[-1] if known else self.version)
+        if version in known and not overwrite:
+            free = next_version(known[-1], "patch")
+            raise TableError(
+                f"{self.table_id}@{version} is there and stays; take {free}, or ask to overwrite it (--overwrite)",
+                f"{self.table_id}@{version} 已存在，予以保留；请改用 {free}，或要求覆盖（--overwrite）",
+            )
+        made = replace(self, version=wanted)
+        if wanted not in known:
+            return made.write(base), "beside" if known else "first"
+        folder = base / self.table_id / wanted
+        if package.holds(folder, made.frames, made.provenance, made.description()):
+            return folder, "same"
+        if overwrite:
+            return made.write(base), "replaced"
+        return replace(self, version=next_version(wanted, "patch")).write(base), "beside"
 
     def description(self) -> dict:
         """Properties of the package itself, as ``datapackage.json`` has them."""

@@ -177,3 +177,18 @@ def test_bad_options_end_in_one_message(run, options, message):
     code, _, err, file = run(trees(), *options)
     assert code == 2 and message in err and "Traceback" not in err
     assert not file.exists()
+
+
+def test_a_second_save_does_not_destroy_the_first(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("sinklab.paths.params", lambda: tmp_path / "params")
+    monkeypatch.setattr("sinklab.tables.table.paths.relative", str)
+    assert run(trees(), "--save", "agb_forest_mytree")[1].endswith("0.1.0\n")
+    again = run(trees(), "--save", "agb_forest_mytree")[1]
+    assert again.endswith("0.1.0 (it holds these numbers already)\n")
+    other = run(trees(seed=2), "--save", "agb_forest_mytree")[1]
+    assert other.endswith("0.1.1 (earlier versions stay)\n")
+    code, out, err, _ = run(trees(seed=3), "--save", "agb_forest_mytree@0.1.0")
+    assert code == 2 and "0.1.0: this version is there and stays" in err and out == ""
+    named = run(trees(seed=3), "--save", "agb_forest_mytree", "--version", "0.1.0", "--overwrite")[1]
+    assert named.endswith("0.1.0 (replaced)\n")
+    assert sorted(p.name for p in (tmp_path / "params" / "agb_forest_mytree").iterdir()) == ["0.1.0", "0.1.1"]

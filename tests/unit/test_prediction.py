@@ -106,3 +106,26 @@ def test_command_with_draws_and_calibration(tmp_path, capsys, monkeypatch):
     effect = fit.random.effects.loc["s3", "a"]
     expected = (fit.values[0] + effect) * NEW["dbh"] ** fit.values[1]
     assert sl.read_csv(out)["stem"].to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-4)
+
+
+def test_records_without_a_prediction_say_why(fit, monkeypatch):
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+    new = pd.DataFrame({"dbh": [20.0, np.nan, 20.0, np.nan, -5.0], "height": [15.0, 15, np.nan, np.nan, 9]})
+    found = fit.predict(new)
+    notes = list(found["range_note"])
+    assert notes[0] == "" and not found["out_of_range"][:4].any()
+    assert notes[1] == "no dbh: no prediction" and notes[3] == "no dbh, height: no prediction"
+    assert notes[2] == "no height: no prediction of stem, agb, root, rsr"
+    assert found["branch"].notna().tolist() == [True, False, True, False, False]
+    assert notes[4].startswith("the equation has no value here: no prediction; dbh = -5 outside")
+
+
+def test_the_command_counts_records_without_a_prediction(fit, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+    folder = sl.Table.from_fits(fit, "agb_forest_test", "1.0.0", source={"name": "x"}).write(tmp_path)
+    file = tmp_path / "new.csv"
+    file.write_text("tree,dbh,height\n1,10,9\n2,,15\n3,20,NA\n4,-5,9\n", encoding="utf-8")
+    assert main(["predict", str(folder), str(file), "-o", str(tmp_path / "out.csv")]) == 0
+    said = capsys.readouterr().err
+    assert "2 records without dbh or height: no prediction" in said
+    assert "1 records where an equation has no value" in said

@@ -272,6 +272,77 @@ def test_carbon_fractions_come_from_a_table_with_what_is_missing_named():
     assert len(notes) == 1 and "larix" in notes[0] and "pinus" not in notes[0]
 
 
+def carbon_table(*rows):
+    values = pd.DataFrame(
+        [
+            {"name": f"carbon_fraction[{s},{c}]", "group": f"species_id={s};component={c}", "mean": m}
+            | {"variable": "carbon_fraction", "unit": "1", "family": f, "p1": p, "p2": q, "sources": "X"}
+            for s, c, m, f, p, q in rows
+        ]
+    )
+    return Table.from_values(values, "carbon_fraction_forest_test", "1.0.0", source=SOURCE)
+
+
+def test_organs_stand_for_the_whole_by_their_share_of_the_mass():
+    # Chinese fir: 66.00 % stem, 8.59 % branch, 7.14 % foliage, 18.27 % root.
+    fir = "cunninghamia_lanceolata"
+    found = carbon_table(
+        (fir, "stem_over_bark", 0.52, "normal", 0.52, 0.02),
+        (fir, "branch_unspecified", 0.48, "normal", 0.48, 0.03),
+        (fir, "foliage_unspecified", 0.50, "normal", 0.50, 0.01),
+        (fir, "root_unspecified", 0.46, "normal", 0.46, 0.04),
+        ("pinus_massoniana", "stem_over_bark", 0.55, "normal", 0.55, 0.02),
+    )
+    factor, notes = carbon_fractions(found, [fir, "pinus_massoniana"], 0.47)
+    mean = 0.66 * 0.52 + 0.0859 * 0.48 + 0.0714 * 0.50 + 0.1827 * 0.46
+    sd = 0.66 * 0.02 + 0.0859 * 0.03 + 0.0714 * 0.01 + 0.1827 * 0.04
+    assert factor.of(fir).mean == pytest.approx(mean, rel=1e-3)
+    assert factor.of(fir).sd == pytest.approx(sd, rel=1e-3)
+    # The stem alone is 62 % of a Masson pine: too little to stand for the rest.
+    assert factor.of("pinus_massoniana") == 0.47
+    assert len(notes) == 2 and f"{fir}: {mean:.3f}" in notes[0] and "pinus_massoniana" in notes[1]
+    above, _ = carbon_fractions(found, [fir], 0.47, organs=["stem", "branch", "foliage"])
+    assert above.of(fir).mean == pytest.approx((mean - 0.1827 * 0.46) / 0.8173, rel=1e-3)
+
+
+def test_a_stand_where_the_equation_has_no_value_is_listed_and_spares_the_totals(tmp_path, capsys):
+    rng = np.random.default_rng(5)
+    age = rng.uniform(3, 40, 60)
+    data = pd.DataFrame({"age": age, "total_density": 200 * np.exp(-9 / age) * rng.lognormal(0, 0.2, 60)})
+    growth = fit(data, "total_density = a * exp(-b / age)", seed=1)
+    by_age = Table.from_fits(growth, "total_density_forest_larix", "1.0.0", source=SOURCE)
+    stands = grid(40).assign(species="兴安落叶松", age=20.0)
+    stands.loc[7, "age"] = 0.0
+    stands.loc[8, "county"] = "新区"
+    stands.loc[8, "age"] = 0.0
+    found = stock(prepare(stands, "xbh"), [by_age], by=["county"], carbon_fraction=0.5, n_draw=64)
+    lost = found.problems[found.problems["problem"] == "no value"]
+    assert len(lost) == (stands["age"] == 0).sum() and set(lost["detail"]) == {"age = 0"}
+    summary = found.summary().set_index("county")
+    assert summary.loc["城区", ["lower_t", "upper_t", "relative"]].notna().all()
+    assert summary.loc["", ["lower_t", "upper_t", "relative"]].notna().all()
+    by_age.write(tmp_path)
+    file = tmp_path / "stands.gpkg"
+    stands.to_file(file, driver="GPKG")
+    options = [
+        "--table",
+        "total_density_forest_larix",
+        "--root",
+        str(tmp_path),
+        "--id",
+        "xbh",
+        "--by",
+        "county",
+    ]
+    set_language("en")
+    try:
+        assert main(["stock", str(file), *options, "--draws", "64"]) == 0
+    finally:
+        set_language(None)
+    said = capsys.readouterr()
+    assert "新区: no stand of it is counted" in said.out and "no value: " in said.err
+
+
 def test_stands_that_cannot_be_computed_are_listed_with_their_area(tables):
     stands = grid(30)
     stands.loc[3, "species"], stands.loc[4, "species"] = "银杏", None

@@ -325,6 +325,23 @@ def test_references_that_are_refused(root, draft, ref, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_a_draft_is_released_as_the_version_that_is_asked_for(root, data, capsys):
+    draft = write_table(root, data, "0.1.0")
+    stored = {p.name: p.read_bytes() for p in (root / "agb_forest_test" / "0.1.0").iterdir()}
+    arguments = ["--reviewer", "A", "--reason", "first", "--root", str(root), "--data", str(data)]
+    for key, reason in reasons(root, draft).items():
+        arguments += ["--accept", f"{key}={reason}"]
+    assert main(["table", "release", "agb_forest_test@0.0.9", *arguments]) == 2
+    assert "no version 0.0.9; there are: 0.1.0" in capsys.readouterr().err
+    assert main(["table", "release", "agb_forest_test@1.0.0", *arguments]) == 0
+    assert "made from 0.1.0, which stays" in capsys.readouterr().out
+    made, before = Table.read("agb_forest_test@1.0.0", root), Table.read(draft, root)
+    assert (made.status, before.status) == ("reviewed", "draft")
+    assert made.models[0].values.tolist() == before.models[0].values.tolist()
+    assert validate(root / "agb_forest_test" / "1.0.0") == [] and verify(made.ref, root, [data]).agreed
+    assert {p.name: p.read_bytes() for p in (root / "agb_forest_test" / "0.1.0").iterdir()} == stored
+
+
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git on this machine")
 def test_git_takes_released_versions_and_no_others(tmp_path):
     root, data = tmp_path / "params", tmp_path / "trees.csv"

@@ -351,3 +351,23 @@ def test_numbers_survive_the_csv(number):
     frame = pd.DataFrame({"model_id": ["m"], "row": ["a"], "column": ["a"], "value": [number]})
     found = from_csv("covariance", to_csv("covariance", frame))["value"].iloc[0]
     assert found == number and np.signbit(found) == np.signbit(number)
+
+
+def test_a_version_that_is_there_is_never_replaced_unasked(trees, system_fit, tmp_path):
+    def made(seed):
+        return Table.from_fits(replace(system_fit, seed=seed), "agb_forest_test", "0.1.0", source=SOURCE)
+
+    first, how = made(3).save(tmp_path)
+    assert (first.name, how) == ("0.1.0", "first")
+    stored = {p.name: p.read_bytes() for p in first.iterdir()}
+    assert made(3).save(tmp_path) == (first, "same")
+    second, how = made(4).save(tmp_path)
+    assert (second.name, how) == ("0.1.1", "beside")
+    assert {p.name: p.read_bytes() for p in first.iterdir()} == stored
+    with pytest.raises(TableError, match="0.1.0 is there and stays; take 0.1.2"):
+        made(5).save(tmp_path, "0.1.0")
+    assert made(5).save(tmp_path, "0.2.0") == (tmp_path / "agb_forest_test" / "0.2.0", "beside")
+    assert made(6).save(tmp_path, overwrite=True) == (tmp_path / "agb_forest_test" / "0.2.0", "replaced")
+    third, how = made(7).save(tmp_path, "0.1.0", overwrite=True)
+    assert (third.name, how) == ("0.1.0", "replaced") and Table.read(third).models[0].seed == 7
+    assert [row["version"] for row in list_tables(tmp_path)] == ["0.1.0", "0.1.1", "0.2.0"]
