@@ -360,6 +360,12 @@ def _inventories(arguments):
         for x, sd in _shares(arguments.predictor_sd, "--predictor-sd").items()
     ]
     column = rows[0]["group_column"] or None
+    keys = {
+        species_key(row[c]): row["group_level"] for row in rows for c in ("label_zh", "group_level") if row[c]
+    }
+    for frame in frames if column else ():
+        require_known([column], frame["trees"], place="trees.csv")
+        frame["trees"][column] = [keys.get(species_key(level), level) for level in frame["trees"][column]]
     options = {"model": column, "noises": tuple(noises), "factors": (fraction,)}
     told = models if column else counted
     names = (arguments.before, arguments.after)

@@ -13,7 +13,7 @@ from sinklab.cli import main
 from sinklab.data.files import write_csv
 from sinklab.equations.system import System
 from sinklab.evidence.distributions import Distribution
-from sinklab.fitting import fit
+from sinklab.fitting import fit, fit_by
 from sinklab.language import DataError
 from sinklab.propagate.deductions import deduct
 from sinklab.propagate.inventory import (
@@ -721,6 +721,35 @@ def test_the_command_compares_two_inventories_and_deducts(two_folders, capsys):
     assert "a loss" in capsys.readouterr().out
     assert main([*command, "--response", "root"]) == 2
     assert "no response root" in capsys.readouterr().err
+
+
+def test_the_command_takes_the_model_of_each_species_by_any_of_its_names(two_folders, capsys):
+    folder, _ = two_folders
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame(
+        {
+            "dbh": rng.uniform(6, 40, 120),
+            "species": np.repeat(["cunninghamia_lanceolata", "pinus_massoniana"], 60),
+        }
+    )
+    data["agb"] = np.repeat([0.1, 0.2], 60) * data["dbh"] ** 2.3 * rng.lognormal(0, 0.1, 120)
+    source = {"spec": "file:felled.csv", "origin": "measured", "title": "felled", "licence": "CC0-1.0"}
+    fits = fit_by(data, "agb = a * dbh**b", "species", seed=1)
+    Table.from_fits(fits, "agb_forest_two", "1.0.0", source=source).write(folder / "params")
+    command = ["change", str(folder / "2015"), str(folder / "2020"), "--table", "agb_forest_two"]
+    command += ["--root", str(folder / "params"), "--draws", "64", "-o", str(folder / "c.csv")]
+    assert main(command) == 2
+    assert "trees.csv: no column species" in capsys.readouterr().err
+    found = {}
+    for names in (["cunninghamia_lanceolata"], ["杉木"], ["Pinus massoniana"], ["杉木", "马尾松"]):
+        for year in ("2015", "2020"):
+            stems = read_inventory(folder / year)["trees"]
+            stems["species"] = np.resize(names, len(stems))
+            write_csv(stems, folder / year / "trees.csv")
+        assert main(command) == 0
+        found[tuple(names)] = pd.read_csv(folder / "c.csv")["estimate"].iloc[-1]
+    fir, same, pine, both = found.values()
+    assert fir == same and pine == pytest.approx(2 * fir, rel=0.1) and fir < both < pine
 
 
 # inputs
