@@ -486,21 +486,18 @@ class Layout:
             levels = [str(level) for level in frame[column]]
             missing = sorted(set(levels) - set(self._places[name]))
             if missing:
-                unknown[column] = (missing, sorted(self._places[name]))
+                known = sorted(self._places[name])
+                unknown[column] = tr(
+                    f"{column}: levels that were not fitted: {', '.join(missing)}; fitted: {', '.join(known)}",
+                    f"{column}：未参与拟合的水平：{'、'.join(missing)}；已拟合：{'、'.join(known)}",
+                )
                 continue
             found.append(np.array([self._places[name][level] for level in levels], dtype=int))
         if unknown:
-            raise DataError("\n".join(_unknown(column, *levels) for column, levels in unknown.items()))
+            raise DataError("\n".join(unknown.values()))
         return found
 
     def at(self, frame, responses, n) -> Evaluator:
         """Bind some responses to data of ``n`` rows: predictors as floats, and the group columns."""
         places = self.rows(frame) if self.grouped else None
         return self.system.compiled(responses, by_row=True).at(frame, n, places, len(self.names))
-
-
-def _unknown(column, missing, known) -> str:
-    return tr(
-        f"{column}: levels that were not fitted: {', '.join(missing)}; fitted: {', '.join(known)}",
-        f"{column}：未参与拟合的水平：{'、'.join(missing)}；已拟合：{'、'.join(known)}",
-    )

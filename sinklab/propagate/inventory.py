@@ -267,34 +267,39 @@ class _Means:
 
         The error of an area is part of its stock, where it does not touch the mean of its stratum.
         """
-        stock, model = self.stock_draws(), self.model_draws * self.area_draws
+        model = self.model_draws * self.area_draws
         model[-1] = model[:-1].sum(axis=0)
-        lower, upper = np.quantile(stock, [0.5 - level / 2, 0.5 + level / 2], axis=1)
-        frame = {
-            "estimate": self.estimate * self.area,
-            "mean": stock.mean(axis=1),
-            "se": np.hypot(model.std(axis=1, ddof=1), self.sampling_se * self.area),
-            "lower": lower,
-            "upper": upper,
-            "level": level,
-        }
-        return pd.DataFrame(frame, index=pd.Index(self.names, name="stratum"))
+        se = np.hypot(model.std(axis=1, ddof=1), self.sampling_se * self.area)
+        return self._rows(self.estimate * self.area, self.stock_draws(), se, level, {}, {"level": level})
 
-    def _summary(self, level, beside, after) -> pd.DataFrame:
-        """One row for each stratum and the region; ``beside`` stands before the interval."""
-        lower, upper = self.interval(level).T
-        frame = {
-            "estimate": self.estimate,
-            "mean": self.draws.mean(axis=1),
-            "se": self.se,
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """One row for each stratum and the region, with the percentile interval of the draws; densities in t/ha.
+
+        Columns ``estimate, mean, se, se_model, se_sampling``, ``se_approach1`` or ``se_independent``, ``lower, upper,
+        relative`` (half-width over estimate), ``level``, ``n_plot`` or ``n_common``, ``freedom, area``.
+        """
+        half, size = np.diff(self.interval(level))[:, 0] / 2, np.abs(self.estimate)
+        relative = np.divide(half, size, where=size > 0, out=np.full(len(half), np.nan))
+        beside, counts = self._own
+        beside = {
             "se_model": self.model_draws.std(axis=1, ddof=1),
             "se_sampling": self.sampling_se,
             **beside,
+        }
+        after = {"relative": relative, "level": level, **counts, "freedom": self.freedom, "area": self.area}
+        return self._rows(self.estimate, self.draws, self.se, level, beside, after)
+
+    def _rows(self, estimate, draws, se, level, beside, after) -> pd.DataFrame:
+        lower, upper = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2], axis=1)
+        frame = {
+            "estimate": estimate,
+            "mean": draws.mean(axis=1),
+            "se": se,
+            **beside,
             "lower": lower,
             "upper": upper,
-            **after,
         }
-        return pd.DataFrame(frame, index=pd.Index(self.names, name="stratum"))
+        return pd.DataFrame(frame | after, index=pd.Index(self.names, name="stratum"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -326,23 +331,9 @@ class Propagated(_Means):
     seed: int
     notes: tuple[str, ...] = ()
 
-    def summary(self, level: float = 0.95) -> pd.DataFrame:
-        """One row for each stratum and the region.
-
-        Columns ``estimate, mean, se, se_model, se_sampling, se_approach1, lower, upper, relative``
-        (half-width over estimate), ``level, n_plot, freedom, area``; densities in t/ha.
-        """
-        half = np.diff(self.interval(level))[:, 0] / 2
-        after = {
-            "relative": np.divide(
-                half, np.abs(self.estimate), where=self.estimate != 0, out=np.full(len(half), np.nan)
-            ),
-            "level": level,
-            "n_plot": self.n_plot,
-            "freedom": self.freedom,
-            "area": self.area,
-        }
-        return self._summary(level, {"se_approach1": self.approach1.loc["total"].to_numpy()}, after)
+    @property
+    def _own(self):
+        return {"se_approach1": self.approach1.loc["total"].to_numpy()}, {"n_plot": self.n_plot}
 
 
 @dataclass(frozen=True, eq=False)
@@ -360,11 +351,9 @@ class Change(_Means):
     n_tree_common: int
     se_independent: np.ndarray
 
-    def summary(self, level: float = 0.95) -> pd.DataFrame:
-        """One row for each stratum and the region, with the percentile interval of the draws."""
-        beside = {"se_independent": self.se_independent}
-        after = {"level": level, "n_common": self.n_common, "freedom": self.freedom, "area": self.area}
-        return self._summary(level, beside, after)
+    @property
+    def _own(self):
+        return {"se_independent": self.se_independent}, {"n_common": self.n_common}
 
 
 def propagate(

@@ -210,14 +210,8 @@ class Stock:
         first = np.sqrt(sum(variances(self.units, matrix).values()))
         # Where nothing uncertain was given there is no interval: a half-width of 0 would be a claim.
         told = np.ptp(draws, axis=1) > 1e-12 * np.abs(estimate)
-        lower, upper, se = np.where(
-            told,
-            [
-                *np.quantile(draws, [0.5 - self.level / 2, 0.5 + self.level / 2], axis=1),
-                draws.std(axis=1, ddof=1),
-            ],
-            np.nan,
-        )
+        ends = np.quantile(draws, [0.5 - self.level / 2, 0.5 + self.level / 2], axis=1)
+        lower, upper, se = np.where(told, [*ends, draws.std(axis=1, ddof=1)], np.nan)
         covered = self._areas(level)
         factor = co2_per_carbon()
         names = {c: units[c] if c in units else "" for c in self.keys}
