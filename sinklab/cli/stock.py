@@ -60,7 +60,7 @@ def _compute(arguments):
                 file=sys.stderr,
             )
     tables = [Table.read(ref, root=arguments.root) for ref in arguments.table]
-    fraction, notes = _carbon_fraction(arguments, frame, tables)
+    fraction, notes = _carbon_fraction(arguments, frame, [m for t in tables for m in t.models])
     result = stock(
         prepare(frame, arguments.id, arguments.area, arguments.overlap),
         tables,
@@ -130,7 +130,7 @@ def _shares(texts, option) -> dict[str, float]:
     return found
 
 
-def _carbon_fraction(arguments, frame, tables):
+def _carbon_fraction(arguments, frame, models):
     """Carbon fraction as a number or from a table; a number has no uncertainty."""
     given = arguments.carbon_fraction
     if given is None:
@@ -147,8 +147,12 @@ def _carbon_fraction(arguments, frame, tables):
         labels = frame[arguments.species].dropna().astype(str).unique()
         ids = sorted({species_key(label) for label in labels})
         counted = set(arguments.response.split("+")) - {""}
-        counted = counted or {r for t in tables for m in t.models for r in m.system.responses}
-        organs = [o for o in ORGANS if o != "root" or counted & {"total_density", "bgb_density"}]
+        counted = counted or {r for m in models for r in m.system.responses}
+        organs = [
+            o
+            for o in ORGANS
+            if o != "root" or counted & {"total_density", "bgb_density", "total", "bgb", "root"}
+        ]
         table, default = Table.read(given, root=arguments.root), defaults()["carbon_fraction"]
         return carbon_fractions(table, ids, default, organs=organs)
     if not 0 < value <= 1:
@@ -343,7 +347,7 @@ def _inventories(arguments):
         )
     frames = [read_inventory(folder) for folder in (arguments.before, arguments.after)]
     every = pd.concat([f["trees"] for f in frames])
-    fraction, told = _carbon_fraction(arguments, every)
+    fraction, told = _carbon_fraction(arguments, every, source.models)
     notes += told
     if fraction is None:
         fraction = defaults()["carbon_fraction"]
