@@ -84,14 +84,26 @@ def relative(path) -> str:
         return path.name
 
 
+def _replaceable(path, kind) -> Path:
+    """A place that is free, or of the kind that is to be written; a device or a pipe is never replaced."""
+    path = Path(path)
+    if path.exists() and not kind(path):
+        what = ("a file", "文件") if kind is Path.is_file else ("a folder", "文件夹")
+        raise DataError(
+            f"{path}: cannot be written: it is there, and not {what[0]}",
+            f"{path}：无法写入：已存在且不是{what[1]}",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 @contextmanager
 def atomic_write(path, mode: str = "w"):
     r"""Open a temporary file beside ``path`` and put it in place only if the block succeeds.
 
     Text is written as UTF-8 with ``\\n`` line ends on every system.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = _replaceable(path, Path.is_file)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
@@ -107,8 +119,7 @@ def atomic_write(path, mode: str = "w"):
 @contextmanager
 def atomic_folder(path):
     """Yield a temporary folder that takes the place of ``path`` only if the block succeeds."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = _replaceable(path, Path.is_dir)
     work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
     try:
         yield work

@@ -2,23 +2,31 @@
 
 ``commands.csv`` names each command and the function that carries it out; ``options.csv`` holds every
 option with its kind, default and help in both languages. A row may serve several commands (``;`` between).
+The choices of a word stand between bars, those of a number are its limits: ``(0,1]`` without the 0, with the 1.
 Exit codes: 0 done; 1 done, but something failed or was found wrong; 2 the input cannot be used;
-130 interrupted.
+70 a fault of the program; 130 interrupted. Whatever goes wrong ends in one message; what Python had to say of a
+fault that is not the input's goes into a file that the message names.
 """
 
 import argparse
 import csv
+import math
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 from sinklab import __version__
-from sinklab.language import SinklabError, reader_language, tr
+from sinklab.language import DataError, SinklabError, reader_language, tr
 
-KINDS = {"text": str, "append": str, "number": float, "integer": int}
+#: Kinds of options; numbers are read by :func:`_number`, when it is known what they are for.
+KINDS = {"text": str, "append": str, "number": str, "integer": str}
 
 
 def rows(name: str) -> list[dict[str, str]]:
@@ -27,9 +35,15 @@ def rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """What cannot be understood ends as any other wrong input does."""
+        raise DataError(f"{message}; see {self.prog} --help", f"{message}；用法见 {self.prog} --help")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="sinklab",
         description=tr(
             "The workbench in which regional carbon-sink parameters are made.",
@@ -51,9 +65,12 @@ def build_parser() -> argparse.ArgumentParser:
             within[row["command"]] = own.add_subparsers(
                 dest="action", metavar=tr("ACTION", "操作"), required=True
             )
-    groups = {}
+    groups, numbers = {}, {}
     for row in rows("options"):
         for command in row["commands"].split("; "):
+            if row["kind"] in ("number", "integer"):
+                numbers.setdefault(command, []).append(row)
+                parsers[command].set_defaults(numbers=numbers[command])
             place, title = parsers[command], tr(row["group_en"], row["group_zh"])
             if title and (command, title) not in groups:
                 groups[command, title] = place.add_argument_group(title)
@@ -77,7 +94,7 @@ def _add(place, row: dict[str, str]) -> None:
         place.add_argument(*names, **told)
         return
     told["type"] = KINDS[kind]
-    if row["choices"]:
+    if row["choices"] and kind in ("text", "append"):
         told["choices"] = tuple(row["choices"].split("|"))
     told |= {key: row[cell] for key, cell in (("metavar", "metavar"), ("nargs", "many")) if row[cell]}
     if row["required"]:
@@ -95,6 +112,35 @@ def _add(place, row: dict[str, str]) -> None:
     place.add_argument(*names, **told)
 
 
+def _number(row: dict[str, str], text: str) -> float | int:
+    """Number of an option, within its limits.
+
+    Raises
+    ------
+    DataError
+        Something else, or a number beyond the limits.
+    """
+    whole, limits = row["kind"] == "integer", row["choices"]
+    low, high = (float(end) for end in limits[1:-1].split(","))
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError:
+        value = math.nan
+    above = low <= value if limits[0] == "[" else low < value
+    if above and (value <= high if limits[-1] == "]" else value < high):
+        return value
+    option = row["option"].split()[-1]
+    what = ("be a whole number between", "应为整数，介于") if whole else ("lie between", "应介于")
+    ends = tr(f"{what[0]} {low:.15g} and {high:.15g}", f"{what[1]} {low:.15g} 与 {high:.15g} 之间")
+    open_ends = [f"{end:.15g}" for end, mark in ((low, limits[0]), (high, limits[-1])) if mark in "()"]
+    without = (
+        tr(f" (without {', '.join(open_ends)})", f"（不含 {'、'.join(open_ends)}）") if open_ends else ""
+    )
+    raise DataError(
+        f"{option} must {ends}{without}, found {text[:40]!r}", f"{option} {ends}{without}，实为 {text[:40]!r}"
+    )
+
+
 def _carry_out(handler: str, arguments: argparse.Namespace) -> int:
     """Load the chapter of a command, and run it."""
     chapter, _, function = handler.partition(":")
@@ -107,12 +153,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             # A console in another code page must not stop a report in Chinese.
             stream.reconfigure(errors="replace")
-    arguments = build_parser().parse_args(argv)
     try:
-        return arguments.func(arguments)
+        arguments = build_parser().parse_args(argv)
+        for row in getattr(arguments, "numbers", ()):
+            name = row["name"] or row["option"].split()[-1].lstrip("-").replace("-", "_")
+            if getattr(arguments, name) is not None:
+                setattr(arguments, name, _number(row, str(getattr(arguments, name))))
+        code = arguments.func(arguments)
+        sys.stdout.flush()
+        return code
     except SinklabError as error:
-        print(f"sinklab: {error}", file=sys.stderr)
-        return 2
+        return _end(2, str(error))
     except KeyboardInterrupt:
         print(tr("sinklab: interrupted", "sinklab：已中断"), file=sys.stderr)
         return 130
@@ -120,3 +171,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of a pipe has gone; nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _end(2, f"{place}{error.strerror or error}", error)
+    except MemoryError as error:
+        return _end(2, tr("more memory is needed than there is", "内存不足"), error)
+    except RecursionError as error:
+        return _end(2, tr("the input is nested too deeply", "输入嵌套过深"), error)
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}".rstrip(": ").splitlines()[0][:300]
+        return _end(70, tr(f"a fault of the program: {said}", f"程序出错：{said}"), error)
+
+
+def _end(code: int, message: str, error: BaseException | None = None) -> int:
+    """Say in one message why a command ended, and where Python's own account lies; returns the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Such as a full disk; Python would try again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error is not None:
+        with suppress(OSError):
+            handle, place = tempfile.mkstemp(prefix="sinklab-", suffix=".log")
+            with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as log:
+                log.write(f"sinklab {__version__}, Python {sys.version}\n{sys.argv}\n\n")
+                traceback.print_exception(error, file=log)
+            message += tr(f" (details: {place})", f"（详情：{place}）")
+    with suppress(OSError):
+        print(f"sinklab: {message}", file=sys.stderr, flush=True)
+    return code

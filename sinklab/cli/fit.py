@@ -5,6 +5,7 @@ Options of ``sinklab fit`` that are more than a word or a number.
 ``sinklab predict``: apply a table to data, with intervals and a flag outside the fitted range.
 """
 
+import math
 import sys
 from pathlib import Path
 
@@ -37,6 +38,8 @@ def start_values(text: str) -> dict[str, float]:
         name, _, number = part.partition("=")
         try:
             start[name.strip()] = float(number)
+            if not (name.strip() and math.isfinite(start[name.strip()])):
+                raise ValueError(part)
         except ValueError:
             raise DataError(
                 f"--start: {part!r} is not of the form name=number",
@@ -302,12 +305,13 @@ def _calibrated(table, file):
     model = table.model()
     needed = {*model.system.predictors, *model.system.free}
     trees = read_csv(file, numeric=needed)
+    found = calibrated(model, trees)
     message = tr(
         f"calibrated with {len(trees)} trees of {file}",
         f"已用 {file} 的 {len(trees)} 株样木校准",
     )
     print(message, file=sys.stderr)
-    return calibrated(model, trees)
+    return found
 
 
 def run_predict(arguments) -> int:

@@ -164,13 +164,7 @@ def _claim_report(found) -> str:
                 f"该比例的精确 95% 区间为 {100 * covered.lower:.1f}%～{100 * covered.upper:.1f}%：{held}",
             )
         )
-    head = [
-        tr("check", "检验"),
-        tr("value", "数值"),
-        tr("limit", "限值"),
-        tr("passed", "通过"),
-        tr("source", "来源"),
-    ]
+    head = tr("check|value|limit|passed|source", "检验|数值|限值|通过|来源").split("|")
     rows = [
         [
             r["check"],
@@ -181,15 +175,7 @@ def _claim_report(found) -> str:
         ]
         for r in found.transfer.checks.to_dict("records")
     ]
-    head_size = [
-        tr("size", "径级"),
-        "n",
-        "TRE %",
-        "ASE %",
-        tr("lower", "下限"),
-        tr("upper", "上限"),
-        tr("biased", "有偏"),
-    ]
+    head_size = tr("size|n|TRE %|ASE %|lower|upper|biased", "径级|n|TRE %|ASE %|下限|上限|有偏").split("|")
     sizes = [
         [r["size"], r["n"], *(number(r[k], 3) for k in ("TRE", "ASE", "lower", "upper")), bool(r["biased"])]
         for r in found.classes.to_dict("records")

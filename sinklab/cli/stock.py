@@ -1,5 +1,6 @@
 """``stock``: carbon of stands, counties, cities, provinces and zones; ``change`` of two inventories; ``plan``."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -460,7 +461,9 @@ def _cost(text):
 
     try:
         numbers = [float(part) for part in text.split(":")]
-        if len(numbers) != 3 or numbers[0] <= 0 or min(numbers) < 0:
+        if len(numbers) != 3 or not (
+            0 < numbers[0] < math.inf and 0 <= min(numbers) and max(numbers) < math.inf
+        ):
             raise ValueError(text)
     except ValueError:
         raise DataError(

@@ -162,7 +162,7 @@ def run_diff(arguments) -> int:
     from sinklab.tables.table import Table
 
     found = diff(
-        Table.read(arguments.old, root=arguments.root), Table.read(arguments.new, root=arguments.root)
+        Table.read(arguments.old, arguments.root, False), Table.read(arguments.new, arguments.root, False)
     )
     if arguments.json:
         print_json(found.to_json())

@@ -338,10 +338,12 @@ def read_rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
         all offenders at once.
     """
     text = read_text(path)
-    first = text.lstrip().splitlines()[0]
+    first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(",;\t", key=first.count)
     rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter)]
     numbered = [(i, row) for i, row in enumerate(rows, start=1) if any(row)]
+    if not numbered:
+        raise DataError(f"{path}: the file is empty", f"{path}：文件为空")
     header, records = numbered[0][1], numbered[1:]
     problems = Notes()
     repeated = sorted({name for name in header if header.count(name) > 1 and name})

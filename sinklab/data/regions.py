@@ -3,6 +3,7 @@
 The repository ships names, not boundaries; whoever wants a map brings the layer.
 """
 
+import codecs
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -157,7 +158,7 @@ def read_layer(path, layer: str | None = None, encoding: str | None = None, crs:
         coordinates cannot be in the system it names.
     """
     path = Path(path)
-    if not path.exists():
+    if not (path.is_file() or path.is_dir()):
         raise DataError(f"{path}: no such file", f"{path}：文件不存在")
     if path.suffix.lower() in (".csv", ".txt", ".tsv"):
         return files.read_csv(path)
@@ -169,6 +170,7 @@ def read_layer(path, layer: str | None = None, encoding: str | None = None, crs:
         else:
             options = {"layer": layer} if layer else {}
             if path.suffix.lower() == ".shp":
+                codecs.lookup(encoding or "utf-8")  # GDAL reads on with one that it does not know
                 options["encoding"] = encoding or _dbf_encoding(path)
             frame = gpd.read_file(path, **options)
     except DataError:
@@ -215,7 +217,11 @@ def _with_crs(frame, path, crs):
                 "give it (crs, such as EPSG:4490), or supply the .prj file",
                 f"{path}：没有坐标系，无法计算面积；请给出坐标系（如 EPSG:4490）或补上 .prj 文件",
             )
-        frame = frame.set_crs(crs)
+        try:
+            frame = frame.set_crs(crs)
+        except (ValueError, RuntimeError) as error:
+            # pyproj's own error is a RuntimeError.
+            raise DataError(f"crs {crs}: {error}", f"坐标系 {crs}：{error}") from error
     filled = frame.geometry[~(frame.geometry.isna() | frame.geometry.is_empty)]
     if filled.empty:
         return frame

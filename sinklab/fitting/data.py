@@ -25,7 +25,7 @@ from scipy.optimize import least_squares
 from sinklab.data.checks import repeated
 from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, EquationError, listing, tr
 
 #: Columns that name an individual, and columns within which such names are unique.
 ID_COLUMNS = ("tree_id", "tree", "id", "树号", "样木号")
@@ -73,6 +73,11 @@ def prepare(data, system, name: str = "data", totals: bool = False) -> Prepared:
         raise DataError(f"{name}: no record", f"{name}：没有记录")
     system = System.parse(system) if isinstance(system, str) else system
     system = system.bind(list(frame.columns))
+    if not (system.parameters and system.predictors):
+        raise EquationError(
+            f"{system}: expected parameters to fit, and predictors among the columns of the data",
+            f"{system}：方程中应有待估参数，并有数据列中的自变量",
+        )
     responses = [r for r in system.responses if r in frame.columns]
     problems = _numeric_faults(frame, [*system.predictors, *responses])
     if problems:

@@ -31,7 +31,7 @@ from scipy import stats
 
 from sinklab.fitting.loglinear import correction_factor, fit_line
 from sinklab.fitting.system import SystemFit
-from sinklab.language import ConvergenceError, DataError
+from sinklab.language import ConvergenceError, DataError, require_known
 from sinklab.results.fit_result import FitResult
 from sinklab.results.variance import parse_variance
 
@@ -128,6 +128,7 @@ def jackknife(fit: FitResult, group: str | None = None, workers: int = 1) -> pd.
     estimates : DataFrame
         One row for each tree or level left out, indexed by it; NaN where the refit failed.
     """
+    require_known([group] if group else [], fit.data, place="influence")
     refitter = Refitter(fit)
     left_out = fit.data.index if group is None else sorted(fit.data[group].unique())
     values = _run(refitter, [("leave", group, item) for item in left_out], workers)

@@ -106,7 +106,9 @@ def thresholds(table: Table) -> pd.DataFrame:
         applied = [r for r in whole if rule.applies(r["response"], system_of(table.table_id))]
         for row in applied:
             value, place = row[rule.quantity], {"model": row["model_id"], "response": row["response"]}
-            rows.append(own | place | {"value": value, "result": "pass" if rule.met(value) else "fail"})
+            rows.append(
+                own | place | {"value": value, "result": "pass" if rule.row(value)["passed"] else "fail"}
+            )
         if not applied:
             rows.append(own | {"model": "", "response": "", "value": float("nan"), "result": "none"})
     return pd.DataFrame(rows)[["rule", *columns]]

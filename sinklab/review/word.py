@@ -67,12 +67,12 @@ class WordFile:
             infos = self._archive.infolist()
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise self._refused(
-                tr(f"not a Word file of type .docx ({error})", f"不是 .docx 格式的 Word 文件（{error}）")
+                f"not a Word file of type .docx ({error})", f"不是 .docx 格式的 Word 文件（{error}）"
             ) from error
         self._check(infos)
         self._parts = {info.filename: info for info in infos if not info.is_dir()}
         if DOCUMENT not in self._parts or "[Content_Types].xml" not in self._parts:
-            raise self._refused(tr(f"holds no {DOCUMENT}", f"其中没有 {DOCUMENT}"))
+            raise self._refused(f"holds no {DOCUMENT}", f"其中没有 {DOCUMENT}")
         self._budget = MOST_UNPACKED
         self._trees: dict = {}
 
@@ -102,20 +102,20 @@ class WordFile:
     def _check(self, infos):
         if len(infos) > MOST_PARTS:
             raise self._refused(
-                tr(f"{len(infos)} parts; at most {MOST_PARTS}", f"部件 {len(infos)} 个，上限 {MOST_PARTS}")
+                f"{len(infos)} parts; at most {MOST_PARTS}", f"部件 {len(infos)} 个，上限 {MOST_PARTS}"
             )
         seen = set()
         for info in infos:
             name = info.filename
             if _leaves(name) or _leaves(info.orig_filename):
                 raise self._refused(
-                    tr(f"part {name!r} points outside the document", f"部件 {name!r} 指向文件之外")
+                    f"part {name!r} points outside the document", f"部件 {name!r} 指向文件之外"
                 )
             if name.casefold() in seen:
-                raise self._refused(tr(f"part {name!r} is there twice", f"部件 {name!r} 重复"))
+                raise self._refused(f"part {name!r} is there twice", f"部件 {name!r} 重复")
             seen.add(name.casefold())
             if info.flag_bits & 0x1:
-                raise self._refused(tr(f"part {name!r} is encrypted", f"部件 {name!r} 已加密"))
+                raise self._refused(f"part {name!r} is encrypted", f"部件 {name!r} 已加密")
             if info.file_size > SMALL and info.file_size > MOST_GROWTH * max(info.compress_size, 1):
                 raise self._bomb(name)
         if sum(info.file_size for info in infos) > MOST_UNPACKED:
@@ -128,7 +128,7 @@ class WordFile:
                 # The size in the header may lie; one byte more than allowed tells.
                 content = stream.read(most + 1)
         except _BROKEN as error:
-            raise self._refused(tr(f"part {name!r}: {error}", f"部件 {name!r}：{error}")) from error
+            raise self._refused(f"part {name!r}: {error}", f"部件 {name!r}：{error}") from error
         if len(content) > most:
             raise self._bomb(name)
         self._budget -= len(content)
@@ -139,10 +139,8 @@ class WordFile:
 
         def refuse(*_):
             raise self._refused(
-                tr(
-                    f"part {name!r} declares a document type or entities; Word never writes those",
-                    f"部件 {name!r} 声明了文档类型或实体；Word 不会写入此类内容",
-                )
+                f"part {name!r} declares a document type or entities; Word never writes those",
+                f"部件 {name!r} 声明了文档类型或实体；Word 不会写入此类内容",
             )
 
         # A document type is refused before anything in it is worked out, in whatever encoding it is written.
@@ -153,16 +151,16 @@ class WordFile:
             reader.Parse(content, True)
             return etree.fromstring(content, parser)
         except (expat.ExpatError, etree.XMLSyntaxError) as error:
-            raise self._refused(tr(f"part {name!r}: {error}", f"部件 {name!r}：{error}")) from error
+            raise self._refused(f"part {name!r}: {error}", f"部件 {name!r}：{error}") from error
 
     def _bomb(self, name):
         en, zh = "would unpack to far more than a document needs", "解压后远超文档所需大小"
-        return self._refused(tr(f"{name} {en}", f"{name} {zh}"))
+        return self._refused(f"{name} {en}", f"{name} {zh}")
 
-    def _refused(self, why) -> DraftError:
+    def _refused(self, en: str, zh: str) -> DraftError:
         return DraftError(
-            f"{self.name}: refused: {why}. Ask its sender for a file saved anew by Word or WPS.",
-            f"{self.name}：拒绝打开：{why}。请对方用 Word 或 WPS 重新保存后再发。",
+            f"{self.name}: refused: {en}. Ask its sender for a file saved anew by Word or WPS.",
+            f"{self.name}：拒绝打开：{zh}。请对方用 Word 或 WPS 重新保存后再发。",
         )
 
 

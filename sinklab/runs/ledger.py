@@ -34,7 +34,7 @@ def read(path=None) -> dict[str, Record]:
         for line in stream:
             try:
                 record = Record.from_dict(json.loads(line))
-            except (ValueError, AttributeError, TypeError):
+            except (ValueError, AttributeError, TypeError, RecursionError):
                 continue
             records.pop(record.job, None)
             records[record.job] = record

@@ -120,7 +120,7 @@ def read_batch(name: str) -> Batch:
     for reader in readers:
         reader.report_unused(known)
     if not (jobs or drafts or any(file.messages() for file in files)):
-        Spot(files[0]).report(tr("there is no job in this batch", "该批次中没有作业"))
+        Spot(files[0]).report("there is no job in this batch", "该批次中没有作业")
     problems = [message for file in files for message in file.messages()]
     if problems:
         head = tr("the batch cannot start:", "批次无法启动：")
@@ -172,9 +172,9 @@ class BatchFile:
             place = place[:-1]
         return self._lines[place]
 
-    def report(self, line: int, message: str, job: str = "") -> None:
+    def report(self, line: int, en: str, zh: str | None = None, job: str = "") -> None:
         """Keep a problem for the message that names all of them, and the job it concerns ("": the file itself)."""
-        self._problems.append((line, message, job))
+        self._problems.append((line, en if zh is None else tr(en, zh), job))
 
     def messages(self) -> list[str]:
         """Return the problems in the order of their lines, each with the name of the file.
@@ -201,11 +201,11 @@ class BatchFile:
                 name, line = key.value, key.start_mark.line + 1
                 if name in seen and seen[name] >= node.start_mark.line + 1:
                     first = seen[name]
-                    text = tr(
+                    self.report(
+                        line,
                         f"{name!r} is given twice (first in line {first})",
                         f"{name!r} 重复给出（首次在第 {first} 行）",
                     )
-                    self.report(line, text)
                 seen[name] = self._lines[*place, name] = line
                 self._walk(value, (*place, name))
         elif isinstance(node, yaml.SequenceNode):
@@ -214,11 +214,11 @@ class BatchFile:
                 self._walk(value, (*place, position))
         elif node.tag == "tag:yaml.org,2002:bool" and node.value.lower() not in ("true", "false"):
             meaning = str(node.value.lower() in ("yes", "on", "y")).lower()
-            text = tr(
+            self.report(
+                node.start_mark.line + 1,
                 f"{node.value} is read as {meaning}; put it in quotes if it is a word",
                 f"{node.value} 会被读作 {meaning}；若是文字请加引号",
             )
-            self.report(node.start_mark.line + 1, text)
 
 
 def _with_included(path: Path) -> list[BatchFile]:
@@ -232,8 +232,9 @@ def _with_included(path: Path) -> list[BatchFile]:
         for position, name in enumerate(included if isinstance(included, list) else []):
             below = file.path.parent / str(name)
             if not below.is_file():
-                text = tr(f"include: {name}: no such file", f"include：找不到文件 {name}")
-                Spot(file, ("include", position)).report(text)
+                Spot(file, ("include", position)).report(
+                    f"include: {name}: no such file", f"include：找不到文件 {name}"
+                )
             elif below.resolve() not in found:
                 visit(below)
 
@@ -241,6 +242,29 @@ def _with_included(path: Path) -> list[BatchFile]:
     return list(found.values())
 
 
+def _seconds(value) -> float | None:
+    wrong = isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0
+    return None if wrong else float(value)
+
+
+def _bytes(value) -> int | None:
+    match = _MEMORY.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not match or not float(match[1]) > 0:
+        return None
+    return int(float(match[1]) * 1024 ** ("KMGT".index(match[2].upper()) + 1))
+
+
+def _a(kind: type):
+    return lambda value: value if isinstance(value, kind) else None
+
+
+#: How the value of a key is read (None: it cannot be), and what is expected of it.
+FORMS = {
+    "timeout": (_seconds, "a positive number of seconds", "正的秒数"),
+    "memory": (_bytes, "a size such as 2 GB or 800 MB", " 2 GB、800 MB 之类的大小"),
+    **dict.fromkeys(("parameters", "defaults", "axes"), (_a(dict), "a mapping", "映射")),
+    **dict.fromkeys(("jobs", "drafts", "outputs", "inputs", "lang", "to"), (_a(list), "a list", "列表")),
+}
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])i?B?", re.IGNORECASE)
 
@@ -260,9 +284,9 @@ class Spot:
         """Spot below this one."""
         return replace(self, place=(*self.place, *keys))
 
-    def report(self, message: str, job: str = "") -> None:
-        """Keep a problem of this spot."""
-        self.file.report(self.file.line(self.place), message, job)
+    def report(self, en: str, zh: str | None = None, job: str = "") -> None:
+        """Keep a problem of this spot: one text, or both wordings."""
+        self.file.report(self.file.line(self.place), en, zh, job)
 
     def wording(self, seen_from: "Spot") -> str:
         """Name the spot for a message that belongs to another one."""
@@ -275,17 +299,16 @@ class Spot:
     def named(self, entry, key: str, known) -> bool:
         """Check the shape of a job or draft, and the name that becomes a folder."""
         if not isinstance(entry, dict):
-            self.report(tr("expected a mapping", "应为映射"))
+            self.report("expected a mapping", "应为映射")
             return False
         self.keys(entry, known)
         name = entry.get(key)
         if isinstance(name, str) and _IDENTIFIER.fullmatch(name):
             return True
-        text = tr(
+        self.at(key).report(
             f"{key} = {name!r}; expected Latin letters, digits, _ - or . (it names a folder)",
             f"{key} = {name!r}；应由拉丁字母、数字及 _ - . 组成（用作文件夹名）",
         )
-        self.at(key).report(text)
         return False
 
     def keys(self, entry, known) -> None:
@@ -293,18 +316,15 @@ class Spot:
         text = ", ".join(known)
         for key in entry:
             if key not in known:
-                self.at(key).report(
-                    tr(f"unknown key {key!r}; known: {text}", f"未知的键 {key!r}；可用：{text}")
-                )
+                self.at(key).report(f"unknown key {key!r}; known: {text}", f"未知的键 {key!r}；可用：{text}")
 
-    def typed(self, entry, key: str, kind: type, default):
-        """Value of a key that must be a list or a mapping."""
-        value = entry.get(key)
-        if value is None or isinstance(value, kind):
-            return default if value is None else value
-        what = {list: tr("a list", "列表"), dict: tr("a mapping", "映射")}[kind]
-        text = tr(f"{key}: expected {what}, found {value!r}", f"{key}：应为{what}，实为 {value!r}")
-        self.at(key).report(text)
+    def value(self, entry, key: str, default: Any = None) -> Any:
+        """Value of a key, of the form that :data:`FORMS` asks for."""
+        read, en, zh = FORMS[key]
+        given = entry.get(key)
+        if given is None or (found := read(given)) is not None:
+            return default if given is None else found
+        self.at(key).report(f"{key}: expected {en}, found {given!r}", f"{key}：应为{zh}，实为 {given!r}")
         return default
 
     def title(self, entry, fallback: str) -> dict[str, str]:
@@ -315,35 +335,8 @@ class Spot:
         whole = isinstance(title, dict) and set(title) == set(LANGUAGES)
         if whole and all(isinstance(text, str) for text in title.values()):
             return title
-        self.at("title").report(tr("title: expected {zh: …, en: …}", "title：应为 {zh: …, en: …}"))
+        self.at("title").report("title: expected {zh: …, en: …}", "title：应为 {zh: …, en: …}")
         return dict.fromkeys(LANGUAGES, str(fallback))
-
-    def seconds(self, entry, default: float) -> float:
-        """Time limit."""
-        value = entry.get("timeout", default)
-        if not isinstance(value, bool) and isinstance(value, (int, float)) and value > 0:
-            return float(value)
-        text = tr(
-            f"timeout: expected a positive number of seconds, found {value!r}",
-            f"timeout：应为正的秒数，实为 {value!r}",
-        )
-        self.at("timeout").report(text)
-        return default
-
-    def memory(self, entry, default: int | None) -> int | None:
-        """Memory limit in bytes, from a text such as ``2 GB``; None when there is none."""
-        value = entry.get("memory", default)
-        if value is None or value is default:
-            return value
-        match = _MEMORY.fullmatch(value.strip()) if isinstance(value, str) else None
-        if match and float(match[1]) > 0:
-            return int(float(match[1]) * 1024 ** ("KMGT".index(match[2].upper()) + 1))
-        text = tr(
-            f"memory: expected a size such as 2 GB or 800 MB, found {value!r}",
-            f"memory：应为 2 GB、800 MB 之类的大小，实为 {value!r}",
-        )
-        self.at("memory").report(text)
-        return default
 
     def plain(self, value, name: str) -> None:
         """Report values that do not survive the way into a notebook (dates, sets)."""
@@ -354,18 +347,17 @@ class Spot:
             for position, below in enumerate(value):
                 self.at(position).plain(below, f"{name}[{position}]")
         elif isinstance(value, date) or not isinstance(value, (str, int, float, type(None))):
-            text = tr(
+            self.report(
                 f"{name}: {value!r} is not text, number, list or mapping; put it in quotes",
                 f"{name}：{value!r} 不是文字、数、列表或映射；请加引号",
             )
-            self.report(text)
 
     def unknown(self, what: str, name, known) -> None:
         """Report a name that is not among the known ones, with the one that may have been meant."""
         known = [str(one) for one in known]
         near = get_close_matches(str(name), known, n=1)
         hint = tr(f"did you mean {near[0]!r}?", f"是否为 {near[0]!r}？") if near else ", ".join(known)
-        self.report(tr(f"{what}: unknown {name!r}; {hint}", f"{what}：未知的 {name!r}；{hint}"))
+        self.report(f"{what}: unknown {name!r}; {hint}", f"{what}：未知的 {name!r}；{hint}")
 
 
 # Every combination of the axes of an entry: a job for each.
@@ -384,10 +376,9 @@ def _expand(spot: Spot, entry, shared: dict[str, dict]) -> list[tuple[Any, str]]
     axes = _axes(spot.at("matrix"), entry["matrix"], shared)
     count = math.prod(map(len, axes.values()))
     if count > MOST_JOBS:
-        text = tr(
+        spot.at("matrix").report(
             f"matrix: {count} combinations; at most {MOST_JOBS}", f"matrix：组合 {count} 个，上限 {MOST_JOBS}"
         )
-        spot.at("matrix").report(text)
     if not axes or count > MOST_JOBS:
         return []
     rules = _rules(spot, entry, "except", axes) + _rules(spot, entry, "override", axes)
@@ -410,8 +401,7 @@ def _expand(spot: Spot, entry, shared: dict[str, dict]) -> list[tuple[Any, str]]
         found.append((_filled(spot, job, names), label))
     for key, position, *_ in rules:
         if (key, position) not in met:
-            text = tr(f"{key}: no combination is like this", f"{key}：没有这样的组合")
-            spot.at(key, position).report(text)
+            spot.at(key, position).report(f"{key}: no combination is like this", f"{key}：没有这样的组合")
     return found
 
 
@@ -435,42 +425,38 @@ def _axis(spot: Spot, name, values) -> dict:
     found: dict = {}
     for key, below in pairs:
         if isinstance(key, bool) or not isinstance(key, (str, int, float)) or not isinstance(below, dict):
-            text = tr(
+            spot.at(key).report(
                 f"axis {name!r}: {key!r} is not a plain value or not described by a mapping",
                 f"维度 {name!r}：{key!r} 不是普通值，或其说明不是映射",
             )
-            spot.at(key).report(text)
         elif key in found:
-            spot.report(tr(f"axis {name!r}: {key!r} twice", f"维度 {name!r}：{key!r} 重复"))
+            spot.report(f"axis {name!r}: {key!r} twice", f"维度 {name!r}：{key!r} 重复")
         else:
             found[key] = below
     if pairs and _AXIS.fullmatch(str(name)):
         return found
-    text = tr(
+    spot.report(
         f"axis {name!r}: expected a Latin name, and a list or mapping of values",
         f"维度 {name!r}：应为拉丁字母名称及取值的列表或映射",
     )
-    spot.report(text)
     return {}
 
 
 def _axes(spot: Spot, matrix, shared) -> dict[str, dict]:
     """Axes of an entry; of an axis that the batch defines, all values or those that are listed."""
     if not isinstance(matrix, dict) or not matrix:
-        text = tr(
+        spot.report(
             f"matrix: expected axes with values, found {matrix!r}", f"matrix：应为维度及取值，实为 {matrix!r}"
         )
-        spot.report(text)
         return {}
     axes = {}
     for name, wanted in matrix.items():
         if wanted == "all" and name not in shared:
             known = ", ".join(shared) or "–"
-            text = tr(
+            spot.at(name).report(
                 f"matrix: no axis {name!r} among 'axes' ({known})",
                 f"matrix：axes 中没有维度 {name!r}（{known}）",
             )
-            spot.at(name).report(text)
         elif wanted == "all":
             axes[name] = shared[name]
         elif name in shared and isinstance(wanted, list):
@@ -487,7 +473,7 @@ def _rules(spot: Spot, entry, key: str, axes) -> list[tuple[str, int, dict, dict
     """Rules of ``except`` or ``override``: key and position, their condition, and what an override sets."""
     rules = entry.get(key) or []
     if not isinstance(rules, list):
-        spot.at(key).report(tr(f"{key}: expected a list", f"{key}：应为列表"))
+        spot.at(key).report(f"{key}: expected a list", f"{key}：应为列表")
         return []
     found = []
     for position, rule in enumerate(rules):
@@ -496,7 +482,7 @@ def _rules(spot: Spot, entry, key: str, axes) -> list[tuple[str, int, dict, dict
         if key == "override" and isinstance(rule, dict):
             when, settings = rule.get("when"), {k: v for k, v in rule.items() if k != "when"}
         if not isinstance(when, dict) or not when:
-            here.report(tr(f"{key}: expected axes with values", f"{key}：应为维度及取值"))
+            here.report(f"{key}: expected axes with values", f"{key}：应为维度及取值")
             continue
         wrong = [(key, name, axes) for name in when if name not in axes]
         for name in when.keys() & axes.keys():
@@ -528,11 +514,10 @@ def _combined(spot: Spot, base, axes, chosen) -> dict:
                 nested = leaf[: len(other)] == other or other[: len(leaf)] == leaf
                 if rival != axis and nested and (leaf != other or theirs != setting):
                     name = ".".join(map(str, leaf))
-                    text = tr(
+                    spot.at("matrix").report(
                         f"axes {rival!r} and {axis!r} both set {name}, to different values",
                         f"维度 {rival!r} 与 {axis!r} 对 {name} 给出不同的值",
                     )
-                    spot.at("matrix").report(text)
             owner[leaf] = (axis, setting)
         job = _merged(job, settings)
     return job
@@ -582,11 +567,11 @@ class _Shared:
         self.limit, self.memory, self.notebook = TIME_LIMIT, None, None
         for file in reversed(files):
             data, spot = file.data if isinstance(file.data, dict) else {}, Spot(file)
-            self.defaults |= spot.typed(data, "defaults", dict, {})
-            self.limit = spot.seconds(data, self.limit)
-            self.memory = spot.memory(data, self.memory)
+            self.defaults |= spot.value(data, "defaults", {})
+            self.limit = spot.value(data, "timeout", self.limit)
+            self.memory = spot.value(data, "memory", self.memory)
             self.notebook = data.get("notebook", self.notebook)
-            for axis, values in spot.typed(data, "axes", dict, {}).items():
+            for axis, values in spot.value(data, "axes", {}).items():
                 self.axes[axis] = _axis(spot.at("axes", axis), axis, values)
 
 
@@ -601,39 +586,38 @@ class _Reader:
     def read(self) -> None:
         """Read the jobs and drafts of the file."""
         if not isinstance(self.file.data, dict):
-            self.top.report(tr("expected a mapping with the key 'jobs'", "内容应为含有 jobs 键的映射"))
+            self.top.report("expected a mapping with the key 'jobs'", "内容应为含有 jobs 键的映射")
             self.file.data = {}
         data, top = self.file.data, self.top
         top.keys({k: v for k, v in data.items() if not str(k).startswith("x-")}, _BATCH_KEYS)
         top.title(data, self.shared.name)
         if not isinstance(data.get("include", []), (str, list)):
-            top.at("include").report(tr("include: expected file names", "include：应为文件名"))
-        for position, entry in enumerate(top.typed(data, "jobs", list, [])):
+            top.at("include").report("include: expected file names", "include：应为文件名")
+        for position, entry in enumerate(top.value(data, "jobs", [])):
             spot = top.at("jobs", position)
             for own, label in _expand(spot, entry, self.shared.axes):
                 if job := self._job(own, spot):
                     self.jobs.append((job, replace(spot, label=label)))
-        for position, entry in enumerate(top.typed(data, "drafts", list, [])):
+        for position, entry in enumerate(top.value(data, "drafts", [])):
             spot = top.at("drafts", position)
             if draft := self._draft(entry, spot):
                 self.drafts.append((draft, spot))
 
     def report_unused(self, known: set[str]) -> None:
         """Report defaults that no notebook of the batch takes."""
-        for name in self.top.typed(self.file.data, "defaults", dict, {}):
+        for name in self.top.value(self.file.data, "defaults", {}):
             if name not in known:
-                text = tr(
+                self.top.at("defaults", name).report(
                     f"defaults: no notebook of this batch has a parameter {name!r}",
                     f"defaults：本批次的笔记本都没有参数 {name!r}",
                 )
-                self.top.at("defaults", name).report(text)
 
     def _job(self, entry, spot: Spot) -> Job | None:
         if not spot.named(entry, "id", _JOB_KEYS):
             return None
         shared = self.shared
         notebook = self._notebook(entry.get("notebook", shared.notebook), spot)
-        given = spot.typed(entry, "parameters", dict, {})
+        given = spot.value(entry, "parameters", {})
         if notebook is None:
             return None
         title = spot.title(entry, entry["id"])
@@ -651,10 +635,10 @@ class _Reader:
             title=title,
             notebook=notebook,
             parameters=notebook.plain(values),
-            outputs=_outputs(spot.at("outputs"), spot.typed(entry, "outputs", list, None), values),
-            inputs=_inputs(spot, spot.typed(entry, "inputs", list, []), values, shared.sources),
-            timeout=spot.seconds(entry, shared.limit),
-            memory=spot.memory(entry, shared.memory),
+            outputs=_outputs(spot.at("outputs"), spot.value(entry, "outputs", None), values),
+            inputs=_inputs(spot, spot.value(entry, "inputs", []), values, shared.sources),
+            timeout=spot.value(entry, "timeout", shared.limit),
+            memory=spot.value(entry, "memory", shared.memory),
         )
 
     def _draft(self, entry, spot: Spot) -> Draft | None:
@@ -670,21 +654,19 @@ class _Reader:
             spot.at("name").report(str(error))
         chosen = {}
         for key, allowed in (("lang", LANGUAGES), ("to", FORMATS)):
-            chosen[key] = tuple(str(item) for item in spot.typed(entry, key, list, list(allowed)))
+            chosen[key] = tuple(str(item) for item in spot.value(entry, key, list(allowed)))
             for wrong in [item for item in chosen[key] if item not in allowed]:
                 text = ", ".join(allowed)
-                spot.at(key).report(
-                    tr(f"{key}: {wrong!r}; expected {text}", f"{key}：{wrong!r}；应为 {text}")
-                )
+                spot.at(key).report(f"{key}: {wrong!r}; expected {text}", f"{key}：{wrong!r}；应为 {text}")
         title = told.get("title")
         if "title" in entry or not (isinstance(title, dict) and {*title} == {*LANGUAGES}):
             title = spot.title(entry, name)
-        limit = spot.seconds(entry, self.shared.limit)
+        limit = spot.value(entry, "timeout", self.shared.limit)
         return Draft(self.shared.name, name, title, chosen["lang"], chosen["to"], limit)
 
     def _notebook(self, name, spot: Spot) -> NotebookFile | None:
         if not isinstance(name, str):
-            spot.report(tr("the job names no notebook", "作业未指定笔记本"))
+            spot.report("the job names no notebook", "作业未指定笔记本")
             return None
         beside = self.file.path.parent / name
         path = beside if beside.is_file() else paths.notebooks(name)
@@ -709,11 +691,10 @@ def _outputs(spot: Spot, items, values: dict) -> tuple[str, ...]:
     for position, item in enumerate(items):
         parts = PurePosixPath(str(item)).parts
         if not parts or str(item).startswith("/") or ".." in parts or set(str(item)) & set(":\\"):
-            text = tr(
+            spot.at(position).report(
                 f"outputs: {item!r}; expected a path below the workbench, such as params/…",
                 f"outputs：{item!r}；应为工作台内的相对路径，如 params/…",
             )
-            spot.at(position).report(text)
         else:
             found.append("/".join(parts))
     return tuple(found)
@@ -734,8 +715,7 @@ def _inputs(spot: Spot, items, values: dict, known: dict[str, list[Path]]) -> tu
     for position, item in enumerate(items):
         path = paths.root() / str(item)
         if not path.exists():
-            text = tr(f"inputs: {item}: no such file", f"inputs：找不到文件 {item}")
-            spot.at("inputs", position).report(text)
+            spot.at("inputs", position).report(f"inputs: {item}: no such file", f"inputs：找不到文件 {item}")
         found += _below(path) if path.is_dir() else [path]
     return tuple(dict.fromkeys(found))
 
@@ -780,11 +760,10 @@ def _report_overlaps(entries) -> None:
         elif position != owner:
             (first, _), (second, spot) = (entries[i] for i in sorted((owner, position)))
             where = "/".join(claim)
-            text = tr(
+            spot.report(
                 f"jobs {first.id!r} and {second.id!r} both write {where}",
                 f"作业 {first.id!r} 与 {second.id!r} 都写入 {where}",
             )
-            spot.report(text)
 
 
 # What a draft is made from, read off its description: templates, tables and other files.

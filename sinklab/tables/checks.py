@@ -28,6 +28,7 @@ from sinklab.tables.pack import (
 )
 from sinklab.tables.schema import (
     DESCRIPTOR,
+    FILES,
     FROZEN,
     RELEASE_FILES,
     check_table_id,
@@ -208,15 +209,60 @@ def validate(path) -> list[str]:
     frames, faults = package.read_files(folder, descriptor)
     problems += [fault for fault in faults if fault not in problems]
     if not faults:
-        problems += _statuses(frames, descriptor) + definitions_failed(frames)
-        if "models" in frames:
-            try:
-                models = unpack(frames, frames["provenance"])
-            except (TableError, EquationError, ValueError) as error:
-                return [*problems, str(error)]
-            for key, model in zip(frames["models"]["model_id"], models, strict=True):
-                problems += [f"{key}: {text}" for text in _uncertainty(model)]
-    return problems
+        problems += _statuses(frames, descriptor)
+        problems += definitions_failed(frames) + number_faults(frames, frames["provenance"])
+    return list(dict.fromkeys(problems))
+
+
+#: Files whose numbers are computed with; a blank cell is none of them.
+_COMPUTED_WITH = "equations coefficients covariance residual_correlation random_effects ranges values".split()
+
+
+def number_faults(frames, provenance) -> list[str]:
+    """Everything that keeps the numbers of a package from being used; whoever reads a table asks this.
+
+    Numbers are finite and inside the limits of their columns; the mean of a value lies between its quantiles; a
+    covariance is positive semi-definite and agrees with the standard errors; draws agree with the estimates.
+
+    Returns
+    -------
+    faults : list of str
+    """
+    faults = [text for name in _COMPUTED_WITH if name in frames for text in _beyond(name, frames[name])]
+    if "models" in frames and not len(frames["models"]):
+        return [*faults, tr("models.csv: no model", "models.csv：没有模型")]
+    values = frames["values"].to_dict("records") if "values" in frames else ()
+    if values:
+        faults += definitions_failed({"checks": pd.DataFrame([_value_check(row) for row in values])})
+    if "models" not in frames:
+        return faults
+    try:
+        models = unpack(frames, provenance)
+    except (TableError, EquationError, ValueError) as error:
+        return [*faults, str(error)]
+    for key, model in zip(frames["models"]["model_id"], models, strict=True):
+        faults += [f"{key}: {text}" for text in _uncertainty(model)]
+    return faults
+
+
+def _beyond(name: str, frame) -> list[str]:
+    """Cells of a file that hold an infinite number, or one beyond the limits of its column."""
+    faults = []
+    for field in FILES[name]:
+        if field.type not in ("number", "integer"):
+            continue
+        cells = pd.to_numeric(frame[field.name], errors="coerce").to_numpy(float)
+        wrong = np.isinf(cells)
+        wrong |= cells < (-np.inf if field.minimum is None else field.minimum)
+        wrong |= cells > (np.inf if field.maximum is None else field.maximum)
+        if field.required:
+            wrong |= np.isnan(cells)
+        for record in np.flatnonzero(wrong):
+            said = f"{name}.csv, record {record + 1}: {field.name} = {cells[record]:g}"
+            faults.append(
+                tr(f"{said} is not a number inside its limits", f"{said}：不是有限值或超出该列的范围")
+            )
+    return faults
 
 
 def _by_frictionless(folder) -> list[str]:
@@ -297,7 +343,12 @@ def _draws(model) -> list[str]:
     se = model.parameters["se"].to_numpy(float)
     rows = zip(model.labels, model.values, se, model.log_coefficients(), strict=True)
     for label, estimate, width, on_log in rows:
-        drawn = model.stored_draws[label].to_numpy(float)
+        drawn = model.stored_draws.get(label, pd.Series(dtype=float)).to_numpy(float)
+        if len(drawn) < 2 or not np.isfinite(drawn).all():
+            problems.append(
+                tr(f"{label}: expected two draws or more, all finite", f"{label}：应有两个以上的有限抽样值")
+            )
+            continue
         if on_log and drawn.min() <= 0:
             problems.add(
                 f"{label}: the smallest draw is {drawn.min():g}; draws of this factor are positive",

@@ -348,10 +348,10 @@ def read_descriptor(folder: Path) -> dict:
             f"{folder}：此处没有参数表（缺少 {DESCRIPTOR}）",
         )
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(_bounded(path))
         layout = int(found["sinklab"]["schema_version"])
         resources = [(str(r["name"]), str(r["path"])) for r in found["resources"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise TableError(
             f"{path}: not the description of a sinklab table ({error!r})",
             f"{path}：不是 sinklab 参数表的描述文件（{error!r}）",
@@ -416,10 +416,24 @@ def read_files(folder: Path, descriptor) -> tuple[dict, list[str]]:
             faults.add(f"{path.name}: missing", f"{path.name}：缺失")
             continue
         try:
-            frames[name] = _read(name, path.read_bytes())
-        except (TableError, ValueError, OSError) as error:
+            frames[name] = _read(name, _bounded(path))
+        except TableError as error:
             faults.append(f"{path.name}: {error}")
+        except (ArithmeticError, ValueError, OSError, LookupError, TypeError, RuntimeError) as error:
+            faults.append(f"{path.name}: {type(error).__name__}: {error}")
     return frames, faults
+
+
+#: Bytes of a file of a package, and numbers of its draws, beyond which nothing is loaded.
+MOST_BYTES, MOST_NUMBERS = 512 * 2**20, 50_000_000
+#: Columns of the draws beside those of the coefficients, and what they may be written as.
+_DRAWN = {"model_id": ("string", "large_string"), "draw": ("int32", "int64")}
+
+
+def _bounded(path: Path) -> bytes:
+    if path.stat().st_size > MOST_BYTES:
+        raise TableError(f"larger than {MOST_BYTES} bytes", f"超过 {MOST_BYTES} 字节")
+    return path.read_bytes()
 
 
 def _read(name, content) -> pd.DataFrame | Provenance:
@@ -428,6 +442,23 @@ def _read(name, content) -> pd.DataFrame | Provenance:
     if name == "draws":
         import pyarrow.parquet as parquet
 
+        # What the footer says, before anything is unpacked.
+        told = parquet.read_metadata(io.BytesIO(content))
+        if told.num_rows * told.num_columns > MOST_NUMBERS:
+            raise TableError(
+                f"{told.num_rows} rows of {told.num_columns} columns; at most {MOST_NUMBERS} numbers",
+                f"{told.num_rows} 行 {told.num_columns} 列；最多 {MOST_NUMBERS} 个数",
+            )
+        odd = [
+            c.name
+            for c in told.schema.to_arrow_schema()
+            if str(c.type) not in _DRAWN.get(c.name, ("double",))
+        ]
+        if odd or not _DRAWN.keys() <= {*told.schema.names}:
+            raise TableError(
+                f"expected columns {', '.join(_DRAWN)}, and numbers in all others, found {', '.join(odd) or 'none'}",
+                f"应有列 {'、'.join(_DRAWN)}，其余均为数值列，实为 {'、'.join(odd) or '缺少'}",
+            )
         return parquet.read_table(io.BytesIO(content)).to_pandas()
     return from_csv(name, content)
 

@@ -154,7 +154,7 @@ class Table:
         return cls(table_id, version, frames, about, title_en, title_zh, sources)
 
     @classmethod
-    def read(cls, ref: str | Path, root: str | Path | None = None) -> "Table":
+    def read(cls, ref: str | Path, root: str | Path | None = None, judged: bool = True) -> "Table":
         """Read a table.
 
         Parameters
@@ -163,17 +163,21 @@ class Table:
             A folder, ``id@version``, or ``id`` for the latest version.
         root : path, optional
             Folder that holds the tables; ``params/`` of the workbench when left out.
+        judged : bool
+            Whether numbers that cannot be used are refused; not where one version is held against another.
 
         Raises
         ------
         TableError
-            There is none, or its files are not the ones that were written.
+            There is none, its files are not the ones that were written, or its numbers cannot be used.
         """
         folder = resolve(ref, root)
         frames, head = package.read_folder(folder)
         table_id, version = check_table_id(head.get("name")), check_version(head.get("version"))
         titles = head.get("title", table_id), head.get("title_zh", table_id)
         about = frames.pop("provenance")
+        if judged and (faults := checks.number_faults(frames, about)):
+            raise TableError(f"{folder}:\n{listing(faults)}")
         return cls(table_id, version, frames, about, *titles, tuple(head.get("sources", ())))
 
     def write(self, root: str | Path | None = None) -> Path:

@@ -140,7 +140,9 @@ def test_stale_version_is_caught_with_the_numbers_that_moved(english, workbench,
     coefficients = table.frames["coefficients"].copy()
     row = coefficients.index[coefficients["name"] == "b1"][0]
     coefficients.loc[row, ["value", "lower", "upper"]] += 0.05
-    folder = replace(table, version="0.2.0", frames=table.frames | {"coefficients": coefficients}).write()
+    draws = table.frames["draws"].assign(b1=table.frames["draws"]["b1"] + 0.05)
+    moved = table.frames | {"coefficients": coefficients, "draws": draws}
+    folder = replace(table, version="0.2.0", frames=moved).write()
     try:
         (finding,) = check_draft(english).findings
     finally:

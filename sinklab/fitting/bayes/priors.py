@@ -27,7 +27,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from sinklab.data.files import records
-from sinklab.language import DataError, listing, tr
+from sinklab.language import DataError, listing, require_known, tr
 
 FAMILIES = {"normal": 2, "lognormal": 2, "halfnormal": 1, "lkj": 1}
 _TEXT = re.compile(r"\s*(\w+)\s*\(([^()]*)\)\s*")
@@ -106,6 +106,7 @@ def _stated(stated) -> tuple[dict, dict]:
     """Stated priors by name, however they are held, and where they come from, if a column ``source`` tells."""
     if not isinstance(stated, pd.DataFrame):
         return dict(stated or {}), {}
+    require_known(("name", "prior"), stated, place="priors")
     known = stated.assign(name=stated["name"].astype(str)).set_index("name")
     return known["prior"].to_dict(), known["source"].dropna().astype(
         str
