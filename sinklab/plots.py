@@ -151,7 +151,8 @@ def fit_figure(
     response = response or fit.system.responses[-1]
     data = fit.data if data is None else data
     x, grid = main_predictor(fit), curve_data(fit, data)
-    mean, single = fit.predict(grid, fit.level), fit.predict(grid, fit.level, "individual")
+    mean = fit.predict(grid, fit.level, of="average")
+    single = fit.predict(grid, fit.level, "individual")
     level = f"{100 * fit.level:g} %"
     of_one = words(lang, f"个体 {level} 区间", f"{level} interval of an individual")
     of_mean = words(lang, f"均值 {level} 区间", f"{level} interval of the mean")
@@ -640,7 +641,7 @@ def published_figure(
         axis.plot(grid["dbh"], told[response], color=PRINTED, lw=2.2, label=label, zorder=4)
     if fit is not None:
         grid = pd.DataFrame({"dbh": np.geomspace(*fit.ranges["dbh"], N_GRID)})
-        told = fit.predict(grid, level=level)
+        told = fit.predict(grid, level=level, of="average")
         # A lower limit of zero has no place on a logarithmic axis.
         low = told[f"{response}_lower"].clip(lower=told[response] / 1e3)
         label = words(

@@ -37,7 +37,7 @@ assessing the equivalence of average bioavailability. J. Pharmacokinet. Biopharm
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -49,10 +49,13 @@ from scipy import stats
 from sinklab.data.files import records
 from sinklab.equations.system import System
 from sinklab.fitting import fit
+from sinklab.fitting.cluster import spread_between
+from sinklab.fitting.data import Unit
 from sinklab.fitting.resample import Refitter, jackknife
-from sinklab.language import DataError, SinklabError, number, table, tr
+from sinklab.language import DataError, SinklabError, number, plain, table, tr
 from sinklab.results import indices
 from sinklab.results.fit_result import FitResult
+from sinklab.results.prediction import observed as observed_of
 from sinklab.results.summary import SCRUTINY_SHOWN
 
 SCHEMES = "loo, kfold:K, groups:K:COL, leave:COL, blocks:DEG"
@@ -63,13 +66,48 @@ class Validation:
     """Predictions of trees by fits that had not seen them.
 
     ``predictions`` has columns ``response, observed, predicted, fold``, indexed by the row of the
-    data; ``n_failed`` counts folds that could not be refitted, whose trees are left out.
+    data; ``n_failed`` counts folds that could not be refitted, whose trees are left out. ``totals`` (``response, site, n,
+    observed, predicted, lower, upper``) holds the totals of the sites that were sampled, each predicted as a new site
+    by what is known without it; None where other folds are left out.
     """
 
     scheme: str
     predictions: pd.DataFrame
     n_parameter: dict[str, int]
     n_failed: int
+    totals: pd.DataFrame | None = None
+
+    def sites(self) -> pd.DataFrame:
+        """Sites left out, by response: ``n``, TRE's ``TRE_sd, TRE_min, TRE_max`` [%], ``coverage`` of the totals [%].
+
+        Raises
+        ------
+        DataError
+            The folds were not the sites that were sampled.
+        """
+        if self.totals is None:
+            raise DataError(
+                f"validation {self.scheme!r}: the folds are not the clusters of the fit",
+                f"验证方案 {self.scheme!r}：各折并非拟合所用的聚群",
+            )
+        rows = {}
+        for response, part in self.totals.groupby("response", sort=False):
+            error = 100 * (part["observed"] / part["predicted"] - 1)
+            hit = part["observed"].between(part["lower"], part["upper"])
+            told = (len(part), error.std(ddof=1), error.min(), error.max(), 100 * hit.mean())
+            rows[response] = dict(zip(("n", "TRE_sd", "TRE_min", "TRE_max", "coverage"), told, strict=True))
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("response")
+
+    def verdicts(self) -> list[dict]:
+        """Rows of acceptance (``data/rules/acceptance.csv``) for the sites left out; none for other folds."""
+        if self.totals is None:
+            return []
+        return [
+            rule.row(float(row[rule.quantity])) | {"response": response}
+            for response, row in self.sites().iterrows()
+            for rule in indices.validation_rules()
+            if rule.applies(response, "")
+        ]
 
     def indices(self) -> pd.DataFrame:
         """Indices per response over all folds together."""
@@ -82,7 +120,10 @@ class Validation:
         """Plain types for ``fit --json``."""
         table = {r: {k: float(v) for k, v in row.items()} for r, row in self.indices().iterrows()}
         folds = int(self.predictions["fold"].nunique())
-        return {"scheme": self.scheme, "n_fold": folds, "n_failed": self.n_failed, "indices": table}
+        found = {"scheme": self.scheme, "n_fold": folds, "n_failed": self.n_failed, "indices": table}
+        if self.totals is not None:
+            found |= {"sites": plain(self.sites().to_dict("index")), "verdicts": plain(self.verdicts())}
+        return found
 
     def by_fold(self) -> pd.DataFrame:
         """Indices per response and fold; no parameter is counted, since none was fitted there."""
@@ -160,19 +201,58 @@ def validate(fit: FitResult, scheme: str = "kfold:10", seed: int | None = None) 
     mixed = fit.method == "mixed" and fit.data is not None
     refit = partial(_mixed_again, fit) if mixed else Refitter(fit).refit
     everyone = np.arange(len(fit.data))
-    parts, failed = [], 0
+    parts, failed, totals = [], 0, []
+    of_sites = fit.between is not None and scheme == f"leave:{fit.between.column}"
     for name, test in folds(fit.data, scheme, fit.seed if seed is None else seed):
         values, factors = refit(np.setdiff1d(everyone, test))
         if not np.isfinite(values).all():
             failed += 1
             continue
         parts += _predicted(fit, values, factors, fit.data.iloc[test], name)
+        if of_sites:
+            totals += _left_out(fit, values, factors, test, name)
     if not parts:
         raise DataError(
             f"validation {scheme!r}: no fold could be refitted", f"验证方案 {scheme!r}：各折均无法重新拟合"
         )
     count = {r: fit.layout.count(fit.system.parameters_of[r]) for r in fit.system.responses}
-    return Validation(scheme, pd.concat(parts), count, failed)
+    columns = ["response", "site", "n", "observed", "predicted", "lower", "upper"]
+    found = pd.DataFrame(totals, columns=columns) if of_sites else None
+    return Validation(scheme, pd.concat(parts), count, failed, found)
+
+
+def _left_out(fit, values, factors, test, name) -> list[tuple]:
+    """Totals of a site, predicted as those of a new one by the estimates and the spread between sites without it."""
+    rest = fit.data.drop(index=fit.data.index[test])
+    without = replace(
+        fit,
+        parameters=fit.parameters.assign(value=values),
+        correction=dict(zip(fit.system.free, factors, strict=True)),
+        data=rest,
+        stored_draws=None,
+    )
+    spread = spread_between(without, Unit.of(rest, fit.between.column))
+    if spread is None:
+        return []
+    without, trees, rows = replace(without, between=spread), fit.data.iloc[test], []
+    for response in spread.names:
+        observed = observed_of(fit, response, trees)
+        if observed is None:
+            continue
+        seen = np.isfinite(np.asarray(observed, float))
+        if seen.any():
+            told = without.total(trees[seen]).iloc[0]
+            whole = float(np.asarray(observed, float)[seen].sum())
+            rows.append(
+                (
+                    response,
+                    name,
+                    int(seen.sum()),
+                    whole,
+                    *told[[response, f"{response}_lower", f"{response}_upper"]],
+                )
+            )
+    return rows
 
 
 def _mixed_again(model, rows) -> tuple[np.ndarray, np.ndarray]:
@@ -192,12 +272,13 @@ def _predicted(fit, values, factors, rows, fold) -> list[pd.DataFrame]:
     means = fit.system.complete({r: means[:, j] for j, r in enumerate(free)}, columns)
     found = []
     for response in fit.system.responses:
-        if response in rows:
-            observed = rows[response]
+        observed = observed_of(fit, response, rows)
+        if observed is not None:
             part = pd.DataFrame(
-                {"response": response, "observed": observed, "predicted": means[response], "fold": fold}
+                {"response": response, "observed": observed, "predicted": means[response], "fold": fold},
+                index=rows.index,
             )
-            found.append(part[observed.notna()])
+            found.append(part[part["observed"].notna()])
     return found
 
 
@@ -212,7 +293,33 @@ def validation_report(validation: Validation) -> str:
     if validation.n_failed:
         count = validation.n_failed
         failed = tr(f"\n{count} folds could not be refitted", f"\n有 {count} 折无法重新拟合")
-    return f"{head}\n{table([tr('response', '因变量'), *frame.columns], rows)}{failed}"
+    lines = [f"{head}\n{table([tr('response', '因变量'), *frame.columns], rows)}{failed}"]
+    if validation.totals is not None:
+        lines += [_sites_report(validation)]
+    return "\n\n".join(lines)
+
+
+def _sites_report(validation) -> str:
+    frame = validation.sites()
+    title = tr(
+        "Sites left out: total relative error of the site (%) and intervals of 95 % that hold its total (%)",
+        "留出样点：样点总相对误差（%）及 95% 区间覆盖其总量的比例（%）",
+    )
+    header = [
+        tr("response", "因变量"),
+        "n",
+        tr("TRE, sd", "TRE 标准差"),
+        tr("smallest", "最小"),
+        tr("largest", "最大"),
+    ]
+    header += [tr("covered", "覆盖率")]
+    rows = [[r, int(row["n"]), *(number(v, 4) for v in row.to_numpy()[1:])] for r, row in frame.iterrows()]
+    lines = [title, table(header, rows)]
+    for verdict in validation.verdicts():
+        if not verdict["passed"]:
+            told = tr(verdict["message_en"], verdict["message_zh"])
+            lines.append(f"  ✗ {verdict['response']}: {told} ({number(verdict['value'], 4)})")
+    return "\n".join(lines)
 
 
 # Influence and bias.

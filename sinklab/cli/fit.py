@@ -117,6 +117,7 @@ def run(arguments) -> int:
         "correction": arguments.correction,
         "start": start_values(arguments.start),
         "bounds": limits(arguments.bounds),
+        "cluster": arguments.cluster,
         "level": arguments.level,
         "seed": arguments.seed,
         "name": Path(arguments.data).name,
@@ -325,6 +326,7 @@ def run_predict(arguments) -> int:
     needed = {x for model in table.models for x in model.system.predictors}
     frame = read_csv(arguments.data, numeric=needed)
     options = {"level": arguments.level, "kind": arguments.kind, "intervals": arguments.intervals}
+    options["of"] = vars(arguments)["for"]
     if arguments.calibrate:
         prediction = _calibrated(table, arguments.calibrate).predict(frame, **options)
     else:

@@ -227,6 +227,7 @@ def read_open(name: str) -> pd.DataFrame:
         "citation": entry["citation"],
         "licence": entry["licence"],
         "origin": entry["origin"],
+        "sampled_by": entry.get("sampled_by"),
         "components": components,
         "files": digests,
     }

@@ -286,6 +286,7 @@ def _describe(found) -> None:
         "citation": info.get("citation", ""),
         "licence": info.get("licence", ""),
         "origin": info.get("origin", ""),
+        "sampled_by": info.get("sampled_by"),
         "components": components,
         "files": paths.files_sha256(p for p in (folder / n for n in STUDY_FILES) if p.is_file()),
     }

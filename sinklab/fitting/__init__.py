@@ -21,7 +21,8 @@ from sinklab.data.checks import doubts
 from sinklab.data.plausibility import computed
 from sinklab.data.studies import NOT_MEASURED
 from sinklab.equations.system import System
-from sinklab.fitting.data import prepare, start_values
+from sinklab.fitting.cluster import Scores, robust
+from sinklab.fitting.data import prepare, sampled_unit, start_values
 from sinklab.fitting.loglinear import CORRECTIONS, fit_log_linear
 from sinklab.fitting.mixed import fit_mixed
 from sinklab.fitting.search import certified_maximum
@@ -31,6 +32,8 @@ from sinklab.language import tr as tr
 from sinklab.results.fit_result import FitResult
 from sinklab.results.variance import parse_variance
 
+#: Methods whose covariance follows the clusters of the data.
+CLUSTERED = ("ols-log", "wls", "nsur")
 METHODS = ("ols-log", "wls", "nsur", "mixed", "bayes")
 ESTIMATORS = ("ml", "gls", "reml")
 
@@ -43,6 +46,7 @@ def fit(
     estimator: str = "ml",
     start: Mapping[str, float] | None = None,
     bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+    cluster: str | None = None,
     correction: str = "baskerville",
     level: float = 0.95,
     seed: int = 0,
@@ -72,6 +76,10 @@ def fit(
         Start values that override the automatic ones, by parameter name.
     bounds : mapping, optional
         Lower and upper limit (None for none) by parameter name, for ``wls`` and ``nsur``.
+    cluster : str, optional
+        Column of what was sampled (sites, plots): standard errors, covariance and intervals are those of clusters, and
+        the spread between them is estimated (:mod:`.cluster`), for ``ols-log``, ``wls`` and ``nsur``. ``"none"`` takes the
+        records as independent. Left out, a column that the data declare or the vocabulary knows as one is taken, and said.
     correction : {"baskerville", "snowdon", "none"}
         Back-transformation of ``ols-log``.
     level : float
@@ -107,20 +115,33 @@ def fit(
         raise DataError(
             f"{nested}: groups in groups need method mixed", f"{nested}：嵌套分组只适用于方法 mixed"
         )
+    # What the data say of themselves (measured or simulated, licence, files) stays with the result.
+    carried = dict(getattr(data, "attrs", {}).get("source") or {})
+    unit = None
+    if method in CLUSTERED:
+        unit = sampled_unit(prepared.frame, prepared.system, cluster, carried.get("sampled_by"))
+    clusters = None if unit is None or unit.alone else unit
     if method == "ols-log":
         result = fit_log_linear(prepared, correction, level, seed)
+        if clusters:
+            result = robust(result, clusters, Scores.of_lines(result))
     elif method == "bayes":
         from sinklab.fitting.bayes.engine import fit_bayes
 
         result = fit_bayes(prepared, variance, level=level, seed=seed, **sampling)
     else:
-        result = _fit_system(prepared, method, variance, estimator, start, bounds, level, seed)
+        result = _fit_system(prepared, method, variance, estimator, start, bounds, level, seed, clusters)
+    if method in CLUSTERED and clusters is None:
+        alone = {
+            "column": unit.column if unit else None,
+            "n": unit.n if unit else None,
+            "kind": "independent",
+        }
+        result = replace(result, certificate=replace(result.certificate, cluster=alone))
     if start and method in ("wls", "nsur", "mixed"):
         # Whoever computes this again begins where it began.
         given = {name: float(value) for name, value in dict(start).items()}
         result = replace(result, certificate=replace(result.certificate, start=given))
-    # What the data say of themselves (measured or simulated, licence, files) stays with the result.
-    carried = dict(getattr(data, "attrs", {}).get("source") or {})
     source = {"name": name, "n_read": prepared.n_read, "n_used": len(prepared.frame)}
     computed = {c: [str(item) for item in items] for c, items in _computed(prepared, carried).items()}
     found = doubts(prepared.frame, name)
@@ -174,7 +195,7 @@ def _check_options(method, estimator, correction, level, bounds, sampling):
     require_level(level)
 
 
-def _fit_system(prepared, method, variance, estimator, start, bounds, level, seed) -> FitResult:
+def _fit_system(prepared, method, variance, estimator, start, bounds, level, seed, unit=None) -> FitResult:
     system, frame = prepared.system, prepared.frame
     start = dict(start or {})
     unknown = [p for p in start if p not in system.parameters]
@@ -194,7 +215,8 @@ def _fit_system(prepared, method, variance, estimator, start, bounds, level, see
         # A start that was given may lead to a lower summit than the automatic one.
         starts.append(start_values(system, frame, None, seed))
     state, certificate = certified_maximum(engine, starts, seed)
-    return from_state(prepared, engine, state, certificate, method, level, seed)
+    result = from_state(prepared, engine, state, certificate, method, level, seed)
+    return robust(result, unit, Scores.of_system(engine, state)) if unit else result
 
 
 def fit_by(

@@ -25,7 +25,7 @@ from scipy.optimize import least_squares
 from sinklab.data.checks import repeated
 from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
-from sinklab.language import DataError, EquationError, listing, tr
+from sinklab.language import DataError, EquationError, listing, require_known, tr
 
 #: Columns that name an individual, and columns within which such names are unique.
 ID_COLUMNS = ("tree_id", "tree", "id", "树号", "样木号")
@@ -420,6 +420,81 @@ def _notes(system, frame, combined, derived, refused) -> list[str]:
             )
         )
     return notes
+
+
+# What was sampled.
+#: Columns of the vocabulary that name what was sampled, the one to be preferred first, and how forms write them.
+UNITS = ("site", "地点", "plot_id", "plot", "样地号", "stand", "study_id", "研究编号", "source_id")
+#: Fewer clusters are no base for an interval.
+FEWEST = 3
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What was sampled: a column of the data, its levels, and the level of each record."""
+
+    column: str
+    levels: np.ndarray
+    code: np.ndarray
+
+    @property
+    def n(self) -> int:
+        """Number of levels."""
+        return len(self.levels)
+
+    @property
+    def alone(self) -> bool:
+        """Whether every record has a level of its own, so that records are independent by design."""
+        return self.n == len(self.code)
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, column: str) -> "Unit":
+        """Unit of a column; records in which it is blank are units of their own."""
+        text = frame[column].astype("string").str.strip()
+        blank = (text.isna() | (text == "")).to_numpy(bool)
+        names = text.to_numpy(object, na_value="")
+        names[blank] = [f"#{i + 1}" for i in frame.index[blank]]
+        levels, code = np.unique(names.astype(str), return_inverse=True)
+        return cls(column, levels, code)
+
+
+def sampled_unit(frame, system, cluster: str | None, declared: str | None = None) -> Unit | None:
+    """Find the unit that was sampled; None where nothing tells it.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The records used.
+    system : System
+        Columns whose levels have coefficients of their own are no clusters.
+    cluster : str, optional
+        A column, ``"none"`` for independent records; None looks for a column.
+    declared : str, optional
+        Column that the data say was sampled.
+
+    Raises
+    ------
+    DataError
+        No such column, or one with fewer than three levels or with coefficients of its own.
+    """
+    if cluster == "none":
+        return None
+    own = set(system.groups.values())
+    if cluster is not None:
+        require_known([cluster], frame.columns)
+        unit = Unit.of(frame, cluster)
+        if cluster in own or unit.n < FEWEST:
+            raise DataError(
+                f"cluster {cluster!r}: its {unit.n} levels have coefficients of their own, or are fewer than {FEWEST}",
+                f"聚群列 {cluster!r}：其 {unit.n} 个水平各有自己的系数，或少于 {FEWEST} 个",
+            )
+        return unit
+    for column in (declared, *UNITS):
+        if column and column in frame and column not in own:
+            unit = Unit.of(frame, column)
+            if unit.n >= FEWEST:
+                return unit
+    return None
 
 
 # Start values.

@@ -549,14 +549,14 @@ def sandwich(likelihood, state) -> np.ndarray:
     joint = np.block([[information, cross], [cross.T, inner]])
     bread = inverse(joint)
     pull = np.concatenate([scores, nuisance], axis=1)
-    for rows, own in _own_information(likelihood, state, joint.shape[0]):
+    for rows, own in own_information(likelihood, state, joint.shape[0]):
         left = np.eye(len(bread)) - own @ bread
         pull[rows] = np.linalg.solve(left, pull[rows, :, None])[:, :, 0]
     k = state.jacobian.shape[2]
     return (bread @ (pull.T @ pull) @ bread)[:k, :k]
 
 
-def _own_information(likelihood, state, width):
+def own_information(likelihood, state, width):
     """Yield rows and the information that each of these trees carries (n, width, width)."""
     slope, spread = likelihood.derivatives(state)
     k = slope.shape[2]

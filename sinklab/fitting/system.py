@@ -33,7 +33,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from sinklab import paths
 from sinklab.equations.compile import Layout
@@ -54,7 +53,7 @@ from sinklab.fitting.likelihood import (
 from sinklab.fitting.search import TOLERANCE, Bounds, climb, decrement, finish
 from sinklab.language import ConvergenceError, EquationError, tr
 from sinklab.results import indices
-from sinklab.results.fit_result import FitResult
+from sinklab.results.fit_result import FitResult, limits
 
 MAX_REWEIGHT = 60
 #: Gain in log-likelihood at which a refit ends: a thousandth of a standard error is enough there.
@@ -392,12 +391,7 @@ def assembled(
     """
     system, frame = prepared.system, prepared.frame
     se = np.sqrt(np.clip(np.diag(covariance), 0, None))
-    half = stats.t.ppf(0.5 + level / 2, freedom) * se
-    lower, upper = values - half, values + half
-    if on_log is not None:
-        # The interval of a coefficient estimated as a logarithm is symmetric there.
-        ratio = np.exp(half[on_log] / values[on_log])
-        lower[on_log], upper[on_log] = values[on_log] / ratio, values[on_log] * ratio
+    lower, upper = limits(values, se, freedom, level, on_log)
     layout = Layout.of(system, frame)
     labels = layout.labels
     parameters = pd.DataFrame(

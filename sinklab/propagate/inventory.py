@@ -45,6 +45,7 @@ from sinklab.propagate.model import (
     Model,
     Noise,
     Units,
+    among_sites,
     arrange,
     notes_of,
     shared_normals,
@@ -150,13 +151,14 @@ class Inventory:
         weight = self.scale / area.reindex(plot).to_numpy()
         if names == self.stratum_names:
             weight = weight / group.map(dict(zip(names, self.n_plot, strict=True))).to_numpy(float)
+        trees, models, of_sites = among_sites(trees, self.models, self.model, "plot_id")
         return arrange(
             trees.assign(_group=group.to_numpy()),
-            self.models,
+            models,
             model=self.model,
             group="_group",
             weight=np.where(present, weight, 0.0),
-            noises=self.noises,
+            noises=(*self.noises, *of_sites),
             factors=self.factors,
             residual=self.residual,
             occasion=self.name,

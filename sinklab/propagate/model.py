@@ -39,7 +39,9 @@ from sinklab.language import DataError, Notes, listing, require_known
 from sinklab.results.fit_result import FitResult, joint_draws
 from sinklab.results.prediction import Means, free_slopes, means_and_slopes, residual_variance
 
-PARAMETERS, RESIDUAL = "parameters", "residual"
+PARAMETERS, RESIDUAL, SITES = "parameters", "residual", "between sites"
+#: Column of the relative standard deviation that sites bring to a row.
+_SITE_SD = "_site_sd"
 
 
 def key(seed: int, *address) -> int:
@@ -173,6 +175,8 @@ class Model:
         Factor on the back-transformed mean of each free response.
     fit : FitResult, optional
         Gives the residual standard deviation on the natural scale.
+    sites : bool
+        Whether the spread between sites is drawn apart (:func:`among_sites`), and residuals are those within a site.
     """
 
     name: str
@@ -186,6 +190,7 @@ class Model:
     correction: dict = field(default_factory=dict)
     layout: Layout | None = None
     fit: object = None
+    sites: bool = False
 
     @classmethod
     def of(cls, fit: FitResult, responses: str | Sequence[str], name: str = "") -> "Model":
@@ -222,6 +227,14 @@ class Model:
             layout=fit.layout,
             fit=fit,
         )
+
+    def with_sites(self) -> "Model":
+        """The model with residuals of trees of one site, where the fit knows the spread between sites."""
+        between = getattr(self.fit, "between", None)
+        if between is None or not set(self.responses) <= set(between.names):
+            return self
+        within = float(between.within.loc[self.responses[0], self.responses[0]])
+        return replace(self, sites=True, sigma=np.sqrt(within) if self.sigma else 0.0)
 
     def draws(self, n: int, seed: int) -> np.ndarray:
         """Joint draws of the parameters, shape (n, k); the first rows do not depend on ``n``.
@@ -279,6 +292,22 @@ class Model:
         """Sum of the responses at the estimates, shape (n,)."""
         return np.broadcast_to(self.mass(self.values[None], columns, places)[0], (n,)).astype(float)
 
+    def _combined(self, matrix: pd.DataFrame, data: Mapping[str, Any], n: int) -> np.ndarray:
+        """Variance of the sum of the responses, from a covariance of their logarithms; shape (n,)."""
+        columns = {c: np.asarray(data[c], float) for c in self.predictors}
+        parts = self._means(self.values[None], columns, self.places(data, n))
+        means = np.column_stack([np.broadcast_to(part[0], (n,)) for part in parts])
+        wanted = matrix.loc[list(self.responses), list(self.responses)].to_numpy()
+        return np.asarray(np.einsum("nj,jk,nk->n", means, wanted, means))
+
+    def site_sd(self, data: Mapping[str, Any], n: int) -> np.ndarray:
+        """Relative standard deviation of the sum between sites, shape (n,); zeros where it is not drawn apart."""
+        if not self.sites:
+            return np.zeros(n)
+        columns = {c: np.asarray(data[c], float) for c in self.predictors}
+        whole = self.centre(columns, self.places(data, n), n)
+        return np.sqrt(self._combined(self.fit.between.spread, data, n)) / np.abs(whole)
+
     def residual_sd(self, data: Mapping[str, Any], n: int) -> np.ndarray:
         """Standard deviation of the residual of the sum, shape (n,); zeros where the model has none.
 
@@ -289,6 +318,8 @@ class Model:
         columns = {c: frame[c].to_numpy() for c in self.predictors}
         if self.fit is None:
             return self.centre(columns, places, n) * np.sqrt(np.expm1(self.sigma**2))
+        if self.sites:
+            return np.sqrt(self._combined(self.fit.between.within, data, n))
         means = Means(self.system, self.system.free, self.correction)(self.values[None], columns, places)
         free = {r: np.broadcast_to(m[0], (n,)) for r, m in zip(self.system.free, means, strict=True)}
         slopes = free_slopes(self.system, self.responses, free, frame)
@@ -306,6 +337,41 @@ class Model:
         numbers = {c: np.asarray(data[c], float) for c in self.predictors}
         groups = {g: np.asarray(data[g]).astype(str) for g in self.system.groups.values()}
         return pd.DataFrame(numbers | groups, index=range(n))
+
+
+def among_sites(
+    data: pd.DataFrame, models: Any, model: str | None, by: str
+) -> tuple[pd.DataFrame, Any, list[Noise]]:
+    """Draw the spread between sites apart, once for every level of a column, for models that know it.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Rows of the inventory.
+    models : Model or mapping of str to Model
+        The mapping is looked up by the column ``model``.
+    by : str
+        Column of what is one site, such as a plot; "" for rows that are sites of their own, such as stands.
+
+    Returns
+    -------
+    data, models, noises
+        Data with the standard deviations, models with residuals within sites, and the error; none if no model knows it.
+    """
+    single = not isinstance(models, dict)
+    by_key = {"": models} if single else models
+    told = {key: m.with_sites() for key, m in by_key.items()}
+    if not any(m.sites for m in told.values()):
+        return data, models, []
+    sd = np.zeros(len(data))
+    keys = np.full(len(data), "") if single else data[model].astype(str).to_numpy()
+    for key, one in told.items():
+        rows = np.flatnonzero(keys == key)
+        if len(rows) and one.sites:
+            part = data.iloc[rows]
+            blank = part[list(one.predictors)].isna().any(axis=1).to_numpy()
+            sd[rows[~blank]] = one.site_sd(part[~blank], int((~blank).sum()))
+    return data.assign(**{_SITE_SD: sd}), told[""] if single else told, [Noise(SITES, _SITE_SD, by=by)]
 
 
 def notes_of(models) -> list[str]:

@@ -18,7 +18,7 @@ from sinklab.equations.system import System
 from sinklab.evidence.distributions import Distribution, from_moments
 from sinklab.language import DataError, Notes, listing, require_choice, require_known, tr
 from sinklab.propagate.deductions import deduct
-from sinklab.propagate.model import Factor, Model, Noise, Units, arrange, notes_of, text_of
+from sinklab.propagate.model import Factor, Model, Noise, Units, among_sites, arrange, notes_of, text_of
 from sinklab.propagate.monte_carlo import draw_totals, row_variances, variances
 from sinklab.propagate.stands import Stands, models_for, species_key
 from sinklab.tables.table import Table
@@ -363,13 +363,15 @@ def stock(
             )
         )
     data = _columns(frame, used, labels, models, group, predictor_sd)
+    noises = _noises(data, frame, used, measured, predictor_sd, area_sd, effects or {})
+    told, models, of_sites = among_sites(pd.DataFrame(data), models, "_species", "")
     units = arrange(
-        data,
+        told,
         models,
         model="_species",
         group="_group",
         weight=frame["area_ha"].to_numpy(float)[used],
-        noises=_noises(data, frame, used, measured, predictor_sd, area_sd, effects or {}),
+        noises=[*noises, *of_sites],
         factors=factor,
         residual=residual,
         groups=[str(i) for i in range(len(keys))],

@@ -1,11 +1,12 @@
 """The one result that every engine returns: estimates with all that is uncertain about them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
@@ -80,6 +81,67 @@ class RandomEffects:
 
 
 @dataclass(frozen=True)
+class Between:
+    """How sites (or other sampled units) differ: common factors of their trees, as logarithms.
+
+    Attributes
+    ----------
+    column : str
+        Data column of the units.
+    spread, within : DataFrame, shape (m, m)
+        Covariance of the site factors of the responses, and of the logarithmic residuals of trees of one site.
+    centre, share : Series, shape (m,)
+        Mean of the site factors, not nought because a fit weighs trees and not sites; and the part of ``within`` that
+        stands in the variance of a site's mean, from which ``spread`` was found.
+    n : int
+        Number of units.
+    effects : DataFrame, optional
+        Of the units seen: ``level, response, value, se``.
+    """
+
+    column: str
+    spread: pd.DataFrame
+    within: pd.DataFrame
+    centre: pd.Series
+    share: pd.Series
+    n: int
+    effects: pd.DataFrame | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Responses whose spread is known."""
+        return list(self.spread.index)
+
+    @property
+    def se(self) -> pd.Series:
+        """Standard errors of the variances between sites, from those of the variances of site means."""
+        spread, within = np.diag(self.spread), np.diag(self.within)
+        whole = spread + within * self.share
+        return whole * np.sqrt(2 / max(self.n - 1, 1))
+
+    def effect(self, level: str, response: str) -> tuple[float, float] | None:
+        """Effect of a unit that was seen with its standard error, as logarithms; None of another."""
+        if self.effects is None:
+            return None
+        found = self.effects
+        hit = found[(found["level"] == level) & (found["response"] == response)]
+        return None if hit.empty else (float(hit["value"].iloc[0]), float(hit["se"].iloc[0]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types; logarithmic scale."""
+        return {
+            "column": self.column,
+            "names": self.names,
+            "matrix": plain(self.spread.to_numpy().tolist()),
+            "se": plain(self.se.to_list()),
+            "within": plain(self.within.to_numpy().tolist()),
+            "centre": plain(self.centre.to_list()),
+            "n": self.n,
+            "effects": None if self.effects is None else plain(self.effects.to_dict("records")),
+        }
+
+
+@dataclass(frozen=True)
 class Certificate:
     """What shows that estimates stand where they should, and what was set to get them; None where it does not apply.
 
@@ -100,6 +162,9 @@ class Certificate:
         What a second optimiser reaches; ``agree`` tells whether it is the same.
     bounds, start : dict
         Limits and start values that were given, by parameter.
+    cluster : dict
+        ``column, n, kind, freedom, weight`` of a covariance of clusters, see :mod:`sinklab.fitting.cluster`; without a column
+        the records were taken as independent, and ``known`` says whether that is more than an assumption.
     bootstrap : dict
         ``kind, group, interval, n, n_failed, seed`` of the refits behind the uncertainty.
     checks, sampled, draws, chains, loo, priors, options
@@ -123,6 +188,7 @@ class Certificate:
     agree: bool | None = None
     bounds: dict[str, tuple] | None = None
     start: dict[str, float] | None = None
+    cluster: dict[str, Any] | None = None
     bootstrap: dict[str, Any] | None = None
     checks: dict[str, dict] | None = None
     sampled: list[dict] | None = None
@@ -193,6 +259,7 @@ class FitResult:
     seed: int = 0
     stored_draws: pd.DataFrame | None = None
     random: RandomEffects | None = None
+    between: Between | None = None
 
     @property
     def layout(self) -> Layout:
@@ -283,16 +350,30 @@ class FitResult:
         level: float = 0.95,
         kind: str = "mean",
         intervals: str | None = None,
+        of: str | None = None,
     ) -> pd.DataFrame:
         """Predict every response with an interval; see :func:`sinklab.results.prediction.predict`."""
         from sinklab.results.prediction import predict
 
-        return predict(self, data, level=level, kind=kind, intervals=intervals)
+        return predict(self, data, level=level, kind=kind, intervals=intervals, of=of)
+
+    def total(
+        self,
+        data: pd.DataFrame | Mapping[str, Any],
+        by: str | None = None,
+        level: float = 0.95,
+        of: str | None = None,
+    ) -> pd.DataFrame:
+        """Totals of groups of individuals with intervals; see :func:`sinklab.results.prediction.total`."""
+        from sinklab.results.prediction import total
+
+        return total(self, data, by=by, level=level, of=of)
 
     def fitted(self) -> pd.DataFrame:
         """Observed and predicted values of the trees used: columns ``response, observed, predicted``.
 
-        The index is the row in :attr:`data`; responses that were not measured are left out.
+        The index is the row in :attr:`data`; responses that were not measured are left out. A total of which all parts
+        were weighed is their sum, weighed itself or not.
         """
         if self.data is None:
             raise DataError(
@@ -302,11 +383,12 @@ class FitResult:
         mean = self.means(self.columns(self.data))
         parts = []
         for response in self.system.responses:
-            if response not in self.data:
+            seen = observed(self, response, self.data)
+            if seen is None:
                 continue
-            observed = self.data[response]
-            part = pd.DataFrame({"response": response, "observed": observed, "predicted": mean[response]})
-            parts.append(part[observed.notna()])
+            columns = {"response": response, "observed": np.asarray(seen, float), "predicted": mean[response]}
+            part = pd.DataFrame(columns, index=self.data.index)
+            parts.append(part[part["observed"].notna()])
         return pd.concat(parts)
 
     def standardised(self, response: str) -> pd.Series:
@@ -346,8 +428,15 @@ class FitResult:
         told = self.certificate.bootstrap
         return f"bootstrap, {told['interval']}" if told else "Wald, Student t"
 
+    @property
+    def freedom_of_clusters(self) -> float:
+        """Degrees of freedom that the number of sampled units leaves; infinite for independent records."""
+        return float((self.certificate.cluster or {}).get("freedom") or np.inf)
+
     def to_json(self) -> dict[str, Any]:
         """Plain types for ``fit --json``; numbers that do not exist are null."""
+        from sinklab.results.summary import verdicts
+
         p = self.parameters
         k = len(p) + self.n_variance
         return {
@@ -367,9 +456,12 @@ class FitResult:
             "bic": plain(indices.bic(self.loglik, k, max(self.n.values()))),
             "n": {r: int(c) for r, c in self.n.items()},
             "random": None if self.random is None else self.random.to_json(),
+            "cluster": plain(self.certificate.cluster),
+            "between": None if self.between is None else self.between.to_json(),
             "indices": {r: plain(row.to_dict()) for r, row in self.index_table.iterrows()},
             "ranges": {x: {"min": plain(lo), "max": plain(hi)} for x, (lo, hi) in self.ranges.items()},
             "interval": {"kind": self._interval_kind, "level": self.level},
+            "verdicts": plain(verdicts(self)),
             "converged": bool(self.converged),
             "certificate": plain(self.certificate.to_dict()),
             "warnings": list(self.warnings),
@@ -377,3 +469,51 @@ class FitResult:
             "source": plain(self.source),
             "versions": dict(self.versions),
         }
+
+
+def limits(
+    values: np.ndarray, se: np.ndarray, freedom: Any, level: float, on_log: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Wald limits of estimates; those ``on_log`` are symmetric as logarithms."""
+    half = stats.t.ppf(0.5 + level / 2, freedom) * se
+    lower, upper = values - half, values + half
+    if on_log is not None:
+        ratio = np.exp(half[on_log] / values[on_log])
+        lower[on_log], upper[on_log] = values[on_log] / ratio, values[on_log] * ratio
+    return lower, upper
+
+
+def with_covariance(fit: FitResult, covariance: np.ndarray, freedom: float) -> FitResult:
+    """The same estimates with another covariance (k, k), known on so many degrees of freedom at most."""
+    owner = {p: r for r in fit.system.free for p in fit.system.own_parameters[r]}
+    own = [fit.residual[owner[name]].freedom for name in fit.parameters["name"]]
+    se = np.sqrt(np.clip(np.diag(covariance), 0, None))
+    on_log = fit.log_coefficients() if fit.method == "ols-log" else None
+    lower, upper = limits(fit.values, se, np.clip(own, 1, freedom), fit.level, on_log)
+    return replace(
+        fit,
+        parameters=fit.parameters.assign(se=se, lower=lower, upper=upper),
+        covariance=pd.DataFrame(covariance, index=fit.labels, columns=fit.labels),
+    )
+
+
+def observed(fit: FitResult, response: str, data: Any) -> Any:
+    """Measured values of a response; those of a total that was not weighed are made of its parts.
+
+    Returns
+    -------
+    values : Series or array, shape (n,), or None
+        None when the data do not hold them.
+    """
+    if data is None:
+        return None
+    weighed = data[response] if response in data else None
+    if response not in fit.system.identities or (weighed is not None and weighed.notna().all()):
+        return weighed
+    blank = np.full(len(data), np.nan)
+    parts = {r: data[r].to_numpy(float) if r in data else blank for r in fit.system.free}
+    columns = {c: data[c].to_numpy(float) for c in fit.system.predictors}
+    made = fit.system.complete(parts, columns)[response]
+    if weighed is not None:
+        return weighed.fillna(pd.Series(made, index=data.index))
+    return made if np.isfinite(made).any() else None

@@ -11,6 +11,7 @@ Scientia Silvae Sinicae 47(11):106-113.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -143,3 +144,70 @@ def class_quartiles(x: ArrayLike, values: ArrayLike, width: float, last: int) ->
     """
     place = (np.minimum(np.asarray(x, float) // width, last) + 0.5) * width
     return pd.Series(np.asarray(values, float)).groupby(place).quantile([0.25, 0.5, 0.75]).unstack()
+
+
+# Thresholds that indices are held against.
+
+_COMPARE = {
+    "<=": lambda value, limit: value <= limit,
+    ">=": lambda value, limit: value >= limit,
+    "abs<=": lambda value, limit: abs(value) <= limit,
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of ``data/rules/acceptance.csv``."""
+
+    rule_id: str
+    quantity: str
+    responses: tuple[str, ...]
+    systems: tuple[str, ...]
+    comparison: str
+    threshold: float
+    unit: str
+    source: str
+    status: str
+    label_en: str
+    label_zh: str
+    note: str
+
+    def applies(self, response: str, system: str) -> bool:
+        """Whether the rule speaks of this response in this ecosystem."""
+        return (not self.responses or response in self.responses) and (
+            not self.systems or system in self.systems
+        )
+
+    def met(self, value: float) -> bool:
+        """Whether a value keeps the threshold; NaN does not."""
+        return bool(_COMPARE[self.comparison](value, self.threshold))
+
+    def row(self, value: float) -> dict[str, Any]:
+        """Row of ``checks.csv`` for a value."""
+        return {
+            "check_id": self.rule_id,
+            "passed": self.met(value),
+            "value": value,
+            "comparison": self.comparison,
+            "threshold": self.threshold,
+            "rule_status": self.status,
+            "rule_source": self.source,
+            "message_en": self.label_en,
+            "message_zh": self.label_zh,
+        }
+
+
+@lru_cache(maxsize=1)
+def _acceptance() -> tuple[Rule, ...]:
+    rows = records("rules", "acceptance.csv", numbers=("threshold",), several=("responses", "systems"))
+    return tuple(Rule(**row) for row in rows)
+
+
+def rules() -> tuple[Rule, ...]:
+    """Acceptance rules of the indices of a fit."""
+    return tuple(rule for rule in _acceptance() if rule.quantity in VALUES)
+
+
+def validation_rules() -> tuple[Rule, ...]:
+    """Acceptance rules of what a validation without the trees that are predicted finds."""
+    return tuple(rule for rule in _acceptance() if rule.quantity not in VALUES)

@@ -29,7 +29,7 @@ Lappi J. (1991) Calibration of height and volume equations with random parameter
 37:781-801.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
@@ -53,6 +53,7 @@ from sinklab.language import (
     require_level,
     tr,
 )
+from sinklab.results.fit_result import observed as observed
 
 KINDS = ("mean", "individual")
 INTERVALS = ("delta", "draws")
@@ -66,6 +67,7 @@ def predict(
     level: float = 0.95,
     kind: str = "mean",
     intervals: str | None = None,
+    of: str | None = None,
 ) -> pd.DataFrame:
     """Predict every response of a fitted system.
 
@@ -81,6 +83,10 @@ def predict(
     intervals : "delta" or "draws", optional
         By linearisation, or quantiles over joint draws of the parameters (:func:`by_draws`); draws for
         ``bayes``, else delta, when left out.
+    of : "new", "known" or "average", optional
+        Whose individuals they are: of a site that was not sampled (the default where the spread between sites is
+        known), of the sites named in the column of the sampled unit, or of the average of all sites. The interval of
+        an individual holds for any site: the residuals of a fit contain what sites add.
 
     Returns
     -------
@@ -97,9 +103,11 @@ def predict(
     frame = result.columns(data)
     index = data.index if isinstance(data, pd.DataFrame) else frame.index
     intervals = intervals or ("draws" if result.method == "bayes" else "delta")
-    columns = (
-        by_delta(result, frame, level, kind) if intervals == "delta" else by_draws(result, frame, level, kind)
-    )
+    sites = Sites.of_data(result, data, of)
+    if intervals == "delta":
+        columns = by_delta(result, frame, level, kind, sites)
+    else:
+        columns = by_draws(result, frame, level, kind, sites)
     prediction = pd.DataFrame(columns)
     note = range_note(result.ranges, frame)
     prediction["out_of_range"] = note != ""
@@ -190,23 +198,35 @@ def free_slopes(system: System, responses, means, frame) -> dict[str, np.ndarray
     return total
 
 
-def by_delta(result, frame, level, kind) -> dict[str, np.ndarray]:
-    """Columns of a prediction with Wald intervals."""
+def by_delta(result, frame, level, kind, sites=None) -> dict[str, np.ndarray]:
+    """Columns of a prediction with Wald intervals; ``sites`` as of :class:`Sites`, the average of all when left out."""
+    sites = sites or Sites(result)
     correction = result.correction if result.of_medians else {}
     mean, gradient = means_and_slopes(result.layout, result.values, correction, frame)
     columns = {}
     for response in result.system.responses:
-        columns |= _interval(result, response, frame, mean, gradient[response], level, kind)
+        columns |= _interval(result, response, frame, mean, gradient[response], level, kind, sites)
     return columns
 
 
-def _interval(result, response, frame, mean, gradient, level, kind) -> dict[str, np.ndarray]:
+def _interval(result, response, frame, mean, gradient, level, kind, sites) -> dict[str, np.ndarray]:
     centre = mean[response]
     slope = free_slopes(result.system, (response,), mean, frame)
     covariance = result.covariance.to_numpy()
     variance = np.einsum("ij,jk,ik->i", gradient, covariance, gradient)
     se = np.sqrt(np.clip(variance, 0, None))
-    quantile = stats.t.ppf(0.5 + level / 2, min(result.residual[r].freedom for r in slope))
+    quantile = stats.t.ppf(0.5 + level / 2, freedom_of(result, slope))
+    if kind == "mean" and sites.told(response):
+        shift, spread = sites.effects(response, len(frame))
+        half = quantile * np.sqrt((se / centre) ** 2 + spread)
+        estimate = centre * np.exp(shift) if sites.of == "known" else centre
+        lower, upper = centre * np.exp(shift - half), centre * np.exp(shift + half)
+        return {
+            response: estimate,
+            f"{response}_se": se,
+            f"{response}_lower": lower,
+            f"{response}_upper": upper,
+        }
     model, between = result.residual.get(response), _between_groups(result, gradient)
     if model is not None and model.variance.logged:
         spread = (se / centre) ** 2
@@ -222,6 +242,198 @@ def _interval(result, response, frame, mean, gradient, level, kind) -> dict[str,
         half = quantile * np.sqrt(np.clip(variance, 0, None))
         lower, upper = np.maximum(centre - half, floor(result, response)), centre + half
     return {response: centre, f"{response}_se": se, f"{response}_lower": lower, f"{response}_upper": upper}
+
+
+def freedom_of(result: "sl.FitResult", parts: Iterable[str]) -> float:
+    """Degrees of freedom of Student's t for what is made of some free responses: those of clusters, if these are fewer."""
+    return min(*(result.residual[r].freedom for r in parts), result.freedom_of_clusters)
+
+
+#: Whose individuals a prediction speaks of.
+POPULATIONS = ("new", "known", "average")
+
+
+@dataclass(frozen=True)
+class Sites:
+    """The sites of the rows of a prediction: new ones, known ones by name, or the average of all.
+
+    ``level`` holds the names of known sites row by row; a name that was not sampled is that of a new site.
+    """
+
+    result: Any
+    of: str = "average"
+    level: np.ndarray | None = None
+
+    @classmethod
+    def of_data(cls, result, data, of) -> "Sites":
+        """Read the request; new sites are meant where their spread is known and nothing is said.
+
+        Raises
+        ------
+        DataError
+            No such population, or a result or data without what it needs.
+        """
+        between = result.between
+        if of is not None:
+            require_choice("of", of, POPULATIONS)
+        if between is None:
+            if of == "known":
+                raise DataError(
+                    "the spread between sites is not known: the fit had no column of the sampled unit",
+                    "样点间变异未知：拟合时没有抽样单元列",
+                )
+            # The effects of random parameters are a spread too, see :class:`RandomEffects`.
+            return cls(result, of or ("new" if result.random is not None else "average"))
+        if of != "known":
+            return cls(result, of or "new")
+        if between.column not in data or between.effects is None:
+            raise DataError(
+                f"known sites are named in a column {between.column!r}, and their effects kept with the fit",
+                f"已知样点须由列 {between.column!r} 给出，且拟合结果应保存其效应",
+            )
+        return cls(result, "known", np.asarray(data[between.column]).astype(str))
+
+    def told(self, response: str) -> bool:
+        """Whether sites make a difference to a response."""
+        between = self.result.between
+        return between is not None and self.of != "average" and response in between.names
+
+    def spread(self, response: str) -> float:
+        """Variance of the logarithmic site factor, nought where it is not known."""
+        between = self.result.between
+        if between is None or response not in between.names:
+            return 0.0
+        return float(between.spread.loc[response, response])
+
+    def at(self, rows: np.ndarray) -> "Sites":
+        """The sites of some rows."""
+        return self if self.level is None else replace(self, level=self.level[rows])
+
+    def effects(self, response: str, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of the logarithmic site factor of each row, (n,)."""
+        between = self.result.between
+        centre, spread = float(between.centre[response]), self.spread(response)
+        if self.of != "known":
+            return np.full(n, centre), np.full(n, spread)
+        seen = {name: between.effect(name, response) for name in set(self.level)}
+        pairs = [seen[name] or (centre, np.sqrt(spread)) for name in self.level]
+        return np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs]) ** 2
+
+
+class Totals(pd.DataFrame):
+    """Totals by group; ``shares`` tells which part of each variance comes from which source."""
+
+    _metadata = ["shares"]  # noqa: RUF012
+
+    @property
+    def _constructor(self):
+        return Totals
+
+
+#: Sources of the variance of a total.
+SOURCES = ("parameters", "between", "residual")
+
+
+def total(
+    result: "sl.FitResult",
+    data: pd.DataFrame | Mapping[str, Any],
+    by: str | None = None,
+    level: float = 0.95,
+    of: str | None = None,
+) -> Totals:
+    r"""Totals of all responses over the individuals of each group, every error at the level where it is shared.
+
+    The parameters are common to all individuals, the site factor to those of a group (a site, stand or plot), the residual
+    belongs to one. With the sum of the means :math:`F = \sum f_i` the variance of the logarithm is
+    :math:`g^T C g / F^2 + \Psi + W \sum f_i^2 / F^2`, the gradient :math:`g` being summed too; the interval is
+    :math:`F \exp(\mu \pm t\, s)` about the mean :math:`\mu` of the site factors, t with the degrees of freedom of the sites.
+    Without a known spread the interval is :math:`F \pm t\, s` on the natural scale.
+
+    Parameters
+    ----------
+    result : FitResult
+    data : DataFrame
+        One row per individual: the predictors, and the column ``by``.
+    by : str, optional
+        Column of the groups; all rows are one group when left out.
+    level : float
+        Level of the interval.
+    of : "new", "known" or "average", optional
+        See :func:`predict`; for ``known`` a group is the site of its name where ``by`` is the sampled unit, else that of
+        its first row.
+
+    Returns
+    -------
+    totals : DataFrame
+        One row a group: for each response ``r``, ``r``, ``r_se``, ``r_lower``, ``r_upper`` in its unit; ``shares`` (rows group
+        and response, columns :data:`SOURCES`) sums to one.
+
+    Raises
+    ------
+    DataError
+        As :func:`predict`; rows without a predictor or a group.
+    """
+    _check_request(result, data, level, "mean", "delta")
+    table = pd.DataFrame(data)
+    require_known([by] if by else [], list(table.columns))
+    frame, sites = result.columns(table), Sites.of_data(result, table, of)
+    keys = pd.Series("", index=range(len(table))) if by is None else table[by].reset_index(drop=True)
+    blank = frame[list(result.system.predictors)].isna().any(axis=1) | keys.isna()
+    if blank.any():
+        records = ", ".join(str(i + 1) for i in np.flatnonzero(blank)[:20])
+        raise DataError(
+            f"totals need every predictor and group; blank in records {records}",
+            f"汇总要求自变量与分组均不缺失；第 {records} 条记录有缺失",
+        )
+    codes, names = pd.factorize(keys, sort=True)
+    correction = result.correction if result.of_medians else {}
+    mean, gradient = means_and_slopes(result.layout, result.values, correction, frame)
+    columns, shares = {}, []
+    # A group is one site: that of its first row.
+    sites = sites.at(np.unique(codes, return_index=True)[1])
+    for response in result.system.responses:
+        parts = _parts(result, response, frame, mean, gradient[response], codes, sites)
+        columns |= _of_total(result, response, parts, level, sites)
+        whole = np.maximum(sum(parts[1]), np.finfo(float).tiny)
+        told = {name: v / whole for name, v in zip(SOURCES, parts[1], strict=True)}
+        shares.append(pd.DataFrame({"group": names, "response": response} | told))
+    found = Totals(columns, index=pd.Index(names, name=by or "group"))
+    found.shares = pd.concat(shares).set_index(["group", "response"])
+    return found
+
+
+def _parts(result, response, frame, mean, gradient, codes, sites):
+    """Sum by group, its variance from parameters, sites and residuals, and the degrees of freedom."""
+    slope, n_group = free_slopes(result.system, (response,), mean, frame), codes.max() + 1
+    whole, summed = np.bincount(codes, mean[response], n_group), np.zeros((n_group, gradient.shape[1]))
+    np.add.at(summed, codes, gradient)
+    variance = np.einsum("gk,kl,gl->g", summed, result.covariance.to_numpy(), summed)
+    between, within = np.zeros(n_group), residual_variance(result, slope, frame, mean)
+    if result.random is not None and sites.of == "new":
+        between = _between_groups(result, summed)
+    elif sites.told(response):
+        between = sites.effects(response, n_group)[1] * whole**2
+        within = result.between.within.loc[response, response] * mean[response] ** 2
+    return whole, (variance, between, np.bincount(codes, within, n_group)), freedom_of(result, slope)
+
+
+def _of_total(result, response, parts, level, sites) -> dict[str, np.ndarray]:
+    whole, sources, freedom = parts
+    spread = np.sqrt(np.clip(sum(sources), 0, None))
+    half = stats.t.ppf(0.5 + level / 2, freedom) * spread
+    estimate = whole
+    if sites.told(response):
+        shift = sites.effects(response, len(whole))[0]
+        lower, upper = whole * np.exp(shift - half / whole), whole * np.exp(shift + half / whole)
+        estimate = whole * np.exp(shift) if sites.of == "known" else whole
+    else:
+        lower, upper = np.maximum(whole - half, floor(result, response)), whole + half
+    return {
+        response: estimate,
+        f"{response}_se": spread,
+        f"{response}_lower": lower,
+        f"{response}_upper": upper,
+    }
 
 
 def _between_groups(result, gradient) -> np.ndarray:
@@ -251,7 +463,7 @@ def floor(result, response) -> float:
     return 0.0 if model is None or model.variance.by_mean or model.variance.logged else -np.inf
 
 
-def by_draws(result, frame, level, kind) -> dict[str, np.ndarray]:
+def by_draws(result, frame, level, kind, sites=None) -> dict[str, np.ndarray]:
     r"""Columns of a prediction with quantiles over :data:`N_DRAW` joint draws of the parameters.
 
     An individual adds to each draw its residuals, correlated between the equations, and the deviation
@@ -277,11 +489,18 @@ def by_draws(result, frame, level, kind) -> dict[str, np.ndarray]:
             whole = result.system.complete(means, frame)
         for response, row in whole.items():
             found[response][i] = row
-    centre = by_delta(result, frame, level, "mean")
+    if kind == "mean" and sites is not None:
+        normal = rng.standard_normal((len(values), n if sites.of == "known" else 1))
+        for response in filter(sites.told, responses):
+            shift, spread = sites.effects(response, n)
+            found[response] = found[response] * np.exp(shift + np.sqrt(spread) * normal)
+    centre = by_delta(result, frame, level, "mean", sites)
     columns = {}
     for response in responses:
         low, high = np.quantile(found[response], [0.5 - level / 2, 0.5 + level / 2], axis=0)
-        columns |= {response: centre[response], f"{response}_se": found[response].std(axis=0, ddof=1)}
+        of_sites = kind == "mean" and sites is not None and sites.told(response)
+        se = centre[f"{response}_se"] if of_sites else found[response].std(axis=0, ddof=1)
+        columns |= {response: centre[response], f"{response}_se": se}
         columns |= {f"{response}_lower": np.maximum(low, floor(result, response)), f"{response}_upper": high}
     if kind == "individual":
         # The standard error is that of the mean, as with the other intervals.
@@ -396,25 +615,6 @@ def groups_of(fit: "sl.FitResult") -> list[dict[str, str]]:
         for column, part in told.groupby("column", sort=False)
     ]
     return [dict(chosen) for chosen in product(*levels)]
-
-
-def observed(fit: "sl.FitResult", response: str, data: Any) -> Any:
-    """Measured values of a response; those of a total that was not weighed are made of its parts.
-
-    Returns
-    -------
-    values : Series or array, shape (n,), or None
-        None when the data do not hold them.
-    """
-    if data is None or response in data:
-        return None if data is None else data[response]
-    if response not in fit.system.identities:
-        return None
-    blank = np.full(len(data), np.nan)
-    parts = {r: data[r].to_numpy(float) if r in data else blank for r in fit.system.free}
-    columns = {c: data[c].to_numpy(float) for c in fit.system.predictors}
-    made = fit.system.complete(parts, columns)[response]
-    return made if np.isfinite(made).any() else None
 
 
 # A group of which some trees were weighed.

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from sinklab.equations.parse import Name, Sum
 from sinklab.language import number, table, tr
@@ -10,6 +11,8 @@ from sinklab.results.fit_result import FitResult
 
 #: Groups shown of a long list: those that borrow most.
 SHOWN = 12
+#: Fewer clusters than this are called few.
+FEW = 10
 #: Trees or groups shown of a long list: those that pull most.
 SCRUTINY_SHOWN = 10
 
@@ -18,7 +21,9 @@ def fit_report(fit: FitResult) -> str:
     """Equations with numbers, parameters, residuals, indices with their formulas, range, warnings."""
     parts = [_head, _equations, _parameters, _residuals, _correlation, _random]
     parts += [sampling_report] if fit.method == "bayes" else []
-    blocks = [_told(part, fit) for part in (*parts, _indices, _ranges, shape_report, _warnings)]
+    blocks = [
+        _told(part, fit) for part in (*parts, _between, _indices, _verdicts, _ranges, shape_report, _warnings)
+    ]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -54,6 +59,8 @@ def _parameters(fit) -> str:
     ]
     rows = zip(fit.labels, *(fit.parameters[c] for c in ("value", "se", "lower", "upper")), strict=True)
     told, kind = fit.certificate.bootstrap, tr("Wald intervals, Student t", "Wald 区间，t 分布")
+    if fit.between is not None:
+        kind += tr(f", clusters of {fit.between.column}", f"，按 {fit.between.column} 聚群")
     if fit.method == "bayes":
         kind = tr("posterior, equal tails", "后验分布，等尾区间")
     elif told:
@@ -104,6 +111,127 @@ def _random(fit) -> str:
     return f"{title}\n{table(header, rows)}"
 
 
+def _between(fit) -> str:
+    """Spread between the sites that were sampled, and how far a new site may lie from the equation."""
+    found = fit.between
+    if found is None:
+        return ""
+    title = tr(
+        f"Between {found.n} levels of {found.column}: factors of whole sites, as per cent",
+        f"{found.column}（{found.n} 个）间变异：样点整体因子，%",
+    )
+    header = [tr("response", "因变量"), tr("sd", "标准差"), tr("std. error", "标准误"), tr("mean", "均值")]
+    header += [
+        tr(f"new site, {100 * fit.level:g} %", f"新样点 {100 * fit.level:g} % 区间"),
+        tr("trees of one site, sd", "样点内标准差"),
+    ]
+    quantile, rows = stats.t.ppf(0.5 + fit.level / 2, max(found.n - 1, 1)), []
+    for name in found.names:
+        variance, centre = float(found.spread.loc[name, name]), float(found.centre[name])
+        sd, within = np.sqrt(variance), np.sqrt(found.within.loc[name, name])
+        ends = 100 * np.expm1(centre + quantile * sd * np.array([-1, 1]))
+        se = found.se[name] / (2 * sd) if sd > 0 else float("nan")
+        span = f"{ends[0]:+.1f} … {ends[1]:+.1f}"
+        rows.append(
+            [
+                name,
+                number(100 * sd, 3),
+                number(100 * se, 2),
+                f"{100 * np.expm1(centre):+.1f}",
+                span,
+                number(100 * within, 3),
+            ]
+        )
+    return f"{title}\n{table(header, rows)}"
+
+
+def _verdicts(fit) -> str:
+    """What the fit fails, in words; and how many thresholds it keeps."""
+    found = verdicts(fit)
+    failed = [v for v in found if not v["passed"]]
+    lines = [tr(v["message_en"], v["message_zh"]) for v in failed]
+    kept = sum(v["kind"] == "threshold" and v["passed"] for v in found)
+    held = sum(v["kind"] == "threshold" for v in found)
+    title = tr(f"Verdicts: {kept} of {held} thresholds kept", f"判定：{held} 项阈值中有 {kept} 项满足")
+    own = tr(
+        "  (indices of the trees of the fit say little of other sites; --validate leave:COL does)",
+        "  （拟合样木的指标难以说明其他样点；请用 --validate leave:列名）",
+    )
+    return "\n".join([title + own, *(f"  ✗ {line}" for line in lines)])
+
+
+def verdicts(fit: FitResult) -> list[dict]:
+    """What can be said against a fit, and what for it.
+
+    Returns
+    -------
+    verdicts : list of dict
+        ``kind`` (threshold, worse_than_mean, intercept, simpler), ``response``, ``name`` (of the rule or parameter),
+        ``passed``, ``value``, ``threshold``, ``message_en``, ``message_zh``.
+    """
+    found = []
+    for response, row in fit.index_table.iterrows():
+        r2 = float(row.get("R2", np.nan))
+        if r2 < 0:
+            en = f"{response}: R2 = {r2:.3f}, worse than the mean of the observations; use another form or variance"
+            zh = f"{response}：R2 = {r2:.3f}，不如观测均值；请换方程形式或方差函数"
+            found.append(_verdict("worse_than_mean", response, "R2", False, r2, 0.0, en, zh))
+        for rule in indices.rules():
+            if rule.systems or not rule.applies(response, "") or rule.quantity not in row:
+                continue
+            value = float(row[rule.quantity])
+            told = f"{response}: {rule.quantity} = {value:.4g}{rule.unit if rule.unit != '1' else ''}; "
+            marks = rule.comparison.replace("abs<=", "≤ ±").replace("<=", "≤ ").replace(">=", "≥ ")
+            wanted = f"{marks}{rule.threshold:g} ({rule.source})"
+            en, zh = f"{told}wanted {wanted}", f"{told}要求 {wanted}"
+            found.append(
+                _verdict("threshold", response, rule.rule_id, rule.met(value), value, rule.threshold, en, zh)
+            )
+    return found + _needless(fit)
+
+
+def _verdict(kind, response, name, passed, value, threshold, en, zh) -> dict:
+    value = None if not np.isfinite(value) else float(value)
+    told = {"kind": kind, "response": response, "name": name, "passed": bool(passed), "value": value}
+    return told | {"threshold": threshold, "message_en": en, "message_zh": zh}
+
+
+def _needless(fit) -> list[dict]:
+    """Parameters that are not told from nought: intercepts, and others without which an equation is simpler.
+
+    An intercept moves the mean by itself. Factors of whole products, random and grouped parameters are left out: they
+    cannot be nought, or their groups say more.
+    """
+    if fit.data is None:
+        return []
+    found, used = [], fit.data.head(50)
+    frame, owner = fit.columns(used), {p: r for r in fit.system.free for p in fit.system.own_parameters[r]}
+    slope = fit.layout.at(frame, tuple(fit.system.free), len(used)).mean_and_jacobian(fit.values)[1]
+    factors = set(fit.system.leading)
+    for place, row in enumerate(fit.parameters.to_dict("records")):
+        name, response = row["name"], owner[row["name"]]
+        if not row["lower"] <= 0 <= row["upper"] or row["group"] or name in factors:
+            continue
+        if fit.random is not None and name in fit.random.names:
+            continue
+        alone = np.allclose(slope[:, fit.system.free.index(response), place], 1.0)
+        span = f"{row['lower']:.3g} … {row['upper']:.3g}"
+        if alone:
+            en, zh = (
+                f"{response}: intercept {name} is not told from 0 ({span})",
+                f"{response}：截距 {name} 与 0 无显著差异（{span}）",
+            )
+        else:
+            en, zh = (
+                f"{response}: {name} is not told from 0 ({span})",
+                f"{response}：{name} 与 0 无显著差异（{span}）",
+            )
+        en, zh = f"{en}; a simpler equation without it is as good", f"{zh}；去掉它的简化方程同样好"
+        kind = "intercept" if alone else "simpler"
+        found.append(_verdict(kind, response, name, False, row["value"], 0.0, en, zh))
+    return found
+
+
 def _indices(fit) -> str:
     frame = fit.index_table
     rows = [
@@ -125,7 +253,39 @@ def _ranges(fit) -> str:
 
 
 def _warnings(fit) -> str:
-    return "\n".join(f"{tr('Note', '注意')}: {w}" for w in fit.warnings)
+    return "\n".join(f"{tr('Note', '注意')}: {w}" for w in (*fit.warnings, *sampling_notes(fit)))
+
+
+def sampling_notes(fit: FitResult) -> list[str]:
+    """What a reader must know of the unit that was sampled."""
+    told = fit.certificate.cluster
+    if told is None or (told["kind"] == "independent" and told["column"]):
+        return []
+    if told["column"] is None:
+        return [
+            tr(
+                "records are taken as independent: no column of the sampled unit (site, plot_id, stand, study_id) was "
+                "found or used; intervals are too narrow if the records came from a few sites",
+                "各记录视为独立：未找到或未使用抽样单元列（site、plot_id、stand、study_id）；若来自少数样点，区间偏窄",
+            )
+        ]
+    column, n = told["column"], told["n"]
+    notes = [
+        tr(
+            f"sampled by {column} ({n} levels): standard errors and intervals are those of clusters "
+            "(cluster none takes the records as independent)",
+            f"按 {column} 抽样（{n} 个）：标准误与区间按群计算（cluster none 则视各记录为独立）",
+        )
+    ]
+    if n < FEW:
+        notes.append(
+            tr(
+                f"{n} levels of {column} are few: their spread is known badly, and intervals rest on {n - 1} degrees "
+                "of freedom",
+                f"{column} 只有 {n} 个，偏少：其间变异估计粗略，区间自由度仅 {n - 1}",
+            )
+        )
+    return notes
 
 
 # What the sampling of a Bayesian fit looked like: checks, priors, what groups borrowed.

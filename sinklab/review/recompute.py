@@ -222,6 +222,8 @@ class Recomputation:
             estimator=certificate.estimator or "ml",
             start=certificate.start,
             bounds=certificate.bounds,
+            # Packages of before tell no clusters: their covariance is that of independent records.
+            cluster=(certificate.cluster or {}).get("column") or "none",
             correction=record.correction,
             level=record.level,
             # A bootstrap leaves its own seed here; the estimates depend on neither.

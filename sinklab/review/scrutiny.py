@@ -300,11 +300,13 @@ def sensitivity(fit, trees=None, excluded=None) -> pd.DataFrame:
 
 def own_options(fit) -> dict:
     """Options of :func:`sinklab.fit.fit` that a result was made with."""
-    if fit.method == "ols-log":
-        return {"method": "ols-log", "correction": fit.correction_kind}
-    variance = {r: m.spec for r, m in fit.residual.items()}
     told = fit.certificate
-    found = {"method": fit.method, "variance": variance, "estimator": told.estimator or "ml"}
+    # Whoever fits again takes the same unit for sampled.
+    sampled = {} if told.cluster is None else {"cluster": told.cluster["column"] or "none"}
+    if fit.method == "ols-log":
+        return {"method": "ols-log", "correction": fit.correction_kind} | sampled
+    variance = {r: m.spec for r, m in fit.residual.items()}
+    found = {"method": fit.method, "variance": variance, "estimator": told.estimator or "ml"} | sampled
     return found | {k: v for k, v in (("bounds", told.bounds), ("start", told.start)) if v}
 
 
@@ -471,7 +473,7 @@ def effect(fit: FitResult, other: FitResult, medians: bool = False) -> pd.DataFr
 def curves(fit: FitResult, other: FitResult, response: str) -> pd.DataFrame:
     """Lines of a response along the fitted range: main predictor, ``mean, lower, upper``, ``refit``."""
     path = prediction.curve_data(fit, fit.data)
-    x, told = prediction.main_predictor(fit), fit.predict(path, fit.level)
+    x, told = prediction.main_predictor(fit), fit.predict(path, fit.level, of="average")
     return pd.DataFrame(
         {
             x: path[x],

@@ -37,7 +37,7 @@ from sinklab.tables.schema import FILES, keys_of
 
 #: Files of a model that are compared.
 _COMPARED = (
-    "models equations coefficients covariance residual_correlation random_effects ranges indices"
+    "models equations coefficients covariance residual_correlation random_effects between ranges indices"
 ).split()
 
 
@@ -471,7 +471,7 @@ def tolerance(
             return (2 * ESTIMATE + QUANTILE * math.sqrt(2) * noise) * se[0]
         case "covariance", _:
             return (2 * SPREAD + 2 * noise) * se[0] * se[1]
-        case ("equations", "sigma") | ("random_effects", _):
+        case ("equations", "sigma") | ("random_effects", _) | ("between", _):
             return SPREAD * abs(stored)
         case ("equations", "variance_exponent") | ("residual_correlation", _):
             return SPREAD

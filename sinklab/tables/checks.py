@@ -7,15 +7,13 @@ who review. :func:`validate` asks an independent tool about the files, and compa
 each other.
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from sinklab.data.files import records
 from sinklab.language import EquationError, Notes, TableError, tr
+from sinklab.results.indices import rules
 from sinklab.tables import package
 from sinklab.tables.pack import (
     EIGENVALUE_FLOOR,
@@ -37,57 +35,6 @@ from sinklab.tables.schema import (
     system_of,
 )
 
-_COMPARE = {
-    "<=": lambda value, limit: value <= limit,
-    ">=": lambda value, limit: value >= limit,
-    "abs<=": lambda value, limit: abs(value) <= limit,
-}
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One row of ``data/rules/acceptance.csv``."""
-
-    rule_id: str
-    quantity: str
-    responses: tuple[str, ...]
-    systems: tuple[str, ...]
-    comparison: str
-    threshold: float
-    unit: str
-    source: str
-    status: str
-    label_en: str
-    label_zh: str
-    note: str
-
-    def applies(self, response: str, system: str) -> bool:
-        """Whether the rule speaks of this response in this ecosystem."""
-        return (not self.responses or response in self.responses) and (
-            not self.systems or system in self.systems
-        )
-
-    def row(self, value: float) -> dict:
-        """Row of ``checks.csv`` for a value; NaN does not keep the threshold."""
-        return {
-            "check_id": self.rule_id,
-            "passed": bool(_COMPARE[self.comparison](value, self.threshold)),
-            "value": value,
-            "comparison": self.comparison,
-            "threshold": self.threshold,
-            "rule_status": self.status,
-            "rule_source": self.source,
-            "message_en": self.label_en,
-            "message_zh": self.label_zh,
-        }
-
-
-@lru_cache(maxsize=1)
-def rules() -> tuple[Rule, ...]:
-    """All acceptance rules of the workbench."""
-    rows = records("rules", "acceptance.csv", numbers=("threshold",), several=("responses", "systems"))
-    return tuple(Rule(**row) for row in rows)
-
 
 def run_checks(frames, table_id: str) -> pd.DataFrame:
     """Check the frames of a package.
@@ -108,7 +55,9 @@ def run_checks(frames, table_id: str) -> pd.DataFrame:
     if "models" in frames:
         for model in frames["models"]["model_id"]:
             rows += _definitions(frames, model)
-        rows += _thresholds(frames["indices"], system_of(table_id))
+        if "between" in frames:
+            rows += _sampled(frames["between"])
+        rows += _thresholds(frames, system_of(table_id))
     if "values" in frames:
         rows += [_value_check(row) for row in frames["values"].to_dict("records")]
     return pd.DataFrame(rows, columns=columns_of("checks"))
@@ -140,8 +89,28 @@ def _definitions(frames, model) -> list[dict]:
     ]
 
 
-def _thresholds(indices, system) -> list[dict]:
-    rows = []
+def _sampled(between) -> list[dict]:
+    """Whether the unit that was sampled is known: without it trees of one place count as independent."""
+    units = between[between["kind"] == "unit"].to_dict("records")
+    known = {
+        "check_id": "sampling_unit",
+        "rule_status": "house rule",
+        "rule_source": "sinklab",
+        "message_en": "the unit that was sampled (site, plot) is known, and uncertainty is that of such units",
+        "message_zh": "抽样单元（样点、样地）已知，不确定性按单元计算",
+    }
+    return [known | {"model_id": u["model_id"], "passed": bool(u["row"]), "value": u["value"]} for u in units]
+
+
+def _thresholds(frames, system) -> list[dict]:
+    indices, rows = frames["indices"], []
+    judged = set(zip(indices["model_id"], indices["response"], strict=True))
+    for row in frames["equations"][["model_id", "response"]].to_dict("records"):
+        if (row["model_id"], row["response"]) not in judged:
+            # What could not be evaluated was not met.
+            rows += [
+                rule.row(float("nan")) | row for rule in rules() if rule.applies(row["response"], system)
+            ]
     for row in indices[indices["class_column"] == ""].to_dict("records"):
         for rule in rules():
             if rule.applies(row["response"], system):

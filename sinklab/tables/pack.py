@@ -9,10 +9,10 @@ from sinklab.data import vocabulary
 from sinklab.equations.parse import names
 from sinklab.equations.system import System
 from sinklab.language import DataError, EquationError, Notes, TableError, listing, tr
-from sinklab.results.fit_result import Certificate, FitResult, RandomEffects
+from sinklab.results.fit_result import Between, Certificate, FitResult, RandomEffects
 from sinklab.results.variance import ResidualModel
 from sinklab.tables.provenance import Provenance, name_of, status_for
-from sinklab.tables.schema import FILES, MODEL_FILES, check_status, columns_of, weakest
+from sinklab.tables.schema import FILES, MODEL_FILES, OPTIONAL_FILES, check_status, columns_of, weakest
 
 #: Joint draws that a table stores for each model.
 N_DRAW = 1000
@@ -150,6 +150,7 @@ def pack_table(
         # A perfect correlation may come out beyond one by a bit.
         rows["residual_correlation"] += _triangle(key, fit.correlation.clip(-1.0, 1.0), list(fit.residual))
         rows["random_effects"] += _random_rows(key, fit)
+        rows["between"] += _between_rows(key, fit)
         rows["ranges"] += [
             {"model_id": key, "predictor": x, "unit": _unit(x), "minimum": low, "maximum": high}
             for x, (low, high) in fit.ranges.items()
@@ -158,7 +159,7 @@ def pack_table(
     frames = {
         name: pd.DataFrame(found, columns=columns_of(name))
         for name, found in rows.items()
-        if found or name != "random_effects"
+        if found or name not in OPTIONAL_FILES
     }
     frames["draws"] = pd.concat(draws, ignore_index=True)
     return frames
@@ -255,6 +256,30 @@ def _random_rows(key, fit) -> list[dict]:
         for level in fit.random.levels
         for row in _triangle(key, level.covariance, level.names)
     ]
+
+
+def _between_rows(key, fit) -> list[dict]:
+    told, found = fit.certificate.cluster, fit.between
+    if told is None:
+        return []
+    rows = [{"kind": "unit", "row": told["column"] or "", "column": "", "value": told["n"]}]
+    if found is not None:
+        spread, within = (_triangle(key, matrix, found.names) for matrix in (found.spread, found.within))
+        rows += [{"kind": "spread"} | row for row in spread] + [{"kind": "within"} | row for row in within]
+        for row in rows:
+            if row["kind"] == "spread" and row["row"] == row["column"]:
+                row["se"] = found.se[row["row"]]
+        for kind in ("centre", "share"):
+            rows += [
+                {"kind": kind, "row": r, "column": "", "value": v} for r, v in getattr(found, kind).items()
+            ]
+        effects = [] if found.effects is None else found.effects.to_dict("records")
+        for row in effects:
+            rows.append(
+                {"kind": "effect", "row": row["response"], "column": row["level"], "value": row["value"]}
+            )
+            rows[-1]["se"] = row["se"]
+    return [{"model_id": key} | row for row in rows]
 
 
 def _index_rows(key, fit, by_class) -> list[dict]:
@@ -360,7 +385,7 @@ def unpack(frames, provenance: Provenance) -> tuple[FitResult, ...]:
     for row in frames["models"].to_dict("records"):
         key = row["model_id"]
         part = {
-            n: of_model(f, key) for n, f in frames.items() if n in (*MODEL_FILES, "random_effects", "draws")
+            n: of_model(f, key) for n, f in frames.items() if n in (*MODEL_FILES, *OPTIONAL_FILES, "draws")
         }
         try:
             models.append(_model(row, part, provenance.models[key]))
@@ -416,6 +441,7 @@ def _model(row, part, record) -> FitResult:
         seed=int(row["seed"]),
         stored_draws=part["draws"][labels] if "draws" in part else None,
         random=random,
+        between=_between(part.get("between")),
     )
 
 
@@ -446,6 +472,36 @@ def _random(frame) -> RandomEffects | None:
         multiplies = tuple(n for n in names if n in set(rows["multiplies"].fillna("")))
         random = RandomEffects(str(column), square(rows, names), multiplies, outer=random)
     return random
+
+
+def _between(frame) -> Between | None:
+    """Spread between sites of one model.
+
+    Raises
+    ------
+    TableError
+        A covariance that is not one.
+    """
+    if frame is None or "spread" not in set(frame["kind"]):
+        return None
+    kinds = dict(iter(frame.groupby("kind")))
+    unit, names = kinds["unit"].iloc[0], list(dict.fromkeys(kinds["spread"]["row"]))
+    matrices = {kind: square(kinds[kind], names) for kind in ("spread", "within")}
+    for kind, matrix in matrices.items():
+        eigenvalue = smallest_eigenvalue(matrix)
+        if not eigenvalue >= EIGENVALUE_FLOOR:
+            raise TableError(
+                f"between.csv: {kind} is not positive semi-definite (smallest scaled eigenvalue {eigenvalue:.3g})",
+                f"between.csv：{kind} 不是半正定矩阵（最小标度特征值 {eigenvalue:.3g}）",
+            )
+    centre, share = (kinds[k].set_index("row")["value"].reindex(names) for k in ("centre", "share"))
+    effects = None
+    if "effect" in kinds:
+        effects = kinds["effect"].rename(columns={"column": "level", "row": "response"})
+        effects = effects[["level", "response", "value", "se"]].reset_index(drop=True)
+    return Between(
+        str(unit["row"]), **matrices, centre=centre, share=share, n=int(unit["value"]), effects=effects
+    )
 
 
 def _residual(row) -> ResidualModel:

@@ -309,6 +309,7 @@ class Table:
         kind: str = "mean",
         model: str | None = None,
         intervals: str | None = None,
+        of: str | None = None,
     ) -> pd.DataFrame:
         """Predict every response of the table.
 
@@ -316,7 +317,7 @@ class Table:
         ----------
         data : DataFrame
             Predictors in the units of ``ranges.csv``, and the group column when the table has one.
-        level, kind, intervals
+        level, kind, intervals, of
             See :func:`sinklab.results.prediction.predict`.
         model : str, optional
             Id or label of one model, for all rows.
@@ -332,11 +333,10 @@ class Table:
         """
         models = self.frames.get("models")
         column = "" if models is None or model is not None else models["group_column"].iloc[0]
+        options = {"level": level, "kind": kind, "intervals": intervals, "of": of}
         if not column:
-            return self.model(model).predict(data, level=level, kind=kind, intervals=intervals)
-        return _predict_by_group(
-            self.models, models, column, data, self.ref, level=level, kind=kind, intervals=intervals
-        )
+            return self.model(model).predict(data, **options)
+        return _predict_by_group(self.models, models, column, data, self.ref, **options)
 
     def value(self, name: str, column: str = "value", model: str | None = None) -> Any:
         """One number of the table by name, as drafts cite it.

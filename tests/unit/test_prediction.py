@@ -32,7 +32,7 @@ def trees(n=160, seed=4, sites=8):
 
 @pytest.fixture(scope="module", params=["power:mean", "lognormal"])
 def fit(request):
-    return sl.fit(trees(), SYSTEM, variance=request.param, seed=3)
+    return sl.fit(trees(), SYSTEM, variance=request.param, seed=3, cluster="none")
 
 
 @pytest.mark.parametrize("kind", ["mean", "individual"])

@@ -14,7 +14,7 @@ from sinklab.equations import functions
 from sinklab.equations.compile import Graph, Term
 from sinklab.equations.parse import plain_number
 from sinklab.language import Notes, tr
-from sinklab.results.prediction import floor
+from sinklab.results.prediction import floor, freedom_of
 from sinklab.tables.schema import DEMONSTRATION
 
 #: The functions that variance functions are written with, for terms of a graph.
@@ -50,6 +50,8 @@ class Program:
         Numbers behind the leaves with a blank in their name.
     freedom, floor : dict of float
         Degrees of freedom of Student's t and lower end of the support, by response.
+    site : dict of (float, float)
+        Mean and variance of the logarithmic factor of a new site, for responses whose spread between sites is known.
     """
 
     def __init__(self, model):
@@ -66,8 +68,11 @@ class Program:
         logs = [r for r, m in model.residual.items() if m.variance.logged]
         self.median = {r: self._median(r) for r in logs}
         self.extra = {r: self._extra(r, shares[r]) for r in system.responses}
-        self.freedom = {r: min(model.residual[f].freedom for f in shares[r]) for r in system.responses}
+        self.freedom = {r: freedom_of(model, shares[r]) for r in system.responses}
         self.floor = {r: floor(model, r) for r in system.responses}
+        between, self.site = model.between, {}
+        for name in between.names if between is not None else []:
+            self.site[name] = float(between.centre[name]), float(between.spread.loc[name, name])
 
     def _leaf(self, kind, name) -> Term:
         return Term(self.graph, self.graph.add_node(kind, name))

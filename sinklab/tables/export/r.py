@@ -38,12 +38,16 @@ _TOOLS = """
 log0 <- function(x) log(ifelse(x == 0, 1, x))
 
 .limits <- function(out, name, mean, gradient, covariance, extra, freedom, lowest, level, kind,
-                    median = NULL) {
+                    median = NULL, site = NULL) {
   variance <- pmax(rowSums((gradient %*% covariance) * gradient), 0)
   quantile <- qt(0.5 + level / 2, freedom)
   mean <- rep_len(mean, nrow(gradient))
   se <- sqrt(variance)
-  if (!is.null(median)) {
+  if (!is.null(site) && kind == "mean") {
+    half <- quantile * sqrt((se / mean)^2 + site[2])
+    lower <- mean * exp(site[1] - half)
+    upper <- mean * exp(site[1] + half)
+  } else if (!is.null(median)) {
     spread <- (se / mean)^2
     base <- mean
     if (kind == "individual") {
@@ -156,6 +160,9 @@ def _model(model) -> str:
             factor = f" * ({names[column]} == {string(level)})" if column else ""
             body.append(f".gradient[, {position + 1}] <- {f'({text})' if column else text}{factor}")
         median = f", {lines.median(response)}" if response in p.median else ""
+        if response in p.site:
+            # The interval of the mean is that of a site that was not sampled.
+            median += f", site = {vector(p.site[response])}"
         body.append(
             f".out <- .limits(.out, {string(response)}, {names[response]}, .gradient, .covariance, "
             f"{lines.extra(response)}, {number(p.freedom[response])}, {number(p.floor[response])}, "

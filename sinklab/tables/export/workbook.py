@@ -531,20 +531,30 @@ def limits(response, references, program) -> tuple[str, str]:
     """Formulas of both limits, for the level and the kind that are chosen in the sheet."""
     mean, se, extra = (references[key] for key in ("mean", "se", "extra"))
     quantile = student(program.freedom[response])
+    site = program.site.get(response)
+    if site is not None:
+        # The interval of the mean is that of a site that was not sampled.
+        spread = f"{quantile}*SQRT(({se}/{mean})^2+{site[1]!r})"
+        of_site = [f"{mean}*EXP({site[0]!r}{sign}{spread})" for sign in "-+"]
     if response in program.median:
         spread = f"({se}/{mean})^2"
         wide = f"{quantile}*SQRT({spread}+{extra})"
         narrow = f"{quantile}*{se}/{mean}"
-        sides = [
-            f'IF({KIND}="{INDIVIDUAL}",{references["median"]}*EXP({sign}{wide}),{mean}*EXP({sign}{narrow}))'
-            for sign in ("-", "")
-        ]
-        return sides[0], sides[1]
+        of_mean = of_site if site else [f"{mean}*EXP({sign}{narrow})" for sign in ("-", "")]
+        of_one = [f"{references['median']}*EXP({sign}{wide})" for sign in ("-", "")]
+        return _by_kind(of_one[0], of_mean[0]), _by_kind(of_one[1], of_mean[1])
     half = f'{quantile}*SQRT({se}^2+IF({KIND}="{INDIVIDUAL}",MAX({extra},0),0))'
     lower = f"{mean}-{half}"
     if math.isfinite(program.floor[response]):
         lower = f"MAX({lower},{program.floor[response]:g})"
+    if site is not None:
+        return _by_kind(lower, of_site[0]), _by_kind(f"{mean}+{half}", of_site[1])
     return lower, f"{mean}+{half}"
+
+
+def _by_kind(individual, mean) -> str:
+    """Formula for the kind of interval that is chosen in the sheet."""
+    return f'IF({KIND}="{INDIVIDUAL}",{individual},{mean})'
 
 
 def student(freedom: float) -> str:

@@ -1,0 +1,278 @@
+r"""The unit that was sampled: covariance of the estimates and spread between sites when trees came in clusters.
+
+Trees of one site resemble each other, so that a site, not a tree, is what was sampled. Two things follow.
+
+**Covariance** (:func:`robust`). The scores of a fit are summed by cluster and spread between two inverses of the
+information, each cluster freed of its own pull on the fit by the power -1/2 of one minus its leverage (CR2 of Bell &
+McCaffrey 2002; Pustejovsky & Tipton 2018): :math:`q_g = B\,(I - H_g B)^{-1/2} s_g`, :math:`V = \sum_g q_g q_g^T`, with the
+inverse information :math:`B` of all parameters, variance exponents and residual covariance among them, and the part
+:math:`H_g` of the information that the cluster brings. For regression with one variance this is ``vcovCR`` of R's
+clubSandwich. With few clusters such a matrix has a low rank and wild entries. It is therefore averaged with the
+covariance that the spread between sites implies, :math:`C + B \sum_g Z_g \Psi Z_g^T B`, where :math:`C` is the covariance of
+independent trees and :math:`Z_g` the answer of the cluster's score to the site factors; for :math:`G` clusters and
+:math:`k` coefficients CR2 has the weight :math:`G / (G + k)`, which goes to one. Intervals take Student's t with
+:math:`G - 1` degrees of freedom.
+
+**Spread between sites** (:func:`spread_between`). The mass of every tree of a site is off by a common factor. With
+:math:`l_{ij} = \ln(y_{ij} / \hat f_{ij})` the within-site covariance :math:`W` is that of the deviations from the site's mean,
+and the covariance of the site factors is that of the site means less what trees contribute to it,
+:math:`\Psi = \mathrm{cov}(\bar l_g) - W\,\overline{1/n_g}`, made positive semi-definite. Moments, not likelihood: the largest
+sites do not decide alone, as they must not when the next site may be small. The mean of the site factors (``centre``) is
+not zero, because a fit weighs trees and not sites. Effects of the sites seen are shrunk to it.
+
+Source
+------
+Bell R.M., McCaffrey D.F. (2002) Bias reduction in standard errors for linear regression with multi-stage samples.
+Survey Methodology 28:169-181. Pustejovsky J.E., Tipton E. (2018) Small-sample methods for cluster-robust variance
+estimation and hypothesis testing in fixed effects models. J. Business & Economic Statistics 36:672-683.
+Searle S.R., Casella G., McCulloch C.E. (1992) Variance Components, section 3.6 (moments). Wiley.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from sinklab.fitting.data import FEWEST, Unit
+from sinklab.fitting.likelihood import inverse, own_information
+from sinklab.results.fit_result import Between, observed, with_covariance
+
+#: Leverage this near to one leaves nothing of a direction that a cluster alone determines.
+WHOLE = 1e-8
+
+
+# The scores of a fit.
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a fit says of each record's pull on its ``p`` parameters, the ``k`` coefficients first.
+
+    Attributes
+    ----------
+    pull : array, shape (n, p)
+        Score of each record at the estimates.
+    bread : array, shape (p, p)
+        Inverse of the information of all records.
+    own : callable
+        ``own(unit) -> (G, p, p)``, the information that each cluster brings.
+    moved : array, shape (n, k, m)
+        Derivative of the coefficients' scores by a common factor on each free response (of its logarithm).
+    more : array, shape (n, k)
+        What each record moves the coefficients beyond that, already as a movement.
+    turn : array, shape (k,)
+        Derivative of the coefficients reported by those searched.
+    """
+
+    pull: np.ndarray
+    bread: np.ndarray
+    own: Callable[[Unit], np.ndarray]
+    moved: np.ndarray
+    more: np.ndarray | float
+    turn: np.ndarray
+
+    @classmethod
+    def of_system(cls, engine, state) -> "Scores":
+        """Scores of ``wls`` and ``nsur`` at a maximum."""
+        likelihood = engine.likelihood
+        scores, nuisance, information, cross, inner = likelihood.blocks(state)
+        bread = inverse(np.block([[information, cross], [cross.T, inner]]))
+        k = state.jacobian.shape[2]
+
+        def own(unit):
+            total = np.zeros((unit.n, *bread.shape))
+            for rows, part in own_information(likelihood, state, len(bread)):
+                np.add.at(total, unit.code[rows], part)
+            return total
+
+        # A factor moves a mean in proportion to itself, the logarithm of one by a constant.
+        mean = np.where(engine.logs.columns, 1.0, state.mean) if engine.logs else state.mean
+        size, moved = mean * np.exp(-state.log_g), np.zeros((len(mean), k, mean.shape[1]))
+        for p in likelihood.patterns:
+            precision = np.linalg.inv(state.sigma[np.ix_(p.seen, p.seen)])
+            weighted = np.einsum("nqk,qr->nkr", state.scaled_slope[np.ix_(p.rows, p.seen)], precision)
+            moved[np.ix_(p.rows, np.arange(k), p.seen)] = weighted * size[np.ix_(p.rows, p.seen)][:, None, :]
+        slope = engine.bounds.slope(likelihood.split(state.theta)[0])
+        pull = np.concatenate([scores, nuisance], axis=1)
+        return cls(pull, bread, own, moved, _of_shift(engine, state, bread[:k, :k]), slope)
+
+    @classmethod
+    def of_lines(cls, fit) -> "Scores":
+        """Scores of the lines of ``ols-log``, from their residuals."""
+        labels, frame, n = fit.labels, fit.data, len(fit.data)
+        k, free = len(labels), fit.system.free
+        design, residual = np.zeros((n, len(free), k)), np.zeros((n, len(free)))
+        turn = np.ones(k)
+        for j, response in enumerate(free):
+            form = fit.system.power_product(response)
+            places = [labels.index(name) for name in form.parameters]
+            seen = frame[response].notna().to_numpy()
+            design[:, j, places] = form.design(frame)[0] * seen[:, None]
+            if not form.log:
+                place = labels.index(form.coefficient)
+                turn[place] = fit.values[place]
+            mean = fit.means(fit.columns(frame))[response] / fit.correction[response]
+            residual[:, j] = np.where(
+                seen, np.log(frame[response].where(seen, 1.0) / np.where(seen, mean, 1.0)), 0.0
+            )
+        pull, moved = np.einsum("njk,nj->nk", design, residual), design.transpose(0, 2, 1)
+        flat = design.reshape(-1, k)
+
+        def own(unit):
+            total = np.zeros((unit.n, k, k))
+            for g in range(unit.n):
+                part = design[unit.code == g].reshape(-1, k)
+                total[g] = part.T @ part
+            return total
+
+        return cls(pull, inverse(flat.T @ flat), own, moved, 0.0, turn)
+
+
+def _of_shift(engine, state, bread) -> np.ndarray | float:
+    """Movement of the coefficients (n, k) through the shift of lognormal equations, half their residual variance."""
+    if engine.logs is None:
+        return 0.0
+    likelihood = engine.likelihood
+    total = np.zeros((len(bread), state.sigma.shape[0]))
+    for p in likelihood.patterns:
+        precision = np.linalg.inv(state.sigma[np.ix_(p.seen, p.seen)])
+        total[:, p.seen] += np.einsum("nqk,qr->kr", state.scaled_slope[np.ix_(p.rows, p.seen)], precision)
+    seen = likelihood.observed & engine.logs.columns
+    away = np.where(seen, state.u**2 - np.diag(state.sigma), 0.0) / np.maximum(seen.sum(axis=0), 1)
+    # The coefficients answer to a shift by minus the inverse information; the shift is minus half the variance.
+    return 0.5 * away @ (bread @ total).T
+
+
+def cluster_covariance(scores: Scores, unit: Unit, power: float = 0.5) -> np.ndarray:
+    """Covariance of the coefficients, shape (k, k): CR2, with power 0 CR0 (nothing corrected), with 1 CR3 (jackknife)."""
+    k = len(scores.turn)
+    pull = np.zeros((unit.n, len(scores.bread)))
+    np.add.at(pull, unit.code, scores.pull)
+    sizes, axes = np.linalg.eigh(scores.bread)
+    root = (axes * np.sqrt(np.clip(sizes, 0, None))) @ axes.T
+    leverage = root @ scores.own(unit) @ root
+    left, turned = np.linalg.eigh(np.eye(len(root)) - (leverage + leverage.transpose(0, 2, 1)) / 2)
+    factor = np.divide(1.0, np.clip(left, WHOLE, None) ** power, out=np.zeros_like(left), where=left > WHOLE)
+    freed = np.einsum("gpq,gq,grq,gr->gp", turned, factor, turned, pull @ root, optimize=True)
+    moved = (freed @ root)[:, :k]
+    if np.ndim(scores.more):
+        np.add.at(moved, unit.code, scores.more)
+    moved = moved * scores.turn
+    return moved.T @ moved
+
+
+def _implied(scores, unit, spread, covariance) -> np.ndarray:
+    """Covariance that site factors with a known covariance imply, (k, k)."""
+    k = len(scores.turn)
+    answer = np.zeros((unit.n, *scores.moved.shape[1:]))
+    np.add.at(answer, unit.code, scores.moved)
+    bread = scores.turn[:, None] * scores.bread[:k, :k]
+    return covariance + bread @ np.einsum("gki,ij,glj->kl", answer, spread, answer, optimize=True) @ bread.T
+
+
+def robust(fit, unit: Unit, scores: Scores):
+    """The same result with the covariance and the intervals of clusters, and the spread between them.
+
+    Returns
+    -------
+    fit : FitResult
+        ``certificate.cluster`` tells column, number, kind, degrees of freedom and the weight of CR2; ``between`` is
+        :func:`spread_between`.
+    """
+    found, k = spread_between(fit, unit), len(fit.values)
+    covariance, weight = cluster_covariance(scores, unit), 1.0
+    free = list(fit.system.free)
+    if found is not None and set(free) <= set(found.names):
+        weight = unit.n / (unit.n + k)
+        implied = _implied(scores, unit, found.spread.loc[free, free].to_numpy(), fit.covariance.to_numpy())
+        covariance = weight * covariance + (1 - weight) * implied
+    told = {"column": unit.column, "n": unit.n, "kind": "CR2", "freedom": unit.n - 1, "weight": weight}
+    certificate = replace(fit.certificate, cluster=told)
+    return replace(with_covariance(fit, covariance, unit.n - 1), certificate=certificate, between=found)
+
+
+# The spread between sites.
+
+
+def spread_between(fit, unit: Unit) -> Between | None:
+    """Covariance of the site factors of all responses by moments; None where it cannot be told from that of trees.
+
+    Responses that are not positive everywhere, or that fewer than three sites have, are left out.
+    """
+    logs = _log_ratios(fit)
+    names = [r for r in logs if len(np.unique(unit.code[np.isfinite(logs[r])])) >= FEWEST]
+    if not names:
+        return None
+    away = np.column_stack([logs[r] for r in names])
+    seen = np.isfinite(away)
+    counts = np.array([np.bincount(unit.code, s, unit.n) for s in seen.T]).T
+    filled = np.where(seen, away, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = np.array([np.bincount(unit.code, c, unit.n) for c in filled.T]).T / counts
+    inside = np.where(seen, away - means[unit.code], 0.0)
+    m, spread, within, share = len(names), *np.zeros((3, len(names), len(names)))
+    for i in range(m):
+        for j in range(i + 1):
+            both = seen[:, i] & seen[:, j]
+            shared = np.bincount(unit.code, both, unit.n)
+            sites = shared > 0
+            freedom = both.sum() - sites.sum()
+            if freedom < 1 or sites.sum() < FEWEST:
+                continue
+            of_trees = inside[both, i] @ inside[both, j] / freedom
+            of_means = np.cov(means[sites, i], means[sites, j])[0, 1]
+            ratio = np.mean(shared[sites] / (counts[sites, i] * counts[sites, j]))
+            within[i, j] = within[j, i] = of_trees
+            spread[i, j] = spread[j, i] = of_means - of_trees * ratio
+            share[i, j] = share[j, i] = ratio
+    if not np.diag(within).any():
+        return None
+    labels = {"index": names, "columns": names}
+    spread, within = _positive(spread), _positive(within)
+    centre = np.nanmean(means, axis=0)
+    return Between(
+        column=unit.column,
+        spread=pd.DataFrame(spread, **labels),
+        within=pd.DataFrame(within, **labels),
+        centre=pd.Series(centre, index=names),
+        share=pd.Series(np.diag(share), index=names),
+        n=unit.n,
+        effects=_effects(unit, names, means, counts, spread, within, centre),
+    )
+
+
+def _log_ratios(fit) -> dict[str, np.ndarray]:
+    """Logarithm of observed over predicted by response, blank where either is missing or not positive."""
+    frame = fit.data
+    means, found = fit.means(fit.columns(frame)), {}
+    for response in fit.system.responses:
+        seen = observed(fit, response, frame)
+        if seen is None:
+            continue
+        seen, mean = np.asarray(seen, float), np.asarray(means[response], float)
+        good = (seen > 0) & (mean > 0)
+        # A response that is often zero or below is no product of factors.
+        if good.sum() > 0.5 * np.isfinite(seen).sum():
+            found[response] = np.log(np.divide(seen, mean, out=np.full(len(mean), np.nan), where=good))
+    return found
+
+
+def _positive(matrix) -> np.ndarray:
+    """Nearest covariance: negative eigenvalues are none."""
+    sizes, axes = np.linalg.eigh((matrix + matrix.T) / 2)
+    found = (axes * np.clip(sizes, 0, None)) @ axes.T
+    return (found + found.T) / 2
+
+
+def _effects(unit, names, means, counts, spread, within, centre) -> pd.DataFrame:
+    """Shrunken factors of the sites seen, as logarithms: columns ``level, response, value, se``."""
+    rows = []
+    for g, level in enumerate(unit.levels):
+        for j, name in enumerate(names):
+            if counts[g, j]:
+                of_mean = within[j, j] / counts[g, j]
+                pull = spread[j, j] / (spread[j, j] + of_mean) if spread[j, j] > 0 else 0.0
+                value = centre[j] + pull * (means[g, j] - centre[j])
+                rows.append((level, name, value, np.sqrt(max(spread[j, j] * (1 - pull), 0.0))))
+    return pd.DataFrame(rows, columns=["level", "response", "value", "se"])
