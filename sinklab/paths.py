@@ -19,8 +19,10 @@ import os
 import shutil
 import struct
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
+from glob import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -84,9 +86,27 @@ def relative(path) -> str:
         return path.name
 
 
+#: Seconds after which a part file or folder is what a killed process left behind.
+STALE = 900
+
+
 def _replaceable(path, kind) -> Path:
-    """A place that is free, or of the kind that is to be written; a device or a pipe is never replaced."""
+    """A place that is free, or of the kind that is to be written; a device or a pipe is never replaced.
+
+    What a killed process left beside it goes; what it had moved aside comes back.
+    """
     path = Path(path)
+    for left in path.parent.glob(f".{escape(path.name)}.{8 * '?'}.part*"):
+        with suppress(OSError):
+            state = left.stat()
+            if time.time() - max(state.st_mtime, state.st_ctime) < STALE:
+                continue
+            if left.suffix == ".part-old" and not path.exists():
+                os.replace(left, path)
+            elif left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
     if path.exists() and not kind(path):
         what = ("a file", "文件") if kind is Path.is_file else ("a folder", "文件夹")
         raise DataError(

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -166,3 +167,30 @@ def test_an_unknown_ecosystem_in_a_table_id_is_refused_with_one_message():
     assert ", ".join(vocabulary.ecosystems()) in str(found.value)
     with pytest.raises(DataError, match="known: forest, bamboo"):
         vocabulary.ecosystem("cropland")
+
+
+def test_what_a_killed_process_left_is_cleared_by_the_next_write(tmp_path, monkeypatch):
+    def leave():
+        (tmp_path / ".a.csv.abcdefg1.part").write_text("half", encoding="utf-8")
+        for name in (".t.abcdefg2.part", ".t.abcdefg3.part-old"):
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / "was.csv").write_text(name, encoding="utf-8")
+
+    def write():
+        with paths.atomic_write(tmp_path / "a.csv") as stream:
+            stream.write("whole")
+        with paths.atomic_folder(tmp_path / "t") as folder:
+            (folder / "is.csv").write_text("new", encoding="utf-8")
+        return sorted(p.name for p in tmp_path.iterdir())
+
+    leave()
+    assert write() == [".a.csv.abcdefg1.part", ".t.abcdefg2.part", ".t.abcdefg3.part-old", "a.csv", "t"], (
+        "it may still be at work"
+    )
+    monkeypatch.setattr(paths, "STALE", -1)
+    assert write() == ["a.csv", "t"]
+    leave()
+    shutil.rmtree(tmp_path / "t")
+    with pytest.raises(KeyError), paths.atomic_folder(tmp_path / "t"):
+        raise KeyError
+    assert [p.name for p in (tmp_path / "t").iterdir()] == ["was.csv"], "what stood there before is back"
