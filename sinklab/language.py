@@ -214,3 +214,37 @@ def table(header, rows) -> str:
         lines.append("  ".join(padded).rstrip())
     lines.insert(1, "  ".join("-" * w for w in widths))
     return "\n".join(lines)
+
+
+#: Look of tables in a notebook, a page or a report: rules above and below, numbers right, no grey boxes.
+_TABLE_STYLE = (
+    "<style>.sinklab table{border-collapse:collapse;border-top:1.5px solid;border-bottom:1.5px solid;margin:.4em 0}"
+    ".sinklab th{border-bottom:.75px solid;font-weight:600}"
+    ".sinklab th,.sinklab td{padding:.15em .7em;text-align:right;font-variant-numeric:tabular-nums}"
+    ".sinklab th:first-child,.sinklab td:first-child{text-align:left}</style>"
+)
+
+
+def html(title: str, *blocks: "str | tuple[str, list, list]") -> str:
+    """Lay out what a notebook shows of an object, every text escaped.
+
+    Parameters
+    ----------
+    title : str
+    *blocks : str or (str, list, list)
+        A paragraph; or a table with caption, header and rows, whose numbers :func:`number` writes.
+    """
+    from html import escape
+
+    parts = [f'<div class="sinklab">{_TABLE_STYLE}<b>{escape(title)}</b>']
+    for block in blocks:
+        if isinstance(block, str):
+            parts.append("".join(f"<div>{escape(line)}</div>" for line in block.splitlines()))
+            continue
+        caption, header, rows = block
+        head = "".join(f"<th>{escape(str(h))}</th>" for h in header)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{escape(number(cell))}</td>' for cell in row)}</tr>" for row in rows
+        )
+        parts.append(f"<div>{escape(caption)}</div><table><tr>{head}</tr>{body}</table>")
+    return "".join([*parts, "</div>"])

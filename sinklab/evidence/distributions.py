@@ -58,7 +58,7 @@ N_DRAW = 1000
 K_LIMIT = 0.7
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Distribution:
     """A family with its two parameters; see the module for their meaning."""
 
@@ -78,6 +78,15 @@ class Distribution:
                 f"{self.family} has no distribution with parameters {self.p1}, {self.p2}",
                 f"{self.family} 分布的参数 {self.p1}、{self.p2} 无效",
             )
+
+    def __repr__(self) -> str:
+        """Family, parameters, mean, spread and the middle 95 %."""
+        low, high = self.quantile(np.array([0.025, 0.975]))
+        return (
+            f"{self.family}({self.p1:.4g}, {self.p2:.4g}): "
+            f"{tr('mean', '均值')} {self.mean:.4g}, {tr('sd', '标准差')} {self.sd:.4g}, "
+            f"95 % {low:.4g}–{high:.4g}"
+        )
 
     def _frozen(self):
         match self.family:

@@ -18,7 +18,7 @@ import pandas as pd
 from sinklab import paths
 from sinklab.data import vocabulary
 from sinklab.data.files import is_number
-from sinklab.language import DataError, TableError, listing, tr
+from sinklab.language import DataError, TableError, html, listing, number, reader_language, tr
 from sinklab.results.fit_result import FitResult
 from sinklab.tables import checks, pack, package
 from sinklab.tables.provenance import ModelRecord, Provenance, name_of, origin_of, package_sources, status_for
@@ -35,8 +35,11 @@ from sinklab.tables.schema import (
     version_key,
 )
 
+#: Rows that a table shows of itself in a notebook.
+SHOWN = 12
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Table:
     """One version of a parameter table.
 
@@ -282,6 +285,63 @@ class Table:
     def status(self) -> str:
         """Status of the table: that of its weakest row."""
         return pack.table_status(self.frames)
+
+    def __repr__(self) -> str:
+        """At most twelve lines: what the table holds, how good it is, which checks failed."""
+        return "\n".join([self._headline(), *self._lines()])
+
+    def _repr_html_(self) -> str:
+        blocks: list[Any] = ["\n".join(self._lines())]
+        if "indices" in self.frames:
+            told = self.frames["indices"]
+            told = told[told["class_column"].fillna("") == ""].head(SHOWN)
+            indices = [c for c in ("n", "R2", "SEE", "TRE", "MPE", "MPSE") if c in told]
+            rows = [[self._of(row), *(number(row[c], 4) for c in indices)] for row in told.to_dict("records")]
+            blocks.append((tr("Indices", "评价指标"), ["", *indices], rows))
+        if len(self.values):
+            header = ["", tr("mean", "均值"), tr("sd", "标准差"), tr("unit", "单位"), "n"]
+            rows = [
+                [
+                    f"{vocabulary.label(row['variable'])} {vocabulary.group_label(row['group'])}",
+                    *(number(row[c], 4) for c in ("mean", "sd")),
+                    vocabulary.units_symbol(row["unit"]),
+                    row["n"],
+                ]
+                for row in self.values.head(SHOWN)
+                .fillna({"variable": "", "group": "", "unit": ""})
+                .to_dict("records")
+            ]
+            blocks.append((tr("Values", "取值"), header, rows))
+        return html(self._headline(), *blocks)
+
+    def _headline(self) -> str:
+        title = self.title_zh if reader_language() == "zh" else self.title
+        return f"{self.ref} · {self.status} · {title}"
+
+    def _lines(self) -> list[str]:
+        lines = [
+            f"  {fit.label or fit.method}: "
+            + ", ".join(f"{vocabulary.label(response)} n={n}" for response, n in fit.n.items())
+            for fit in self.models[:4]
+        ]
+        more, n_value = len(self.models) - 4, len(self.values)
+        lines += [tr(f"  and {more} more models", f"  另有 {more} 个模型")] if more > 0 else []
+        lines += [tr(f"  {n_value} values", f"  取值 {n_value} 个")] if n_value else []
+        failed = self.checks[~self.checks["passed"].astype(bool)]
+        n, good = len(self.checks), len(self.checks) - len(failed)
+        lines.append(tr(f"  checks: {good} of {n} passed", f"  检查：{n} 项中 {good} 项通过"))
+        words = [
+            f"    ✗ {self._of(row)}{tr(': ', '：')}{row[tr('message_en', 'message_zh')]}"
+            for row in failed.fillna("").to_dict("records")
+        ]
+        return [*lines, *dict.fromkeys(words)][:11]
+
+    def _of(self, row: Mapping[str, Any]) -> str:
+        """Model and response of a row; the model only where there are several."""
+        several = len(self.frames.get("models", ())) > 1
+        return " ".join(
+            filter(None, [row["model_id"] if several else "", vocabulary.label(row["response"] or "")])
+        )
 
     @cached_property
     def models(self) -> tuple[FitResult, ...]:
