@@ -19,7 +19,7 @@ from sinklab import paths
 from sinklab.data import vocabulary
 from sinklab.evidence import equations
 from sinklab.evidence.pool_equations import PooledEquation
-from sinklab.language import reader_language
+from sinklab.language import DataError, reader_language, require_choice
 from sinklab.results.fit_result import FitResult
 from sinklab.results.indices import class_means, class_quartiles
 from sinklab.results.prediction import curve_data, curves_of_groups, main_predictor, observed
@@ -113,17 +113,43 @@ def _band(axis: Any, x: Any, told: Any, response: str, **options: Any) -> None:
     axis.fill_between(x, told[f"{response}_lower"], told[f"{response}_upper"], lw=0, **options)
 
 
-def save(figure: "Figure", path: str | Path) -> Path:
-    """Write a figure as PNG at 200 dots per inch, without times or names of programs.
+#: Formats of :func:`save` by the ending of a file, with what keeps times and names of programs out of them.
+FORMATS: dict[str, tuple[str, dict[str, None] | None]] = {
+    ".png": ("png", {"Software": None}),
+    ".svg": ("svg", {"Date": None, "Creator": None}),
+    ".pdf": ("pdf", {"CreationDate": None, "Creator": None, "Producer": None}),
+    ".tif": ("tiff", None),
+    ".tiff": ("tiff", None),
+}
+
+
+def save(figure: "Figure", path: str | Path, dpi: int = 200) -> Path:
+    """Write a figure as PNG, SVG, PDF or TIFF, as the name of the file ends; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : path
+    dpi : int
+        Dots per inch of PNG and TIFF; printers ask for 600.
 
     Returns
     -------
     path : Path
         Where it was written; the old file stays until the new one is complete.
+
+    Raises
+    ------
+    DataError
+        Another ending.
     """
+    import matplotlib as mpl
+
     path = Path(path)
-    with style(), paths.atomic_write(path, "wb") as stream:
-        figure.savefig(stream, format="png", dpi=200, metadata={"Software": None})
+    require_choice("ending of a figure", path.suffix.lower(), tuple(FORMATS))
+    kind, metadata = FORMATS[path.suffix.lower()]
+    with style(), mpl.rc_context({"svg.hashsalt": "sinklab"}), paths.atomic_write(path, "wb") as stream:
+        figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata)
     return path
 
 
@@ -136,8 +162,9 @@ def fit_figure(
     response: str | None = None,
     data: pd.DataFrame | None = None,
     lang: str | None = None,
+    log: bool = False,
 ) -> "Figure":
-    """Data with the fitted curve, the interval of the mean and that of an individual.
+    """Data with the fitted curve, the interval of the mean and that of an individual; on two scales of logarithms.
 
     Parameters
     ----------
@@ -164,12 +191,130 @@ def fit_figure(
         _points(axis, data[x], seen, edge="#555555", width=0.6, label=words(lang, "实测", "measured"))
     axis.plot(grid[x], mean[response], color=INK, lw=1.6, label=words(lang, "拟合", "fitted"))
     _name(axis, x, response, lang)
-    axis.set_xlim(left=0)
-    axis.set_ylim(bottom=0)
+    if log:
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+    else:
+        axis.set_xlim(left=0)
+        axis.set_ylim(bottom=0)
     axis.legend(loc="upper left")
-    if fit.label:
-        axis.set_title(fit.label)
+    axis.set_title("\n".join(filter(None, [fit.label, _caption(fit, response)])), fontsize="small")
     return figure
+
+
+def _caption(fit: FitResult, response: str) -> str:
+    """Equation, number of trees and indices of a response, in one line."""
+    text = next(str(e) for e in fit.system.equations if e.response == response)
+    told = fit.index_table.loc[response] if response in fit.index_table.index else {}
+    figures = [f"{name} {told[name]:.3g}" for name in ("R2", "MPE") if name in told]
+    return (
+        textwrap.fill(text, 60)
+        + "\n"
+        + "  ".join([f"n {fit.n.get(response, 0)}", *figures]).replace("R2", "R²")
+    )
+
+
+@styled
+def observed_figure(fit: FitResult, response: str | None = None, lang: str | None = None) -> "Figure":
+    """Observed against predicted values of a response, with the line on which both agree."""
+    response, seen = response or fit.system.responses[-1], None
+    if fit.data is not None:
+        seen = observed(fit, response, fit.data)
+    if seen is None:
+        raise _no_trees(fit, response)
+    told = fit.predict(fit.data, fit.level, of="average")[response]
+    figure, (axis,) = axes_of(4.2, 4.0)
+    _points(axis, told, seen, edge=INK, width=0.6)
+    top = float(np.nanmax([np.nanmax(told), np.nanmax(seen)])) * 1.03
+    axis.plot([0, top], [0, top], color="#999999", lw=0.9, label="1:1")
+    name = vocabulary.label(response, lang, True)
+    axis.set_xlabel(f"{words(lang, '预测值', 'predicted')} {name}")
+    axis.set_ylabel(f"{words(lang, '实测值', 'observed')} {name}")
+    axis.set_xlim(0, top)
+    axis.set_ylim(0, top)
+    axis.legend(loc="upper left")
+    axis.set_title(_caption(fit, response), fontsize="small")
+    return figure
+
+
+@styled
+def quantile_figure(fit: FitResult, lang: str | None = None) -> "Figure":
+    """Quantiles of the standardised residuals of each free response against those of a normal distribution."""
+    from scipy import stats
+
+    if fit.data is None:
+        raise _no_trees(fit, fit.system.free[0])
+    figure, axes = axes_of(2.9 * len(fit.residual), 2.9, len(fit.residual))
+    for axis, response in zip(axes, fit.residual, strict=True):
+        residual = np.sort(fit.standardised(response).to_numpy(float))
+        normal = stats.norm.ppf((np.arange(len(residual)) + 0.5) / len(residual))
+        _points(axis, normal, residual, 2.5, INK, 0.5)
+        ends = [normal[0], normal[-1]]
+        axis.plot(ends, ends, color="#999999", lw=0.9)
+        axis.set_title(vocabulary.label(response, lang), fontsize="small")
+        axis.set_xlabel(words(lang, "正态分位数", "normal quantile"))
+    axes[0].set_ylabel(words(lang, "标准化残差", "standardised residual"))
+    return figure
+
+
+@styled
+def sites_figure(fit: FitResult, response: str | None = None, lang: str | None = None) -> "Figure":
+    """Factors of the sites that were sampled, in order, with the interval of a new one."""
+    from scipy import stats
+
+    found = fit.between
+    if found is None or found.effects is None:
+        raise DataError(
+            "the fit knows no sites; name their column with cluster=",
+            "拟合没有样点信息；请用 cluster= 指定样点列",
+        )
+    response = response if response in found.names else found.names[-1]
+    part = found.effects[found.effects["response"] == response].sort_values("value")
+    middle, ends_of = part["value"].to_numpy(), 1.96 * part["se"].to_numpy()
+    centre, sd = float(found.centre[response]), float(np.sqrt(found.spread.loc[response, response]))
+    ends = centre + stats.t.ppf(0.5 + fit.level / 2, max(found.n - 1, 1)) * sd * np.array([-1, 1])
+    figure, (axis,) = axes_of(5.2, max(2.4, 0.16 * len(part) + 1))
+    level = f"{100 * fit.level:g} %"
+    axis.axvspan(
+        *100 * np.expm1(ends), color=FAINT, label=words(lang, f"新样点 {level} 区间", f"new site, {level}")
+    )
+    axis.axvline(0, color="#999999", lw=0.8)
+    places = np.arange(len(part))
+    axis.hlines(places, *100 * np.expm1([middle - ends_of, middle + ends_of]), color=INK, lw=0.8)
+    axis.plot(100 * np.expm1(middle), places, "o", ms=3.5, color=INK, label=words(lang, "样点", "sites"))
+    axis.set_yticks(
+        places, [textwrap.shorten(str(v), 40, placeholder="…") for v in part["level"]], fontsize="x-small"
+    )
+    axis.set_xlabel(words(lang, "相对方程的偏离/%", "deviation from the equation (%)"))
+    axis.set_title(vocabulary.label(response, lang), fontsize="small")
+    figure.legend(loc="outside lower right", ncols=2, fontsize="small")
+    return figure
+
+
+def _no_trees(fit: FitResult, response: str) -> DataError:
+    return DataError(
+        f"{response}: no observations with this result (it was read from a table, or no tree has all parts)",
+        f"{response}：该结果没有实测值（读自参数表，或没有分量齐全的样木）",
+    )
+
+
+#: Figures of :func:`of_fit`, by kind.
+KINDS: dict[str, Callable[..., "Figure"]] = {
+    "fit": lambda fit, response, lang: fit_figure(fit, response, lang=lang),
+    "log": lambda fit, response, lang: fit_figure(fit, response, lang=lang, log=True),
+    "observed": lambda fit, response, lang: observed_figure(fit, response, lang),
+    "residuals": lambda fit, response, lang: residual_figure(fit, lang),
+    "qq": lambda fit, response, lang: quantile_figure(fit, lang),
+    "sites": lambda fit, response, lang: sites_figure(fit, response, lang),
+}
+
+
+def of_fit(
+    fit: FitResult, kind: str = "fit", response: str | None = None, lang: str | None = None
+) -> "Figure":
+    """One of the :data:`KINDS` of figures of a fit; see :meth:`FitResult.plot`."""
+    require_choice("kind", kind, tuple(KINDS))
+    return KINDS[kind](fit, response, lang)
 
 
 @styled

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,9 @@ from sinklab.equations.system import System
 from sinklab.language import DataError, plain
 from sinklab.results import indices
 from sinklab.results.variance import ResidualModel
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -260,6 +265,58 @@ class FitResult:
     stored_draws: pd.DataFrame | None = None
     random: RandomEffects | None = None
     between: Between | None = None
+
+    def __repr__(self) -> str:
+        """At most twelve lines; :meth:`summary` says all."""
+        return import_module("sinklab.results.summary").brief(self)
+
+    def _repr_html_(self) -> str:
+        return import_module("sinklab.results.summary").as_html(self)
+
+    def summary(self) -> str:
+        """The whole report as text: parameters, residuals, indices with formulas, verdicts, range, notes."""
+        return import_module("sinklab.results.summary").fit_report(self)
+
+    def plot(
+        self,
+        kind: str = "fit",
+        response: str | None = None,
+        path: str | Path | None = None,
+        lang: str | None = None,
+    ) -> "Figure":
+        """Draw the fit.
+
+        Parameters
+        ----------
+        kind : str
+            ``fit`` (data, curve, both intervals), ``log`` (the same on logarithms), ``observed`` (against
+            predicted), ``residuals`` (by prediction and class), ``qq``, or ``sites``.
+        response : str, optional
+            The last left side, usually the total, when left out.
+        path : path, optional
+            Also write it there, as PNG or TIFF at 600 dots per inch, SVG or PDF.
+        lang : "zh" or "en", optional
+            The reader's language when left out.
+
+        Returns
+        -------
+        figure : matplotlib Figure
+
+        Raises
+        ------
+        DataError
+            Unknown kinds and endings; kinds that need trees, of a result read from a table.
+
+        Examples
+        --------
+        >>> fit.plot("log", "stem", "stem.pdf")  # doctest: +SKIP
+        """
+        # The chapter of figures stands above results; it is asked for by name, as one of several could be.
+        figures = import_module("sinklab.plots")
+        figure = figures.of_fit(self, kind, response, lang)
+        if path is not None:
+            figures.save(figure, path, dpi=600)
+        return figure
 
     @property
     def layout(self) -> Layout:

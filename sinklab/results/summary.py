@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from sinklab.data import vocabulary
 from sinklab.equations.parse import Name, Sum
-from sinklab.language import number, table, tr
+from sinklab.language import html, number, table, tr
 from sinklab.results import indices, prediction
 from sinklab.results.fit_result import FitResult
 
@@ -15,6 +16,8 @@ SHOWN = 12
 FEW = 10
 #: Trees or groups shown of a long list: those that pull most.
 SCRUTINY_SHOWN = 10
+#: Parameters that a notebook shows.
+SHOWN_HTML = 40
 
 
 def fit_report(fit: FitResult) -> str:
@@ -25,6 +28,59 @@ def fit_report(fit: FitResult) -> str:
         _told(part, fit) for part in (*parts, _between, _indices, _verdicts, _ranges, shape_report, _warnings)
     ]
     return "\n\n".join(block for block in blocks if block)
+
+
+def brief(fit: FitResult) -> str:
+    """A fit in at most twelve lines: state, equations, how good, what is against it."""
+    shown = [f"  {e}" for e in fit.system.equations[:5]]
+    more = len(fit.system.equations) - len(shown)
+    shown += [tr(f"  and {more} more equations", f"  另有 {more} 个方程")] if more else []
+    told = fit.index_table
+    wanted = [c for c in ("R2", "TRE", "MPE") if c in told]
+    good = [
+        f"{response}: " + ", ".join(f"{c} {number(row[c], 3)}" for c in wanted)
+        for response, row in told.iterrows()
+    ]
+    failed = [v for v in verdicts(fit) if not v["passed"]]
+    against = tr(
+        f"against it: {len(failed)} verdicts, {len(fit.warnings)} notes",
+        f"判定不通过 {len(failed)} 项，注意 {len(fit.warnings)} 条",
+    )
+    return "\n".join([_head(fit), *shown, "; ".join(good), _ranges(fit), against])
+
+
+def as_html(fit: FitResult) -> str:
+    """A fit as a notebook shows it: parameters and indices as set tables in the reader's language."""
+    level = f"{100 * fit.level:g} %"
+    header = [
+        "",
+        tr("value", "估计值"),
+        tr("std. error", "标准误"),
+        tr(f"lower {level}", f"{level} 下限"),
+        tr(f"upper {level}", f"{level} 上限"),
+    ]
+    columns = fit.parameters[["value", "se", "lower", "upper"]].to_numpy(float)
+    rows = [[name, *(number(v, 4) for v in row)] for name, row in zip(fit.labels, columns, strict=True)]
+    shown = [c for c in fit.index_table if c in ("n", "R2", "SEE", "TRE", "ASE", "MPE", "MPSE")]
+    told = [
+        [vocabulary.label(response), *(number(row[c], 4) for c in shown)]
+        for response, row in fit.index_table.iterrows()
+    ]
+    state, *counts = _head(fit).splitlines()
+    notes = [_verdicts(fit), _ranges(fit), _warnings(fit)]
+    return html(
+        state,
+        *counts,
+        "\n".join(str(e) for e in fit.system.equations),
+        (tr("Parameters", "参数"), header, rows[:SHOWN_HTML]),
+        *(
+            [tr(f"and {len(rows) - SHOWN_HTML} more", f"另有 {len(rows) - SHOWN_HTML} 个参数")]
+            if len(rows) > SHOWN_HTML
+            else []
+        ),
+        (tr("Indices", "评价指标"), ["", *(c.replace("R2", "R²") for c in shown)], told),
+        *filter(None, notes),
+    )
 
 
 def _told(part, fit) -> str:

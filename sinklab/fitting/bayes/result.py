@@ -30,7 +30,7 @@ from sinklab.language import DataError, require_choice, require_known, tr
 from sinklab.results.fit_result import FitResult
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BayesResult(FitResult):
     """A fit by sampling.
 
