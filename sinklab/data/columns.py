@@ -683,7 +683,7 @@ def dry_amounts(amount: dict, headers: list[str], account: Account) -> dict:
 
 def derive(columns: dict, account: Account) -> None:
     """Add what follows from the columns that were read: dry masses, crowns, values per hectare."""
-    headers = [c.header for c in [*account.columns, *account.unknown]]
+    headers = [c.header for c in account.columns if "moisture" in c.name]
     parts = ("fresh", "sample_fresh", "sample_dry", "dry_ratio", "moisture", "moisture_wet", "moisture_dry")
     shared = {p: columns[p] for p in parts[1:] if p in columns}
     for organ in [*PER_AREA, "wood", "culm", "rhizome", "crown"]:
@@ -740,6 +740,16 @@ def tell_keys(columns: dict, account: Account) -> None:
                     f"{inner} begins anew in every {outer}: the key is {outer} + {inner}",
                     f"{inner} 在每个 {outer} 内重新编号：以 {outer} + {inner} 为键",
                 )
+    stem = next((c for c in account.columns if c.name == "stem" and c.header != "stem"), None)
+    if (
+        stem
+        and "皮" not in stem.header
+        and "bark" not in stem.header.casefold()
+        and not {"bark", "wood"} & set(columns)
+    ):
+        account.told.add(
+            f"{stem.header}: with or without bark is not stated", f"{stem.header}：未说明带皮或去皮"
+        )
     if "land_class" in columns and "species" in columns:
         bare = [i for i, s in enumerate(columns["species"]) if s is None or s != s]
         kinds = dict.fromkeys(columns["land_class"][i] for i in bare)

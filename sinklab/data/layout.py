@@ -377,39 +377,19 @@ def _records(grid, form, first) -> None:
     """Take the rows below a header, up to the next table."""
     filled = _merged_down(grid, first)
     columns = [f.at for f in form.fields]
-    remarks = {
-        f.at for f in form.fields if re.search("备注|说明|remark|note|comment", f.header, re.IGNORECASE)
-    }
+    remarks = {f.at for f in form.fields if meaning(f.parts).kind == "remark"}
     section, sections = "", []
     for row in range(first, len(grid.cells)):
         cells = grid.filled(row)
         if not cells:
             continue
-        if _repeats_header(form, grid, row):
-            form.skip(row, tr("the header again", "重复的表头"))
-            continue
-        told = [t for j, t in cells if j not in remarks and not numeric(t)]
-        if any(SUMS.fullmatch(plain(t)) for t in told[:4]):
-            form.skip(row, tr("sums or means", "合计或平均行"))
-            continue
-        if _starts_another(grid, form, row):
-            other = find(form.sheet, row)
-            if other:
-                form.others.append(other)
+        if _starts_another(form, row, cells):
+            form.others += filter(None, [find(form.sheet, row)])
             break
-        if (
-            len(told) == len(cells)
-            and (NOTES.match(plain(told[0])) if told else len(cells) == 1)
-            and len(cells) <= 3
-        ):
-            form.skip(row, tr("note", "附注"))
-            continue
-        if len(cells) == 1 and len(columns) > 2 and told:
-            section = told[0]
-            form.skip(row, tr("line between records", "分段行"))
-            continue
-        if told and len(told) == len(cells) and sum(_is_head(t) for t in told) * 2 >= len(told):
-            form.skip(row, tr("note", "附注"))
+        why = _no_record(form, cells, remarks)
+        if why:
+            section = cells[0][1] if why == _line() else section
+            form.skip(row, why)
             continue
         form.rows.append(row)
         form.cells.append([grid.cells[row][j] or filled.get((row, j), "") for j in columns])
@@ -417,6 +397,28 @@ def _records(grid, form, first) -> None:
         sections.append(section)
     if any(sections):
         form.add(SECTION, sections)
+
+
+def _no_record(form, cells, remarks) -> str:
+    """What a row is that is no record, "" for a record."""
+    if _repeats_header(form, cells):
+        return tr("the header again", "重复的表头")
+    told = [t for j, t in cells if j not in remarks and not numeric(t)]
+    if any(SUMS.fullmatch(plain(t)) for t in told[:4]):
+        return tr("sums or means", "合计或平均行")
+    words = len(told) == len(cells)
+    if words and len(cells) <= 3 and (not told or NOTES.match(plain(told[0]))):
+        return tr("note", "附注")
+    if words and len(cells) == 1 and len(form.fields) > 2:
+        return _line()
+    if words and sum(_is_head(t) for t in told) * 2 >= len(told):
+        return tr("note", "附注")
+    return ""
+
+
+def _line() -> str:
+    """What a row is that stands between records and names what follows."""
+    return tr("line between records", "分段行")
 
 
 #: Name of the column that holds the lines between records, until it is known what they say.
@@ -432,18 +434,22 @@ def _merged_down(grid, first) -> dict[tuple[int, int], str]:
     return found
 
 
-def _repeats_header(form, grid, row) -> bool:
+def _repeats_header(form, cells) -> bool:
     names = {f.at: f.parts for f in form.fields if f.parts}
-    cells = grid.filled(row)
     same = sum(t in names.get(j, ()) for j, t in cells)
     return same >= 2 and same * 5 >= 4 * len(cells)
 
 
-def _starts_another(grid, form, row) -> bool:
-    """Whether a row is the header of a further table: mostly known names, and none of the columns above."""
-    cells = grid.filled(row)
-    known = sum(knows(t) for _, t in cells if not numeric(t))
-    return len(cells) >= 3 and known >= 3 and known * 2 > len(cells) and not any(numeric(t) for _, t in cells)
+def _starts_another(form, row, cells) -> bool:
+    """Whether a row is the header of a further table: mostly known names, and no number."""
+    known = sum(knows(t) for _, t in cells)
+    return (
+        len(cells) >= 3
+        and known >= 3
+        and known * 2 > len(cells)
+        and not any(numeric(t) for _, t in cells)
+        and not _repeats_header(form, cells)
+    )
 
 
 # The same columns several times side by side.
@@ -520,7 +526,7 @@ def _by_survey(form) -> None:
     found: dict[str, dict[str, int]] = {}
     for i, f in enumerate(form.fields):
         mark = SURVEY.search(f.header)
-        rest = SURVEY.sub("", f.header).strip(" _-/（）()") if mark else ""
+        rest = re.sub(r"[(（][)）]", "", SURVEY.sub("", f.header)).strip(" _-/") if mark else ""
         if mark and meaning((rest,)).name and "(" not in rest[:1]:
             found.setdefault(mark[0].rstrip("年"), {})[rest] = i
     bases = list(dict.fromkeys(base for one in found.values() for base in one))

@@ -210,18 +210,15 @@ def _chosen(forms, sheet, needed, source) -> list[layout.Form]:
     best = forms[order[0]]
     alike = [form for form in forms if [f.parts for f in form.fields] == [f.parts for f in best.fields]]
     rest = [form for form in forms if form not in alike]
-    rivals = [
-        form for form in rest if len(_known(form)) >= 3 and scores[forms.index(form)] * 2 > scores[order[0]]
-    ]
-    if rivals and not sheet and {f.sheet.name for f in rivals} - {best.sheet.name}:
-        best.notes.add(
-            f"read is sheet {best.sheet.name}; {', '.join(f.sheet.name for f in rivals)} holds a table too: --sheet NAME reads it",
-            f"已读工作表 {best.sheet.name}；{'、'.join(f.sheet.name for f in rivals)} 中也有表格：用 --sheet 名称 读取",
-        )
     for form in rest:
         size = tr(f"{len(form.rows)} rows", f"{len(form.rows)} 行")
-        where = form.sheet.name or tr(f"row {form.header[0] + 1}", f"第 {form.header[0] + 1} 行起")
-        best.notes.add(f"table not read: {where} ({size})", f"未读的表：{where}（{size}）")
+        where, option = (
+            form.sheet.name or tr(f"row {form.header[0] + 1}", f"第 {form.header[0] + 1} 行起"),
+            "",
+        )
+        if len(_known(form)) >= 2 and form.sheet.name != best.sheet.name:
+            option = tr(f"; --sheet {where} reads it", f"；用 --sheet {where} 读取")
+        best.notes.add(f"table not read: {where} ({size}){option}", f"未读的表：{where}（{size}）{option}")
     return [best, *(form for form in alike if form is not best)] if best is alike[0] else alike
 
 
@@ -372,14 +369,14 @@ class Reading:
     def _by_context(self, found) -> list[Meaning]:
         """Settle names that other columns of the table explain."""
         kinds = {m.kind for m in found}
-        names = {m.name for m in found}
-        organs = names & (set(PER_AREA) | {"wood", "culm", "crown"})
+        taken = {m.name for m in found}
+        organs = taken & (set(PER_AREA) | {"wood", "culm", "crown"})
         unit_line = [unit_of(u) for u in re.split(r"[、,，;；\s]+", self.forms[0].units) if u]
         out = []
         for m, f in zip(found, self.fields, strict=True):
             if m.kind == "quantity" and m.name == "dry" and "component" not in kinds:
                 base = names.fold(names.taken_apart(f.parts[-1])[0])
-                if base in ("干重", "干质量") and organs and "stem" not in names and "fresh" not in names:
+                if base in ("干重", "干质量") and organs and "stem" not in taken and "fresh" not in taken:
                     # Beside 枝重 and 叶重 the mass of the stem is written 干重.
                     m = names.with_unit(replace(m, name="stem", kind="organ"))
                 elif re.search("全株|单株|总|total|whole", f.header, re.IGNORECASE):
@@ -489,7 +486,9 @@ class Reading:
         for i, row in enumerate(self.cells):
             groups.setdefault(tuple(row[k] for k in keys), []).append(i)
         amount = {name: self._amount(found[i], i) for name, i in amounts.items()}
-        amount = dry_amounts(amount, [self.fields[i].header for i in amounts.values()], self.account)
+        amount = dry_amounts(
+            amount, [self.fields[i].header for m, i in amounts.items() if "moisture" in m], self.account
+        )
         self._spread(groups, organs, amount, found)
         keep = [i for i in range(len(found)) if i != at[0] and i not in amounts.values()]
         first = [rows[0] for rows in groups.values()]
