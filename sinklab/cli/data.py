@@ -8,7 +8,69 @@ import shutil
 import sys
 from pathlib import Path
 
-from sinklab.language import DataError, reader_language, tr
+from sinklab.language import DataError, listing, reader_language, tr
+
+# --- Field files, as every command opens them.
+
+
+def pairs(texts: list[str], option: str) -> dict[str, str]:
+    """Options of the form ``NAME=VALUE``.
+
+    Raises
+    ------
+    DataError
+        All that are not of that form.
+    """
+    bad = [text for text in texts if "=" not in text]
+    if bad:
+        raise DataError(
+            tr(f"{option}: expected NAME=VALUE, found\n", f"{option}：应为 名称=值，而不是\n") + listing(bad)
+        )
+    return dict(text.split("=", 1) for text in texts)
+
+
+def field_data(arguments, source: str, needed=(), text=(), kept=(), tell: str = "stdout"):
+    """Open a field file with the options of a command, and tell its account.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        With ``column, unit, missing, sheet, encoding``.
+    source : str
+        File, study id or ``open:NAME``.
+    needed, text : collections of str
+        See :func:`sinklab.data.reading.read`.
+    kept : collection of str
+        Names by which the command calls columns; each becomes a column with the cells as they are written.
+    tell : str
+        Where the account is printed: ``stdout``, ``stderr``, or nowhere.
+
+    Returns
+    -------
+    frame : DataFrame
+    """
+    from sinklab.data.reading import read
+
+    frame = read(
+        source,
+        columns=pairs(arguments.column, "--column"),
+        units=pairs(arguments.unit, "--unit"),
+        missing=arguments.missing,
+        sheet=arguments.sheet or getattr(arguments, "layer", None) or "",
+        encoding=arguments.encoding,
+        crs=getattr(arguments, "crs", None),
+        needed=needed,
+        text=text,
+    )
+    account = frame.attrs["account"]
+    for name in kept:
+        column = account.find(name)
+        if name not in frame or column in text:
+            frame[name] = account.as_written(column)
+    if tell:
+        print(account, file=getattr(sys, tell))
+    return frame
+
 
 # --- ``sinklab data``: what data there are, what is wrong with them, and how to get open data sets.
 

@@ -1,4 +1,4 @@
-"""``sinklab fit``: one fit from a plain CSV, for people and as JSON.
+"""``sinklab fit``: one fit from a field file, for people and as JSON.
 
 Options of ``sinklab fit`` that are more than a word or a number.
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import sinklab.assess.comparison
 import sinklab.assess.validation
+from sinklab.cli.data import field_data
 from sinklab.language import DataError, SinklabError, tr
 
 # --- Options of ``sinklab fit`` that are more than a word or a number.
@@ -134,6 +135,7 @@ def run(arguments) -> int:
     if arguments.validate:
         validations = {i: _or_error(errors, _validated, r, arguments.validate) for i, r in enumerate(results)}
     if arguments.json != "-":
+        print(frame.attrs["account"], end="\n\n")
         reports = [fit_report(r) + (_or_error(errors, _influence, r, arguments) or "") for r in results]
         for i, validation in validations.items():
             if validation is not None:
@@ -176,16 +178,22 @@ def _candidates(arguments) -> list[tuple]:
 
 
 def _read(arguments, systems):
-    """Columns that the systems name, as numbers where they are compared as such."""
-    from sinklab.data.files import read_csv, read_rows
-
-    header, _ = read_rows(arguments.data)
-    needed = set()
+    """The data, with the columns that the systems name as numbers and those that options name as text."""
+    names = {n for system in systems for n in (*system.responses, *system.predictors, *system.parameters)}
+    names |= set(f"{arguments.measurement_error or ''}".replace(",", "=").split("="))
+    groups = {group for system in systems for group in system.groups.values()}
+    kept = [*filter(None, (arguments.by, arguments.influence, getattr(arguments, "cluster", None))), *groups]
+    kept += [
+        text.split(":")[-1]
+        for text in (arguments.resample, arguments.validate or "")
+        if text.partition(":")[0] in ("group", "groups", "leave") and not text.split(":")[-1].isdigit()
+    ]
+    kept = [name for name in kept if name not in ("none", "all")]
+    tell = "stderr" if arguments.json == "-" else ""
+    frame = field_data(arguments, arguments.data, names - groups, {"species", *groups}, kept, tell)
     for system in systems:
-        bound = system.bind(header)
-        needed |= {*bound.predictors, *(r for r in bound.responses if r in header)}
-    needed |= {c for c in (f"{arguments.measurement_error}".replace(",", "=").split("=")) if c in header}
-    return read_csv(arguments.data, numeric=needed)
+        system.bind(list(frame.columns))
+    return frame
 
 
 def _influence(result, arguments) -> str:
@@ -298,14 +306,13 @@ def _save(results, reference, arguments) -> None:
 # --- ``sinklab predict``: apply a table to data, with intervals and a flag outside the fitted range.
 
 
-def _calibrated(table, file):
+def _calibrated(table, arguments):
     """The model of a table, moved to the group whose trees lie in a file."""
-    from sinklab.data.files import read_csv
     from sinklab.results.prediction import calibrated
 
     model = table.model()
-    needed = {*model.system.predictors, *model.system.free}
-    trees = read_csv(file, numeric=needed)
+    needed, file = {*model.system.predictors, *model.system.free}, arguments.calibrate
+    trees = field_data(arguments, file, needed, {"species"}, tell="stderr")
     found = calibrated(model, trees)
     message = tr(
         f"calibrated with {len(trees)} trees of {file}",
@@ -319,20 +326,20 @@ def run_predict(arguments) -> int:
     """Predict and write the data with the predictions beside them."""
     import pandas as pd
 
-    from sinklab.data.files import read_csv, write_csv
+    from sinklab.data.files import write_csv
     from sinklab.tables.table import Table
 
     table = Table.read(arguments.table)
     needed = {x for model in table.models for x in model.system.predictors}
-    frame = read_csv(arguments.data, numeric=needed)
+    groups = {g for model in table.models for g in model.system.groups.values()}
+    frame = field_data(arguments, arguments.data, needed, {"species", *groups}, tell="stderr")
     options = {"level": arguments.level, "kind": arguments.kind, "intervals": arguments.intervals}
     options["of"] = vars(arguments)["for"]
-    if arguments.calibrate:
-        prediction = _calibrated(table, arguments.calibrate).predict(frame, **options)
-    else:
-        prediction = table.predict(frame, **options)
-    # Measured columns of the same name are kept apart from what the table says.
-    measured = frame.rename(columns={c: f"{c}_measured" for c in frame.columns if c in prediction.columns})
+    model = _calibrated(table, arguments) if arguments.calibrate else table
+    prediction = model.predict(frame, **options)
+    # Data are handed through as they are written; what the table says goes by its own name.
+    written = frame.attrs["account"].written
+    measured = written.rename(columns={c: f"{c}_measured" for c in written if c in prediction.columns})
     out = pd.concat([measured, prediction], axis=1)
     outside = int(prediction["out_of_range"].sum())
     predicted = [c.removesuffix("_lower") for c in prediction if c.endswith("_lower")]

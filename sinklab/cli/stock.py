@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from sinklab import paths
+from sinklab.cli.data import field_data, pairs
 from sinklab.language import (
     DataError,
     Notes,
@@ -40,7 +41,7 @@ def run(arguments) -> int:
 
 def _compute(arguments):
     from sinklab.data.checks import doubts
-    from sinklab.data.regions import add_regions, read_layer
+    from sinklab.data.regions import add_regions
     from sinklab.propagate.stands import prepare
     from sinklab.propagate.stocks import stock
     from sinklab.tables.table import Table
@@ -48,8 +49,8 @@ def _compute(arguments):
     if not arguments.table and not arguments.measured:
         raise DataError("give --table, or --measured", "请给出 --table 或 --measured")
     by = [c for c in arguments.by.split(",") if c]
-    frame = read_layer(arguments.stands, arguments.layer, arguments.encoding, arguments.crs)
-    frame = _renamed(frame, arguments)
+    tables = [Table.read(ref, root=arguments.root) for ref in arguments.table]
+    frame = _stands(arguments, by, tables)
     for line in sum(doubts(frame, str(arguments.stands)), []):
         print(line, file=sys.stderr)
     if {"zone", "province", "city"} & (set(by) - set(frame.columns)):
@@ -60,7 +61,6 @@ def _compute(arguments):
                 tr(f"places not in regions.csv: {names}", f"regions.csv 中没有的地名：{names}"),
                 file=sys.stderr,
             )
-    tables = [Table.read(ref, root=arguments.root) for ref in arguments.table]
     fraction, notes = _carbon_fraction(arguments, frame, [m for t in tables for m in t.models])
     result = stock(
         prepare(frame, arguments.id, arguments.area, arguments.overlap),
@@ -71,7 +71,7 @@ def _compute(arguments):
         responses=[r for r in arguments.response.split("+") if r],
         carbon_fraction=fraction,
         measured=arguments.measured,
-        missing=arguments.missing,
+        missing=arguments.uncomputed,
         predictor_sd=_shares(arguments.predictor_sd, "--predictor-sd"),
         area_sd=arguments.area_sd,
         effects=_shares(arguments.effect, "--effect"),
@@ -86,26 +86,31 @@ def _compute(arguments):
     return result
 
 
-def _pairs(texts, option) -> dict[str, str]:
-    bad = [text for text in texts if "=" not in text]
-    if bad:
-        raise DataError(
-            tr(f"{option}: expected NAME=VALUE, found\n", f"{option}：应为 名称=值，而不是\n") + listing(bad)
-        )
-    return dict(text.split("=", 1) for text in texts)
+def _stands(arguments, by, tables):
+    """Stands with the columns that the options name, by the names that the options give them.
 
-
-def _renamed(frame, arguments):
-    """Columns of the file under the names of the models."""
-    wanted = _pairs(arguments.column, "--column")
-    require_known(wanted.values(), frame, place="--column")
-    taken = [name for name, column in wanted.items() if name in frame and name != column]
-    if taken:
-        raise DataError(
-            f"--column: the file has a column {', '.join(taken)} already",
-            f"--column：文件中已有列 {'、'.join(taken)}",
-        )
-    return frame.rename(columns={column: name for name, column in wanted.items()})
+    What names a stand or its unit stays as the register writes it, what is computed with is a number in our units.
+    """
+    numbers = {x for t in tables for model in t.models for x in model.system.predictors}
+    numbers |= {arguments.measured, f"{arguments.measured}_se", arguments.area} - {"", "_se"}
+    frame = field_data(arguments, arguments.stands, numbers)
+    account = frame.attrs["account"]
+    effects = [effect.partition("=")[0] for effect in arguments.effect]
+    for name in dict.fromkeys(filter(None, (arguments.species, arguments.city, arguments.id, *by, *effects))):
+        known = {n for c in [*account.columns, *account.unknown] for n in (c.name, c.header)}
+        # What follows from other columns need not be there; anything else is asked for.
+        if name in known or name not in (arguments.species, arguments.city, *by):
+            frame[name] = account.as_written(account.find(name))
+    for name in filter(None, (arguments.area, arguments.measured)):
+        if name not in frame:
+            frame[name] = frame[account.find(name)]
+    if not arguments.area and "area" in frame and not hasattr(frame, "crs"):
+        arguments.area = "area"
+    if not arguments.id and "stand" in frame:
+        arguments.id = "stand_id"
+        parts = [frame[c].fillna("") for c in ("compartment", "stand") if c in frame]
+        frame["stand_id"] = parts[0] if len(parts) == 1 else parts[0] + "-" + parts[1]
+    return frame
 
 
 def _mapping(arguments) -> dict[str, str]:
@@ -116,12 +121,12 @@ def _mapping(arguments) -> dict[str, str]:
         frame = read_csv(arguments.mapping)
         require_known(("species", "table"), frame, place=arguments.mapping)
         found = dict(zip(frame["species"].astype(str), frame["table"].astype(str), strict=True))
-    return found | _pairs(arguments.map, "--map")
+    return found | pairs(arguments.map, "--map")
 
 
 def _shares(texts, option) -> dict[str, float]:
     found = {}
-    for name, text in _pairs(texts, option).items():
+    for name, text in pairs(texts, option).items():
         try:
             found[name] = float(text)
         except ValueError:
@@ -526,9 +531,9 @@ def _write_sheet(plan, found, output) -> None:
 def run_plots(arguments) -> int:
     """Plan plots and print them."""
     from sinklab.assess.plan import plot_plan
-    from sinklab.data.files import read_csv, write_csv
+    from sinklab.data.files import write_csv
 
-    frame = read_csv(arguments.strata, numeric={"area", "mean", "sd", "cost"})
+    frame = field_data(arguments, arguments.strata, {"area", "mean", "sd", "cost"})
     plan = plot_plan(frame, arguments.error, arguments.level, arguments.plot_area, arguments.assurance)
     header = [tr("stratum", "层"), tr("area/ha", "面积/公顷"), tr("mean", "均值"), tr("sd", "标准差")]
     header += [tr("plots", "样地数"), tr("by area alone", "按面积分配")]

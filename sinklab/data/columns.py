@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sinklab.data import vocabulary
-from sinklab.data.files import letters, numeric, plain, records
+from sinklab.data.files import MISSING, letters, numeric, plain, records
 from sinklab.language import DataError, Notes, UnitError, tr
 
 # Units as people write them.
@@ -363,10 +363,10 @@ def knows(text: str) -> bool:
 def vocabulary_names(text: str) -> str:
     """Equations with the names of the vocabulary for Chinese ones: ``干 = a*胸径^b`` becomes ``stem = a*dbh^b``."""
     lines = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         code, mark, comment = line.partition("#")
         lines.append(re.sub(r"[\u4e00-\u9fff][\u4e00-\u9fff\w.]*", _in_vocabulary, code) + mark + comment)
-    return "\n".join(lines) + ("\n" if text.endswith("\n") else "")
+    return "\n".join(lines)
 
 
 def _in_vocabulary(match) -> str:
@@ -499,7 +499,8 @@ class Column:
         letter = f"{letters(self.at)} " if self.at >= 0 else ""
         change = f"{self.unit_in} → {self.unit}" if self.unit_in and self.unit_in != self.unit else ""
         about = "; ".join(filter(None, (change, self.how)))
-        return f"{letter}{self.header} → {self.name}" + (f" [{about}]" if about else "")
+        name = f" → {self.name}" if self.name != self.header else ""
+        return f"{letter}{self.header}{name}" + (f" [{about}]" if about else "")
 
 
 @dataclass
@@ -597,6 +598,16 @@ class Account:
             )
         return "\n".join(lines)
 
+    def as_written(self, name: str) -> Any:
+        """Cells of a column of the frame as the file writes them; None where they are blank."""
+        import pandas as pd
+
+        column = next(c for c in [*self.columns, *self.unknown] if name in (c.name, c.header))
+        cells = self.written[column.header] if column.header in self.written else self.written[name]
+        if not all(isinstance(c, str) for c in cells):
+            return cells
+        return pd.array([None if plain(c) in MISSING else plain(c) for c in cells], dtype="str")
+
     def find(self, name: str) -> str:
         """Column of the frame that a person means by a variable, a header, or a letter.
 
@@ -616,7 +627,7 @@ class Account:
             ):
                 return column.name or column.header
         known = ", ".join(c.header for c in every)
-        raise DataError(f"no column {name}; found {known}", f"没有列 {name}；现有 {known}")
+        raise DataError(f"no column {name!r}; found {known}", f"没有列 {name!r}；现有 {known}")
 
 
 def spans(rows: Iterable[int]) -> str:

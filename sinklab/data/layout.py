@@ -85,6 +85,11 @@ class Form:
     notes: Notes = field(default_factory=Notes)
     others: list["Form"] = field(default_factory=list)
 
+    @property
+    def is_layer(self) -> bool:
+        """Whether the records are those of a layer of land, which has no rows for people."""
+        return self.sheet.form in ("layer", "图层")
+
     def skip(self, row: int, why: str) -> None:
         """Note a row that is no record; rows of one kind that follow each other stand together."""
         for rows, known in self.skipped:

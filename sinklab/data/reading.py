@@ -145,15 +145,13 @@ def _held(source) -> "pd.DataFrame":
     frame = open_data.load(spec)
     found = [Column(c, -1, c) for c in frame if vocabulary.is_variable(c)]
     rest = [Column(c, -1) for c in frame if not vocabulary.is_variable(c)]
-    frame.attrs["account"] = Account(
-        spec, n=len(frame), columns=found, unknown=rest, written=frame.astype("str")
-    )
+    frame.attrs["account"] = Account(spec, n=len(frame), columns=found, unknown=rest, written=frame)
     return frame
 
 
 def _forms(source, encoding) -> list[layout.Form]:
     """Tables of all sheets of a file; a sheet of numbers without names is an error where there is no other."""
-    found, fault = [], None
+    found, bare, fault = [], [], None
     pages = files.sheets(source, encoding)
     for page in pages:
         try:
@@ -163,12 +161,20 @@ def _forms(source, encoding) -> list[layout.Form]:
             continue
         if form:
             found += [form, *form.others]
+        elif page.filled:
+            bare.append(page)
     if not any(form.rows for form in found):
         if found:
             raise DataError(f"{source}: no record below the header", f"{source}：表头下没有记录")
         if fault:
             raise DataError(f"{source}: {fault}")
         raise DataError(f"{source}: no table in it", f"{source}：其中没有表格")
+    for page in bare:
+        for form in found:
+            form.notes.add(
+                f"no table in sheet {page.name} ({page.filled} cells)",
+                f"工作表 {page.name} 中没有表格（{page.filled} 个单元格）",
+            )
     return found
 
 
@@ -240,7 +246,7 @@ class Reading:
             name,
             ", ".join(filter(None, pages)),
             kind,
-            f"{top + 1}" if top == bottom else f"{top + 1}–{bottom + 1}",
+            "" if first.is_layer else spans(range(top + 1, bottom + 2)),
         )
         self.comma = _comma(forms)
         if self.comma == "decimal":
@@ -260,7 +266,8 @@ class Reading:
         self.at = [row for form in forms for row in form.at]
         self.rows = [row for form in forms for row in form.rows]
         self.sheets = [form.sheet for form in forms for _ in form.rows]
-        self.account.rows, self.account.n = [row + 1 for row in self.rows], len(self.rows)
+        self.account.n = len(self.rows)
+        self.account.rows = [] if first.is_layer else [row + 1 for row in self.rows]
         self.columns: dict[str, Any] = {}
         self.assumed: list[str] = []
 
@@ -803,7 +810,7 @@ def _comma(forms) -> str:
 
 
 #: Names outside the vocabulary that are text, and what makes an individual known.
-TEXTS = ("disc", "line")
+TEXTS = ("disc", "line", "stratum", "survey")
 KEYS = {
     "tree_id",
     "plot_id",

@@ -55,8 +55,9 @@ class System:
         ----------
         text : str
             ``left = right`` with ``+ - * / ^ **``, ``exp log log10 sqrt min max where(condition, a, b)``,
-            numbers, names, ``a[group]`` and ``a[outer/inner]``; ``#`` starts a comment, and a line goes on while a
-            parenthesis is open. Earlier left sides may be used on the right.
+            numbers, names (in Chinese where the vocabulary has them: ``干 = a*胸径^b``), ``a[group]`` and
+            ``a[outer/inner]``; ``#`` starts a comment, and a line goes on while a parenthesis is open. Earlier
+            left sides may be used on the right.
         columns : iterable of str, optional
             Data columns to :meth:`bind` to. Without them the numeric variables of the vocabulary are
             predictors, and all other right-hand names parameters.
@@ -68,6 +69,11 @@ class System:
         EquationError
             With line and column of what cannot be read, or of all names that contradict each other.
         """
+        if isinstance(text, str) and not text.isascii():
+            # Only a text in Chinese needs to know how forms name things.
+            from sinklab.data.columns import vocabulary_names
+
+            text = vocabulary_names(text)
         equations, source = read(text)
         check_structure(equations, source)
         system = cls(equations, known_to_vocabulary(equations), False, source)

@@ -6,6 +6,7 @@ of the area are each stand's own. Totals are drawn together once, for the smalle
 and added up draw by draw, so that a province is as uncertain as its parts together make it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -338,6 +339,15 @@ def stock(
     require_known((measured or species, *by, *(effects or ())), frame)
     require_choice("missing", missing, MISSING)
     if measured:
+        if not re.fullmatch(r"[A-Za-z_]\w*", measured, re.ASCII):
+            # The name of a column may be one that no equation can hold.
+            own = {
+                f"carbon_density{end}": frame[f"{measured}{end}"]
+                for end in ("", "_se")
+                if f"{measured}{end}" in frame
+            }
+            frame = stands.frame = frame.assign(**own)
+            measured = "carbon_density"
         labels = pd.Series(measured, index=frame.index)
         models, chosen = _as_measured(measured)
     else:

@@ -137,7 +137,7 @@ BAD = {
     "nan as text": (edit("stem", 2, "nan"), "record 3: stem = 'nan'"),
     "text": (edit("dbh", 7, "12,5 cm"), "record 8: dbh = '12,5 cm'"),
     "zero diameter": (edit("dbh", 7, 0), "record 8: dbh = 0; expected above 0"),
-    "duplicated id": (edit("tree", 9, 3), "tree = 3 stands in records 3, 10"),
+    "duplicated id": (edit("tree", 9, 3), "tree_id = 3 stands in records 3, 10"),
     "unreadable encoding": (b"tree,dbh,stem,branch\n1,2,3,\xff\xfe\xff\n", "unreadable"),
 }
 

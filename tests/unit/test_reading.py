@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import openpyxl
 import pandas as pd
 import pytest
 import xlwt
-from openpyxl.utils import get_column_letter
 
 from sinklab.data.columns import meaning, quantity, unit_of, vocabulary_names
 from sinklab.data.reading import read
@@ -714,3 +714,111 @@ def test_the_accounts_of_the_books(cases):
     }.items():
         for word in words:
             assert re.search(word, told[number]), (number, word, told[number])
+
+
+@pytest.fixture
+def call(cases, capsys, tmp_path, repository, monkeypatch):
+    """A command on a file of the cases, in a workbench of its own."""
+    from sinklab.cli import main
+
+    for name in ("vocabulary", "rules"):
+        shutil.copytree(repository / "data" / name, tmp_path / "data" / name)
+    monkeypatch.setenv("SINKLAB_ROOT", str(tmp_path))
+
+    def run(command, file, *options):
+        code = main([command, str(cases / file), *options])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+STEM_OF_D = ("--equations", "stem = a*dbh^b*height^c", "--json", "-")
+
+
+def test_chinese_names_give_the_same_fit(call):
+    import json
+
+    fits = [json.loads(call("fit", file, *STEM_OF_D)[1]) for file in ("zh.csv", "en.csv", "field.xlsx")]
+    values = [[p["value"] for p in one["parameters"]] for one in fits]
+    assert values[1] == pytest.approx(values[0], rel=1e-9) and values[2] == pytest.approx(values[0], rel=1e-9)
+    assert [one["n"]["stem"] for one in fits] == [120] * 3
+
+
+def test_a_workbook_tells_its_layout(call):
+    code, out, _ = call("fit", "field.xlsx", "--equations", "干 = a*胸径^b", "--method", "wls")
+    assert (
+        code == 0
+        and "header in row 3" in out
+        and "D 树高 → height" in out
+        and "no table in sheet 根 (1 cells)" in out
+    )
+    assert "row 1–2: title" in out and "stem = a * dbh**b" in out
+
+
+def test_equations_in_chinese_on_a_file_in_chinese(call):
+    code, out, _ = call("fit", "cn_headers.csv", "--equations", "树干 = a*胸径^b", "--method", "wls")
+    assert code == 0 and "GB18030" in out and "stem = a * dbh**b" in out
+
+
+def test_row_numbers_of_r_are_ignored_and_told(call):
+    code, out, _ = call("fit", "rowname.csv", "--equations", "stem = a*dbh^b", "--method", "wls")
+    assert code == 0 and "column A without a name counts the rows; ignored" in out
+
+
+def test_faults_of_a_spreadsheet_are_named_and_units_in_cells_are_read(call):
+    assert (
+        "B3 '#DIV/0!', B5 '#N/A'"
+        in call("fit", "xlerr.csv", "--equations", "stem = a*dbh", "--method", "wls")[1]
+    )
+    frame = read(Path(os.environ["SINKLAB_DATA"]).parent / "cases" / "fullnum.csv")
+    assert list(frame["dbh"]) == [10, 12, 14, 15, 16, 18] and frame["stem"][0] == 20
+
+
+def test_ids_are_handed_through_as_text(call, tmp_path, cases):
+    from sinklab.cli import main
+
+    fit = [
+        "fit",
+        str(cases / "en.csv"),
+        "--equations",
+        "stem = a*dbh^b*height^c",
+        "--method",
+        "wls",
+        "--save",
+    ]
+    assert main([*fit, "stem_forest_cases"]) == 0
+    out = tmp_path / "o.csv"
+    assert main(["predict", "stem_forest_cases", str(cases / "ids.csv"), "-o", str(out)]) == 0
+    rows = pd.read_csv(out, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    assert list(rows["plot_id"]) == ["007", "007", "0012"] and list(rows["tree_id"]) == ["001", "002", "010"]
+    assert list(rows["date"]) == ["2024-05-01", "2024-05-01", "2024/5/2"] and rows["note"][1] == "=A1"
+
+
+def test_records_without_predictors_are_told(call, cases, tmp_path, capsys):
+    from sinklab.cli import main
+
+    fit = [
+        "fit",
+        str(cases / "en.csv"),
+        "--equations",
+        "stem = a*dbh^b*height^c",
+        "--method",
+        "wls",
+        "--save",
+    ]
+    assert main([*fit, "stem_forest_cases"]) == 0
+    capsys.readouterr()
+    main(["predict", "stem_forest_cases", str(cases / "na.csv")])
+    out, err = capsys.readouterr()
+    assert "2 of 6 records without dbh or height: no prediction" in err
+    assert "no dbh: no prediction" in out and "no height: no prediction" in out
+
+
+def test_layers_with_names_and_values_in_gbk(call):
+    for file, column, options in (
+        ("geo/gbk.shp", "碳密度", ["--id", "小班号"]),
+        ("geo/x_lie.shp", "carbon", []),
+    ):
+        code, out, _ = call("stock", file, "--measured", column, *options)
+        assert code == 0 and "2011.2" in out and "48" in out, file
