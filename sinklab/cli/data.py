@@ -29,6 +29,18 @@ def pairs(texts: list[str], option: str) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
+def reading_options(arguments) -> dict:
+    """What the options of a command say of reading its file."""
+    return {
+        "columns": pairs(arguments.column, "--column"),
+        "units": pairs(arguments.unit, "--unit"),
+        "missing": arguments.missing,
+        "sheet": arguments.sheet or getattr(arguments, "layer", None) or "",
+        "encoding": arguments.encoding,
+        "crs": getattr(arguments, "crs", None),
+    }
+
+
 def field_data(arguments, source: str, needed=(), text=(), kept=(), tell: str = "stdout"):
     """Open a field file with the options of a command, and tell its account.
 
@@ -51,17 +63,7 @@ def field_data(arguments, source: str, needed=(), text=(), kept=(), tell: str = 
     """
     from sinklab.data.reading import read
 
-    frame = read(
-        source,
-        columns=pairs(arguments.column, "--column"),
-        units=pairs(arguments.unit, "--unit"),
-        missing=arguments.missing,
-        sheet=arguments.sheet or getattr(arguments, "layer", None) or "",
-        encoding=arguments.encoding,
-        crs=getattr(arguments, "crs", None),
-        needed=needed,
-        text=text,
-    )
+    frame = read(source, needed=needed, text=text, **reading_options(arguments))
     account = frame.attrs["account"]
     for name in kept:
         column = account.find(name)
@@ -195,7 +197,8 @@ def run_check(arguments) -> int:
     from sinklab.data.catalogue import list_studies
     from sinklab.data.checks import look
 
-    found = {name: look(name) for name in arguments.names or list_studies()}
+    options = reading_options(arguments)
+    found = {name: look(name, **options) for name in arguments.names or list_studies()}
     if arguments.json:
         _print_json({name: [asdict(p) for p in one.problems] for name, one in found.items()})
         return 1 if any(one.problems for one in found.values()) else 0
@@ -203,6 +206,8 @@ def run_check(arguments) -> int:
         count = len(one.problems)
         several = tr(f"{count} problems", f"{count} 个问题") if count > 1 else tr("1 problem", "1 个问题")
         print(f"{name}: {several if count else tr('no problem', '没有问题')} ({one.summary})", flush=True)
+        if one.reading:
+            print(one.reading, file=sys.stderr)
         for line in one.account():
             print(f"  [{line}]", file=sys.stderr)
         _print_problems(one.problems)

@@ -1,6 +1,6 @@
 """What is wrong with data, in one list: each problem with place, value, expectation, and the unit that would explain it.
 
-:func:`check` looks at a study, an open data set or a CSV file: identifiers, limits, parts against the whole, dry
+:func:`check` looks at a study, an open data set or a field file: identifiers, limits, parts against the whole, dry
 against fresh, soil layers, age classes of bamboo, and individuals far from the curve through the others of their species.
 The limits are the vocabulary's, the thresholds those of ``data/rules/data_checks.csv``. A check only reports; nothing is
 converted on its own, and what is changed is written into ``corrections.csv`` by a person.
@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from sinklab import paths
 from sinklab.data import catalogue, open_data, plausibility, soil_layers, vocabulary
-from sinklab.data.files import is_number, read_csv, records, rule_values
+from sinklab.data.columns import Account
+from sinklab.data.files import records, rule_values
+from sinklab.data.reading import read
 from sinklab.data.studies import Problem, inspect
 from sinklab.language import DataError, tr
 
@@ -28,8 +30,8 @@ from sinklab.language import DataError, tr
 class Finder:
     """Collects the problems of one frame."""
 
-    def __init__(self, frame, file, labels):
-        self.frame, self.file, self.labels = frame, file, labels
+    def __init__(self, frame, file, labels, reading=None):
+        self.frame, self.file, self.labels, self.reading = frame, file, labels, reading
         self.problems, self.rules = [], rule_values("data_checks")
         self.numeric = [
             c for c in frame if vocabulary.is_number(c) and pd.api.types.is_numeric_dtype(frame[c])
@@ -60,9 +62,12 @@ class Finder:
     def record(self, row) -> str:
         """Position in the file, with the id by which people know the record."""
         key = next((self.frame[c][row] for c in ("tree_id", "core_id", "plot_id") if c in self.frame), None)
+        rows = self.reading.rows if self.reading else []
+        # Where the header is no first line, people look for the row.
+        place = tr(f", row {rows[row]}", f"，第 {rows[row]} 行") if rows and rows[0] > 2 else ""
         if key is None or pd.isna(key):
-            return f"#{row + 1}"
-        return f"#{row + 1} ({plain(key)})"
+            return f"#{row + 1}{place}"
+        return f"#{row + 1} ({plain(key)}){place}"
 
     def value(self, column, row) -> str:
         """Value with its unit."""
@@ -570,14 +575,16 @@ def check(target: str | Path) -> list[Problem]:
     return look(target).problems
 
 
-def look(target: str | Path) -> Finder:
-    """Check a study, an open data set or a CSV file.
+def look(target: str | Path, **options: Any) -> Finder:
+    """Check a study, an open data set or a field file.
 
     Parameters
     ----------
     target : str or path
         ``study:<id>`` or an id, the folder of a study, ``open:<name>`` or a name in
-        ``data/open.yml``, or a CSV file whose columns have vocabulary names and units.
+        ``data/open.yml``, or a field file.
+    **options
+        Of :func:`sinklab.data.reading.read`.
 
     Returns
     -------
@@ -587,7 +594,7 @@ def look(target: str | Path) -> Finder:
     Raises
     ------
     DataError
-        Nothing of that name exists, a CSV file cannot be read at all, or not one of its columns is understood.
+        Nothing of that name exists, a file cannot be read at all, or not one of its columns is understood.
     """
     text = str(target)
     kind, name = text.split(":", 1) if text.startswith(("study:", "open:")) else ("", text)
@@ -599,9 +606,9 @@ def look(target: str | Path) -> Finder:
         frame = open_data.load(f"open:{name}")
         return examine(frame, catalogue.entry(name)["files"][0]["path"])
     if Path(name).is_file():
-        frame = read_csv(name)
+        frame = read(name, **options)
         _require_columns(frame, paths.relative(name))
-        return examine(frame, paths.relative(name))
+        return _as_read(frame, paths.relative(name))
     known = ", ".join([*catalogue.list_studies(), *catalogue.entries()])
     raise DataError(
         f"{text}: no study, open data set or file of that name; known: {known}",
@@ -613,18 +620,28 @@ def _require_columns(frame, file) -> None:
     """Refuse a file of which nothing is understood: silence about it would be taken for praise."""
     if any(vocabulary.is_variable(column) for column in frame):
         return
-    if all(is_number(str(column)) for column in frame):
-        raise DataError(
-            f"{file}: the header row is numeric ({', '.join(map(str, frame))}): no column names? Write them into the first "
-            "row; nothing was checked",
-            f"{file}：表头一行全是数值（{'、'.join(map(str, frame))}）：是否缺少列名？请在首行写明；未作任何检查",
-        )
     near = [f"{c} ({', '.join(n)})" if n else str(c) for c, n in ((c, nearest(c)) for c in frame)]
     raise DataError(
         f"{file}: 0 of {len(frame.columns)} columns recognised; nothing was checked. Columns, with the nearest names of the "
         f"vocabulary: {'; '.join(near)}",
         f"{file}：{len(frame.columns)} 列中识别 0 列，未作任何检查。各列及词汇表中最接近的名称：{'；'.join(near)}",
     )
+
+
+def _as_read(frame, file) -> Finder:
+    """Check a field file as its reading understood it; cells that it could not understand are problems too."""
+    account = frame.attrs["account"]
+    labels = {c.name: c.header for c in account.columns}
+    found = examine(frame, file, labels, account)
+    expected, advice = (
+        tr("a number", "数值"),
+        tr("correct it, or declare it with --missing", "请更正，或用 --missing 声明"),
+    )
+    found.problems[:0] = [
+        Problem(file, found.record(i), found.label(name), f"{cell!r} ({where})", expected, advice, "number")
+        for i, name, cell, where in account.doubtful
+    ]
+    return found
 
 
 def nearest(column: str) -> list[str]:
@@ -668,9 +685,11 @@ def check_frame(frame: pd.DataFrame, file: str, labels: Mapping[str, str] | None
     return examine(frame, file, labels).problems
 
 
-def examine(frame: pd.DataFrame, file: str, labels: Mapping[str, str] | None = None) -> Finder:
+def examine(
+    frame: pd.DataFrame, file: str, labels: Mapping[str, str] | None = None, reading: Account | None = None
+) -> Finder:
     """Check a frame as :func:`check_frame` does; the finder also knows what was checked on what, and what was not."""
-    found = Finder(frame, file, labels or {})
+    found = Finder(frame, file, labels or {}, reading)
     for one in checks():
         found.checks[one.label] = one.columns(frame)
         if found.checks[one.label]:
