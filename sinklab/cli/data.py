@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from sinklab.language import DataError, listing, reader_language, tr
+from sinklab.language import DataError, listing, reader_language, require_known, tr
 
 # --- Field files, as every command opens them.
 
@@ -267,42 +267,313 @@ FORM = ("树号", "样点", "胸径/cm", "树高/m", "树干/kg", "树枝/kg", "
 
 
 def run_study(arguments) -> int:
-    """Create the folder of a study and say what is still to be filled in."""
+    """Create the folder of a study: from a field file, ready to run; by an id, as a form to be filled in."""
     from sinklab import paths
-    from sinklab.data import vocabulary as data_vocabulary
-    from sinklab.data.files import read_rows
+    from sinklab.data import vocabulary
 
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", arguments.id):
+    given = "" if arguments.data or not Path(arguments.id).is_file() else arguments.id
+    study_id = arguments.name or (_free_id(given, arguments.species) if given else arguments.id)
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", study_id):
         raise DataError(
-            f"study id {arguments.id!r}: expected small letters, digits and _, such as chinese_fir_guangxi",
-            f"研究编号 {arguments.id!r}：应为小写字母、数字与 _，例如 chinese_fir_guangxi",
+            f"study id {study_id!r}: expected small letters, digits and _, such as chinese_fir_guangxi",
+            f"研究编号 {study_id!r}：应为小写字母、数字与 _，例如 chinese_fir_guangxi",
         )
-    folder = paths.data("studies", arguments.id)
+    folder = paths.data("studies", study_id)
     if folder.exists():
         raise DataError(
             f"{paths.relative(folder)} exists already; nothing was changed",
             f"{paths.relative(folder)} 已存在；未作改动",
         )
-    species = data_vocabulary.species(arguments.species).species_id if arguments.species else ""
-    header = read_rows(arguments.data)[0] if arguments.data else list(FORM)
+    if given:
+        _study_of_file(given, study_id, folder, arguments)
+        return 0
+    species = vocabulary.species(arguments.species).species_id if arguments.species else ""
+    header = _raw_header(arguments.data) if arguments.data else list(FORM)
     with paths.atomic_folder(folder) as work:
         if arguments.data:
             shutil.copyfile(arguments.data, work / "data.csv")
         else:
             _write_rows(work / "data.csv", [header])
-        _write_rows(
-            work / "columns.csv", [("column", "variable", "unit_in", "component", "note"), *_columns(header)]
-        )
-        _write_rows(work / "corrections.csv", [("record", "column", "old", "new", "reason", "who")])
+        _write_rows(work / "columns.csv", [COLUMNS, *_columns(header)])
+        _write_rows(work / "corrections.csv", [CORRECTIONS])
         (work / "study.yml").write_text(STUDY.format(species=species), encoding="utf-8", newline="\n")
     print(paths.relative(folder))
     print(
         tr(
-            f"fill in study.yml and columns.csv (variable, unit_in, component), then: sinklab data check {arguments.id}",
-            f"请填写 study.yml 与 columns.csv（variable、unit_in、component），然后运行：sinklab data check {arguments.id}",
+            f"fill in study.yml and columns.csv (variable, unit_in, component), then: sinklab data check {study_id}",
+            f"请填写 study.yml 与 columns.csv（variable、unit_in、component），然后运行：sinklab data check {study_id}",
         )
     )
     return 0
+
+
+COLUMNS = ("column", "variable", "unit_in", "component", "note")
+CORRECTIONS = ("record", "column", "old", "new", "reason", "who")
+NOT_STATED = "not stated · 未说明"
+
+
+def _raw_header(path) -> list[str]:
+    from sinklab.data.files import read_rows
+
+    return read_rows(path)[0]
+
+
+def _free_id(path, species) -> str:
+    """Id of a study after its file, or after its species where the file has no Latin name; one that is not taken."""
+    from sinklab import paths
+    from sinklab.data.vocabulary import species as species_of
+
+    base = re.sub(r"[^a-z0-9]+", "_", Path(path).stem.lower()).strip("_")
+    base = base if re.match("[a-z]", base) else species_of(species).species_id if species else "study"
+    names = [base, *(f"{base}_{k}" for k in range(2, 1000))]
+    return next(name for name in names if not paths.data("studies", name).exists())
+
+
+def _asked(given: str, option: str, en: str, zh: str) -> str:
+    """What an option says, or a person who sits before the console."""
+    if given:
+        return given
+    if sys.stdin is not None and sys.stdin.isatty():
+        return input(tr(en, zh) + ": ").strip()
+    raise DataError(f"{en}? give {option}", f"{zh}？请用 {option} 给出")
+
+
+def _study_of_file(source, study_id, folder, arguments) -> None:
+    """Make a study of a field file: the file as received, its records as understood, and what was understood."""
+    import yaml
+
+    from sinklab import paths
+    from sinklab.data import vocabulary
+    from sinklab.data.files import write_csv
+
+    frame = field_data(arguments, source)
+    account = frame.attrs["account"]
+    names = frame["species"].dropna().unique() if "species" in frame else []
+    species = arguments.species or (names[0] if len(names) == 1 else "")
+    species = _asked(species, "--species", "species of the trees", "树种")
+    known = vocabulary.species(species)
+    region = _asked(arguments.region, "--region", "region, such as Guangxi", "地区（如 广西）")
+    info = {
+        "title": {
+            "en": f"{known.name_latin}, {region}: {account.file}",
+            "zh": f"{known.name_zh}（{region}）：{account.file}",
+        },
+        "species": known.species_id,
+        "region": region,
+        "method": NOT_STATED,
+        "origin": "measured",
+        "licence": NOT_STATED,
+        "contacts": [NOT_STATED],
+        "citation": f"{account.file} (SHA-256 {paths.file_sha256(source)})",
+        "reading": str(account).splitlines(),
+    }
+    with paths.atomic_folder(folder) as work:
+        shutil.copyfile(source, work / f"received{Path(source).suffix.lower()}")
+        write_csv(frame, work / "data.csv")
+        _write_rows(work / "columns.csv", [COLUMNS, *_understood(frame, account, arguments.weighed)])
+        _write_rows(work / "corrections.csv", [CORRECTIONS])
+        text = yaml.safe_dump(info, allow_unicode=True, sort_keys=False, width=110)
+        (work / "study.yml").write_text(text, encoding="utf-8", newline="\n")
+    print(paths.relative(folder))
+    print(tr(f"next: sinklab new batch {study_id}", f"下一步：sinklab new batch {study_id}"))
+
+
+def _understood(frame, account, weighed) -> list[tuple]:
+    """Rows of ``columns.csv`` for records that stand in names and units of the vocabulary already."""
+    from sinklab.data.checks import MASS_UNITS, fitting_components
+    from sinklab.data.vocabulary import components, is_variable, variable
+
+    chosen = {}
+    for component in filter(None, (word.strip() for word in weighed.split(","))):
+        require_known([component], components(), "component", "组分", "--weighed")
+        chosen[components()[component].variable] = component
+    written = {c.name: str(c) for c in account.columns}
+    rows = []
+    for column in frame.columns:
+        name = column if is_variable(column) else ""
+        unit = variable(name).unit if name and variable(name).numeric else ""
+        component = chosen.get(name, "")
+        if name and unit in MASS_UNITS and not component:
+            fitting = fitting_components(name)
+            unstated = [c for c in fitting if "unspecified" in c] or fitting
+            component = unstated[0] if unstated else ""
+        rows.append((column, name, unit, component, written.get(column, "" if name else "not used")))
+    return rows
+
+
+# --- ``sinklab new batch`` and ``new draft``: from studies to tables, from tables to a document.
+
+
+def run_new_batch(arguments) -> int:
+    """Write a batch that fits, for each study, the equations that what was measured allows."""
+    import yaml
+
+    from sinklab import paths
+    from sinklab.data.studies import read_study
+
+    jobs = []
+    for study_id in arguments.studies:
+        frame = read_study(study_id)
+        info = frame.attrs["study"]
+        response, system, equations = _candidate(frame.columns)
+        table_id = f"{response}_{system}_{info['species']}"
+        title = (
+            info["title"] if isinstance(info["title"], dict) else {"zh": info["title"], "en": info["title"]}
+        )
+        parameters = {"table_id": table_id, "title_zh": title["zh"], "title_en": title["en"]}
+        parameters |= {"source": f"study:{study_id}", "method": "nsur" if "\n" in equations else "wls"}
+        jobs.append(
+            {
+                "id": f"{table_id}_{study_id}",
+                "title": title,
+                "parameters": parameters | {"equations": equations},
+            }
+        )
+    name = arguments.name or arguments.studies[0]
+    content = {
+        "title": {"zh": f"批次 {name}", "en": f"Batch {name}"},
+        "notebook": "fit_allometry.ipynb",
+        "defaults": {"version": "0.1.0", "variance": "power:mean"},
+        "jobs": jobs,
+    }
+    path = _new_file(paths.root() / "notebooks" / "batches" / f"{name}.yml", content, yaml)
+    print(path)
+    for job in jobs:
+        print(f"  {job['parameters']['table_id']}: {'; '.join(job['parameters']['equations'].splitlines())}")
+    tables = " ".join(job["parameters"]["table_id"] for job in jobs)
+    print(
+        tr(
+            f"next: sinklab run {name}, sinklab new draft {tables}",
+            f"下一步：sinklab run {name}；sinklab new draft {tables}",
+        )
+    )
+    return 0
+
+
+#: Organs that make up what stands above the ground.
+ABOVE = (
+    ("stem", "branch", "foliage"),
+    ("wood", "bark", "branch", "foliage"),
+    ("stem", "crown"),
+    ("culm", "branch", "foliage"),
+)
+
+
+def _candidate(columns) -> tuple[str, str, str]:
+    """Response, ecosystem and equations for what was measured: additive where all organs were weighed."""
+    have = set(columns)
+    size = next((x for x in ("dbh", "basal_diameter", "crown_diameter", "crown_area") if x in have), "")
+    system = "shrub" if size != "dbh" else "bamboo" if "culm" in have else "forest"
+    tall = " * height**c{0}" if "height" in have else ""
+    if not size:
+        return _of_stands(have)
+    organs = next((parts for parts in ABOVE if set(parts) <= have), None)
+    lines = []
+    if organs:
+        lines = [f"{o} = a{i} * {size}**b{i}" + tall.format(i) for i, o in enumerate(organs, 1)]
+        lines.append(f"agb = {' + '.join(organs)}")
+        if "root" in have:
+            lines.append(f"root = agb * r0 * {size}**r1")
+        return "agb", system, "\n".join(lines)
+    response = next(
+        (
+            r
+            for r in ("agb", "total", "stem", "culm", "volume", "root", "bgb", "foliage", "branch")
+            if r in have
+        ),
+        "",
+    )
+    if not response:
+        raise DataError(
+            f"no mass or volume among {', '.join(columns)}", f"{'、'.join(columns)} 中没有生物量或材积"
+        )
+    return response, system, f"{response} = a * {size}**b" + tall.format("")
+
+
+def _of_stands(have) -> tuple[str, str, str]:
+    """Equations of stands and quadrats: biomass per area from what describes them."""
+    response = next(
+        (r for r in ("total_density", "agb_density", "growing_stock", "soc_stock") if r in have), ""
+    )
+    size = next(
+        (
+            x
+            for x in ("growing_stock", "age", "canopy_height", "cover_fraction")
+            if x in have and x != response
+        ),
+        "",
+    )
+    if not response or not size:
+        raise DataError(
+            "no diameter, age, stock, height or cover to work masses out from",
+            "没有可用于推算生物量的直径、年龄、蓄积、高度或盖度",
+        )
+    return (
+        response,
+        "grassland" if size in ("canopy_height", "cover_fraction") else "forest",
+        f"{response} = a * {size}**b",
+    )
+
+
+def run_new_draft(arguments) -> int:
+    """Write the description of a standard for the table of a species."""
+    import yaml
+
+    from sinklab import paths
+    from sinklab.data import vocabulary
+    from sinklab.tables.schema import system_of
+
+    for ref in arguments.tables:
+        table_id, _, version = ref.partition("@")
+        group = table_id.partition(f"_{system_of(table_id)}_")[2]
+        known = vocabulary.species(arguments.species or group)
+        english = known.name_en or known.name_latin
+        name = arguments.name or f"tree_biomass_{group}"
+        region = arguments.region or NOT_STATED
+        title = {
+            "zh": f"立木生物量模型及碳计量参数　{known.name_zh}",
+            "en": f"Tree biomass models and carbon accounting parameters — {english}",
+        }
+        blank = {"zh": "（待定）", "en": "(to be decided)"}
+        content = {
+            "template": "species_standard",
+            "preview": False,
+            "tables": {"main": f"{table_id}@{version or '0.1.0'}"},
+            "species": known.species_id,
+            "title": title,
+            "title_english": title["en"],
+            "kind": {"zh": "地方标准", "en": "Local standard"},
+            "number": "DBXX/T XXXX—XXXX",
+            "ics": "XX.XXX.XX",
+            "ccs": "X XX",
+            "stage": {"zh": "工作组讨论稿", "en": "working draft"},
+            "issued": "XXXX-XX-XX",
+            "in_force": "XXXX-XX-XX",
+            "issuer": blank,
+            "region": {"zh": region, "en": region},
+            "stands": {"zh": f"{known.name_zh}林", "en": f"stands of {english}"},
+            "proposer": blank,
+            "committee": blank,
+            "organisations": [blank],
+            "drafters": [blank],
+        }
+        print(_new_file(paths.reports("drafts", f"{name}.yml"), content, yaml))
+        print(tr(f"next: sinklab draft {name}", f"下一步：sinklab draft {name}"))
+    return 0
+
+
+def _new_file(path, content, yaml) -> str:
+    """Write a YAML file that is not there yet."""
+    from sinklab import paths
+
+    if path.exists():
+        raise DataError(
+            f"{paths.relative(path)} exists already; --name NAME",
+            f"{paths.relative(path)} 已存在；请用 --name 名称",
+        )
+    with paths.atomic_write(path) as stream:
+        stream.write(yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=110))
+    return paths.relative(path)
 
 
 def _write_rows(path: Path, rows) -> None:

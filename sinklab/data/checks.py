@@ -779,7 +779,7 @@ def _components(found) -> list[Problem]:
             continue
         if vocabulary.variable(name).unit not in MASS_UNITS:
             continue
-        fitting = _fitting(name)
+        fitting = fitting_components(name)
         # A component that does not exist is already a fault of columns.csv.
         if row["component"] in fitting or (
             row["component"] and row["component"] not in vocabulary.components()
@@ -797,7 +797,7 @@ def _components(found) -> list[Problem]:
     return problems
 
 
-def _fitting(name) -> list[str]:
+def fitting_components(name: str) -> list[str]:
     """Components that a variable may hold; a mass per area holds what the mass of a tree does."""
     base = {"stem_biomass_density": "stem"}.get(name, name.removesuffix("_density"))
     wanted = {"root", "bgb"} if base in ("root", "bgb") else {base}

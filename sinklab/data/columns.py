@@ -429,6 +429,8 @@ def quantity(text: str, comma: str = "") -> Quantity | None:
             return None
     elif re.fullmatch(r"\d{1,3}(?: \d{3})+(?:\.\d+)?", clean):
         clean, how = clean.replace(" ", ""), "thousands"
+    if re.fullmatch(rf"{_NUMBER}\s*[*※†#①②③]+", clean):
+        clean, how = clean.rstrip("*※†#①②③ "), "mark"
     bare, unit = _cut_unit(clean)
     return _quantity(bare, unit, how)
 
@@ -715,6 +717,17 @@ def derive(columns: dict, account: Account) -> None:
         account.told.add(
             "crown_diameter is the mean of two axes, crown_area π/4·a·b",
             "crown_diameter 为两个方向的均值，crown_area 为 π/4·a·b",
+        )
+    if (
+        "dry" in columns
+        and {"plot_area", "plot_id"} <= set(columns)
+        and not {"tree_id", "agb", "dbh"} & set(columns)
+    ):
+        columns["agb"] = columns.pop("dry")
+        account.told.add("the dry mass of a quadrat is taken as aboveground", "样方的干质量按地上部分计")
+    elif "dry" in columns:
+        account.asked.add(
+            "dry mass of what? --column agb=COL, stem=COL …", "干质量是哪一部分？--column agb=列、stem=列 等"
         )
     _per_area(columns, account)
 

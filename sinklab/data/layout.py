@@ -388,8 +388,9 @@ def _records(grid, form, first) -> None:
         cells = grid.filled(row)
         if not cells:
             continue
-        if _starts_another(form, row, cells):
-            form.others += filter(None, [find(form.sheet, row)])
+        if _starts_another(form, row, cells) or (form.rows and _starts_card(grid, form, row)):
+            other = find(form.sheet, row)
+            form.others += [other, *other.others] if other else []
             break
         why = _no_record(form, cells, remarks)
         if why:
@@ -455,6 +456,15 @@ def _starts_another(form, row, cells) -> bool:
         and not any(numeric(t) for _, t in cells)
         and not _repeats_header(form, cells)
     )
+
+
+def _starts_card(grid, form, row) -> bool:
+    """Whether a row is the head of a further card: labels with values, and the same header below."""
+    cells = grid.filled(row)
+    pairs = [label for label, _, _ in _pairs(grid, row, cells) if knows(label)]
+    below = range(row + 1, min(row + 8, len(grid.cells)))
+    heads = any(_is_head(text) for _, text in cells)
+    return heads and bool(pairs) and any(_repeats_header(form, grid.filled(r)) for r in below)
 
 
 # The same columns several times side by side.

@@ -261,6 +261,7 @@ class Reading:
             self._sections(form)
             self._pages(form, pages)
             self.account.told += [n for n in form.sheet.notes + form.notes if n not in self.account.told]
+        _align(forms)
         self.fields = list(forms[0].fields)
         self.cells = [row for form in forms for row in form.cells]
         self.at = [row for form in forms for row in form.at]
@@ -326,6 +327,8 @@ class Reading:
                 form.add("year", [year[0]] * len(form.rows))
             elif numbered and "plot_id" not in taken:
                 form.add("plot_id", [numbered[1]] * len(form.rows))
+            elif "species" not in taken and all(species_name(p) != p for p in pages):
+                form.add("species", [form.sheet.name] * len(form.rows))
             else:
                 form.add(tr("sheet", "工作表"), [form.sheet.name] * len(form.rows))
 
@@ -713,6 +716,7 @@ class Reading:
         for kind, en, zh in (
             ("point", "。 read as the decimal point", "「。」按小数点读取"),
             ("width", "full-width signs read as numbers", "全角字符按数字读取"),
+            ("mark", "footnote marks left out", "脚注标记已略去"),
             ("thousands", "thousands separators left out", "千位分隔符已去除"),
         ):
             rows = [self.rows[i] + 1 for how, i in marks if how == kind]
@@ -768,6 +772,17 @@ class Reading:
                 "correct it, or declare it with --missing TEXT", "请更正，或用 --missing 文本 声明为缺测"
             )
             raise DataError(f"{self.account}\n{listing(lines)}\n{advice}")
+
+
+def _align(forms) -> None:
+    """Give the tables of a file the same columns in the same order; what one of them does not say is blank there."""
+    fields = list({f.parts or f.at: f for form in forms for f in form.fields}.values())
+    for form in forms:
+        where = {f.parts or f.at: i for i, f in enumerate(form.fields)}
+        order = [where.get(f.parts or f.at) for f in fields]
+        form.cells = [["" if i is None else row[i] for i in order] for row in form.cells]
+        form.at = [[-1 if i is None else row[i] for i in order] for row in form.at]
+        form.fields = list(fields)
 
 
 #: Identifiers that are often written once for the records below.

@@ -179,6 +179,27 @@ def test_tree_cards_on_sheets_of_their_own(tmp_path):
     says(frame, "16 rows of organs put together to 4")
 
 
+def test_tree_cards_below_each_other(tmp_path):
+    rows = [row for i in range(4) for row in [*card(i), []]]
+    rows[2] += ["备注：", "双梢"]
+    frame = read(book(tmp_path / "a.xlsx", {"样木": rows}))
+    holds(frame, tree_id=IDS[:4], dbh=DBH[:4], height=HEIGHT[:4], stem=STEM[:4], root=ROOT[:4])
+
+
+def test_sheets_of_species(tmp_path):
+    pages = {name: [["树号", "胸径(cm)"], *([i, DBH[i]] for i in range(N))] for name in ("杉木", "马尾松")}
+    frame = read(book(tmp_path / "a.xlsx", pages))
+    holds(frame, species=["Cunninghamia lanceolata"] * N + ["Pinus massoniana"] * N, dbh=[*DBH, *DBH])
+
+
+def test_herbs_of_quadrats_by_species(tmp_path):
+    rows = [
+        ["样方号", "种名", "干重(g)", "样方面积(m2)"],
+        *([f"Q{i // 3}", "羊草", 30 + i, 1] for i in range(N)),
+    ]
+    holds(read(text(tmp_path / "a.csv", rows)), agb_density=(30 + np.arange(N)) / 100)
+
+
 def test_long_list_with_merged_trees(tmp_path):
     rows, merge = [["样木号", "胸径/cm", "器官", "生物量/kg"]], []
     for i in range(5):
