@@ -181,8 +181,8 @@ def _read(arguments, systems):
     """The data, with the columns that the systems name as numbers and those that options name as text."""
     names = {n for system in systems for n in (*system.responses, *system.predictors, *system.parameters)}
     names |= set(f"{arguments.measurement_error or ''}".replace(",", "=").split("="))
-    groups = {group for system in systems for group in system.groups.values()}
-    kept = [*filter(None, (arguments.by, arguments.influence, getattr(arguments, "cluster", None))), *groups]
+    groups = {part for system in systems for group in system.groups.values() for part in group.split("/")}
+    kept = [*filter(None, (arguments.by, arguments.influence, arguments.cluster)), *groups]
     kept += [
         text.split(":")[-1]
         for text in (arguments.resample, arguments.validate or "")
@@ -331,7 +331,7 @@ def run_predict(arguments) -> int:
 
     table = Table.read(arguments.table)
     needed = {x for model in table.models for x in model.system.predictors}
-    groups = {g for model in table.models for g in model.system.groups.values()}
+    groups = {g for model in table.models for one in model.system.groups.values() for g in one.split("/")}
     frame = field_data(arguments, arguments.data, needed, {"species", *groups}, tell="stderr")
     options = {"level": arguments.level, "kind": arguments.kind, "intervals": arguments.intervals}
     options["of"] = vars(arguments)["for"]
