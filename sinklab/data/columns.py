@@ -49,6 +49,8 @@ def unit_of(text: str) -> str:
     words = _unit_words()
     if not text:
         return ""
+    twice = re.fullmatch(r"([a-zA-Z\u4e00-\u9fff]+)\s*[×xX*]\s*\1", text)
+    text = twice[1] if twice else text
     if text in words:
         return words[text]
     above, below = [], []

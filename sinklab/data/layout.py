@@ -130,7 +130,7 @@ class Grid:
         cells = self.filled(row)
         texts = [t for _, t in cells if not numeric(t)]
         if is_matrix(cells):
-            return 6.0
+            return 60.0
         if len(cells) < 2 or len(texts) * 2 < len(cells):
             return 0.0
         known = sum(knows(t) for t in texts)
@@ -268,9 +268,11 @@ def _is_sub_row(grid, row, below) -> bool:
         return False
     if len(free) == len(cells) and groups:
         # Ages over the columns of a stem analysis are numbers that rise.
-        return not numbers or (len(numbers) >= 3 and _rising(numbers) and len(cells) < len(named | groups))
-    known = sum(knows(t) for _, t in cells)
-    return not numbers and len(cells) >= 3 and known * 2 > len(cells)
+        layers = all(quantity(t) and quantity(t).ends for t in numbers)
+        rising = len(numbers) >= 3 and _rising(numbers) and len(cells) < len(named | groups)
+        return not numbers or layers or rising
+    named_too = sum(knows(t) or is_unit(plain(t)) for _, t in cells)
+    return not numbers and len(cells) >= 3 and named_too * 2 > len(cells)
 
 
 def _rising(numbers) -> bool:
@@ -532,8 +534,23 @@ def melt(form: Form) -> None:
             ],
         )
         return
+    _by_layer(form)
     _by_survey(form)
     _by_number(form)
+
+
+def _by_layer(form) -> None:
+    """Layers as columns below each quantity: 有机碳 0-20, 20-40."""
+    found: dict[str, dict[tuple, int]] = {}
+    for i, f in enumerate(form.fields):
+        said = quantity(f.parts[-1]) if len(f.parts) > 1 else None
+        if said and said.ends:
+            found.setdefault(plain(f.parts[-1]), {})[f.parts[:-1]] = i
+    same = {tuple(one) for one in found.values()}
+    if len(found) > 1 and len(same) == 1:
+        first = next(iter(found.values()))
+        fields = [Field(base, form.fields[i].at, form.fields[i].unit) for base, i in first.items()]
+        _gather(form, "土层", list(found), [list(one.values()) for one in found.values()], fields)
 
 
 def _by_survey(form) -> None:

@@ -483,8 +483,9 @@ class Reading:
 
     def _long(self, found) -> list[Meaning]:
         """Make one record of an individual whose organs stand in records of their own; masses of an organ add up."""
-        at = [i for i, m in enumerate(found) if m.kind == "component"]
         amounts = {m.name: i for i, m in enumerate(found) if m.kind == "quantity"}
+        at = [i for i, m in enumerate(found) if m.kind == "component"]
+        at = at or [i for i, m in enumerate(found) if not m.kind and amounts and self._holds_organs(i)]
         if len(at) != 1 or not amounts:
             return found
         organs = [names.meaning((plain(row[at[0]]),)) for row in self.cells]
@@ -517,6 +518,11 @@ class Reading:
         self.account.n = len(first)
         self._written()
         return [found[i] for i in keep]
+
+    def _holds_organs(self, position) -> bool:
+        """Whether the cells of a column whose name says nothing are organs."""
+        kinds = [meaning((plain(row[position]),)).kind for row in self.cells if row[position]]
+        return len(kinds) > 2 and sum(k in names.ORGANS for k in kinds) * 10 >= 7 * len(kinds)
 
     def _down(self, keys) -> None:
         """Take identifiers of the record above where they are written once for the records below."""
@@ -633,7 +639,10 @@ class Reading:
                 if cell:
                     self.account.missing.append((self.place(i, position), cell))
                 continue
-            if plain(cell) in ROCK and name == "soil_depth":
+            if plain(cell) in ROCK and name in ("soil_depth", "bedrock_exposure"):
+                values[i] = float(name == "bedrock_exposure")
+                continue
+            if plain(cell) in SOIL and name == "bedrock_exposure":
                 values[i] = 0.0
                 continue
             if FAULTS.fullmatch(plain(cell)):
@@ -655,7 +664,11 @@ class Reading:
             if q.how:
                 marks.append((q.how, i))
         self._tell_marks(f, marks)
-        if m.kind == "sub" and name in self.columns:
+        if m.kind == "sub" and name not in self.columns:
+            self.account.told.add(
+                f"{name}: of sorts, begun with {f.header}", f"{name}：由分类合计，含 {f.header}"
+            )
+        elif m.kind == "sub":
             values = values + self.columns[name]
             self.account.told.add(f"{f.header} added to {name}", f"{f.header} 计入 {name}")
         self.columns[name] = values
@@ -839,6 +852,7 @@ KEYS = {
     "stand",
     "disc",
 }
+SOIL = {"土", "土壤", "植被", "S", "s", "soil", "Soil", "V", "v"}
 ROCK = {"石", "岩", "岩石", "裸岩", "石头", "R", "r", "rock", "Rock"}
 
 

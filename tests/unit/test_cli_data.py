@@ -112,3 +112,39 @@ def test_new_study_refuses(workbench, capsys, arguments, message):
     assert main(["new", "study", *arguments]) == 2
     assert message in capsys.readouterr().err
     assert sorted(p.name for p in (workbench / "data" / "studies").iterdir()) == before
+
+
+def test_from_a_workbook_to_a_batch_and_a_draft(workbench, tmp_path, capsys):
+    import openpyxl
+    import yaml
+
+    from sinklab.data.studies import read_study
+
+    book = openpyxl.Workbook()
+    rows = [["马尾松样木"], ["树号", "胸径(mm)", "树高(m)", "干(kg)", "枝(kg)", "叶(kg)"]]
+    rows += [[f"{i:03d}", 100 + 10 * i, 8 + i / 2, 20 + i, 4 + i / 10, 2 + i / 20] for i in range(9)]
+    for row in [*rows, ["合计", None, None, sum(20 + i for i in range(9))]]:
+        book.active.append(row)
+    book.save(tmp_path / "pine.xlsx")
+    assert main(["new", "study", str(tmp_path / "pine.xlsx")]) == 2
+    assert "--species" in capsys.readouterr().err
+    options = ["--species", "马尾松", "--region", "广西", "--weighed", "stem_over_bark"]
+    assert main(["new", "study", str(tmp_path / "pine.xlsx"), *options]) == 0
+    frame = read_study("pine")
+    assert list(frame["tree_id"])[:2] == ["000", "001"] and list(frame["dbh"])[:2] == [10.0, 11.0]
+    assert frame.attrs["study"]["components"]["stem"] == "stem_over_bark"
+    assert [str(p) for p in check("pine") if p.rule in ("file", "component")] == []
+    assert (
+        paths.data("studies", "pine", "received.xlsx").read_bytes() == (tmp_path / "pine.xlsx").read_bytes()
+    )
+    assert main(["new", "batch", "pine"]) == 0
+    batch = yaml.safe_load((workbench / "notebooks" / "batches" / "pine.yml").read_text(encoding="utf-8"))
+    (job,) = batch["jobs"]
+    assert job["parameters"]["table_id"] == "agb_forest_pinus_massoniana"
+    assert "agb = stem + branch + foliage" in job["parameters"]["equations"]
+    assert main(["new", "draft", "agb_forest_pinus_massoniana", "--region", "广西"]) == 0
+    draft = workbench / "reports" / "drafts" / "tree_biomass_pinus_massoniana.yml"
+    described = yaml.safe_load(draft.read_text(encoding="utf-8"))
+    assert described["tables"] == {"main": "agb_forest_pinus_massoniana@0.1.0"}
+    assert main(["new", "draft", "agb_forest_pinus_massoniana"]) == 2
+    assert "exists already" in capsys.readouterr().err
