@@ -12,7 +12,7 @@ from sinklab.data import vocabulary
 from sinklab.equations.compile import Compiled
 from sinklab.equations.forms import PowerProduct, additive_terms, power_product
 from sinklab.equations.latex import to_latex
-from sinklab.equations.parse import Equation, Name, Power, Product, Source, names, read, walk
+from sinklab.equations.parse import Call, Equation, Name, Power, Product, Source, names, read, walk
 from sinklab.language import EquationError, listing, tr
 
 
@@ -209,6 +209,18 @@ class System:
             and part.name in self.parameters
             and once.count(part.name) == 1
         )
+
+    @cached_property
+    def knots(self) -> dict[str, str]:
+        """Parameters that a condition compares with a predictor, as in ``where(dbh < k, …)``, and that predictor."""
+        found = {}
+        for node in (n for e in self.equations for n in walk(e.right) if isinstance(n, Call)):
+            match node.arguments:
+                case (Name(name=one), Name(name=other)) if node.function[0] in "<>":
+                    for parameter, predictor in ((one, other), (other, one)):
+                        if parameter in self.parameters and predictor in self.predictors:
+                            found[parameter] = predictor
+        return found
 
     def __eq__(self, other):
         """Equal text and equal roles of the names."""

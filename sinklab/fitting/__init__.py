@@ -34,6 +34,8 @@ from sinklab.results.variance import parse_variance
 
 #: Methods whose covariance follows the clusters of the data.
 CLUSTERED = ("ols-log", "wls", "nsur")
+#: Searches from further starts, for equations that are no products of powers.
+FURTHER_STARTS = 2
 METHODS = ("ols-log", "wls", "nsur", "mixed", "bayes")
 ESTIMATORS = ("ml", "gls", "reml")
 
@@ -214,6 +216,9 @@ def _fit_system(prepared, method, variance, estimator, start, bounds, level, see
     if start:
         # A start that was given may lead to a lower summit than the automatic one.
         starts.append(start_values(system, frame, None, seed))
+    if any(system.power_product(r) is None for r in system.free):
+        # Forms that bend may have several summits; a search from elsewhere tells.
+        starts += [start_values(system, frame, None, seed + i) for i in range(1, 1 + FURTHER_STARTS)]
     state, certificate = certified_maximum(engine, starts, seed)
     result = from_state(prepared, engine, state, certificate, method, level, seed)
     return robust(result, unit, Scores.of_system(engine, state)) if unit else result

@@ -24,6 +24,7 @@ from scipy.optimize import least_squares
 
 from sinklab.data.checks import repeated
 from sinklab.equations.compile import Layout
+from sinklab.equations.parse import names
 from sinklab.equations.system import System
 from sinklab.language import DataError, EquationError, listing, require_known, tr
 
@@ -523,19 +524,72 @@ def start_values(system, frame, given=None, seed: int = 0) -> dict[str, float]:
     found = dict(given or {})
     rng = np.random.default_rng(seed)
     known = {c: frame[c].to_numpy(float) for c in system.predictors} or {"": np.zeros(len(frame))}
+    if _shared(system):
+        _lines(system, frame, found, known)
     for response in system.responses:
         missing = [p for p in system.own_parameters[response] if p not in found]
         if missing:
-            y = frame[response].to_numpy(float)
-            form = system.power_product(response)
-            values = None
+            y, form, line = frame[response].to_numpy(float), system.power_product(response), None
             if form is not None and len(missing) == len(system.own_parameters[response]):
-                values = _line_in_logs(form, y, known)
-            found |= values or _search(system, response, missing, found, y, known, rng)
+                line = _line_in_logs(form, y, known)
+            found |= line or _search(system, response, missing, found, y, known, rng)
         predicted = system.written_mean(response, found, known)
         measured = frame[response].to_numpy(float) if response in frame else np.full(len(frame), np.nan)
         known[response] = np.where(np.isfinite(measured) & (measured > 0), measured, predicted)
+    if _shared(system) and not given:
+        return _together(system, frame, found, rng)
     return found
+
+
+def _lines(system, frame, found, known) -> None:
+    """Find what stands in products of powers, those with earlier left sides that were measured included.
+
+    Where a total controls its parts, as in ``branch = r1 * dbh**s1 * stem``, this takes the shares from the parts, so that
+    little is left to search for in the equation that holds all of them.
+    """
+    measured = known | {r: frame[r].to_numpy(float) for r in system.responses if r in frame}
+    for response in system.responses:
+        form = system.power_product(response)
+        inputs = system.inputs_of[response]
+        if form is None or response not in frame or not all(x in measured for x in inputs):
+            continue
+        missing = [p for p in form.parameters if p not in found]
+        if missing and len(missing) == len(form.parameters):
+            found |= _line_in_logs(form, frame[response].to_numpy(float), measured) or {}
+
+
+def _shared(system) -> bool:
+    """Whether a parameter stands in several equations, as they are written."""
+    written = [
+        name for e in system.equations for name in {n.name for n in names(e.right)} & set(system.parameters)
+    ]
+    return len(written) > len(set(written))
+
+
+def _together(system, frame, found, rng) -> dict[str, float]:
+    """Start of a system whose equations share parameters: relative least squares over all of them at once."""
+    names, free = list(system.parameters), list(system.free)
+    y = frame[free].to_numpy(float)
+    seen = np.isfinite(y)
+    floor = 0.05 * np.nanmedian(np.abs(y), axis=0) + np.abs(y)
+    columns = {c: frame[c].to_numpy(float) for c in system.predictors}
+    evaluator = system.ungrouped().compiled(free).at(columns, len(frame))
+
+    def residual(values):
+        with np.errstate(all="ignore"):
+            out = ((y - evaluator.mean(values)) / floor)[seen]
+        return np.where(np.isfinite(out), np.clip(out, -1e6, 1e6), 1e6)
+
+    begin = np.array([found[p] for p in names])
+    spread = begin * np.exp(rng.normal(0, 0.5, (N_CANDIDATE // 2, len(names))))
+    wide = 10.0 ** rng.uniform(-2, 0.5, (N_CANDIDATE // 2, len(names)))
+    signs = np.where(rng.random(wide.shape) < 0.3, -1.0, 1.0)
+    candidates = np.vstack([begin, spread, wide * signs])
+    costs = np.array([np.sum(np.minimum(residual(c) ** 2, 100.0)) for c in candidates])
+    tried = [0, *(int(i) for i in np.argsort(costs)[:N_REFINED])]
+    refined = [least_squares(residual, candidates[i], x_scale="jac", max_nfev=400) for i in tried]
+    best = min(refined, key=lambda r: r.cost)
+    return dict(zip(names, map(float, best.x), strict=True))
 
 
 def _line_in_logs(form, y, known) -> dict[str, float] | None:

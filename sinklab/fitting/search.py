@@ -20,6 +20,7 @@ starts. A table refuses a fit whose certificate fails.
 import numpy as np
 from scipy.optimize import minimize
 
+from sinklab.fitting.likelihood import inverse
 from sinklab.language import ConvergenceError, DataError, listing, tr
 from sinklab.results.fit_result import Certificate
 
@@ -143,6 +144,8 @@ class Bounds:
         pairs = [limits.get(name, (None, None)) for name in layout.names]
         self.low = np.array([-np.inf if low is None else low for low, _ in pairs], float)
         self.high = np.array([np.inf if high is None else high for _, high in pairs], float)
+        #: Parameters that a search leaves where they are.
+        self.held = np.zeros(len(pairs), bool)
         self._both = np.isfinite(self.low) & np.isfinite(self.high)
         self._above = np.isfinite(self.low) & ~self._both
         self._below = np.isfinite(self.high) & ~self._both
@@ -165,7 +168,7 @@ class Bounds:
         out[both] = (value[both] - self.low[both]) * (self.high[both] - value[both]) / span
         out[self._above] = value[self._above] - self.low[self._above]
         out[self._below] = value[self._below] - self.high[self._below]
-        return out
+        return np.where(self.held, 0.0, out)
 
     def searched(self, values) -> np.ndarray:
         """Scale of the search from parameters (k,), which are moved inside their limits."""
@@ -178,6 +181,12 @@ class Bounds:
         x[self._above] = np.log(inside[self._above] - self.low[self._above])
         x[self._below] = np.log(self.high[self._below] - inside[self._below])
         return x
+
+    def placed(self, place: int, value: float) -> float:
+        """One parameter on the scale of the search."""
+        values = np.zeros(len(self.low))
+        values[place] = value
+        return float(self.searched(values)[place])
 
     def searching(self, evaluate):
         """Means and Jacobian (n, m, k) by the scale of the search, from those by the parameters."""
@@ -223,7 +232,7 @@ def _check(limits, layout) -> None:
 
 # The certificate.
 #: Gain in log-likelihood below which no estimate would move by a thousandth of its standard error.
-STILL = 1e-6
+SETTLED = 1e-6
 #: Difference in log-likelihood within which two optimisers agree.
 AGREE = 1e-4
 #: Displaced starts of the second optimiser, and how many a fit with limits may have that has not converged.
@@ -264,14 +273,15 @@ def certified_maximum(engine, starts, seed: int = 0):
             failure = error
     if not found:
         raise failure
+    found += [(state, 0) for state in over_knots(engine, found)]
     state, steps = found[0]
     for other, more in found[1:]:
         state, steps = (other, more) if _better(engine, other, state) else (state, steps)
     if engine.hold_weights:
         # Iterated weights have no objective of their own that another optimiser could reach.
         return state, _certificate(engine, state, steps, None, len(starts))
-    ends = []
-    for tried, other in enumerate(_displaced(engine, starts[-1], seed), 1):
+    ends, tried = [], 0
+    for tried, other in enumerate(_displaced(engine, state, starts[-1], seed), 1):
         if other is not None:
             ends.append(other.loglik)
             state = other if _better(engine, other, state) else state
@@ -280,16 +290,26 @@ def certified_maximum(engine, starts, seed: int = 0):
             second = max((end for end in ends if end <= state.loglik + AGREE), default=None)
             certificate = _certificate(engine, state, steps, second, len(starts) + tried)
             # On the way to a limit the search is flat, and may end early from one start and not from another.
-            if certificate.converged or not engine.limits:
+            if certificate.converged or (tried >= 2 * N_DISPLACED and not engine.limits):
                 break
     return state, certificate
 
 
-def _displaced(engine, start, seed):
+def _displaced(engine, state, start, seed):
+    """Ends of the second optimiser near the start, then near the maximum that was found, a knot staying where it is."""
     rng = np.random.default_rng(seed)
     theta = engine.searched(start)
-    for _ in range(MOST_DISPLACED):
-        yield engine.second_opinion(theta * np.exp(rng.normal(0, DISPLACEMENT, len(theta))))
+    for tried in range(MOST_DISPLACED):
+        factor = np.exp(rng.normal(0, DISPLACEMENT, len(theta)))
+        if N_DISPLACED <= tried < 2 * N_DISPLACED:
+            factor[list(engine.knots)] = 1.0
+            engine.bounds.held |= on_kink(engine, state)
+            try:
+                yield engine.second_opinion(state.theta * factor)
+            finally:
+                engine.bounds.held[:] = False
+        else:
+            yield engine.second_opinion(theta * factor)
 
 
 def _better(engine, other, state) -> bool:
@@ -310,13 +330,102 @@ def _still(engine, state) -> bool:
     score, information, _ = _slope(engine, state)
     if not np.isfinite(information).all():
         return False
-    return bool(decrement(score, information) < STILL and rank_of(singular_values(information)) == len(score))
+    return bool(
+        decrement(score, information) < SETTLED and rank_of(singular_values(information)) == len(score)
+    )
+
+
+# Knots: parameters at which an equation changes its form. As a function of a knot the likelihood has a kink at every
+# tree, and a maximum between most of them.
+#: Places of a knot that are tried before those next to the best ones, and trees left on either side of it.
+N_KNOT, BESIDE = 50, 3
+#: Peaks of the profile from which the search goes on with the knot free.
+N_PEAK = 4
+
+
+def over_knots(engine, found) -> list:
+    """States at the peaks of the profile likelihood over each knot, the knot held there and let free.
+
+    Parameters
+    ----------
+    engine : SystemFit
+    found : list of (State, int)
+        Ends of the search so far, to begin from.
+    """
+    states = []
+    for place, values in engine.knots.items():
+        begin = max((state for state, _ in found), key=lambda state: state.loglik)
+        trees = values[BESIDE - 1 : len(values) - BESIDE + 1]
+        if not len(trees):
+            continue
+        inner = np.unique([*trees, *(trees[1:] + trees[:-1]) / 2])
+        tried = inner[np.unique(np.linspace(0, len(inner) - 1, N_KNOT).astype(int))]
+        profile = _held(engine, begin, place, tried)
+        for _ in range(2):
+            peaks = _peaks(profile)
+            free = [(value, engine.settled(profile[value].theta)) for value in peaks]
+            states += [profile[value] for value in peaks] + [state for _, state in free if state is not None]
+            # Trees that were passed over, next to a peak and to where a search with the knot free has stuck.
+            near = [*peaks, *(engine.estimates(state)[0][place] for _, state in free if state is not None)]
+            beside = {float(v) for x in near for v in inner[np.argsort(np.abs(inner - x))[:3]]} - set(profile)
+            if not beside:
+                break
+            profile |= _held(engine, profile[peaks[0]], place, np.array(sorted(beside)))
+    return states
+
+
+def _held(engine, begin, place, values) -> dict:
+    """Highest states with a knot held at each of some values, from the middle outwards."""
+    found = {}
+    engine.bounds.held[place] = True
+    try:
+        middle = int(np.argmin(np.abs(values - engine.estimates(begin)[0][place])))
+        for side in (values[middle:], values[:middle][::-1]):
+            state = begin
+            for value in side:
+                theta = state.theta.copy()
+                theta[place] = engine.bounds.placed(place, value)
+                moved = engine.settled(theta)
+                if moved is not None:
+                    found[float(value)] = state = moved
+    finally:
+        engine.bounds.held[place] = False
+    return found
+
+
+def _peaks(profile) -> list[float]:
+    """Values of a knot at which the profile is higher than beside them, the highest first."""
+    values = sorted(profile)
+    height = np.array([-np.inf, *(profile[v].loglik for v in values), -np.inf])
+    peak = (height[1:-1] >= height[:-2]) & (height[1:-1] >= height[2:])
+    return sorted(
+        (v for v, is_peak in zip(values, peak, strict=True) if is_peak), key=lambda v: -profile[v].loglik
+    )[:N_PEAK]
+
+
+#: Relative step on either side of a knot, and distance from a tree within which it lies on it.
+BESIDE_KNOT, ON_TREE = 1e-6, 1e-9
+
+
+def on_kink(engine, state) -> np.ndarray:
+    """Mask of the knots that lie on a tree, the likelihood falling to both sides."""
+    mask, values = np.zeros(len(engine.layout.names), bool), engine.estimates(state)[0]
+    for place, trees in engine.knots.items():
+        if np.abs(trees - values[place]).min() > ON_TREE * abs(values[place]):
+            continue
+        beside = []
+        for sign in (-1, 1):
+            theta = state.theta.copy()
+            theta[place] = engine.bounds.placed(place, values[place] * (1 + sign * BESIDE_KNOT))
+            beside.append(engine.likelihood.state(theta, state.sigma))
+        mask[place] = all(other is None or other.loglik < state.loglik for other in beside)
+    return mask
 
 
 def _slope(engine, state):
-    """Score and information by the parameters that no limit holds, and the places of those held."""
+    """Score and information by the parameters that no limit or kink holds, and the places of those held."""
     score, information = engine.likelihood.joint_score_and_information(state)
-    held = np.flatnonzero(engine.bounds.on_limit(engine.estimates(state)[0]))
+    held = np.flatnonzero(engine.bounds.on_limit(engine.estimates(state)[0]) | on_kink(engine, state))
     return np.delete(score, held), np.delete(np.delete(information, held, 0), held, 1), held
 
 
@@ -337,8 +446,10 @@ def _certificate(engine, state, steps, second, n_start) -> Certificate:
     singular = singular_values(information)
     rank = rank_of(singular)
     promised = decrement(score, information)
+    rank -= _without_size(engine, state, information, held)
+    agree = second is None or bool(second > state.loglik - AGREE)
     return Certificate(
-        converged=bool(promised < STILL and rank == len(score)),
+        converged=bool(promised < SETTLED and rank == len(score) and agree),
         estimator="gls" if engine.hold_weights else "ml",
         steps=steps,
         decrement=float(promised),
@@ -347,9 +458,24 @@ def _certificate(engine, state, steps, second, n_start) -> Certificate:
         condition=float(singular[0] / max(singular[-1], 1e-300)),
         n_start=n_start,
         loglik_second=None if second is None else second + float(engine.log_jacobian().sum()),
-        agree=second is None or bool(second > state.loglik - AGREE),
+        agree=agree,
         bounds=engine.limits or None,
     )
+
+
+#: Estimates over standard errors below which a factor of an equation has no order of magnitude.
+NO_SIZE = 0.1
+
+
+def _without_size(engine, state, information, held) -> int:
+    """Number of factors of equations of which the data do not tell the order of magnitude."""
+    spread = np.sqrt(np.clip(np.diag(inverse(information)), 0, None))
+    values, slope = engine.estimates(state)[0], engine.bounds.slope(engine.likelihood.split(state.theta)[0])
+    factors = [
+        i for i, name in enumerate(engine.layout.names) if name in engine.system.factors and i not in held
+    ]
+    places = {int(i): at for at, i in enumerate(np.delete(np.arange(len(values)), held))}
+    return sum(bool(abs(values[i]) < NO_SIZE * spread[places[i]] * abs(slope[i])) for i in factors)
 
 
 def _refuse_undetermined(engine, state, finite, held) -> None:

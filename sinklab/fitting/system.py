@@ -50,7 +50,7 @@ from sinklab.fitting.likelihood import (
     sandwich,
     spread_of_shift,
 )
-from sinklab.fitting.search import TOLERANCE, Bounds, climb, decrement, finish
+from sinklab.fitting.search import SETTLED, TOLERANCE, Bounds, climb, decrement, finish
 from sinklab.language import ConvergenceError, EquationError, tr
 from sinklab.results import indices
 from sinklab.results.fit_result import FitResult, limits
@@ -99,7 +99,12 @@ class SystemFit:
         means = self.layout.at(frame, self.free, len(frame)).mean_and_jacobian
         self.limits = dict(bounds or {})
         self.bounds = Bounds(self.limits, self.layout)
-        if bounds:
+        self.knots = {
+            self.layout.names.index(knot): np.unique(self.columns[predictor])
+            for knot, predictor in system.knots.items()
+            if knot not in system.groups
+        }
+        if bounds or self.knots:
             means = self.bounds.searching(means)
         refuse_zeros(frame, [r for r, f in functions.items() if f.logged])
         self.logs = LogScale(logged, means) if logged.any() else None
@@ -125,6 +130,10 @@ class SystemFit:
         if self.logs:
             self._check_factors(theta)
         return self._settled(theta)
+
+    def settled(self, theta) -> State | None:
+        """The last state of a search from a vector; None where the model is not defined there."""
+        return None if self.independent.state(theta) is None else self._settled(theta)[0]
 
     def searched(self, start: dict[str, float]) -> np.ndarray:
         """Vector of the search at start values: coefficients, then free exponents."""
@@ -361,6 +370,11 @@ def not_converged(certificate) -> str:
             f"not converged: the data determine {certificate.rank} of {certificate.n_parameter} parameters; "
             "use a simpler equation",
             f"未收敛：数据只能确定 {certificate.n_parameter} 个参数中的 {certificate.rank} 个；请简化方程",
+        )
+    if certificate.agree is False and certificate.decrement is not None and certificate.decrement < SETTLED:
+        return tr(
+            "not converged: no second search ends where the best one did; give other starts or a simpler equation",
+            "未收敛：其他搜索均未到达同一最大值；请另给初值或简化方程",
         )
     return tr(
         f"not converged after {certificate.steps} steps; give other starts or a simpler equation",
