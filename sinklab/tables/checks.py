@@ -7,12 +7,14 @@ who review. :func:`validate` asks an independent tool about the files, and compa
 each other.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from sinklab.language import EquationError, Notes, TableError, tr
+from sinklab.results.fit_result import FitResult
 from sinklab.results.indices import rules
 from sinklab.tables import package
 from sinklab.tables.pack import (
@@ -179,7 +181,9 @@ def validate(path) -> list[str]:
     problems += [fault for fault in faults if fault not in problems]
     if not faults:
         problems += _statuses(frames, descriptor)
-        problems += definitions_failed(frames) + number_faults(frames, frames["provenance"])
+        problems += definitions_failed(frames) + number_faults(
+            frames, lambda: unpack(frames, frames["provenance"])
+        )
     return list(dict.fromkeys(problems))
 
 
@@ -187,11 +191,17 @@ def validate(path) -> list[str]:
 _COMPUTED_WITH = "equations coefficients covariance residual_correlation random_effects ranges values".split()
 
 
-def number_faults(frames, provenance) -> list[str]:
+def number_faults(frames, models: Callable[[], Sequence[FitResult]]) -> list[str]:
     """Everything that keeps the numbers of a package from being used; whoever reads a table asks this.
 
     Numbers are finite and inside the limits of their columns; the mean of a value lies between its quantiles; a
     covariance is positive semi-definite and agrees with the standard errors; draws agree with the estimates.
+
+    Parameters
+    ----------
+    frames : dict of DataFrame
+    models : callable
+        Gives the models that the frames hold.
 
     Returns
     -------
@@ -206,10 +216,10 @@ def number_faults(frames, provenance) -> list[str]:
     if "models" not in frames:
         return faults
     try:
-        models = unpack(frames, provenance)
+        made = models()
     except (TableError, EquationError, ValueError) as error:
         return [*faults, str(error)]
-    for key, model in zip(frames["models"]["model_id"], models, strict=True):
+    for key, model in zip(frames["models"]["model_id"], made, strict=True):
         faults += [f"{key}: {text}" for text in _uncertainty(model)]
     return faults
 

@@ -179,9 +179,10 @@ class Table:
         table_id, version = check_table_id(head.get("name")), check_version(head.get("version"))
         titles = head.get("title", table_id), head.get("title_zh", table_id)
         about = frames.pop("provenance")
-        if judged and (faults := checks.number_faults(frames, about)):
+        found = cls(table_id, version, frames, about, *titles, tuple(head.get("sources", ())))
+        if judged and (faults := checks.number_faults(frames, lambda: found.models)):
             raise TableError(f"{folder}:\n{listing(faults)}")
-        return cls(table_id, version, frames, about, *titles, tuple(head.get("sources", ())))
+        return found
 
     def write(self, root: str | Path | None = None) -> Path:
         """Write the table to ``root/<table_id>/<version>``; the same table gives the same bytes.
