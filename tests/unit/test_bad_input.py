@@ -66,7 +66,7 @@ FILES = {
     "strata_words.csv": b"stratum,area,mean,sd,cost\nA,many,50,20,1\n",
     "strata_negative.csv": b"stratum,area,mean,sd,cost\nA,-10,50,20,1\n",
     "strata_columns.csv": b"stratum,area\nA,10\n",
-    "stands.csv": b"stand_id,species,area_ha,agb,dbh\ns1,x,10,50,20\ns2,x,5,40,20\n",
+    "stands.csv": b"stand_id,species,area_ha,agb,agb_se,dbh\ns1,x,10,50,5,20\ns2,x,5,40,4,20\n",
     "stands_words.csv": b"stand_id,species,area_ha,agb,dbh\ns1,x,many,50,20\n",
     "stands_negative.csv": b"stand_id,species,area_ha,agb,dbh\ns1,x,-1,50,20\n",
     "stands_twice.csv": b"stand_id,species,area_ha,agb,dbh\ns1,x,1,50,20\ns1,x,1,50,20\n",
