@@ -100,6 +100,24 @@ def power_product(tree, parameters) -> PowerProduct | None:
     return product if product and product.coefficient and product.constant > 0 else None
 
 
+def branches(equations) -> list:
+    """Right sides as written, each branch of a segmented equation by itself."""
+    waiting, found = [e.right for e in equations], []
+    while waiting:
+        tree = waiting.pop()
+        if isinstance(tree, Call) and tree.function == "where":
+            waiting += tree.arguments[1:]
+        else:
+            found.append(tree)
+    return found
+
+
+def factors(equations, parameters) -> frozenset[str]:
+    """Parameters that must be positive, because a mean, or a branch of one, is a multiple of them."""
+    forms = [power_product(tree, set(parameters)) for tree in branches(equations)]
+    return frozenset(form.coefficient for form in forms if form is not None and not form.log)
+
+
 def additive_terms(tree, parameters) -> tuple[PowerProduct, ...] | None:
     """Read a right side as a sum of products of powers, such as a polynomial, or None.
 

@@ -1,6 +1,6 @@
 """The one result that every engine returns: estimates with all that is uncertain about them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -83,6 +83,47 @@ class RandomEffects:
             "effects": None if self.effects is None else plain(self.effects.to_dict("index")),
             "outer": self.outer and self.outer.to_json(),
         }
+
+
+def correlation_draws(names: Sequence[str], draws: pd.DataFrame) -> np.ndarray:
+    """Correlation matrices (D, d, d) of named quantities from columns ``correlation(a, b)``; 0 where none was drawn."""
+    out = np.tile(np.eye(len(names)), (len(draws), 1, 1))
+    for i, one in enumerate(names):
+        for j, two in enumerate(names):
+            for label in (f"correlation({one}, {two})", f"correlation({two}, {one})"):
+                if i != j and label in draws:
+                    out[:, i, j] = draws[label]
+    return out
+
+
+@dataclass(frozen=True)
+class Population:
+    """How coefficients vary between groups, as a posterior knows it.
+
+    ``draws`` stand row for row beside those of the coefficients and have columns ``mean(a)``, ``spread(a)`` and
+    ``correlation(a, b)``; the deviation of a coefficient that ``multiplies`` a mean is one of its logarithm.
+    """
+
+    draws: pd.DataFrame
+    multiplies: frozenset[str]
+
+    def knows(self, name: str) -> bool:
+        """Whether a coefficient was drawn from a distribution over groups."""
+        return f"spread({name})" in self.draws
+
+    def mean(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Means over the groups for every draw; of a factor the middle one."""
+        return {name: self.draws[f"mean({name})"].to_numpy() for name in names}
+
+    def drawn(self, names: Sequence[str], rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Coefficients of one group that was not seen, for every draw."""
+        root = np.linalg.cholesky(correlation_draws(names, self.draws))
+        deviation = np.einsum("dkl,dl->dk", root, rng.standard_normal((len(self.draws), len(names))))
+        found = self.mean(names)
+        for k, name in enumerate(names):
+            moved = self.draws[f"spread({name})"].to_numpy() * deviation[:, k]
+            found[name] = found[name] * np.exp(moved) if name in self.multiplies else found[name] + moved
+        return found
 
 
 @dataclass(frozen=True)
@@ -265,6 +306,7 @@ class FitResult:
     stored_draws: pd.DataFrame | None = None
     random: RandomEffects | None = None
     between: Between | None = None
+    population: Population | None = None
 
     def __repr__(self) -> str:
         """At most twelve lines; :meth:`summary` says all."""

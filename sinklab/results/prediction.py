@@ -99,6 +99,7 @@ def predict(
     DataError
         A predictor is missing, ``kind`` is unknown, or ``level`` is not between 0 and 1.
     """
+    result, data = of_groups(result, data)
     _check_request(result, data, level, kind, intervals)
     frame = result.columns(data)
     index = data.index if isinstance(data, pd.DataFrame) else frame.index
@@ -561,6 +562,54 @@ class Means:
             parts = self.system.made.broadcast([free[r] for r in self.system.free], columns)
             free |= dict(zip(self.system.identities, parts, strict=True))
         return [free[r] for r in self.responses]
+
+
+def of_groups(
+    result: "sl.FitResult", data: pd.DataFrame | Mapping[str, Any], of: str | None = None
+) -> tuple["sl.FitResult", pd.DataFrame | Mapping[str, Any]]:
+    """A posterior that has coefficients for every group of some data, and the data that name them.
+
+    Groups that were fitted keep their own coefficients; those of another group are drawn from the distribution over
+    groups, one for each joint draw, and estimated by its mean.
+
+    Parameters
+    ----------
+    result : FitResult
+        Another than that of pooled coefficients is given back as it is.
+    data : DataFrame or mapping of arrays
+        With the columns of the groups, which ``new`` and ``average`` do not need.
+    of : "new", "known" or "average", optional
+        Take every group as a new one, or the mean over the groups for all.
+    """
+    population, system = result.population, result.system
+    if population is None:
+        return result, data
+    frame, rng = pd.DataFrame(data), np.random.default_rng([result.seed, len(population.draws)])
+    rows, drawn = [], {}
+    for column in dict.fromkeys(system.groups.values()):
+        names = [p for p in system.parameters if system.groups.get(p) == column]
+        if not population.knows(names[0]):
+            continue
+        if of == "average" or (of == "new" and column not in frame):
+            frame = frame.assign(**{column: f"({of})"})
+        elif of == "new":
+            frame = frame.assign(**{column: "(new) " + frame[column].astype(str)})
+        fitted = result.parameters.loc[result.parameters["name"] == names[0], "group"]
+        for level in sorted({*(frame[column].astype(str) if column in frame else ())} - {*fitted}):
+            middle = population.mean(names)
+            found = middle if of == "average" else population.drawn(names, rng)
+            drawn |= {f"{name}[{level}]": found[name] for name in names}
+            rows += [(name, level, middle[name].mean(), found[name].std(ddof=1)) for name in names]
+    draws = pd.concat([result.stored_draws.reset_index(drop=True), pd.DataFrame(drawn)], axis=1)
+    more = pd.DataFrame(rows, columns=["name", "group", "value", "se"])
+    extended = replace(
+        result,
+        parameters=pd.concat([result.parameters, more], ignore_index=True),
+        covariance=pd.DataFrame(np.cov(draws.T), index=draws.columns, columns=draws.columns),
+        stored_draws=draws,
+        population=None,
+    )
+    return (extended if rows else result), frame
 
 
 # Curves over the fitted range.

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from sinklab.data import vocabulary
+from sinklab.equations.forms import factors
 from sinklab.equations.parse import names
 from sinklab.equations.system import System
 from sinklab.language import DataError, EquationError, Notes, TableError, listing, tr
-from sinklab.results.fit_result import Between, Certificate, FitResult, RandomEffects
+from sinklab.results.fit_result import Between, Certificate, FitResult, Population, RandomEffects
 from sinklab.results.variance import ResidualModel
 from sinklab.tables.provenance import Provenance, name_of, status_for
 from sinklab.tables.schema import FILES, MODEL_FILES, OPTIONAL_FILES, check_status, columns_of, weakest
@@ -140,6 +141,9 @@ def pack_table(
     for key, fit, status, source in zip(model_ids(fits), fits, statuses, sources, strict=True):
         drawn = fit.draws(N_DRAW if fit.stored_draws is None else len(fit.stored_draws))
         drawn = drawn.reset_index(drop=True)
+        if fit.population is not None:
+            # What a group that was not sampled is drawn from stands beside the coefficients.
+            drawn = pd.concat([drawn, fit.population.draws.reset_index(drop=True)], axis=1)
         drawn.insert(0, "draw", np.arange(len(drawn), dtype=np.int32))
         drawn.insert(0, "model_id", key)
         draws.append(drawn)
@@ -442,7 +446,16 @@ def _model(row, part, record) -> FitResult:
         stored_draws=part["draws"][labels] if "draws" in part else None,
         random=random,
         between=_between(part.get("between")),
+        population=_population(part.get("draws"), system),
     )
+
+
+def _population(draws, system) -> Population | None:
+    """The distribution over groups of a posterior, from the columns that tell of it."""
+    if draws is None:
+        return None
+    told = draws.filter(regex=r"^(mean|spread|correlation)\(").dropna(axis="columns")
+    return None if told.empty else Population(told, factors(system.equations, system.parameters))
 
 
 def parse(lines, predictors) -> System:

@@ -11,7 +11,9 @@ import sinklab as sl
 from sinklab.fitting.bayes import engine, model, sample
 from sinklab.fitting.bayes.engine import fit_bayes
 from sinklab.fitting.bayes.model import resolution
+from sinklab.fitting.bayes.result import predictive
 from sinklab.fitting.data import prepare
+from sinklab.results.prediction import of_groups
 from sinklab.results.summary import sampling_report
 
 EQUATION = "agb = a[species] * dbh**b[species]"
@@ -185,6 +187,40 @@ def test_the_report_tells_what_is_borrowed_and_how_it_moves_with_the_prior(alike
     again = fit_bayes(prepare(species(), EQUATION), "lognormal", priors=stated, seed=3)
     assert np.allclose(alike.shrinkage["narrower"], again.shrinkage["value"], atol=0.012)
     assert alike.shrinkage["borrowed"].mean() < again.shrinkage["borrowed"].mean()
+
+
+def test_new_groups_are_drawn_from_their_population_and_known_ones_keep_their_effects(alike, tmp_path):
+    trees = pd.DataFrame({"species": ["s00", "s07", "elsewhere", "beyond"], "dbh": 20.0}, index=list("wxyz"))
+    told = alike.predict(trees)
+    values = dict(zip(alike.labels, alike.values, strict=True))
+    own = [values[f"a[{level}]"] * 20 ** values[f"b[{level}]"] for level in ("s00", "s07")]
+    assert told["agb"].tolist()[:2] == pytest.approx(own) and told.index.tolist() == list("wxyz")
+    # The spread of a new group is that of the means and that between groups.
+    extended, _ = of_groups(alike, trees)
+    other, drawn = alike.other_draws, extended.stored_draws
+    a, b = (np.log(other["mean(a)"]), other["mean(b)"])
+    for level in ("elsewhere", "beyond"):
+        new_a, new_b = np.log(drawn[f"a[{level}]"]), drawn[f"b[{level}]"]
+        assert new_a.mean() == pytest.approx(a.mean(), abs=0.02)
+        assert new_a.var() == pytest.approx(a.var() + (other["spread(a)"] ** 2).mean(), rel=0.15)
+        assert new_b.var() == pytest.approx(b.var() + (other["spread(b)"] ** 2).mean(), rel=0.15)
+        shared = (other["correlation(a, b)"] * other["spread(a)"] * other["spread(b)"]).mean()
+        assert np.cov(new_a - a, new_b - b)[0, 1] == pytest.approx(
+            shared, abs=0.1 * (new_a - a).std() * new_b.std()
+        )
+    width = np.log(told["agb_upper"] / told["agb_lower"]).to_numpy()
+    assert width[2:].min() > 1.3 * width[0] and width[2] == pytest.approx(width[3], rel=0.1)
+    middle = other["mean(a)"].mean() * 20 ** other["mean(b)"].mean()
+    assert told["agb"].tolist()[2:] == pytest.approx([middle] * 2)
+    alone = predictive(alike, trees.loc[["y"]], "mean")["agb"][:, 0]
+    assert np.quantile(np.log(alone), [0.025, 0.975]) == pytest.approx(
+        np.log(told.loc["y", ["agb_lower", "agb_upper"]].astype(float)), abs=0.2 * width[2]
+    )
+    # A table keeps what new groups are drawn from.
+    source = {"name": "species", "origin": "measured", "licence": "CC0-1.0", "citation": "this test"}
+    table = sl.Table.from_fits(alike, "agb_forest_alike", "1.0.0", source=source)
+    folder = table.write(tmp_path)
+    pd.testing.assert_frame_equal(sl.Table.read(folder).predict(trees), told)
 
 
 def test_remarks_on_compilers_and_blas_do_not_reach_users(tmp_path):

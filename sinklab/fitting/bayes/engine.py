@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab.equations.compile import Compiled, Layout
-from sinklab.equations.forms import additive_terms, power_product
-from sinklab.equations.parse import Call
+from sinklab.equations.forms import additive_terms, branches, factors, power_product
 from sinklab.fitting import data
 from sinklab.fitting.bayes import model, priors
 from sinklab.fitting.bayes import result as bayes_result
@@ -26,7 +25,7 @@ from sinklab.fitting.data import start_values
 from sinklab.fitting.likelihood import find_patterns
 from sinklab.fitting.system import assembled
 from sinklab.language import DataError, listing, tr
-from sinklab.results.fit_result import Certificate
+from sinklab.results.fit_result import Certificate, correlation_draws
 from sinklab.results.variance import parse_variance
 
 POOLS = ("correlated", "independent", "none")
@@ -144,7 +143,7 @@ def read_spec(prepared, variance, pool, measurement_error, correlated) -> Spec:
         common=common,
         common_rows=common_rows,
         blocks=blocks,
-        positive=_positive(system),
+        positive=factors(system.equations, system.parameters),
         correlated=correlated and len(system.free) > 1,
         errors=_errors(system, frame, measurement_error),
         notes=tuple(notes),
@@ -204,24 +203,6 @@ def _coefficients(system, frame, kinds):
             common_rows[name] = len(common)
             common.append((name, ""))
     return tuple(blocks), tuple(common), common_rows
-
-
-def branches(system) -> list:
-    """Right sides as written, each branch of a segmented equation by itself."""
-    waiting, found = [e.right for e in system.equations], []
-    while waiting:
-        tree = waiting.pop()
-        if isinstance(tree, Call) and tree.function == "where":
-            waiting += tree.arguments[1:]
-        else:
-            found.append(tree)
-    return found
-
-
-def _positive(system) -> frozenset[str]:
-    """Coefficients that must be positive, because a mean is a multiple of them; sampled as logarithms."""
-    forms = [power_product(tree, set(system.parameters)) for tree in branches(system)]
-    return frozenset(form.coefficient for form in forms if form is not None and not form.log)
 
 
 def _errors(system, frame, measurement_error) -> dict[str, np.ndarray]:
@@ -286,7 +267,7 @@ def wanted_priors(spec, start, sizes) -> dict[str, Wanted]:
 def _exponents(system) -> set[str]:
     """Parameters that are exponents in a product of powers or a sum of such."""
     found, parameters = set(), set(system.parameters)
-    for tree in branches(system):
+    for tree in branches(system.equations):
         form = power_product(tree, parameters)
         for term in (form,) if form else additive_terms(tree, parameters) or ():
             found |= {e for _, e in term.powers if isinstance(e, str)}
@@ -457,7 +438,7 @@ def _result(prepared, builder, stated, posterior, statistics, level, seed) -> tu
         covariance=np.atleast_2d(np.cov(values.T)),
         freedom=np.inf,
         residual=residual,
-        correlation=bayes_result.correlations(free, at_mean)[0],
+        correlation=correlation_draws(free, at_mean)[0],
         loglik=float(bayes_result.log_likelihood(spec, frame, values.mean(axis=0)[None], at_mean).sum()),
         logliks={},
         correction=dict.fromkeys(free, 1.0),
@@ -472,6 +453,7 @@ def _result(prepared, builder, stated, posterior, statistics, level, seed) -> tu
         posterior=table,
         shrinkage=bayes_result.shrinkage_table(builder, posterior, other, stated),
         positive=spec.positive,
+        population=bayes_result.population(spec, other),
         centres={r: float(near.centre[j]) for j, r in enumerate(spec.free)},
         correlated=bayes_result.members(spec),
     )

@@ -27,7 +27,7 @@ import pandas as pd
 from sinklab.data.files import records
 from sinklab.fitting.bayes import model, priors
 from sinklab.language import DataError, require_choice, require_known, tr
-from sinklab.results.fit_result import FitResult
+from sinklab.results.fit_result import FitResult, Population, correlation_draws
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,7 +97,7 @@ def shrinkage_table(builder, posterior, other, priors) -> pd.DataFrame:
         spreads = other[[f"spread({p})" for p in block.parameters]].to_numpy()
         own = [priors[f"spread({p})"] for p in block.parameters]
         weights = [_weights(own, spreads, factor) for factor in (0.5, 2.0)]
-        borrowed = _borrowed(near, correlations(block.parameters, other), spreads)
+        borrowed = _borrowed(near, correlation_draws(block.parameters, other), spreads)
         for k, name in enumerate(block.parameters):
             columns = {
                 "column": block.column,
@@ -143,7 +143,7 @@ def residual_draws(functions, other) -> tuple[np.ndarray, np.ndarray, np.ndarray
     fixed = {r: np.full(len(other), float(f.start)) for r, f in functions.items()}
     exponent = np.column_stack([other.get(f"exponent({r})", fixed[r]) for r in functions])
     sigma = other[[f"sigma({r})" for r in functions]].to_numpy()
-    return sigma, exponent, correlations(list(functions), other)
+    return sigma, exponent, correlation_draws(list(functions), other)
 
 
 def means(system, rows, responses, n_draw, frame) -> list[np.ndarray]:
@@ -299,42 +299,21 @@ def _from_priors(result, n, rng):
 def _by_row(result, frame, coefficients, other, rng) -> list[np.ndarray]:
     """Every parameter for every row, (D, n) or (D, 1)."""
     groups, known = result.system.groups, {c: x.to_numpy() for c, x in coefficients.items()}
+    population = Population(other, result.positive)
     for column in dict.fromkeys(groups.values()):
         levels, index = np.unique(frame[column].astype(str), return_inverse=True)
         members = [p for p in result.system.parameters if groups.get(p) == column]
         unseen = [level for level in levels if f"{members[0]}[{level}]" not in known]
-        known |= _new_groups(result, column, members, unseen, other, rng) if unseen else {}
+        if unseen and not population.knows(members[0]):
+            raise DataError(
+                f"{column}: levels that were not fitted: {', '.join(unseen)}; without pooling nothing is known of them",
+                f"{column}：未参与拟合的水平：{'、'.join(unseen)}；未作部分汇集，无法推断",
+            )
+        for level in unseen:
+            known |= {f"{n}[{level}]": x for n, x in population.drawn(members, rng).items()}
         for name in members:
             known[name] = np.column_stack([known[f"{name}[{level}]"] for level in levels])[:, index]
     return [known[name].reshape(len(other), -1) for name in result.system.parameters]
-
-
-def _new_groups(result, column, members, levels, other, rng) -> dict:
-    """Coefficients of groups that were not seen, by label, from the distribution over the groups."""
-    if f"spread({members[0]})" not in other:
-        raise DataError(
-            f"{column}: levels that were not fitted: {', '.join(levels)}; without pooling nothing is known of them",
-            f"{column}：未参与拟合的水平：{'、'.join(levels)}；未作部分汇集，无法推断",
-        )
-    root, found = np.linalg.cholesky(correlations(members, other)), {}
-    for level in levels:
-        deviation = np.einsum("dkl,dl->dk", root, rng.standard_normal((len(other), len(members))))
-        for k, name in enumerate(members):
-            mean, moved = other[f"mean({name})"], other[f"spread({name})"] * deviation[:, k]
-            logs = name in result.positive
-            found[f"{name}[{level}]"] = (mean * np.exp(moved) if logs else mean + moved).to_numpy()
-    return found
-
-
-def correlations(members, other) -> np.ndarray:
-    """Correlation matrices (D, d, d) of named quantities; uncorrelated where no correlation was drawn."""
-    out = np.tile(np.eye(len(members)), (len(other), 1, 1))
-    for i, one in enumerate(members):
-        for j, two in enumerate(members):
-            for label in (f"correlation({one}, {two})", f"correlation({two}, {one})"):
-                if i != j and label in other:
-                    out[:, i, j] = other[label]
-    return out
 
 
 # What the sampler moved, as the quantities that people know.
@@ -387,6 +366,14 @@ def members(spec) -> dict[str, tuple[str, ...]]:
     """Members of each correlation matrix, by the name of its prior."""
     found = {f"correlation({b.column})": b.parameters for b in spec.blocks if b.correlated}
     return found | ({"correlation": spec.free} if spec.correlated else {})
+
+
+def population(spec, other) -> Population | None:
+    """The distribution over the groups, if there are any that are pooled."""
+    kept = [f"{kind}({p})" for b in spec.blocks for kind in ("mean", "spread") for p in b.parameters]
+    for name, found in members(spec).items():
+        kept += [f"correlation({a}, {b})" for a, b, *_ in _pairs(found)] if name != "correlation" else []
+    return Population(other[kept], spec.positive) if kept else None
 
 
 def _pairs(names):
