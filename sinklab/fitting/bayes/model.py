@@ -47,6 +47,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import block_diag
 
+from sinklab.equations.compile import Compiled
 from sinklab.fitting.bayes.priors import Prior, Wanted
 from sinklab.fitting.bayes.translation import Quantity, Translation, load
 from sinklab.fitting.likelihood import LOG_2PI
@@ -609,12 +610,14 @@ class Builder(Held):
         """One density for each pattern of what was weighed."""
         import pytensor.tensor as pt
 
-        spec, columns = self.spec, self.spec.columns | true_predictors(self)
-        parameters = {}
+        spec = self.spec
+        parameters = true_predictors(self)
         for name, value in self.rows.items():
             positive = name in spec.positive
             parameters[name] = Quantity(pt.exp(value), value) if positive else Quantity(value)
-        means = Translation(spec.compiled, columns, parameters, self.hold)
+        compiled = Compiled(spec.system.equations, spec.free, (*spec.system.parameters, *spec.errors))
+        known = {c: x for c, x in spec.columns.items() if c not in spec.errors}
+        means = Translation(compiled, known, parameters, self.hold)
         residuals = [self._residual(j, means) for j in range(len(spec.free))]
         matrix = (
             correlation(self.vines["correlation"]) if spec.correlated else np.eye(len(spec.free)).tolist()

@@ -9,7 +9,6 @@ and powers of positive quantities are kept as logarithms as far as possible: the
 import logging
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -53,18 +52,20 @@ class Translation:
     ----------
     compiled : Compiled
         Its graph is translated, and its order of responses kept.
-    columns : mapping of str to array, shape (n,), or Quantity
-        Predictors as data, or as unknown quantities.
+    columns : mapping of str to array, shape (n,)
+        Predictors that are data.
     parameters : mapping of str to Quantity
-        Scalars, or one value for each row.
+        Scalars, or one value for each row; predictors that are unknown quantities are parameters too.
     hold : callable
         ``hold(name, array)`` takes data into the model and returns its tensor.
     """
 
     def __init__(self, compiled, columns, parameters, hold):
-        self.graph, self.hold = compiled._graph, hold
+        self.graph, self.parameters, self.hold = compiled._graph, parameters, hold
         self.roots = dict(zip(compiled.responses, compiled._means, strict=True))
-        self.columns, self.parameters = columns, parameters
+        # Numpy values of the nodes that depend on data alone.
+        slots = compiled._mean_program.start({c: np.asarray(x, float) for c, x in columns.items()})
+        self._fixed = {node: value for node, value in enumerate(slots) if value is not None}
         self._values, self._logs = {}, {}
 
     def mean(self, response):
@@ -75,27 +76,10 @@ class Translation:
         """Logarithm of the mean."""
         return self._log(self.roots[response])
 
-    @cached_property
-    def _fixed(self) -> dict:
-        """Numpy values of the nodes that depend on data alone."""
-        graph, fixed = self.graph, {}
-        with np.errstate(all="ignore"):
-            for node in graph.reached(self.roots.values()):
-                operation, arguments = graph.nodes[node]
-                if operation == "constant":
-                    fixed[node] = np.float64(arguments[0])
-                elif operation == "column" and not isinstance(self.columns[arguments[0]], Quantity):
-                    fixed[node] = np.asarray(self.columns[arguments[0]], float)
-                elif graph.arguments(node) and all(a in fixed for a in arguments):
-                    fixed[node] = functions.operation(operation).value(*(fixed[a] for a in arguments))
-        return fixed
-
     def _quantity(self, node):
         """The Quantity behind a node, or None."""
         operation, arguments = self.graph.nodes[node]
-        if operation == "parameter":
-            return self.parameters[arguments[0]]
-        return self.columns[arguments[0]] if operation == "column" and node not in self._fixed else None
+        return self.parameters[arguments[0]] if operation == "parameter" else None
 
     def _held(self, node, array, kind):
         """Data of a node; a constant stays a number."""
