@@ -274,15 +274,17 @@ def _copies(found, name) -> None:
         if name in part and part[name].nunique() < len(part):
             continue  # told already, by its id
         records = ", ".join(f"#{row + 1}" for row in part.index)
+        equal = int(part[sizes].iloc[0].notna().sum())
         expected = tr("values of its own", "自己的测定值")
         advice = tr(
-            f"records {records} are equal in {len(sizes)} measurements: compare with the field form; where it is a copy leave "
+            f"records {records} are equal in {equal} measurements: compare with the field form; where it is a copy leave "
             "it out in corrections.csv with the reason, where both were measured keep both",
-            f"记录 {records} 的 {len(sizes)} 项测定值全部相同：请与野外记录核对；确为重复时在 corrections.csv 中剔除并写明理由，"
+            f"记录 {records} 的 {equal} 项测定值全部相同：请与野外记录核对；确为重复时在 corrections.csv 中剔除并写明理由，"
             "确为两次测定时均保留",
         )
         row = part.index[-1]
-        found.add(row, sizes[0], found.value(sizes[0], row), expected, advice, "copy")
+        column = next(c for c in sizes if pd.notna(part[c][row]))
+        found.add(row, column, found.value(column, row), expected, advice, "copy")
 
 
 def limits(found) -> None:
@@ -736,8 +738,8 @@ def computed(found) -> None:
     for item in plausibility.computed(found.frame):
         expected = tr("what was measured", "实测值")
         advice = tr(
-            "no table of it is made from these records; say so in columns.csv (got = ratio or computed)",
-            "这些记录不能用于编制该量的参数表；请在 columns.csv 中注明（got 写 ratio 或 computed）",
+            "leave these records out of a table of it; say so in columns.csv (got = ratio or computed)",
+            "编制该量的参数表时请剔除这些记录；请在 columns.csv 中注明（got 写 ratio 或 computed）",
         )
         shown = ", ".join(f"#{row + 1}" for row in item.rows[:8]) + (" …" if len(item.rows) > 8 else "")
         value = tr(f"{item.words} (records {shown})", f"{item.words}（记录 {shown}）")

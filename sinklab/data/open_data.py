@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab import paths
-from sinklab.data import catalogue, files, literature, studies, vocabulary
+from sinklab.data import catalogue, files, literature, plausibility, studies, vocabulary
 from sinklab.language import DataError, Notes, listing, require_known, tr
 
 
@@ -84,7 +84,8 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any] | None, name: str = "da
     frame : DataFrame
     where : mapping or None
         ``{column: value}``, ``{column: [value, …]}`` or, for numbers, ``{column: {min: …, max: …}}``
-        with both ends included. A species may be named by its id, Latin, Chinese or English name.
+        with both ends included. A species may be named by its id, Latin, Chinese or English name, a forest type
+        by its id, Chinese or English name; it holds the types below it.
     name : str
         What the data are called in messages.
 
@@ -137,6 +138,8 @@ def _mask(values, column, wanted, name) -> pd.Series:
     if pd.api.types.is_numeric_dtype(values):
         return values.isin(pd.to_numeric(pd.Series(chosen), errors="coerce").dropna())
     present = set(values.dropna())
+    if column == "forest_type":
+        return values.isin([key for item in chosen for key in types_within(str(item))])
     return values.isin([_name(str(item), column, present) for item in chosen])
 
 
@@ -197,6 +200,9 @@ def read_open(name: str) -> pd.DataFrame:
     wanted += [entry["species"]] if "species" in entry else []
     require_known(wanted, raw, place=str(path))
     columns = _species(raw[entry["species"]], notes) if "species" in entry else {}
+    if entry.get("forest_type"):
+        kinds = raw[entry["species"]].map(forest_type)
+        columns["forest_type"] = kinds.mask(kinds == "").astype("str")
     if not IDENTIFIERS & set(entry["columns"]):
         columns["tree_id"] = pd.Series([f"{name}_{i + 1:05d}" for i in range(len(raw))], index=raw.index)
     for variable, item in entry["columns"].items():
@@ -379,7 +385,7 @@ _HYBRIDS = ("x", "×", "*")
 
 def latin(text: str) -> str:
     """Text with look-alike Cyrillic letters replaced and blanks squeezed."""
-    return " ".join(text.translate(LOOKALIKES).split())
+    return " ".join(text.translate(LOOKALIKES).replace("\ufffd", " ").split())
 
 
 @lru_cache(maxsize=1)
@@ -411,13 +417,24 @@ def clean(label: str) -> tuple[str, str, int]:
     >>> clean("Betula pendula, B. pubescens")
     ('', 'Betula', 2)
     """
-    text = re.sub(r"\([^)]*\)", " ", latin(label))
-    text = _TWO_GENERA.sub(r"\1, \2", text.strip())
-    hybrid = _hybrid(text.split())
+    text = re.sub(r"\([^)]*\)", " ", latin(label)).strip()
+    hybrid = _hybrid(_TWO_GENERA.sub(r"\1, \2", text).split())
     if hybrid:
         return hybrid
+    taxa = taxa_of(label)
+    if len(taxa) == 1:
+        # "(hybrid)" after a name says that the plants are not that species.
+        species, genus = taxa[0]
+        return ("" if re.search(r"\([hg]ybrid\)", label) else species), genus, 1
+    genera = {genus for _, genus in taxa}
+    return "", genera.pop() if len(genera) == 1 else "", len(taxa)
+
+
+def taxa_of(label: str) -> list[tuple[str, str]]:
+    """Species ("" when not told) and genus of every taxon in a label."""
+    text = re.sub(r"\([^)]*\)", " ", latin(label))
     taxa, genus = [], ""
-    for part in _SPLIT.split(text):
+    for part in _SPLIT.split(_TWO_GENERA.sub(r"\1, \2", text.strip())):
         words = part.split()
         if (
             not words
@@ -431,12 +448,7 @@ def clean(label: str) -> tuple[str, str, int]:
             words[0] = genus
         species, genus = _binomial(words)
         taxa.append((species, genus))
-    if len(taxa) == 1:
-        # "(hybrid)" after a name says that the plants are not that species.
-        species, genus = taxa[0]
-        return ("" if re.search(r"\([hg]ybrid\)", label) else species), genus, 1
-    genera = {genus for _, genus in taxa}
-    return "", genera.pop() if len(genera) == 1 else "", len(taxa)
+    return taxa
 
 
 def _binomial(words) -> tuple[str, str]:
@@ -477,6 +489,63 @@ def species_id(species: str) -> str:
         return ""
 
 
+# Types of forest.
+
+
+@lru_cache(maxsize=1)
+def forest_types() -> dict[str, dict[str, str]]:
+    """Rows of ``data/vocabulary/forest_types.csv`` by their id."""
+    return {row["type_id"]: row for row in files.records("vocabulary", "forest_types.csv")}
+
+
+@lru_cache(maxsize=1)
+def _types_of_taxa() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Type by label, by taxon (species or genus), and leaf habit by genus."""
+    labels = {
+        latin(row["label"]): row["forest_type"] for row in files.records("vocabulary", "forest_labels.csv")
+    }
+    named = [(taxon.strip(), key) for key, row in forest_types().items() for taxon in row["taxa"].split(";")]
+    taxa = {taxon: key for taxon, key in named if taxon}
+    leaves = {row["genus"]: row["leaf"] for row in files.records("vocabulary", "forest_genera.csv")}
+    return labels, taxa, leaves
+
+
+@lru_cache(maxsize=4096)
+def forest_type(label: str) -> str:
+    """Forest type of a label: one that is known as it stands, else what its taxa share.
+
+    Several taxa of one type are that type; else their leaf habits make a mixed one. "" where a genus is not known.
+
+    Examples
+    --------
+    >>> forest_type("Pinus massoniana Lamb.")
+    'masson_pine'
+    >>> forest_type("Schima superba, Pinus massoniana")
+    'mixed'
+    """
+    labels, types, leaves = _types_of_taxa()
+    if latin(label) in labels:
+        return labels[latin(label)]
+    taxa = taxa_of(label)
+    found = {types.get(" ".join(s.split()[:2])) or types.get(g) or leaves.get(g, "") for s, g in taxa}
+    if len(found) == 1:
+        return found.pop()
+    habits = {leaves.get(genus, "") for _, genus in taxa}
+    if "" in habits or not habits:
+        return ""
+    if len(habits) == 1:
+        return habits.pop()
+    kinds = {habit.split("_")[0] for habit in habits}
+    return f"{kinds.pop()}_mixed" if len(kinds) == 1 else "mixed"
+
+
+def types_within(name: str) -> list[str]:
+    """Ids of a forest type, told by id, Chinese or English name, and of the types that it holds."""
+    rows = forest_types()
+    wanted = [key for key, row in rows.items() if name in (key, row["name_en"], row["name_zh"])]
+    return wanted + [key for key, row in rows.items() if row["parent"] in wanted]
+
+
 # What follows from the columns of a data set.
 
 
@@ -491,7 +560,8 @@ def derive(frame, entry, notes) -> None:
         ``constants`` hold for every record, ``limits`` names columns whose values outside the vocabulary are
         blanked, ``contradictions`` blank two columns where one cannot be such a share of the other,
         ``exceptions`` change a column on the records of one study, ``differences`` take a part from a
-        whole, ``sums`` fill totals that are missing, ``ratios`` divide two columns.
+        whole, ``sums`` fill totals that are missing, ``ratios`` divide two columns, ``computed`` blanks what would come
+        from values that were not measured.
     notes : list of str
         Lines are appended.
     """
@@ -504,6 +574,7 @@ def derive(frame, entry, notes) -> None:
         "differences": _difference,
         "sums": _sum,
         "ratios": _ratio,
+        "computed": _computed,
     }
     for kind, step in steps.items():
         for item in entry.get(kind, []):
@@ -515,6 +586,15 @@ def _ratio(frame, item, notes) -> None:
     frame[item["variable"]] = frame[over] / frame[under]
     text = f"{item['variable']} = {over} / {under}"
     notes.add(f"{text}: computed", f"{text}：计算得出")
+
+
+def _computed(frame, item, notes) -> None:
+    """Blank what would come from values that were themselves computed from another column."""
+    for found in plausibility.computed(frame, [item["variable"]]):
+        if item["of"] in found.formula:
+            frame.loc[list(found.rows), item["blank"]] = np.nan
+            blank = ", ".join(item["blank"])
+            notes.add(f"{found}; {blank} set to missing", f"{found}；{blank} 设为缺失")
 
 
 def _records(rows) -> str:

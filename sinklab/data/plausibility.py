@@ -198,7 +198,8 @@ def causes(columns) -> list[Cause]:
     found = []
     for column in columns:
         unit = vocabulary.variable(column).unit
-        found += [Cause(column, other, factor) for other, factor in vocabulary.candidates(unit)]
+        mistaken = vocabulary.CONFUSED.get(unit, ("%",))
+        found += [Cause(column, u, factor) for u, factor in vocabulary.candidates(unit) if u in mistaken]
         found += [Cause(column, "girth", np.pi)] if column in GIRTH else []
     return found
 

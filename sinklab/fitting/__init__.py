@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from sinklab.data.checks import doubts
-from sinklab.data.plausibility import computed
+from sinklab.data.plausibility import computed, rules
 from sinklab.data.studies import NOT_MEASURED
 from sinklab.equations.system import System
 from sinklab.fitting.cluster import Scores, robust
@@ -145,29 +145,35 @@ def fit(
         given = {name: float(value) for name, value in dict(start).items()}
         result = replace(result, certificate=replace(result.certificate, start=given))
     source = {"name": name, "n_read": prepared.n_read, "n_used": len(prepared.frame)}
-    computed = {c: [str(item) for item in items] for c, items in _computed(prepared, carried).items()}
+    lines, refused = _computed(prepared, carried)
     found = doubts(prepared.frame, name)
-    source |= {"computed": computed} if computed else {}
+    source |= {"computed": refused} if refused else {}
     source |= {"implausible": found.columns} if found.columns else {}
-    told = [line for lines in computed.values() for line in lines] + found.columns + found.records
-    return replace(
-        result, label=label, source=carried | result.source | source, warnings=(*result.warnings, *told)
-    )
+    warnings = (*result.warnings, *lines, *found.columns, *found.records)
+    return replace(result, label=label, source=carried | result.source | source, warnings=warnings)
 
 
-def _computed(prepared, source) -> dict[str, list]:
-    """Responses that were not measured on the records of a fit: as the columns say, or as the numbers show."""
-    frame, found = prepared.frame, {}
-    for item in computed(frame, [r for r in prepared.system.responses if r in frame]):
-        found.setdefault(item.column, []).append(item)
+def _computed(prepared, source) -> tuple[list[str], dict[str, list[str]]]:
+    """What is told of responses that were not measured, and by response what keeps them from becoming a table.
+
+    That is the word of columns.csv, or more than half of the values.
+    """
+    frame, lines = prepared.frame, {}
+    rows = {r: set() for r in prepared.system.responses if r in frame}
+    for item in computed(frame, rows):
+        lines.setdefault(item.column, []).append(str(item))
+        rows[item.column] |= set(item.rows)
+    most = rules()["computed_share"]
+    refused = {r: lines[r] for r in lines if len(rows[r]) > most * frame[r].notna().sum()}
     for column, how in (source.get("got") or {}).items():
         if column in prepared.system.free and column in frame and how in NOT_MEASURED:
             text = tr(
                 f"{column}: {how}, says columns.csv: not measured",
                 f"{column}：columns.csv 注明为 {how}，非实测",
             )
-            found.setdefault(column, []).append(text)
-    return found
+            lines.setdefault(column, []).append(text)
+            refused[column] = lines[column]
+    return [line for some in lines.values() for line in some], refused
 
 
 def _check_options(method, estimator, correction, level, bounds, sampling):

@@ -252,6 +252,11 @@ def test_a_fit_tells_and_a_table_is_refused():
     )
     with pytest.raises(TableError, match=r"0\.274 × agb_density .*leave these records out"):
         sl.Table.from_fits([fit], "bgb_density_forest_x", "0.1.0", source={"origin": "measured"})
+    # Where most were measured the records are told, and the table is the reader's to judge.
+    few = stands(np.random.default_rng(4))
+    few = share("bgb_density", "agb_density", 0.274, 0.3)(few.drop(columns="total_density"), 0)
+    fit = sl.fit(few, "bgb_density = r0*agb_density^r1", "wls")
+    assert any("0.274 × agb_density" in line for line in fit.warnings) and "computed" not in fit.source
     odd = sl.fit(planted("dbh in mm", 3), "stem = a*dbh^b")
     assert any("likely written in mm" in line for line in odd.warnings)
 
