@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import sinklab as sl
+from sinklab.cli import main
 from sinklab.language import DataError, EquationError
 
 
@@ -70,10 +71,10 @@ def test_a_letter_that_is_a_symbol_may_be_a_coefficient():
     assert fit.system.parameters == ("A", "b")
 
 
-def test_a_mean_is_an_equation_too():
-    trees = pd.concat([TREES] * 3, ignore_index=True).assign(site=["p"] * 3 + ["q"] * 4 + ["r"] * 5)
-    fit = sl.fit(trees, "stem = a[site]", "wls", "none")
-    np.testing.assert_allclose(fit.values, trees.groupby("site")["stem"].mean(), rtol=1e-6)
+@pytest.mark.parametrize("equation", ["stem = a", "stem = a[site]"])
+def test_a_mean_is_refused_too(equation):
+    with pytest.raises(EquationError, match="predictors among the columns"):
+        sl.fit(TREES.assign(site=["p", "p", "q", "q"]), equation, "wls", "none")
 
 
 def test_numbers_that_begin_anew_lose_no_tree():
@@ -100,3 +101,21 @@ def test_numbers_that_begin_anew_lose_no_tree():
 def test_small_files_that_were_refused(cases, file, equation, values):
     fit = sl.fit(pd.read_csv(cases / f"{file}.csv"), equation, "wls", "none")
     np.testing.assert_allclose(fit.values, values, rtol=1e-4)
+
+
+@pytest.mark.open_data
+@pytest.mark.parametrize("equation", ["stem = a*D^b*height^c", "stem = a*D^b", "stem = a*(D^2*H)^b"])
+def test_symbols_in_a_small_file(cases, equation):
+    with pytest.raises(EquationError, match="`D` is the symbol of `dbh`"):
+        sl.fit(pd.read_csv(cases / "fresh.csv"), equation)
+
+
+@pytest.mark.open_data
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("unknown_names", "columns recognised"), ("headerless", "the header row is numeric")],
+)
+def test_files_of_which_nothing_is_understood_fail(cases, capsys, file, words):
+    assert main(["data", "check", str(cases / f"{file}.csv")]) in (1, 2)
+    out, err = capsys.readouterr()
+    assert words in out + err and "no problem" not in out
