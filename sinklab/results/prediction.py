@@ -86,7 +86,8 @@ def predict(
     of : "new", "known" or "average", optional
         Whose individuals they are: of a site that was not sampled (the default where the spread between sites is
         known), of the sites named in the column of the sampled unit, or of the average of all sites. The interval of
-        an individual holds for any site: the residuals of a fit contain what sites add.
+        an individual holds for any site: the residuals of a fit contain what sites add. The groups of a posterior are
+        known by their names, and new by others, when left out.
 
     Returns
     -------
@@ -99,7 +100,7 @@ def predict(
     DataError
         A predictor is missing, ``kind`` is unknown, or ``level`` is not between 0 and 1.
     """
-    result, data = of_groups(result, data)
+    result, data, of = of_groups(result, data, of)
     _check_request(result, data, level, kind, intervals)
     frame = result.columns(data)
     index = data.index if isinstance(data, pd.DataFrame) else frame.index
@@ -374,6 +375,7 @@ def total(
     DataError
         As :func:`predict`; rows without a predictor or a group.
     """
+    result, data, of = of_groups(result, data, of)
     _check_request(result, data, level, "mean", "delta")
     table = pd.DataFrame(data)
     require_known([by] if by else [], list(table.columns))
@@ -566,8 +568,8 @@ class Means:
 
 def of_groups(
     result: "sl.FitResult", data: pd.DataFrame | Mapping[str, Any], of: str | None = None
-) -> tuple["sl.FitResult", pd.DataFrame | Mapping[str, Any]]:
-    """A posterior that has coefficients for every group of some data, and the data that name them.
+) -> tuple["sl.FitResult", pd.DataFrame | Mapping[str, Any], str | None]:
+    """A posterior that has coefficients for every group of some data, the data that name them, and what is left to ask.
 
     Groups that were fitted keep their own coefficients; those of another group are drawn from the distribution over
     groups, one for each joint draw, and estimated by its mean.
@@ -583,7 +585,9 @@ def of_groups(
     """
     population, system = result.population, result.system
     if population is None:
-        return result, data
+        return result, data, of
+    if of is not None:
+        require_choice("of", of, POPULATIONS)
     frame, rng = pd.DataFrame(data), np.random.default_rng([result.seed, len(population.draws)])
     rows, drawn = [], {}
     for column in dict.fromkeys(system.groups.values()):
@@ -609,7 +613,7 @@ def of_groups(
         stored_draws=draws,
         population=None,
     )
-    return (extended if rows else result), frame
+    return (extended if rows else result), frame, None
 
 
 # Curves over the fitted range.

@@ -13,6 +13,7 @@ from sinklab.fitting.bayes.engine import fit_bayes
 from sinklab.fitting.bayes.model import resolution
 from sinklab.fitting.bayes.result import predictive
 from sinklab.fitting.data import prepare
+from sinklab.language import DataError
 from sinklab.results.prediction import of_groups
 from sinklab.results.summary import sampling_report
 
@@ -196,7 +197,7 @@ def test_new_groups_are_drawn_from_their_population_and_known_ones_keep_their_ef
     own = [values[f"a[{level}]"] * 20 ** values[f"b[{level}]"] for level in ("s00", "s07")]
     assert told["agb"].tolist()[:2] == pytest.approx(own) and told.index.tolist() == list("wxyz")
     # The spread of a new group is that of the means and that between groups.
-    extended, _ = of_groups(alike, trees)
+    extended, *_ = of_groups(alike, trees)
     other, drawn = alike.other_draws, extended.stored_draws
     a, b = (np.log(other["mean(a)"]), other["mean(b)"])
     for level in ("elsewhere", "beyond"):
@@ -216,6 +217,19 @@ def test_new_groups_are_drawn_from_their_population_and_known_ones_keep_their_ef
     assert np.quantile(np.log(alone), [0.025, 0.975]) == pytest.approx(
         np.log(told.loc["y", ["agb_lower", "agb_upper"]].astype(float)), abs=0.2 * width[2]
     )
+    # Whose trees they are may be said; groups need not be named then.
+    new = alike.predict(trees, of="new")
+    assert new["agb"].tolist() == pytest.approx([middle] * 4)
+    assert np.log(new["agb_upper"] / new["agb_lower"]).to_numpy() == pytest.approx([width[2]] * 4, rel=0.1)
+    average = alike.predict(trees[["dbh"]], of="average")
+    assert average["agb"].tolist() == pytest.approx([middle] * 4)
+    narrow = np.log(average["agb_upper"] / average["agb_lower"]).to_numpy()
+    assert narrow.max() < 0.8 * width[2] and np.ptp(narrow) < 1e-12
+    pd.testing.assert_frame_equal(alike.predict(trees, of="known"), told)
+    with pytest.raises(DataError, match="of must be one of"):
+        alike.predict(trees, of="old")
+    whole = alike.total(trees.assign(stand=["p", "p", "q", "q"]), by="stand", of="average")
+    assert whole["agb"].tolist() == pytest.approx([2 * middle] * 2)
     # A table keeps what new groups are drawn from.
     source = {"name": "species", "origin": "measured", "licence": "CC0-1.0", "citation": "this test"}
     table = sl.Table.from_fits(alike, "agb_forest_alike", "1.0.0", source=source)
