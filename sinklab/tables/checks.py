@@ -334,8 +334,8 @@ def _draws(model) -> list[str]:
                 f"{label}：最小抽样值为 {drawn.min():g}；该系数的抽样应为正数",
             )
             continue
-        if on_log:
-            # Drawn as a logarithm: the estimate is the median of the draws.
+        if on_log and model.method != "bayes":
+            # Drawn as a logarithm: the estimate is the median of the draws; of a posterior it is their mean.
             drawn, centre, width = np.log(drawn), np.log(estimate), width / estimate
         else:
             centre = estimate
