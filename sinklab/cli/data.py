@@ -50,10 +50,8 @@ def field_data(arguments, source: str, needed=(), text=(), kept=(), tell: str = 
         With ``column, unit, missing, sheet, encoding``.
     source : str
         File, study id or ``open:NAME``.
-    needed, text : collections of str
+    needed, text, kept : collections of str
         See :func:`sinklab.data.reading.read`.
-    kept : collection of str
-        Names by which the command calls columns; each becomes a column with the cells as they are written.
     tell : str
         Where the account is printed: ``stdout``, ``stderr``, or nowhere.
 
@@ -63,14 +61,9 @@ def field_data(arguments, source: str, needed=(), text=(), kept=(), tell: str = 
     """
     from sinklab.data.reading import read
 
-    frame = read(source, needed=needed, text=text, **reading_options(arguments))
-    account = frame.attrs["account"]
-    for name in kept:
-        column = account.find(name)
-        if name not in frame or column in text:
-            frame[name] = account.as_written(column)
+    frame = read(source, needed=needed, text=text, kept=kept, **reading_options(arguments))
     if tell:
-        print(account, file=getattr(sys, tell))
+        print(frame.attrs["account"], file=getattr(sys, tell))
     return frame
 
 

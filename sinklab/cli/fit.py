@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sinklab.assess.comparison
 import sinklab.assess.validation
-from sinklab.cli.data import field_data
+from sinklab.cli.data import field_data, reading_options
 from sinklab.language import DataError, SinklabError, tr
 
 # --- Options of ``sinklab fit`` that are more than a word or a number.
@@ -145,7 +145,7 @@ def run(arguments) -> int:
     if arguments.json:
         _write_json(results, validations, arguments)
     if reference:
-        _save(results, reference, arguments)
+        _save(results, reference, arguments, frame)
     if errors:
         raise errors[0]
     return 0 if all(r.converged for r in results) else 1
@@ -182,18 +182,23 @@ def _read(arguments, systems):
     names = {n for system in systems for n in (*system.responses, *system.predictors, *system.parameters)}
     names |= set(f"{arguments.measurement_error or ''}".replace(",", "=").split("="))
     groups = {part for system in systems for group in system.groups.values() for part in group.split("/")}
-    kept = [*filter(None, (arguments.by, arguments.influence, arguments.cluster)), *groups]
-    kept += [
-        text.split(":")[-1]
-        for text in (arguments.resample, arguments.validate or "")
-        if text.partition(":")[0] in ("group", "groups", "leave") and not text.split(":")[-1].isdigit()
-    ]
-    kept = [name for name in kept if name not in ("none", "all")]
+    kept = [*_kept(arguments), *groups]
     tell = "stderr" if arguments.json == "-" else ""
     frame = field_data(arguments, arguments.data, names - groups, {"species", *groups}, kept, tell)
     for system in systems:
         system.bind(list(frame.columns))
     return frame
+
+
+def _kept(arguments) -> list[str]:
+    """Columns that options name, as the file writes them."""
+    found = [*filter(None, (arguments.by, arguments.influence, arguments.cluster))]
+    found += [
+        text.split(":")[-1]
+        for text in (arguments.resample, arguments.validate or "")
+        if text.partition(":")[0] in ("group", "groups", "leave") and not text.split(":")[-1].isdigit()
+    ]
+    return [name for name in found if name not in ("none", "all")]
 
 
 def _influence(result, arguments) -> str:
@@ -276,15 +281,20 @@ def _table_reference(arguments) -> tuple[str, str]:
     return table_id, version
 
 
-def _save(results, reference, arguments) -> None:
+def _save(results, reference, arguments, frame) -> None:
     from sinklab import paths
     from sinklab.tables.table import Table
 
-    source = {
-        "spec": f"file:{Path(arguments.data).name}",
-        "files": {Path(arguments.data).name: paths.file_sha256(arguments.data)},
-        "origin": "measured",
-    }
+    name = Path(arguments.data).name
+    source = frame.attrs.get("source")
+    if not source:
+        options = {key: value for key, value in reading_options(arguments).items() if value}
+        source = {
+            "spec": f"file:{name}",
+            "files": {name: paths.file_sha256(arguments.data)},
+            "origin": "measured",
+        }
+        source |= {"reading": options | {"kept": _kept(arguments)}}
     doubtful = [line for fit in results for line in fit.source.get("implausible", [])]
     if doubtful:
         raise DataError(

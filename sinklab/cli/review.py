@@ -100,7 +100,7 @@ def _draft_report(check, listed, path) -> str:
 def _claim(arguments) -> int:
     from sinklab.cli.fit import limits, start_values
     from sinklab.cli.table import print_json
-    from sinklab.data.files import read_csv
+    from sinklab.data.reading import read
     from sinklab.language import DataError
     from sinklab.review import claim
     from sinklab.tables import table as tables_table
@@ -108,8 +108,8 @@ def _claim(arguments) -> int:
 
     files = [*([arguments.on] if arguments.on else []), *arguments.data]
     if len(files) != 1:
-        raise DataError("name one CSV file of trees with --data", "请用 --data 指定一个样木 CSV 文件")
-    data = read_csv(Path(files[0]))
+        raise DataError("name one file of trees with --data", "请用 --data 指定一个样木数据文件")
+    data = read(Path(files[0]))
     if "=" in arguments.subject:
         found = claim.test_claim(
             data,

@@ -53,6 +53,7 @@ def read(
     crs: Any = None,
     needed: Collection[str] = (),
     text: Collection[str] = (),
+    kept: Collection[str] = (),
 ) -> "pd.DataFrame":
     """Read a field file in the names and units of the vocabulary.
 
@@ -77,6 +78,9 @@ def read(
         Columns that must hold numbers; a cell of them that is not understood is an error.
     text : collection of str
         Columns whose cells stay as they are written.
+    kept : collection of str
+        Names by which columns are called besides their own: a header, a letter; each becomes a column with the cells as
+        they are written.
 
     Returns
     -------
@@ -92,15 +96,24 @@ def read(
     """
     path = Path(source)
     if not path.exists() and path.suffix.lower() not in regions.LAYERS:
-        return _held(source)
+        return _keep(_held(source), kept, text)
     if path.suffix.lower() in regions.LAYERS:
         layer = regions.read_layer(path, sheet or None, encoding, crs)
         form, shapes = _layer_form(layer, sheet)
         reading = Reading(path.name, [form], columns or {}, units or {}, frozenset(map(plain, missing)))
-        return _with_shapes(reading.frame(needed, set(text)), shapes)
+        return _keep(_with_shapes(reading.frame(needed, set(text)), shapes), kept, text)
     forms = _chosen(_forms(source, encoding), sheet, needed, source)
     reading = Reading(Path(source).name, forms, columns or {}, units or {}, frozenset(map(plain, missing)))
-    frame = reading.frame(needed, set(text))
+    return _keep(reading.frame(needed, set(text)), kept, text)
+
+
+def _keep(frame, kept, text) -> "pd.DataFrame":
+    """Add columns under the names by which they are called."""
+    account = frame.attrs["account"]
+    for name in kept:
+        column = account.find(name)
+        if name not in frame or column in text:
+            frame[name] = account.as_written(column)
     return frame
 
 

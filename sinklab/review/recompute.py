@@ -87,15 +87,16 @@ class Inputs:
 
                 frames.append(open_data.load(spec, source.get("where") or None))
                 return dict(frames[0].attrs["source"].get("files") or {})
-            frame, found = self._own_file(spec or str(source.get("name") or "?"), stored, numeric)
+            told = source.get("reading") or {}
+            frame, found = self._own_file(spec or str(source.get("name") or "?"), stored, numeric, told)
             frames.append(frame)
             return found
 
         self._tried(spec or str(source.get("name")), stored, load)
         return frames[0] if frames else None
 
-    def _own_file(self, spec, stored, numeric):
-        from sinklab.data.files import read_csv
+    def _own_file(self, spec, stored, numeric, told):
+        from sinklab.data.reading import read
 
         names = list(stored) or [spec.partition(":")[2] or spec]
         here = [name for name in names if name in self.given]
@@ -109,7 +110,7 @@ class Inputs:
             )
             return None, {}
         path = self.given[here[0]]
-        return read_csv(path, numeric=set(numeric)), {here[0]: paths.file_sha256(path)}
+        return read(path, needed=set(numeric), text={"species"}, **told), {here[0]: paths.file_sha256(path)}
 
     def _tried(self, name, stored, load) -> None:
         """Note the SHA-256 of the files that ``load`` gives, and why it gives none."""
