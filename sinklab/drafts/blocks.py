@@ -8,6 +8,7 @@ import re
 from functools import cache
 
 import numpy as np
+from scipy import stats
 
 from sinklab.data import vocabulary
 from sinklab.data.files import records
@@ -337,6 +338,21 @@ def residuals(cite, fit, lang, label, caption) -> str:
             exponent = fixed(model.exponent, 4)
             cells.append(cite("equations", response, "variance_exponent", model.exponent, exponent))
         rows.append(cells)
+    return table(label, caption, head, rows, "lccc")
+
+
+def sites(cite, fit, lang, label, caption) -> str:
+    """Spread between the sites that were sampled, and where the total of a site that was not may lie, in per cent."""
+    words = ("equation", "between_sites", "new_site_lower", "new_site_upper")
+    head = [header(word, lang) for word in words]
+    between, rows = fit.between, []
+    quantile = stats.t.ppf(0.975, between.n - 1)
+    for response in between.names:
+        sd, centre = np.sqrt(between.spread.loc[response, response]), between.centre[response]
+        told = [100 * sd, *(100 * np.expm1(centre + side * quantile * sd) for side in (-1, 1))]
+        columns = ("spread", "lower", "upper")
+        cells = [cite("between", response, c, v, fixed(v, 1)) for c, v in zip(columns, told, strict=True)]
+        rows.append([title(response, lang), *cells])
     return table(label, caption, head, rows, "lccc")
 
 

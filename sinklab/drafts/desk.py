@@ -260,7 +260,7 @@ def _with_unit(text: str, unit: str, lang: str) -> str:
 
 #: Names of the desk that templates may use.
 OFFERED = (
-    "has_table has responses ranges parts value number n limits equation equations legend index_formulas "
+    "has_table has responses ranges parts value number n n_sites has_sites limits equation equations legend index_formulas "
     "correlation_refs values_table figure species label sources table_list status_note range_notes"
 ).split()
 #: Tables of a fit that templates ask for by alias, label and caption.
@@ -269,6 +269,7 @@ TABLES = {
     "index_table": blocks.indices,
     "range_table": blocks.ranges,
     "residual_table": blocks.residuals,
+    "site_table": blocks.sites,
     "correlation_tables": blocks.correlations,
     "sample_table": blocks.samples,
 }
@@ -360,6 +361,15 @@ class Desk:
         counts = self._fit(alias).n
         response = response or max(counts, key=counts.get)
         return self._cite(alias)("equations", response, "n", counts[response], f"{counts[response]}")
+
+    def has_sites(self, alias: str) -> bool:
+        """Whether the spread between the sites (or plots, studies) that were sampled is known."""
+        return self._fit(alias).between is not None
+
+    def n_sites(self, alias: str) -> str:
+        """Number of sites that were sampled."""
+        between = self._fit(alias).between
+        return self._cite(alias)("between", between.column, "n", between.n, f"{between.n}")
 
     def limits(self, alias: str, predictor: str) -> str:
         """Fitted span of a predictor with its unit: ``1.5 cm～41.2 cm``."""
