@@ -17,7 +17,7 @@ def line():
     shift = np.repeat(rng.normal(0, 0.25, 12), 10)
     agb = 0.1 * dbh**2.4 * np.exp(shift) * (1 + 0.12 * rng.normal(size=120))
     trees = pd.DataFrame({"dbh": dbh, "agb": agb, "site": site})
-    return sl.fit(trees, "agb = a * dbh**b", method="wls", seed=4)
+    return sl.fit(trees, "agb = a * dbh**b", method="wls", seed=4, cluster="none")
 
 
 def test_residual_bootstrap_returns_the_standard_errors_of_the_model(line):
