@@ -348,7 +348,8 @@ def total(
     The parameters are common to all individuals, the site factor to those of a group (a site, stand or plot), the residual
     belongs to one. With the sum of the means :math:`F = \sum f_i` the variance of the logarithm is
     :math:`g^T C g / F^2 + \Psi + W \sum f_i^2 / F^2`, the gradient :math:`g` being summed too; the interval is
-    :math:`F \exp(\mu \pm t\, s)` about the mean :math:`\mu` of the site factors, t with the degrees of freedom of the sites.
+    :math:`F \exp(\mu \pm t\, s)` about the mean :math:`\mu` of the site factors,
+    t with degrees of freedom after Satterthwaite, those of the sites for all that sites tell.
     Without a known spread the interval is :math:`F \pm t\, s` on the natural scale.
 
     Parameters
@@ -374,6 +375,10 @@ def total(
     ------
     DataError
         As :func:`predict`; rows without a predictor or a group.
+
+    Source
+    ------
+    Satterthwaite F.E. (1946) An approximate distribution of estimates of variance components. Biometrics Bulletin 2:110-114.
     """
     result, data, of = of_groups(result, data, of)
     _check_request(result, data, level, "mean", "delta")
@@ -417,7 +422,14 @@ def _parts(result, response, frame, mean, gradient, codes, sites):
     elif sites.told(response):
         between = sites.effects(response, n_group)[1] * whole**2
         within = result.between.within.loc[response, response] * mean[response] ** 2
-    return whole, (variance, between, np.bincount(codes, within, n_group)), freedom_of(result, slope)
+    residual, freedom = np.bincount(codes, within, n_group), freedom_of(result, slope)
+    # The same sites tell of the parameters and of their spread; all individuals tell of the residuals.
+    of_trees = min(result.residual[r].freedom for r in slope)
+    each = (variance + between) ** 2 / freedom + residual**2 / of_trees
+    satterthwaite = np.divide(
+        (variance + between + residual) ** 2, each, out=np.full(n_group, np.inf), where=each > 0
+    )
+    return whole, (variance, between, residual), satterthwaite
 
 
 def _of_total(result, response, parts, level, sites) -> dict[str, np.ndarray]:
