@@ -341,7 +341,10 @@ def run_predict(arguments) -> int:
 
     table = Table.read(arguments.table)
     needed = {x for model in table.models for x in model.system.predictors}
-    groups = {g for model in table.models for one in model.system.groups.values() for g in one.split("/")}
+    varying = [
+        g for m in table.models for g in (*m.system.groups.values(), *([m.random.column] if m.random else []))
+    ]
+    groups = {column for group in varying for column in group.split("/")}
     frame = field_data(arguments, arguments.data, needed, {"species", *groups}, tell="stderr")
     options = {"level": arguments.level, "kind": arguments.kind, "intervals": arguments.intervals}
     options["of"] = vars(arguments)["for"]

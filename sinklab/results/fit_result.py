@@ -26,8 +26,8 @@ class RandomEffects:
 
     ``column`` is the data column of the groups; ``covariance`` (q, q) is labelled by the parameters
     that vary; ``multiplies`` names those whose deviation ``u`` multiplies by ``exp(u)`` instead of being
-    added; ``effects`` holds the deviations of the groups seen, one row each, or None when the result
-    was read from a table. With groups in groups (``province/site``) covariance and effects are those of
+    added; ``effects`` holds the deviations of the groups seen, one row each; ``spread``, of a
+    result read from a table, the covariance of the coefficients of each of them. With groups in groups (``province/site``) covariance and effects are those of
     the finest groups, with all that they owe to the coarser ones, which stand in ``outer``.
     """
 
@@ -36,6 +36,7 @@ class RandomEffects:
     multiplies: tuple[str, ...] = ()
     effects: pd.DataFrame | None = None
     outer: "RandomEffects | None" = None
+    spread: dict[str, pd.DataFrame] | None = None
 
     @property
     def names(self) -> list[str]:

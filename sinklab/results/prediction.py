@@ -102,6 +102,8 @@ def predict(
     """
     result, data, of = of_groups(result, data, of)
     _check_request(result, data, level, kind, intervals)
+    if of == "known" and result.random is not None:
+        return _of_known_groups(result, pd.DataFrame(data), level, kind, intervals)
     frame = result.columns(data)
     index = data.index if isinstance(data, pd.DataFrame) else frame.index
     intervals = intervals or ("draws" if result.method == "bayes" else "delta")
@@ -116,6 +118,45 @@ def predict(
     prediction["range_note"] = _with_blanks(note, result, frame, prediction)
     prediction.index = index
     return prediction
+
+
+def _of_known_groups(result, data, level, kind, intervals) -> pd.DataFrame:
+    """Predictions with the effects of the groups that a mixed fit has seen; of others, those of a new group."""
+    columns = result.random.column.split("/")
+    if result.random.effects is None or not {*columns} <= {*data}:
+        raise DataError(
+            f"known groups are named in {' and '.join(columns)}, and their effects kept with the fit; a table of before "
+            "goes to a group by its trees (predict --calibrate)",
+            f"已知组须由列 {'、'.join(columns)} 给出，且拟合结果应保存其效应；早先的参数表可用该组样木校准（predict --calibrate）",
+        )
+    asked, parts = data[columns].astype(str).agg("/".join, axis=1).to_numpy(), []
+    places = []
+    for name in dict.fromkeys(asked):
+        rows = np.flatnonzero(asked == name)
+        group = known_group(result, name) if name in result.random.effects.index else result
+        parts.append(group.predict(data.iloc[rows], level=level, kind=kind, intervals=intervals))
+        places.append(rows)
+    return pd.concat(parts).iloc[np.argsort(np.concatenate(places))]
+
+
+def known_group(result: "sl.FitResult", name: str) -> "sl.FitResult":
+    """A mixed fit moved to a group that it has seen: its effects, and the covariance that its trees leave."""
+    random = result.random
+    values = random.moved(result.values, result.labels, random.effects.loc[name].to_numpy(float))
+    if random.spread is not None:
+        covariance = random.spread[name].loc[result.labels, result.labels]
+    else:
+        own = result.data[random.column.split("/")].astype(str).agg("/".join, axis=1)
+        covariance = calibrated(result, result.data[own == name]).covariance
+    return replace(
+        result,
+        parameters=_parameters(result, values, covariance.to_numpy()),
+        covariance=covariance,
+        correction=_corrections(result),
+        random=None,
+        stored_draws=None,
+        label=name,
+    )
 
 
 def _with_blanks(note, result, frame, prediction) -> np.ndarray:

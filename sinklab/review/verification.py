@@ -37,7 +37,7 @@ from sinklab.tables.schema import FILES, keys_of
 
 #: Files of a model that are compared.
 _COMPARED = (
-    "models equations coefficients covariance residual_correlation random_effects between ranges indices"
+    "models equations coefficients covariance residual_correlation random_effects group_effects between ranges indices"
 ).split()
 
 
@@ -473,6 +473,9 @@ def tolerance(
             return (2 * SPREAD + 2 * noise) * se[0] * se[1]
         case ("equations", "sigma") | ("random_effects", _) | ("between", _):
             return SPREAD * abs(stored)
+        case "group_effects", _:
+            # Deviations may be next to nothing, and move with the spread that they are drawn from.
+            return SPREAD * max(abs(stored), 1e-2)
         case ("equations", "variance_exponent") | ("residual_correlation", _):
             return SPREAD
         case "models", "loglik":

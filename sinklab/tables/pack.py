@@ -1,6 +1,7 @@
 """Fitted models and scalar values to the frames of a table package, and back to fitted models."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from sinklab.equations.parse import names
 from sinklab.equations.system import System
 from sinklab.language import DataError, EquationError, Notes, TableError, listing, tr
 from sinklab.results.fit_result import Between, Certificate, FitResult, Population, RandomEffects
+from sinklab.results.prediction import known_group
 from sinklab.results.variance import ResidualModel
 from sinklab.tables.provenance import Provenance, name_of, status_for
 from sinklab.tables.schema import FILES, MODEL_FILES, OPTIONAL_FILES, check_status, columns_of, weakest
@@ -154,6 +156,7 @@ def pack_table(
         # A perfect correlation may come out beyond one by a bit.
         rows["residual_correlation"] += _triangle(key, fit.correlation.clip(-1.0, 1.0), list(fit.residual))
         rows["random_effects"] += _random_rows(key, fit)
+        rows["group_effects"] += _group_rows(key, fit)
         rows["between"] += _between_rows(key, fit)
         rows["ranges"] += [
             {"model_id": key, "predictor": x, "unit": _unit(x), "minimum": low, "maximum": high}
@@ -260,6 +263,19 @@ def _random_rows(key, fit) -> list[dict]:
         for level in fit.random.levels
         for row in _triangle(key, level.covariance, level.names)
     ]
+
+
+def _group_rows(key, fit) -> list[dict]:
+    """Deviations of the groups seen, and the covariance of the coefficients of each."""
+    if fit.random is None or fit.random.effects is None:
+        return []
+    rows = []
+    for name, effects in fit.random.effects.iterrows():
+        rows += [
+            {"model_id": key, "row": p, "column": "", "value": v, "group": name} for p, v in effects.items()
+        ]
+        rows += [r | {"group": name} for r in _triangle(key, known_group(fit, name).covariance, fit.labels)]
+    return rows
 
 
 def _between_rows(key, fit) -> list[dict]:
@@ -410,7 +426,7 @@ def of_model(frame, model_id) -> pd.DataFrame:
 def _model(row, part, record) -> FitResult:
     equations = part["equations"].sort_values("equation_order")
     system = parse(equations["equation"], part["ranges"]["predictor"])
-    random = _random(part.get("random_effects"))
+    random = _random(part.get("random_effects"), part.get("group_effects"))
     if random is not None:
         # The parameters of such a model are those of the typical group.
         system = system.ungrouped()
@@ -475,7 +491,7 @@ def _check_names(system, names) -> None:
         )
 
 
-def _random(frame) -> RandomEffects | None:
+def _random(frame, groups) -> RandomEffects | None:
     if frame is None or frame.empty:
         return None
     random = None
@@ -484,7 +500,15 @@ def _random(frame) -> RandomEffects | None:
         names = list(dict.fromkeys(rows["row"]))
         multiplies = tuple(n for n in names if n in set(rows["multiplies"].fillna("")))
         random = RandomEffects(str(column), square(rows, names), multiplies, outer=random)
-    return random
+    if random is None or groups is None or groups.empty:
+        return random
+    own = groups["column"].fillna("") == ""
+    effects = groups[own].pivot(index="group", columns="row", values="value")[random.names]
+    spread = {
+        str(name): square(rows, list(dict.fromkeys(rows["row"])))
+        for name, rows in groups[~own].groupby("group")
+    }
+    return replace(random, effects=effects.rename_axis(random.column), spread=spread)
 
 
 def _between(frame) -> Between | None:

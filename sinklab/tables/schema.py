@@ -185,6 +185,7 @@ TITLES = {
     "covariance": ("Covariance of the coefficients", "系数协方差"),
     "residual_correlation": ("Correlation of residuals between equations", "方程间残差相关"),
     "random_effects": ("Spread of parameters between groups", "参数的组间变异"),
+    "group_effects": ("Groups that a mixed fit has seen", "混合模型所用各组的效应"),
     "between": ("What was sampled, and the spread between sites", "抽样单元与样点间变异"),
     "ranges": ("Range of validity", "适用范围"),
     "indices": ("Evaluation indices", "评价指标"),
@@ -195,7 +196,7 @@ TITLES = {
 }
 
 #: Files of models that a package may lack.
-OPTIONAL_FILES = ("random_effects", "between")
+OPTIONAL_FILES = ("random_effects", "group_effects", "between")
 #: Files whose ``model_id`` must exist in models.csv.
 MODEL_FILES = ("equations", "coefficients", "covariance", "residual_correlation", "ranges", "indices")
 

@@ -321,6 +321,46 @@ def test_nothing_is_concluded_from_a_fit_that_did_not_converge(monkeypatch):
     assert not fit.converged and len(fit.warnings) == 1 and "not converged" in fit.warnings[0]
 
 
+@pytest.mark.parametrize("variance", ["power:mean", "lognormal"])
+def test_known_groups_are_predicted_with_their_effects(variance, tmp_path):
+    data = trees(spread=(0.3, 0.03))
+    fit = sl.fit(data, BOTH, method="mixed", variance=variance)
+    new = pd.DataFrame({"site": ["s03", "s11", "s03", "elsewhere"], "dbh": [20.0, 20.0, 35.0, 20.0]})
+    told, typical = fit.predict(new, of="known"), fit.predict(new)
+    effect = fit.random.effects.loc["s03"]
+    own = fit.values[0] * np.exp(effect["a"]) * np.array([20.0, 35.0]) ** (fit.values[1] + effect["b"])
+    half = np.exp(fit.residual["agb"].sigma ** 2 / 2) if variance == "lognormal" else 1.0
+    assert told["agb"].to_numpy()[[0, 2]] == pytest.approx(own * half, rel=1e-6)
+    assert told.loc[3].equals(typical.loc[3]) and told["agb"][0] != pytest.approx(told["agb"][1], rel=0.01)
+    # Sites of which trees were weighed are known better than a new one, and nearer to what was weighed there.
+    one, other = (fit.predict(data, kind="individual", of=of) for of in ("known", "new"))
+    width = [(f["agb_upper"] - f["agb_lower"]).mean() for f in (one, other)]
+    error = [np.log(f["agb"] / data["agb"]).std() for f in (one, other)]
+    assert width[0] < width[1] and error[0] < 0.8 * error[1]
+    with pytest.raises(DataError, match="named in site"):
+        fit.predict(new[["dbh"]], of="known")
+    # A table knows the groups too, without the trees.
+    source = {"origin": "measured", "title": "trees of twenty sites"}
+    folder = sl.Table.from_fits([fit], "agb_forest_known", "0.1.0", source=source).write(tmp_path)
+    again = sl.Table.read(folder).model().predict(new, of="known")
+    for column in ("agb", "agb_se", "agb_lower", "agb_upper"):
+        assert again[column].to_numpy() == pytest.approx(told[column].to_numpy(), rel=1e-8)
+    new.to_csv(tmp_path / "new.csv", index=False)
+    asked = [
+        "predict",
+        str(folder),
+        str(tmp_path / "new.csv"),
+        "--for",
+        "known",
+        "-o",
+        str(tmp_path / "p.csv"),
+    ]
+    assert main(asked) == 0
+    assert pd.read_csv(tmp_path / "p.csv")["agb"].to_numpy() == pytest.approx(
+        told["agb"].to_numpy(), rel=1e-6
+    )
+
+
 def test_command(tmp_path, capsys):
     trees().to_csv(tmp_path / "trees.csv", index=False)
     code = main(["fit", str(tmp_path / "trees.csv"), "--equations", ONE, "--method", "mixed"])
