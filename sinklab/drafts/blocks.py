@@ -18,6 +18,7 @@ from sinklab.equations.parse import names
 from sinklab.language import DraftError
 from sinklab.results.indices import formulas
 from sinklab.tables import digits
+from sinklab.tables.schema import REFUSED
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|@$^~'\"&])")
 _IDENTIFIER = re.compile(r"[^A-Za-z0-9]+")
@@ -405,16 +406,19 @@ def values(cite, frame, lang, label, caption, ref, labels=None) -> str:
     head += [header("interval", lang), header("n_study", lang)]
     rows = []
     for row in frame.to_dict("records"):
+        shown = vocabulary.group_label(row["group"], lang)
+        shown = (labels or {}).get(shown, shown)
+        if several or not shown:
+            shown = " ".join(filter(None, (title(row["variable"] or row["name"], lang), shown)))
+        if row["status"] == REFUSED:
+            rows.append([escape(shown), *["—"] * 4])
+            continue
         limits = row["q025"], row["q975"]
         mean, se, low, high = _value_texts(row["mean"], row["se"], *limits)
         for column, text in zip(("mean", "se", "q025", "q975"), (mean, se, low, high), strict=True):
             cite("values", row["name"], column, row[column], text, row["status"])
         studies = f"{int(row['n_study'])}" if exists(row["n_study"]) else "—"
         cite("values", row["name"], "n_study", row["n_study"], studies, row["status"])
-        shown = vocabulary.group_label(row["group"], lang)
-        shown = (labels or {}).get(shown, shown)
-        if several or not shown:
-            shown = " ".join(filter(None, (title(row["variable"] or row["name"], lang), shown)))
         rows.append(
             [escape(shown), mean, se, between(low, high, lang) if exists(limits[0]) else "—", studies]
         )

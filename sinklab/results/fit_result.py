@@ -427,7 +427,10 @@ class FitResult:
 
     def columns(self, data: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:
         """What the equations need of the data: predictors as numbers, groups as text."""
-        frame = pd.DataFrame({x: np.asarray(data[x], float) for x in self.system.predictors})
+        columns = {x: np.asarray(data[x], float) for x in self.system.predictors}
+        # A constant has no predictor that would tell the number of records.
+        rows = len(data) if isinstance(data, pd.DataFrame) else None
+        frame = pd.DataFrame(columns, index=None if rows is None else range(rows))
         return frame.assign(**{g: np.asarray(data[g]).astype(str) for g in self.system.groups.values()})
 
     def means(self, frame: pd.DataFrame, free: dict[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:

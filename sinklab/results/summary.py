@@ -398,6 +398,8 @@ def _borrowed(fit) -> str:
 
 def shape_report(fit: FitResult) -> str:
     """Whether curves are positive and grow, and parts are below wholes, over the fitted range."""
+    if not fit.system.predictors:
+        return ""
     checks = shape_checks(fit, prediction.curve_data(fit, fit.data))
     failed = checks[~checks["passed"]]
     title = tr("Shape over the fitted range", "适用范围内的曲线形状")

@@ -106,9 +106,8 @@ def thresholds(table: Table) -> pd.DataFrame:
         applied = [r for r in whole if rule.applies(r["response"], system_of(table.table_id))]
         for row in applied:
             value, place = row[rule.quantity], {"model": row["model_id"], "response": row["response"]}
-            rows.append(
-                own | place | {"value": value, "result": "pass" if rule.row(value)["passed"] else "fail"}
-            )
+            result = "none" if pd.isna(value) else "pass" if rule.row(value)["passed"] else "fail"
+            rows.append(own | place | {"value": value, "result": result})
         if not applied:
             rows.append(own | {"model": "", "response": "", "value": float("nan"), "result": "none"})
     return pd.DataFrame(rows)[["rule", *columns]]

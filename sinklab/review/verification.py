@@ -33,7 +33,7 @@ from sinklab.results.fit_result import Certificate
 from sinklab.review.recompute import Input, Recomputation, frames_again
 from sinklab.tables import checks, package, table
 from sinklab.tables.comparison import absent, by_key, shown
-from sinklab.tables.schema import FILES, keys_of
+from sinklab.tables.schema import FILES, REFUSED, keys_of
 
 #: Files of a model that are compared.
 _COMPARED = (
@@ -207,6 +207,7 @@ class _Comparison:
             pooled = self.again.pooled() if self.noted == {} else (self.noted or {}).get("values")
             if pooled is not None:
                 pooled = pooled.reindex(columns=[field.name for field in FILES["values"]])
+                pooled, _ = checks.refuse_values(pooled)
                 self.found += compare_file("values", frames["values"], pooled)
         if whole and not inputs.missing:
             self._checks(made)
@@ -266,9 +267,12 @@ class _Comparison:
         again = checks.run_checks({**self.frames, **made, "checks": None}, str(self.name))
         # Checks of all models stand in one file: the noisiest posterior among them counts.
         noises = [n for n, drawn in map(_noise, self.about.models.values()) if drawn]
-        told = compare_file(
-            "checks", self.frames["checks"], again, None, min(noises, default=0), bool(noises)
+        # What was refused has no number to compare; a threshold with nothing to check was once a row, too.
+        stored, again = (
+            f[f["check_id"].ne(REFUSED) & (f["value"].notna() | f["threshold"].isna())]
+            for f in (self.frames["checks"], again)
         )
+        told = compare_file("checks", stored, again, None, min(noises, default=0), bool(noises))
         limits = [c for c in told if c.column == "threshold"]
         self.found += [c for c in told if c.column != "threshold"] + [c for c in limits if not c.agreed]
 

@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 
 from sinklab import language, paths
+from sinklab.data.files import read_text
 from sinklab.language import RunError, SinklabError, reader_language, tr
 from sinklab.runs import ledger, pages
 from sinklab.runs.batch import Outcome, json_line
 from sinklab.runs.jobs import Record, Task
 from sinklab.runs.reading import batch_path, names
+from sinklab.tables.schema import REFUSED
 
 #: Names of parameters, and of conditions on the data, that tell what a job is about.
 _ABOUT = {"species": ("species", "genus", "family"), "region": ("region", "country", "province", "ecoregion")}
@@ -173,7 +175,18 @@ def counts(outcome: Outcome) -> str:
     )
     if n["not_run"]:
         text += tr(f", {n['not_run']} not run", f"，未执行 {n['not_run']}")
+    if refused := _refused(outcome):
+        text += tr(f"; {refused} values or curves refused", f"；{refused} 个取值或曲线不予采用")
     return text
+
+
+def _refused(outcome: Outcome) -> int:
+    """Values and curves that the tables of a run refused: rows of their checks."""
+    files = [
+        paths.root() / name / "checks.csv" for record in outcome.records.values() for name in record.tables
+    ]
+    told = [read_text(file) for file in files if file.is_file()]
+    return sum(line.startswith(f"{REFUSED},") for text in told for line in text.splitlines())
 
 
 def show(outcome: Outcome, index, as_json: bool = False) -> None:

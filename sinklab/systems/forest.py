@@ -65,9 +65,12 @@ from sinklab.results import indices
 from sinklab.results.fit_result import FitResult
 from sinklab.results.prediction import calibrated
 from sinklab.systems import soil
+from sinklab.tables.checks import refusals
 
 #: A logarithm of the asymptote with a larger standard error is not determined by the data.
 ASYMPTOTE_SE = 0.5
+#: A logarithm of any other parameter with a larger one neither: a factor of e² either way.
+LOGARITHM_SE = 2.0
 #: Fewest groups that tell how groups differ.
 FEW_GROUPS = 5
 #: Stands that a fit or a class needs, and studies that a class needs.
@@ -121,7 +124,9 @@ def fit_candidates(
         except SinklabError as error:
             failed[form] = str(error).splitlines()[0]
             continue
-        se = found.parameters.set_index("name").loc[leading, "se"] if leading else 0.0
+        errors = found.parameters.set_index("name")["se"]
+        se, loose = errors[leading] if leading else 0.0, errors[errors > LOGARITHM_SE] if leading else ()
+        refused = refusals(found)
         if not found.converged:
             failed[form] = tr("did not converge", "未收敛")
         elif not se <= ASYMPTOTE_SE:
@@ -132,15 +137,30 @@ def fit_candidates(
                 )
                 + lacking
             )
+        elif len(loose):
+            failed[form] = tr(
+                f"{loose.index[0]} not determined (standard error {loose.iloc[0]:.2g} of a logarithm)",
+                f"{loose.index[0]} 无法确定（对数的标准误 {loose.iloc[0]:.2g}）",
+            )
+        elif refused:
+            failed[form] = tr(*refused[0].wordings)
+        elif not group and _aic(found) >= _constant(found, options):
+            failed[form] = tr("no better than a constant", "不优于常数")
         else:
             fits[form] = found
     if not fits:
         raise DataError(nothing + "; ".join(f"{form}: {reason}" for form, reason in failed.items()))
 
-    def aic(form):
-        return indices.aic(fits[form].loglik, len(fits[form].parameters) + fits[form].n_variance)
+    return {form: fits[form] for form in sorted(fits, key=lambda form: _aic(fits[form]))}, failed
 
-    return {form: fits[form] for form in sorted(fits, key=aic)}, failed
+
+def _aic(fit: FitResult) -> float:
+    return indices.aic(fit.loglik, len(fit.parameters) + fit.n_variance)
+
+
+def _constant(fit: FitResult, options) -> float:
+    """AIC of a constant on the records of a fit."""
+    return _aic(fitting.fit(fit.data, f"{fit.system.responses[0]} = exp(a)", "nsur", **options))
 
 
 # Height of a tree from its diameter.

@@ -3,17 +3,22 @@
 Checks are written beside the numbers, in ``checks.csv``, and are of two kinds: *definitions* (a
 covariance must be one), and *thresholds* from ``data/rules/acceptance.csv``. A threshold that was recalled and
 not read in its source is marked so, and no threshold makes a table invalid: it is recorded for those
-who review. :func:`validate` asks an independent tool about the files, and compares the numbers with
+who review; where there is nothing to check, there is no check. What does not pass the gate (``data/rules/gate.csv``)
+is refused: a row of values keeps its place but has no value, a curve stays out of the table, and both leave the
+reason and what would settle it. :func:`validate` asks an independent tool about the files, and compares the numbers with
 each other.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from sinklab.language import EquationError, Notes, TableError, tr
+from sinklab.data import vocabulary
+from sinklab.data.files import records
+from sinklab.language import EquationError, Notes, TableError, listing, tr
 from sinklab.results.fit_result import FitResult
 from sinklab.results.indices import rules
 from sinklab.tables import package
@@ -30,12 +35,16 @@ from sinklab.tables.schema import (
     DESCRIPTOR,
     FILES,
     FROZEN,
+    REFUSED,
     RELEASE_FILES,
     check_table_id,
     check_version,
     columns_of,
     system_of,
 )
+
+#: Rows that tell the sign of an exponent, and single rows that are left out in turn.
+FEW_ROWS, MOST_ROWS = 5, 300
 
 
 def run_checks(frames, table_id: str) -> pd.DataFrame:
@@ -61,7 +70,7 @@ def run_checks(frames, table_id: str) -> pd.DataFrame:
             rows += _sampled(frames["between"])
         rows += _thresholds(frames, system_of(table_id))
     if "values" in frames:
-        rows += [_value_check(row) for row in frames["values"].to_dict("records")]
+        rows += [_value_check(row) for row in frames["values"].to_dict("records") if row["status"] != REFUSED]
     return pd.DataFrame(rows, columns=columns_of("checks"))
 
 
@@ -115,7 +124,8 @@ def _thresholds(frames, system) -> list[dict]:
             ]
     for row in indices[indices["class_column"] == ""].to_dict("records"):
         for rule in rules():
-            if rule.applies(row["response"], system):
+            # An index that does not exist (a pooled equation has no trees) leaves nothing to check.
+            if rule.applies(row["response"], system) and not pd.isna(row[rule.quantity]):
                 rows.append(rule.row(row[rule.quantity]) | {k: row[k] for k in ("model_id", "response")})
     return rows
 
@@ -123,10 +133,9 @@ def _thresholds(frames, system) -> list[dict]:
 def _value_check(row) -> dict:
     low, high = row["q025"], row["q975"]
     ordered = pd.isna(low) or pd.isna(high) or low <= row["mean"] <= high
-    name = f"{row['name']} [{row['group']}]" if row["group"] else row["name"]
     return {
         "check_id": "quantiles_in_order",
-        "response": name,
+        "response": _named(row),
         "passed": bool(ordered),
         "value": row["mean"],
         "rule_status": "definition",
@@ -135,10 +144,192 @@ def _value_check(row) -> dict:
     }
 
 
+def _named(row) -> str:
+    return f"{row['name']} [{row['group']}]" if row["group"] else row["name"]
+
+
+# The gate
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a value or a curve is refused: the rule, what was found and the limit that it does not keep."""
+
+    rule: dict
+    where: str
+    value: float
+    comparison: str
+    threshold: float
+
+    @property
+    def wordings(self) -> tuple[str, str]:
+        """What was found and what would settle it, in English and Chinese."""
+        found = f"{self.where} {self.value:.4g} ({self.comparison} {self.threshold:.4g})"
+        rule = self.rule
+        return (
+            f"refused: {rule['label_en']}: {found}; settled by {rule['settle_en']}",
+            f"不予采用：{rule['label_zh']}：{found}；解决办法：{rule['settle_zh']}",
+        )
+
+    def row(self, model_id: str, response: str) -> dict:
+        """Row of ``checks.csv``."""
+        found = {"check_id": REFUSED, "model_id": model_id, "response": response, "passed": False}
+        found |= {"value": self.value, "comparison": self.comparison, "threshold": self.threshold}
+        found |= {"rule_status": self.rule["status"], "rule_source": self.rule["source"]}
+        return found | dict(zip(("message_en", "message_zh"), self.wordings, strict=True))
+
+
+def _gate(name) -> dict:
+    return next(r for r in records("rules", "gate.csv", numbers=("value",)) if r["rule_id"] == name)
+
+
+def refuse_values(values: pd.DataFrame) -> tuple[pd.DataFrame, list[dict]]:
+    """Take the numbers from rows of values whose mean or interval the quantity cannot have.
+
+    Parameters
+    ----------
+    values : DataFrame
+        Of :func:`sinklab.tables.pack.complete_values`.
+
+    Returns
+    -------
+    values : DataFrame
+        Refused rows have no number, the status ``refused``, and the reason in ``note``.
+    rows : list of dict
+        Their rows of ``checks.csv``.
+    """
+    known, rule, values, rows = vocabulary.variables(), _gate("bounds"), values.copy(), []
+    for i, row in values.iterrows():
+        info = known.get(row["variable"] or row["name"])
+        if info is None or row["unit"] != info.unit or row["status"] == REFUSED:
+            continue
+        low = -np.inf if info.minimum is None else info.minimum
+        high = np.inf if info.maximum is None else info.maximum
+        cells = [(c, row[c]) for c in ("mean", "q025", "q975") if not pd.isna(row[c])]
+        found = next(((c, x) for c, x in cells if not low <= x <= high), None)
+        if found is None:
+            continue
+        column, value = found
+        below = value < low
+        refusal = Refusal(rule, column, float(value), ">=" if below else "<=", float(low if below else high))
+        rows.append(refusal.row("", _named(row)))
+        values.loc[i, ["mean", "sd", "se", "tau", "p1", "p2", "q025", "q975"]] = np.nan
+        values.loc[i, ["family", "status", "note"]] = "", REFUSED, refusal.wordings[0]
+    return values, rows
+
+
+def refusals(fit) -> list[Refusal]:
+    """Why a curve must not become part of a table; an empty list for one that may."""
+    return [*_undetermined(fit), *_no_better(fit), *_standing_still(fit), *_one_plot(fit)]
+
+
+def _undetermined(fit):
+    rule = _gate("coefficient")
+    cells = zip(fit.labels, fit.values, fit.parameters["se"], fit.log_coefficients(), strict=True)
+    for label, value, se, factor in cells:
+        size = abs(value) if factor else max(abs(value), 1.0)
+        # A coefficient that was held has no error: nothing to check.
+        if not np.isnan(se) and se > rule["value"] * size:
+            yield Refusal(rule, label, float(se / size) if size else np.inf, "<=", rule["value"])
+
+
+def _no_better(fit):
+    constant, total = _gate("constant"), _gate("total_error")
+    for response in fit.system.free:
+        row = fit.index_table.loc[response] if response in fit.index_table.index else {}
+        r2, tre = (float(row[name]) if name in row else np.nan for name in ("R2", "TRE"))
+        if fit.system.predictors and r2 <= constant["value"]:
+            yield Refusal(constant, response, r2, ">=", constant["value"])
+        if abs(tre) > total["value"]:
+            yield Refusal(total, response, tre, "abs<=", total["value"])
+
+
+def _standing_still(fit):
+    """Curves of a stand by age: they grow, and in the middle of the ages they still do."""
+    known = vocabulary.variables()
+    if tuple(fit.system.predictors) != ("age",) or fit.system.groups or "age" not in fit.ranges:
+        return
+    falling, growth = _gate("falling"), _gate("growth")
+    low, high = fit.ranges["age"]
+    ages = np.linspace(low, high, 101)
+    told = fit.predict(pd.DataFrame({"age": ages}))
+    for response in fit.system.free:
+        if response not in known or known[response].role not in ("stand", "response"):
+            continue
+        curve = told[response].to_numpy(float)
+        fall = float(np.max(np.maximum.accumulate(curve) - curve) / curve.max())
+        if fall > falling["value"] + 1e-9:
+            yield Refusal(falling, response, fall, "<=", falling["value"])
+        current = (curve[51] - curve[49]) / (ages[51] - ages[49])
+        share = float(current * ages[50] / curve[50])
+        if share < growth["value"]:
+            yield Refusal(growth, response, share, ">=", growth["value"])
+
+
+def _one_plot(fit):
+    """The exponent of a power of one predictor whose sign rests on one plot or one study."""
+    data, rule = fit.data, _gate("sign")
+    if data is None or len(fit.system.predictors) != 1 or fit.system.groups:
+        return
+    x = fit.system.predictors[0]
+    for response in fit.system.free:
+        if response not in data or not _is_power(fit.system, response):
+            continue
+        used = data[(data[x] > 0) & (data[response] > 0)]
+        if len(used) < FEW_ROWS or used[x].nunique() < 3:
+            continue
+        logs = np.log(used[[x, response]].to_numpy(float))
+        whole = _slope(*logs.T)
+        studies = used["study_id"].astype(str).to_numpy() if "study_id" in used else np.arange(len(used))
+        groups = [*(studies == s for s in set(studies)), *np.eye(len(used), dtype=bool)[:MOST_ROWS]]
+        kept = [logs[~out] for out in groups if 0 < out.sum() <= len(used) - 3]
+        turned = sum(np.sign(_slope(*part.T)) != np.sign(whole) for part in kept if np.ptp(part[:, 0]) > 0)
+        if turned >= rule["value"]:
+            yield Refusal(rule, f"{response}: {x}", float(turned), "<", rule["value"])
+
+
+def _slope(x, y) -> float:
+    away = x - x.mean()
+    return float(away @ y / (away @ away))
+
+
+def _is_power(system, response) -> bool:
+    """Whether a response is a factor times a power, which is a straight line in logarithms."""
+    x, parameters = system.predictors[0], system.parameters
+    at = {p: 0.7 for p in parameters}
+    with np.errstate(all="ignore"):
+        line = np.log(np.asarray(system.mean(at, pd.DataFrame({x: [1.0, 2.0, 4.0]}))[response], float))
+    return (
+        line.shape == (3,) and bool(np.isclose(line[2] - line[1], line[1] - line[0])) and line[0] != line[1]
+    )
+
+
+def pass_gate(fits) -> tuple[list, list[dict]]:
+    """Fits that may become a table, and the rows of ``checks.csv`` of those that are refused.
+
+    Raises
+    ------
+    TableError
+        None of them may, with the reasons.
+    """
+    passed, rows, said = [], [], Notes()
+    for fit in fits:
+        found = refusals(fit)
+        if not found:
+            passed.append(fit)
+        name = fit.label or fit.system.responses[0]
+        for refusal in found:
+            rows.append(refusal.row(name, refusal.where.partition(":")[0]))
+            said.add(*(f"{name}: {words}" for words in refusal.wordings))
+    if not passed:
+        raise TableError(listing(said))
+    return passed, rows
+
+
 def definitions_failed(frames) -> list[str]:
     """Name the checks of a package that no number may fail, and that failed."""
     found = frames["checks"]
-    failed = found[(found["rule_status"] == "definition") & ~found["passed"].astype(bool)]
+    failed = found[found["rule_status"].eq("definition") & ~found["passed"].astype(bool)]
     return [
         f"{row['model_id'] or row['response']}: {row['check_id']} = {row['value']:g}; "
         + tr(row["message_en"], row["message_zh"])

@@ -15,7 +15,15 @@ from sinklab.results.fit_result import Between, Certificate, FitResult, Populati
 from sinklab.results.prediction import known_group
 from sinklab.results.variance import ResidualModel
 from sinklab.tables.provenance import Provenance, name_of, status_for
-from sinklab.tables.schema import FILES, MODEL_FILES, OPTIONAL_FILES, check_status, columns_of, weakest
+from sinklab.tables.schema import (
+    FILES,
+    MODEL_FILES,
+    OPTIONAL_FILES,
+    REFUSED,
+    check_status,
+    columns_of,
+    weakest,
+)
 
 #: Joint draws that a table stores for each model.
 N_DRAW = 1000
@@ -350,8 +358,10 @@ def complete_values(values: pd.DataFrame, wanted: str, source: dict) -> pd.DataF
         )
     if not len(values):
         problems.add("there is no row", "没有任何行")
+    # A row that was refused has no mean.
+    due = values[values["status"] != REFUSED] if "status" in values else values
     for needed in ("name", "mean"):
-        if needed not in values or values[needed].isna().any():
+        if needed not in values or due[needed].isna().any():
             problems.add(f"every row needs {needed}", f"每一行都需要 {needed}")
     if problems:
         raise TableError(tr("values: ", "values：") + "; ".join(problems))
@@ -362,8 +372,10 @@ def complete_values(values: pd.DataFrame, wanted: str, source: dict) -> pd.DataF
     units = [_unit(v) or _unit(n) for v, n in zip(frame["variable"], frame["name"], strict=True)]
     frame["unit"] = _filled(frame["unit"], pd.Series(units, index=frame.index))
     frame["sources"] = _filled(frame["sources"], name_of(source))
-    asked = [check_status(s) for s in _filled(frame["status"], wanted)]
-    frame["status"] = [weakest((wanted, own, status_for(source, own))) for own in asked]
+    asked = [s if s == REFUSED else check_status(s) for s in _filled(frame["status"], wanted)]
+    frame["status"] = [
+        own if own == REFUSED else weakest((wanted, own, status_for(source, own))) for own in asked
+    ]
     for column in ("unit", "sources"):
         rows = frame.index[frame[column] == ""] + 1
         if len(rows):

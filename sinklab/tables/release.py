@@ -27,6 +27,7 @@ from sinklab.tables.schema import (
     DESCRIPTOR,
     FROZEN,
     LICENCE,
+    REFUSED,
     STATUSES,
     SUMS,
     check_table_id,
@@ -218,7 +219,8 @@ def _request_faults(table, about) -> list[str]:
 
 def _check_faults(table, accept) -> list[str]:
     """Failed checks that nobody accepted with a reason, and reasons for checks that did not fail."""
-    failed = table.checks[~table.checks["passed"].astype(bool)]
+    # What the gate refused is no part of the release.
+    failed = table.checks[~table.checks["passed"].astype(bool) & table.checks["check_id"].ne(REFUSED)]
     used, faults = set(), Notes()
     for row in failed.to_dict("records"):
         keys = {row["check_id"], f"{row['check_id']}:{row['response']}"}
@@ -269,7 +271,9 @@ def _previous(folder, table) -> Table | None:
 def _raised(table, status) -> Table:
     """Return the table with all of its rows in the new status."""
     frames = {
-        name: frame.assign(status=status) if "status" in frame else frame
+        name: frame.assign(status=frame["status"].where(frame["status"].eq(REFUSED), status))
+        if "status" in frame
+        else frame
         for name, frame in table.frames.items()
     }
     return replace(table, frames=frames)
@@ -390,6 +394,11 @@ def _failed(table, accept) -> list[str]:
     failed = table.checks[~table.checks["passed"].astype(bool)]
     lines = [f"- 未通过的检查 checks that fail: {len(failed)}"]
     for row in failed.to_dict("records"):
+        if row["check_id"] == REFUSED:
+            lines.append(
+                f"  - {one_line(row['response'])}: {one_line(row['message_zh'])} {one_line(row['message_en'])}"
+            )
+            continue
         where = " ".join(filter(None, (row["check_id"], row["model_id"], row["response"])))
         recalled = "，阈值凭记忆 recalled" if row["rule_status"] == "recalled" else ""
         why = accept.get(f"{row['check_id']}:{row['response']}") or accept[row["check_id"]]

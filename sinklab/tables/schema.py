@@ -21,6 +21,8 @@ DEMONSTRATION = (
     "DEMONSTRATION: made from simulated data; the numbers must not be used.",
     "演示：由模拟数据得出，数值不得用于实际计量。",
 )
+#: Status of a row of values that has no value: it did not pass the gate, and says why.
+REFUSED = "refused"
 #: A version with one of these statuses is never overwritten by other numbers.
 FROZEN = ("reviewed", "published")
 
@@ -96,13 +98,13 @@ def check_status(status: str) -> str:
 
 def status_label(status: str, lang: str | None = None) -> str:
     """Status in words, in the reader's language when none is named."""
-    chinese = (lang or reader_language()) == "zh" and status in STATUSES
-    return _STATUSES_ZH[STATUSES.index(status)] if chinese else status
+    words = dict(zip((*STATUSES, REFUSED), (*_STATUSES_ZH, "不予采用"), strict=True))
+    return words.get(status, status) if (lang or reader_language()) == "zh" else status
 
 
 def weakest(statuses) -> str:
-    """Return the weakest of several statuses; ``draft`` when there is none."""
-    return min(map(check_status, statuses), key=STATUSES.index, default="draft")
+    """Return the weakest of several statuses; ``draft`` when there is none. What is refused does not count."""
+    return min(map(check_status, set(statuses) - {REFUSED}), key=STATUSES.index, default="draft")
 
 
 def system_of(table_id: str) -> str:

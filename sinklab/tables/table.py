@@ -25,6 +25,7 @@ from sinklab.tables.provenance import ModelRecord, Provenance, name_of, origin_o
 from sinklab.tables.schema import (
     DESCRIPTOR,
     LICENCE,
+    REFUSED,
     SCHEMA_VERSION,
     check_status,
     check_table_id,
@@ -99,13 +100,15 @@ class Table:
         Raises
         ------
         TableError
-            Ids that do not fit, fits that did not converge or have no source, unknown statuses.
+            Ids that do not fit, fits that did not converge or have no source, unknown statuses, or no fit that passes
+        the gate (``data/rules/gate.csv``); single fits that do not pass stay out, with a row of ``checks``.
         """
         fits = [fits] if isinstance(fits, FitResult) else list(fits)
         check_table_id(table_id)
         check_version(version)
         wanted = check_status(status or "draft")
         pack.check_fits(fits)
+        fits, refused = checks.pass_gate(fits)
         origins = [origin_of(fit, source) for fit in fits]
         statuses = [status_for(origin, wanted) for origin in origins]
         group = by if by is not None else pack.group_column(fits)
@@ -114,9 +117,10 @@ class Table:
         records = {key: ModelRecord.of(fit, o) for key, fit, o in zip(keys, fits, origins, strict=True)}
         if values is not None:
             beside = dict(values.attrs.get("source") or {}) | (source or {})
-            frames["values"] = pack.complete_values(values, wanted, beside)
+            frames["values"], more = checks.refuse_values(pack.complete_values(values, wanted, beside))
+            refused += more
             origins.append(beside)
-        return cls._assemble(table_id, version, frames, records, title, origins)
+        return cls._assemble(table_id, version, frames, records, title, origins, refused)
 
     @classmethod
     def from_values(
@@ -144,12 +148,14 @@ class Table:
         check_version(version)
         wanted = check_status(status or "draft")
         source = dict(values.attrs.get("source") or {}) | (source or {})
-        frames = {"values": pack.complete_values(values, wanted, source)}
-        return cls._assemble(table_id, version, frames, {}, title, [source])
+        whole, refused = checks.refuse_values(pack.complete_values(values, wanted, source))
+        return cls._assemble(table_id, version, {"values": whole}, {}, title, [source], refused)
 
     @classmethod
-    def _assemble(cls, table_id, version, frames, records, title, origins) -> "Table":
-        frames["checks"] = checks.run_checks(frames, table_id)
+    def _assemble(cls, table_id, version, frames, records, title, origins, refused) -> "Table":
+        found = checks.run_checks(frames, table_id)
+        rows = pd.DataFrame(refused, columns=columns_of("checks"))
+        frames["checks"] = pd.concat([found, rows], ignore_index=True) if refused else found
         if title is None:
             title = _default_title(table_id, "en"), _default_title(table_id, "zh")
         title_en, title_zh = (title, title) if isinstance(title, str) else title
@@ -523,6 +529,8 @@ def _find_number(frames, name, column, model, ref):
     if len(hits) != 1:
         raise TableError(_not_one(frames, name, hits, ref))
     row, wanted = hits[0]
+    if row["status"] == REFUSED and wanted != "status":
+        raise TableError(f"{ref}: {name}: {row['note']}")
     if wanted not in row:
         raise TableError(
             f"{ref}: {name} has no column {column!r}; there are: {', '.join(row)}",

@@ -1,0 +1,186 @@
+"""The gate of tables: what no quantity can be and no curve may be is refused, with its reason and what would settle it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sinklab as sl
+from sinklab.data.files import read_csv
+from sinklab.drafts import blocks
+from sinklab.language import DataError, TableError
+from sinklab.paths import file_sha256
+from sinklab.results.summary import fit_report
+from sinklab.review.verification import verify
+from sinklab.systems import forest
+from sinklab.tables.checks import refusals, run_checks, validate
+from sinklab.tables.export import export_table
+
+SOURCE = {"name": "test", "origin": "measured", "title": "Test", "licence": "CC0-1.0"}
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch):
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+
+
+def values(*rows):
+    columns = ["name", "variable", "unit", "mean", "q025", "q975"]
+    return pd.DataFrame(rows, columns=columns).assign(se=0.01, sources="X", family="normal", p1=1.0, p2=1.0)
+
+
+PLANTED = values(
+    ("agb_density[mangrove]", "agb_density", "t/ha", 400.0, 50.0, 3193.0),
+    ("wood_density[oak]", "wood_density", "g/cm3", 0.8, 0.22, 2.92),
+    ("bef[fir]", "bef", "1", 1.3, 0.9, 1.9),
+    ("carbon_fraction[leaf]", "carbon_fraction", "1", 0.48, 0.17, 0.78),
+    ("bef[pine]", "bef", "1", 0.8, np.nan, np.nan),
+    ("wood_density[pine]", "wood_density", "g/cm3", 0.42, 0.35, 0.49),
+    ("carbon_fraction[stem]", "carbon_fraction", "1", 0.5, 0.45, 0.55),
+    ("made_up", "", "1", 4000.0, 3000.0, 5000.0),
+)
+
+
+def test_values_that_cannot_be_are_refused_and_the_others_stay(tmp_path):
+    table = sl.Table.from_values(PLANTED, "values_forest_planted", "0.1.0", source=SOURCE)
+    found = table.values.set_index("name")
+    lost = ["agb_density[mangrove]", "wood_density[oak]", "bef[fir]", "carbon_fraction[leaf]", "bef[pine]"]
+    assert list(found.index[found["status"] == "refused"]) == lost
+    assert found.loc[lost, ["mean", "se", "p1", "p2", "q025", "q975"]].isna().all(axis=None)
+    kept = found.drop(lost)
+    assert kept["mean"].tolist() == [0.42, 0.5, 4000.0] and set(kept["status"]) == {"draft"}
+    assert "q975 3193 (<= 2500)" in found.loc["agb_density[mangrove]", "note"]
+    assert (
+        "q025 0.9 (>= 1)" in found.loc["bef[fir]", "note"] and "settled by" in found.loc["bef[fir]", "note"]
+    )
+    told = table.checks[table.checks["check_id"] == "refused"]
+    assert set(told["response"]) == set(lost) and not told["passed"].any()
+    assert told["message_zh"].str.contains("不予采用").all()
+    # A refused row is neither a value in order nor one out of order, and does not lower the table.
+    assert (table.checks["check_id"] == "quantiles_in_order").sum() == 3 and table.status == "draft"
+    back = sl.Table.read(table.write(tmp_path))
+    assert validate(tmp_path / "values_forest_planted" / "0.1.0") == [] and back.status == "draft"
+    assert back.value("wood_density[pine]") == 0.42
+    with pytest.raises(TableError, match="refused: outside the limits of the quantity: q975 2.92"):
+        back.value("wood_density[oak]")
+    for target in ("xlsx", "r", "latex"):
+        assert export_table(back, target, tmp_path / f"out.{target}").stat().st_size > 0
+
+
+def test_a_refused_value_prints_as_a_dash_and_is_not_cited():
+    table = sl.Table.from_values(PLANTED, "values_forest_planted", "0.1.0", source=SOURCE)
+    cited = []
+
+    def cite(file, name, column, value, text, status):
+        cited.append(name)
+        return text
+
+    printed = blocks.values(cite, table.values, "en", "t", "Values", table.ref)
+    assert printed.count("| — | — | — | — |") == 5
+    assert set(cited) == {"wood_density[pine]", "carbon_fraction[stem]", "made_up"}
+
+
+def test_a_table_made_again_of_its_own_values_keeps_what_was_refused():
+    table = sl.Table.from_values(PLANTED, "values_forest_planted", "0.1.0", source=SOURCE)
+    again = sl.Table.from_values(table.values, "values_forest_planted", "0.1.0", source=SOURCE)
+    pd.testing.assert_frame_equal(again.values, table.values)
+
+
+def stands(curve, noise=0.1, n=60, seed=1, low=5, high=60):
+    random = np.random.default_rng(seed)
+    age = np.linspace(low, high, n)
+    return pd.DataFrame({"age": age, "growing_stock": curve(age) * random.lognormal(0, noise, n)})
+
+
+def reasons(fit):
+    return {refusal.rule["rule_id"] for refusal in refusals(fit)}
+
+
+def test_a_growing_stand_passes():
+    data = stands(lambda t: 300 * (1 - np.exp(-0.05 * t)) ** 2)
+    fits, _ = forest.fit_growth(data, "growing_stock")
+    assert fits and all(reasons(fit) == set() for fit in fits)
+
+
+def test_a_curve_that_stands_still_is_refused():
+    data = stands(lambda t: 200 * (1 - np.exp(-0.6 * t)), noise=0.05, low=2)
+    fit = sl.fit(data, "growing_stock = exp(a) * (1 - exp(-exp(k) * age))", start={"a": 5.3, "k": -0.5})
+    assert reasons(fit) == {"growth"}
+    with pytest.raises(TableError, match="current over mean annual increment"):
+        sl.Table.from_fits(fit, "growing_stock_forest_still", "0.1.0", source=SOURCE)
+
+
+def test_a_curve_that_falls_is_refused():
+    data = stands(lambda t: 400 * np.exp(-0.02 * t))
+    assert reasons(sl.fit(data, "growing_stock = a * exp(-b * age)")) >= {"falling"}
+
+
+def test_a_curve_worse_than_a_constant_is_refused_and_the_good_one_stays(tmp_path):
+    data = stands(lambda t: 30 * t**0.6)
+    good = sl.fit(data, "growing_stock = a * age**b", label="good")
+    # Held at the wrong exponent, the curve misses both ends.
+    bad = sl.fit(data, "growing_stock = a / age**2", label="bad")
+    assert reasons(good) == set() and "constant" in reasons(bad)
+    table = sl.Table.from_fits([good, bad], "growing_stock_forest_two", "0.1.0", source=SOURCE)
+    assert [model.label for model in table.models] == ["good"]
+    refused = table.checks[table.checks["check_id"] == "refused"]
+    assert set(refused["model_id"]) == {"bad"} and refused["message_en"].str.contains("settled by").all()
+    table.write(tmp_path)
+    assert validate(tmp_path / "growing_stock_forest_two" / "0.1.0") == []
+
+
+def test_a_coefficient_that_the_data_do_not_know_is_refused():
+    data = stands(lambda t: 200 * np.exp(-3 / t), low=20)
+    fit = sl.fit(data, "growing_stock = a * age**b")
+    wide = fit.parameters.assign(se=[0.1, 9.8e12])
+    from dataclasses import replace
+
+    assert reasons(fit) == set() and "coefficient" in reasons(replace(fit, parameters=wide))
+
+
+def test_a_sign_that_rests_on_one_plot_is_refused():
+    random = np.random.default_rng(4)
+    mass = random.uniform(50, 90, 14)
+    data = pd.DataFrame({"total_density": mass, "root_shoot_ratio": 0.25 * (mass / 70) ** -0.2})
+    data["root_shoot_ratio"] *= random.lognormal(0, 0.05, 14)
+    data.loc[14] = 400.0, 0.9
+    equation = "root_shoot_ratio = a * total_density**b"
+    assert reasons(sl.fit(data, equation, variance="lognormal")) >= {"sign"}
+    assert "sign" not in reasons(sl.fit(data.drop(index=14), equation, variance="lognormal"))
+
+
+def test_a_constant_can_be_fitted_and_beats_curves_of_nothing():
+    random = np.random.default_rng(2)
+    data = pd.DataFrame({"age": random.uniform(5, 60, 80), "growing_stock": random.lognormal(5, 0.3, 80)})
+    constant = sl.fit(data, "growing_stock = exp(a)")
+    assert constant.values[0] == pytest.approx(np.log(data["growing_stock"].mean()), rel=1e-6)
+    assert constant.predict(data)["growing_stock"].nunique() == 1 and "not reported" not in fit_report(
+        constant
+    )
+    assert reasons(constant) == set()
+    with pytest.raises(DataError, match="no growth curve converged"):
+        forest.fit_growth(data, "growing_stock")
+
+
+def test_where_there_is_nothing_to_check_there_is_no_failed_check():
+    data = stands(lambda t: 30 * t**0.6)
+    table = sl.Table.from_fits(
+        sl.fit(data, "growing_stock = a * age**b"), "growing_stock_forest_x", "0.1.0", source=SOURCE
+    )
+    frames = table.frames | {"indices": table.frames["indices"].assign(TRE=np.nan)}
+    found = run_checks(frames, table.table_id)
+    assert "tre_limit" not in set(found["check_id"]) and "ase_limit" in set(found["check_id"])
+
+
+def test_a_table_with_a_refusal_agrees_with_its_recomputation(tmp_path):
+    file = tmp_path / "stands.csv"
+    data = stands(lambda t: 30 * t**0.6)
+    data.to_csv(file, index=False)
+    frame = read_csv(file, numeric={"age", "growing_stock"})
+    fits = [
+        sl.fit(frame, "growing_stock = a * age**b", label="good"),
+        sl.fit(frame, "growing_stock = a / age**2", label="bad"),
+    ]
+    source = SOURCE | {"spec": "file:stands.csv", "files": {"stands.csv": file_sha256(file)}}
+    sl.Table.from_fits(fits, "growing_stock_forest_two", "0.1.0", source=source).write(tmp_path)
+    found = verify("growing_stock_forest_two@0.1.0", tmp_path, [file])
+    assert found.agreed, (found.problems, found.missing, found.differences())
