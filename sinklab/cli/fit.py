@@ -283,6 +283,7 @@ def _table_reference(arguments) -> tuple[str, str]:
 
 def _save(results, reference, arguments, frame) -> None:
     from sinklab import paths
+    from sinklab.tables.schema import REFUSED
     from sinklab.tables.table import Table
 
     name = Path(arguments.data).name
@@ -310,6 +311,8 @@ def _save(results, reference, arguments, frame) -> None:
         "same": tr(" (it holds these numbers already)", "（该版本已是这些数值）"),
         "replaced": tr(" (replaced)", "（已覆盖）"),
     }[how]
+    for row in made.checks[made.checks["check_id"] == REFUSED].to_dict("records"):
+        print(f"{row['model_id']}: {tr(row['message_en'], row['message_zh'])}", file=sys.stderr)
     print(tr(f"saved: {paths.relative(folder)}", f"已保存：{paths.relative(folder)}") + said)
 
 
