@@ -74,7 +74,8 @@ def prepare(data, system, name: str = "data", totals: bool = False) -> Prepared:
         raise DataError(f"{name}: no record", f"{name}：没有记录")
     system = System.parse(system) if isinstance(system, str) else system
     system = system.bind(list(frame.columns))
-    if not (system.parameters and system.predictors):
+    # A single parameter is a constant; several without a predictor are a column that was called by another name.
+    if not system.parameters or not (system.predictors or len(system.parameters) == len(system.free)):
         raise EquationError(
             f"{system}: expected parameters to fit, and predictors among the columns of the data",
             f"{system}：方程中应有待估参数，并有数据列中的自变量",

@@ -207,7 +207,7 @@ class _Comparison:
             pooled = self.again.pooled() if self.noted == {} else (self.noted or {}).get("values")
             if pooled is not None:
                 pooled = pooled.reindex(columns=[field.name for field in FILES["values"]])
-                pooled, _ = checks.refuse_values(pooled)
+                pooled, _ = checks.refuse_values(pooled.astype({"status": object, "note": object}))
                 self.found += compare_file("values", frames["values"], pooled)
         if whole and not inputs.missing:
             self._checks(made)
