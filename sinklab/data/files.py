@@ -25,6 +25,9 @@ from typing import TYPE_CHECKING, Any
 from sinklab import paths
 from sinklab.language import DataError, Notes, SinklabError, listing
 
+# A delimiter that is tried in vain makes one cell of a whole line; the file is in memory already.
+csv.field_size_limit(2**31 - 1)
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
