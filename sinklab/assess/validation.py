@@ -259,7 +259,11 @@ def _mixed_again(model, rows) -> tuple[np.ndarray, np.ndarray]:
     """Fit a mixed model to other rows: estimates of the typical group, factor of each free response; NaN where it fails."""
     free, system = model.system.free, model.system.grouped(model.random.column, model.random.names)
     try:
-        again = fit(model.data.iloc[rows], system, "mixed", {r: m.spec for r, m in model.residual.items()})
+        variance, estimator = (
+            {r: m.spec for r, m in model.residual.items()},
+            model.certificate.estimator or "ml",
+        )
+        again = fit(model.data.iloc[rows], system, "mixed", variance, estimator)
     except SinklabError:
         return np.full(len(model.values), np.nan), np.ones(len(free))
     return again.values, np.array([again.correction[r] for r in free])

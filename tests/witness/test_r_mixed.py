@@ -57,3 +57,38 @@ def test_lme4(trees, key, text):
     ours = [variance[0, 0]] if len(variance) == 1 else [variance[0, 0], variance[1, 1], variance[0, 1]]
     assert ours == pytest.approx(np.atleast_1d(told["variance"]), rel=5e-3)
     assert fit.residual["agb"].sigma == pytest.approx(told["sigma"], rel=1e-4)
+
+
+@pytest.mark.open_data
+def test_nlme_on_three_components_of_larch(open_data):
+    """What nlme gives, in 47 s, for one response of three kinds: varPower and varIdent by kind, corSymm within a tree."""
+    from sinklab.data import open_data
+
+    data = open_data.load("open:eurasia_trees", {"genus": "Larix"})
+    data["stand"] = data["latitude"].round(1).astype(str) + "_" + data["longitude"].round(1).astype(str)
+    data = data[["stand", "dbh", "height", "stem", "branch", "foliage"]]
+    text = "\n".join(
+        f"{part} = a{i}[stand] * dbh**b{i} * height**c{i}"
+        for i, part in enumerate(("stem", "branch", "foliage"))
+    )
+    data = data[(data.drop(columns="stand") > 0).all(axis=1)].reset_index(drop=True)
+    fit = sl.fit(data, text, method="mixed")
+    assert fit.converged and sum(fit.n.values()) == 3 * 371
+    assert fit.loglik == pytest.approx(-1872.0217, abs=5e-3)
+    found = fit.values * 1.0
+    found[[0, 3, 6]] = np.log(found[[0, 3, 6]])
+    told = [
+        -3.3646767,
+        1.6935234,
+        1.0761287,
+        -2.8441955,
+        2.4357955,
+        -0.6387224,
+        -3.4701939,
+        2.1842798,
+        -0.6537869,
+    ]
+    assert found == pytest.approx(told, abs=5e-4)
+    assert np.sqrt(np.diag(fit.random.covariance)) == pytest.approx(
+        [0.1242748, 0.1922564, 0.2898392], rel=1e-3
+    )
