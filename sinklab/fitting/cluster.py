@@ -10,7 +10,7 @@ inverse information :math:`B` of all parameters, variance exponents and residual
 clubSandwich. With few clusters such a matrix has a low rank and wild entries. It is therefore averaged with the
 covariance that the spread between sites implies, :math:`C + B \sum_g Z_g \Psi Z_g^T B`, where :math:`C` is the covariance of
 independent trees and :math:`Z_g` the answer of the cluster's score to the site factors; for :math:`G` clusters and
-:math:`k` coefficients CR2 has the weight :math:`G / (G + k)`, which goes to one. Intervals take Student's t with
+:math:`k` coefficients CR2 has the weight :math:`G^2 / (G^2 + k^2)`, which goes to one. Intervals take Student's t with
 :math:`G - 1` degrees of freedom.
 
 **Spread between sites** (:func:`spread_between`). The mass of every tree of a site is off by a common factor. With
@@ -184,7 +184,7 @@ def robust(fit, unit: Unit, scores: Scores):
     covariance, weight = cluster_covariance(scores, unit), 1.0
     free = list(fit.system.free)
     if found is not None and set(free) <= set(found.names):
-        weight = unit.n / (unit.n + k)
+        weight = unit.n**2 / (unit.n**2 + k**2)
         implied = _implied(scores, unit, found.spread.loc[free, free].to_numpy(), fit.covariance.to_numpy())
         covariance = weight * covariance + (1 - weight) * implied
     told = {"column": unit.column, "n": unit.n, "kind": "CR2", "freedom": unit.n - 1, "weight": weight}
