@@ -198,12 +198,12 @@ def report(result, summary, arguments) -> str:
         lines.add("This rule is recalled, not verified: for study only.", "该规则凭记忆、未核对：仅供研究。")
     for row in summary[summary[["lower_t", "upper_t", "relative"]].isna().any(axis=1)].to_dict("records"):
         name = " / ".join(str(row[c]) for c in columns if row[c]) or tr("total", "合计")
-        if row["n_used"]:
-            lines.add(f"{name}: no interval, some draws have no value", f"{name}：部分抽样无值，故无区间")
-        else:
+        if not row["n_used"]:
             lines.add(
                 f"{name}: no stand of it is counted, see problems", f"{name}：没有计入的小班，见问题清单"
             )
+        elif row["mean_t"] != row["mean_t"]:
+            lines.add(f"{name}: no interval, some draws have no value", f"{name}：部分抽样无值，故无区间")
     lost = result.chosen[result.chosen["table"].eq("") & result.chosen["how"].eq("")]
     for row in lost.to_dict("records"):
         lines.add(
