@@ -20,9 +20,9 @@ from sinklab.data import vocabulary
 from sinklab.evidence import equations
 from sinklab.evidence.pool_equations import PooledEquation
 from sinklab.language import DataError, reader_language, require_choice
-from sinklab.results.fit_result import FitResult
+from sinklab.results.fit_result import FitResult, observed
 from sinklab.results.indices import class_means, class_quartiles
-from sinklab.results.prediction import curve_data, curves_of_groups, main_predictor, observed
+from sinklab.results.prediction import curve_data, curves_of_groups, main_predictor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

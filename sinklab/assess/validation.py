@@ -55,7 +55,7 @@ from sinklab.fitting.resample import Refitter, jackknife
 from sinklab.language import DataError, SinklabError, number, plain, table, tr
 from sinklab.results import indices
 from sinklab.results.fit_result import FitResult
-from sinklab.results.prediction import observed as observed_of
+from sinklab.results.fit_result import observed as observed_of
 from sinklab.results.summary import SCRUTINY_SHOWN
 
 SCHEMES = "loo, kfold:K, groups:K:COL, leave:COL, blocks:DEG"

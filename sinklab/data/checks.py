@@ -104,7 +104,7 @@ class Finder:
         lines += [account_line(tr("not recognised, not checked", "未识别、未检查"), other)] if other else []
         done = [f"{label} ({len(on)})" for label, on in self.checks.items() if on]
         lines += [account_line(tr("checked (columns)", "已检查（列数）"), done)] if done else []
-        wants = {one.label: one.needs for one in checks()}
+        wants = {one.label: one.needs for one in every_check()}
         for label, on in self.checks.items():
             if not on:
                 wanted = tr(" or ", "，或 ").join(" + ".join(c) for c in list(wants[label])[:3])
@@ -692,7 +692,7 @@ def examine(
 ) -> Finder:
     """Check a frame as :func:`check_frame` does; the finder also knows what was checked on what, and what was not."""
     found = Finder(frame, file, labels or {}, reading)
-    for one in checks():
+    for one in every_check():
         found.checks[one.label] = one.columns(frame)
         if found.checks[one.label]:
             one.run(found)
@@ -712,7 +712,7 @@ class Check(NamedTuple):
         return list(dict.fromkeys(on))
 
 
-def checks() -> tuple[Check, ...]:
+def every_check() -> tuple[Check, ...]:
     """All checks of a frame, in the order of their problems."""
     every = [(name,) for name in vocabulary.variables() if vocabulary.is_number(name)]
     organs = [(whole, part) for whole, members, _ in wholes() for part in members]

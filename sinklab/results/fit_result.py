@@ -272,6 +272,11 @@ def joint_draws(values, covariance, on_log, normal) -> np.ndarray:
     return drawn
 
 
+def _telling() -> Any:
+    """The chapter that puts a fit into words; it stands on this one and is loaded when a fit is asked to speak."""
+    return import_module("sinklab.results.summary")
+
+
 @dataclass(frozen=True)
 class FitResult:
     """Estimates, their joint uncertainty, the residual model and the data they came from.
@@ -311,14 +316,14 @@ class FitResult:
 
     def __repr__(self) -> str:
         """At most twelve lines; :meth:`summary` says all."""
-        return import_module("sinklab.results.summary").brief(self)
+        return _telling().brief(self)
 
     def _repr_html_(self) -> str:
-        return import_module("sinklab.results.summary").as_html(self)
+        return _telling().as_html(self)
 
     def summary(self) -> str:
         """The whole report as text: parameters, residuals, indices with formulas, verdicts, range, notes."""
-        return import_module("sinklab.results.summary").fit_report(self)
+        return _telling().fit_report(self)
 
     def plot(
         self,
@@ -538,8 +543,6 @@ class FitResult:
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for ``fit --json``; numbers that do not exist are null."""
-        from sinklab.results.summary import verdicts
-
         p = self.parameters
         k = len(p) + self.n_variance
         return {
@@ -564,7 +567,7 @@ class FitResult:
             "indices": {r: plain(row.to_dict()) for r, row in self.index_table.iterrows()},
             "ranges": {x: {"min": plain(lo), "max": plain(hi)} for x, (lo, hi) in self.ranges.items()},
             "interval": {"kind": self._interval_kind, "level": self.level},
-            "verdicts": plain(verdicts(self)),
+            "verdicts": plain(_telling().verdicts(self)),
             "converged": bool(self.converged),
             "certificate": plain(self.certificate.to_dict()),
             "warnings": list(self.warnings),

@@ -53,7 +53,6 @@ from sinklab.language import (
     require_level,
     tr,
 )
-from sinklab.results.fit_result import observed as observed
 
 KINDS = ("mean", "individual")
 INTERVALS = ("delta", "draws")
