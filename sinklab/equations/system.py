@@ -104,6 +104,7 @@ class System:
             predictors = among_columns(self.equations, columns, self.source)
             system = System(self.equations, predictors, True, self.source)
         if responses_required:
+            _require_predictors(system, columns)
             require(system.free, columns)
         return system
 
@@ -625,8 +626,6 @@ def among_columns(equations, columns, source) -> tuple:
             problems.append((name.position, problem))
         elif name.name in present:
             predictors.append(name.name)
-    if not problems:
-        problems = _symbols_for_columns(equations, present, predictors)
     if problems:
         raise EquationError(listing([_columns_line(columns), *(source.pointed(*p) for p in problems)]))
     return tuple(predictors)
@@ -657,20 +656,29 @@ def _symbols_for_columns(equations, present, predictors) -> list:
                 f"`{name.name}` 是 `{meant.name}`（{label}）的符号：{here} `{meant.name}`。",
             )
             problems.append((name.position, text))
-    if problems or predictors or any(n.group for n in right_names(equations)):
-        return problems
-    # One number for all records is a mean, and may be asked for; two of them are the same one.
-    return [
-        (
-            e.position,
-            tr(
-                f"the right side of `{e.response}` names no column, so nothing predicts it.",
-                f"`{e.response}` 的右边没有任何数据列，没有自变量。",
-            ),
-        )
-        for e in equations
-        if len(names(e.right)) > 1
-    ]
+    return problems
+
+
+def _require_predictors(system, columns) -> None:
+    """Refuse to fit equations of which symbols stand for columns, and those that no column predicts.
+
+    One number for all records is a mean, and may be asked for; two of them are the same one.
+    """
+    problems = _symbols_for_columns(system.equations, set(columns), system.predictors)
+    if not (problems or system.predictors or system.groups):
+        problems = [
+            (
+                e.position,
+                tr(
+                    f"the right side of `{e.response}` names no column, so nothing predicts it.",
+                    f"`{e.response}` 的右边没有任何数据列，没有自变量。",
+                ),
+            )
+            for e in system.equations
+            if len(names(e.right)) > 1
+        ]
+    if problems:
+        raise EquationError(listing([_columns_line(columns), *(system.source.pointed(*p) for p in problems)]))
 
 
 def _columns_line(columns):

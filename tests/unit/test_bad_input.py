@@ -874,7 +874,7 @@ DRAFT = [
             "'agb = a*dbh^b'": "",
             "'agb = a*dbh^b' --data lost.csv": "no such file",
             "'agb = a*dbh^b' --data trees.csv": "no number for a",
-            "'agb = a*dbh^b' --data trees.csv field.csv": "one CSV",
+            "'agb = a*dbh^b' --data trees.csv field.csv": "one file of trees",
             "'agb = a*dbh^b' --data trees.csv --values a=many": "",
             "'agb = a*dbh^b' --data trees.csv --values a=nan,b=2": "",
             "'agb = a*dbh^b' --data trees.csv --values a=0,b=2": "",

@@ -71,10 +71,12 @@ def test_a_letter_that_is_a_symbol_may_be_a_coefficient():
     assert fit.system.parameters == ("A", "b")
 
 
-@pytest.mark.parametrize("equation", ["stem = a", "stem = a[site]"])
-def test_a_mean_is_refused_too(equation):
-    with pytest.raises(EquationError, match="predictors among the columns"):
-        sl.fit(TREES.assign(site=["p", "p", "q", "q"]), equation, "wls", "none")
+def test_a_mean_may_be_asked_for():
+    trees = TREES.assign(site=["p", "p", "q", "q"])
+    one = sl.fit(trees, "stem = a", "wls", "none", cluster="none")
+    assert one.parameters["value"].to_list() == pytest.approx([TREES["stem"].mean()])
+    each = sl.fit(trees, "stem = a[site]", "wls", "none", cluster="none")
+    assert each.parameters["value"].to_list() == pytest.approx([8.5, 105.0])
 
 
 def test_numbers_that_begin_anew_lose_no_tree():
