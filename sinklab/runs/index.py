@@ -16,7 +16,6 @@ from sinklab.runs import ledger, pages
 from sinklab.runs.batch import Outcome, json_line
 from sinklab.runs.jobs import Record, Task
 from sinklab.runs.reading import batch_path, names
-from sinklab.tables.schema import REFUSED
 
 #: Names of parameters, and of conditions on the data, that tell what a job is about.
 _ABOUT = {"species": ("species", "genus", "family"), "region": ("region", "country", "province", "ecoregion")}
@@ -182,6 +181,8 @@ def counts(outcome: Outcome) -> str:
 
 def _refused(outcome: Outcome) -> int:
     """Values and curves that the tables of a run refused: rows of their checks."""
+    from sinklab.tables.schema import REFUSED
+
     files = [
         paths.root() / name / "checks.csv" for record in outcome.records.values() for name in record.tables
     ]
