@@ -163,8 +163,9 @@ def fit_figure(
     data: pd.DataFrame | None = None,
     lang: str | None = None,
     log: bool = False,
+    caption: bool = False,
 ) -> "Figure":
-    """Data with the fitted curve, the interval of the mean and that of an individual; on two scales of logarithms.
+    """Data with the fitted curve, the interval of the mean and that of an individual.
 
     Parameters
     ----------
@@ -174,6 +175,10 @@ def fit_figure(
         The last left side (usually a total) when left out.
     data : DataFrame, optional
         Observations to draw; those of the fit when left out, none when it came from a table.
+    log : bool
+        Both axes by logarithms.
+    caption : bool
+        Equation, number of trees and indices above; a document says them in its own words.
     """
     response = response or fit.system.responses[-1]
     data = fit.data if data is None else data
@@ -198,7 +203,9 @@ def fit_figure(
         axis.set_xlim(left=0)
         axis.set_ylim(bottom=0)
     axis.legend(loc="upper left")
-    axis.set_title("\n".join(filter(None, [fit.label, _caption(fit, response)])), fontsize="small")
+    above = [fit.label, _caption(fit, response) if caption else ""]
+    if any(above):
+        axis.set_title("\n".join(filter(None, above)), fontsize="small" if caption else None)
     return figure
 
 
@@ -206,12 +213,9 @@ def _caption(fit: FitResult, response: str) -> str:
     """Equation, number of trees and indices of a response, in one line."""
     text = next(str(e) for e in fit.system.equations if e.response == response)
     told = fit.index_table.loc[response] if response in fit.index_table.index else {}
+    n = fit.n.get(response) or int(told.get("n", 0))
     figures = [f"{name} {told[name]:.3g}" for name in ("R2", "MPE") if name in told]
-    return (
-        textwrap.fill(text, 60)
-        + "\n"
-        + "  ".join([f"n {fit.n.get(response, 0)}", *figures]).replace("R2", "R²")
-    )
+    return textwrap.fill(text, 60) + "\n" + "  ".join([f"n {n}", *figures]).replace("R2", "R²")
 
 
 @styled
@@ -300,8 +304,8 @@ def _no_trees(fit: FitResult, response: str) -> DataError:
 
 #: Figures of :func:`of_fit`, by kind.
 KINDS: dict[str, Callable[..., "Figure"]] = {
-    "fit": lambda fit, response, lang: fit_figure(fit, response, lang=lang),
-    "log": lambda fit, response, lang: fit_figure(fit, response, lang=lang, log=True),
+    "fit": lambda fit, response, lang: fit_figure(fit, response, lang=lang, caption=True),
+    "log": lambda fit, response, lang: fit_figure(fit, response, lang=lang, log=True, caption=True),
     "observed": lambda fit, response, lang: observed_figure(fit, response, lang),
     "residuals": lambda fit, response, lang: residual_figure(fit, lang),
     "qq": lambda fit, response, lang: quantile_figure(fit, lang),
