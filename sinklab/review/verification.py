@@ -191,6 +191,9 @@ class _Comparison:
         self.again, self.frames, self.about = again, again.frames, again.about
         self.name, self.version, self.problems = descriptor.get("name"), descriptor.get("version"), problems
         self.found: list[Comparison] = []
+        # Older tables name no sampled unit and keep no effects of groups; what they do not speak of cannot differ.
+        self.without_unit = "models" in self.frames and "between" not in self.frames
+        self.untold = {"between", "group_effects"} - set(self.frames) if self.without_unit else set()
 
     def all(self) -> list[Comparison]:
         frames, whole, made, inputs = self.frames, True, {}, self.again.inputs
@@ -259,6 +262,8 @@ class _Comparison:
 
     def _files(self, key, new, se, *noise) -> None:
         for name in _COMPARED:
+            if name in self.untold:
+                continue
             if name in self.frames or name in new:
                 stored = self.frames[name].query("model_id == @key") if name in self.frames else None
                 self.found += compare_file(name, stored, new.get(name), se, *noise)
@@ -267,6 +272,8 @@ class _Comparison:
         again = checks.run_checks({**self.frames, **made, "checks": None}, str(self.name))
         # Checks of all models stand in one file: the noisiest posterior among them counts.
         noises = [n for n, drawn in map(_noise, self.about.models.values()) if drawn]
+        if self.without_unit:
+            again = again[again["check_id"].ne("sampling_unit")]
         # What was refused has no number to compare; a threshold with nothing to check was once a row, too.
         stored, again = (
             f[f["check_id"].ne(REFUSED) & (f["value"].notna() | f["threshold"].isna())]
