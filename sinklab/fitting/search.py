@@ -354,14 +354,17 @@ def over_knots(engine, found) -> list:
     """
     states = []
     for place, values in engine.knots.items():
-        begin = max((state for state, _ in found), key=lambda state: state.loglik)
         trees = values[BESIDE - 1 : len(values) - BESIDE + 1]
         if not len(trees):
             continue
         inner = np.unique([*trees, *(trees[1:] + trees[:-1]) / 2])
         tried = inner[np.unique(np.linspace(0, len(inner) - 1, N_KNOT).astype(int))]
-        profile = _held(engine, begin, place, tried)
-        for _ in range(2):
+        # An end with the knot outside the trees may leave the other side without a meaning: then from the next.
+        profile: dict = {}
+        for begin in sorted((state for state, _ in found), key=lambda state: -state.loglik):
+            if 2 * len(profile) < len(tried):
+                profile = _held(engine, begin, place, tried) | profile
+        for _ in range(2 if profile else 0):
             peaks = _peaks(profile)
             free = [(value, engine.settled(profile[value].theta)) for value in peaks]
             states += [profile[value] for value in peaks] + [state for _, state in free if state is not None]
