@@ -39,6 +39,50 @@ def run(arguments) -> int:
     return 0
 
 
+#: Plots that are printed.
+MOST_PLOTS = 40
+
+
+def run_tree_list(arguments) -> int:
+    """Add up a tree list by plots, and print or write t/ha with intervals."""
+    from sinklab.data.files import write_csv
+    from sinklab.propagate.stands import plots_of_trees
+    from sinklab.tables.table import Table
+
+    tables = [Table.read(ref) for ref in arguments.table]
+    curves = Table.read(arguments.height).models if arguments.height else ()
+    # Curves of a table are ranked, the best first.
+    heights = curves[0] if curves else None
+    models = [*(m for t in tables for m in t.models), *curves[:1]]
+    needed = {x for m in models for x in m.system.predictors}
+    lacking = {"height"} if heights else set()
+    try:
+        area: str | float = float(arguments.area)
+    except ValueError:
+        area = arguments.area
+    wanted = (needed - lacking) | ({area} if isinstance(area, str) else set())
+    frame = field_data(arguments, arguments.trees, wanted, {"species", arguments.by}, tell="stderr")
+    plots = plots_of_trees(frame, tables, arguments.by, area, heights, arguments.level, arguments.status)
+    if arguments.output:
+        write_csv(plots.reset_index(), arguments.output)
+    shown = [c for c in plots if not c.endswith(("_se", "_lower", "_upper"))]
+    rows = [[str(name), *(number(row[c], 4) for c in shown)] for name, row in plots[shown].iterrows()]
+    print(table([arguments.by, *shown], rows[:MOST_PLOTS]))
+    if len(rows) > MOST_PLOTS:
+        print(tr(f"and {len(rows) - MOST_PLOTS} more plots", f"另有 {len(rows) - MOST_PLOTS} 块样地"))
+    dead, guessed = int(plots["n_dead"].sum()), int(plots["n_height"].sum())
+    level = f"{100 * arguments.level:g} %"
+    print(
+        tr(
+            f"{int(plots['n_tree'].sum())} trees on {len(plots)} plots; {dead} dead or cut, counted apart; "
+            f"{guessed} heights predicted; {level} intervals for a plot of a site that was not sampled",
+            f"{len(plots)} 块样地 {int(plots['n_tree'].sum())} 株；枯死或采伐 {dead} 株另计；推算树高 {guessed} 株；"
+            f"{level} 区间针对未抽样地点的样地",
+        )
+    )
+    return 0
+
+
 def _compute(arguments):
     from sinklab.data.checks import doubts
     from sinklab.data.regions import add_regions

@@ -14,10 +14,13 @@ area differs        kept as measured; the area column differs by more than 5 %
 =================== ====================================================================
 
 A stand takes its model by an order that is given, by the groups of a table, or by the name of a table.
+Tree lists become plots that stocks can take (:func:`plots_of_trees`).
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +30,7 @@ from sinklab.data.files import records
 from sinklab.data.regions import hectares
 from sinklab.language import DataError, Notes, TableError, listing, require_choice, require_known, tr
 from sinklab.propagate.model import Model
+from sinklab.results.fit_result import FitResult
 from sinklab.tables.schema import system_of
 
 OVERLAPS = ("first", "keep", "error")
@@ -361,3 +365,184 @@ def _choose(key, label, orders, automatic) -> tuple[str, str]:
     if OTHERS in orders:
         return orders[OTHERS], "mapping of all others"
     return "", ""
+
+
+# Tree lists: from trees to plots.
+
+#: Quantity per hectare of what a tree has, by response in kg.
+PER_HECTARE = {
+    "stem": "stem_biomass_density",
+    "bark": "bark_density",
+    "branch": "branch_density",
+    "foliage": "foliage_density",
+    "agb": "agb_density",
+    "root": "bgb_density",
+    "total": "total_density",
+}
+#: Words of a tree that stands or lies dead, or was cut; such trees are counted apart.
+STATUS = ("status", "状态", "树木状态", "生长状态", "生长状况")
+DEAD = ("dead", "cut", "snag", "stump", "fallen", "枯", "死", "伐", "倒")
+
+
+def plots_of_trees(
+    trees: pd.DataFrame,
+    tables: Sequence[Any],
+    by: str,
+    area: str | float,
+    heights: Any = None,
+    level: float = 0.95,
+    status: str = "",
+) -> pd.DataFrame:
+    """Biomass of plots from their trees, in t/ha, ready for stocks.
+
+    Totals are those of :func:`sinklab.results.prediction.total`, a plot being a site that was not sampled. Heights that
+    are blank are predicted; what a height is off by itself is drawn for each tree, what the curve is off for all trees of
+    a plot alike, both carried on by the slope of the totals.
+
+    Parameters
+    ----------
+    trees : DataFrame
+        One row a tree: predictors, ``by``, and ``species`` where several models are at hand.
+    tables : sequence of Table
+        One with a single model, or several whose ids name species or genera.
+    by : str
+        Column of the plots.
+    area : str or float
+        Column of the plot area [ha], or the area of every plot.
+    heights : FitResult, optional
+        A height curve, for trees without a height.
+    level : float
+    status : str
+        Column that says which trees are dead or cut (one of :data:`STATUS` when left out); such trees are counted in
+        ``n_dead`` and weigh nothing here.
+
+    Returns
+    -------
+    plots : DataFrame
+        Index ``by``: ``plot_area, stem_density, n_tree, n_dead, n_height`` (heights that were predicted), and for each
+        response ``r_density`` with ``_se``, ``_lower``, ``_upper`` [t/ha].
+
+    Raises
+    ------
+    DataError
+        Columns that are not there, areas that differ within a plot, trees without a predictor or a model; all of a kind.
+    """
+    wanted = [by, *([area] if isinstance(area, str) else []), *([status] if status else [])]
+    require_known(wanted, list(trees.columns))
+    status = status or next((name for name in STATUS if name in trees), "")
+    said = trees[status].astype("str").fillna("").str.casefold() if status else pd.Series("", trees.index)
+    dead = said.map(lambda text: any(word in text for word in DEAD))
+    alive = trees[~dead].copy()
+    areas = _areas(trees, by, area)
+    guessed, spread = _fill_heights(alive, heights)
+    model = _model_of_each(alive, tables)
+    parts = [
+        _totals(fit, alive[model == key], by, level, spread)
+        for key, fit in _models(tables).items()
+        if (model == key).any()
+    ]
+    out = pd.DataFrame({"plot_area": areas})
+    count = alive[by].value_counts().reindex(areas.index, fill_value=0)
+    out["stem_density"] = count / areas
+    out["n_tree"], out["n_dead"] = (
+        count,
+        trees.loc[dead, by].value_counts().reindex(areas.index, fill_value=0),
+    )
+    out["n_height"] = alive.loc[guessed, by].value_counts().reindex(areas.index, fill_value=0)
+    factor = 1 / (1000 * areas)
+    for response, name in PER_HECTARE.items():
+        having = [part for part in parts if response in part]
+        if not having:
+            continue
+        whole = sum(part[response].reindex(areas.index, fill_value=0.0) for part in having)
+        ends = {
+            end: sum(
+                (part[f"{response}_{end}"] - part[response]).reindex(areas.index, fill_value=0.0) ** 2
+                for part in having
+            )
+            ** 0.5
+            for end in ("lower", "upper")
+        }
+        variance = sum(part[f"{response}_se"].reindex(areas.index, fill_value=0.0) ** 2 for part in having)
+        out[name], out[f"{name}_se"] = whole * factor, variance**0.5 * factor
+        out[f"{name}_lower"] = (whole - ends["lower"]).clip(lower=0) * factor
+        out[f"{name}_upper"] = (whole + ends["upper"]) * factor
+    return out
+
+
+def _areas(trees, by, area) -> pd.Series:
+    """Area of every plot [ha]; one a plot, above 0."""
+    if not isinstance(area, str):
+        return pd.Series(float(area), index=pd.Index(sorted(trees[by].unique()), name=by))
+    found = trees.groupby(by)[area].agg(["min", "max"]).astype(float)
+    wrong = found[~((found["min"] > 0) & (found["min"] == found["max"]))]
+    if len(wrong):
+        names = ", ".join(map(str, wrong.index[:20]))
+        raise DataError(
+            f"{area}: plots without one area above 0: {names}", f"{area}：以下样地没有唯一的正面积：{names}"
+        )
+    return found["min"].rename("plot_area")
+
+
+def _fill_heights(trees, heights) -> tuple[pd.Series, pd.DataFrame]:
+    """Predict blank heights in place; which they are, and the errors of each, its own and that of the curve."""
+    spread = pd.DataFrame(0.0, index=trees.index, columns=["own", "shared"])
+    if heights is None:
+        return pd.Series(False, trees.index), spread
+    if "height" not in trees:
+        trees["height"] = np.nan
+    blank = trees["height"].isna()
+    if blank.any():
+        rows = trees[blank]
+        mean, single = (heights.predict(rows, kind=kind, of="new") for kind in ("mean", "individual"))
+        width = {
+            name: told["height_upper"] - told["height_lower"] for name, told in (("m", mean), ("s", single))
+        }
+        shared = mean["height_se"]
+        own = shared * ((width["s"] / width["m"]) ** 2 - 1).clip(lower=0) ** 0.5
+        trees.loc[blank, "height"] = mean["height"]
+        spread.loc[blank, "own"], spread.loc[blank, "shared"] = own, shared
+    return blank, spread
+
+
+def _models(tables) -> dict[str, FitResult]:
+    return {f"{t.ref}/{_model_id(t, i)}": fit for t in tables for i, fit in enumerate(t.models)}
+
+
+def _model_of_each(trees, tables) -> pd.Series:
+    """Key of the model of each tree."""
+    known = _models(tables)
+    if len(known) == 1:
+        return pd.Series(next(iter(known)), trees.index)
+    require_known(["species"], list(trees.columns))
+    labels = trees["species"].astype("str").fillna("")
+    automatic = _automatic(tables)
+    found = {label: _choose(species_key(label), label, {}, automatic)[0] for label in labels.unique()}
+    without = {label: int((labels == label).sum()) for label, key in found.items() if not key}
+    if without:
+        names = ", ".join(f"{label or '–'} ({n})" for label, n in without.items())
+        raise DataError(f"no table for the trees of: {names}", f"以下树种没有参数表：{names}")
+    return labels.map(found)
+
+
+def _totals(fit, trees, by, level, spread) -> pd.DataFrame:
+    """Totals of plots by one model, wider by what predicted heights are off."""
+    found = fit.total(trees, by=by, level=level)
+    errors = spread.loc[trees.index]
+    if "height" not in fit.system.predictors or not errors.to_numpy().any():
+        return found
+    step = 0.01 * trees["height"]
+    frames = (trees.assign(height=trees["height"] + sign * step) for sign in (1, -1))
+    up, down = (fit.predict(frame, of="average") for frame in frames)
+    for response in fit.system.responses:
+        slope = (up[response] - down[response]) / (2 * step)
+        own = ((slope * errors["own"]) ** 2).groupby(trees[by]).sum()
+        shared = (slope * errors["shared"]).groupby(trees[by]).sum() ** 2
+        se = found[f"{response}_se"]
+        wider = ((se**2 + (own + shared).reindex(found.index)) / se**2) ** 0.5
+        for end in ("lower", "upper"):
+            found[f"{response}_{end}"] = (
+                found[response] + (found[f"{response}_{end}"] - found[response]) * wider
+            )
+        found[f"{response}_se"] = se * wider
+    return found
