@@ -24,9 +24,9 @@ PLAIN_DIGITS = 6
 MOST_DIGITS = 15
 
 
-#: Points on each predictor; fewer when there are many predictors, so that the product stays below the limit. Standard
-#: errors of clusters dip between coarser ones.
-POINTS = 9
+#: Points on each predictor, and of the guard, since standard errors of clusters dip between coarser ones; fewer when there
+#: are many predictors, so that the product stays below the limit.
+POINTS, GUARDED = 5, 9
 LIMIT = 1000
 
 
@@ -126,7 +126,7 @@ class _Test:
 
     def __init__(self, result):
         self.result = result
-        self.points = pd.concat([along(result), corners_and_between(result)], ignore_index=True)
+        self.points = pd.concat([along(result), corners_and_between(result, GUARDED)], ignore_index=True)
         self.responses = result.system.responses
         corrected = [r for r in result.system.free if result.correction.get(r, 1.0) != 1.0]
         self.corrected = corrected
