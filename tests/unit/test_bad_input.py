@@ -940,7 +940,14 @@ RUN = [
 ]
 
 
-@pytest.mark.parametrize("case", [*FIT, *PREDICT, *STOCK, *TABLE, *DRAFT, *RUN])
+#: Every third command line is tried each time, all of them with the slow tests.
+CASES = [
+    case if place % 3 == 0 else pytest.param(case, marks=pytest.mark.slow)
+    for place, case in enumerate([*FIT, *PREDICT, *STOCK, *TABLE, *DRAFT, *RUN])
+]
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_bad_input_ends_in_one_message(outcome, case):
     line, _, words = case.partition(" => ")
     code, said, _ = outcome(line)
