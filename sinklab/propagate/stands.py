@@ -379,7 +379,7 @@ PER_HECTARE = {
     "root": "bgb_density",
     "total": "total_density",
 }
-#: Words of a tree that stands or lies dead, or was cut; such trees are counted apart.
+#: Columns that say so, and words in them, of a tree that stands or lies dead, or was cut.
 STATUS = ("status", "状态", "树木状态", "生长状态", "生长状况")
 DEAD = ("dead", "cut", "snag", "stump", "fallen", "枯", "死", "伐", "倒")
 
@@ -389,7 +389,7 @@ def plots_of_trees(
     tables: Sequence[Any],
     by: str,
     area: str | float,
-    heights: Any = None,
+    heights: FitResult | None = None,
     level: float = 0.95,
     status: str = "",
 ) -> pd.DataFrame:
@@ -444,30 +444,33 @@ def plots_of_trees(
     out = pd.DataFrame({"plot_area": areas})
     count = alive[by].value_counts().reindex(areas.index, fill_value=0)
     out["stem_density"] = count / areas
-    out["n_tree"], out["n_dead"] = (
-        count,
-        trees.loc[dead, by].value_counts().reindex(areas.index, fill_value=0),
-    )
+    out["n_tree"] = count
+    out["n_dead"] = trees.loc[dead, by].value_counts().reindex(areas.index, fill_value=0)
     out["n_height"] = alive.loc[guessed, by].value_counts().reindex(areas.index, fill_value=0)
-    factor = 1 / (1000 * areas)
     for response, name in PER_HECTARE.items():
-        having = [part for part in parts if response in part]
-        if not having:
-            continue
-        whole = sum(part[response].reindex(areas.index, fill_value=0.0) for part in having)
-        ends = {
-            end: sum(
-                (part[f"{response}_{end}"] - part[response]).reindex(areas.index, fill_value=0.0) ** 2
-                for part in having
-            )
-            ** 0.5
-            for end in ("lower", "upper")
-        }
-        variance = sum(part[f"{response}_se"].reindex(areas.index, fill_value=0.0) ** 2 for part in having)
-        out[name], out[f"{name}_se"] = whole * factor, variance**0.5 * factor
-        out[f"{name}_lower"] = (whole - ends["lower"]).clip(lower=0) * factor
-        out[f"{name}_upper"] = (whole + ends["upper"]) * factor
+        if any(response in part for part in parts):
+            told = _together(parts, response, areas.index).div(1000 * areas, axis=0)
+            out = out.join(told.add_prefix(name))
     return out
+
+
+def _together(parts, response, plots) -> pd.DataFrame:
+    """Sum over the models of a plot, whose errors are independent; blank where one of them lacks the response."""
+    ends = ("_se", "_lower", "_upper")
+    summed = pd.DataFrame(0.0, index=plots, columns=["", *ends])
+    for part in parts:
+        if response not in part:
+            summed.loc[part.index] = np.nan
+            continue
+        value = part[response]
+        away = {"_se": part[f"{response}_se"]} | {e: part[f"{response}{e}"] - value for e in ends[1:]}
+        summed[""] += value.reindex(plots, fill_value=0.0)
+        for end in ends:
+            summed[end] += away[end].reindex(plots, fill_value=0.0) ** 2
+    summed[list(ends)] **= 0.5
+    summed["_lower"] = (summed[""] - summed["_lower"]).clip(lower=0)
+    summed["_upper"] += summed[""]
+    return summed
 
 
 def _areas(trees, by, area) -> pd.Series:

@@ -84,6 +84,30 @@ def test_filled_heights_move_little_and_widen_by_what_they_are_off(table, curve,
     np.testing.assert_allclose(found["stem_biomass_density_se"], expected, rtol=0.06)
 
 
+def test_a_component_that_a_model_of_the_plot_lacks_is_blank_there(table, trees):
+    both = felled().assign(branch=lambda f: 0.3 * f["stem"] * np.exp(0.1 * np.sin(np.arange(len(f)))))
+    fit = sl.fit(both, "stem = a*dbh**b*height**c\nbranch = d*dbh**e", cluster="site", name="made here")
+    wider = sl.Table.from_fits([fit], table_id="stem_forest_pinus_massoniana", version="0.1.0")
+    lanceolata = sl.Table.from_fits(
+        [table.model()],
+        table_id="stem_forest_cunninghamia_lanceolata",
+        version="0.1.0",
+        source={"origin": "measured"},
+    )
+    mixed = trees.assign(species=["马尾松"] * 30 + ["杉木"] * 30)
+    found = plots_of_trees(mixed, [lanceolata, wider], "plot_id", "plot_area")
+    assert found["branch_density"].isna().to_dict() == {"007": True, "01": False, "1": True}
+    assert found["branch_density_upper"].isna().to_list() == [True, False, True]
+    parts = [
+        t.model().total(mixed[mixed["species"] == n], by="plot_id")
+        for t, n in ((lanceolata, "杉木"), (wider, "马尾松"))
+    ]
+    assert found["stem_biomass_density"]["1"] == pytest.approx(sum(p["stem"]["1"] for p in parts) / 60)
+    assert found["stem_biomass_density_se"]["1"] == pytest.approx(
+        np.hypot(*(p["stem_se"]["1"] for p in parts)) / 60
+    )
+
+
 def test_what_cannot_be_added_up_is_refused(table, trees):
     uneven = trees.assign(plot_area=[0.06, 0.07, *[0.06] * 58])
     with pytest.raises(DataError, match="plots without one area above 0: 01"):
