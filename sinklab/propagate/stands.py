@@ -266,7 +266,7 @@ def models_for(species, tables, mapping=None, responses=()) -> tuple[dict[str, M
         A mapping that names no table or model, tables without a response per area, or stocks of
         soil and of biomass together; all at once.
     """
-    options = {f"{t.ref}/{_model_id(t, i)}": (t, i, fit) for t in tables for i, fit in enumerate(t.models)}
+    options = _options(tables)
     problems, models, rows = Notes(), {}, []
     orders = _orders(mapping or {}, tables, options, problems)
     automatic = _automatic(tables)
@@ -301,6 +301,11 @@ def models_for(species, tables, mapping=None, responses=()) -> tuple[dict[str, M
 
 def _pools(responses) -> str:
     return "+".join(responses) or " | ".join("+".join(p) for p in POOLS)
+
+
+def _options(tables) -> dict[str, tuple[Any, int, FitResult]]:
+    """Table, place and result of every model, by the name that chooses it."""
+    return {f"{t.ref}/{_model_id(t, i)}": (t, i, fit) for t in tables for i, fit in enumerate(t.models)}
 
 
 def _model_id(table, i) -> str:
@@ -438,7 +443,7 @@ def plots_of_trees(
     model = _model_of_each(alive, tables)
     parts = [
         _totals(fit, alive[model == key], by, level, spread)
-        for key, fit in _models(tables).items()
+        for key, (_, _, fit) in _options(tables).items()
         if (model == key).any()
     ]
     out = pd.DataFrame({"plot_area": areas})
@@ -508,13 +513,9 @@ def _fill_heights(trees, heights) -> tuple[pd.Series, pd.DataFrame]:
     return blank, spread
 
 
-def _models(tables) -> dict[str, FitResult]:
-    return {f"{t.ref}/{_model_id(t, i)}": fit for t in tables for i, fit in enumerate(t.models)}
-
-
 def _model_of_each(trees, tables) -> pd.Series:
     """Key of the model of each tree."""
-    known = _models(tables)
+    known = _options(tables)
     if len(known) == 1:
         return pd.Series(next(iter(known)), trees.index)
     require_known(["species"], list(trees.columns))
