@@ -30,8 +30,10 @@ from sinklab.language import DataError, tr
 class Finder:
     """Collects the problems of one frame."""
 
-    def __init__(self, frame, file, labels, reading=None):
+    def __init__(self, frame, file, labels, reading=None, most=None):
         self.frame, self.file, self.labels, self.reading = frame, file, labels, reading
+        # With ``most`` a rule is told in words so many times, and counted beyond.
+        self.most, self.more = most, Counter()
         self.problems, self.rules = [], rule_values("data_checks")
         self.numeric = [
             c for c in frame if vocabulary.is_number(c) and pd.api.types.is_numeric_dtype(frame[c])
@@ -119,6 +121,13 @@ class Finder:
             "compare with the field form; correct it in corrections.csv with the reason, or leave it blank",
             "请与野外记录核对；在 corrections.csv 中更正并写明理由，或留空",
         )
+
+    def in_words(self, rows, column, rule):
+        """Records of which a problem is to be told; the others are only counted."""
+        self.told |= {(row, column) for row in rows}
+        left = len(rows) if self.most is None else max(self.most - sum(p.rule == rule for p in self.problems), 0)
+        self.more[rule] += len(rows[left:])
+        return rows[:left]
 
     def add(self, row, column, value, expected, advice, rule) -> None:
         """Note a problem of one record."""
@@ -338,11 +347,11 @@ def sums(found) -> None:
         all_there = complete and len(present) == len(members)
         wrong = total - frame[whole] > limit
         wrong |= all_there & known.all(axis=1) & ((frame[whole] - total) > limit)
-        for row in frame.index[wrong & (known.sum(axis=1) > (not complete))]:
+        several = known.sum(axis=1) > 1
+        rows = [row for row in frame.index[wrong & several] if (row, whole) not in told]
+        told |= {(row, whole) for row in rows}
+        for row in found.in_words(rows, whole, "sum"):
             some = [part for part in present if known[part][row]]
-            if len(some) < 2 or (row, whole) in told:
-                continue
-            told.add((row, whole))
             made = " + ".join(f"{found.labels.get(part, part)} {frame[part][row]:.6g}" for part in some)
             missing = "" if all_there and len(some) == len(members) else tr("at least ", "至少 ")
             advice = tr("one of them is wrong, or the components differ", "其中之一有误，或组分口径不同")
@@ -352,10 +361,9 @@ def sums(found) -> None:
 
 def _heavier(found, whole, part, rows, told) -> None:
     """Report a part that is heavier than its whole."""
-    for row in rows:
-        if (row, part) in told:
-            continue
-        told |= {(row, part), (row, whole)}
+    rows = [row for row in rows if (row, part) not in told]
+    told |= {(row, name) for row in rows for name in (part, whole)}
+    for row in found.in_words(rows, part, "part"):
         text = f"{found.labels.get(whole, whole)} = {found.value(whole, row)}"
         expected = tr(f"at most {text}", f"不大于 {text}")
         # A part is mostly between a hundredth and the whole of its whole.
@@ -759,10 +767,10 @@ def doubts(frame: pd.DataFrame, name: str) -> Doubts:
 
     Identifiers, and columns that are no part of what the frame is used for, are left to ``sinklab data check``.
     """
-    found = Finder(frame, name, {})
+    found = Finder(frame, name, {}, most=ALIKE_SHOWN)
     for one in (plausibility.depths, plausibility.codes, plausibility.columns, sums, plausibility.report):
         one(found)
-    lines, alike = [], Counter(p.rule for p in found.problems)
+    lines, alike = [], Counter(p.rule for p in found.problems) + found.more
     for rule in alike.keys() - {"column"}:
         lines += [str(p) for p in found.problems if p.rule == rule][:ALIKE_SHOWN]
         if alike[rule] > ALIKE_SHOWN:
