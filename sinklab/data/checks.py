@@ -125,7 +125,9 @@ class Finder:
     def in_words(self, rows, column, rule):
         """Records of which a problem is to be told; the others are only counted."""
         self.told |= {(row, column) for row in rows}
-        left = len(rows) if self.most is None else max(self.most - sum(p.rule == rule for p in self.problems), 0)
+        left = (
+            len(rows) if self.most is None else max(self.most - sum(p.rule == rule for p in self.problems), 0)
+        )
         self.more[rule] += len(rows[left:])
         return rows[:left]
 
