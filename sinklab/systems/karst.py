@@ -28,8 +28,8 @@ from scipy import stats
 from sinklab import paths
 from sinklab.data.files import read_csv, records
 from sinklab.data.vocabulary import refuse_doubtful, suspect
-from sinklab.evidence.distributions import Distribution, choose, from_moments
-from sinklab.language import DataError, Notes, listing
+from sinklab.evidence.distributions import Distribution, ZeroInflated, choose, from_moments
+from sinklab.language import DataError, Notes, listing, tr
 
 #: Grades of rocky desertification, from none to the strongest.
 GRADES = ("none", "potential", "light", "moderate", "severe", "extreme")
@@ -40,25 +40,21 @@ INPUTS = ("soil_depth", "bedrock_exposure", "gravel_fraction", "soc", "bulk_dens
 LIMIT = 100.0
 
 
-@dataclass(frozen=True)
-class Thickness:
-    """Soil thickness along probe transects: a share of bare rock, and a distribution in cm where there is soil."""
+@dataclass(frozen=True, eq=False)
+class Thickness(ZeroInflated):
+    """Soil thickness along probe transects: a share of bare rock, and a distribution in cm where there is soil.
 
-    zero: float
+    Rock enters a stock once: through the zeros here, or through an exposure beside the thickness of the soil alone.
+    """
+
     zero_se: float
-    positive: Distribution
     n: int
     n_transect: int
 
     @property
-    def mean(self) -> float:
-        """Mean over rock and soil."""
-        return (1 - self.zero) * self.positive.mean
-
-    def draw(self, n: int, seed: int) -> np.ndarray:
-        """Thickness at ``n`` points, zero on rock."""
-        random = np.random.default_rng(seed)
-        return np.where(random.random(n) < self.zero, 0.0, self.positive.draw(n, seed + 1))
+    def positive(self) -> Distribution:
+        """Thickness where there is soil."""
+        return self.above
 
 
 def probe_thickness(depth: ArrayLike, transect: ArrayLike) -> Thickness:
@@ -97,21 +93,35 @@ def probe_thickness(depth: ArrayLike, transect: ArrayLike) -> Thickness:
     bare = (depth == 0).groupby(np.asarray(transect)).mean()
     best, _ = choose(soil, ("lognormal", "gamma", "weibull"))
     se = float(bare.std(ddof=1) / np.sqrt(len(bare))) if len(bare) > 1 else float("nan")
-    return Thickness(float((depth == 0).mean()), se, best, len(depth), len(bare))
+    return Thickness(float((depth == 0).mean()), best, se, len(depth), len(bare))
 
 
 def exposure(shares: ArrayLike) -> Distribution:
-    """Beta distribution of bedrock exposure from shares of transects or plots, strictly between 0 and 1.
+    """Beta distribution of bedrock exposure from shares of transects or plots.
+
+    A plot without rock is a plot: it counts in the mean and in the spread, as one of bare rock does.
+
+    Parameters
+    ----------
+    shares : array, shape (n,)
+        Bare rock over the area of a plot, from 0 to 1. [1]
 
     Raises
     ------
     DataError
-        Shares in per cent (35 for 0.35), each with its record.
+        Shares in per cent (35 for 0.35), each with its record; or shares that all are the same.
     """
     shares = pd.Series(np.asarray(shares, float))
     refuse_doubtful(bedrock_exposure=shares)
-    inner = shares[(shares > 0) & (shares < 1)]
-    return from_moments(float(inner.mean()), float(inner.std(ddof=1)), "beta")
+    known = shares.dropna()
+    mean, sd = float(known.mean()), float(known.std(ddof=1))
+    if not sd > 0:
+        raise DataError(
+            f"{len(known)} shares without any spread; expected plots that differ: give the number itself",
+            f"{len(known)} 个裸露率没有差异；应为互有差异的样地：请直接给出该数值",
+        )
+    # A beta cannot vary more than a coin that shows all rock or none.
+    return from_moments(mean, min(sd, 0.999 * float(np.sqrt(mean * (1 - mean)))), "beta")
 
 
 def soil_stock(
@@ -201,14 +211,18 @@ def correlation(name: str = "karst_houzhai", inputs: Sequence[str] = INPUTS) -> 
 
 
 def draw_inputs(
-    marginals: Mapping[str, Distribution | float], n: int, seed: int, matrix: np.ndarray | None = None
+    marginals: Mapping[str, Distribution | Thickness | float],
+    n: int,
+    seed: int,
+    matrix: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Draw inputs together: any distributions, joined by the correlations of a normal copula.
 
     Parameters
     ----------
     marginals : dict
-        ``{input: Distribution, or a number that does not vary}``.
+        ``{input: Distribution, or a number that does not vary}``. Of a :class:`Thickness` the soil alone is drawn where
+        ``bedrock_exposure`` stands beside it, else rock too: rock is taken off once.
     n, seed : int
     matrix : array, optional
         Correlations in the order of ``marginals``; independent when left out.
@@ -220,11 +234,14 @@ def draw_inputs(
     k = len(marginals)
     matrix = np.eye(k) if matrix is None else matrix
     normal = np.random.default_rng(seed).multivariate_normal(np.zeros(k), matrix, n, method="eigh")
-    share = np.clip(stats.norm.cdf(normal), 1e-9, 1 - 1e-9)
-    columns = {
-        name: found.quantile(share[:, j]) if isinstance(found, Distribution) else np.full(n, float(found))
-        for j, (name, found) in enumerate(marginals.items())
-    }
+    share, columns = np.clip(stats.norm.cdf(normal), 1e-9, 1 - 1e-9), {}
+    for j, (name, found) in enumerate(marginals.items()):
+        if isinstance(found, Thickness):
+            found = found.positive if "bedrock_exposure" in marginals else found
+        if isinstance(found, Distribution | ZeroInflated):
+            columns[name] = found.quantile(share[:, j])
+        else:
+            columns[name] = np.full(n, float(found))
     return pd.DataFrame(columns)
 
 
@@ -401,6 +418,77 @@ def _mean_carbon(layers, profile) -> pd.DataFrame:
 def _one_density(layers, mean_density) -> pd.DataFrame:
     """Layers with their own carbon content and one bulk density."""
     return layers.assign(carbon_density=layers["carbon_density"] / layers["bulk_density"] * mean_density)
+
+
+def printed_tables(
+    soils: pd.DataFrame,
+    layers: pd.DataFrame,
+    profile: pd.DataFrame,
+    mean_density: float,
+    stock: float,
+    exposed: float,
+    name: str = "karst_houzhai",
+) -> pd.DataFrame:
+    """What the printed tables of one catchment say of the same quantity, pair by pair.
+
+    A mean over all profiles lies below the largest of the means by soil, whatever the areas are; a stock without rock and
+    gravel is one number, whether soils are added up or the catchment is taken as a whole.
+
+    Parameters
+    ----------
+    soils, layers, profile : DataFrame
+        See :func:`draw_soils`; layers with ``bulk_density`` too.
+    mean_density : float
+        Printed mean over the catchment. [g/cm3]
+    stock : float
+        Printed mean carbon over the area of soil. [t/ha]
+    exposed : float
+        Printed mean exposure of the catchment. [1]
+    name : str
+        Schemes in ``data/literature/matrices``.
+
+    Returns
+    -------
+    table : DataFrame
+        ``quantity``, ``one``, ``other`` (which tables), their numbers ``first`` and ``second``, and ``ratio``.
+    """
+    schemes = read_csv(paths.data("literature", "matrices", f"{name}_schemes.csv")).set_index("scheme")[
+        "total"
+    ]
+    bare = soils.assign(bedrock_exposure=0.0, gravel_fraction=0.0)
+    added, area = total(bare, layers, profile) / 1e5, float(soils["area"].sum()) * 100
+    weight = soils["area"] / soils["area"].sum()
+    content = layers["carbon_density"] / layers["bulk_density"]
+    # At the depth where the largest of the soils is furthest below the mean of all.
+    largest = content.groupby(layers["layer_bottom"]).max()
+    mean = profile.set_index("layer_bottom")["soc"].reindex(largest.index)
+    depth = (largest / mean)[largest.index <= 20].idxmin()
+    thickness = float(weight @ soils["soil_depth"])
+    steps = np.diff(np.r_[0.0, np.minimum(profile.sort_values("layer_bottom")["layer_bottom"], thickness)])
+    whole = float(steps @ profile.sort_values("layer_bottom")["soc"]) * mean_density / 10 * area / 1e5
+    rows = [
+        (tr(f"soc at {depth:g} cm, largest soil and mean", f"{depth:g} cm 含量：最大土壤与均值"), "2+7", "3")
+        + (largest[depth], mean[depth]),
+        (tr("total without rock, 1e5 t", "不扣岩石的总量，10⁵ t"), "1+7", "8", added, schemes["SOCS7"]),
+        (tr("total without rock, 1e5 t", "不扣岩石的总量，10⁵ t"), "1+7", "6", added, stock * area / 1e5),
+        (
+            tr("total at the mean thickness, 1e5 t", "平均厚度时的总量，10⁵ t"),
+            "3",
+            "8",
+            whole,
+            schemes["SOCS6"],
+        ),
+        (tr("mean exposure", "平均裸露率"), "1", "6", float(weight @ soils["bedrock_exposure"]), exposed),
+        (
+            tr("total, 1e5 t", "总量，10⁵ t"),
+            "1+7",
+            "8",
+            total(soils, layers, profile) / 1e5,
+            schemes["SOCS8"],
+        ),
+    ]
+    table = pd.DataFrame(rows, columns=["quantity", "one", "other", "first", "second"])
+    return table.assign(ratio=table["first"] / table["second"])
 
 
 def printed_order(name: str = "karst_houzhai") -> list[str]:

@@ -9,7 +9,7 @@ reason and what would settle it. :func:`validate` asks an independent tool about
 each other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -183,13 +183,23 @@ def _gate(name) -> dict:
     return next(r for r in records("rules", "gate.csv", numbers=("value",)) if r["rule_id"] == name)
 
 
-def refuse_values(values: pd.DataFrame) -> tuple[pd.DataFrame, list[dict]]:
+def refusal(rule_id: str, where: str, value: float, comparison: str = "<=") -> Refusal:
+    """A refusal by a rule of ``data/rules/gate.csv``, for what its maker knows and the gate cannot see."""
+    rule = _gate(rule_id)
+    return Refusal(rule, where, float(value), comparison, rule["value"])
+
+
+def refuse_values(
+    values: pd.DataFrame, refused: Mapping[str, Refusal] | None = None
+) -> tuple[pd.DataFrame, list[dict]]:
     """Take the numbers from rows of values whose mean or interval the quantity cannot have.
 
     Parameters
     ----------
     values : DataFrame
         Of :func:`sinklab.tables.pack.complete_values`.
+    refused : mapping of str to Refusal, optional
+        By name of the row: what else must not be used.
 
     Returns
     -------
@@ -198,24 +208,31 @@ def refuse_values(values: pd.DataFrame) -> tuple[pd.DataFrame, list[dict]]:
     rows : list of dict
         Their rows of ``checks.csv``.
     """
-    known, rule, values, rows = vocabulary.variables(), _gate("bounds"), values.copy(), []
+    values, rows, given = values.copy(), [], refused or {}
     for i, row in values.iterrows():
-        info = known.get(row["variable"] or row["name"])
-        if info is None or row["unit"] != info.unit or row["status"] == REFUSED:
-            continue
-        low = -np.inf if info.minimum is None else info.minimum
-        high = np.inf if info.maximum is None else info.maximum
-        cells = [(c, row[c]) for c in ("mean", "q025", "q975") if not pd.isna(row[c])]
-        found = next(((c, x) for c, x in cells if not low <= x <= high), None)
+        found = None if row["status"] == REFUSED else given.get(row["name"]) or _beyond_bounds(row)
         if found is None:
             continue
-        column, value = found
-        below = value < low
-        refusal = Refusal(rule, column, float(value), ">=" if below else "<=", float(low if below else high))
-        rows.append(refusal.row("", _named(row)))
+        rows.append(found.row("", _named(row)))
         values.loc[i, ["mean", "sd", "se", "tau", "p1", "p2", "q025", "q975"]] = np.nan
-        values.loc[i, ["family", "status", "note"]] = "", REFUSED, refusal.wordings[0]
+        values.loc[i, ["family", "status", "note"]] = "", REFUSED, found.wordings[0]
     return values, rows
+
+
+def _beyond_bounds(row) -> Refusal | None:
+    """The first of mean and limits that the quantity cannot have."""
+    info = vocabulary.variables().get(row["variable"] or row["name"])
+    if info is None or row["unit"] != info.unit:
+        return None
+    low = -np.inf if info.minimum is None else info.minimum
+    high = np.inf if info.maximum is None else info.maximum
+    for column in ("mean", "q025", "q975"):
+        value = row[column]
+        if not pd.isna(value) and not low <= value <= high:
+            below = value < low
+            limit = float(low if below else high)
+            return Refusal(_gate("bounds"), column, float(value), ">=" if below else "<=", limit)
+    return None
 
 
 def refusals(fit) -> list[Refusal]:

@@ -131,6 +131,7 @@ class Table:
         status: str | None = None,
         title: str | Mapping[str, str] | None = None,
         source: dict | None = None,
+        refused: Mapping[str, checks.Refusal] | None = None,
     ) -> "Table":
         """Make a table of scalar distributions (carbon fractions, wood densities, soil values …).
 
@@ -143,13 +144,15 @@ class Table:
             See :meth:`from_fits`.
         source : dict, optional
             As in :meth:`from_fits`; the ``attrs["source"]`` of ``values`` when left out.
+        refused : mapping of str to Refusal, optional
+            Rows by name that must not be used, for a reason that their numbers do not show.
         """
         check_table_id(table_id)
         check_version(version)
         wanted = check_status(status or "draft")
         source = dict(values.attrs.get("source") or {}) | (source or {})
-        whole, refused = checks.refuse_values(pack.complete_values(values, wanted, source))
-        return cls._assemble(table_id, version, {"values": whole}, {}, title, [source], refused)
+        whole, rows = checks.refuse_values(pack.complete_values(values, wanted, source), refused)
+        return cls._assemble(table_id, version, {"values": whole}, {}, title, [source], rows)
 
     @classmethod
     def _assemble(cls, table_id, version, frames, records, title, origins, refused) -> "Table":

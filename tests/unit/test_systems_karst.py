@@ -9,6 +9,8 @@ from sinklab.evidence import equations
 from sinklab.evidence.distributions import from_moments
 from sinklab.language import DataError
 from sinklab.systems import karst
+from sinklab.tables import checks
+from sinklab.tables.table import Table
 
 SOURCE = "Zhang et al. (2017), doi:10.5846/stxb201609141863"
 
@@ -338,3 +340,55 @@ def test_exposure_of_guilin_plots():
     assert len(shares) == 24 and found.mean == pytest.approx(4.9 / 24, abs=0.01)
     low, high = found.quantile([0.02, 0.98])
     assert low < 0.03 and 0.45 < high < 0.65
+
+
+def test_plots_without_rock_are_plots():
+    # Six plots without rock and four with half of it: a fifth of the ground is rock, not half.
+    found = karst.exposure([0.0] * 6 + [0.5] * 4)
+    assert found.mean == pytest.approx(0.20) and found.sd == pytest.approx(
+        np.std([0] * 6 + [0.5] * 4, ddof=1)
+    )
+    assert karst.exposure([0.0, 0.0, 1.0, 1.0]).mean == pytest.approx(0.5)
+    with pytest.raises(DataError, match="without any spread"):
+        karst.exposure([0.3, 0.3, 0.3])
+
+
+def test_rock_is_taken_off_once():
+    transect = np.repeat(np.arange(20), 50)
+    depth = np.where(np.arange(1000) % 5 < 2, 0.0, 30.0 + np.arange(1000) % 7)
+    probes = karst.probe_thickness(depth, transect)
+    assert probes.zero == pytest.approx(0.4) and probes.mean == pytest.approx(0.6 * probes.positive.mean)
+    rock = {"bedrock_exposure": 0.4}
+    beside = karst.draw_inputs({"soil_depth": probes} | rock, 20000, 1)
+    alone = karst.draw_inputs({"soil_depth": probes}, 20000, 1)
+    # Thickness of the soil times the share that is soil, or thickness over rock and soil: the same ground.
+    ground = (beside["soil_depth"] * (1 - beside["bedrock_exposure"])).mean()
+    assert ground == pytest.approx(probes.mean, rel=0.01)
+    assert alone["soil_depth"].mean() == pytest.approx(ground, rel=0.02)
+
+
+def test_printed_tables_of_the_catchment_disagree(houzhai):
+    table = karst.printed_tables(*houzhai, 1.20, 121.2, 0.3612)
+    pairs = {(row["one"], row["other"], round(row["second"], 2)): row for row in table.to_dict("records")}
+    # 29.66 g/kg in the mean of all profiles, at most 23.9 in any soil: no areas make the one out of the others.
+    content = pairs["2+7", "3", 29.66]
+    assert content["first"] == pytest.approx(23.93, abs=0.01)
+    # Without rock and gravel 6.17 by soil against 9.37, a third less; table 3 at 64 cm agrees with table 8.
+    assert pairs["1+7", "8", 9.37]["first"] == pytest.approx(6.17, abs=0.005)
+    assert pairs["1+7", "6", 8.99]["ratio"] == pytest.approx(0.686, abs=1e-3)
+    assert pairs["3", "8", 8.53]["ratio"] == pytest.approx(0.973, abs=1e-3)
+    # 5.00 beside 5.39 agrees because a rock of 0.36 for 0.21 takes off what table 7 lacks.
+    assert pairs["1", "6", 0.36]["first"] == pytest.approx(0.209, abs=1e-3)
+    assert pairs["1+7", "8", 5.39]["first"] == pytest.approx(5.00, abs=0.005)
+
+
+def test_a_row_that_contradicts_its_source_has_no_value():
+    values = pd.DataFrame({"name": ["soc_stock[a]", "soc_stock[b]"], "mean": [50.0, 60.0]})
+    reason = checks.refusal("contradiction", "tables 7 and 3", 0.19)
+    about = {"title": "two soils", "source": {"spec": "literature:karst_soil_types", "origin": "printed"}}
+    values = values.assign(variable="soc_stock", sources="CX_HZH2017")
+    table = Table.from_values(values, "soc_stock_karst", "1.0.0", refused={"soc_stock[a]": reason}, **about)
+    rows = table.frames["values"].set_index("name")
+    assert np.isnan(rows.loc["soc_stock[a]", "mean"]) and rows.loc["soc_stock[b]", "mean"] == 60
+    assert "disagree" in rows.loc["soc_stock[a]", "note"] and "authors" in rows.loc["soc_stock[a]", "note"]
+    assert (table.frames["checks"]["check_id"] == "refused").sum() == 1
