@@ -15,8 +15,13 @@ but not its bulk density follows
 .. math:: \ln \rho_{ij} = \gamma_0 + \gamma_1 \ln C_{ij} + \gamma_2 (\ln C_{ij})^2 + v_i + r_{ij}
 
 and where only the loss on ignition O was measured, :math:`\ln C_{ij} = \delta_0 + \delta_1 \ln O_{ij} + w_i + q_{ij}`
-comes first. All are mixed models fitted by REML. A core keeps what was measured; the coefficients are drawn once for
-all cores of a draw, the effect of a core once for its layers, the residual for every layer.
+comes first. All are mixed models fitted by REML; residuals of carbon density are the more alike the nearer two layers lie. A
+core keeps what was measured; the coefficients are drawn once for all cores of a draw, what was not measured of a core is
+drawn together, given what was.
+
+*Stones.* Bulk density and gravel must belong together: the density of the fine earth alone takes a factor :math:`1 - G`, the
+fine earth over the volume of earth and stones takes none. Layers with gravel that do not say which (``density_basis``) are
+refused.
 
 *Values of many sites.* A quantity measured on cores, quadrats or stands of several sites follows
 
@@ -57,6 +62,8 @@ from sinklab.language import ConvergenceError, DataError, Notes, listing
 
 #: How a stock inside a layer is read.
 METHODS = ("layers", "spline")
+#: What a bulk density beside gravel is: fine earth over its own volume, or over the volume of earth and stones.
+DENSITY_BASES = ("fine_earth", "whole_volume")
 #: Faults with which the layers of a core make no stock; a gap can be filled.
 BROKEN = ("overlap", "order", "bounds")
 #: Length of the pieces in which a core is continued below its end. [cm]
@@ -103,6 +110,41 @@ def layer_mass(bulk_density: ArrayLike, thickness: ArrayLike, gravel_fraction: A
     return np.asarray(bulk_density) * np.asarray(thickness) * (1 - np.asarray(gravel_fraction)) * 100
 
 
+def of_fine_earth(layers: pd.DataFrame, name: str = "layers") -> pd.DataFrame:
+    """Layers whose bulk density is that of the fine earth over its own volume, as :func:`layer_stock` takes it.
+
+    Parameters
+    ----------
+    layers : DataFrame
+        Where ``gravel_fraction`` is above zero, ``density_basis`` says what was weighed: ``fine_earth``, or
+        ``whole_volume`` (fine earth over the volume of earth and stones), which is divided by :math:`1 - G`.
+    name : str
+        What the layers are called in messages.
+
+    Raises
+    ------
+    DataError
+        Gravel without a basis, each with its record; or a basis that is neither.
+    """
+    if "gravel_fraction" not in layers or not (stony := layers["gravel_fraction"] > 0).any():
+        return layers
+    basis = layers.get("density_basis", pd.Series("", index=layers.index)).astype(object).fillna("")
+    unsaid = layers.index[stony & ~basis.isin(DENSITY_BASES)]
+    if len(unsaid):
+        rows = ", ".join(str(number(i)) for i in unsaid[:20])
+        raise DataError(
+            f"{name}: records {rows} ({len(unsaid)}): gravel beside a bulk density of unknown kind; expected a column "
+            "density_basis: fine_earth (fine earth over its own volume: times 1 - gravel) or whole_volume (fine earth over "
+            "the volume of earth and stones: no factor); ask the laboratory, the two differ by the share of stones",
+            f"{name}：第 {rows} 条记录（共 {len(unsaid)} 条）：有砾石而容重的含义不明；应有列 density_basis：fine_earth"
+            "（细土质量与细土体积之比，乘以 1－砾石含量）或 whole_volume（细土质量与含砾石总体积之比，不再乘系数）；"
+            "请向实验室核实，两者相差砾石所占的份额",
+        )
+    whole = stony & (basis == "whole_volume")
+    density = layers["bulk_density"] / (1 - layers["gravel_fraction"].where(whole, 0.0))
+    return layers.assign(bulk_density=density, density_basis="fine_earth")
+
+
 # The stock of one complete profile.
 
 
@@ -126,7 +168,9 @@ def require_profile(layers: pd.DataFrame, depth: float, name: str = "profile") -
 def _unmeasured(layers, depth) -> list[str]:
     """What keeps layers from being a complete profile to a depth, one line each."""
     problems = Notes(map(str, join_faults(layers)))
-    for column in ("bulk_density", "soc"):
+    # Stones that were looked for in some layers and not in others are not known to be absent.
+    sought = "gravel_fraction" in layers and layers["gravel_fraction"].notna().any()
+    for column in ("bulk_density", "soc", *(["gravel_fraction"] if sought else [])):
         for i in layers.index[layers[column].isna()]:
             problems.add(
                 f"record {number(i)}: {column} is missing; impute it as a distribution, it is not zero",
@@ -146,7 +190,7 @@ def _accumulated(layers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     layers = layers.sort_values("layer_top")
     top, bottom = layers["layer_top"].to_numpy(float), layers["layer_bottom"].to_numpy(float)
     density, soc = layers["bulk_density"].to_numpy(float), layers["soc"].to_numpy(float)
-    gravel = layers["gravel_fraction"].to_numpy(float) if "gravel_fraction" in layers else 0.0
+    gravel = layers["gravel_fraction"].fillna(0.0).to_numpy(float) if "gravel_fraction" in layers else 0.0
     mass = np.cumsum(layer_mass(density, bottom - top, gravel))
     carbon = np.cumsum(layer_stock(density, soc, bottom - top, gravel))
     return np.r_[top[0], bottom], np.r_[0.0, mass], np.r_[0.0, carbon]
@@ -202,7 +246,7 @@ def stock_to_depth(
     60.0
     """
     require_profile(layers, depth, name)
-    bounds, _, carbon = _accumulated(layers[layers["layer_top"] < depth])
+    bounds, _, carbon = _accumulated(of_fine_earth(layers[layers["layer_top"] < depth], name))
     return _at(depth, bounds, carbon, method)
 
 
@@ -234,7 +278,7 @@ def stock_in_mass(layers: pd.DataFrame, mass: float, method: str = "spline", nam
         As :func:`stock_to_depth`, or the profile holds less soil than asked for.
     """
     require_profile(layers, float(layers["layer_bottom"].max()), name)
-    _, reached, carbon = _accumulated(layers)
+    _, reached, carbon = _accumulated(of_fine_earth(layers, name))
     if mass > reached[-1] * (1 + 1e-9):
         raise DataError(
             f"{name}: holds {reached[-1]:.0f} t/ha of soil; expected at least the reference mass {mass:.0f} t/ha; "
@@ -245,7 +289,7 @@ def stock_in_mass(layers: pd.DataFrame, mass: float, method: str = "spline", nam
 
 
 def compare_methods(layers: pd.DataFrame, depth: float, by: Sequence[str]) -> pd.DataFrame:
-    """Stocks of the complete profiles by fixed depth, by spline and in equal soil mass.
+    """Stocks of the same complete profiles by fixed depth, by spline and in equal soil mass.
 
     Parameters
     ----------
@@ -258,12 +302,12 @@ def compare_methods(layers: pd.DataFrame, depth: float, by: Sequence[str]) -> pd
     Returns
     -------
     stocks : DataFrame
-        One row per profile without gap or missing value to ``depth``: ``layers``, ``spline``, ``equivalent`` [t/ha] and
-        ``mass`` to the depth [t/ha]. The reference mass, ``attrs["mass"]``, is the lower decile of these masses;
-        a lighter profile has no ``equivalent``.
+        One row per profile without gap or missing value to ``depth`` that holds the reference mass: ``layers``, ``spline``,
+        ``equivalent`` [t/ha] and ``mass`` to the depth [t/ha]. The reference mass, ``attrs["mass"]``, is the lower decile of
+        the masses; ``attrs["lighter"]`` counts the profiles left out because they hold less.
     """
     rows, curves = {}, {}
-    for key, core in layers.groupby(list(by), sort=True, dropna=False):
+    for key, core in of_fine_earth(layers).groupby(list(by), sort=True, dropna=False):
         core = core[core["layer_top"] < depth]
         if not core["layer_bottom"].max() >= depth or _unmeasured(core, depth):
             continue
@@ -274,14 +318,14 @@ def compare_methods(layers: pd.DataFrame, depth: float, by: Sequence[str]) -> pd
         }
         curves[key] = mass, carbon
     found = pd.DataFrame.from_dict(rows, orient="index", columns=[*METHODS, "mass"])
-    if rows:
-        found.attrs["mass"] = reference = float(np.quantile(found["mass"], 0.1))
-        equal = [
-            _at(reference, *curves[key], "spline") if row["mass"] >= reference else np.nan
-            for key, row in rows.items()
-        ]
-        found.insert(2, "equivalent", equal)
-    return found if rows else found.reindex(columns=[*METHODS, "equivalent", "mass"])
+    if not rows:
+        return found.reindex(columns=[*METHODS, "equivalent", "mass"])
+    reference = float(np.quantile(found["mass"], 0.1))
+    heavy = {key: curves[key] for key, row in rows.items() if row["mass"] >= reference}
+    found = found[(found["mass"] >= reference).to_numpy()]
+    found.insert(2, "equivalent", [_at(reference, *curve, "spline") for curve in heavy.values()])
+    found.attrs |= {"mass": reference, "lighter": len(rows) - len(found)}
+    return found
 
 
 # What all cores together say of layers.
@@ -295,6 +339,19 @@ class MixedLine:
     covariance: np.ndarray
     sd_group: float
     sd_residual: float
+    #: Depth over which the likeness of layers falls to 1/e [cm], and the share of the residual variance that is alike.
+    length: float = 0.0
+    alike: float = 0.0
+
+    def between(self, one: ArrayLike, other: ArrayLike) -> np.ndarray:
+        """Covariance of what two sets of layers of a core add to the line, from the depths of their middles. [cm]."""
+        apart = np.abs(np.subtract.outer(np.asarray(one, float), np.asarray(other, float)))
+        return self.sd_group**2 + self.sd_residual**2 * _likeness(apart, self.length, self.alike)
+
+
+def _likeness(apart, length, alike) -> np.ndarray:
+    """Correlation of residuals of layers that lie some way apart; one at no distance."""
+    return np.where(apart > 0, alike * np.exp(-apart / max(length, 1e-9)), 1.0)
 
 
 @dataclass(frozen=True)
@@ -339,10 +396,64 @@ def mixed_line(response: ArrayLike, design: ArrayLike, groups: ArrayLike) -> Mix
     between = max(float(np.asarray(found.cov_re)[0, 0]), 0.0)
     return MixedLine(
         np.asarray(found.fe_params),
-        np.asarray(found.cov_params())[:k, :k],
+        # Where all values lie on their line there is no error, and statsmodels says NaN.
+        np.nan_to_num(np.asarray(found.cov_params())[:k, :k]),
         float(np.sqrt(between)),
         float(np.sqrt(found.scale)),
     )
+
+
+def layer_line(response: ArrayLike, design: ArrayLike, groups: ArrayLike, middle: ArrayLike) -> MixedLine:
+    r"""Fit a line to layers of cores by REML, where neighbouring layers of a core are alike.
+
+    .. math:: Cov(y_{ij}, y_{ik}) = \tau^2 + \sigma^2 \left(\delta_{jk} + (1 - \delta_{jk}) \, a\, e^{-|z_j - z_k| / L}\right)
+
+    Parameters
+    ----------
+    response : array, shape (n,)
+    design : array, shape (n, k)
+        With a column of ones.
+    groups : array, shape (n,)
+        Core of each layer.
+    middle : array, shape (n,)
+        Depth of the middle of each layer. [cm]
+    """
+    from scipy.optimize import minimize
+
+    response, design, middle = (np.asarray(x, float) for x in (response, design, middle))
+    order = np.argsort(np.asarray(groups), kind="stable")
+    sizes = np.unique(np.asarray(groups), return_counts=True)[1]
+    starts = np.r_[0, np.cumsum(sizes)[:-1]]
+    blocks = []
+    for size in np.unique(sizes):
+        rows = order[starts[sizes == size][:, None] + np.arange(size)]
+        z = middle[rows]
+        both = np.concatenate([design[rows], response[rows][..., None]], axis=2)
+        blocks.append((np.abs(z[:, :, None] - z[:, None, :]), both, np.eye(size, dtype=bool)))
+    (n, k), least = design.shape, 1e-12 * max(float(response.var()), 1e-12)
+
+    def solved(theta):
+        ratio, length, alike = np.exp(theta[0]), np.exp(theta[1]), 1 / (1 + np.exp(-theta[2]))
+        cross, logs = np.zeros((k + 1, k + 1)), 0.0
+        for apart, both, same in blocks:
+            v = ratio + np.where(same, 1.0, 0.999 * alike * np.exp(-apart / length))
+            root = np.linalg.cholesky(v)
+            white = np.linalg.solve(root, both)
+            cross += np.einsum("gij,gik->jk", white, white)
+            logs += 2 * np.log(np.diagonal(root, axis1=1, axis2=2)).sum()
+        coefficients = np.linalg.solve(cross[:k, :k], cross[:k, k])
+        # Values without any spread around their line leave nothing but rounding.
+        scale = max(float((cross[k, k] - cross[:k, k] @ coefficients) / (n - k)), least)
+        deviance = logs + np.linalg.slogdet(cross[:k, :k])[1] + (n - k) * np.log(scale)
+        return deviance, coefficients, scale, cross[:k, :k]
+
+    limits = [(-12.0, 8.0), (np.log(1.0), np.log(500.0)), (-8.0, 8.0)]
+    found = minimize(lambda t: solved(t)[0], [0.0, np.log(20.0), 0.0], method="L-BFGS-B", bounds=limits)
+    _, coefficients, scale, cross = solved(found.x)
+    ratio, length, alike = np.exp(found.x[0]), np.exp(found.x[1]), 0.999 / (1 + np.exp(-found.x[2]))
+    covariance = np.linalg.inv(cross) * scale
+    spread = float(np.sqrt(ratio * scale)), float(np.sqrt(scale))
+    return MixedLine(coefficients, covariance, *spread, float(length), float(alike))
 
 
 def depth_design(middle: np.ndarray) -> np.ndarray:
@@ -378,7 +489,7 @@ def fit_layers(layers: pd.DataFrame, by: Sequence[str]) -> LayerModel:
         return len(part) < FEW_LAYERS or len(set(cores(part))) < FEW_CORES
 
     bounded = layers[["layer_top", "layer_bottom"]].notna().all(axis=1)
-    whole = layers[(layers["bulk_density"] > 0) & (layers["soc"] > 0) & bounded]
+    whole = of_fine_earth(layers[(layers["bulk_density"] > 0) & (layers["soc"] > 0) & bounded])
     if few(whole):
         n = len(set(cores(whole)))
         raise DataError(
@@ -386,7 +497,6 @@ def fit_layers(layers: pd.DataFrame, by: Sequence[str]) -> LayerModel:
             "learn from: add cores with bulk density and carbon",
             f"完整土层 {len(whole)} 个，来自 {n} 个土芯；至少需要 {FEW_CORES} 个土芯的 {FEW_LAYERS} 个土层",
         )
-    middle = ((whole["layer_top"] + whole["layer_bottom"]) / 2).to_numpy(float)
     soc, density = whole["soc"].to_numpy(float), whole["bulk_density"].to_numpy(float)
     log, matter = np.log(soc), None
     if "organic_matter" in layers:
@@ -394,8 +504,9 @@ def fit_layers(layers: pd.DataFrame, by: Sequence[str]) -> LayerModel:
         if not few(both):
             burnt = matter_design(both["organic_matter"].to_numpy(float))
             matter = mixed_line(np.log(both["soc"]), burnt, cores(both))
+    middle = ((whole["layer_top"] + whole["layer_bottom"]) / 2).to_numpy(float)
     return LayerModel(
-        carbon=mixed_line(np.log(soc * density), depth_design(middle), cores(whole)),
+        carbon=layer_line(np.log(soc * density), depth_design(middle), cores(whole), middle),
         density=mixed_line(np.log(density), np.column_stack([np.ones_like(log), log, log**2]), cores(whole)),
         matter=matter,
     )
@@ -412,18 +523,23 @@ def _broken(core) -> bool:
 def _pieces(core, depth) -> pd.DataFrame:
     """Layers of a core down to ``depth``, with rows for the gaps and for what lies below the core."""
     measured = ["bulk_density", "soc", "organic_matter", "gravel_fraction"]
-    core = core[core["layer_top"] < depth].sort_values("layer_top")
+    core = of_fine_earth(core[core["layer_top"] < depth]).sort_values("layer_top")
     core = core.reindex(columns=["layer_top", "layer_bottom", *measured]).astype(float)
     blank, rows, above = [np.nan] * len(measured), [], 0.0
+
+    def unknown(top, bottom, values):
+        # In steps, so that the trend with depth and the residual of a layer have their scale.
+        while top < bottom - layer_rules()["layer_tolerance"]:
+            end = bottom if bottom - top < 1.5 * STEP else top + STEP
+            rows.append((top, end, *values))
+            top = end
+
     for top, bottom, *values in core.itertuples(index=False):
-        if top > above + layer_rules()["layer_tolerance"]:
-            rows.append((above, top, *blank))
-        rows.append((top, min(bottom, depth), *values))
+        unknown(above, top, blank)
+        end, seen = min(bottom, depth), np.isfinite(values[:3]).any()
+        unknown(top, end, values) if not seen else rows.append((top, end, *values))
         above = bottom
-    while above < depth - layer_rules()["layer_tolerance"]:
-        # Below the core in steps, so that the trend with depth and the residual of a layer have their scale.
-        rows.append((above, min(above + STEP, depth), *blank))
-        above = rows[-1][1]
+    unknown(above, depth, blank)
     pieces = pd.DataFrame(rows, columns=["top", "bottom", *measured])
     # A piece that was not looked at is as stony as the rest of the core.
     stony = pieces["gravel_fraction"].mean()
@@ -483,18 +599,17 @@ def _draw_pieces(pieces, model, n, seed, core_seed) -> np.ndarray:
     shared, own = np.random.default_rng(seed), np.random.default_rng([seed, core_seed + 1])
     beta = shared.multivariate_normal(model.carbon.coefficients, model.carbon.covariance, n)
     gamma = shared.multivariate_normal(model.density.coefficients, model.density.covariance, n)
-    carbon = _measured(pieces, model, gamma, shared, own, n)
+    middle = ((pieces["top"] + pieces["bottom"]) / 2).to_numpy(float)
+    carbon = _measured(pieces, model, gamma, shared, own, n, middle)
     known = np.isfinite(carbon).all(axis=0)
-    trend = beta @ depth_design(((pieces["top"] + pieces["bottom"]) / 2).to_numpy(float)).T
-    effect = _core_effect(np.log(carbon[:, known]) - trend[:, known], model.carbon, own)
-    residual = own.standard_normal(trend.shape) * model.carbon.sd_residual
-    carbon = np.where(known, carbon, np.exp(trend + effect[:, None] + residual))
+    trend = beta @ depth_design(middle).T
+    _complete(carbon, ~known, known, lambda rows: trend[:, rows], model.carbon, own, middle)
     thickness, gravel = pieces["thickness"].to_numpy(), pieces["gravel_fraction"].to_numpy()
     # Carbon over volume is what bulk density times carbon content makes.
     return layer_stock(1.0, carbon, thickness, gravel).sum(axis=1)
 
 
-def _measured(pieces, model, gamma, shared, own, n) -> np.ndarray:
+def _measured(pieces, model, gamma, shared, own, n, middle) -> np.ndarray:
     """Carbon density of the pieces, shape (n, m); NaN where nothing was measured."""
     soc = np.tile(pieces["soc"].where(pieces["soc"] > 0).to_numpy(float), (n, 1))
     matter, seen = pieces["organic_matter"].to_numpy(float), np.isfinite(soc[0])
@@ -507,6 +622,7 @@ def _measured(pieces, model, gamma, shared, own, n) -> np.ndarray:
             lambda rows: delta @ matter_design(matter[rows]).T,
             model.matter,
             own,
+            middle,
         )
     density = np.tile(pieces["bulk_density"].to_numpy(float), (n, 1))
     weighed, seen = np.isfinite(density[0]), np.isfinite(soc[0])
@@ -515,30 +631,21 @@ def _measured(pieces, model, gamma, shared, own, n) -> np.ndarray:
         log = np.log(soc[:, rows])
         return gamma[:, [0]] + gamma[:, [1]] * log + gamma[:, [2]] * log**2
 
-    _complete(density, ~weighed & seen, weighed & seen, expected, model.density, own)
+    _complete(density, ~weighed & seen, weighed & seen, expected, model.density, own, middle)
     return soc * density
 
 
-def _complete(values, wanted, known, expected, line, random) -> None:
-    """Draw the wanted columns from their line, with the effect that the known columns leave for the core."""
+def _complete(values, wanted, known, expected, line, random, middle) -> None:
+    """Draw the wanted columns around their line, given what the known ones of the core leave over it."""
     if not wanted.any():
         return
-    n = len(values)
-    left = np.log(values[:, known]) - expected(known) if known.any() else np.empty((n, 0))
-    effect = _core_effect(left, line, random)[:, None]
-    noise = random.standard_normal((n, int(wanted.sum()))) * line.sd_residual
-    values[:, wanted] = np.exp(expected(wanted) + effect + noise)
-
-
-def _core_effect(residual, model: MixedLine, random) -> np.ndarray:
-    """Draw the effect of a core, given the residuals of its measured layers, shape (n, m)."""
-    n, m = residual.shape
-    between, within = model.sd_group**2, model.sd_residual**2
-    if not m or between == 0:
-        return random.standard_normal(n) * model.sd_group
-    precision = 1 / between + m / within
-    mean = residual.sum(axis=1) / within / precision
-    return mean + random.standard_normal(n) / np.sqrt(precision)
+    left = np.log(values[:, known]) - expected(known)
+    across = line.between(middle[wanted], middle[known])
+    weight = np.linalg.solve(line.between(middle[known], middle[known]), across.T)
+    covariance = line.between(middle[wanted], middle[wanted]) - across @ weight
+    roots, vectors = np.linalg.eigh(covariance)
+    noise = random.standard_normal((len(values), int(wanted.sum()))) * np.sqrt(np.clip(roots, 0, None))
+    values[:, wanted] = np.exp(expected(wanted) + left @ weight + noise @ vectors.T)
 
 
 def stocks(
