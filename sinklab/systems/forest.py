@@ -196,7 +196,7 @@ def height_text(form: str, group: str = "") -> str:
 
 
 def height_starts(form: str, dbh: ArrayLike, height: ArrayLike) -> dict[str, float]:
-    """Start values: the asymptote above the tall trees, the rate from the diameter at half of it."""
+    """Start values from dbh [cm] and height [m]: asymptote above the tall trees, rate from the diameter at half of it."""
     dbh, above = np.asarray(dbh, float), np.asarray(height, float) - 1.3
     slope, level = np.polyfit(np.log(dbh), np.log(above), 1)
     top = 1.2 * float(np.quantile(above, 0.9))
@@ -365,7 +365,7 @@ def growth_text(form: str, response: str, group: str = "") -> str:
 
 
 def growth_starts(form: str, age: ArrayLike, values: ArrayLike) -> dict[str, float]:
-    """Start values of a growth curve from the data: the asymptote above the old stands, the rate from half of it."""
+    """Start values of a growth curve from ages [year]: the asymptote above the old stands, the rate from half of it."""
     age, values = np.asarray(age, float), np.asarray(values, float)
     old = age >= np.quantile(age, 0.75)
     top = 1.3 * float(values[old].mean())

@@ -98,13 +98,13 @@ def yunnan_aboveground(ndvi: ArrayLike, canopy_height: ArrayLike, cover_fraction
     )
 
 
-def split_total(total: ArrayLike, share_below: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def split_total(total_density: ArrayLike, share_below: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Mass above and below ground from the total and the share below. [t/ha], [1] -> agb, bgb."""
-    total, share_below = np.asarray(total, float), np.asarray(share_below, float)
+    total, share_below = np.asarray(total_density, float), np.asarray(share_below, float)
     return total * (1 - share_below), total * share_below
 
 
-def root_beta(layer_bottom: ArrayLike, mass: ArrayLike) -> float:
+def root_beta(layer_bottom: ArrayLike, roots: ArrayLike) -> float:
     r"""Shape of roots with depth, from the masses of joining layers.
 
     .. math:: Y(d) = 1 - \beta^d
@@ -115,7 +115,7 @@ def root_beta(layer_bottom: ArrayLike, mass: ArrayLike) -> float:
     ----------
     layer_bottom : array, shape (m,)
         Ascending. [cm]
-    mass : array, shape (m,)
+    roots : array, shape (m,)
         Root mass of each layer, any unit.
 
     Returns
@@ -128,7 +128,7 @@ def root_beta(layer_bottom: ArrayLike, mass: ArrayLike) -> float:
     Gale & Grigal (1987).
     """
     depth = np.asarray(layer_bottom, float)
-    share = np.cumsum(mass) / np.sum(mass)
+    share = np.cumsum(roots) / np.sum(roots)
     if len(depth) < 2 or (np.diff(depth) <= 0).any():
         raise DataError(
             "roots by depth need two layers or more, from the surface down",

@@ -142,7 +142,7 @@ def soil_stock(
 
     Returns
     -------
-    total : float
+    carbon : float
         [t]
 
     Examples
@@ -155,13 +155,13 @@ def soil_stock(
 
 
 def vegetation_per_hectare(
-    mass: ArrayLike, basis: str, bedrock_exposure: ArrayLike | None = None
+    density: ArrayLike, basis: str, bedrock_exposure: ArrayLike | None = None
 ) -> np.ndarray:
     r"""Mass of vegetation per hectare of ground.
 
     Parameters
     ----------
-    mass : array
+    density : array
         [t/ha] of ``basis``.
     basis : "plot" or "soil_patch"
         A full plot has rock in its area already: the mass stays. A soil patch is soil alone: it is multiplied by
@@ -171,7 +171,7 @@ def vegetation_per_hectare(
 
     Returns
     -------
-    density : array
+    per_hectare : array
         [t/ha] of ground.
 
     Raises
@@ -186,11 +186,11 @@ def vegetation_per_hectare(
             f"植被单位面积基准 {basis!r}：应为 plot（样地含岩石，不再乘系数）或 soil_patch（乘以 1－裸露率）；请向调查人员核实",
         )
     if basis == "plot":
-        return np.asarray(mass, float)
+        return np.asarray(density, float)
     if bedrock_exposure is None or np.isnan(np.asarray(bedrock_exposure, float)).any():
         raise DataError("soil patches need bedrock_exposure", "土面数据需要基岩裸露率")
     refuse_doubtful(bedrock_exposure=bedrock_exposure)
-    return np.asarray(mass, float) * (1 - np.asarray(bedrock_exposure, float))
+    return np.asarray(density, float) * (1 - np.asarray(bedrock_exposure, float))
 
 
 def correlation(name: str = "karst_houzhai", inputs: Sequence[str] = INPUTS) -> np.ndarray:

@@ -31,9 +31,9 @@ def crown_area(width: ArrayLike, across: ArrayLike) -> np.ndarray:
     return np.pi * np.asarray(width, float) * np.asarray(across, float) / 4
 
 
-def crown_volume(height: ArrayLike, area: ArrayLike) -> np.ndarray:
-    """Height times crown area, as the Inner Mongolian models take it. [m], [m2] -> [m3]."""
-    return np.asarray(height, float) * np.asarray(area, float)
+def crown_volume(height: ArrayLike, crown_area: ArrayLike) -> np.ndarray:
+    """Height [m] times crown area [m2], as the Inner Mongolian models take it. [m3]."""
+    return np.asarray(height, float) * np.asarray(crown_area, float)
 
 
 def joint_diameter(diameters: ArrayLike) -> float:

@@ -106,7 +106,22 @@ def layer_stock(
 
 
 def layer_mass(bulk_density: ArrayLike, thickness: ArrayLike, gravel_fraction: ArrayLike = 0.0) -> np.ndarray:
-    """Dry mass of the fine earth of a layer. [t/ha]; 1 g/cm3 over 1 cm is 100 t/ha."""
+    """Dry mass of the fine earth of a layer.
+
+    Parameters
+    ----------
+    bulk_density : array
+        [g/cm3]
+    thickness : array
+        [cm]
+    gravel_fraction : array
+        [1]
+
+    Returns
+    -------
+    soil_mass : array
+        [t/ha]; 1 g/cm3 over 1 cm is 100 t/ha.
+    """
     return np.asarray(bulk_density) * np.asarray(thickness) * (1 - np.asarray(gravel_fraction)) * 100
 
 
@@ -250,7 +265,9 @@ def stock_to_depth(
     return _at(depth, bounds, carbon, method)
 
 
-def stock_in_mass(layers: pd.DataFrame, mass: float, method: str = "spline", name: str = "profile") -> float:
+def stock_in_mass(
+    layers: pd.DataFrame, soil_mass: float, method: str = "spline", name: str = "profile"
+) -> float:
     r"""Organic carbon in a fixed mass of soil, so that loosening or compaction changes nothing.
 
     Carbon is a function of the soil mass above, :math:`S(M)`, known at the layer bounds; the stock is read
@@ -260,7 +277,7 @@ def stock_in_mass(layers: pd.DataFrame, mass: float, method: str = "spline", nam
     ----------
     layers : DataFrame
         One profile, as deep as the mass asks.
-    mass : float
+    soil_mass : float
         Reference mass of fine earth. [t/ha]
     method : "layers" or "spline"
         See :func:`stock_to_depth`.
@@ -279,13 +296,13 @@ def stock_in_mass(layers: pd.DataFrame, mass: float, method: str = "spline", nam
     """
     require_profile(layers, float(layers["layer_bottom"].max()), name)
     _, reached, carbon = _accumulated(of_fine_earth(layers, name))
-    if mass > reached[-1] * (1 + 1e-9):
+    if soil_mass > reached[-1] * (1 + 1e-9):
         raise DataError(
-            f"{name}: holds {reached[-1]:.0f} t/ha of soil; expected at least the reference mass {mass:.0f} t/ha; "
+            f"{name}: holds {reached[-1]:.0f} t/ha of soil; expected at least the reference mass {soil_mass:.0f} t/ha; "
             "choose a smaller mass, or impute deeper layers",
-            f"{name}：土壤质量 {reached[-1]:.0f} t/hm²；应不小于参考质量 {mass:.0f} t/hm²；请取较小质量或插补更深土层",
+            f"{name}：土壤质量 {reached[-1]:.0f} t/hm²；应不小于参考质量 {soil_mass:.0f} t/hm²；请取较小质量或插补更深土层",
         )
-    return _at(mass, reached, carbon, method)
+    return _at(soil_mass, reached, carbon, method)
 
 
 def compare_methods(layers: pd.DataFrame, depth: float, by: Sequence[str]) -> pd.DataFrame:

@@ -33,6 +33,8 @@ from sinklab.propagate.monte_carlo import draw_totals
 
 #: Height at which a diameter is called dbh. [m]
 BREAST_HEIGHT = 1.3
+#: A tenth of a stem on a square metre: a stand of reed or cordgrass has more. [1/ha]
+FEWEST_STEMS = 1000.0
 #: Conversion of organic matter [1] to organic carbon [g/kg]: texts that a fit by system takes.
 CARBON_OF_MATTER = {
     "power": "soc = a * organic_matter**b",
@@ -115,12 +117,12 @@ def decompacted(
 def stem_count_mass(stem_density: ArrayLike, stem_mass: ArrayLike, season: str) -> np.ndarray:
     r"""Mass of reed or cordgrass, or of any stand of stems, from the stems on a quadrat and the mass of a stem.
 
-    .. math:: B_A = N\, \bar w / 100
+    .. math:: B_A = N\, \bar w / 10^6
 
     Parameters
     ----------
     stem_density : array
-        Living stems. [1/m2]
+        Living stems. [1/ha]; ten thousand times those of a square metre.
     stem_mass : array
         Mean oven-dry mass of a stem. [g]
     season : str
@@ -134,7 +136,7 @@ def stem_count_mass(stem_density: ArrayLike, stem_mass: ArrayLike, season: str) 
     Raises
     ------
     DataError
-        No season, or counts and masses below zero.
+        No season, or counts and masses that cannot be per hectare, each with its record.
     """
     problems = Notes()
     if not str(season).strip():
@@ -142,13 +144,33 @@ def stem_count_mass(stem_density: ArrayLike, stem_mass: ArrayLike, season: str) 
     for name, values in (("stem_density", stem_density), ("stem_mass", stem_mass)):
         if (np.asarray(values) < 0).any():
             problems.add(f"{name} below zero", f"{name} 小于零")
+    few = (np.asarray(stem_density) > 0) & (np.asarray(stem_density) < FEWEST_STEMS)
+    if few.any():
+        problems.add(
+            f"{int(few.sum())} stands of fewer than {FEWEST_STEMS:g} stems per hectare; expected stems per hectare, not per "
+            "square metre: times 10 000",
+            f"{int(few.sum())} 个样方每公顷不足 {FEWEST_STEMS:g} 株；应为每公顷株数而非每平方米株数：请乘以 10 000",
+        )
     if problems:
         raise DataError(listing(problems))
-    return np.asarray(stem_density, float) * np.asarray(stem_mass, float) / 100
+    return np.asarray(stem_density, float) * np.asarray(stem_mass, float) / 1e6
 
 
 def peat_stock(peat_depth: ArrayLike, carbon_density: ArrayLike) -> np.ndarray:
-    """Carbon of peat from its depth to the mineral ground. [cm], [kg/m3] -> [t/ha]; 1 m of 100 kg/m3 is 1000 t/ha."""
+    """Carbon of peat from its depth to the mineral ground.
+
+    Parameters
+    ----------
+    peat_depth : array
+        [cm]
+    carbon_density : array
+        [kg/m3]
+
+    Returns
+    -------
+    soc_stock : array
+        [t/ha]; 1 m of 100 kg/m3 is 1000 t/ha.
+    """
     return np.asarray(peat_depth, float) * np.asarray(carbon_density, float) / 10
 
 

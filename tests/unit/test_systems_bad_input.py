@@ -75,7 +75,7 @@ def test_nothing_is_converted_on_its_own():
         ),
         (lambda: bamboo.require_age_class([1, 2, 8]), r"records 3: age_class holds 1, 2, 8; likely years"),
         (lambda: wetland.decompacted([0], [20], [1.0], 50, 40), r"50"),
-        (lambda: wetland.stem_count_mass(68, 20.5, " "), r"season is blank"),
+        (lambda: wetland.stem_count_mass(68e4, 20.5, " "), r"season is blank"),
         (
             lambda: forest.ratios(pd.DataFrame({"agb_density": [50.0], "stem_biomass_density": [80.0]})),
             r"records 1: the stem is heavier.*carbon beside dry mass",

@@ -367,6 +367,7 @@ def test_rock_is_taken_off_once():
     assert alone["soil_depth"].mean() == pytest.approx(ground, rel=0.02)
 
 
+@pytest.mark.printed("karst.printed_tables", source="Zhang et al. (2017), tables 3, 6 and 8", results=2)
 def test_printed_tables_of_the_catchment_disagree(houzhai):
     table = karst.printed_tables(*houzhai, 1.20, 121.2, 0.3612)
     pairs = {(row["one"], row["other"], round(row["second"], 2)): row for row in table.to_dict("records")}

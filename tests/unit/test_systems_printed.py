@@ -20,6 +20,7 @@ NOT_PRINTED = {
     "bamboo.require_age_class": "refuses input",
     "grassland.require_season": "refuses input",
     "soil.require_profile": "refuses input",
+    "soil.of_fine_earth": "asks what a bulk density is, and divides by the share that is earth",
     "forest.growth_text": "writes an equation",
     "forest.describe_rotation": "words for a rotation",
     "forest.growth_starts": "where a fit starts",

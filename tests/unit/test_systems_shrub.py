@@ -111,6 +111,7 @@ def test_root_shoot_of_the_equations_is_near_the_printed_means():
         if (
             above is None
             or above.read != "read"
+            or row.read != "read"
             or row.region not in ratio
             or row.predictor != above.predictor
         ):

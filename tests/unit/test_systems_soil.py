@@ -199,6 +199,11 @@ def simulated(n_core=60, seed=3):
     source="Davies and Goldsmith (1972), dyestuff, as fitted with lme4, summary of REML",
     results=4,
 )
+@pytest.mark.printed(
+    "soil.layer_line",
+    source="Davies and Goldsmith (1972), dyestuff, as fitted with lme4, summary of REML",
+    results=4,
+)
 def test_a_mixed_model_as_printed():
     batches = [
         [1545, 1440, 1440, 1520, 1580],
@@ -212,6 +217,13 @@ def test_a_mixed_model_as_printed():
     assert found.coefficients[0] == pytest.approx(1527.50, abs=0.005)
     assert np.sqrt(found.covariance[0, 0]) == pytest.approx(19.38, abs=0.01)
     assert (found.sd_group, found.sd_residual) == pytest.approx((42.00, 49.51), abs=0.01)
+    # The same where layers lie so far apart that none is like another.
+    found = soil.layer_line(
+        np.ravel(batches), np.ones((30, 1)), np.repeat(np.arange(6), 5), np.tile(np.arange(5) * 1e6, 6)
+    )
+    assert found.coefficients[0] == pytest.approx(1527.50, abs=0.005)
+    assert np.sqrt(found.covariance[0, 0]) == pytest.approx(19.38, abs=0.01)
+    assert (found.sd_group, found.sd_residual) == pytest.approx((42.00, 49.51), abs=0.02)
 
 
 def test_imputed_layers_cover_the_truth_and_follow_their_core():

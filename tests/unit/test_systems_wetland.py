@@ -102,26 +102,27 @@ def test_stems_times_mass_as_printed_for_culms():
         (1300, 19.258, 25.036, 13.228, 17.197),
         (2400, 23.202, 55.685, 14.703, 35.287),
     ):
-        assert wetland.stem_count_mass(stems / 1e4, 1000 * plant, "not stated") == pytest.approx(
-            stand, abs=0.0016
-        )
-        assert wetland.stem_count_mass(stems / 1e4, 1000 * stem, "not stated") == pytest.approx(
+        assert wetland.stem_count_mass(stems, 1000 * plant, "not stated") == pytest.approx(stand, abs=0.0016)
+        assert wetland.stem_count_mass(stems, 1000 * stem, "not stated") == pytest.approx(
             stem_stand, abs=0.0016
         )
 
 
 def test_stems_of_cordgrass_need_a_season():
     # Huang et al. (2021), table 1: 473 stems per m2; 12.35 t/ha above ground are 2.61 g a stem.
-    assert wetland.stem_count_mass(473, 2.611, "mean of the year") == pytest.approx(12.35, rel=1e-3)
+    assert wetland.stem_count_mass(473e4, 2.611, "mean of the year") == pytest.approx(12.35, rel=1e-3)
     # He et al. (2018): 68 stems per m2 of reed, 2327.3 g/m2 in all, 0.668 of the shoots in roots: 20.5 g a stem.
     rows = literature.load("wetland_vegetation")
     reed = rows[(rows["site"] == "transect A") & (rows["species"] == "Phragmites australis")].iloc[0]
     above = reed["total_density"] / (1 + reed["root_shoot_ratio"])
-    assert wetland.stem_count_mass(reed["stem_density"] / 1e4, 20.52, "not stated") == pytest.approx(
+    assert wetland.stem_count_mass(reed["stem_density"], 20.52, "not stated") == pytest.approx(
         above, rel=1e-3
     )
     with pytest.raises(DataError, match="season"):
-        wetland.stem_count_mass(473, 4.5, "")
+        wetland.stem_count_mass(473e4, 4.5, "")
+    # Stems per square metre under the name of stems per hectare: ten thousand times too little, not 122,980 t/ha too much.
+    with pytest.raises(DataError, match="not per square metre"):
+        wetland.stem_count_mass(473, 2.6, "mean of the year")
 
 
 @pytest.mark.printed(
