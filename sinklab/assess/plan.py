@@ -196,6 +196,15 @@ def _check_pilot(fit) -> None:
         problems.append(
             tr(f"method {fit.method!r}; expected nsur or wls", f"方法 {fit.method!r}；应为 nsur 或 wls")
         )
+    odd = [f"{r} {m.spec}" for r, m in fit.residual.items() if m.ident or m.variance.family == "t"]
+    if odd:
+        shown = ", ".join(odd)
+        problems.append(
+            tr(
+                f"residuals {shown}; expected one normal, lognormal or gamma spread for all groups",
+                f"残差形式 {shown}；应为全部样木统一的正态、对数正态或 gamma 残差",
+            )
+        )
     other = [x for x in fit.system.predictors if x not in ("dbh", "height")]
     if other or "dbh" not in fit.system.predictors:
         found = ", ".join(fit.system.predictors)

@@ -6,6 +6,7 @@ Options of ``sinklab fit`` that are more than a word or a number.
 """
 
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -193,6 +194,8 @@ def _read(arguments, systems):
 def _kept(arguments) -> list[str]:
     """Columns that options name, as the file writes them."""
     found = [*filter(None, (arguments.by, arguments.influence, arguments.cluster))]
+    written = [arguments.variance or "", *(text.partition("@")[2] for text in arguments.against)]
+    found += [name for text in written for name in re.findall(r"ident:\s*(\w+)", text)]
     found += [
         text.split(":")[-1]
         for text in (arguments.resample, arguments.validate or "")
@@ -348,6 +351,8 @@ def run_predict(arguments) -> int:
         g for m in table.models for g in (*m.system.groups.values(), *([m.random.column] if m.random else []))
     ]
     groups = {column for group in varying for column in group.split("/")}
+    # Groups with a sigma of their own may be missing: then the one of all trees is taken.
+    groups |= {r.ident for m in table.models for r in m.residual.values() if r.ident}
     frame = field_data(arguments, arguments.data, needed, {"species", *groups}, tell="stderr")
     options = {"level": arguments.level, "kind": arguments.kind, "intervals": arguments.intervals}
     options["of"] = vars(arguments)["for"]

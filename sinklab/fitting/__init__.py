@@ -68,8 +68,9 @@ def fit(
     method : {"nsur", "wls", "ols-log", "mixed", "bayes"}
     variance : str or mapping
         Variance function for ``wls`` and ``nsur``: ``none``, ``power:mean``, ``power:dbh`` (exponent
-        estimated), ``power:dbh=2`` (fixed), ``exp:dbh``, ``lognormal`` (see :mod:`.likelihood`), or one
-        for each equation as in ``"stem=power:dbh,root=none"``; see :class:`sinklab.Variance`.
+        estimated), ``power:dbh=2`` (fixed), ``exp:dbh``, ``lognormal`` (see :mod:`.likelihood`), ``gamma``, ``ident:site``
+        (a sigma for each group), ``t`` or ``t=4`` (Student's t), joined as in ``power:mean*ident:site*t``; or one
+        for each equation as in ``"stem=power:dbh,root=none"``; see :mod:`sinklab.results.variance`.
     estimator : {"ml", "gls", "reml"}
         For variances that follow the prediction: the maximum of the normal likelihood, or iterated
         weights, which stay efficient when residuals have heavy tails; see :mod:`.system`. With ``mixed``: the
@@ -213,7 +214,7 @@ def _fit_system(prepared, method, variance, estimator, start, bounds, level, see
             f"{', '.join(system.parameters)}",
             f"初值中的参数未出现在方程里：{'、'.join(unknown)}；方程参数为 {'、'.join(system.parameters)}",
         )
-    functions = parse_variance(variance, system.free, system.predictors)
+    functions = parse_variance(variance, system.free, system.predictors, set(frame.columns))
     if method == "mixed":
         return fit_mixed(prepared, functions, start, level, seed, estimator == "reml")
     engine = SystemFit(system, frame, functions, method == "nsur", estimator == "gls", bounds)

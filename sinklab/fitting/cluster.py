@@ -35,7 +35,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab.fitting.data import FEWEST, Unit
-from sinklab.fitting.likelihood import inverse, own_information
+from sinklab.fitting.likelihood import Tail, inverse, own_information
 from sinklab.results.fit_result import Between, observed, with_covariance
 
 #: Leverage this near to one leaves nothing of a direction that a cluster alone determines.
@@ -92,6 +92,7 @@ class Scores:
         for p in likelihood.patterns:
             precision = np.linalg.inv(state.sigma[np.ix_(p.seen, p.seen)])
             weighted = np.einsum("nqk,qr->nkr", state.scaled_slope[np.ix_(p.rows, p.seen)], precision)
+            weighted *= Tail(state.tails[p.seen[0]], len(p.seen)).mean
             moved[np.ix_(p.rows, np.arange(k), p.seen)] = weighted * size[np.ix_(p.rows, p.seen)][:, None, :]
         slope = engine.bounds.slope(likelihood.split(state.theta)[0])
         pull = np.concatenate([scores, nuisance], axis=1)

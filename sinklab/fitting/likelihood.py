@@ -25,8 +25,17 @@ shift; other equations are refused. The likelihood reported is that of the respo
 Jacobian is :math:`-\sum \ln y`, so it compares with that of normal residuals (Furnival 1961).
 *When.* Spread in proportion to size over orders of magnitude, with a long tail to heavy trees.
 
+**Student's t** (``variance="t"``). The vector :math:`u_i` of what was measured of a tree is multivariate t with :math:`\nu` degrees
+of freedom and scatter :math:`\Sigma` (Lange, Little & Taylor 1989), with ``wls`` each of its elements by itself. Score and
+information are those of normal residuals but for the weight :math:`(\nu + q) / (\nu + \delta_i)` of a tree with :math:`q`
+components at the squared distance :math:`\delta_i` (:class:`Tail`), so a gross error counts for nothing. The profile over
+:math:`\nu` is searched by Brent's method.
+
 Source
 ------
+Lange K.L., Little R.J.A., Taylor J.M.G. (1989) Robust statistical modeling using the t distribution. J. American
+Statistical Association 84:881-896 (information: appendix B). Kent J.T., Tyler D.E., Vardi Y. (1994) A curious likelihood
+identity for the multivariate t-distribution. Communications in Statistics - Simulation 23:441-453 (scatter).
 Baskerville G.L. (1972) Use of logarithmic regression in the estimation of plant biomass.
 Can. J. For. Res. 2:49-53. Furnival G.M. (1961) An index for comparing equations used in
 constructing volume tables. Forest Science 7:337-341.
@@ -38,9 +47,10 @@ White H. (1982) Maximum likelihood estimation of misspecified models. Econometri
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import gammaln
 
-from sinklab.fitting.data import Combined
-from sinklab.language import EquationError
+from sinklab.fitting.data import FEWEST, Combined
+from sinklab.language import DataError, EquationError, listing, tr
 
 LOG_2PI = float(np.log(2 * np.pi))
 #: A residual this small against its observation is rounding, not spread.
@@ -80,6 +90,7 @@ class State:
     log_g: np.ndarray
     u: np.ndarray
     sigma: np.ndarray
+    tails: np.ndarray
 
     @property
     def scaled_slope(self) -> np.ndarray:
@@ -87,27 +98,101 @@ class State:
         return self.jacobian * np.exp(-self.log_g)[:, :, None]
 
 
+@dataclass(frozen=True)
+class Tail:
+    """What distinguishes the density of ``q`` residuals from the normal one: their degrees of freedom, infinite for none.
+
+    ``mean`` and ``spread`` are what is left of the information of normal residuals about means and about scatter, ``trace`` the
+    share of the squared traces that is taken from the latter.
+    """
+
+    degrees: float
+    q: int
+
+    @property
+    def mean(self) -> float:
+        """Part of the information about means, and about scatter before :attr:`trace`."""
+        return 1.0 if self.degrees == np.inf else (self.degrees + self.q) / (self.degrees + self.q + 2)
+
+    @property
+    def trace(self) -> float:
+        """Weight of the square of half the trace of a change of scatter."""
+        return 0.0 if self.degrees == np.inf else 2 / (self.degrees + self.q + 2)
+
+    def weight(self, distance):
+        """Weight (n, 1) of trees at squared distances (n,)."""
+        if self.degrees == np.inf:
+            return 1.0
+        return ((self.degrees + self.q) / (self.degrees + distance))[:, None]
+
+    def log_density(self, distance) -> np.ndarray:
+        """Logarithm of the density of standardised residuals at squared distances (n,)."""
+        nu, q = self.degrees, self.q
+        if nu == np.inf:
+            return -0.5 * (distance + q * LOG_2PI)
+        constant = gammaln((nu + q) / 2) - gammaln(nu / 2) - 0.5 * q * np.log(np.pi * nu)
+        return constant - 0.5 * (nu + q) * np.log1p(distance / nu)
+
+
 class Scale:
     """The variance functions of a system on its trees, with their derivatives.
 
     A function of a predictor is measured about the middle tree, so that exponent and sigma are nearly independent;
-    :meth:`natural_sigma` undoes it.
+    :meth:`natural_sigma` undoes it. After the exponents of all equations stand the logarithms of the ratios of the groups
+    that have a sigma of their own, the first group of an equation left out.
+
+    Parameters
+    ----------
+    functions : dict
+        A variance function for each free response.
+    frame : DataFrame
+        Predictors, responses and groups.
+
+    Raises
+    ------
+    DataError
+        Groups without a name or with too few trees, all at once.
     """
 
-    def __init__(self, functions, columns):
+    def __init__(self, functions, frame):
         self.functions = list(functions.values())
-        self.free = np.array([f.estimated for f in self.functions])
-        self.start = np.array([f.start for f in self.functions])
         self.base, self.about = [None] * len(self.functions), [None] * len(self.functions)
         for j, f in enumerate(self.functions):
             if not f.even and not f.by_mean:
-                self.base[j] = f.base(columns[f.by])
+                self.base[j] = f.base(frame[f.by].to_numpy(float))
                 self.about[j] = self.base[j].mean()
+        self.levels, self.owner, members = {}, [], []
+        for j, (response, f) in enumerate(functions.items()):
+            if f.ident:
+                _check_groups(frame, f.ident, response)
+                names = frame[f.ident].astype(str).to_numpy()
+                self.levels[j] = list(np.unique(names[frame[response].notna()]))
+                self.owner += [j] * (len(self.levels[j]) - 1)
+                members += [names == level for level in self.levels[j][1:]]
+        #: Which trees are of each group that has a ratio, (n, r).
+        self.members = np.array(members, float).reshape(len(members), len(frame)).T
+        self.free = np.array([f.estimated for f in self.functions] + [True] * len(members))
+        self.start = np.array([f.start for f in self.functions] + [0.0] * len(members))
 
-    def hold(self, mean) -> None:
-        """Treat the present means as known where a variance follows the prediction."""
+    def ratios(self, j, exponents, counts_of=None) -> dict[str, float]:
+        """Factor of sigma in each group of an equation, and of all its trees together under ""; empty without groups."""
+        if j not in self.levels:
+            return {}
+        m, mine = len(self.functions), [i for i, owner in enumerate(self.owner) if owner == j]
+        found = dict(zip(self.levels[j], [1.0, *np.exp(exponents[m:][mine])], strict=True))
+        each = np.exp(self.members[:, mine] @ exponents[m:][mine])
+        return found | {"": float(np.sqrt(np.mean(each[counts_of] ** 2)))}
+
+    def searched(self, residual) -> np.ndarray:
+        """Free exponents and logarithms of ratios of a fit, from its residual models by response."""
+        models = list(residual.values())
+        ratios = [np.log(models[j].ratios[level]) for j, some in self.levels.items() for level in some[1:]]
+        return np.concatenate([[m.exponent for m in models], ratios])[self.free]
+
+    def hold(self, mean, gamma=False) -> None:
+        """Treat the present means as known where a variance follows the prediction, or only that of a gamma distribution."""
         for j, f in enumerate(self.functions):
-            if f.by_mean:
+            if f.by_mean and (f.kind == "gamma" or not gamma):
                 self.base[j] = f.base(mean[:, j])
 
     def _terms(self, exponents, mean):
@@ -121,13 +206,17 @@ class Scale:
         out = np.zeros_like(mean)
         for j, f, exponent, base in self._terms(exponents, mean):
             out[:, j] = f.log_g(exponent, base, self.about[j])
+        for i, j in enumerate(self.owner):
+            out[:, j] += self.members[:, i] * exponents[len(self.functions) + i]
         return out
 
     def by_exponent(self, exponents, mean):
-        """Derivative of ln g by its own exponent, (n, m)."""
-        out = np.zeros_like(mean)
+        """Derivative of ln g by the exponents and ratios, (n, m, e)."""
+        out = np.zeros((*mean.shape, len(self.free)))
         for j, f, exponent, base in self._terms(exponents, mean):
-            out[:, j] = f.by_exponent(exponent, base, self.about[j])
+            out[:, j, j] = f.by_exponent(exponent, base, self.about[j])
+        for i, j in enumerate(self.owner):
+            out[:, j, len(self.functions) + i] = self.members[:, i]
         return out
 
     def by_coefficient(self, exponents, mean, jacobian):
@@ -142,8 +231,10 @@ class Scale:
         return out
 
     def pulled_back(self, exponents, mean, by_log_g):
-        """Derivatives by ln g (n, m) carried to the means (n, m) and to the exponents (m,)."""
-        by_mean, by_exponent = np.zeros_like(mean), np.zeros(len(self.functions))
+        """Derivatives by ln g (n, m) carried to the means (n, m) and to the exponents and ratios (e,)."""
+        by_mean, by_exponent = np.zeros_like(mean), np.zeros(len(self.free))
+        for i, j in enumerate(self.owner):
+            by_exponent[len(self.functions) + i] = by_log_g[:, j] @ self.members[:, i]
         for j, f in enumerate(self.functions):
             if f.even:
                 continue
@@ -160,9 +251,27 @@ class Scale:
         """Sigma for predictors in their own unit instead of about their middle."""
         shift = [
             0.0 if about is None else f.log_g(exponent, about)
-            for f, exponent, about in zip(self.functions, exponents, self.about, strict=True)
+            for f, exponent, about in zip(self.functions, exponents, self.about, strict=False)
         ]
         return sigma * np.exp(-np.array(shift))
+
+
+def _check_groups(frame, column, response) -> None:
+    blank = [str(i + 1) for i in frame.index[frame[column].isna() & frame[response].notna()]]
+    counts = frame.loc[frame[response].notna(), column].astype(str).value_counts().sort_index()
+    few = [f"{level} ({n})" for level, n in counts.items() if n < FEWEST]
+    problems = []
+    if blank:
+        shown = ", ".join(blank[:20])
+        problems.append(tr(f"no group in records {shown}", f"记录 {shown} 没有分组"))
+    if few:
+        shown = ", ".join(few)
+        problems.append(tr(f"groups of fewer than {FEWEST} trees: {shown}", f"少于 {FEWEST} 株的组：{shown}"))
+    if problems:
+        raise DataError(
+            f"{response}, ident:{column}: {listing(problems)}; join groups or take another column",
+            f"{response}，ident:{column}：{listing(problems)}；请合并分组或改用其他列",
+        )
 
 
 class SystemLikelihood:
@@ -180,16 +289,24 @@ class SystemLikelihood:
         Estimate the residual correlation between equations, or hold it at zero.
     combined : sequence of Combined
         Trees of which combinations of components were weighed.
+    tails : array, shape (m,), optional
+        Degrees of freedom of Student's t in each equation, infinite for normal residuals; of correlated ones all alike. They
+        are those of states made from here on.
     """
 
-    def __init__(self, y, evaluate, scale, correlated: bool, combined=()):
+    def __init__(self, y, evaluate, scale, correlated: bool, combined=(), tails=None):
         self.y, self.evaluate, self.scale, self.combined = y, evaluate, scale, tuple(combined)
         self.correlated = correlated and y.shape[1] > 1
+        self.tails = np.full(y.shape[1], np.inf) if tails is None else np.array(tails, float)
         self.observed = np.isfinite(y)
         apart = np.concatenate([c.rows for c in self.combined]) if self.combined else np.array([], int)
         whole = self.observed.copy()
         whole[apart] = False
         self.patterns = find_patterns(whole)
+        if not self.correlated and np.isfinite(self.tails).any():
+            # Student's t of several independent residuals is not that of their vector.
+            columns = [(j, np.flatnonzero(whole[:, j])) for j in range(y.shape[1])]
+            self.patterns = [Pattern(rows, np.array([j])) for j, rows in columns]
         # Masks of the components that were weighed by themselves and enter so.
         self.entered = whole
         self.n_equation = y.shape[1]
@@ -200,7 +317,7 @@ class SystemLikelihood:
 
     def independent(self) -> "SystemLikelihood":
         """The same without correlation."""
-        return SystemLikelihood(self.y, self.evaluate, self.scale, False)
+        return SystemLikelihood(self.y, self.evaluate, self.scale, False, tails=self.tails)
 
     def split(self, theta):
         """Coefficients and the full vector of exponents from the search vector."""
@@ -209,13 +326,14 @@ class SystemLikelihood:
         exponents[self.scale.free] = theta[k:]
         return theta[:k], exponents
 
-    def state(self, theta, sigma=None) -> State | None:
+    def state(self, theta, sigma=None, tails=None) -> State | None:
         """Evaluate at ``theta``; None where the model is not defined there.
 
         Without ``sigma`` the residual covariance is the most likely one, from complete trees or
         without correlation.
         """
         beta, exponents = self.split(theta)
+        tails = self.tails if tails is None else tails
         used = self.observed
         with np.errstate(all="ignore"):
             mean, jacobian = self.evaluate(beta)
@@ -234,11 +352,13 @@ class SystemLikelihood:
             profile = self.correlated and self.complete
             sigma = (u.T @ u / len(u)) if profile else np.diag((u**2).sum(axis=0) / count)
             sigma = sigma + np.diag(floor)
-        loglik = self._loglik(u, log_g, sigma)
+            if np.isfinite(tails).any():
+                sigma = _scatter(u, used, sigma, floor, tails, profile)
+        loglik = self._loglik(u, log_g, sigma, tails)
         loglik += sum(_combined_loglik(c, mean, log_g, sigma) for c in self.combined)
-        return State(theta, loglik, mean, jacobian, log_g, u, sigma) if np.isfinite(loglik) else None
+        return State(theta, loglik, mean, jacobian, log_g, u, sigma, tails) if np.isfinite(loglik) else None
 
-    def _loglik(self, u, log_g, sigma) -> float:
+    def _loglik(self, u, log_g, sigma, tails) -> float:
         total = -log_g[self.entered].sum()
         for p in self.patterns:
             block = sigma[np.ix_(p.seen, p.seen)]
@@ -249,8 +369,8 @@ class SystemLikelihood:
             if (np.diag(half) < NEARLY_SINGULAR * np.sqrt(np.diag(block))).any():
                 return -np.inf
             white = np.linalg.solve(half, u[np.ix_(p.rows, p.seen)].T)
-            q = len(p.seen)
-            total -= 0.5 * (white**2).sum() + len(p.rows) * (np.log(np.diag(half)).sum() + 0.5 * q * LOG_2PI)
+            density = Tail(tails[p.seen[0]], len(p.seen)).log_density((white**2).sum(axis=0))
+            total += density.sum() - len(p.rows) * np.log(np.diag(half)).sum()
         return float(total)
 
     def score_and_information(self, state: State):
@@ -286,16 +406,19 @@ class SystemLikelihood:
             block = state.sigma[np.ix_(p.seen, p.seen)]
             precision = np.linalg.inv(block)
             a, c = slope[np.ix_(p.rows, p.seen)], spread[np.ix_(p.rows, p.seen)]
-            u = state.u[np.ix_(p.rows, p.seen)]
+            u, tail = state.u[np.ix_(p.rows, p.seen)], Tail(state.tails[p.seen[0]], len(p.seen))
             w = u @ precision
-            scores[p.rows, :k] = np.einsum("nq,nqk->nk", w, a)
-            scores[p.rows] += np.einsum("nq,nqk->nk", w * u - 1, c)
-            information[:k, :k] += weighted_square(a, precision)
-            information += weighted_square(c, np.eye(len(p.seen)) + precision * block)
-            terms = PairTerms.of(self.pairs, p, precision)
-            cross[:, terms.columns] += terms.with_spread(c.sum(axis=0)).T
-            nuisance[np.ix_(p.rows, terms.columns)] = terms.score(w)
-            inner[np.ix_(terms.columns, terms.columns)] += len(p.rows) * terms.information
+            weight = tail.weight((w * u).sum(axis=1))
+            scores[p.rows, :k] += np.einsum("nq,nqk->nk", weight * w, a)
+            scores[p.rows] += np.einsum("nq,nqk->nk", weight * w * u - 1, c)
+            information[:k, :k] += tail.mean * weighted_square(a, precision)
+            information += tail.mean * weighted_square(c, np.eye(len(p.seen)) + precision * block)
+            terms, whole = PairTerms.of(self.pairs, p, precision), c.sum(axis=1)
+            information -= tail.trace * whole.T @ whole
+            cross[:, terms.columns] += tail.mean * terms.with_spread(c.sum(axis=0)).T
+            cross[:, terms.columns] -= tail.trace * np.outer(whole.sum(axis=0), terms.own)
+            nuisance[np.ix_(p.rows, terms.columns)] = terms.score(w, weight)
+            inner[np.ix_(terms.columns, terms.columns)] += len(p.rows) * terms.of_tail(tail)
         for part in self.combined:
             score, own = Terms.at(part, state, state.sigma).by_tree(spread[part.rows], self.pairs)
             scores[part.rows], nuisance[part.rows] = score[:, :width], score[:, width:]
@@ -315,7 +438,9 @@ class SystemLikelihood:
         with np.errstate(over="ignore"):
             factor = np.linalg.cholesky(origin.sigma) @ self._triangle(move[width:])
         sigma = factor @ factor.T
-        return self.state(origin.theta + move[:width], sigma) if np.isfinite(sigma).all() else None
+        if not np.isfinite(sigma).all():
+            return None
+        return self.state(origin.theta + move[:width], sigma, origin.tails)
 
     def joint_score(self, origin: State, state: State, move) -> np.ndarray:
         """Gradient by all parameters at a displaced state."""
@@ -325,8 +450,9 @@ class SystemLikelihood:
             precision = np.linalg.inv(state.sigma[np.ix_(p.seen, p.seen)])
             here = np.ix_(p.rows, p.seen)
             w = state.u[here] @ precision
-            by_mean[here], by_log_g[here] = w, w * state.u[here] - 1
-            by_sigma[np.ix_(p.seen, p.seen)] += 0.5 * (w.T @ w - len(p.rows) * precision)
+            weight = Tail(state.tails[p.seen[0]], len(p.seen)).weight((w * state.u[here]).sum(axis=1))
+            by_mean[here], by_log_g[here] = weight * w, weight * w * state.u[here] - 1
+            by_sigma[np.ix_(p.seen, p.seen)] += 0.5 * ((weight * w).T @ w - len(p.rows) * precision)
         score = self._pulled_back(state, by_mean, by_log_g)
         if self.combined:
             _, spread = self.derivatives(state)
@@ -334,7 +460,7 @@ class SystemLikelihood:
             told, by_covariance = Terms.at(part, state, state.sigma).gradient(spread[part.rows])
             score += told
             by_sigma += by_covariance
-        keep = np.concatenate([np.ones(len(score) - self.n_equation, bool), self.scale.free])
+        keep = np.concatenate([np.ones(len(score) - len(self.scale.free), bool), self.scale.free])
         root = np.linalg.cholesky(origin.sigma)
         triangle = self._triangle(move[len(origin.theta) :])
         by_triangle = 2 * root.T @ by_sigma @ root @ triangle
@@ -371,13 +497,36 @@ class SystemLikelihood:
     def derivatives(self, state):
         """Derivatives of the scaled means (n, m, k), and of ln g by all parameters (n, m, k + m)."""
         beta, exponents = self.split(state.theta)
-        k, m = len(beta), self.n_equation
         by_beta = self.scale.by_coefficient(exponents, state.mean, state.jacobian)
-        spread = np.zeros((len(self.y), m, k + m))
-        if by_beta is not None:
-            spread[:, :, :k] = by_beta
-        spread[:, np.arange(m), k + np.arange(m)] = self.scale.by_exponent(exponents, state.mean)
-        return state.scaled_slope, spread
+        by_beta = np.zeros((*state.mean.shape, len(beta))) if by_beta is None else by_beta
+        by_exponent = self.scale.by_exponent(exponents, state.mean)
+        return state.scaled_slope, np.concatenate([by_beta, by_exponent], axis=2)
+
+
+#: Rounds and relative change at which the scatter of Student's t is found.
+SCATTER_ROUNDS, SCATTER_STILL = 500, 1e-13
+
+
+def _scatter(u, used, sigma, floor, tails, profile) -> np.ndarray:
+    """Most likely scatter (m, m) for residuals (n, m), from a covariance: that of complete trees, or of each equation apart."""
+    parts = (
+        [np.arange(len(sigma))] if profile else [np.array([j]) for j in np.flatnonzero(np.isfinite(tails))]
+    )
+    for seen in parts:
+        rows = used[:, seen].all(axis=1)
+        own, tail = u[np.ix_(rows, seen)], Tail(tails[seen[0]], len(seen))
+        here, least = np.ix_(seen, seen), np.diag(floor[seen])
+        # Gross errors say nothing of the size of the others: it is begun from the middle.
+        middle = np.median(np.abs(own), axis=0) / 0.6745
+        found = sigma[here] * np.outer(*2 * [np.minimum(middle / np.sqrt(np.diag(sigma[here])), 1.0)]) + least
+        for _ in range(SCATTER_ROUNDS):
+            weight = tail.weight((own @ np.linalg.pinv(found) * own).sum(axis=1))
+            renewed = (weight * own).T @ own / weight.sum() + least
+            change, found = np.abs(renewed - found).max() / np.abs(renewed).max(), renewed
+            if change < SCATTER_STILL:
+                break
+        sigma[here] = found
+    return sigma
 
 
 def weighted_square(a, weight) -> np.ndarray:
@@ -421,9 +570,13 @@ class PairTerms:
         """Information with the parameters whose derivatives of ln g are ``spread`` (…, q, p): (…, pairs, p)."""
         return self.own[:, None] * (spread[..., self.first, :] + spread[..., self.second, :])
 
-    def score(self, w):
-        """Score of the elements for each tree, from its residuals times the precision."""
-        return self.half * w[:, self.first] * w[:, self.second] - self.own
+    def of_tail(self, tail):
+        """Information that a tree carries about the elements, with the tail of its residuals."""
+        return tail.mean * self.information - tail.trace * np.outer(self.own, self.own)
+
+    def score(self, w, weight=1.0):
+        """Score of the elements for each tree, from its residuals times the precision and its weight."""
+        return self.half * weight * w[:, self.first] * w[:, self.second] - self.own
 
 
 # Trees of which combinations of components were weighed.
@@ -566,18 +719,21 @@ def own_information(likelihood, state, width):
         block = state.sigma[np.ix_(p.seen, p.seen)]
         precision = np.linalg.inv(block)
         weight = np.eye(len(p.seen)) + precision * block
-        terms = PairTerms.of(likelihood.pairs, p, precision)
+        terms, tail = PairTerms.of(likelihood.pairs, p, precision), Tail(state.tails[p.seen[0]], len(p.seen))
         places = front + terms.columns
         for start in range(0, len(p.rows), BLOCK):
             rows = p.rows[start : start + BLOCK]
             a, c = slope[np.ix_(rows, p.seen)], spread[np.ix_(rows, p.seen)]
             own = np.zeros((len(rows), width, width))
-            own[:, :front, :front] = np.einsum("nqk,qr,nrl->nkl", c, weight, c, optimize=True)
-            own[:, :k, :k] += np.einsum("nqk,qr,nrl->nkl", a, precision, a, optimize=True)
-            between = terms.with_spread(c)
+            whole = c.sum(axis=1)
+            own[:, :front, :front] = tail.mean * np.einsum("nqk,qr,nrl->nkl", c, weight, c, optimize=True)
+            own[:, :front, :front] -= tail.trace * whole[:, :, None] * whole[:, None, :]
+            own[:, :k, :k] += tail.mean * np.einsum("nqk,qr,nrl->nkl", a, precision, a, optimize=True)
+            between = tail.mean * terms.with_spread(c)
+            between -= tail.trace * terms.own[:, None] * whole[:, None, :]
             own[:, :front, places] = between.transpose(0, 2, 1)
             own[:, places, :front] = between
-            own[:, places[:, None], places[None, :]] = terms.information
+            own[:, places[:, None], places[None, :]] = terms.of_tail(tail)
             yield rows, own
     for part in likelihood.combined:
         yield part.rows, Terms.at(part, state, state.sigma).by_tree(spread[part.rows], likelihood.pairs)[1]

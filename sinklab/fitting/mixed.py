@@ -52,6 +52,7 @@ from sinklab.fitting.search import certified_maximum, rank_of, singular_values
 from sinklab.fitting.system import SystemFit, assembled, freedom_by_parameter, not_converged
 from sinklab.language import ConvergenceError, DataError, EquationError, tr
 from sinklab.results.fit_result import Certificate, FitResult, RandomEffects
+from sinklab.results.variance import require_families
 
 #: Groups that a covariance between groups needs at the least.
 FEWEST_GROUPS = 4
@@ -236,7 +237,7 @@ class Course:
         effects = [take((len(level.groups), q)) * self.unit for level in self.model.levels]
         psi = [_positive(take((q, q)), 0.0) * np.outer(self.unit, self.unit) for _ in self.model.levels]
         sigma = _positive(take((m, m)), 1e-4) * np.outer(self.typical, self.typical)
-        return MixedState(beta, effects, psi, sigma, take(m).copy())
+        return MixedState(beta, effects, psi, sigma, vector[at:].copy())
 
     def next(self, state, renewed) -> MixedState:
         """Where to go on from, given a state and what the alternation made of it."""
@@ -330,7 +331,8 @@ def renew_covariances(model, state) -> MixedState:
             rows, found = model.solved(pseudo, slope, model.scale.log_g(exponents, mean), sigma, psi)
         except np.linalg.LinAlgError:
             return np.inf, np.zeros_like(vector)
-        by_sigma, by_exponent = model.gradient(rows, found, model.scale.by_exponent(exponents, mean), sigma)
+        by_sigma, by_log_g = model.gradient(rows, found, sigma)
+        by_exponent = model.scale.pulled_back(exponents, mean, by_log_g)[1]
         slopes = [
             triangle.slope(piece, by * size)
             for (triangle, size), piece, by in zip(parts, pieces, [*found.by_psi, by_sigma], strict=False)
@@ -407,7 +409,7 @@ class MixedModel:
         self.on_log = np.zeros(len(self.system.parameters), bool)
         self._factors = [p in self.random and p in self.system.factors for p in self.system.parameters]
         columns = {c: frame[c].to_numpy(float) for c in self.system.predictors}
-        self.scale = Scale(functions, columns)
+        self.scale = Scale(functions, frame)
         self.natural = frame[self.free].to_numpy(float)
         self._means = self.system.compiled(self.free).at(columns, len(frame)).mean_and_jacobian
         self._logs = LogScale(np.full(len(self.free), self.logged), self._natural)
@@ -487,24 +489,22 @@ class MixedModel:
         rows = self.rows(pseudo, slope, log_g, sigma)
         return rows, solve(rows, self.levels, self.places, psi, self.reml)
 
-    def gradient(self, rows, solution, log_base, sigma):
-        """Derivatives of the likelihood of the linear model by the residual covariance and the exponents.
+    def gradient(self, rows, solution, sigma):
+        """Derivatives of the likelihood of the linear model by the residual covariance and by ln g of every residual.
 
         Parameters
         ----------
         rows, solution : Rows, Solution
-        log_base : array, shape (n, m)
-            Derivative of ln g by the exponent of each equation.
         sigma : array, shape (m, m)
 
         Returns
         -------
-        by_sigma, by_exponent : array, shapes (m, m), (m,)
+        by_sigma, by_log_g : array, shapes (m, m), (n, m)
         """
         group = np.repeat(np.arange(len(rows.starts)), np.diff(np.append(rows.starts, len(rows.w))))
         left = rows.w - np.einsum("nk,nk->n", rows.x, solution.of_groups[group])
         left, x, group = (self._unsorted(a) for a in (left, rows.x, group))
-        by_sigma, by_exponent = np.zeros_like(sigma), np.zeros(len(sigma))
+        by_sigma, by_log_g = np.zeros_like(sigma), np.zeros(self.y.shape)
         begin = 0
         for p in self.patterns:
             q = len(p.seen)
@@ -516,11 +516,9 @@ class MixedModel:
             known = np.eye(q) - own @ solution.explained[group[begin:end:q]] @ own.transpose(0, 2, 1)
             by_sigma[np.ix_(p.seen, p.seen)] += 0.5 * undo.T @ (t.T @ t - known.sum(axis=0)) @ undo
             turned = ((undo.T @ known) * half).sum(axis=2)
-            by_exponent[p.seen] += (
-                log_base[np.ix_(p.rows, p.seen)] * ((t @ undo) * (t @ half.T) - turned)
-            ).sum(axis=0)
+            by_log_g[np.ix_(p.rows, p.seen)] = (t @ undo) * (t @ half.T) - turned
             begin = end
-        return by_sigma, by_exponent
+        return by_sigma, by_log_g
 
     def _unsorted(self, values):
         out = np.empty_like(values)
@@ -530,6 +528,7 @@ class MixedModel:
 
 def _all_logged(functions, frame) -> bool:
     """Whether residuals are lognormal: of all equations, or of none."""
+    require_families(functions, "mixed", ident=True)
     logged = [f.logged for f in functions.values()]
     if any(logged) and not all(logged):
         raise EquationError(
@@ -769,10 +768,12 @@ def from_mixed(prepared, model, state, certificate, level, seed) -> FitResult:
     freedom = {
         r: float(c - len(model.system.own_parameters[r])) for r, c in zip(model.free, counts, strict=True)
     }
-    residual = {
-        response: f.residual(response, natural[j], state.exponents[j], freedom[response])
-        for j, (response, f) in enumerate(zip(model.free, model.scale.functions, strict=True))
-    }
+    residual = {}
+    for j, (response, f) in enumerate(zip(model.free, model.scale.functions, strict=True)):
+        ratios = model.scale.ratios(j, state.exponents, model.observed[:, j])
+        residual[response] = f.residual(
+            response, natural[j], state.exponents[j], freedom[response], ratios=ratios
+        )
     by_parameter = freedom_by_parameter(Layout.of(model.system, prepared.frame), freedom)
     # Groups, not trees, say how well the mean of a parameter that varies between them is known.
     by_parameter[model.places] = np.minimum(by_parameter[model.places], len(model.levels[0].groups) - 1)

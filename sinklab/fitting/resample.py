@@ -193,16 +193,7 @@ class Refitter:
         spec = {r: m.spec for r, m in fit.residual.items()}
         self.functions = parse_variance(spec, fit.system.free, fit.system.predictors)
         engine = self._engine(self.frame)
-        self.theta = np.concatenate(
-            [
-                self.values,
-                [
-                    m.exponent
-                    for m, free in zip(fit.residual.values(), engine.scale.free, strict=True)
-                    if free
-                ],
-            ]
-        )
+        self.theta = np.concatenate([self.values, engine.scale.searched(fit.residual)])
 
     def _engine(self, frame):
         correlated = self.method == "nsur"

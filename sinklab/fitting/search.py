@@ -277,6 +277,19 @@ def certified_maximum(engine, starts, seed: int = 0):
     state, steps = found[0]
     for other, more in found[1:]:
         state, steps = (other, more) if _better(engine, other, state) else (state, steps)
+    engine.adopt(state)
+    if engine.gamma.any():
+        # Iterated weights have no objective; searches from elsewhere are to end where this one did.
+        others = [engine.settled(theta) for theta in _moved(engine, state, starts[-1], seed)]
+        others = [other for other in others if other is not None]
+        ends = [engine.height(other) for other in others]
+        state = (
+            max([state, *others], key=engine.height)
+            if max(ends, default=-np.inf) > engine.height(state) + AGREE
+            else state
+        )
+        engine.adopt(state)
+        return state, _certificate(engine, state, steps, max(ends, default=None), len(starts) + N_DISPLACED)
     if engine.hold_weights:
         # Iterated weights have no objective of their own that another optimiser could reach.
         return state, _certificate(engine, state, steps, None, len(starts))
@@ -293,6 +306,13 @@ def certified_maximum(engine, starts, seed: int = 0):
             if certificate.converged or (tried >= 2 * N_DISPLACED and not engine.limits):
                 break
     return state, certificate
+
+
+def _moved(engine, state, start, seed) -> list[np.ndarray]:
+    """Vectors near the start and near a state, to search from again."""
+    rng, width = np.random.default_rng(seed), len(state.theta)
+    both = (engine.searched(start), state.theta)
+    return [theta * np.exp(rng.normal(0, DISPLACEMENT, width)) for theta in both]
 
 
 def _displaced(engine, state, start, seed):
@@ -318,9 +338,10 @@ def _better(engine, other, state) -> bool:
     Where the spread follows the mean the likelihood can rise without end, onto points met exactly: such a climb never
     stands against a maximum.
     """
-    if abs(other.loglik - state.loglik) <= AGREE:
+    gain = engine.height(other) - engine.height(state)
+    if abs(gain) <= AGREE:
         return False
-    if other.loglik > state.loglik:
+    if gain > 0:
         return _still(engine, other) or not _still(engine, state)
     return _still(engine, other) and not _still(engine, state)
 
@@ -427,6 +448,7 @@ def on_kink(engine, state) -> np.ndarray:
 
 def _slope(engine, state):
     """Score and information by the parameters that no limit or kink holds, and the places of those held."""
+    engine.adopt(state)
     score, information = engine.likelihood.joint_score_and_information(state)
     held = np.flatnonzero(engine.bounds.on_limit(engine.estimates(state)[0]) | on_kink(engine, state))
     return np.delete(score, held), np.delete(np.delete(information, held, 0), held, 1), held
@@ -450,7 +472,9 @@ def _certificate(engine, state, steps, second, n_start) -> Certificate:
     rank = rank_of(singular)
     promised = decrement(score, information)
     rank -= _without_size(engine, state, information, held)
-    agree = second is None or bool(second > state.loglik - AGREE)
+    agree = second is None or bool(second > engine.height(state) - AGREE)
+    # The height of gamma residuals is that of the responses themselves.
+    more = 0.0 if engine.gamma.any() else float(engine.log_jacobian().sum())
     return Certificate(
         converged=bool(promised < SETTLED and rank == len(score) and agree),
         estimator="gls" if engine.hold_weights else "ml",
@@ -460,7 +484,7 @@ def _certificate(engine, state, steps, second, n_start) -> Certificate:
         n_parameter=len(score),
         condition=float(singular[0] / max(singular[-1], 1e-300)),
         n_start=n_start,
-        loglik_second=None if second is None else second + float(engine.log_jacobian().sum()),
+        loglik_second=None if second is None else second + more,
         agree=agree,
         bounds=engine.limits or None,
     )

@@ -19,12 +19,18 @@ Where the variance is a function of the prediction, the residuals inform the coe
 how much the second time depends on the normal distribution; there the sandwich of White (1982) is
 used, which does not, each tree's score freed of its own influence on the fit (Bell & McCaffrey 2002).
 
+*Families.* ``gamma``: shape from the maximum of the gamma likelihood, coefficients from its score, which is that of iterated
+weights with a spread in proportion to the mean; with ``nsur`` that score takes the correlation of the residuals in, as
+generalised estimating equations do (Liang & Zeger 1986), and the likelihood told is that of a Gaussian copula of gamma margins at
+these estimates. ``t``: see :mod:`sinklab.fitting.likelihood`; always with the sandwich.
+
 *When.* ``nsur`` for systems of components; ``wls`` for a single response, or when components must
 not influence each other.
 
 Source
 ------
 Parresol B.R. (2001) Additivity of nonlinear biomass equations. Can. J. For. Res. 31:865-878.
+Liang K.-Y., Zeger S.L. (1986) Longitudinal data analysis using generalized linear models. Biometrika 73:13-22.
 Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS, chapter 5. Springer.
 Bell & McCaffrey (2002), White (1982): see :mod:`sinklab.fitting.likelihood`.
 """
@@ -33,6 +39,8 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.stats import norm
 
 from sinklab import paths
 from sinklab.equations.compile import Layout
@@ -51,9 +59,10 @@ from sinklab.fitting.likelihood import (
     spread_of_shift,
 )
 from sinklab.fitting.search import SETTLED, TOLERANCE, Bounds, climb, decrement, finish
-from sinklab.language import ConvergenceError, EquationError, tr
+from sinklab.language import ConvergenceError, DataError, EquationError, tr
 from sinklab.results import indices
 from sinklab.results.fit_result import FitResult, limits
+from sinklab.results.variance import TAILS, gamma_shape
 
 MAX_REWEIGHT = 60
 #: Gain in log-likelihood at which a refit ends: a thousandth of a standard error is enough there.
@@ -62,6 +71,8 @@ RESUMED = 1e-6
 STILL = 1e-12
 #: Relative size of what is left of one component when the others are known, below which it carries nothing.
 SINGULAR = 1e-4
+#: Degrees of freedom of Student's t to start from, and the relative step at which they count as found.
+FIRST_TAIL, TAIL_STEP = 4.0, 1e-4
 
 
 class SystemFit:
@@ -89,12 +100,14 @@ class SystemFit:
         self.hold_weights = hold_weights
         self.free = list(system.free)
         self.columns = {c: frame[c].to_numpy(float) for c in system.predictors}
-        logged = np.array([f.logged for f in functions.values()])
+        families = [f.family for f in functions.values()]
+        _check_families(functions, correlated)
+        logged, self.gamma = (np.array([f == one for f in families]) for one in ("lognormal", "gamma"))
         self.natural, combined, self.notes = frame[self.free].to_numpy(float), [], []
-        if correlated and not logged.any():
-            # A sum of lognormal parts has no likelihood in closed form.
+        if correlated and set(families) == {"normal"}:
+            # A sum of parts has no likelihood in closed form in other families.
             self.natural, combined, self.notes = read(system, frame, self.columns)
-        self.scale = Scale(functions, self.columns)
+        self.scale = Scale(functions, frame)
         self.layout = Layout.of(system, frame)
         means = self.layout.at(frame, self.free, len(frame)).mean_and_jacobian
         self.limits = dict(bounds or {})
@@ -106,10 +119,13 @@ class SystemFit:
         }
         if bounds or self.knots:
             means = self.bounds.searching(means)
-        refuse_zeros(frame, [r for r, f in functions.items() if f.logged])
+        refuse_zeros(frame, [r for r, f in functions.items() if f.family in ("lognormal", "gamma")])
         self.logs = LogScale(logged, means) if logged.any() else None
         self.y = self.logs.take(self.natural) if self.logs else self.natural
-        self.likelihood = SystemLikelihood(self.y, self.logs or means, self.scale, correlated, combined)
+        tails = [FIRST_TAIL if f.tail is None else f.tail for f in functions.values()]
+        self.likelihood = SystemLikelihood(
+            self.y, self.logs or means, self.scale, correlated, combined, tails
+        )
         self.independent = self.likelihood.independent()
 
     def maximise(self, start: dict[str, float]) -> tuple[State, int]:
@@ -148,14 +164,97 @@ class SystemFit:
     def _settled(self, theta, until: float = TOLERANCE):
         """Search until what is held meanwhile, weights or shifts, agrees with the state found."""
         state, steps = self._search(theta, until)
-        if self.hold_weights and self.by_mean:
+        if self.iterated:
             state, steps = self._reweigh(state, steps)
+        for at in self._tails:
+            state, steps = self._over_tail(at, state, steps, until)
         for _ in range(MAX_REWEIGHT):
             if self.logs is None or self.logs.renew(state.sigma) < STILL:
                 break
             state, more = self._search(state.theta, until)
             steps += more
         return state, steps
+
+    @property
+    def iterated(self) -> bool:
+        """Whether weights are held while the means move, in turn."""
+        return (self.hold_weights and self.by_mean) or bool(self.gamma.any())
+
+    @property
+    def _tails(self) -> list[list[int]]:
+        """Equations that share degrees of freedom of Student's t that are estimated."""
+        free = [j for j, f in enumerate(self.functions.values()) if f.tail is None]
+        return [free] if self.correlated and free else [[j] for j in free]
+
+    def _over_tail(self, at, state, steps, until):
+        """Highest state over the degrees of freedom of some equations, each search from the end of the one before."""
+        ends = []
+
+        def height(log_tail):
+            nonlocal steps
+            self._set_tails(at, np.exp(log_tail))
+            found, more = self._search((ends or [state])[-1].theta, until)
+            steps += more
+            ends.append(found)
+            return -found.loglik
+
+        bounds = tuple(np.log(TAILS))
+        minimize_scalar(height, bounds=bounds, method="bounded", options={"xatol": TAIL_STEP})
+        if abs(np.log(ends[-1].tails[at[0]]) - bounds[1]) < 0.1:
+            height(bounds[1])
+        best = max(ends, key=lambda end: end.loglik)
+        self.adopt(best)
+        return best, steps
+
+    def _set_tails(self, at, degrees) -> None:
+        tails = self.likelihood.tails.copy()
+        tails[at] = degrees
+        self.likelihood.tails = self.independent.tails = tails
+
+    def adopt(self, state) -> None:
+        """Take over what a state holds: its weights, if they are iterated, and its degrees of freedom."""
+        self.likelihood.tails = self.independent.tails = state.tails
+        if self.iterated:
+            self.scale.hold(state.mean, not self.hold_weights)
+
+    def height(self, state) -> float:
+        """What is to be greatest: the likelihood, with gamma residuals that of the copula."""
+        return self.told_loglik(state)[0] if self.gamma.any() else state.loglik
+
+    def told_loglik(self, state) -> tuple[float, dict[str, float]]:
+        """Log-likelihood of the responses themselves: of the system, and of each equation by itself."""
+        logliks, scores = {}, np.zeros_like(state.u)
+        for j, response in enumerate(self.free):
+            seen = self.likelihood.observed[:, j]
+            density, scores[seen, j] = self._margin(state, j, seen)
+            logliks[response] = float(density + self.log_jacobian()[j])
+        if not self.gamma.any():
+            return state.loglik + float(self.log_jacobian().sum()), logliks
+        total = sum(logliks.values())
+        return total + (self._copula(scores) if self.correlated else 0.0), logliks
+
+    def _margin(self, state, j, seen) -> tuple[float, np.ndarray]:
+        """Log-likelihood of one equation by itself, and the normal scores of its residuals."""
+        f, scale = list(self.functions.values())[j], np.sqrt(state.sigma[j, j]) * np.exp(state.log_g[seen, j])
+        y, mean = self.y[seen, j], state.mean[seen, j]
+        if f.family == "gamma":
+            scale = mean / np.sqrt(gamma_shape(y / mean))
+        model = f.residual(self.free[j], 1.0, 0.0, np.inf, state.tails[j])
+        return float(model.log_density(y, mean, scale).sum()), model.scores(y, mean, scale)
+
+    def _copula(self, scores) -> float:
+        """Gain in log-likelihood by the correlation of normal scores (n, m)."""
+        seen = self.likelihood.observed
+        together = scores.T @ scores
+        size = np.sqrt(
+            np.array([[(a[s & t] ** 2).sum() for t in seen.T] for a, s in zip(scores.T, seen.T, strict=True)])
+        )
+        correlation = np.divide(together, size * size.T, out=np.eye(len(size)), where=size * size.T > 0)
+        roots, axes = np.linalg.eigh(correlation)
+        correlation = (axes * np.clip(roots, 1e-6, None)) @ axes.T
+        joint = SystemLikelihood(scores, None, None, True)
+        gain = joint._loglik(scores, np.zeros_like(scores), correlation, joint.tails)
+        return gain - float(norm.logpdf(scores[seen]).sum())
 
     def _check_factors(self, theta):
         state = self.independent.state(theta)
@@ -186,7 +285,7 @@ class SystemFit:
     def _reweigh(self, state, steps):
         """Hold the weights at the last means while the means move, until both agree."""
         for _ in range(MAX_REWEIGHT):
-            self.scale.hold(state.mean)
+            self.adopt(state)
             held = self._search(state.theta)
             shift = self.likelihood.state(state.theta, held[0].sigma)
             score, information = self.likelihood.score_and_information(shift)
@@ -261,13 +360,14 @@ class SystemFit:
         inflate = np.sqrt(counts / np.maximum(self.freedom(), 1))
         inflate = np.outer(inflate, inflate)
         sigma = state.sigma * inflate
-        if self.by_mean and not self.hold_weights:
+        heavy = bool(np.isfinite(state.tails).any())
+        if heavy or (self.by_mean and not self.iterated):
             covariance = sandwich(self.likelihood, state)
         else:
             covariance = inverse(mean_information(self.likelihood, state, sigma))
         if not self.correlated and len(self.free) > 1:
             joint = pairwise_covariance(self.likelihood, state) * inflate
-            if self.hold_weights or not self.by_mean:
+            if not heavy and (self.iterated or not self.by_mean):
                 spread = estimating_spread(self.likelihood, state, 1 / np.diag(sigma), joint)
                 covariance = covariance @ spread @ covariance
             sigma = joint
@@ -289,15 +389,21 @@ def from_state(prepared, engine, state, certificate, method, level, seed) -> Fit
     covariance, sigma, correlation = engine.covariance(state)
     beta, exponents = engine.estimates(state)
     natural = engine.scale.natural_sigma(sigma, exponents)
-    freedom = engine.freedom()
-    residual = {
-        response: engine.functions[response].residual(response, natural[j], exponents[j], freedom[j])
-        for j, response in enumerate(engine.free)
-    }
+    freedom, seen = engine.freedom(), engine.likelihood.observed
+    for j in np.flatnonzero(engine.gamma):
+        shape = gamma_shape(engine.y[seen[:, j], j] / state.mean[seen[:, j], j])
+        natural[j] = np.sqrt(seen[:, j].sum() / (max(freedom[j], 1) * shape))
+    residual = {}
+    for j, (response, f) in enumerate(engine.functions.items()):
+        ratios = engine.scale.ratios(j, exponents, seen[:, j])
+        residual[response] = f.residual(
+            response, natural[j], exponents[j], freedom[j], state.tails[j], ratios
+        )
     warnings = [*prepared.warnings, *engine.notes, *_on_limits(engine, beta), *_unpaired(engine)]
+    warnings += _on_tails(residual)
     if not certificate.converged:
         warnings.append(not_converged(certificate))
-    logliks = {r: _marginal_loglik(state, engine, j) for j, r in enumerate(engine.free)}
+    loglik, logliks = engine.told_loglik(state)
     return assembled(
         prepared,
         method=method,
@@ -306,7 +412,7 @@ def from_state(prepared, engine, state, certificate, method, level, seed) -> Fit
         freedom=freedom_by_parameter(engine.layout, dict(zip(engine.free, freedom, strict=True))),
         residual=residual,
         correlation=correlation,
-        loglik=state.loglik + float(engine.log_jacobian().sum()),
+        loglik=loglik,
         logliks=logliks,
         correction=dict.fromkeys(system.free, 1.0),
         correction_kind="none",
@@ -317,13 +423,39 @@ def from_state(prepared, engine, state, certificate, method, level, seed) -> Fit
     )
 
 
-def _marginal_loglik(state, engine, j) -> float:
-    """Log-likelihood of one equation by itself, at the system's estimates."""
-    seen = engine.likelihood.observed[:, j]
-    log_sd = state.log_g[seen, j] + 0.5 * np.log(state.sigma[j, j])
-    u = state.u[seen, j]
-    loglik = -(0.5 * np.log(2 * np.pi) + log_sd + 0.5 * u**2 / state.sigma[j, j]).sum()
-    return float(loglik + engine.log_jacobian()[j])
+def _check_families(functions, correlated) -> None:
+    """Refuse Student's t in some equations of a simultaneous system and not in others."""
+    tails = {f.tail for f in functions.values()}
+    if correlated and len(tails) > 1:
+        told = ", ".join(f"{r} {f.family}" for r, f in functions.items())
+        raise DataError(
+            f"nsur takes Student's t, with the same degrees of freedom, for all equations or for none: {told}; use wls, or t "
+            "for all",
+            f"nsur 要求全部方程或都不用同一自由度的 t 分布：{told}；请改用 wls，或全部用 t",
+        )
+
+
+def _on_tails(residual) -> list[str]:
+    """What estimated degrees of freedom at an end of their span say."""
+    notes = []
+    for response, model in residual.items():
+        if model.tail_fixed:
+            continue
+        if model.tail < TAILS[0] * 1.02:
+            notes.append(
+                tr(
+                    f"{response}: tails as heavy as can be told (t with {model.tail:.3g} degrees of freedom): look for gross errors",
+                    f"{response}：尾部极重（t 分布自由度 {model.tail:.3g}）：请检查是否有粗差",
+                )
+            )
+        elif model.tail > TAILS[1] / 1.02:
+            notes.append(
+                tr(
+                    f"{response}: no heavier tails than normal ones; a normal residual does as well",
+                    f"{response}：尾部不重于正态；用正态残差即可",
+                )
+            )
+    return notes
 
 
 def _on_limits(engine, beta) -> list[str]:
@@ -453,7 +585,7 @@ def _with_indices(result, logliks) -> FitResult:
         row = indices.evaluate(part["observed"], part["predicted"], p)
         row |= {"AIC": np.nan, "BIC": np.nan}
         if response in logliks:
-            k = p + 1 + (not result.residual[response].fixed)
+            k = p + 1 + result.residual[response].n_estimated
             row["AIC"] = indices.aic(logliks[response], k)
             row["BIC"] = indices.bic(logliks[response], k, row["n"])
         rows[response] = row

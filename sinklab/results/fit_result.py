@@ -387,7 +387,11 @@ class FitResult:
         m = len(self.residual)
         pairs = m * (m - 1) // 2 if self.method in ("nsur", "mixed") else 0
         q = [len(level.names) for level in self.random.levels] if self.random else []
-        return m + pairs + sum(not r.fixed for r in self.residual.values()) + sum(n * (n + 1) // 2 for n in q)
+        own = sum(r.n_estimated for r in self.residual.values())
+        if self.method == "nsur" and any(not r.tail_fixed for r in self.residual.values()):
+            # Simultaneous equations share the degrees of freedom of Student's t.
+            own -= m - 1
+        return m + pairs + own + sum(n * (n + 1) // 2 for n in q)
 
     @property
     def of_medians(self) -> bool:
@@ -436,7 +440,8 @@ class FitResult:
         # A constant has no predictor that would tell the number of records.
         rows = len(data) if isinstance(data, pd.DataFrame) else None
         frame = pd.DataFrame(columns, index=None if rows is None else range(rows))
-        return frame.assign(**{g: np.asarray(data[g]).astype(str) for g in self.system.groups.values()})
+        groups = {*self.system.groups.values(), *(m.ident for m in self.residual.values() if m.ident in data)}
+        return frame.assign(**{g: np.asarray(data[g]).astype(str) for g in sorted(groups)})
 
     def means(self, frame: pd.DataFrame, free: dict[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
         """Expected values of all responses on the :meth:`columns` of data.

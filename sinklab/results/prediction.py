@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special, stats
 
 import sinklab as sl
 from sinklab.data import vocabulary
@@ -53,6 +53,7 @@ from sinklab.language import (
     require_level,
     tr,
 )
+from sinklab.results.variance import widening
 
 KINDS = ("mean", "individual")
 INTERVALS = ("delta", "draws")
@@ -279,16 +280,33 @@ def _interval(result, response, frame, mean, gradient, level, kind, sites) -> di
         half = quantile * np.sqrt(spread)
         lower, upper = base * np.exp(-half), base * np.exp(half)
     else:
+        (family, tail), square = family_of(result, slope), quantile**2 * variance
         if kind == "individual":
-            variance = variance + residual_variance(result, slope, frame, mean) + between
-        half = quantile * np.sqrt(np.clip(variance, 0, None))
+            variance, extra = variance + between, residual_variance(result, slope, frame, mean)
+            # As a scale, with the quantile of its own tail.
+            of_residual = stats.t.ppf(0.5 + level / 2, min(tail, freedom_of(result, slope))) / widening(tail)
+            square = quantile**2 * variance + of_residual**2 * extra
+        half = np.sqrt(np.clip(square, 0, None))
         lower, upper = np.maximum(centre - half, floor(result, response)), centre + half
+        if kind == "individual" and family == "gamma":
+            shape, chance = centre**2 / (variance + extra), special.ndtr(quantile)
+            lower, upper = (centre * special.gammaincinv(shape, p) / shape for p in (1 - chance, chance))
     return {response: centre, f"{response}_se": se, f"{response}_lower": lower, f"{response}_upper": upper}
 
 
 def freedom_of(result: "sl.FitResult", parts: Iterable[str]) -> float:
     """Degrees of freedom of Student's t for what is made of some free responses: those of clusters, if these are fewer."""
     return min(*(result.residual[r].freedom for r in parts), result.freedom_of_clusters)
+
+
+def family_of(result: "sl.FitResult", parts: Iterable[str]) -> tuple[str, float]:
+    """Distribution of individuals made of some free responses, and the least degrees of freedom of their tails.
+
+    It is ``gamma`` where all of them are, else ``t``, which with infinite degrees of freedom is normal.
+    """
+    models = [result.residual[r] for r in parts]
+    family = "gamma" if all(m.kind == "gamma" for m in models) else "t"
+    return family, min((m.tail for m in models), default=np.inf)
 
 
 #: Whose individuals a prediction speaks of.

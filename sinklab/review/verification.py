@@ -37,7 +37,7 @@ from sinklab.tables.schema import FILES, REFUSED, keys_of
 
 #: Files of a model that are compared.
 _COMPARED = (
-    "models equations coefficients covariance residual_correlation random_effects group_effects between ranges indices"
+    "models equations coefficients covariance residual_correlation residual_terms random_effects group_effects between ranges indices"
 ).split()
 
 
@@ -301,6 +301,7 @@ def _label(row) -> str:
 WORDS = {
     "models": ("method", "correction_kind"),
     "equations": ("role", "predictors", "variance_kind", "variance_by"),
+    "residual_terms": ("group_column",),
     "coefficients": ("interval_kind",),
     "values": ("family",),
     "checks": ("passed",),
@@ -482,7 +483,7 @@ def tolerance(
             return (2 * ESTIMATE + QUANTILE * math.sqrt(2) * noise) * se[0]
         case "covariance", _:
             return (2 * SPREAD + 2 * noise) * se[0] * se[1]
-        case ("equations", "sigma") | ("random_effects", _) | ("between", _):
+        case ("equations", "sigma") | ("residual_terms", _) | ("random_effects", _) | ("between", _):
             return SPREAD * abs(stored)
         case "group_effects", _:
             # Deviations may be next to nothing, and move with the spread that they are drawn from.

@@ -396,7 +396,7 @@ def validate(path) -> list[str]:
 
 
 #: Files whose numbers are computed with; a blank cell is none of them.
-_COMPUTED_WITH = "equations coefficients covariance residual_correlation random_effects ranges values".split()
+_COMPUTED_WITH = "equations coefficients covariance residual_correlation residual_terms random_effects ranges values".split()
 
 
 def number_faults(frames, models: Callable[[], Sequence[FitResult]]) -> list[str]:

@@ -163,6 +163,7 @@ def pack_table(
         rows["covariance"] += _triangle(key, fit.covariance, fit.labels)
         # A perfect correlation may come out beyond one by a bit.
         rows["residual_correlation"] += _triangle(key, fit.correlation.clip(-1.0, 1.0), list(fit.residual))
+        rows["residual_terms"] += _term_rows(key, fit)
         rows["random_effects"] += _random_rows(key, fit)
         rows["group_effects"] += _group_rows(key, fit)
         rows["between"] += _between_rows(key, fit)
@@ -260,6 +261,20 @@ def _triangle(key, matrix, labels) -> list[dict]:
         for i in range(len(labels))
         for j in range(i + 1)
     ]
+
+
+def _term_rows(key, fit) -> list[dict]:
+    """Degrees of freedom of Student's t, and the factors of sigma by group."""
+    rows = []
+    for response, model in fit.residual.items():
+        about = {"model_id": key, "response": response}
+        if np.isfinite(model.tail):
+            told = {"term": "tail", "group_column": "", "group_level": "", "value": model.tail}
+            rows.append(about | told | {"fixed": model.tail_fixed})
+        for level, ratio in model.ratios.items():
+            told = {"term": "ident", "group_column": model.ident, "group_level": level, "value": ratio}
+            rows.append(about | told | {"fixed": False})
+    return rows
 
 
 def _random_rows(key, fit) -> list[dict]:
@@ -455,7 +470,7 @@ def _model(row, part, record) -> FitResult:
         method=row["method"],
         parameters=parameters,
         covariance=square(part["covariance"], labels),
-        residual={r["response"]: _residual(r) for r in free},
+        residual={r["response"]: _residual(r, part.get("residual_terms")) for r in free},
         correlation=square(part["residual_correlation"], responses),
         loglik=row["loglik"],
         n={r: int(n) for r, n in zip(measured["response"], measured["n"], strict=True)},
@@ -553,7 +568,15 @@ def _between(frame) -> Between | None:
     )
 
 
-def _residual(row) -> ResidualModel:
+def _residual(row, terms) -> ResidualModel:
+    more: dict = {}
+    for term in () if terms is None else terms[terms["response"] == row["response"]].to_dict("records"):
+        if term["term"] == "tail":
+            more |= {"tail": float(term["value"]), "tail_fixed": bool(term["fixed"])}
+        else:
+            level = "" if pd.isna(term["group_level"]) else str(term["group_level"])
+            more["ident"] = term["group_column"]
+            more["ratios"] = more.get("ratios", {}) | {level: float(term["value"])}
     return ResidualModel(
         response=row["response"],
         kind=row["variance_kind"],
@@ -562,6 +585,7 @@ def _residual(row) -> ResidualModel:
         exponent=row["variance_exponent"],
         fixed=bool(row["exponent_fixed"]),
         freedom=row["residual_df"],
+        **more,
     )
 
 

@@ -186,6 +186,7 @@ TITLES = {
     "coefficients": ("Coefficients", "系数"),
     "covariance": ("Covariance of the coefficients", "系数协方差"),
     "residual_correlation": ("Correlation of residuals between equations", "方程间残差相关"),
+    "residual_terms": ("Tails of residuals, and their spread by groups", "残差尾部与分组离散"),
     "random_effects": ("Spread of parameters between groups", "参数的组间变异"),
     "group_effects": ("Groups that a mixed fit has seen", "混合模型所用各组的效应"),
     "between": ("What was sampled, and the spread between sites", "抽样单元与样点间变异"),
@@ -198,7 +199,7 @@ TITLES = {
 }
 
 #: Files of models that a package may lack.
-OPTIONAL_FILES = ("random_effects", "group_effects", "between")
+OPTIONAL_FILES = ("residual_terms", "random_effects", "group_effects", "between")
 #: Files whose ``model_id`` must exist in models.csv.
 MODEL_FILES = ("equations", "coefficients", "covariance", "residual_correlation", "ranges", "indices")
 

@@ -342,7 +342,7 @@ class Table:
         lines.append(tr(f"  checks: {good} of {n} passed", f"  检查：{n} 项中 {good} 项通过"))
         words = [
             f"    ✗ {self._of(row)}{tr(': ', '：')}{row[tr('message_en', 'message_zh')]}"
-            for row in failed.fillna("").to_dict("records")
+            for row in failed.astype(object).fillna("").to_dict("records")
         ]
         return [*lines, *dict.fromkeys(words)][:11]
 

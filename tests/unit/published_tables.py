@@ -71,6 +71,20 @@ def mixed_table(variance="lognormal"):
     return Table.from_fits(result, "stem_forest_mixed", "1.0.0", source=SOURCE)
 
 
+def gamma_table():
+    equations = "stem = a1 * dbh**b1\nbranch = a2 * dbh**b2\nagb = stem + branch"
+    result = fit(make_trees(), equations, method="nsur", variance="gamma")
+    return Table.from_fits(result, "agb_forest_gamma", "1.0.0", source=SOURCE)
+
+
+def tail_table():
+    """Student's t with a sigma for each site; the root's equation by itself has neither."""
+    equations = "stem = a1 * dbh**b1\nbranch = a2 * dbh**b2\nagb = stem + branch\nroot = a3 * dbh**b3"
+    options = {"method": "wls", "variance": "stem=power:mean*ident:site*t=4,branch=power:dbh*t,root=none"}
+    result = fit(make_trees(), equations, cluster="none", **options)
+    return Table.from_fits(result, "agb_forest_tail", "1.0.0", source=SOURCE)
+
+
 def lognormal_table():
     equations = "stem = a1 * dbh**b1\nbranch = a2 * dbh**b2\nagb = stem + branch"
     result = fit(make_trees(), equations, method="nsur", variance="lognormal")

@@ -243,6 +243,7 @@ _FUNCTIONS = {
     "MMULT": lambda a, b: (np.array(a, float) @ np.array(b, float)).tolist(),
     "SUMPRODUCT": lambda a, b: float((np.array(a, float) * np.array(b, float)).sum()),
     "TINV": lambda p, n: float(stats.t.isf(p / 2, int(n))),
+    "NORMSDIST": lambda z: float(stats.norm.cdf(z)),
     "NORMSINV": lambda p: float(stats.norm.ppf(p)),
     "NORMINV": lambda p, m, s: float(stats.norm.ppf(p, m, s)),
     "LOGINV": lambda p, m, s: float(np.exp(stats.norm.ppf(p, m, s))),

@@ -13,12 +13,14 @@ import pytest
 import spreadsheet
 from published_tables import (
     SOURCE,
+    gamma_table,
     log_table,
     lognormal_table,
     make_trees,
     mixed_table,
     site_table,
     system_table,
+    tail_table,
     values_table,
 )
 
@@ -54,6 +56,8 @@ MAKERS = [
     log_table,
     site_table,
     lognormal_table,
+    gamma_table,
+    tail_table,
     mixed_table,
     odd_table,
     reserved_table,
@@ -113,12 +117,18 @@ def test_r(table, individuals, kind, tmp_path):
     assert [note.strip() for note in found["range_note"]] == list(wanted["range_note"])
 
 
+def inputs_of(model):
+    """Columns that a person fills in: predictors, then groups of coefficients and of sigma."""
+    groups = [*model.system.groups.values(), *(m.ident for m in model.residual.values())]
+    return [*model.system.predictors, *dict.fromkeys(filter(None, groups))]
+
+
 def typed(table, individuals, path, level, kind):
     """Workbook into which a person has typed the individuals."""
     book = openpyxl.load_workbook(export_table(table, "xlsx", path, level=level, kind=kind))
     sheets = [name for name in book.sheetnames if name.startswith("预测")]
     for name, model in zip(sheets, table.models, strict=True):
-        inputs = [*model.system.predictors, *dict.fromkeys(model.system.groups.values())]
+        inputs = inputs_of(model)
         for row, record in enumerate(individuals.to_dict("records"), start=FIRST_PREDICTION):
             for column, x in enumerate(inputs, start=2):
                 book[name].cell(row, column).value = record[x]
@@ -128,7 +138,7 @@ def typed(table, individuals, path, level, kind):
 
 def forecast(value, model, n):
     """Columns of the sheet 预测; ``value(row, column)`` is a cell."""
-    first = 2 + len([*model.system.predictors, *dict.fromkeys(model.system.groups.values())])
+    first = 2 + len(inputs_of(model))
     rows = range(FIRST_PREDICTION, FIRST_PREDICTION + n)
     found = {"out_of_range": [value(r, first) == "是" for r in rows]}
     for j, response in enumerate(model.system.responses):

@@ -26,7 +26,7 @@ from sinklab.fitting.likelihood import find_patterns
 from sinklab.fitting.system import assembled
 from sinklab.language import DataError, listing, tr
 from sinklab.results.fit_result import Certificate, correlation_draws
-from sinklab.results.variance import parse_variance
+from sinklab.results.variance import parse_variance, require_families
 
 POOLS = ("correlated", "independent", "none")
 
@@ -119,6 +119,7 @@ def read_spec(prepared, variance, pool, measurement_error, correlated) -> Spec:
     """
     system, frame = prepared.system, prepared.frame
     functions = parse_variance(variance, system.free, system.predictors)
+    require_families(functions, "bayes", ident=False)
     logged = [r for r in system.free if functions[r].logged]
     data.refuse_zeros(frame, logged)
     columns = {c: frame[c].to_numpy(float) for c in system.predictors}

@@ -109,10 +109,12 @@ def _residuals(model) -> str:
     for response, residual in model.residual.items():
         by = "" if residual.variance.even else residual.by
         delta = f"${residual.exponent:.4f}$" if by else "--"
+        kind = residual.kind + (f", t {residual.tail:.4g}" if residual.variance.family == "t" else "")
+        kind += f", {residual.ident}" if residual.ident else ""
         rows.append(
             [
                 escape(vocabulary.label(response)),
-                residual.kind,
+                escape(kind),
                 escape(by) or "--",
                 number(residual.sigma, 3 - math.floor(math.log10(residual.sigma))),
                 delta,

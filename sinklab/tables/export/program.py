@@ -9,12 +9,15 @@ needed and gives a name to whatever is long and used twice.
 from itertools import count
 from types import SimpleNamespace
 
+import numpy as np
+
 from sinklab.data import vocabulary
 from sinklab.equations import functions
 from sinklab.equations.compile import Graph, Term
 from sinklab.equations.parse import plain_number
 from sinklab.language import Notes, tr
-from sinklab.results.prediction import floor, freedom_of
+from sinklab.results.prediction import family_of, floor, freedom_of
+from sinklab.results.variance import widening
 from sinklab.tables.schema import DEMONSTRATION
 
 #: The functions that variance functions are written with, for terms of a graph.
@@ -50,6 +53,8 @@ class Program:
         Numbers behind the leaves with a blank in their name.
     freedom, floor : dict of float
         Degrees of freedom of Student's t and lower end of the support, by response.
+    family : dict of (str, float)
+        Distribution of an individual and degrees of freedom of its tail, see :func:`~sinklab.results.prediction.family_of`.
     site : dict of (float, float)
         Mean and variance of the logarithmic factor of a new site, for responses whose spread between sites is known.
     """
@@ -70,6 +75,7 @@ class Program:
         self.extra = {r: self._extra(r, shares[r]) for r in system.responses}
         self.freedom = {r: freedom_of(model, shares[r]) for r in system.responses}
         self.floor = {r: floor(model, r) for r in system.responses}
+        self.family = {r: family_of(model, shares[r]) for r in system.responses}
         between, self.site = model.between, {}
         for name in between.names if between is not None else []:
             self.site[name] = float(between.centre[name]), float(between.spread.loc[name, name])
@@ -135,6 +141,12 @@ class Program:
         variance = residual.variance
         if variance.logged:
             return mean * ((sigma * sigma).call("exp") - 1).call("sqrt")
+        if np.isfinite(residual.tail):
+            sigma = sigma * self._constant(f"widening {residual.response}", widening(residual.tail))
+        if residual.ident:
+            for level, ratio in residual.ratios.items():
+                self._constant(f"ratio {residual.response} {level}", ratio)
+            sigma = sigma * self._leaf("parameter", f"ratio {residual.response}")
         if variance.even:
             return sigma
         delta = self._constant(f"delta {residual.response}", residual.exponent)
@@ -317,6 +329,8 @@ class Writer:
             return self.names[name]
         if head == "mean":
             return self.names[rest]
+        if head == "ratio":
+            return self.names[name]
         return self._deviations[rest] if head == "sd" else self.constant(name)
 
 

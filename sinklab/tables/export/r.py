@@ -38,7 +38,7 @@ _TOOLS = """
 log0 <- function(x) log(ifelse(x == 0, 1, x))
 
 .limits <- function(out, name, mean, gradient, covariance, extra, freedom, lowest, level, kind,
-                    median = NULL, site = NULL) {
+                    median = NULL, site = NULL, tail = Inf, gamma = FALSE) {
   variance <- pmax(rowSums((gradient %*% covariance) * gradient), 0)
   quantile <- qt(0.5 + level / 2, freedom)
   mean <- rep_len(mean, nrow(gradient))
@@ -58,16 +58,31 @@ log0 <- function(x) log(ifelse(x == 0, 1, x))
     lower <- base * exp(-half)
     upper <- base * exp(half)
   } else {
-    if (kind == "individual") variance <- variance + pmax(extra, 0)
     half <- quantile * sqrt(variance)
+    if (kind == "individual") {
+      of_tail <- qt(0.5 + level / 2, min(tail, freedom)) * if (is.finite(tail)) sqrt(1 - 2 / tail) else 1
+      half <- sqrt(quantile^2 * variance + of_tail^2 * pmax(extra, 0))
+    }
     lower <- pmax(mean - half, lowest)
     upper <- mean + half
+    if (gamma && kind == "individual") {
+      shape <- mean^2 / (variance + extra)
+      lower <- mean * qgamma(pnorm(-quantile), shape) / shape
+      upper <- mean * qgamma(pnorm(quantile), shape) / shape
+    }
   }
   out[[name]] <- mean
   out[[paste0(name, "_se")]] <- se
   out[[paste0(name, "_lower")]] <- lower
   out[[paste0(name, "_upper")]] <- upper
   out
+}
+
+.ratio <- function(data, column, known, other) {
+  at <- data[[column]]
+  if (is.null(at)) return(rep(other, nrow(data)))
+  found <- unname(known[as.character(at)])
+  ifelse(is.na(found), other, found)
 }
 
 .ranges <- function(out, data, ranges) {
@@ -135,6 +150,17 @@ class _Lines(Writer):
         names = [*system.predictors, *dict.fromkeys(system.groups.values()), *system.parameters]
         return {name: self.new(name) for name in [*names, *system.responses]}
 
+    def ratios(self) -> list[str]:
+        """Lines that find the factor of the deviation of every group."""
+        found = []
+        for response, model in self.program.model.residual.items():
+            if model.ident:
+                name = self.names[f"ratio {response}"] = self.new(f"ratio_{response}")
+                known = ", ".join(f"{string(g)} = {number(v)}" for g, v in model.ratios.items() if g)
+                call = f".ratio(.data, {string(model.ident)}, c({known}), {number(model.ratios[''])})"
+                found.append(f"{name} <- {call}")
+        return found
+
     def new(self, name) -> str:
         name = f"x{name}" if name.startswith("_") else name
         while name in self.taken:
@@ -149,7 +175,7 @@ def _model(model) -> str:
     names, system = lines.names, model.system
     body = [f'{names[x]} <- as.numeric(.data[["{x}"]])' for x in system.predictors]
     body += [f'{names[g]} <- as.character(.data[["{g}"]])' for g in dict.fromkeys(system.groups.values())]
-    body += _parameters(model, names)
+    body += _parameters(model, names) + lines.ratios()
     body += [f"{name} <- {text}" for name, text in [*lines.means(), *lines.deviations()]]
     body += [".n <- nrow(.data)", ".out <- data.frame(row.names = seq_len(.n))"]
     flat = model.covariance.to_numpy().ravel()
@@ -163,6 +189,9 @@ def _model(model) -> str:
         if response in p.site:
             # The interval of the mean is that of a site that was not sampled.
             median += f", site = {vector(p.site[response])}"
+        family, tail = p.family[response]
+        median += ", gamma = TRUE" if family == "gamma" else ""
+        median += f", tail = {number(tail)}" if math.isfinite(tail) else ""
         body.append(
             f".out <- .limits(.out, {string(response)}, {names[response]}, .gradient, .covariance, "
             f"{lines.extra(response)}, {number(p.freedom[response])}, {number(p.floor[response])}, "

@@ -254,6 +254,8 @@ _CONSTANTS = {
     "correlation": "方程间残差相关系数",
     "correction": "对数偏差校正系数",
     "between": "参数的组间协方差",
+    "widening": "t 分布标准差与尺度之比",
+    "ratio": "分组标准差倍数（末行为全部样木）",
 }
 
 
@@ -263,9 +265,11 @@ def constants(book, programs, table) -> dict:
     places, row = {}, FIRST
     for number, (program, model) in enumerate(zip(programs, table.models, strict=True)):
         for name, value in program.constants.items():
-            kind, *what = name.split(" ")
-            labels = "、".join(vocabulary.label(w, "zh") for w in what)
-            put_row(sheet, row, [model.label, _CONSTANTS[kind], labels, value])
+            kind, what, *more = name.split(" ", 2)
+            # What follows is another response, or a group by its name.
+            labels = [vocabulary.label(what, "zh"), *(more if kind == "ratio" else [])]
+            labels += [vocabulary.label(w, "zh") for w in more if kind != "ratio"]
+            put_row(sheet, row, [model.label, _CONSTANTS[kind], "、".join(labels), value])
             places[number, name] = at(sheet, row, 4)
             row += 1
     return places
@@ -333,7 +337,8 @@ class Steps(Writer):
     def __init__(self, program, number, sheet, steps, places):
         self.index, self.sheet, self.steps, self.places = number, sheet, steps, places
         self.column = 1
-        self.inputs = [*program.model.system.predictors, *dict.fromkeys(program.model.system.groups.values())]
+        groups = [*program.model.system.groups.values(), *(m.ident for m in program.model.residual.values())]
+        self.inputs = [*program.model.system.predictors, *dict.fromkeys(filter(None, groups))]
         super().__init__(program, "excel")
 
     def first_names(self, system) -> dict[str, str]:
@@ -367,6 +372,7 @@ class Steps(Writer):
         """Fill the sheet; returns the references to mean, se, extra and median of each response."""
         self._flags()
         self._grouped()
+        self._ratios()
         for reference, text in [*self.means(), *self.deviations()]:
             self.fill(reference, text)
         return {r: self._response(r) for r in self.program.model.system.responses}
@@ -399,6 +405,20 @@ class Steps(Writer):
             sheet, first, last = self._span(parameter)
             found = f"INDEX('{sheet.title}'!$C${first}:$C${last},{self._match(parameter, column)})"
             self.fill(self.names[parameter], found)
+
+    def _ratios(self) -> None:
+        """Factor of the deviation of every group; of one that is not known, that of all trees."""
+        for response, model in self.program.model.residual.items():
+            if not model.ident:
+                continue
+            first, *_, last, other = (self.constant(f"ratio {response} {level}") for level in model.ratios)
+            values = f"{first}:{last.partition('!')[2]}"
+            # The labels stand before the values, with the name of the response in front of the group.
+            head = vocabulary.label(response, "zh").replace('"', '""')
+            place = f'MATCH("{head}、"&{self.names[model.ident]}&"",{values.replace("$D$", "$C$")},0)'
+            self.names[f"ratio {response}"] = self.new(f"{response} 组倍数")
+            found = f"IF(ISNUMBER({place}),INDEX({values},{place}),{other})"
+            self.fill(self.names[f"ratio {response}"], found)
 
     def _response(self, response) -> dict[str, str]:
         found = {"mean": self.names[response], "se": self._standard_error(response)}
@@ -507,7 +527,9 @@ def _columns(sheet, writer, program, number, places) -> int:
 
 
 def _first_level(model, column) -> str:
-    name = next(p for p, c in model.system.groups.items() if c == column)
+    name = next((p for p, c in model.system.groups.items() if c == column), None)
+    if name is None:
+        return next(iter(next(m for m in model.residual.values() if m.ident == column).ratios))
     return model.parameters.loc[model.parameters["name"] == name, "group"].iloc[0]
 
 
@@ -543,13 +565,21 @@ def limits(response, references, program) -> tuple[str, str]:
         of_mean = of_site if site else [f"{mean}*EXP({sign}{narrow})" for sign in ("-", "")]
         of_one = [f"{references['median']}*EXP({sign}{wide})" for sign in ("-", "")]
         return _by_kind(of_one[0], of_mean[0]), _by_kind(of_one[1], of_mean[1])
+    family, tail = program.family[response]
     half = f'{quantile}*SQRT({se}^2+IF({KIND}="{INDIVIDUAL}",MAX({extra},0),0))'
-    lower = f"{mean}-{half}"
+    if math.isfinite(tail):
+        of_tail = f"{student(min(tail, program.freedom[response]))}^2*{1 - 2 / tail!r}*MAX({extra},0)"
+        half = f'SQRT({quantile}^2*{se}^2+IF({KIND}="{INDIVIDUAL}",{of_tail},0))'
+    lower, upper = f"{mean}-{half}", f"{mean}+{half}"
     if math.isfinite(program.floor[response]):
         lower = f"MAX({lower},{program.floor[response]:g})"
+    if family == "gamma":
+        spread = f"(({se}^2+{extra})/{mean}^2)"
+        ends = [f"{mean}*GAMMAINV(NORMSDIST({sign}{quantile}),1/{spread},{spread})" for sign in ("-", "")]
+        lower, upper = (_by_kind(one, of_all) for one, of_all in zip(ends, (lower, upper), strict=True))
     if site is not None:
-        return _by_kind(lower, of_site[0]), _by_kind(f"{mean}+{half}", of_site[1])
-    return lower, f"{mean}+{half}"
+        return _by_kind(lower, of_site[0]), _by_kind(upper, of_site[1])
+    return lower, upper
 
 
 def _by_kind(individual, mean) -> str:

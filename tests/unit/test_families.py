@@ -1,0 +1,379 @@
+"""Families of residuals: gamma, Student's t, and groups with a sigma of their own."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from scipy.optimize import fsolve, minimize
+
+import sinklab as sl
+from sinklab.cli import main
+from sinklab.language import DataError
+from sinklab.results.variance import TAILS, Variance
+from sinklab.tables.table import Table
+
+ONE = "stem = a * dbh**b"
+SYSTEM = "stem = a1 * dbh**b1 * height**c1\nbranch = a2 * dbh**b2\nagb = stem + branch"
+SOURCE = {"spec": "file:trees.csv", "origin": "measured", "title": "Test trees", "licence": "CC0-1.0"}
+
+
+def trees(n=150, seed=7, family="normal", cv=(0.15, 0.35), gaps=False):
+    """Stems and branches with correlated residuals of a family, and a column of three blocks."""
+    rng = np.random.default_rng(seed)
+    dbh = rng.uniform(5, 40, n)
+    height = 1.3 + 25 * (1 - np.exp(-0.05 * dbh)) * np.exp(rng.normal(0, 0.1, n))
+    mean = np.column_stack([0.03 * dbh**2 * height**0.8, 0.02 * dbh**2.2])
+    normal = rng.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], n)
+    for j, size in enumerate(cv):
+        if family == "gamma":
+            mean[:, j] *= stats.gamma.ppf(stats.norm.cdf(normal[:, j]), size**-2) * size**2
+        elif family == "t":
+            heavy = normal[:, j] / np.sqrt(stats.chi2.rvs(4, size=n, random_state=seed) / 4)
+            mean[:, j] *= np.maximum(1 + 0.6 * size * heavy, 0.02)
+        else:
+            mean[:, j] *= np.maximum(1 + size * normal[:, j], 0.02)
+    frame = pd.DataFrame(mean, columns=["stem", "branch"]).assign(dbh=dbh, height=height)
+    frame["block"] = np.array(["east", "north", "south"])[np.arange(n) % 3]
+    if gaps:
+        frame.loc[n // 2 :, "branch"] = np.nan
+        frame.loc[: n // 5, "stem"] = np.nan
+    return frame
+
+
+def fitted(frame, equations=ONE, method="wls", variance="gamma", **options):
+    return sl.fit(frame, equations, method=method, variance=variance, cluster="none", **options)
+
+
+# Likelihoods, against densities written here.
+
+
+@pytest.mark.parametrize(
+    "variance", ["power:mean*t", "power:dbh=1.5*t", "power:mean*t=5", "exp:dbh*t", "none*t=3"]
+)
+def test_t_stands_where_its_density_is_greatest(variance):
+    frame, fit = trees(family="t"), fitted(trees(family="t"), variance=variance)
+    x, y, model = frame["dbh"].to_numpy(), frame["stem"].to_numpy(), fit.residual["stem"]
+
+    def negative(v):
+        mean = np.exp(v[0]) * x ** v[1]
+        at = {"exp": x}.get(model.kind, np.log(x if model.by == "dbh" else mean))
+        log_scale = v[2] + (model.exponent if model.fixed else v[3]) * at * (model.kind != "constant")
+        tail = model.tail if model.tail_fixed else np.exp(v[4])
+        return -stats.t.logpdf(y, tail, mean, np.exp(log_scale)).sum()
+
+    n = len(y)
+    ours = [np.log(fit.values[0]), fit.values[1], np.log(model.sigma * np.sqrt((n - 2) / n))]
+    ours += [model.exponent, np.log(model.tail)]
+    assert fit.converged
+    assert -negative(ours) == pytest.approx(fit.loglik, abs=1e-6)
+    # From elsewhere, by another optimiser.
+    best = minimize(
+        negative,
+        np.array(ours) + 0.05,
+        method="Nelder-Mead",
+        options={"maxiter": 6000, "xatol": 1e-9, "fatol": 1e-11},
+    )
+    assert fit.loglik >= -best.fun - 1e-5
+    assert best.x[:2] == pytest.approx(ours[:2], abs=1e-3)
+
+
+def test_t_of_a_system_with_gaps_is_the_multivariate_t():
+    frame = trees(90, family="t", gaps=True)
+    fit = fitted(frame, SYSTEM, "nsur", "power:mean*t")
+    assert fit.converged
+    free, seen = ["stem", "branch"], frame[["stem", "branch"]].notna().to_numpy()
+    freedom = seen.sum(axis=0) - [3, 2]
+    tail = fit.residual["stem"].tail
+    assert tail == fit.residual["branch"].tail
+
+    def loglik(values, sizes, exponents, rho, degrees):
+        mean = np.column_stack([fit.system.mean(values, frame)[r] for r in free])
+        scale, total = np.asarray(sizes) * mean ** np.asarray(exponents), 0.0
+        for y, f, s, has in zip(frame[free].to_numpy(), mean, scale, seen, strict=True):
+            shape = (np.array([[1, rho], [rho, 1]]) * np.outer(s, s))[np.ix_(has, has)]
+            total += stats.multivariate_t.logpdf(y[has], f[has], shape, degrees)
+        return total
+
+    sizes = [
+        fit.residual[r].sigma * np.sqrt(d / (s))
+        for r, d, s in zip(free, freedom, seen.sum(axis=0), strict=True)
+    ]
+    exponents = [fit.residual[r].exponent for r in free]
+    rho = fit.correlation.loc["stem", "branch"]
+    best = loglik(fit.values, sizes, exponents, rho, tail)
+    assert best == pytest.approx(fit.loglik, abs=1e-6)
+    for step in (0.99, 1.01):
+        for i in range(len(fit.values)):
+            moved = fit.values.copy()
+            moved[i] *= 1 + (step - 1) / 10
+            assert loglik(moved, sizes, exponents, rho, tail) < best
+        for i in range(2):
+            turned = np.where(np.arange(2) == i, step, 1.0)
+            assert loglik(fit.values, sizes * turned, exponents, rho, tail) < best
+            assert loglik(fit.values, sizes, exponents * (1 + (turned - 1) / 10), rho, tail) < best
+        assert loglik(fit.values, sizes, exponents, rho * step, tail) < best
+        assert loglik(fit.values, sizes, exponents, rho, tail * (1 + 5 * (step - 1))) < best
+
+
+def test_t_apart_is_each_equation_by_itself():
+    frame = trees(family="t", gaps=True)
+    both = fitted(frame, SYSTEM, "wls", "stem=power:mean*t,branch=power:dbh*t=4")
+    lines = SYSTEM.splitlines()
+    alone = [
+        fitted(frame, lines[0], variance="power:mean*t"),
+        fitted(frame, lines[1], variance="power:dbh*t=4"),
+    ]
+    assert both.loglik == pytest.approx(sum(f.loglik for f in alone), abs=1e-6)
+    assert both.values == pytest.approx(np.concatenate([f.values for f in alone]), rel=1e-5)
+    assert both.residual["stem"].tail == pytest.approx(alone[0].residual["stem"].tail, rel=1e-2)
+    assert both.index_table.loc["branch", "AIC"] == pytest.approx(
+        alone[1].index_table.loc["branch", "AIC"], abs=1e-4
+    )
+
+
+def test_gamma_of_a_system_solves_the_estimating_equations():
+    frame = trees(family="gamma")
+    fit = fitted(frame, SYSTEM, "nsur", "gamma")
+    y = frame[["stem", "branch"]].to_numpy()
+    logs = np.log(frame[["dbh", "height"]].to_numpy())
+
+    def means(v):
+        return np.exp(np.column_stack([v[0] + logs @ v[1:3], v[3] + logs[:, 0] * v[4]]))
+
+    def score(v):
+        away = y / means(v) - 1
+        weighted = away @ np.linalg.inv(away.T @ away / len(y))
+        ones = np.ones(len(y))
+        return [weighted[:, 0] @ x for x in (ones, *logs.T)] + [
+            weighted[:, 1] @ x for x in (ones, logs[:, 0])
+        ]
+
+    ours = fit.values.copy()
+    ours[[0, 3]] = np.log(ours[[0, 3]])
+    assert fit.converged
+    assert fsolve(score, ours + 0.005, xtol=1e-12) == pytest.approx(ours, abs=1e-4)
+    for j, (response, count) in enumerate((("stem", 3), ("branch", 2))):
+        ratio, model = y[:, j] / means(ours)[:, j], fit.residual[response]
+        best = minimize(
+            lambda k, r=ratio: -stats.gamma.logpdf(r * k[0], k[0]).sum() - len(r) * np.log(k[0]),
+            [3.0],
+            bounds=[(0.1, None)],
+        )
+        assert model.sigma**-2 == pytest.approx(best.x[0] * (len(y) - count) / len(y), rel=1e-4)
+
+
+def test_gamma_apart_has_the_likelihood_of_its_density():
+    frame = trees(family="gamma")
+    fit = fitted(frame, "stem = a + b * dbh**2", variance="gamma")
+    n, shape = len(frame), fit.residual["stem"].sigma ** -2 * len(frame) / (len(frame) - 2)
+
+    def negative(v):
+        mean = v[0] + v[1] * frame["dbh"] ** 2
+        return (
+            np.inf if (mean <= 0).any() else -stats.gamma.logpdf(frame["stem"], v[2], scale=mean / v[2]).sum()
+        )
+
+    assert fit.loglik == pytest.approx(-negative([*fit.values, shape]), abs=1e-6)
+    best = minimize(
+        negative,
+        [*fit.values * 1.05, shape],
+        method="Nelder-Mead",
+        options={"maxiter": 4000, "xatol": 1e-10, "fatol": 1e-10},
+    )
+    assert fit.loglik == pytest.approx(-best.fun, abs=1e-5)
+    assert fit.index_table.loc["stem", "AIC"] == pytest.approx(2 * 3 - 2 * fit.loglik, abs=1e-9)
+    assert fit.residual["stem"].freedom == n - 2
+
+
+@pytest.mark.parametrize("method", ["wls", "nsur"])
+def test_sigmas_of_groups_come_back(method):
+    frame = trees(900)
+    mean = 0.03 * frame["dbh"] ** 2 * frame["height"] ** 0.8
+    frame["stem"] = mean + (frame["stem"] - mean) * frame["block"].map(
+        {"east": 1.0, "north": 2.0, "south": 0.5}
+    )
+    frame["stem"] = frame["stem"].clip(lower=0.02 * mean)
+    fit = fitted(frame, SYSTEM, method, "stem=power:mean*ident:block,branch=power:mean")
+    ratios = fit.residual["stem"].ratios
+    assert ratios["north"] == pytest.approx(2.0, rel=0.15)
+    assert ratios["south"] == pytest.approx(0.5, rel=0.15)
+    assert ratios[""] == pytest.approx(
+        np.sqrt(np.mean([1, ratios["north"] ** 2, ratios["south"] ** 2])), rel=0.01
+    )
+    plain = fitted(frame, SYSTEM, method, "power:mean")
+    assert fit.loglik > plain.loglik + 50
+    assert fit.n_variance == plain.n_variance + 2
+
+
+# What a fit is used for.
+
+
+@pytest.mark.parametrize(
+    ("method", "variance"),
+    [
+        ("wls", "gamma"),
+        ("nsur", "gamma"),
+        ("nsur", "power:mean*t"),
+        ("wls", "stem=power:mean*ident:block*t=4,branch=gamma"),
+        ("nsur", "power:dbh*ident:block"),
+        ("mixed", "power:dbh*ident:block"),
+    ],
+)
+def test_a_table_keeps_the_family(method, variance, tmp_path):
+    frame = trees(family="gamma", cv=(0.2, 0.3))
+    equations = SYSTEM if method != "mixed" else "stem = exp(la[site]) * dbh**b"
+    frame["site"] = np.array(list("uvwxyz"))[np.arange(len(frame)) % 6]
+    fit = sl.fit(
+        frame,
+        equations,
+        method=method,
+        variance=variance,
+        **({} if method == "mixed" else {"cluster": "none"}),
+    )
+    assert fit.converged
+    made = Table.from_fits(fit, "agb_forest_family", "1.0.0", source=SOURCE)
+    made.write(tmp_path)
+    back = Table.read(tmp_path / "agb_forest_family" / "1.0.0")
+    (model,) = back.models
+    assert model.residual == fit.residual
+    new = frame[["dbh", "height", "block", "site"]].head(9).assign(block=["east", "north", "west"] * 3)
+    for kind in ("mean", "individual"):
+        wanted = fit.predict(new, kind=kind)
+        pd.testing.assert_frame_equal(back.predict(new, kind=kind), wanted)
+        drawn = fit.predict(new, kind=kind, intervals="draws")
+        assert np.isfinite(drawn.select_dtypes("number")).all(axis=None)
+    told = json.loads(json.dumps(fit.to_json()))
+    assert told["residual"]["stem"]["variance"] == fit.residual["stem"].spec
+    assert "Residual variance" in fit.summary()
+
+
+@pytest.mark.parametrize(("family", "variance"), [("gamma", "gamma"), ("t", "power:mean*t")])
+def test_intervals_of_individuals_hold(family, variance):
+    """Delta and draws agree, and hold as many new trees as they say."""
+    fit = fitted(trees(600, family=family, cv=(0.3, 0.6)), SYSTEM, "nsur", variance)
+    new = trees(1500, seed=8, family=family, cv=(0.3, 0.6))
+    new["agb"] = new["stem"] + new["branch"]
+    for intervals in ("delta", "draws"):
+        told = fit.predict(new, kind="individual", intervals=intervals, level=0.9)
+        for response in ("stem", "branch", "agb"):
+            hit = new[response].between(told[f"{response}_lower"], told[f"{response}_upper"]).mean()
+            assert hit == pytest.approx(0.9, abs=0.03), (intervals, response)
+
+
+def test_standardised_residuals_are_normal_scores():
+    for family, variance in (("gamma", "gamma"), ("t", "power:mean*t")):
+        scores = fitted(trees(800, family=family, cv=(0.4, 0.5)), variance=variance).standardised("stem")
+        assert scores.std() == pytest.approx(1.0, abs=0.1)
+        assert stats.shapiro(scores).pvalue > 1e-3
+    far = (
+        fitted(trees(family="t"), variance="t=4").residual["stem"].standardised([1e9, 1e-3], [10.0, 10.0], {})
+    )
+    assert np.isfinite(far).all()
+
+
+def test_clusters_and_refits():
+    frame = trees(family="gamma").assign(site=np.repeat(np.arange(15), 10))
+    for variance in ("gamma", "power:mean*t", "power:mean*ident:block"):
+        fit = sl.fit(frame, SYSTEM, method="nsur", variance=variance, cluster="site")
+        assert fit.certificate.cluster["kind"] == "CR2"
+        alone = fitted(frame, SYSTEM, "nsur", variance)
+        assert fit.values == pytest.approx(alone.values, rel=1e-9)
+        again = sl.bootstrap(alone, 40, seed=1)
+        ratio = again.parameters["se"] / alone.parameters["se"]
+        assert ((ratio > 0.6) & (ratio < 1.6)).all(), variance
+
+
+def test_command_tells_the_families(tmp_path, capsys):
+    frame = trees(90).assign(tree_id=range(90))
+    frame.to_csv(tmp_path / "trees.csv", index=False)
+    out = tmp_path / "fit.json"
+    code = main(
+        [
+            "fit",
+            str(tmp_path / "trees.csv"),
+            "--equations",
+            SYSTEM.replace("\n", ";"),
+            "--method",
+            "wls",
+            "--variance",
+            "stem=power:mean*ident:block*t=4,branch=gamma",
+            "--cluster",
+            "none",
+            "--json",
+            str(out),
+        ]
+    )
+    assert code == 0
+    printed = capsys.readouterr().out
+    assert "block(east 1, north" in printed
+    assert "Student t 4" in printed
+    assert "gamma of shape" in printed
+    told = json.loads(out.read_text(encoding="utf-8"))["residual"]
+    assert told["stem"]["ident"]["column"] == "block"
+    assert told["branch"]["family"] == "gamma"
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("method", "variance", "said"),
+    [
+        ("mixed", "gamma", "method mixed does not take"),
+        ("mixed", "t", "method mixed does not take"),
+        ("bayes", "power:mean*ident:block", "method bayes does not take"),
+        ("nsur", "stem=t,branch=power:mean", "for all equations or for none"),
+        ("nsur", "stem=t=4,branch=t=5", "for all equations or for none"),
+        ("wls", "ident:nowhere", "no column 'nowhere'"),
+        ("wls", "lognormal*ident:block", "none of"),
+        ("wls", "gamma*t", "none of"),
+        ("wls", "t=2", "none of"),
+        ("wls", "power:mean*ident:tree", "fewer than 3 trees"),
+    ],
+)
+def test_refusals_say_what_to_do(method, variance, said):
+    frame = trees(60).assign(site=np.arange(60) % 6, tree=[f"t{i}" for i in range(60)])
+    equations = SYSTEM.replace("a1", "a1[site]").replace("a2", "a2[site]") if method == "mixed" else SYSTEM
+    with pytest.raises(DataError, match=said):
+        sl.fit(frame, equations, method=method, variance=variance)
+
+
+def test_blank_groups_and_zeros_are_told_with_their_records():
+    frame = trees(60)
+    frame.loc[[3, 9], "block"] = None
+    with pytest.raises(DataError, match="no group in records 4, 10"):
+        fitted(frame, variance="ident:block")
+    frame = trees(60)
+    frame.loc[5, "stem"] = 0.0
+    with pytest.raises(DataError, match="6"):
+        fitted(frame, variance="gamma")
+
+
+def test_options_are_read_and_written():
+    for text in (
+        "none",
+        "power:mean",
+        "power:dbh=2*ident:site*t=5",
+        "gamma",
+        "lognormal",
+        "none*ident:site",
+        "power:mean*t",
+    ):
+        read = Variance.parse(text)
+        model = read.residual(
+            "stem", 1.0, read.start, 10, read.tail or 6.0, {"a": 1.0, "": 1.0} if read.ident else {}
+        )
+        assert Variance.parse(model.spec) == read
+    assert Variance.parse("t") == Variance.parse("power:mean*t")
+    assert Variance.parse("ident:site") == Variance.parse("none*ident:site")
+
+
+def test_normal_data_are_not_called_heavy():
+    fit = fitted(trees(2000, cv=(0.1, 0.1)), variance="t")
+    assert fit.residual["stem"].tail > 15
+    assert fit.residual["stem"].tail <= TAILS[1] * 1.001
+    assert fit.values == pytest.approx(
+        fitted(trees(2000, cv=(0.1, 0.1)), variance="power:mean").values, rel=0.01
+    )
