@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "average": "sinklab.assess.comparison",
     "bootstrap": "sinklab.fitting.resample",
-    "calibrated": "sinklab.results.prediction",
+    "calibrated": "sinklab.results.calibration",
     "check_study": "sinklab.data.checks",
     "compare": "sinklab.assess.comparison",
     "convert": "sinklab.data.vocabulary",

@@ -39,8 +39,8 @@ from sinklab.propagate.model import Factor as Factor
 from sinklab.propagate.model import Model as Model
 from sinklab.propagate.model import Noise as Noise
 from sinklab.propagate.stocks import stock as stock
+from sinklab.results.calibration import calibrated as calibrated
 from sinklab.results.fit_result import FitResult as FitResult
-from sinklab.results.prediction import calibrated as calibrated
 from sinklab.results.variance import Variance as Variance
 from sinklab.review.desk import Desk as Desk
 from sinklab.review.verification import verify as verify

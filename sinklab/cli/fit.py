@@ -324,15 +324,15 @@ def _save(results, reference, arguments, frame) -> None:
 
 def _calibrated(table, arguments):
     """The model of a table, moved to the group whose trees lie in a file."""
-    from sinklab.results.prediction import calibrated
+    from sinklab.results.calibration import calibrated
 
     model = table.model()
     needed, file = {*model.system.predictors, *model.system.free}, arguments.calibrate
     trees = field_data(arguments, file, needed, {"species"}, tell="stderr")
     found = calibrated(model, trees)
     message = tr(
-        f"calibrated with {len(trees)} trees of {file}",
-        f"已用 {file} 的 {len(trees)} 株样木校准",
+        f"calibrated with {len(trees)} records of {file}",
+        f"已用 {file} 的 {len(trees)} 条记录校准",
     )
     print(message, file=sys.stderr)
     return found

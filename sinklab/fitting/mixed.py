@@ -17,7 +17,7 @@ common (Anderson 1965; Walker & Ni 2011). The log-likelihood reported is the one
 
 *What comes out.* The parameters are those of the typical group; ``fit.random`` holds :math:`\Psi` and
 the effects of the groups seen. Predictions are for a group that nothing is known of, and the interval
-of an individual contains the spread between groups. :func:`sinklab.results.prediction.calibrated`
+of an individual contains the spread between groups. :func:`sinklab.results.calibration.calibrated`
 predicts for a group of which some trees were weighed (EBLUP).
 
 *When.* Trees from several sites, when the next site matters: dummy variables (``nsur`` with

@@ -62,8 +62,8 @@ from sinklab.assess.validation import validate
 from sinklab.data.vocabulary import number
 from sinklab.language import DataError, SinklabError, tr
 from sinklab.results import indices
+from sinklab.results.calibration import calibrated
 from sinklab.results.fit_result import FitResult
-from sinklab.results.prediction import calibrated
 from sinklab.systems import soil
 from sinklab.tables.checks import refusals
 

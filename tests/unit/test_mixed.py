@@ -7,7 +7,7 @@ import pytest
 import sinklab as sl
 from sinklab.cli import main
 from sinklab.language import ConvergenceError, DataError, EquationError
-from sinklab.results.prediction import calibrated
+from sinklab.results.calibration import calibrated
 
 ONE = "agb = a[site] * dbh**b"
 BOTH = "agb = a[site] * dbh**b[site]"
@@ -193,8 +193,8 @@ def test_few_groups_are_refused():
 
 
 def test_calibration_wants_a_mixed_model_and_responses(fitted):
-    with pytest.raises(DataError, match="no random effects"):
-        calibrated(sl.fit(trees(), "agb = a * dbh**b"), trees())
+    with pytest.raises(DataError, match="does not know how places differ"):
+        calibrated(sl.fit(trees(), "agb = a * dbh**b", cluster="none"), trees())
     with pytest.raises(DataError, match="at least one response"):
         calibrated(fitted, trees()[["dbh"]])
 

@@ -103,7 +103,7 @@ def test_command_with_draws_and_calibration(tmp_path, capsys, monkeypatch):
     out = tmp_path / "out.csv"
     options = ["--calibrate", str(tmp_path / "group.csv"), "-o", str(out)]
     assert main(["predict", str(folder), str(tmp_path / "new.csv"), *options]) == 0
-    assert "calibrated with 20 trees" in capsys.readouterr().err
+    assert "calibrated with 20 records" in capsys.readouterr().err
     effect = fit.random.effects.loc["s3", "a"]
     expected = fit.values[0] * np.exp(effect) * NEW["dbh"] ** fit.values[1]
     assert sl.read_csv(out)["stem"].to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-4)

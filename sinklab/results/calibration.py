@@ -1,0 +1,257 @@
+r"""Calibration: a result moved to one place by trees weighed, or plots measured, there.
+
+What a fit knows of the difference between places is the prior, the measurements of the place decide how far it goes: the
+empirical best linear unbiased predictor. Few records draw it a little way, many all the way, and what is left of the
+difference stays in the intervals.
+
+*Random parameters* (a mixed model). Records of a new group show where it lies: with the residual covariance :math:`R`, the
+slopes :math:`Z` by the deviations and the covariance :math:`\Psi` between groups,
+:math:`\hat b = \Psi Z^T (Z \Psi Z^T + R)^{-1} (y - f(\hat b) + Z \hat b)`, iterated where the equations bend. The uncertainty
+is that of :math:`\hat\beta + \hat b`: what is left of the deviation given the records,
+:math:`(Z^T R^{-1} Z + \Psi^{-1})^{-1}`, and the estimates of the typical group as far as they still count.
+
+*A common factor of every response* (any fit or pooled table with the spread between sampled units). A record says
+:math:`l = \ln(y / \hat f) = v + g^T(\beta - \hat\beta) + e` with :math:`v \sim N(\mu, \Psi)`, :math:`\beta \sim N(\hat\beta, C)` and
+:math:`e \sim N(0, W)`; coefficients and factors are updated together, so that what they share does not count twice. The
+factors become coefficients of the equations, ``local_<response>``.
+
+Source
+------
+Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS, section 7.3. Springer.
+Lappi J. (1991) Calibration of height and volume equations with random parameters. Forest Science 37:781-801.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+import sinklab as sl
+from sinklab.equations.compile import Layout
+from sinklab.equations.system import System
+from sinklab.language import ConvergenceError, DataError
+
+#: Steps of the search for a group where equations bend.
+MAX_STEPS = 100
+
+
+def calibrated(
+    fit: "sl.FitResult", trees: pd.DataFrame | Mapping[str, Any], label: str = ""
+) -> "sl.FitResult":
+    """Move a result to one place, by the trees of it that were weighed, or its plots that were measured.
+
+    Parameters
+    ----------
+    fit : FitResult
+        With random parameters, or with a known spread between sampled units; fitted or read from a table.
+    trees : DataFrame
+        Records of one place: the predictors, and the responses that were measured (blank otherwise).
+    label : str
+        Name of the group.
+
+    Returns
+    -------
+    result : FitResult
+        Parameters of that place with their covariance; intervals of an individual no longer contain
+        the spread between places.
+
+    Raises
+    ------
+    DataError
+        The result does not know how places differ, or the records have no response or no predictor of it.
+    ConvergenceError
+    """
+    frame = _checked(fit, trees)
+    if fit.random is None:
+        return _by_factors(fit, frame, label)
+    deviations = np.zeros(len(fit.random.names))
+    for _ in range(MAX_STEPS):
+        moved, spread, gain = _step(fit, frame, deviations)
+        if np.abs(moved - deviations).max() < 1e-10 * (1 + np.abs(moved).max()):
+            break
+        deviations = moved
+    else:
+        raise ConvergenceError(
+            f"calibration did not settle in {MAX_STEPS} steps", f"校准 {MAX_STEPS} 步后仍未收敛"
+        )
+    shifted, factor, ratio = _shifted(fit, deviations)
+    places = fit.random.places(fit.labels)
+    turn = np.diag(ratio)
+    turn[places] -= factor[:, None] * gain
+    covariance = turn @ fit.covariance.to_numpy() @ turn.T
+    covariance[np.ix_(places, places)] += spread * np.outer(factor, factor)
+    source = fit.source | {"calibrated_with": len(frame)}
+    return replace(
+        fit,
+        parameters=parameters_of(fit, shifted, covariance),
+        covariance=pd.DataFrame(covariance, index=fit.labels, columns=fit.labels),
+        correction=corrections(fit),
+        random=None,
+        stored_draws=None,
+        label=label,
+        source=source,
+    )
+
+
+def _checked(fit, trees) -> pd.DataFrame:
+    if fit.random is None and fit.between is None:
+        raise DataError(
+            f"a result of method {fit.method!r} without random effects or a sampled unit does not know how places differ; "
+            "fit with method mixed, or with the column of the sampled unit (cluster)",
+            f"方法 {fit.method!r} 的结果没有随机效应，也没有抽样单元，不知地点间差异；请用 mixed 拟合，或给出抽样单元列（cluster）",
+        )
+    frame = pd.DataFrame(trees).reset_index(drop=True)
+    missing = [x for x in fit.system.predictors if x not in frame]
+    seen = [r for r in fit.system.free if r in frame and frame[r].notna().any()]
+    if missing or not seen:
+        expected = ", ".join([*fit.system.predictors, *fit.system.free])
+        found = ", ".join(map(str, frame.columns))
+        raise DataError(
+            f"records for calibration: found columns {found}; expected the predictors and at least one response "
+            f"of {expected}",
+            f"校准记录：现有列 {found}；应含自变量及至少一个因变量（{expected}）",
+        )
+    return frame.assign(**{r: np.nan for r in fit.system.free if r not in frame})
+
+
+def _step(fit, frame, deviations):
+    """New deviations, what is left of their uncertainty, and their answer to the parameters."""
+    shifted, factor, ratio = _shifted(fit, deviations)
+    residual, slope, sd = _near(fit, frame, shifted)
+    by_deviation = slope[:, :, fit.random.places(fit.labels)] * factor
+    by_parameter = slope * ratio
+    information = np.zeros_like(fit.random.covariance.to_numpy())
+    target, answer = np.zeros(len(factor)), np.zeros((len(factor), slope.shape[2]))
+    correlation = fit.correlation.to_numpy()
+    for i, row in enumerate(residual):
+        seen = np.isfinite(row)
+        if not seen.any():
+            continue
+        weight = np.linalg.inv(correlation[np.ix_(seen, seen)] * np.outer(sd[i, seen], sd[i, seen]))
+        z = by_deviation[i, seen]
+        information += z.T @ weight @ z
+        target += z.T @ weight @ (row[seen] + z @ deviations)
+        answer += z.T @ weight @ by_parameter[i, seen]
+    # Without the inverse of their covariance, which may be nearly singular.
+    sizes, axes = np.linalg.eigh(fit.random.covariance.to_numpy())
+    root = axes * np.sqrt(np.clip(sizes, 0, None))
+    spread = root @ np.linalg.solve(np.eye(len(root)) + root.T @ information @ root, root.T)
+    return spread @ target, spread, spread @ answer
+
+
+def _near(fit, frame, values):
+    """Residuals (n, m), slopes (n, m, k) and residual standard deviations on the scale of the fit."""
+    free = list(fit.system.free)
+    mean, slope = fit.layout.at(frame, tuple(free), len(frame)).mean_and_jacobian(values)
+    y = frame[free].to_numpy(float)
+    models = [fit.residual[r] for r in free]
+    if fit.of_medians:
+        sd = np.broadcast_to([m.sigma for m in models], mean.shape)
+        return np.log(y) - np.log(mean), slope / mean[:, :, None], sd
+    sd = np.column_stack([m.sd(mean[:, j], frame) for j, m in enumerate(models)])
+    return y - mean, slope, sd
+
+
+def _shifted(fit, deviations):
+    """Parameters of the group, their derivatives by the deviations and by the typical parameters."""
+    random, labels = fit.random, fit.labels
+    shifted, ratio = random.moved(fit.values, labels, deviations), np.ones(len(fit.values))
+    grown = np.array([name in random.multiplies for name in random.names])
+    ratio[random.places(labels)] = np.where(grown, np.exp(deviations), 1.0)
+    return shifted, random.factors(shifted, labels), ratio
+
+
+def corrections(fit) -> dict[str, float]:
+    """Factors that make means of one group: medians of one group lack the spread between groups in what makes them means."""
+    if not fit.of_medians or fit.correction_kind == "none":
+        return dict(fit.correction)
+    return {r: float(np.exp(fit.residual[r].sigma ** 2 / 2)) for r in fit.correction}
+
+
+def parameters_of(fit, values, covariance) -> pd.DataFrame:
+    """Table of parameters with Wald intervals at the level of the fit."""
+    se = np.sqrt(np.clip(np.diag(covariance), 0, None))
+    freedom = min(m.freedom for m in fit.residual.values())
+    half = stats.t.ppf(0.5 + fit.level / 2, freedom) * se
+    return fit.parameters.assign(value=values, se=se, lower=values - half, upper=values + half)
+
+
+# A common factor of every response.
+
+
+def _by_factors(fit, frame, label):
+    """Result of one place whose responses are off by common factors, which become coefficients of their own."""
+    between, free, k = fit.between, list(fit.system.free), len(fit.values)
+    missing = [r for r in free if r not in between.names]
+    if missing:
+        raise DataError(
+            f"the spread between sites of {', '.join(missing)} is not known: nothing to calibrate",
+            f"{'、'.join(missing)} 的样点间变异未知，无法校准",
+        )
+    layout, own = _with_factors(fit, free)
+    local = [layout.labels.index(f"local_{r}") for r in free]
+    at = np.ones(k + len(free))
+    at[own] = fit.values
+    mean, slope = layout.at(frame, tuple(free), len(frame)).mean_and_jacobian(at)
+    slope, seen = slope / mean[:, :, None], frame[free].gt(0).to_numpy()
+    corrected = np.log([fit.correction.get(r, 1.0) if fit.of_medians else 1.0 for r in free])
+    away = np.log(np.where(seen, frame[free].to_numpy(float), 1.0)) - np.log(mean) - corrected
+    spread, within = (m.loc[free, free].to_numpy() for m in (between.spread, between.within))
+    # A factor of shoots moves roots that are written as a share of them: from factors of responses to those written.
+    turn = np.linalg.inv(slope[:, :, local].mean(axis=0))
+    prior, start = np.zeros((len(at), len(at))), np.zeros(len(at))
+    prior[np.ix_(own, own)], prior[np.ix_(local, local)] = fit.covariance.to_numpy(), turn @ spread @ turn.T
+    start[local] = turn @ between.centre[free].to_numpy(float)
+    information, target = np.zeros_like(prior), np.zeros(len(prior))
+    for i, row in enumerate(seen):
+        if row.any():
+            weight = np.linalg.inv(within[np.ix_(row, row)])
+            information += slope[i, row].T @ weight @ slope[i, row]
+            target += slope[i, row].T @ weight @ (away[i, row] - slope[i, row] @ start)
+    sizes, axes = np.linalg.eigh(prior)
+    root = axes * np.sqrt(np.clip(sizes, 0, None))
+    covariance = root @ np.linalg.solve(np.eye(len(root)) + root.T @ information @ root, root.T)
+    moved = start + covariance @ target
+    # A mean of the place is its median times what single records add; medians keep that as their correction.
+    of_records = np.diag(within) / 2
+    at[own] += moved[own]
+    at[local] = np.exp(moved[local] + turn @ (corrected if fit.of_medians else of_records))
+    scale = np.ones(len(at))
+    scale[local] = at[local]
+    covariance = covariance * np.outer(scale, scale)
+    correction = dict(zip(free, np.exp(of_records) if fit.of_medians else np.ones(len(free)), strict=True))
+    share = np.sqrt(np.diag(within) / np.diag(within + spread))
+    residual = {
+        r: replace(fit.residual[r], sigma=fit.residual[r].sigma * s) for r, s in zip(free, share, strict=True)
+    }
+    moved_fit = replace(
+        fit,
+        system=layout.system,
+        parameters=pd.DataFrame({"name": list(layout.names), "group": list(layout.groups)}),
+        covariance=pd.DataFrame(covariance, index=layout.labels, columns=layout.labels),
+        residual=residual,
+        correction=fit.correction | correction,
+        between=None,
+        stored_draws=None,
+        label=label,
+        source=fit.source | {"calibrated_with": int(seen.any(axis=1).sum())},
+    )
+    return replace(moved_fit, parameters=parameters_of(moved_fit, at, covariance))
+
+
+def _with_factors(fit, free) -> tuple[Layout, list[int]]:
+    """The same equations, every free one times a coefficient of the place; and where the fit's own stand now."""
+    lines = []
+    for equation in fit.system.equations:
+        left, _, right = str(equation).partition(" = ")
+        lines.append(f"{left} = local_{left} * ({right})" if left in free else f"{left} = {right}")
+    system = System.parse("\n".join(lines), fit.system.predictors, responses_required=False)
+    own = list(zip(fit.parameters["name"], fit.parameters["group"], strict=True))
+    local = {f"local_{r}" for r in free}
+    pairs = [
+        p for name in system.parameters for p in ([(name, "")] if name in local else own) if p[0] == name
+    ]
+    return Layout(system, *map(tuple, zip(*pairs, strict=True))), [pairs.index(pair) for pair in own]
