@@ -3,8 +3,8 @@
 :func:`meaning` understands the header of a column: a name, label or symbol of the vocabulary, a word of
 ``data/vocabulary/header_words.csv`` (also an organ with a quantity: 树干生物量, 枝鲜重, leaf dry weight), and its unit in any
 bracket or after a slash. :func:`quantity` reads a cell: full-width digits, thousands, limits of detection, values with
-an error, ranges, products. :func:`derive` adds what follows from columns: dry masses from fresh ones, crowns, values per
-area. Nothing is guessed: what could mean two things is left for a person to decide.
+an error, ranges, products. What follows from columns (dry masses, crowns, values per area) is worked out in
+:mod:`sinklab.data.derived`. Nothing is guessed: what could mean two things is left for a person to decide.
 """
 
 import re
@@ -92,7 +92,7 @@ class Meaning:
     name : str
         Variable of the vocabulary, or a name made of one (``stem_fresh``, ``crown_1``, ``layer``); "" when unknown.
     kind : str
-        ``name, girth, class, crown, axis, layer, organ, quantity, component, remark, sum`` or "".
+        ``name, girth, class, crown, axis, layer, organ, sub, segment, repeat, quantity, component, remark, sum`` or "".
     unit : str
         Unit that is written, "" where none is.
     rank : int
@@ -121,10 +121,27 @@ PER_AREA = {
     "litter": "litter_density",
     "understory": "understory_density",
 }
+#: Sizes that are measured twice, crosswise, and what tells the two apart.
+REPEATED = ("dbh", "basal_diameter", "height")
+TWICE = re.compile(r"[12]|[ab]|东西|南北|东西向|南北向|ew|ns|sn|长|短|最大|最小|纵|横|第?一次?|第?二次?|①|②")
+#: Parts of a stem or crown that are weighed one by one.
+SEGMENT = re.compile(
+    r"\d+(?:\.\d+)?\s*m?\s*[-~–—至]\s*\d+(?:\.\d+)?\s*m?|梢头?|顶?梢|梢段|第?[一二三四五六七八九十\d]+段|[上中下](?:部|层|段)?|基部|伐桩"
+)
 #: Kinds of headers that name an organ: the whole of it, or one of several sorts (粗根, 细根).
 ORGANS = ("organ", "sub")
-#: Symbols that mean one thing in every form; others need the unit beside them.
+#: Symbols that mean one thing in every form; those of masses need kg beside them.
 CLEAR_SYMBOLS = {"D", "H", "DBH", "D_0", "D0"}
+MASSES = {
+    "S": "stem",
+    "W": "wood",
+    "K": "bark",
+    "B": "branch",
+    "L": "foliage",
+    "A": "agb",
+    "R": "root",
+    "T": "total",
+}
 
 
 @lru_cache(maxsize=1)
@@ -168,6 +185,9 @@ def meaning(parts: tuple[str, ...], unit: str = "") -> Meaning:
     bases, units, words = [], [], []
     if not parts:
         return Meaning()
+    if len(parts) > 1 and is_unit(parts[-1]) and not knows(parts[-1]):
+        # A row of units that belongs to the header.
+        return meaning(parts[:-1], unit or parts[-1])
     for part in parts:
         base, written, qualifiers = taken_apart(part)
         bases.append(base)
@@ -175,6 +195,9 @@ def meaning(parts: tuple[str, ...], unit: str = "") -> Meaning:
         units.append(written)
     written = next((u for u in [unit_of(unit), *reversed(units)] if u), "")
     found = _understood(bases, words)
+    symbol = re.fullmatch(r"W_?\{?([A-Za-z])\}?", plain(bases[-1]))
+    if symbol and not found.name and written in ("kg", "g"):
+        found = Meaning(MASSES.get(symbol[1].upper(), ""), "organ", rank=2)
     return (
         with_unit(replace(found, unit=written)) if found.name or found.kind else replace(found, unit=written)
     )
@@ -189,12 +212,15 @@ def taken_apart(part: str) -> tuple[str, str, list[str]]:
     ):
         whole = unit_of(inside)
         for token in [inside] if whole else re.split(r"[,，、;；\s]+", inside):
-            known = unit_of(token)
+            # What the share is of may stand before its unit: 体积%.
+            split = re.fullmatch(r"([\u4e00-\u9fff]+)(\W.*|[a-z].*)", token) or ("", "", token)
+            known = unit_of(token) or unit_of(split[2])
             if known and not unit:
                 unit = known
+                words += [split[1]] if split[1] and not unit_of(token) else []
             elif token:
                 words.append(token)
-    base = re.sub(r"[(\[【〔<「{].*?[)\]】〕>」}]+", " ", text).strip()
+    base = re.sub(r"[(\[【〔<「{].*?[)\]】〕>」}]+", " ", text).strip(" /")
     if not unit:
         base, unit = _unit_at_end(base)
     return base, unit, words
@@ -215,7 +241,9 @@ def _unit_at_end(base: str) -> tuple[str, str]:
 def _lone(name, rest) -> bool:
     """Whether the rest is a word that also names what is counted: ``no of trees``, ``plot no``."""
     return unit_of(rest) == "1" or (
-        rest in ("a", "t", "g", "m") and not re.search(r"[\u4e00-\u9fffA-Za-z]{2}", name)
+        rest in ("a", "t", "g", "m")
+        and not re.search(r"[\u4e00-\u9fffA-Za-z]{2}", name)
+        and name not in CLEAR_SYMBOLS
     )
 
 
@@ -223,6 +251,15 @@ def _understood(bases, words) -> Meaning:
     """Meaning of a header by its last part, with what stands above it and in brackets."""
     own, above = bases[-1], bases[:-1]
     whole = _single(own)
+    if above and not whole.kind:
+        over = _understood(above, words)
+        end = _words().get(fold(own), ("", ""))
+        if over.kind == "layer" and end[1] == "end":
+            return Meaning(end[0], "name", rank=2)
+        if TWICE.fullmatch(fold(own)) and (over.name in REPEATED or over.kind == "crown"):
+            return _one_of_two(over, fold(own))
+        if SEGMENT.fullmatch(plain(own)) and (over.kind in ORGANS or over.kind == "part"):
+            return replace(over, kind="segment", rank=2)
     # What stands above an organ may be a quantity, and the other way round.
     if above or words:
         around = [_single(b) for b in [*above, *words]]
@@ -243,6 +280,14 @@ def _understood(bases, words) -> Meaning:
     return whole
 
 
+def _one_of_two(found, mark) -> Meaning:
+    """A size that is measured twice; of a crown the two are its axes."""
+    if found.kind == "crown":
+        first = re.search("1|a|东西|ew|长|最大|纵|一|①", mark)
+        return replace(found, name="crown_1" if first else "crown_2", kind="axis", rank=2)
+    return replace(found, kind="repeat", rank=2)
+
+
 def _is_filler(text) -> bool:
     return _words().get(fold(text), ("", ""))[1] == "filler" or not text
 
@@ -260,8 +305,12 @@ def _single(text: str) -> Meaning:
     word = _words().get(key)
     if known and (known[1] == 0 or not word or word[1] == "filler"):
         return Meaning(known[0], "organ" if known[0] in PER_AREA else "name", rank=known[1])
-    if word and word[1] != "filler":
+    if word and word[1] not in ("filler", "end"):
         return Meaning(word[0], word[1], rank=1)
+    twice = re.fullmatch(rf"(.{{2,}}?) ?({TWICE.pattern})", key)
+    base = _single(twice[1]) if twice else Meaning()
+    if base.kind == "crown" or (base.name in REPEATED and base.kind == "name"):
+        return _one_of_two(base, twice[2])
     return _with_additions(key)
 
 
@@ -321,6 +370,12 @@ def with_unit(found: Meaning) -> Meaning:
         kind = "organ" if kind.startswith("organ") else "name"
     if kind in ORGANS and _dimension(unit) == "mass per area":
         name = PER_AREA.get(name, name)
+    if kind in ("quantity", "part") and _dimension(unit) == "mass per area":
+        # 干重(g/m2) of a quadrat is of what stands on it.
+        organ, _, amount = name.rpartition("_") if kind == "part" else ("agb", "", name)
+        if organ in PER_AREA and amount in ("fresh", "dry"):
+            name = PER_AREA[organ] + ("_fresh" if amount == "fresh" else "")
+            kind = "name" if amount == "dry" else "part"
     if name == "count" and _dimension(unit) == "count per area":
         name = "stem_density"
     if kind == "unit" and _dimension(unit) == "density":
@@ -433,6 +488,9 @@ def quantity(text: str, comma: str = "") -> Quantity | None:
         clean, how = clean.replace(" ", ""), "thousands"
     if re.fullmatch(rf"{_NUMBER}\s*[*※†#①②③]+", clean):
         clean, how = clean.rstrip("*※†#①②③ "), "mark"
+    if "±" in clean:
+        # Letters of significance: 5.2±0.3ab.
+        clean = re.sub(r"(?<=\d)\s*[a-zA-Z]{1,3}$", "", clean)
     bare, unit = _cut_unit(clean)
     return _quantity(bare, unit, how)
 
@@ -448,7 +506,7 @@ def _cut_unit(clean) -> tuple[str, str]:
 
 def _quantity(text, unit, how) -> Quantity | None:
     if re.fullmatch(_NUMBER, text):
-        return Quantity(float(text), unit=unit, how=how)
+        return Quantity(float(text), unit=unit, how=how) if np.isfinite(float(text)) else None
     below = re.fullmatch(rf"([<>≤≥]|小于|大于|不足|低于)=?\s*({_NUMBER})", text)
     if below:
         sign = {"小于": "<", "不足": "<", "低于": "<", "大于": ">", "≤": "<", "≥": ">"}.get(
@@ -467,6 +525,38 @@ def _quantity(text, unit, how) -> Quantity | None:
     if ends:
         return Quantity(ends=(float(ends[1]), float(ends[2])), unit=unit, how=how)
     return None
+
+
+#: Strokes of a tally, five to a character.
+STROKES = {
+    "正": 5,
+    "止": 4,
+    "𤴓": 4,
+    "下": 3,
+    "上": 3,
+    "丅": 2,
+    "T": 2,
+    "丄": 2,
+    "⊥": 2,
+    "一": 1,
+    "-": 1,
+    "丨": 1,
+}
+_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九十")} | {"〇": 0, "两": 2}
+_ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
+
+
+def counted(text: str, tally: bool) -> float | None:
+    """A tally (正正下: 13), or a class in Chinese or Roman numerals (三度, Ⅲ: 3); None for anything else."""
+    text = re.sub(r"[度级龄年生]+$", "", plain(text).replace(" ", ""))
+    if tally:
+        return float(sum(STROKES[c] for c in text)) if text and set(text) <= set(STROKES) else None
+    if text.casefold() in _ROMAN:
+        return float(_ROMAN.index(text.casefold()) + 1)
+    tens = re.fullmatch(r"([二三四五六七八九])?十([一二三四五六七八九])?", text)
+    if tens:
+        return 10.0 * _DIGITS.get(tens[1] or "一", 1) + _DIGITS.get(tens[2] or "零", 0)
+    return float(_DIGITS[text]) if text in _DIGITS else None
 
 
 def is_blank(text: str, missing: Collection[str] = frozenset()) -> bool:
@@ -593,7 +683,9 @@ class Account:
                 + _cells(self.limits)
             )
         lines += [f"  {note}" for note in self.told]
-        lines += ["  " + tr(f"please decide: {note}", f"请确认：{note}") for note in self.asked]
+        lines += [
+            "  " + tr(f"please decide: {note}", f"请确认：{note}") for note in dict.fromkeys(self.asked)
+        ]
         if self.doubtful:
             lines.append(
                 "  "
@@ -653,136 +745,3 @@ def listing_in_line(items: list[str], limit: int = 12) -> str:
     """Items with commas between, those beyond ``limit`` counted."""
     rest = len(items) - limit
     return ", ".join(items[:limit]) + (tr(f" and {rest} more", f" 等 {len(items)} 处") if rest > 0 else "")
-
-
-# What follows from columns: dry masses, crowns, values per area.
-
-
-def dry_amounts(amount: dict, headers: list[str], account: Account) -> dict:
-    """Dry mass from fresh mass and a sample that was dried, a ratio, or the moisture where its basis is stated."""
-    fresh = amount.get("fresh")
-    if fresh is None or ("dry" in amount and np.isfinite(amount["dry"]).any()):
-        return amount
-    ratio = None
-    if "sample_fresh" in amount and "sample_dry" in amount:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = amount["sample_dry"] / amount["sample_fresh"]
-        how = tr("fresh mass × dry / fresh mass of the sample", "鲜质量 × 样品干质量 ÷ 样品鲜质量")
-    elif "dry_ratio" in amount:
-        ratio, how = amount["dry_ratio"], tr("fresh mass × dry ratio", "鲜质量 × 干鲜比")
-    elif "moisture" in amount:
-        text = " ".join(headers)
-        if re.search("湿基|鲜重|相对|wet|fresh basis", text, re.IGNORECASE):
-            ratio, how = (
-                1 - amount["moisture"],
-                tr("fresh mass × (1 − moisture, of fresh mass)", "鲜质量 ×（1 − 含水率，湿基）"),
-            )
-        elif re.search("干基|干重|绝对|dry basis", text, re.IGNORECASE) or np.nanmax(amount["moisture"]) > 1:
-            ratio, how = (
-                1 / (1 + amount["moisture"]),
-                tr("fresh mass / (1 + moisture, of dry mass)", "鲜质量 ÷（1 + 含水率，干基）"),
-            )
-        else:
-            account.asked.add(
-                "is the moisture of fresh or of dry mass? --column moisture_wet=COL or moisture_dry=COL",
-                "含水率以鲜质量还是干质量为基？--column moisture_wet=列 或 moisture_dry=列",
-            )
-    for basis, turn in (("moisture_wet", lambda m: 1 - m), ("moisture_dry", lambda m: 1 / (1 + m))):
-        if basis in amount:
-            ratio, how = turn(amount[basis]), tr(f"fresh mass with {basis}", f"由鲜质量与 {basis} 换算")
-    if ratio is None:
-        return amount
-    account.told.add(f"dry mass = {how}", f"干质量 = {how}")
-    return {"dry": fresh * ratio}
-
-
-def derive(columns: dict, account: Account) -> None:
-    """Add what follows from the columns that were read: dry masses, crowns, values per hectare."""
-    headers = [c.header for c in account.columns if "moisture" in c.name]
-    parts = ("fresh", "sample_fresh", "sample_dry", "dry_ratio", "moisture", "moisture_wet", "moisture_dry")
-    shared = {p: columns[p] for p in parts[1:] if p in columns}
-    for organ in [*PER_AREA, "wood", "culm", "rhizome", "crown"]:
-        own = shared | {p: columns[f"{organ}_{p}"] for p in parts if f"{organ}_{p}" in columns}
-        if "fresh" in own and organ not in columns:
-            made = dry_amounts(own, headers, account).get("dry")
-            if made is not None:
-                columns[organ] = made
-                account.columns.append(Column(organ, -1, organ, "kg", "kg"))
-    own = shared | {p: columns[p] for p in ("fresh", "dry") if p in columns}
-    if own and "dry" not in own and "fresh" in own:
-        made = dry_amounts(own, headers, account).get("dry")
-        if made is not None:
-            columns["dry"] = made
-    if "crown_1" in columns and "crown_2" in columns and "crown_diameter" not in columns:
-        one, other = columns["crown_1"], columns["crown_2"]
-        columns["crown_diameter"], columns["crown_area"] = (one + other) / 2, np.pi / 4 * one * other
-        account.told.add(
-            "crown_diameter is the mean of two axes, crown_area π/4·a·b",
-            "crown_diameter 为两个方向的均值，crown_area 为 π/4·a·b",
-        )
-    if (
-        "dry" in columns
-        and {"plot_area", "plot_id"} <= set(columns)
-        and not {"tree_id", "agb", "dbh"} & set(columns)
-    ):
-        columns["agb"] = columns.pop("dry")
-        account.told.add("the dry mass of a quadrat is taken as aboveground", "样方的干质量按地上部分计")
-    elif "dry" in columns:
-        account.asked.add(
-            "dry mass of what? --column agb=COL, stem=COL …", "干质量是哪一部分？--column agb=列、stem=列 等"
-        )
-    _per_area(columns, account)
-
-
-def _per_area(columns, account) -> None:
-    """Masses and counts of plots per hectare."""
-    area = columns.get("plot_area")
-    if area is None or "tree_id" in columns:
-        return
-    if "count" in columns and "stem_density" not in columns:
-        columns["stem_density"] = columns["count"] / area
-        account.told.add("stem_density = count / plot_area", "stem_density = 株数 ÷ 样地面积")
-    for organ, name in PER_AREA.items():
-        if organ in columns and name not in columns and not {"dbh", "basal_diameter"} & set(columns):
-            columns[name] = columns.pop(organ) / 1000 / area
-            account.told.add(
-                f"{name} [t/ha] = {organ} of the plot / plot_area",
-                f"{name}（t/hm²）= 样方 {organ} ÷ 样方面积",
-            )
-    if "slope_angle" in columns and np.nanmax(columns["slope_angle"]) > 5:
-        account.asked.add(
-            f"slope {np.nanmax(columns['slope_angle']):g}°: is the plot area horizontal, or along the slope (then × cos slope)?",
-            f"坡度 {np.nanmax(columns['slope_angle']):g}°：样地面积是水平面积，还是斜面积（应 × cos 坡度）？",
-        )
-
-
-def tell_keys(columns: dict, account: Account) -> None:
-    """Tell which identifiers make a record known together, and land that bears no stand."""
-    for inner, outer in (("stand", "compartment"), ("tree_id", "plot_id")):
-        if inner in columns and outer in columns:
-            own, both = list(columns[inner]), list(zip(columns[outer], columns[inner], strict=True))
-            if len(set(own)) < len(own) and len(set(both)) == len(both):
-                account.told.add(
-                    f"{inner} begins anew in every {outer}: the key is {outer} + {inner}",
-                    f"{inner} 在每个 {outer} 内重新编号：以 {outer} + {inner} 为键",
-                )
-    stem = next((c for c in account.columns if c.name == "stem" and c.header != "stem"), None)
-    if (
-        stem
-        and "皮" not in stem.header
-        and "bark" not in stem.header.casefold()
-        and not {"bark", "wood"} & set(columns)
-    ):
-        account.told.add(
-            f"{stem.header}: with or without bark is not stated", f"{stem.header}：未说明带皮或去皮"
-        )
-    if "land_class" in columns and "species" in columns:
-        bare = [i for i, s in enumerate(columns["species"]) if s is None or s != s]
-        kinds = dict.fromkeys(columns["land_class"][i] for i in bare)
-        if bare and "area" in columns:
-            size = float(np.nansum(columns["area"][bare]))
-            told = ", ".join(str(k) for k in kinds)
-            account.told.add(
-                f"{len(bare)} rows without a species ({told}): {size:.6g} ha without stand",
-                f"{len(bare)} 行没有树种（{told}）：{size:.6g} hm² 无林分",
-            )

@@ -66,6 +66,8 @@ class Sheet:
         Cells that hold a date.
     notes : Notes
         What is to be told of the sheet.
+    turned : tuple of int
+        Of a table whose variables stood in rows and was turned into columns: its first row, and rows kept above it.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Sheet:
     delimiter: str = ""
     dates: set[tuple[int, int]] = field(default_factory=set)
     notes: Notes = field(default_factory=Notes)
+    turned: tuple[int, ...] = ()
 
     def __post_init__(self):
         """Make the rows a rectangle."""

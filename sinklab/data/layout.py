@@ -8,13 +8,25 @@ columns that repeat for several species, surveys, ages or points.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sinklab.data import vocabulary
-from sinklab.data.columns import is_blank, is_unit, knows, meaning, quantity, species_name
+from sinklab.data.columns import (
+    ORGANS,
+    TWICE,
+    fold,
+    is_blank,
+    is_unit,
+    knows,
+    meaning,
+    quantity,
+    species_name,
+)
 from sinklab.data.files import Sheet, letters, numeric, place, plain
-from sinklab.language import DataError, Notes, tr
+from sinklab.language import DataError, Notes, listing, tr
 
+#: What stands before a row of units.
+UNIT_LABELS = ("单位", "计量单位", "unit", "units", "Unit", "Units")
 #: Rows in which a header is looked for.
 DEPTH = 60
 #: Rows that sum or average others; a mean tree (平均木) that was felled is a record.
@@ -175,14 +187,22 @@ def find(sheet: Sheet, start: int = 0) -> Form | None:
     DataError
         The rows hold numbers, but none looks like a header.
     """
+    if not start and not sheet.turned:
+        sheet = _turned(sheet)
     grid = Grid(sheet)
     stop = min(len(sheet.rows), start + DEPTH)
     scores = {row: grid.score(row) for row in range(start, stop)}
     best = max(scores, key=lambda row: (scores[row], -row), default=None)
     if best is None or not scores[best]:
         return _without_header(grid, start)
+    best = next(row for row in range(start, best + 1) if grid.filled(row) == grid.filled(best))
     top, bottom = _block(grid, best, start)
+    _row_names(grid, bottom)
     form = Form(sheet, [], (top, bottom))
+    if not start and (blocks := _blocks(grid, top)):
+        form, *others = [f for f in map(find, blocks) if f]
+        form.others += [g for f in others for g in (f, *f.others)]
+        return form
     units, first = _under_header(grid, form, bottom)
     form.fields = _fields(grid, top, bottom, units, first)
     _head(grid, form, start)
@@ -191,6 +211,86 @@ def find(sheet: Sheet, start: int = 0) -> Form | None:
         return form
     _side_by_side(form)
     return form
+
+
+def _blocks(grid, header) -> list[Sheet]:
+    """Cards that stand beside each other, with a blank column between: each as a sheet with the other cells blank."""
+    sheet = grid.sheet
+    rows = [row for row in range(len(sheet.rows)) if len(grid.filled(row)) > 1]
+    used = sorted({j for row in rows for j, _ in grid.filled(row)})
+    starts = [j for i, j in enumerate(used) if not i or j > used[i - 1] + 1]
+    ends = [*starts[1:], len(sheet.rows[0])]
+    parts = [[t for j, t in grid.filled(header) if a <= j < b] for a, b in zip(starts, ends, strict=True)]
+    heads = [
+        [label for row in rows if row < header for label, _, j in _pairs(grid, row, grid.filled(row)) if a <= j < b and knows(label)]
+        for a, b in zip(starts, ends, strict=True)
+    ]  # fmt: skip
+    if len(starts) < 2 or any(p != parts[0] for p in parts) or not all(heads):
+        return []
+    return [
+        replace(
+            sheet,
+            rows=[[t if a <= j < b else "" for j, t in enumerate(row)] for row in sheet.rows],
+            merged=[m for m in sheet.merged if a <= m[1] < b],
+            notes=sheet.notes if not i else Notes(),
+        )
+        for i, (a, b) in enumerate(zip(starts, ends, strict=True))
+    ]
+
+
+def _row_names(grid, bottom) -> None:
+    """Give a header one cell more where R wrote names of rows that no column has: each line is longer by one cell."""
+    sheet = grid.sheet
+    filled = [j for j, _ in grid.filled(bottom)]
+    below = [row for row in sheet.rows[bottom + 1 :] if any(row)]
+    last = max(filled)
+    if not (sheet.delimiter and below and filled == list(range(last + 1)) and len(sheet.rows[0]) == last + 2):
+        return
+    if all(row[0] and row[-1] for row in below) and len({row[0] for row in below}) == len(below):
+        sheet.rows[bottom] = ["", *sheet.rows[bottom][:-1]]
+        sheet.notes.add(
+            "each line has one cell more than the header: the first ones are names of rows",
+            "每行比表头多一个单元格：第一个为行名",
+        )
+
+
+def _turned(sheet) -> Sheet:
+    """The sheet, with rows for columns where the names of the variables stand below each other in its first column."""
+    grid = Grid(sheet)
+    wide = [row for row in range(min(len(sheet.rows), DEPTH)) if len(grid.filled(row)) > 2]
+    named = [row for row in wide if knows(sheet.rows[row][0])]
+    beside = [t for row in named[1:] for _, t in grid.filled(row)[1:]]
+    if (
+        len(named) < 3
+        or len(named) * 4 < 3 * len(wide)
+        or sum(map(numeric, beside)) * 4 < 3 * len(beside)
+        or any(sum(knows(t) for _, t in grid.filled(row)) > 2 for row in wide)
+        or sum(meaning((sheet.rows[row][0],)).kind in (*ORGANS, "component") for row in named) == len(named)
+        or not any(vocabulary.is_variable(meaning((sheet.rows[row][0],)).name) for row in named)
+    ):
+        return sheet
+    first = wide[0]
+    rows = [list(column) for column in zip(*sheet.rows[first:], strict=True)]
+    merged = [(b, a - first, d, c - first) for a, b, c, d in sheet.merged if a >= first]
+    dates = {(column, row - first) for row, column in sheet.dates if row >= first}
+    name, said = labelled([t for t in (row[0] for row in rows[1:]) if t and t not in UNIT_LABELS])
+    if name and not knows(rows[0][0]):
+        rows[0][0] = name
+        for row in rows[1:]:
+            row[0] = said.get(row[0], row[0])
+    # What stands above the table stays above it.
+    above = [line for line in sheet.rows[:first] if any(line)]
+    k = len(above)
+    merged = [(a + k, b, c + k, d) for a, b, c, d in merged]
+    dates = {(row + k, column) for row, column in dates}
+    found = Sheet(
+        sheet.name, above + rows, merged, sheet.form, sheet.delimiter, dates, sheet.notes, (first, k)
+    )
+    found.notes.add(
+        f"the variables stand in rows; the table was turned, its columns A, B … are the rows {first + 1}, {first + 2} … of the sheet",
+        f"变量写在行中，表格已转置：其 A、B 等列为原表第 {first + 1}、{first + 2} 等行",
+    )
+    return found
 
 
 def _without_header(grid, start) -> None:
@@ -236,9 +336,14 @@ def _spans(grid, row, below) -> dict[int, int]:
 
 def _is_group_row(grid, row, below) -> bool:
     cells = grid.filled(row)
-    if not cells or any(numeric(t) or _is_head(t) for _, t in cells):
+    spans = _spans(grid, row, below) if cells else {}
+    # Layers and years may stand over the columns that are measured in each.
+    numbers = [
+        t for j, t in cells
+        if numeric(t) and not (spans[j] > j and ((q := quantity(t)) and q.ends or re.fullmatch(r"(?:19|20)\d\d", plain(t))))
+    ]  # fmt: skip
+    if not cells or numbers or any(_is_head(t) for _, t in cells):
         return False
-    spans = _spans(grid, row, below)
     under = {j for j, _ in grid.filled(below)}
     width = max([*under, *(j for j, _ in cells)]) + 1
     whole = any(end - j + 1 >= 0.8 * width for j, end in spans.items()) and len(cells) == 1
@@ -264,7 +369,7 @@ def _is_sub_row(grid, row, below) -> bool:
     groups = {j for start, end in spans.items() if end > start for j in range(start, end + 1)}
     free = [(j, t) for j, t in cells if j in groups or j not in named]
     numbers = [t for _, t in cells if numeric(t)]
-    if all(is_unit(plain(t)) for _, t in cells):
+    if all(is_unit(plain(t)) or plain(t) in UNIT_LABELS for _, t in cells):
         return False
     if len(free) == len(cells) and groups:
         # Ages over the columns of a stem analysis are numbers that rise.
@@ -312,7 +417,7 @@ def _records_follow(grid, row) -> bool:
 
 def _are_units(grid, cells) -> bool:
     units = sum(is_unit(t) for _, t in cells)
-    rest = [t for _, t in cells if not is_unit(t) and t not in ("-", "—", "/", "–", "1")]
+    rest = [t for _, t in cells if not is_unit(t) and t not in ("-", "—", "/", "–", "1", *UNIT_LABELS)]
     return units >= 1 and units >= len(rest) and not any(numeric(t) for t in rest)
 
 
@@ -347,16 +452,34 @@ def _head(grid, form, start) -> None:
         pairs = list(_pairs(grid, row, cells))
         joined = " ".join(t for _, t in cells)
         written = re.search(r"(?:计量)?单位\s*[:：]\s*(.+?)\s*[)）]?$", joined)
+        if (
+            not written
+            and len(cells) == 1
+            and (last := re.search(r"[(（/]\s*([^()（）]+?)\s*[)）]?\s*$", joined))
+        ):
+            written = last if is_unit(last[1]) else None
+        size = _SIZE.search(joined) if not pairs else None
+        if size:
+            form.constants.append((size[1], size[2], f"{letters(cells[0][0])}{row + 1}"))
         for label, value, j in pairs:
             form.constants.append((label, value, f"{letters(j)}{row + 1}"))
         if written and all(is_unit(t) for t in re.split(r"[、,，;；\s]+", written[1]) if t):
             form.units = written[1]
-            form.skip(row, tr("line of units", "单位行"))
+            before = joined[: written.start()].strip(" (（")
+            form.title = form.title or before
+            form.skip(row, tr("title", "标题") if before else tr("line of units", "单位行"))
         elif pairs:
             form.skip(row, tr("head of the form", "表头信息"))
         else:
-            form.title = form.title or joined
+            said = labelled([joined]) if form.title else ("", {})
+            form.title = joined if said[0] else form.title or joined
             form.skip(row, tr("title", "标题"))
+
+
+#: Size of a plot in a title: 样方面积1m×1m.
+_SIZE = re.compile(
+    r"((?:样方|样地|标准地|样圆)(?:面积|大小|规格))[为:：]?\s*(\d[\d.]*\s*(?:m|米)?\s*[×xX*]\s*\d[\d.]*\s*(?:m|米)|\d[\d.]*\s*(?:m2|m²|㎡|hm2|hm²|公顷|亩))"
+)
 
 
 def _pairs(grid, row, cells):
@@ -383,6 +506,7 @@ def _pairs(grid, row, cells):
 def _records(grid, form, first) -> None:
     """Take the rows below a header, up to the next table."""
     filled = _merged_down(grid, first)
+    _no_shifted(form, first)
     columns = [f.at for f in form.fields]
     remarks = {f.at for f in form.fields if meaning(f.parts).kind == "remark"}
     section, sections = "", []
@@ -391,7 +515,16 @@ def _records(grid, form, first) -> None:
         if not cells:
             continue
         if _starts_another(form, row, cells) or (form.rows and _starts_card(grid, form, row)):
-            other = find(form.sheet, row)
+            lines = (
+                [r for rows, why in form.skipped if why == _line() for r in rows if r > form.rows[-1]]
+                if form.rows
+                else []
+            )
+            for rows, _ in form.skipped:
+                # What stands above the next card is its title.
+                rows[:] = [r for r in rows if r not in lines]
+            form.skipped = [(rows, why) for rows, why in form.skipped if rows]
+            other = find(form.sheet, min([*lines, row]))
             form.others += [other, *other.others] if other else []
             break
         why = _no_record(form, cells, remarks)
@@ -403,8 +536,37 @@ def _records(grid, form, first) -> None:
         form.cells.append([grid.cells[row][j] or filled.get((row, j), "") for j in columns])
         form.at.append(list(columns))
         sections.append(section)
+    bare = [k for k, f in enumerate(form.fields) if not f.parts and not any(row[k] for row in form.cells)]
+    for row in [form.fields, *form.cells, *form.at] if bare else ():
+        # Only a further table has values in these columns.
+        row[:] = [value for k, value in enumerate(row) if k not in bare]
     if any(sections):
         form.add(SECTION, sections)
+
+
+def _no_shifted(form, first) -> None:
+    """Refuse lines of a text file that have more cells than the header names: a delimiter within a cell shifted the rest."""
+    sheet = form.sheet
+    if not sheet.delimiter:
+        return
+    last = max((f.at for f in form.fields if f.parts), default=0)
+    longer = [row for row in range(first, len(sheet.rows)) if any(sheet.rows[row][last + 1 :])]
+    records = sum(any(row) for row in sheet.rows[first:])
+    if not longer or len(longer) == records:
+        return
+    lines = [
+        tr(
+            f"line {row + 1}: {' '.join(sheet.rows[row])[:60]}",
+            f"第 {row + 1} 行：{' '.join(sheet.rows[row])[:60]}",
+        )
+        for row in longer
+    ]
+    mark = {"\t": tr("tab", "制表符")}.get(sheet.delimiter, sheet.delimiter)
+    raise DataError(
+        f"{len(longer)} lines have more cells than the {last + 1} of the header; is there a {mark} within a cell without "
+        f"quotation marks?\n{listing(lines)}",
+        f"{len(longer)} 行的单元格多于表头的 {last + 1} 个；单元格内是否有未加引号的“{mark}”？\n{listing(lines)}",
+    )
 
 
 def _no_record(form, cells, remarks) -> str:
@@ -465,7 +627,9 @@ def _starts_card(grid, form, row) -> bool:
     cells = grid.filled(row)
     pairs = [label for label, _, _ in _pairs(grid, row, cells) if knows(label)]
     below = range(row + 1, min(row + 8, len(grid.cells)))
-    heads = any(_is_head(text) for _, text in cells)
+    # Labels with a colon, or those that the head of this card has.
+    known = {label for label, _, _ in form.constants}
+    heads = any(_is_head(text) for _, text in cells) or bool(known & set(pairs))
     return heads and bool(pairs) and any(_repeats_header(form, grid.filled(r)) for r in below)
 
 
@@ -499,9 +663,48 @@ def _side_by_side(form) -> None:
     form.cells, form.rows, form.at = cells, rows, at
 
 
+_ID = r"((?:[a-z]+[-_]?)?\d+(?:[-_]\d+)*|[a-z]|[一二三四五六七八九十]{1,3}|[甲乙丙丁戊]|[ivx]{1,4})"
+
+
+def _numbered(kinds) -> re.Pattern:
+    """Something with its number before or behind: 样地1, 1号样地, 标准地三, plot B."""
+    behind = rf"(?:固定)?(?:{kinds})\s*(?:编?号|no\.?|#)?\s*[:：]?\s*{_ID}号?"
+    return re.compile(rf"{behind}|第?{_ID}号?\s*(?:{kinds})", re.IGNORECASE)
+
+
+_PLOT = _numbered("样地|标准地|样方|样圆|plot|quadrat")
+_TREE = _numbered("标准木|样木|解析木|平均木|伐倒木|样株|样竹|木|tree")
+
+
+def labelled(labels: list[str]) -> tuple[str, dict[str, str]]:
+    """What names of sheets, groups of columns or lines between records say, all of one kind.
+
+    Returns
+    -------
+    name : str
+        ``plot_id``, ``year``, ``survey``, ``species`` or "".
+    said : dict of str to str
+        The part of each label that is the value.
+    """
+    for name, pattern in (("plot_id", _PLOT), ("tree_id", _TREE), ("year", SURVEY), ("survey", SURVEY)):
+        match = re.fullmatch if name.endswith("_id") else re.search
+        found = {label: match(pattern, plain(label)) for label in labels}
+        if labels and all(found.values()):
+            said = {label: next(filter(None, (*m.groups(), m[0]))) for label, m in found.items()}
+            if name != "year":
+                return name, said
+            if all(v[:2] in ("19", "20") for v in said.values()):
+                return name, {label: v.rstrip("年") for label, v in said.items()}
+    if labels and all((q := quantity(label)) and q.ends for label in labels):
+        return "土层", {}
+    if labels and all(species_name(label) != label for label in labels):
+        return "species", {}
+    return "", {}
+
+
 # Tables that are wider than what they say: species, surveys, ages or points as columns.
 
-SURVEY = re.compile(r"(?:19|20)\d\d年?|前期|后期|初测|复测|第[一二三四1-4][次期]")
+SURVEY = re.compile(r"(?:19|20)\d\d年?|[前后上本]期|初[测查]|复[测查]|第?[一二三四1-4][次期]")
 
 
 def melt(form: Form) -> None:
@@ -511,18 +714,12 @@ def melt(form: Form) -> None:
         if len(f.parts) > 1 and not knows(f.parts[0]):
             groups.setdefault(f.parts[0], []).append(i)
     below = {tuple(form.fields[i].parts[1:] for i in at) for at in groups.values()}
-    if len(groups) > 1 and len(below) == 1:
-        surveys = [SURVEY.search(g) for g in groups]
-        name = (
-            "year"
-            if all(g and g[0][:2].isdigit() for g in surveys)
-            else "survey"
-            if all(surveys)
-            else "species"
-        )
-        if name == "species" and not any(species_name(g) != g for g in groups):
-            name = tr("group", "组")
-        labels = [g[0].rstrip("年") if g else label for g, label in zip(surveys, groups, strict=True)]
+    twice = all(TWICE.fullmatch(fold(p[0])) for one in below for p in one)
+    if len(groups) > 1 and not twice and len(below) == 1:
+        name, said = labelled(list(groups))
+        if not name:
+            name = "species" if any(species_name(g) != g for g in groups) else tr("group", "组")
+        labels = [said.get(label, label) for label in groups]
         _gather(
             form,
             name,
@@ -537,6 +734,7 @@ def melt(form: Form) -> None:
     _by_layer(form)
     _by_survey(form)
     _by_number(form)
+    _by_species(form)
 
 
 def _by_layer(form) -> None:
@@ -544,7 +742,7 @@ def _by_layer(form) -> None:
     found: dict[str, dict[tuple, int]] = {}
     for i, f in enumerate(form.fields):
         said = quantity(f.parts[-1]) if len(f.parts) > 1 else None
-        if said and said.ends:
+        if said and said.ends and meaning(f.parts).kind != "segment":
             found.setdefault(plain(f.parts[-1]), {})[f.parts[:-1]] = i
     same = {tuple(one) for one in found.values()}
     if len(found) > 1 and len(same) == 1:
@@ -592,6 +790,18 @@ def _by_number(form) -> None:
         marks = [re.match(r"[\d.]+", plain(form.fields[i].parts[-1]))[0] for i in at]
         _gather(form, "age" if old else tr("point", "测点"), marks, [[i] for i in at], [value])
         return
+
+
+def _by_species(form) -> None:
+    """Columns that are species, of counts beside a class of diameters."""
+    if not any(meaning(f.parts).kind == "class" for f in form.fields if f.parts):
+        return
+    at = [
+        i for i, f in enumerate(form.fields) if len(f.parts) == 1 and species_name(f.parts[0]) != f.parts[0]
+    ]
+    if at and not any(meaning(f.parts).name == "count" for f in form.fields if f.parts):
+        labels = [form.fields[i].parts[0] for i in at]
+        _gather(form, "species", labels, [[i] for i in at], [Field(("株数",), form.fields[at[0]].at)])
 
 
 def _in_title(title) -> str:

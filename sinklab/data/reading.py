@@ -21,17 +21,17 @@ from sinklab.data.columns import (
     Account,
     Column,
     Meaning,
-    derive,
-    dry_amounts,
+    Quantity,
+    counted,
     is_blank,
     listing_in_line,
     meaning,
     quantity,
     spans,
     species_name,
-    tell_keys,
     unit_of,
 )
+from sinklab.data.derived import KEYS, align, chosen, derive, join, known_names, organs_together, tell_keys
 from sinklab.data.files import letters, place, plain
 from sinklab.data.layout import SECTION, compare_sums, melt
 from sinklab.language import DataError, UnitError, listing, tr
@@ -102,8 +102,10 @@ def read(
         form, shapes = _layer_form(layer, sheet)
         reading = Reading(path.name, [form], columns or {}, units or {}, frozenset(map(plain, missing)))
         return _keep(_with_shapes(reading.frame(needed, set(text)), shapes), kept, text)
-    forms = _chosen(_forms(source, encoding), sheet, needed, source)
-    reading = Reading(Path(source).name, forms, columns or {}, units or {}, frozenset(map(plain, missing)))
+    forms, rest = chosen(_forms(source, encoding), sheet, needed, source)
+    reading = Reading(
+        Path(source).name, forms, columns or {}, units or {}, frozenset(map(plain, missing)), rest
+    )
     return _keep(reading.frame(needed, set(text)), kept, text)
 
 
@@ -191,62 +193,19 @@ def _forms(source, encoding) -> list[layout.Form]:
     return found
 
 
-def _known(form) -> set[str]:
-    return {
-        m.name
-        for m in (meaning(f.parts, f.unit) for f in form.fields if f.parts)
-        if m.name and m.kind != "remark"
-    }
-
-
-def _chosen(forms, sheet, needed, source) -> list[layout.Form]:
-    """The tables that are read: of the sheet that is named, that has what is needed, or that says most.
-
-    Tables with the same columns belong together.
-    """
-    names = list(dict.fromkeys(form.sheet.name for form in forms))
-    if sheet:
-        wanted = (
-            sheet
-            if sheet in names
-            else names[int(sheet) - 1]
-            if sheet.isdigit() and 0 < int(sheet) <= len(names)
-            else ""
-        )
-        if not wanted:
-            told = ", ".join(names)
-            raise DataError(
-                f"{source}: no table in sheet {sheet}; sheets: {told}",
-                f"{source}：工作表 {sheet} 中没有表格；工作表：{told}",
-            )
-        forms = [form for form in forms if form.sheet.name == wanted]
-    forms = [form for form in forms if form.rows]
-    scores = [
-        len(_known(form)) * min(len(form.rows), 30) + len(_known(form) & set(needed)) * 10000
-        for form in forms
-    ]
-    order = sorted(range(len(forms)), key=lambda i: (-scores[i], i))
-    best = forms[order[0]]
-    alike = [form for form in forms if [f.parts for f in form.fields] == [f.parts for f in best.fields]]
-    rest = [form for form in forms if form not in alike]
-    for form in rest:
-        size = tr(f"{len(form.rows)} rows", f"{len(form.rows)} 行")
-        where, option = (
-            form.sheet.name or tr(f"row {form.header[0] + 1}", f"第 {form.header[0] + 1} 行起"),
-            "",
-        )
-        if len(_known(form)) >= 2 and form.sheet.name != best.sheet.name:
-            option = tr(f"; --sheet {where} reads it", f"；用 --sheet {where} 读取")
-        best.notes.add(f"table not read: {where} ({size}){option}", f"未读的表：{where}（{size}）{option}")
-    return [best, *(form for form in alike if form is not best)] if best is alike[0] else alike
-
-
 class Reading:
     """Understands the tables of one file, which all have the same columns."""
 
     def __init__(
-        self, name: str, forms: list[layout.Form], columns: Mapping, units: Mapping, missing: Collection
+        self,
+        name: str,
+        forms: list[layout.Form],
+        columns: Mapping,
+        units: Mapping,
+        missing: Collection,
+        rest: Collection[layout.Form] = (),
     ):
+        self.rest = rest
         self.forms, self.given, self.units, self.missing = forms, dict(columns), dict(units), missing
         first = forms[0]
         pages = list(dict.fromkeys(form.sheet.name for form in forms))
@@ -274,7 +233,7 @@ class Reading:
             self._sections(form)
             self._pages(form, pages)
             self.account.told += [n for n in form.sheet.notes + form.notes if n not in self.account.told]
-        _align(forms)
+        align(forms)
         self.fields = list(forms[0].fields)
         self.cells = [row for form in forms for row in form.cells]
         self.at = [row for form in forms for row in form.at]
@@ -292,7 +251,8 @@ class Reading:
             return tr("head", "表头")
         sheet = self.sheets[record].name
         prefix = f"{sheet}!" if len({s.name for s in self.sheets}) > 1 else ""
-        return prefix + place(self.rows[record], column)
+        row, turned = self.rows[record], self.sheets[record].turned
+        return prefix + (place(column + turned[0], row - turned[1]) if turned else place(row, column))
 
     # What the head of a form, the lines between records and the names of the sheets say.
 
@@ -302,15 +262,8 @@ class Reading:
         if at is None:
             return
         values = [row[at] for row in form.cells]
-        pattern = re.compile(
-            r"(样地|标准地|样方|plot|quadrat)\s*(?:编?号|no\.?)?\s*[:：]?\s*(\w+)", re.IGNORECASE
-        )
-        filled = {v for v in values if v}
-        name = ""
-        if all(pattern.fullmatch(plain(v)) for v in filled):
-            name, values = "plot_id", [pattern.fullmatch(plain(v))[2] if v else "" for v in values]
-        elif all(species_name(v) != v for v in filled):
-            name = "species"
+        name, said = layout.labelled([v for v in values if v])
+        values = [said.get(v, v) for v in values]
         form.fields[at] = layout.Field((name,) if name else (tr("line above", "分段"),), -1)
         for row, value in zip(form.cells, values, strict=True):
             row[at] = value
@@ -332,18 +285,26 @@ class Reading:
                 f"{where}: {label} {value} → {found.name} of all records",
                 f"{where}：{label} {value} → 全部记录的 {found.name}",
             )
+        name, said = layout.labelled([form.title]) if form.title else ("", {})
+        if name in ("plot_id", "tree_id", "species") and name not in taken:
+            taken.add(name)
+            form.add(name, [said.get(form.title, form.title)] * len(form.rows))
         if len(pages) > 1:
-            year = re.search(r"(?:19|20)\d\d", form.sheet.name)
-            numbered = re.search(r"(?:样地|标准地|样方|plot)\s*(\w+)", form.sheet.name, re.IGNORECASE)
-            every = [re.search(r"(?:19|20)\d\d", p) for p in pages]
-            if all(every) and "year" not in taken:
-                form.add("year", [year[0]] * len(form.rows))
-            elif numbered and "plot_id" not in taken:
-                form.add("plot_id", [numbered[1]] * len(form.rows))
-            elif "species" not in taken and all(species_name(p) != p for p in pages):
-                form.add("species", [form.sheet.name] * len(form.rows))
+            name, said = layout.labelled(pages)
+            if not name and len(set(pages)) == len(pages):
+                name = self._what_sheets_are(form, taken)
+            if name and name not in taken:
+                form.add(name, [said.get(form.sheet.name, form.sheet.name)] * len(form.rows))
             else:
                 form.add(tr("sheet", "工作表"), [form.sheet.name] * len(form.rows))
+
+    def _what_sheets_are(self, form, taken) -> str:
+        """Cards of organs without the number of their tree are trees; lists of trees without a plot are plots."""
+        kinds = {meaning(f.parts, f.unit).kind for f in form.fields if f.parts}
+        if "tree_id" not in taken:
+            return "tree_id" if "component" in kinds else ""
+        single = any(meaning((label,)).name == "tree_id" for label, *_ in form.constants)
+        return "" if single or taken & {"plot_id", "site", "study_id"} else "plot_id"
 
     # What the columns mean.
 
@@ -396,10 +357,35 @@ class Reading:
         organs = taken & (set(PER_AREA) | {"wood", "culm", "crown"})
         unit_line = [unit_of(u) for u in re.split(r"[、,，;；\s]+", self.forms[0].units) if u]
         out = []
+        plots = {m.name for m in found if m.name in ("plot_id", "tree_id", "core_id")} and not taken & {
+            "stand"
+        }
+        nested = len({f.header for m, f in zip(found, self.fields, strict=True) if m.name == "plot_id"}) > 1
+        trees = taken & {"dbh", "basal_diameter", "culm"} or organs & {"stem", "foliage"}
         for m, f in zip(found, self.fields, strict=True):
+            if not m.kind and f.parts and not taken & {"tree_id", "core_id"}:
+                m = self._bare_number(m, f, trees, taken)
+            if m.problem == "unit" and m.kind == "stand" and m.unit == "m3" and "area" in taken:
+                m = (
+                    m
+                    if "growing_stock" in taken
+                    else replace(m, name="stand_volume", kind="name", problem="")
+                )
+            if m.name == "height" and "cover_fraction" in taken and not trees and "tree_id" not in taken:
+                m = replace(m, name="canopy_height")
+            if m.name == "area" and plots and "plot_area" not in taken:
+                m = replace(m, name="plot_area")
+            if nested and m.name == "plot_id" and re.search("样方|quadrat", f.header, re.IGNORECASE):
+                # 样方 within 样地.
+                m = replace(m, name="quadrat")
             if m.kind == "quantity" and m.name == "dry" and "component" not in kinds:
                 base = names.fold(names.taken_apart(f.parts[-1])[0])
-                if base in ("干重", "干质量") and organs and "stem" not in taken and "fresh" not in taken:
+                if (
+                    base in ("干重", "干质量", "干生物量", "干重量")
+                    and organs
+                    and "stem" not in taken
+                    and "fresh" not in taken
+                ):
                     # Beside 枝重 and 叶重 the mass of the stem is written 干重.
                     m = names.with_unit(replace(m, name="stem", kind="organ"))
                 elif re.search("全株|单株|总|total|whole", f.header, re.IGNORECASE):
@@ -412,8 +398,23 @@ class Reading:
                 )
                 if len(fitting) == 1 and m.name not in ("age", "count"):
                     m = replace(m, unit=fitting.pop())
+                elif m.kind in names.ORGANS and len(unit_line) == 1:
+                    m = names.with_unit(replace(m, unit=unit_line[0]))
             out.append(m)
         return out
+
+    def _bare_number(self, m, f, trees, taken) -> Meaning:
+        """编号 of what the table is of: trees, cores or plots."""
+        base = names.fold(names.taken_apart(f.parts[-1])[0])
+        if base in ("标准木", "样木", "样树", "样株", "单株", "解析木", "平均木", "伐倒木"):
+            return Meaning("tree_id", "name", rank=2)
+        if base not in ("编号", "号", "no", "id", "代号", "number", "nr"):
+            return m
+        if trees:
+            return Meaning("tree_id", "name", rank=2)
+        if taken & {"soc", "bulk_density", "organic_matter"}:
+            return Meaning("core_id", "name", rank=2)
+        return Meaning("plot_id", "name", rank=2) if taken & set(PER_AREA.values()) - {"plot_id"} else m
 
     def _settled(self, found, needed) -> list[Meaning]:
         """Keep one column for each variable: the one whose header says it most plainly; else ask."""
@@ -422,7 +423,7 @@ class Reading:
             rivals = [i for i, m in enumerate(found) if m.name == name and m.kind not in ("remark", "sum")]
             if len(rivals) < 2:
                 continue
-            if all(found[i].kind == "sub" for i in rivals):
+            if {found[i].kind for i in rivals} in ({"sub"}, {"segment"}):
                 continue
             # A diameter stands before a girth or a class.
             rank = {
@@ -438,6 +439,14 @@ class Reading:
             for i in rivals:
                 if i not in best or len(best) > 1:
                     out[i] = replace(found[i], name="", kind="rival")
+            if len(best) > 1 and all(found[i].kind == "repeat" for i in best) and self._is_crosswise(best):
+                for i in best:
+                    out[i] = found[i]
+                self.account.told.add(
+                    f"{told}: measured crosswise; {name} is their mean",
+                    f"{told}：垂直两次测量，{name} 取均值",
+                )
+                continue
             if len(best) > 1:
                 line = tr(
                     f"{name}: which of {told}? --column {name}={letters(self.fields[rivals[0]].at)}",
@@ -448,29 +457,27 @@ class Reading:
                 self.account.asked.append(line)
         return out
 
+    def _is_crosswise(self, at) -> bool:
+        """Whether two columns are one size in two directions: so they say, or neither is always the larger."""
+        if len(at) != 2:
+            return False
+        if all(re.search("东西|南北|EW|NS|SN|纵|横", self.fields[i].header, re.IGNORECASE) for i in at):
+            return True
+        pairs = [[quantity(row[i], self.comma) for i in at] for row in self.cells]
+        ratio = np.array([a.value / b.value for a, b in pairs if a and b and a.value and b.value])
+        named = all(re.search("长|短|最大|最小", self.fields[i].header) for i in at)
+        mixed = len(ratio) > 0 and 0.1 <= (ratio > 1).mean() <= 0.9
+        return len(ratio) > 4 and (mixed or named) and float(np.median(np.abs(np.log(ratio)))) < 0.1
+
     # The frame.
 
     def frame(self, needed: Collection[str], text: Collection[str]) -> "pd.DataFrame":
         """Make the frame, and finish the account."""
         import pandas as pd
 
-        found = self.meanings(needed)
-        self._written()
-        found = self._long(found)
-        for position, (f, m) in enumerate(zip(self.fields, found, strict=True)):
-            cells = [row[position] for row in self.cells]
-            if not f.parts:
-                self._unnamed(f, cells)
-            elif m.kind in ("remark", "sum", "component") or not m.name:
-                self._unknown(f, m, cells, needed, text, position)
-            elif m.kind == "layer":
-                self._layers(f, m, cells, position)
-            elif m.name in TEXTS or (
-                vocabulary.is_variable(m.name) and not vocabulary.variable(m.name).numeric
-            ):
-                self._identifiers(f, m, cells, text)
-            else:
-                self._numbers(f, m, cells, position)
+        self._understand(needed, text)
+        for form in self.rest:
+            self._join(form)
         if self.assumed:
             self.account.told.add(
                 f"units not written, taken as: {', '.join(self.assumed)}",
@@ -483,6 +490,49 @@ class Reading:
         frame.attrs["account"] = self.account
         return frame
 
+    def _understand(self, needed: Collection[str] = (), text: Collection[str] = ()) -> None:
+        """Fill the columns."""
+        found = self.meanings(needed)
+        self._written()
+        found = organs_together(self, found)
+        for position, (f, m) in enumerate(zip(self.fields, found, strict=True)):
+            cells = [row[position] for row in self.cells]
+            if not f.parts:
+                self._unnamed(f, cells)
+            elif m.kind in ("remark", "sum", "component") or not m.name:
+                self._unknown(f, m, cells, needed, text, position)
+            elif m.kind == "layer":
+                self._layers(f, m, cells, position)
+            elif m.name in TEXTS or (
+                vocabulary.is_variable(m.name) and not vocabulary.variable(m.name).numeric
+            ):
+                self._identifiers(f, m, cells, text, position)
+            else:
+                self._numbers(f, m, cells, position)
+
+    def _join(self, form) -> None:
+        """Take what another table of the file says of the same records; tell it as not read where that is nothing."""
+        for above in (form.sheet.name, form.title):
+            if meaning((above,)).kind == "quantity":
+                # A sheet 干鲜比 with a column for each organ.
+                form.fields = [
+                    replace(f, parts=(above, *f.parts)) if meaning(f.parts).kind in names.ORGANS else f
+                    for f in form.fields
+                ]
+                break
+        other = Reading(form.sheet.name, [form], {}, {}, self.missing)
+        other._understand()
+        if join(self.columns, other.columns, self.account, form.sheet.name, list(KEYS)):
+            return
+        size = tr(f"{len(form.rows)} rows", f"{len(form.rows)} 行")
+        first = form.header[0] + 1
+        where, option = form.sheet.name or tr(f"row {first}", f"第 {first} 行起"), ""
+        if len(known_names(form)) >= 2 and form.sheet.name != self.forms[0].sheet.name:
+            option = tr(f"; --sheet {where} reads it", f"；用 --sheet {where} 读取")
+        self.account.told.add(
+            f"table not read: {where} ({size}){option}", f"未读的表：{where}（{size}）{option}"
+        )
+
     def _written(self) -> None:
         import pandas as pd
 
@@ -493,86 +543,6 @@ class Reading:
             headers.append(header)
             columns[header] = [row[position] for row in self.cells]
         self.account.written = pd.DataFrame(columns, dtype="str")
-
-    def _long(self, found) -> list[Meaning]:
-        """Make one record of an individual whose organs stand in records of their own; masses of an organ add up."""
-        amounts = {m.name: i for i, m in enumerate(found) if m.kind == "quantity"}
-        at = [i for i, m in enumerate(found) if m.kind == "component"]
-        at = at or [i for i, m in enumerate(found) if not m.kind and amounts and self._holds_organs(i)]
-        if len(at) != 1 or not amounts:
-            return found
-        organs = [names.meaning((plain(row[at[0]]),)) for row in self.cells]
-        if sum(m.kind in names.ORGANS for m in organs) * 10 < 7 * len(organs):
-            return found
-        keys = [i for i, m in enumerate(found) if m.name in KEYS and i != at[0]]
-        self._down(keys)
-        groups: dict[tuple, list[int]] = {}
-        for i, row in enumerate(self.cells):
-            groups.setdefault(tuple(row[k] for k in keys), []).append(i)
-        amount = {name: self._amount(found[i], i) for name, i in amounts.items()}
-        amount = dry_amounts(
-            amount, [self.fields[i].header for m, i in amounts.items() if "moisture" in m], self.account
-        )
-        self._spread(groups, organs, amount, found)
-        keep = [i for i in range(len(found)) if i != at[0] and i not in amounts.values()]
-        first = [rows[0] for rows in groups.values()]
-        for i in keep:
-            for rows in groups.values():
-                # What is written once for an individual may stand beside any of its organs.
-                self.cells[rows[0]][i] = next((self.cells[r][i] for r in rows if self.cells[r][i]), "")
-        self.fields = [self.fields[i] for i in keep]
-        self.cells = [[self.cells[r][i] for i in keep] for r in first]
-        self.at = [[self.at[r][i] for i in keep] for r in first]
-        self.rows, self.sheets = [self.rows[r] for r in first], [self.sheets[r] for r in first]
-        self.account.told.add(
-            f"{self.account.n} rows of organs put together to {len(first)} individuals",
-            f"{self.account.n} 行器官记录合并为 {len(first)} 株",
-        )
-        self.account.n = len(first)
-        self._written()
-        return [found[i] for i in keep]
-
-    def _holds_organs(self, position) -> bool:
-        """Whether the cells of a column whose name says nothing are organs."""
-        kinds = [meaning((plain(row[position]),)).kind for row in self.cells if row[position]]
-        return len(kinds) > 2 and sum(k in names.ORGANS for k in kinds) * 10 >= 7 * len(kinds)
-
-    def _down(self, keys) -> None:
-        """Take identifiers of the record above where they are written once for the records below."""
-        for i in range(1, len(self.cells)):
-            if not any(self.cells[i][k] for k in keys):
-                for k in keys:
-                    self.cells[i][k] = self.cells[i - 1][k]
-
-    def _amount(self, m, position) -> np.ndarray:
-        """Numbers of a column of masses or shares, in kg or 1."""
-        kept, self.columns = self.columns, {}
-        self._numbers(self.fields[position], m, [row[position] for row in self.cells], position)
-        values, self.columns = self.columns[m.name], kept
-        return values
-
-    def _spread(self, groups, organs, amount, found) -> None:
-        """Columns for the organs of each individual."""
-        several = []
-        for kind, values in amount.items():
-            for organ in dict.fromkeys(m.name for m in organs if m.kind in names.ORGANS):
-                name = organ if kind == "dry" else f"{organ}_{kind}"
-                column = np.full(len(groups), np.nan)
-                for g, rows in enumerate(groups.values()):
-                    own = [values[r] for r in rows if organs[r].name == organ]
-                    if own:
-                        column[g] = np.sum(own)
-                        if len(own) > 1 and kind == "dry":
-                            several.append(organ)
-                if np.isfinite(column).any():
-                    self.columns[name] = column
-                    if kind == "dry":
-                        self.account.columns.append(Column(organ, -1, name, "kg", "kg"))
-        if several:
-            told = ", ".join(dict.fromkeys(several))
-            self.account.told.add(
-                f"several rows of one organ added up: {told}", f"同一器官的多行已相加：{told}"
-            )
 
     def _unnamed(self, f, cells) -> None:
         numbers = [plain(c) for c in cells]
@@ -616,11 +586,36 @@ class Reading:
         else:
             self.columns[header] = pd.array(kept, dtype="str")
 
-    def _identifiers(self, f, m, cells, text) -> None:
+    def _without_dates(self, kept, position) -> list:
+        """Identifiers such as 3-2 of which Excel has made dates."""
+        dates = [
+            i
+            for i, c in enumerate(kept)
+            if c and position >= 0 and (self.rows[i], self.at[i][position]) in self.sheets[i].dates
+        ]
+        others = [c for i, c in enumerate(kept) if c and i not in dates]
+        if not dates or not all(re.fullmatch(r"\d+-\d+", c) for c in others):
+            return kept
+        if len({kept[i][:4] for i in dates}) > 1:
+            return kept
+        kept = [
+            c if i not in dates else "-".join(str(int(p)) for p in c[5:10].split("-"))
+            for i, c in enumerate(kept)
+        ]
+        places = spans(self.rows[i] + 1 for i in dates)
+        told = kept[dates[0]]
+        self.account.told.add(
+            f"{letters(self.at[dates[0]][position])} row {places}: dates in a column of identifiers, as Excel makes of {told}; "
+            f"read as {told} …",
+            f"{letters(self.at[dates[0]][position])} 列第 {places} 行：编号列中的日期（Excel 由 {told} 变来），按 {told} 等读取",
+        )
+        return kept
+
+    def _identifiers(self, f, m, cells, text, position) -> None:
         import pandas as pd
 
         kept = [None if plain(c) in files.MISSING or plain(c) in self.missing else plain(c) for c in cells]
-        how = ""
+        kept, how = self._without_dates(kept, position), ""
         if m.name in DOWN:
             kept, how = _filled_down(kept)
         if m.name == "species" and "species" not in text:
@@ -662,6 +657,9 @@ class Reading:
                 self.account.missing.append((self.place(i, position), cell))
                 continue
             q = quantity(cell, self.comma)
+            if q is None and name in ("age_class", "count"):
+                number = counted(cell, name == "count")
+                q = None if number is None else Quantity(number)
             read_as = self._one(q, m, unit_in, unit)
             if read_as is None:
                 self.account.doubtful.append((i, name, cell, self.place(i, position)))
@@ -677,13 +675,7 @@ class Reading:
             if q.how:
                 marks.append((q.how, i))
         self._tell_marks(f, marks)
-        if m.kind == "sub" and name not in self.columns:
-            self.account.told.add(
-                f"{name}: of sorts, begun with {f.header}", f"{name}：由分类合计，含 {f.header}"
-            )
-        elif m.kind == "sub":
-            values = values + self.columns[name]
-            self.account.told.add(f"{f.header} added to {name}", f"{f.header} 计入 {name}")
+        values = self._with_others(f, m, values)
         self.columns[name] = values
         for suffix, extra in (("_limit", limits), ("_sd", spreads)):
             if np.isfinite(extra).any():
@@ -707,6 +699,29 @@ class Reading:
         if not m.unit and unit and unit != "1" and m.rank > 0 and f.at >= 0:
             self.assumed.append(f"{name} {unit}")
         self.account.columns.append(Column(f.header, f.at, name, m.unit, unit, how))
+
+    def _with_others(self, f, m, values) -> np.ndarray:
+        """Values with those of the columns before that say the same of another sort, segment or direction."""
+        name, before = m.name, self.columns.get(m.name)
+        if m.kind not in ("sub", "segment", "repeat"):
+            return values
+        if before is None:
+            if m.kind == "sub":
+                self.account.told.add(
+                    f"{name}: of sorts, begun with {f.header}", f"{name}：由分类合计，含 {f.header}"
+                )
+            return values
+        if m.kind == "sub":
+            self.account.told.add(f"{f.header} added to {name}", f"{f.header} 计入 {name}")
+            return values + before
+        # A short tree has fewer segments; of two diameters one may not have been read.
+        both = np.array([before, values])
+        known = np.isfinite(both).sum(axis=0)
+        total = np.where(known, np.nansum(both, axis=0), np.nan)
+        if m.kind == "segment":
+            self.account.told.add(f"{name}: sum of its segments", f"{name}：各段之和")
+            return total
+        return total / np.maximum(known, 1)
 
     def _one(self, q, m, unit_in, unit) -> tuple[float, float, float, float] | None:
         """Value, limit, spread and area of the crown of one cell, in the unit of the vocabulary."""
@@ -800,17 +815,6 @@ class Reading:
             raise DataError(f"{self.account}\n{listing(lines)}\n{advice}")
 
 
-def _align(forms) -> None:
-    """Give the tables of a file the same columns in the same order; what one of them does not say is blank there."""
-    fields = list({f.parts or f.at: f for form in forms for f in form.fields}.values())
-    for form in forms:
-        where = {f.parts or f.at: i for i, f in enumerate(form.fields)}
-        order = [where.get(f.parts or f.at) for f in fields]
-        form.cells = [["" if i is None else row[i] for i in order] for row in form.cells]
-        form.at = [[-1 if i is None else row[i] for i in order] for row in form.at]
-        form.fields = list(fields)
-
-
 #: Identifiers that are often written once for the records below.
 DOWN = ("plot_id", "site", "town", "compartment", "core_id", "county", "village")
 ORIGINS = {"天然": "natural", "天然林": "natural", "人工": "planted", "人工林": "planted", "植苗": "planted"}
@@ -850,32 +854,23 @@ def _comma(forms) -> str:
     return "decimal" if len(odd) * 2 > len(numbers) and len(odd) > 2 else ""
 
 
-#: Names outside the vocabulary that are text, and what makes an individual known.
-TEXTS = ("disc", "line", "stratum", "survey")
-KEYS = {
-    "tree_id",
-    "plot_id",
-    "site",
-    "species",
-    "core_id",
-    "study_id",
-    "source_id",
-    "year",
-    "compartment",
-    "stand",
-    "disc",
-}
+#: Names outside the vocabulary that are text.
+TEXTS = ("disc", "line", "stratum", "survey", "quadrat")
 SOIL = {"土", "土壤", "植被", "S", "s", "soil", "Soil", "V", "v"}
 ROCK = {"石", "岩", "岩石", "裸岩", "石头", "R", "r", "rock", "Rock"}
 
 
 def inner_unit(name: str, unit: str) -> str:
     """Unit in which a quantity outside the vocabulary is kept."""
-    if name.endswith(("moisture", "dry_ratio")):
+    if name.endswith(("moisture", "_ratio")):
         return "1"
+    if name.endswith("_density_fresh"):
+        return "t/ha"
     if name.endswith(("fresh", "dry")):
         return "kg"
-    return "m" if name in ("crown_1", "crown_2", "disc_height") else unit
+    if name in ("crown_1", "crown_2", "disc_height"):
+        return "m"
+    return "kg" if unit and names.fits(unit, "kg") else unit
 
 
 def _percent(cells) -> bool:
