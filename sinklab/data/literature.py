@@ -26,8 +26,14 @@ ABOUT = {
 
 @lru_cache(maxsize=1)
 def sources() -> pd.DataFrame:
-    """All sources, indexed by ``source_id``: authors, year, title, journal, doi, how read, licence."""
+    """All sources, indexed by ``source_id``: authors, year, title, journal, doi, how read, licence, same_data."""
     return read_csv(paths.data("literature", "sources.csv")).set_index("source_id")
+
+
+def studies(source_id: pd.Series) -> pd.Series:
+    """Study of each source: sources that print the same measurements (``same_data``) are one study."""
+    same = sources()["same_data"].dropna().to_dict()
+    return source_id.map(lambda source: same.get(source, source))
 
 
 def citation(source_id: str) -> str:

@@ -440,6 +440,21 @@ def group_label(group: str, lang: str | None = None) -> str:
     return " ".join(words) if chinese else ", ".join(words)
 
 
+def estimand(row: Mapping, lang: str | None = None) -> str:
+    """What the mean of a row of ``values.csv`` is taken over, of which definition, and whom its range speaks for."""
+    chinese, known = (lang or reader_language()) == "zh", group_words()
+
+    def word(column):
+        return known[column, row[column]][chinese] if row.get(column) else ""
+
+    said = set(str(row.get("group", "")).split(";"))
+    definition = ";".join(p for p in str(row.get("definition", "")).split(";") if p and p not in said)
+    whom = word("of_whom")
+    parts = [word("mean_of"), word("ratio_of"), group_label(definition, lang)]
+    parts += [whom and (f"区间为{whom}" if chinese else f"range of {whom}")]
+    return ("；" if chinese else "; ").join(filter(None, parts))
+
+
 @lru_cache(maxsize=1)
 def group_words() -> dict[tuple[str, str], tuple[str, str]]:
     """English and Chinese words of the groups of a column: habitats, soil types, grades, grassland types."""

@@ -403,7 +403,7 @@ def values(cite, frame, lang, label, caption, ref, labels=None) -> str:
         )
     several = frame["variable"].nunique() > 1
     head = [header("group", lang), header("mean", lang), header("se", lang)]
-    head += [header("interval", lang), header("n_study", lang)]
+    head += [header("interval", lang), header("n_study", lang), header("estimand", lang)]
     rows = []
     for row in frame.to_dict("records"):
         shown = vocabulary.group_label(row["group"], lang)
@@ -411,7 +411,7 @@ def values(cite, frame, lang, label, caption, ref, labels=None) -> str:
         if several or not shown:
             shown = " ".join(filter(None, (title(row["variable"] or row["name"], lang), shown)))
         if row["status"] == REFUSED:
-            rows.append([escape(shown), *["—"] * 4])
+            rows.append([escape(shown), *["—"] * 5])
             continue
         limits = row["q025"], row["q975"]
         mean, se, low, high = _value_texts(row["mean"], row["se"], *limits)
@@ -419,10 +419,10 @@ def values(cite, frame, lang, label, caption, ref, labels=None) -> str:
             cite("values", row["name"], column, row[column], text, row["status"])
         studies = f"{int(row['n_study'])}" if exists(row["n_study"]) else "—"
         cite("values", row["name"], "n_study", row["n_study"], studies, row["status"])
-        rows.append(
-            [escape(shown), mean, se, between(low, high, lang) if exists(limits[0]) else "—", studies]
-        )
-    return table(label, caption, head, rows, "lcccc")
+        interval = between(low, high, lang) if exists(limits[0]) else "—"
+        told = escape(vocabulary.estimand(row, lang)) or "—"
+        rows.append([escape(shown), mean, se, interval, studies, told])
+    return table(label, caption, head, rows, "lccccl")
 
 
 def _value_texts(mean, se, low, high) -> list[str]:

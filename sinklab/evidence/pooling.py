@@ -3,18 +3,25 @@ r"""Put printed values of several studies together: mean, spread between them, a
 :func:`summarise` pools each group of rows by itself, :func:`fit` over species, genera and families at once; both give rows of
 ``values.csv``.
 
-*Random effects.* Study :math:`i` prints a mean :math:`y_i` with sampling variance :math:`v_i`; the true
-values differ between studies with variance :math:`\tau^2` (Paule & Mandel 1982, by statsmodels). The
-mean has variance :math:`1 / \sum 1/(v_i + \tau^2)`; a new place has :math:`\tau^2` on top of it, with
-Student's t on k - 1 degrees of freedom (Higgins, Thompson & Spiegelhalter 2009).
+*A study is a source.* The rows of one study (ages, plots, treatments) are nested in it: their mean is the value of the
+study, and its sampling variance is that of their mean, or what their ± says where that is more.
 
-*What stands behind ±.* A standard deviation is divided by the root of n (by 1 where n is not
-printed), a standard error is taken as it is, and a ± of unknown kind is read as a standard error,
-because that widens the mean. Nothing printed means no sampling variance beside :math:`\tau^2`.
+*Random effects.* Study :math:`i` has a mean :math:`y_i` with sampling variance :math:`v_i`; the true
+values differ between studies with variance :math:`\tau^2` (Paule & Mandel 1982, by statsmodels), and
+:math:`w_i = 1/(v_i + \tau^2)`. The mean over studies has variance
+:math:`\max(q, 1) / \sum w_i, \; q = \sum w_i (y_i - \bar y)^2 / (k - 1)`, with Student's t on k - 1 degrees of freedom
+(Hartung & Knapp 2001). A new place has :math:`\tau^2` on top of it. Where no sampling variance is known that is Student's t
+on k - 2 degrees of freedom (Higgins, Thompson & Spiegelhalter 2009); else :math:`\tau` is integrated over its likelihood
+(flat prior), because an estimate of nought is no proof of it.
 
-*Few studies.* Groups of one table share what they know of :math:`\tau`: a group takes the larger of its
-own and the common value, so few studies never look more certain than many. Where no group has two
-studies, the standard deviation that one prints stands for the spread between places.
+*What stands behind ±.* A standard deviation is divided by the root of n, a standard error is taken as it is, and a ± of
+unknown kind is read as a standard error, because that widens the mean. An n that is not printed is not known, nor is the
+variance that rests on it: the study then takes the largest one that is known, or none beside :math:`\tau^2`.
+
+*Few studies.* Groups of one table share what they know of :math:`\tau`: a group of fewer than five studies takes the
+larger of its own and the common value, with the degrees of freedom of the common one, so few studies never look more
+certain than many. Two studies alone do not tell how places differ. Where no group has two studies, the standard
+deviation that one prints is the spread of units on its own place, and the row says so.
 
 *Hierarchy.* On the scale of logarithms (fractions: logits) printed value j is
 
@@ -24,53 +31,69 @@ with a mean per organ (:math:`\beta`, flat prior), normal deviations of every le
 levels when asked for (a region, in which all species share a deviation), of the study (which all its
 values share), between stands (:math:`e`), and the sampling error :math:`\epsilon_j` that the printed ± says.
 Given the standard deviations everything is normal and solved exactly; the standard deviations themselves have
-half-normal priors (``data/rules/hierarchy.csv``) and are integrated over by importance sampling from a Student's t
-about the mode. Few values leave them wide, and that widens the answer; nothing is plugged in as if it were known.
-A species without values takes the spread between species of its genus, a genus without values that
+half-normal priors (``data/rules/hierarchy.csv``: no wider than a multiple of the spread of the values) and
+are integrated over by importance sampling from a Student's t about the mode. Few values leave them wide, and
+that widens the answer; nothing is plugged in as if it were known. A species without values takes the spread
+between species of its genus, a genus without values that
 between genera of its family, and so on. A new stand adds the spread between studies and between stands.
 
 Source
 ------
-Higgins J.P.T., Thompson S.G., Spiegelhalter D.J. (2009) A re-evaluation of random-effects
+Hartung J., Knapp G. (2001) A refined method for the meta-analysis of controlled clinical trials with binary outcome.
+Statistics in Medicine 20:3875-3889. Higgins J.P.T., Thompson S.G., Spiegelhalter D.J. (2009) A re-evaluation of random-effects
 meta-analysis. J. R. Stat. Soc. A 172:137-159. Paule R.C., Mandel J. (1982) Consensus values and
 weighting factors. J. Res. Natl. Bur. Stand. 87:377-385. Gelman A., Carlin J.B., Stern H.S., et al. (2013)
 Bayesian Data Analysis, 3rd edition, chapters 5, 10 and 15. CRC Press.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
-from sinklab.data import vocabulary
+from sinklab.data import literature, vocabulary
 from sinklab.data.files import rule_values
 from sinklab.evidence.distributions import Distribution, from_moments
 from sinklab.language import DataError, Notes, require_choice, require_known, require_level
 
 # One group of studies.
 
+#: Below so many studies or sites a group borrows spread from the others.
+FEW = 5
+#: Column that names the study of a printed row.
+STUDIES = "study of the source"
+
 
 @dataclass(frozen=True)
 class Pooled:
-    """Mean with its standard error, spread between studies, and standard deviation for a new place."""
+    """Mean over studies with its standard error, spread between studies, and standard deviation for a new place.
+
+    ``freedom`` of the mean and ``freedom_new`` of a new place; ``new`` is an even mixture of normals (centres, spreads) where
+    the spread was integrated over; ``borrowed``: it is that of other groups; ``own``: no spread between studies is known,
+    and ``sd`` is that of units on the one place.
+    """
 
     mean: float
     se: float
     tau: float
     sd: float
     freedom: float
+    freedom_new: float
     n_study: int
+    borrowed: bool = False
+    own: bool = False
+    new: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def sampling_variance(spread: float, kind: str, n: float) -> float:
-    """Variance of a printed mean, from what stands behind its ±; see the module."""
+    """Variance of a printed mean, from what stands behind its ±, NaN where that is not known; see the module."""
     if kind == "none" or not np.isfinite(spread):
         return 0.0
     if kind == "sd":
-        return float(spread**2 / (n if np.isfinite(n) and n >= 1 else 1.0))
+        return float(spread**2 / n) if np.isfinite(n) and n >= 1 else np.nan
     if kind == "range":
         # A range of n values is about as wide as the normal's expected range; unknown n is taken as 2.
         return float((spread / 1.128) ** 2)
@@ -78,12 +101,38 @@ def sampling_variance(spread: float, kind: str, n: float) -> float:
 
 
 def _sampling(rows: pd.DataFrame, variable: str) -> np.ndarray:
-    """Sampling variances of printed rows."""
+    """Sampling variances of printed rows; one that is not known is the largest of those that are."""
     if f"{variable}_spread" not in rows:
         return np.zeros(len(rows))
     n = rows["n"].astype(float) if "n" in rows else pd.Series(np.nan, rows.index)
     cells = zip(rows[f"{variable}_spread"].astype(float), rows["spread_kind"], n, strict=True)
-    return np.array([sampling_variance(*cell) for cell in cells])
+    return _known(np.array([sampling_variance(*cell) for cell in cells]))
+
+
+def _known(variances) -> np.ndarray:
+    return np.where(np.isnan(variances), np.nanmax([*variances, 0.0]), variances)
+
+
+def by_study(rows: pd.DataFrame, variable: str) -> pd.DataFrame:
+    """Mean of each study over its rows, with its sampling variance.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Printed rows; see :func:`summarise`. The column ``study of the source`` names their study.
+    variable : str
+
+    Returns
+    -------
+    studies : DataFrame
+        Indexed by study: ``mean``, ``variance``, ``rows``.
+    """
+    part = pd.DataFrame({"mean": rows[variable].astype(float), "variance": _sampling(rows, variable)})
+    found = part.groupby(rows[STUDIES].to_numpy()).agg(
+        mean=("mean", "mean"), scatter=("mean", "var"), variance=("variance", "mean"), rows=("mean", "size")
+    )
+    most = found[["scatter", "variance"]].max(axis=1)
+    return pd.DataFrame({"mean": found["mean"], "variance": most / found["rows"], "rows": found["rows"]})
 
 
 def between_studies(means: ArrayLike, variances: ArrayLike) -> float:
@@ -115,26 +164,60 @@ def pool(means, spreads, kinds, ns, tau_common: float = np.nan, freedom_common: 
     -------
     pooled : Pooled
     """
-    means = np.asarray(means, float)
-    variances = np.array([sampling_variance(*row) for row in zip(spreads, kinds, ns, strict=True)])
-    own = np.sqrt(between_studies(means, variances))
-    taus = {own: len(means) - 1, tau_common: freedom_common}
-    known = [t for t in taus if np.isfinite(t)]
-    tau = max(known) if known else np.nan
-    weights = 1 / np.maximum(variances + np.nan_to_num(tau) ** 2, 1e-300)
-    if (variances + np.nan_to_num(tau) ** 2 == 0).any():
-        weights = np.ones_like(means)
-    mean = float(np.average(means, weights=weights))
-    has_spread = np.isfinite(tau) or (variances > 0).any()
-    se = float(np.sqrt(1 / weights.sum())) if has_spread else np.nan
-    if np.isfinite(tau):
-        return Pooled(mean, se, tau, float(np.hypot(tau, se)), max(taus[tau], 1), len(means))
+    told = [sampling_variance(*row) for row in zip(spreads, kinds, ns, strict=True)]
     printed = [s for s, k in zip(spreads, kinds, strict=True) if k == "sd" and np.isfinite(s)]
-    sd = float(np.hypot(printed[0], se)) if printed else np.nan
-    return Pooled(mean, se, np.nan, sd, np.inf, len(means))
+    unknown = bool(np.isnan(told).all())
+    found = pool_studies(means, _known(np.array(told)), tau_common, freedom_common)
+    if np.isfinite(found.tau):
+        return found
+    # One study: nothing says how places differ, but what units on this one do may be printed.
+    n = float(np.nansum(np.asarray(ns, float)))
+    freedom = max(n - 1, 1) if n else np.inf
+    sd = float(printed[0]) if printed else np.nan
+    se = np.nan if unknown or not any(told) else found.se
+    return replace(found, se=se, sd=sd, freedom=freedom, freedom_new=freedom, own=True)
 
 
-def summarise(rows: pd.DataFrame, variable: str, by: Iterable[str], level: float = 0.95) -> pd.DataFrame:
+def pool_studies(means, variances, tau_common: float = np.nan, freedom_common: float = 0) -> Pooled:
+    """Random effects over the means of studies with known sampling variances; see :func:`pool`."""
+    means, variances = np.asarray(means, float), np.asarray(variances, float)
+    k, own = len(means), np.sqrt(between_studies(means, variances))
+    shared = k < FEW and freedom_common > k - 1
+    borrowed = bool(shared and not own >= tau_common)
+    tau = tau_common if borrowed else own
+    total = variances + np.nan_to_num(tau) ** 2
+    weights = np.ones_like(means) if (total <= 0).any() else 1 / total
+    mean = float(np.average(means, weights=weights))
+    q = float(weights @ (means - mean) ** 2 / (k - 1)) if k > 1 else 1.0
+    se = 0.0 if (total <= 0).any() else float(np.sqrt(max(q, 1.0) / weights.sum()))
+    freedom = (freedom_common, freedom_common) if shared else (k - 1, k - 2)
+    new = None if shared or k < 3 or not (variances > 0).any() else _integrated(means, variances)
+    return Pooled(mean, se, float(tau), float(np.hypot(tau, se)), *freedom, k, borrowed, new=new)
+
+
+def _integrated(means, variances, n: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    """A new place under every spread between studies that the means allow, as an even mixture of n normals."""
+    u = (np.arange(2000) + 0.5) / 2000
+    tau = np.sqrt(means.var(ddof=1) + variances.mean()) * u / (1 - u)
+    weights = 1 / (variances + tau[:, None] ** 2)
+    centre = weights @ means / weights.sum(axis=1)
+    away = (weights * (means - centre[:, None]) ** 2).sum(axis=1)
+    log = (
+        0.5 * np.log(weights).sum(axis=1) - 0.5 * np.log(weights.sum(axis=1)) - 0.5 * away - 2 * np.log1p(-u)
+    )
+    share = np.cumsum(np.exp(log - log.max()))
+    picked = np.searchsorted(share / share[-1], (np.arange(n) + 0.5) / n)
+    return centre[picked], np.sqrt(tau**2 + 1 / weights.sum(axis=1))[picked]
+
+
+def summarise(
+    rows: pd.DataFrame,
+    variable: str,
+    by: Iterable[str],
+    level: float = 0.95,
+    study: str = "source_id",
+    definition: str = "",
+) -> pd.DataFrame:
     """Pool one variable over groups of printed rows.
 
     Parameters
@@ -146,7 +229,11 @@ def summarise(rows: pd.DataFrame, variable: str, by: Iterable[str], level: float
     by : sequence of str
         Columns that make the groups.
     level : float
-        Level of the interval.
+        Level of the intervals.
+    study : str
+        Column of the studies in which rows are nested.
+    definition : str
+        What the quantity includes; the component where rows have one.
 
     Returns
     -------
@@ -159,49 +246,97 @@ def summarise(rows: pd.DataFrame, variable: str, by: Iterable[str], level: float
         A column is missing, or no row has a value.
     """
     by = list(by)
-    require_known((variable, *by, "source_id", "spread_kind"), rows)
+    require_known((variable, *by, study, "spread_kind"), rows)
     rows = rows[rows[variable].notna()]
     if rows.empty:
         raise DataError(f"{variable}: no row has a value", f"{variable}：没有任何取值")
     if f"{variable}_spread" not in rows:
         rows = rows.assign(**{f"{variable}_spread": np.nan, "spread_kind": "none"})
+    rows = rows.assign(**{STUDIES: literature.studies(rows[study])})
     groups = dict(list(rows.groupby(by, sort=True)))
-    tau, freedom = _common(groups.values(), variable)
-    return pd.DataFrame([_row(key, part, variable, by, tau, freedom, level) for key, part in groups.items()])
+    known = {key: by_study(part, variable) for key, part in groups.items()}
+    common = _common(known.values())
+    return pd.DataFrame(
+        [_row(key, part, known[key], variable, by, common, level, definition) for key, part in groups.items()]
+    )
 
 
-def _common(groups, variable) -> tuple[float, float]:
+def _common(groups) -> tuple[float, float]:
     """Spread between studies over all groups, weighted by their degrees of freedom."""
     squares, freedom = 0.0, 0
     for part in groups:
         if len(part) > 1:
-            squares += (len(part) - 1) * between_studies(part[variable], _sampling(part, variable))
+            squares += (len(part) - 1) * between_studies(part["mean"], part["variance"])
             freedom += len(part) - 1
     return (float(np.sqrt(squares / freedom)), freedom) if freedom else (np.nan, 0)
 
 
-def _row(key, part, variable, by, tau, freedom, level) -> dict:
-    n = part["n"].astype(float) if "n" in part else np.full(len(part), np.nan)
-    spread = part[f"{variable}_spread"].astype(float)
-    pooled = pool(part[variable].astype(float), spread, part["spread_kind"], n, tau, freedom)
+def _row(key, part, studies, variable, by, common, level, definition) -> dict:
+    if len(part) == 1:
+        n = part["n"].astype(float) if "n" in part else [np.nan]
+        pooled = pool(
+            part[variable], part[f"{variable}_spread"].astype(float), part["spread_kind"], n, *common
+        )
+    else:
+        pooled = pool_studies(studies["mean"], studies["variance"], *common)
+        if not np.isfinite(pooled.tau):
+            # Several rows of one study: their scatter is that of the place.
+            sd = float(part[variable].std(ddof=1))
+            pooled = replace(pooled, sd=sd, freedom=len(part) - 1, freedom_new=len(part) - 1, own=True)
     group = [f"{column}={str(k).removesuffix('.0')}" for column, k in zip(by, key, strict=True)]
-    borrowed = np.isfinite(tau) and pooled.tau == tau and len(part) < 3
     told = {"mean": pooled.mean, "sd": pooled.sd, "se": pooled.se, "tau": pooled.tau}
+    told |= {
+        "of_whom": "unit_here" if pooled.own else "new_site",
+        "sd_of": "units" if pooled.own else "predictive",
+    }
+    told |= {"mean_of": "units" if pooled.own else "groups", "definition": definition or _definition(part)}
+    told |= {"ratio_of": "ratios" if vocabulary.variable(variable).name in RATIOS else ""}
+    told |= mean_interval(variable, pooled.mean, pooled.se, pooled.freedom, level)
     told |= _predictive(pooled, vocabulary.variable(variable), level)
-    note = "spread between studies taken from the other groups" if borrowed else ""
-    return _value(variable, group, part, len(part), told, level, note)
+    note = NOTES["borrowed" if pooled.borrowed else "two" if pooled.freedom_new < 1 else ""]
+    return _value(variable, group, part, len(studies), told, level, note)
+
+
+#: What the column ``note`` says of a row.
+NOTES = {
+    "": "",
+    "borrowed": "spread between studies taken from the other groups",
+    "two": "two studies do not tell how places differ",
+    "known": "hierarchical: species with values",
+    "unknown": "hierarchical: any species of this group without values of its own",
+}
+#: Variables that are a ratio of two quantities of a stand or a plant.
+RATIOS = ("root_shoot_ratio", "bef", "bcef")
+
+
+def mean_interval(variable: str, mean: float, se: float, freedom: float, level: float) -> dict:
+    """Limits of a mean by Student's t on the scale of its variable; blank where its error is not known."""
+    if not (np.isfinite(se) and mean > 0 and freedom >= 1):
+        return {"mean_lower": np.nan, "mean_upper": np.nan}
+    scale = Scale.of(variable)
+    away = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(scale.variance(mean, se**2))
+    low, high = scale.back(scale.to(mean) + np.array([-1, 1]) * min(away, 50.0))
+    return {"mean_lower": float(low), "mean_upper": float(high)}
+
+
+def _definition(part) -> str:
+    """What the printed quantity includes, as ``column=value``: the component where all rows have the same."""
+    same = "component" in part and part["component"].nunique() == 1
+    return f"component={part['component'].iloc[0]}" if same else ""
 
 
 def _value(variable, group, part, n_study, told, level, note) -> dict:
     """One row of ``values.csv`` for a group (``column=value``), with the printed rows it rests on."""
     kinds = sorted(set(part["spread_kind"])) if "spread_kind" in part else []
+    # An n that is not printed is not known, and neither is the sum.
+    n = part["n"].astype(float).sum(skipna=False) if "n" in part else np.nan
     return {
         "name": f"{variable}[{','.join(g.partition('=')[2] for g in group)}]",
         "group": ";".join(group),
         "variable": variable,
         "unit": vocabulary.variable(variable).unit,
         "n_study": n_study,
-        "n": int(part["n"].fillna(1).sum()) if "n" in part else len(part),
+        "n": n,
         **told,
         "level": level,
         "interval_kind": "distribution",
@@ -215,10 +350,13 @@ def _value(variable, group, part, n_study, told, level, note) -> dict:
 def _predictive(pooled, info, level) -> dict:
     """Distribution for a new place: a family on the support of the variable, as wide as Student's t."""
     empty = {"family": "", "p1": np.nan, "p2": np.nan, "q025": np.nan, "q975": np.nan}
-    if not np.isfinite(pooled.sd) or pooled.sd == 0 or pooled.mean <= 0:
+    if not np.isfinite(pooled.sd) or pooled.sd == 0 or pooled.mean <= 0 or pooled.freedom_new < 1:
         return empty
     upper = 0.5 + level / 2
-    widened = pooled.sd * stats.t.ppf(upper, pooled.freedom) / stats.norm.ppf(upper)
+    z = stats.norm.ppf(upper)
+    widened = pooled.sd * stats.t.ppf(upper, pooled.freedom_new) / z
+    if pooled.new is not None:
+        widened = float(np.diff(quantiles(np.array([1 - upper, upper]), *pooled.new))[0] / 2 / z)
     fraction = info.minimum is not None and info.minimum >= 0 and info.maximum <= 1 and info.unit == "1"
     family = "beta" if fraction else "lognormal"
     if fraction and widened**2 >= 0.98 * pooled.mean * (1 - pooled.mean):
@@ -573,7 +711,7 @@ def fit(
         )
     y, sampling = scale.to(value), scale.variance(value, _sampling(rows, variable))
     x, pairs = design(rows[by], rows[by]), blocks(rows, levels, (*crossed, study))
-    prior = rule_values("hierarchy")[f"sd_{scale.name}"]
+    prior = _prior(y, x, scale)
 
     def density(theta):
         return log_density(theta, y, x, pairs, sampling, prior)
@@ -588,6 +726,16 @@ def fit(
     spreads = pd.DataFrame(np.exp(drawn), columns=[*levels, *crossed, STUDY, STAND])
     columns = (by, tuple(levels), tuple(crossed), study)
     return Hierarchy(variable, scale, *columns, rows, y, sampling, spreads, effective, tuple(warnings))
+
+
+def _prior(y, x, scale) -> float:
+    """Scale of the half-normal priors: a multiple of the spread of the values about the means, at most that of the rule."""
+    rules, freedom = rule_values("hierarchy"), len(y) - np.linalg.matrix_rank(x)
+    most = rules[f"sd_{scale.name}"]
+    if freedom < 2:
+        return most
+    away = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    return float(np.clip(rules["sd_times"] * np.sqrt(away @ away / freedom), most / 20, most))
 
 
 def _filled(targets, rows, levels) -> pd.DataFrame:
@@ -607,12 +755,6 @@ def _filled(targets, rows, levels) -> pd.DataFrame:
 
 
 # The answers of a hierarchy as rows of values.csv: every known species, and those that nobody measured.
-
-#: Levels that a row for an unknown species may stand for, the finest first.
-NOTES = {
-    "known": "hierarchical: species with values",
-    "unknown": "hierarchical: any species of this group without values of its own",
-}
 
 
 def values(
@@ -636,8 +778,8 @@ def values(
     Returns
     -------
     values : DataFrame
-        Columns of ``values.csv``. ``mean`` and ``sd`` are those of a new stand, ``se`` that of the mean over
-        stands, ``tau`` the SD between studies on the scale; ``n_study`` and ``n`` count the values of that organ
+        Columns of ``values.csv``. ``mean`` is that over stands, with ``se`` and limits; ``sd`` and the distribution are
+        those of a new stand, ``tau`` the SD between studies; ``n_study`` and ``n`` count the values of that organ
         in the group. Groups in which nobody measured the organ are left to :meth:`Hierarchy.predict`.
 
     Raises
@@ -650,15 +792,20 @@ def values(
     organs = sorted(found.rows[found.by].astype(str).unique()) if by is None else list(by)
     targets = pd.concat([_targets(found, organ) for organ in organs], ignore_index=True).assign(**at)
     stand, mean = found.predict(targets, "stand", level), found.predict(targets, "mean", level)
-    tau = float(found.spreads["study"].median())
-    rows = []
+    over, rows = _mean_over_stands(found, targets, mean), []
     for i, target in targets.iterrows():
         named = Distribution(found.scale.family, stand.at[i, "centre"], stand.at[i, "spread"])
         part = _told(found, target)
         low, high = named.quantile([0.025, 0.975]) if level != 0.95 else stand.loc[i, ["lower", "upper"]]
         shown = [*(f"{k}={v}" for k, v in at.items()), *_group(found, target)]
-        told = {"mean": stand.at[i, "mean"], "sd": stand.at[i, "sd"], "se": mean.at[i, "sd"], "tau": tau}
+        told = {"mean": over[i], "sd": stand.at[i, "sd"], "se": mean.at[i, "sd"]}
         told |= {
+            f"mean_{end}": mean.at[i, end] * over[i] / mean.at[i, "median"] for end in ("lower", "upper")
+        }
+        tau = found.spreads[STUDY].median() / np.sqrt(found.scale.variance(over[i], 1.0))
+        told |= {"of_whom": "new_unit", "mean_of": "shrunk", "sd_of": "predictive", "tau": float(tau)}
+        told |= {
+            "definition": _definition(part),
             "family": named.family,
             "p1": named.p1,
             "p2": named.p2,
@@ -668,6 +815,18 @@ def values(
         note = NOTES["known" if pd.notna(target[found.levels[-1]]) else "unknown"]
         rows.append(_value(found.variable, shown, part, part[found.study].nunique(), told, level, note))
     return pd.DataFrame(rows)
+
+
+def _mean_over_stands(found, targets, mean) -> list[float]:
+    """Mean of the quantity over the stands (and unknown species) of each target, errors of the estimate left out."""
+    typical = found.spreads.median() ** 2
+    seen = [
+        np.array([key in set(keys(found.rows, p)) - {""} for key in keys(targets, p)]) for p in found._paths
+    ]
+    shared = sum(np.where(known, 0.0, typical[p[-1]]) for known, p in zip(seen, found._paths, strict=True))
+    spread = np.sqrt(shared + typical[STUDY] + typical[STAND])
+    centre = found.scale.to(mean["median"].to_numpy())
+    return [moments(found.scale, [c], [s])[0] for c, s in zip(centre, spread, strict=True)]
 
 
 def _check_at(found, at) -> None:

@@ -624,7 +624,11 @@ def by_class(
         small |= {f"{name}, {column} {k}": tuple(map(int, group.loc[k])) for k in group.index[~enough]}
         if enough.any():
             kept = known[known[f"{column}_range"].isin(group.index[enough])]
-            tables.append(soil.summarise(kept, name, site, [f"{column}_range"], level))
+            # A factor multiplies a stock: its mean is the ratio of means, where both are known.
+            under = RATIOS[name][1] if RATIOS[name][1] in kept else None
+            tables.append(
+                soil.summarise(kept, name, site, [f"{column}_range"], level, weight=under, study=site)
+            )
     if not tables:
         raise DataError(
             f"no class of {column} has {FEW_STANDS} stands of {FEW_STUDIES} studies; choose wider classes",

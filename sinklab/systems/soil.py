@@ -27,9 +27,12 @@ refused.
 
 .. math:: \ln y_{ij} = \mu + s_i + u_{ij}, \quad s \sim N(0, \tau^2), \; u \sim N(0, \sigma^2)
 
-Its mean on the natural scale is :math:`\exp(\mu + (\tau^2 + \sigma^2) / 2)`; the interval is that of one unit on a new
-site, with Student's t on the sites less one. Groups of fewer than five sites share what they know of the spread: such
-a group takes the larger of its own and the common value, so few sites never look more certain than many.
+The mean printed is that of the units, or with weights the ratio of means
+:math:`\sum w y / \sum w`; its standard error is that of clusters, with Student's t on the sites less one. The distribution
+beside it is that of one unit on a new site, with the sites less two. Groups of fewer than five sites share what they know
+of the spread: such a group takes the larger of its own and the common value, so few sites never look more certain than
+many. A value of which a part was imputed is a conditional mean, and the truth scatters about it (Berkson): the variance
+of the logarithm that imputation leaves is added to that between units, and half of it to the logarithm of the mean.
 
 Source
 ------
@@ -48,7 +51,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from sinklab.data import vocabulary
+from sinklab.data import literature, vocabulary
 from sinklab.data.soil_layers import (
     OF_STOCK,
     against_matter,
@@ -57,6 +60,7 @@ from sinklab.data.soil_layers import (
     layer_rules,
 )
 from sinklab.data.vocabulary import number, suspect
+from sinklab.evidence import pooling
 from sinklab.evidence.distributions import Distribution
 from sinklab.language import ConvergenceError, DataError, Notes, listing
 
@@ -71,7 +75,7 @@ STEP = 20.0
 #: Complete layers, and cores that they come from, that a model of layers needs.
 FEW_LAYERS, FEW_CORES = 10, 3
 #: Below so many sites a group borrows spread from the others.
-FEW_SITES = 5
+FEW_SITES = pooling.FEW
 
 
 def layer_stock(
@@ -665,6 +669,12 @@ def _complete(values, wanted, known, expected, line, random, middle) -> None:
     values[:, wanted] = np.exp(expected(wanted) + left @ weight + noise @ vectors.T)
 
 
+def _printed_stock(core, depth) -> float | None:
+    """Printed stock of whole layers: mean density times mean content is not the sum over the layers behind the means."""
+    told = "soc_stock" in core and core["soc_stock"].notna().all() and core["layer_bottom"].max() <= depth
+    return float(core["soc_stock"].sum()) if told else None
+
+
 def stocks(
     layers: pd.DataFrame,
     depth: float,
@@ -692,8 +702,8 @@ def stocks(
     Returns
     -------
     cores : DataFrame
-        The columns of ``by``, ``soc_stock`` (geometric mean of the draws), ``sd_log`` (its imputation), ``imputed`` (share of the
-        depth); ``attrs["left_out"]`` counts cores by reason.
+        The columns of ``by``, ``soc_stock`` (as printed for its layers, their sum, or the geometric mean of the draws),
+        ``sd_log`` (its imputation), ``imputed`` (share of the depth); ``attrs["left_out"]`` counts cores by reason.
     """
     cores = dict(list(layers.groupby(list(by), sort=True, dropna=False)))
     known = {key: _pieces(core, depth) for key, core in cores.items() if not _broken(core)}
@@ -711,7 +721,8 @@ def stocks(
             continue
         if complete[key]:
             columns = pieces[["bulk_density", "soc", "thickness", "gravel_fraction"]]
-            rows.append((*key, float(layer_stock(*columns.to_numpy().T).sum()), 0.0, 0.0))
+            stock = _printed_stock(cores[key], depth) or float(layer_stock(*columns.to_numpy().T).sum())
+            rows.append((*key, stock, 0.0, 0.0))
             continue
         log = np.log(_draw_pieces(pieces, model, n, seed, i))
         share = without / float(pieces["thickness"].sum())
@@ -732,6 +743,9 @@ def summarise(
     level: float = 0.95,
     kind: str = "",
     noise: str | None = None,
+    weight: str | None = None,
+    study: str | None = None,
+    definition: str = "",
 ) -> pd.DataFrame:
     """Hierarchical summary of measured values, as rows of ``values.csv``.
 
@@ -748,12 +762,19 @@ def summarise(
     kind : str
         Goes into the name, as ``soc_stock[mangrove,100 cm]``.
     noise : str, optional
-        Column with the sd of the logarithm of each value (imputation); taken out of the spread between units.
+        Column with the sd of the logarithm of each value (imputation); added to the spread between units.
+    weight : str, optional
+        Denominator of a ratio that multiplies a stock: the mean is then the ratio of means.
+    study : str, optional
+        Column that names the study of a site; blank: all is one study. Left out, ``study_id`` or ``source_id``
+        where there is one, else every site is a study of its own.
+    definition : str
+        What the quantity includes, as ``column=value;column=value``.
 
     Returns
     -------
     values : DataFrame
-        With ``n_study`` (sites), ``n`` (units), ``tau`` (sd between sites, natural scale at the mean).
+        With ``n_study``, ``n_site``, ``n`` (units), ``tau`` (sd between sites, natural scale at the mean).
 
     Raises
     ------
@@ -768,12 +789,12 @@ def summarise(
             f"{variable}：{wrong} 个值不为正；请说明原因后剔除",
         )
     parts = dict(list(used.groupby(list(by), sort=True))) if by else {(): used}
-    found, sites = {}, {}
+    found, sites, places = {}, {}, {}
     for key, part in parts.items():
         names = part[[site] if isinstance(site, str) else list(site)].astype(object).fillna("–").astype(str)
-        label = names.agg(" / ".join, axis=1)
-        found[key] = _spreads(part[variable], label, noise and part[noise])
-        sites[key] = int(label.nunique())
+        places[key] = names.agg(" / ".join, axis=1).to_numpy()
+        found[key] = _spreads(part[variable], places[key], noise and part[noise])
+        sites[key] = len(set(places[key]))
     freedom = sum(sites.values()) - len(sites)
     squares = sum((sites[k] - 1) * (tau**2 + sigma**2) for k, (_, _, tau, sigma) in found.items())
     common = (float(np.sqrt(squares / freedom)), freedom) if freedom else (np.nan, 0)
@@ -786,15 +807,40 @@ def summarise(
             "group": group,
             "variable": variable,
             "unit": vocabulary.variable(variable).unit,
-            "n_study": sites[key],
+            "definition": definition,
+            "n_study": _studies(part, study, sites[key]),
+            "n_site": sites[key],
             "n": len(part),
+            "mean_of": "units",
+            "ratio_of": "means" if weight else "ratios" if variable in pooling.RATIOS else "",
         }
-        rows.append(about | _one_unit_of_a_new_site(found[key], sites[key], common, level))
+        value = part[variable] * np.exp(part[noise] ** 2 / 2) if noise else part[variable]
+        mean = _mean_of_units(value, part[weight] if weight else None, places[key])
+        about |= _one_unit_of_a_new_site(variable, mean, found[key], (sites[key], len(part)), common, level)
+        rows.append(about)
     return pd.DataFrame(rows)
 
 
+def _studies(part, study, n_site) -> int:
+    """Number of studies that the sites come from."""
+    column = next((c for c in ("study_id", "source_id") if c in part), None) if study is None else study
+    if column is None:
+        return n_site
+    return int(literature.studies(part[column]).nunique()) if column else 1
+
+
+def _mean_of_units(value, weight, places) -> tuple[float, float]:
+    """Mean of the units, or ratio of means, with the standard error of sites as clusters; NaN for one site."""
+    value = np.asarray(value, float)
+    weight = np.ones_like(value) if weight is None else np.asarray(weight, float)
+    mean = float(weight @ value / weight.sum())
+    away = pd.Series(weight * (value - mean)).groupby(places).sum()
+    k = len(away)
+    return mean, float(np.sqrt(k / (k - 1) * (away**2).sum()) / weight.sum()) if k > 1 else np.nan
+
+
 def _spreads(values, sites, noise=None) -> tuple[float, float, float, float]:
-    """Mean of the logarithms with its standard error, sd between sites, sd within a site without ``noise``."""
+    """Mean of the logarithms with its standard error, sd between sites, sd within a site with ``noise``."""
     log = np.log(np.asarray(values, float))
     if len(log) < 2:
         raise DataError("fewer than two units in a group", "组内少于两个单元")
@@ -809,36 +855,41 @@ def _spreads(values, sites, noise=None) -> tuple[float, float, float, float]:
         found = line.covariance[0, 0]
         se = np.sqrt(found if found > 0 else tau**2 / n + sigma**2 / len(log))
     if noise is not None:
-        sigma = np.sqrt(max(sigma**2 - np.mean(np.asarray(noise) ** 2), 0.0))
+        sigma = np.sqrt(sigma**2 + np.mean(np.asarray(noise) ** 2))
     return float(mu), float(se), float(tau), float(sigma)
 
 
-def _one_unit_of_a_new_site(found, n_site, common, level) -> dict:
-    """Moments and interval of a value; few sites take at least the spread that is common to all groups."""
-    mu, se, tau, sigma = found
-    spread, freedom = float(np.hypot(tau, sigma)), max(n_site - 1, 1)
-    few = n_site < FEW_SITES and common[1] > freedom
-    borrowed = few and common[0] > spread
-    if few:
-        spread, freedom = max(spread, common[0]), common[1]
+def _one_unit_of_a_new_site(variable, of_units, found, counts, common, level) -> dict:
+    """Mean and spread of the units, and the distribution of one on a new site; few sites borrow spread for it."""
+    (mean, error), (mu, se, tau, sigma), (n_site, n) = of_units, found, counts
+    own = spread = float(np.hypot(tau, sigma))
+    freedom, new = n_site - 1, n_site - 2
+    shared = n_site < FEW_SITES and common[1] > freedom
+    borrowed = shared and common[0] > spread
+    if shared:
+        spread, freedom, new = max(spread, common[0]), common[1], common[1]
         se = max(se, spread / np.sqrt(n_site))
-    mean = float(np.exp(mu + spread**2 / 2))
-    upper = 0.5 + level / 2
-    wide = float(np.hypot(spread, se) * stats.t.ppf(upper, freedom) / stats.norm.ppf(upper))
-    q = Distribution("lognormal", mu, wide).quantile([1 - upper, upper])
-    return {
+        error = float(np.nanmax([error, mean * spread / np.sqrt(n_site)]))
+    here = n_site == 1 and not shared
+    if here:
+        error, freedom, new = mean * se, n - 1, n - 1
+    told = {
+        "of_whom": "unit_here" if here else "new_unit",
         "mean": mean,
-        "sd": float(mean * np.sqrt(np.expm1(spread**2))),
-        "se": float(mean * se),
+        "sd": float(mean * np.sqrt(np.expm1(own**2))),
+        "sd_of": "units",
+        "se": error,
+        **pooling.mean_interval(variable, mean, error, freedom, level),
         "tau": float(mean * np.sqrt(np.expm1(tau**2))),
-        "family": "lognormal",
-        "p1": mu,
-        "p2": wide,
-        "q025": float(q[0]),
-        "q975": float(q[1]),
         "level": level,
         "interval_kind": "distribution",
         "spread_read": "sd",
-        "note": "interval for one unit on a new site"
-        + ("; spread taken from the other groups" if borrowed else ""),
+        "note": f"interval for one unit on {'this site' if here else 'a new site'}",
     }
+    if new < 1:
+        return told | {"note": pooling.NOTES["two"]}
+    upper = 0.5 + level / 2
+    wide = float(np.hypot(spread, se) * stats.t.ppf(upper, new) / stats.norm.ppf(upper))
+    q = Distribution("lognormal", mu, wide).quantile([1 - upper, upper])
+    told["note"] += "; spread taken from the other groups" if borrowed else ""
+    return told | {"family": "lognormal", "p1": mu, "p2": wide, "q025": float(q[0]), "q975": float(q[1])}

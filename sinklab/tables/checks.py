@@ -131,16 +131,18 @@ def _thresholds(frames, system) -> list[dict]:
 
 
 def _value_check(row) -> dict:
-    low, high = row["q025"], row["q975"]
-    ordered = pd.isna(low) or pd.isna(high) or low <= row["mean"] <= high
+    ordered = all(
+        pd.isna(row[low]) or pd.isna(row[high]) or row[low] <= row["mean"] <= row[high]
+        for low, high in (("q025", "q975"), ("mean_lower", "mean_upper"))
+    )
     return {
         "check_id": "quantiles_in_order",
         "response": _named(row),
         "passed": bool(ordered),
         "value": row["mean"],
         "rule_status": "definition",
-        "message_en": "the mean lies between the 2.5 % and 97.5 % quantiles",
-        "message_zh": "均值位于 2.5% 与 97.5% 分位数之间",
+        "message_en": "the mean lies between its limits, and between the 2.5 % and 97.5 % quantiles",
+        "message_zh": "均值位于其置信限之间，并位于 2.5% 与 97.5% 分位数之间",
     }
 
 
@@ -214,7 +216,7 @@ def refuse_values(
         if found is None:
             continue
         rows.append(found.row("", _named(row)))
-        values.loc[i, ["mean", "sd", "se", "tau", "p1", "p2", "q025", "q975"]] = np.nan
+        values.loc[i, "mean sd se mean_lower mean_upper tau p1 p2 q025 q975".split()] = np.nan
         values.loc[i, ["family", "status", "note"]] = "", REFUSED, found.wordings[0]
     return values, rows
 
@@ -226,7 +228,7 @@ def _beyond_bounds(row) -> Refusal | None:
         return None
     low = -np.inf if info.minimum is None else info.minimum
     high = np.inf if info.maximum is None else info.maximum
-    for column in ("mean", "q025", "q975"):
+    for column in ("mean", "mean_lower", "mean_upper", "q025", "q975"):
         value = row[column]
         if not pd.isna(value) and not low <= value <= high:
             below = value < low

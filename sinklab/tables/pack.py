@@ -381,7 +381,8 @@ def complete_values(values: pd.DataFrame, wanted: str, source: dict) -> pd.DataF
     if problems:
         raise TableError(tr("values: ", "values：") + "; ".join(problems))
     frame = values.reset_index(drop=True).reindex(columns=names)
-    defaults = dict.fromkeys(("group", "variable", "family", "spread_read", "note"), "")
+    blank = "group variable definition of_whom mean_of ratio_of sd_of family spread_read note"
+    defaults = dict.fromkeys(blank.split(), "")
     for column, default in (defaults | {"interval_kind": "distribution"}).items():
         frame[column] = _filled(frame[column], default)
     units = [_unit(v) or _unit(n) for v, n in zip(frame["variable"], frame["name"], strict=True)]

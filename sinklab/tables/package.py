@@ -33,6 +33,7 @@ from sinklab.tables.schema import (
     SUMS,
     TITLES,
     columns_of,
+    older_columns,
 )
 
 # Excel and WPS evaluate text cells that begin with one of these.
@@ -154,6 +155,18 @@ def from_csv(name: str, content: bytes) -> pd.DataFrame:
     names = columns_of(name)
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     header = rows[0] if rows else []
+    older = next((found for found in older_columns(name) if found == header), None)
+    if older is not None and header != names:
+        # A package of an older layout: it does not speak of what came later.
+        at = [older.index(n) if n in older else None for n in names]
+        rows = [
+            names,
+            *(
+                [row[i] if i is not None else "" for i in at] if len(row) == len(older) else row
+                for row in rows[1:]
+            ),
+        ]
+        header = names
     if header != names:
         raise TableError(
             f"{name}.csv: columns {', '.join(header)}; expected {', '.join(names)}",
@@ -356,10 +369,10 @@ def read_descriptor(folder: Path) -> dict:
             f"{path}: not the description of a sinklab table ({error!r})",
             f"{path}：不是 sinklab 参数表的描述文件（{error!r}）",
         ) from None
-    if layout != SCHEMA_VERSION:
+    if not 1 <= layout <= SCHEMA_VERSION:
         raise TableError(
-            f"{path}: layout version {layout}; this sinklab reads {SCHEMA_VERSION}",
-            f"{path}：格式版本为 {layout}；当前 sinklab 只能读取 {SCHEMA_VERSION}",
+            f"{path}: layout version {layout}; this sinklab reads 1 to {SCHEMA_VERSION}",
+            f"{path}：格式版本为 {layout}；当前 sinklab 只能读取 1～{SCHEMA_VERSION}",
         )
     # Only the files of the layout are opened, whatever path a description names.
     known = {name: f"{name}.csv" for name in FILES} | {name: spec[0] for name, spec in BINARY.items()}

@@ -115,7 +115,9 @@ def system_of(table_id: str) -> str:
 # The files
 
 #: Version of the package layout itself; it changes when a column changes its name or meaning.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+#: Columns that came with a layout; in a package of an older one they are blank.
+ADDED = {2: {"values": "definition of_whom mean_of ratio_of n_site sd_of mean_lower mean_upper".split()}}
 DESCRIPTOR = "datapackage.json"
 LICENCE = {"name": "Apache-2.0", "title": "Apache License 2.0"}
 #: Files beside the CSV files: file name, format, media type.
@@ -207,6 +209,15 @@ MODEL_FILES = ("equations", "coefficients", "covariance", "residual_correlation"
 def columns_of(name: str) -> list[str]:
     """Names of the columns of a file."""
     return [field.name for field in FILES[name]]
+
+
+def older_columns(name: str) -> list[list[str]]:
+    """Names of the columns of a file in each older layout, the newest first."""
+    found, columns = [], columns_of(name)
+    for layout in sorted(ADDED, reverse=True):
+        columns = [c for c in columns if c not in ADDED[layout].get(name, ())]
+        found.append(columns)
+    return found
 
 
 def keys_of(name: str) -> list[str]:

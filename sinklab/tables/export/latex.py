@@ -147,7 +147,8 @@ def _values(table) -> str:
         size = math.floor(math.log10(se)) if se and math.isfinite(se) and se > 0 else None
         decimals = 1 - size if size is not None else 4
         shown = [escape(row["name"]), escape(row["unit"])]
-        rows.append(shown + [number(row[c], decimals) for c in ("mean", "se", "q025", "q975")])
+        numbers = [number(row[c], decimals) for c in ("mean", "se", "q025", "q975")]
+        rows.append([*shown, *numbers, escape(vocabulary.estimand(row))])
     head = heads("quantity|unit|mean|standard error", "参数|单位|均值|标准误")
-    head += [r"$q_{0.025}$", r"$q_{0.975}$"]
-    return _tabular(tr("Scalar parameters", "标量参数"), "llcccc", head, rows)
+    head += [r"$q_{0.025}$", r"$q_{0.975}$", *heads("mean and range", "均值与区间所指")]
+    return _tabular(tr("Scalar parameters", "标量参数"), "llccccl", head, rows)

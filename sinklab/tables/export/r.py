@@ -249,9 +249,9 @@ def _predict(table, keys, level, kind) -> str:
 def _values(table) -> str:
     frame = table.values
     columns = []
-    for name in ("name", "group", "variable", "unit", "family"):
+    for name in "name group variable unit definition of_whom mean_of ratio_of sd_of family".split():
         columns.append(f"{name} = c({', '.join(string(v) for v in frame[name])})")
-    for name in ("mean", "se", "sd", "p1", "p2", "q025", "q975"):
+    for name in "mean se mean_lower mean_upper sd p1 p2 q025 q975".split():
         columns.append(f"{name} = {vector(frame[name].astype(float))}")
     inner = ",\n  ".join(columns)
     families = ",\n    ".join(f"{family} = {code}" for family, code in QUANTILES.items())

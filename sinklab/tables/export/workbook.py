@@ -303,8 +303,9 @@ def indices(book, table) -> None:
 def values(book, table, level) -> None:
     """Sheet 参数值, with quantiles of the distributions at a level that can be changed."""
     head = ["名称", "分组", "单位", "研究数", "均值", "标准误", "标准差", "分布", "参数一", "参数二"]
-    head += ["下限", "上限", "状态", "来源"]
-    sheet = _start(book, "参数值", "标量参数", head, [30, 34, 8, 8] + [12] * 8 + [8, 40])
+    head += ["下限", "上限", "状态", "来源", "均值与区间所指", "均值下限", "均值上限"]
+    widths = [30, 34, 8, 8] + [12] * 8 + [8, 40, 40, 12, 12]
+    sheet = _start(book, "参数值", "标量参数", head, widths)
     put(sheet, 2, 1, "分布区间的水平", "plain")
     put(sheet, 2, 2, level, "input")
     for row, record in enumerate(table.values.to_dict("records"), start=FIRST):
@@ -318,7 +319,9 @@ def values(book, table, level) -> None:
             else:
                 put(sheet, row, column, "—")
         put(sheet, row, 13, status_label(record["status"], "zh"))
-        put(sheet, row, 14, record["sources"])
+        told = [vocabulary.estimand(record, "zh"), record["mean_lower"], record["mean_upper"]]
+        for column, cell in enumerate([record["sources"], *told], start=14):
+            put(sheet, row, column, cell)
 
 
 # The two working sheets of a model.

@@ -1,0 +1,194 @@
+"""One estimand a row: whom a mean speaks for, what a study is, what few studies can tell, and tables made before."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sinklab as sl
+from sinklab.data import literature, vocabulary
+from sinklab.evidence import pooling
+from sinklab.systems import forest, soil
+from sinklab.tables.checks import validate
+
+BLANK = {"spread_kind": "none", "n": np.nan}
+
+
+def printed(study, value, **more):
+    rows = pd.DataFrame({"source_id": study, "wood_density": value, "species_id": "x"} | BLANK | more)
+    return pooling.summarise(rows, "wood_density", ["species_id"]).iloc[0]
+
+
+def test_a_study_is_a_source_and_its_rows_are_nested_in_it():
+    # Six rows of root carbon of Chinese fir come from two papers.
+    rows = literature.load("carbon_fraction")
+    values = pooling.summarise(rows, "carbon_fraction", ["species_id", "component"]).set_index("name")
+    fir = values.loc["carbon_fraction[cunninghamia_lanceolata,root_unspecified]"]
+    part = rows[(rows["species_id"] == "cunninghamia_lanceolata") & (rows["component"] == "root_unspecified")]
+    papers = part.groupby("source_id")["carbon_fraction"].mean()
+    assert fir["n_study"] == 2 == len(papers) and len(part) == 6
+    assert fir["mean"] == pytest.approx(papers.mean(), abs=0.002)
+    assert fir["se"] == pytest.approx(papers.std(ddof=1) / np.sqrt(2), rel=0.03)
+    assert fir["se"] == pytest.approx(0.035, abs=0.001)
+    # Rows of one paper say nothing of how papers differ.
+    one = printed("a", [0.4, 0.5, 0.6])
+    assert one["n_study"] == 1 and one["of_whom"] == "unit_here" and np.isnan(one["tau"])
+
+
+def test_sources_that_print_the_same_sites_are_one_study():
+    told = literature.studies(pd.Series(["MAFANG2006", "MAW2008", "MAANNA2014", "HONGYUAN2008"]))
+    assert list(told) == ["MAFANG2006"] * 3 + ["HONGYUAN2008"]
+    row = printed(["MAW2008", "MAANNA2014"], [0.50, 0.52])
+    assert row["n_study"] == 1 and row["sources"] == "MAANNA2014;MAW2008"
+
+
+def test_an_n_that_is_not_printed_is_unknown():
+    # The SD between probes of a soil is the one in print, not 1.414 times it, and no standard error follows from it.
+    rows = literature.load("karst_soil_types")
+    for variable in ("soil_depth", "bedrock_exposure", "gravel_fraction"):
+        values = pooling.summarise(rows, variable, ["soil_type"])
+        sd = (
+            values["group"]
+            .str.removeprefix("soil_type=")
+            .map(rows.set_index("soil_type")[f"{variable}_spread"])
+        )
+        assert sd.notna().sum() in (9, 6, 7)
+        assert values["sd"].to_numpy() == pytest.approx(sd.to_numpy(), nan_ok=True)
+        assert values["se"].isna().all() and values["n"].isna().all()
+        assert set(values["sd_of"]) == {"units"} and set(values["of_whom"]) == {"unit_here"}
+    known = printed("a", 0.5, n=[4.0], spread_kind="sd", wood_density_spread=[0.1])
+    assert known["se"] == pytest.approx(0.05) and known["n"] == 4
+
+
+def sites(values, habitat="h", site=None):
+    n = len(values)
+    return pd.DataFrame(
+        {"soc_stock": values, "habitat": habitat, "site": [f"{habitat}{i}" for i in site or range(n)]}
+    )
+
+
+def test_the_mean_lies_inside_the_data_whatever_is_borrowed():
+    # Two sites that agree beside many that do not: the spread is borrowed for a new site, the mean is theirs.
+    wild = np.exp(4 + np.random.default_rng(1).normal(0, 0.9, 30))
+    frame = pd.concat([sites([7.0, 7.04], "few"), sites(wild, "many")], ignore_index=True)
+    few, many = soil.summarise(frame, "soc_stock", "site", ["habitat"]).to_dict("records")
+    assert few["mean"] == pytest.approx(7.02) and many["mean"] == pytest.approx(wild.mean())
+    assert few["sd"] < 0.1 and few["q975"] / few["q025"] > 10 and few["mean_lower"] < 6
+
+
+def test_salt_marsh_and_coast_of_china():
+    rows = literature.load("wetland_cores")
+    cores = soil.stocks(rows, 100, ["site", "core_id"])
+    cores = cores.merge(rows.loc[rows["habitat"] != "seagrass", ["core_id", "habitat"]], on="core_id")
+    values = soil.summarise(cores, "soc_stock", ["site"], ["habitat"], kind="100 cm", study="")
+    values = values.set_index("group")["mean"]
+    # Layer sums as printed, not mean density times mean carbon (216 for mangroves).
+    printed = rows.groupby("habitat")["soc_stock"].mean()
+    assert values["habitat=mangrove;to=100 cm"] == pytest.approx(printed["mangrove"])
+    assert printed["mangrove"] == pytest.approx(204.8, abs=0.1) and (rows["bulk_density"] * rows["soc"] * 10)[
+        rows["habitat"] == "mangrove"
+    ].mean() == pytest.approx(216.3, abs=0.1)
+    assert values["habitat=salt_marsh;to=100 cm"] == pytest.approx(printed["salt_marsh"])
+    assert 14 < values["habitat=salt_marsh;to=100 cm"] < 60
+
+
+def test_factors_of_a_stock_are_ratios_of_means():
+    random = np.random.default_rng(3)
+    stands = pd.DataFrame({"study_id": np.repeat(list("abcdef"), 5), "age": 5.0})
+    stands["growing_stock"] = random.uniform(5, 200, 30)
+    stands["agb_density"] = 0.5 * stands["growing_stock"] + 12
+    (row,) = forest.by_class(forest.ratios(stands), "age", [10]).to_dict("records")
+    total = stands["agb_density"].sum() / stands["growing_stock"].sum()
+    assert row["mean"] == pytest.approx(total) and row["ratio_of"] == "means"
+    assert (stands["agb_density"] / stands["growing_stock"]).mean() > 1.2 * total
+    assert row["mean_lower"] < total < row["mean_upper"]
+
+
+def test_noise_of_imputed_values_is_added():
+    # A core's value is a conditional mean; the truth scatters about it by what imputation leaves.
+    random = np.random.default_rng(4)
+    n, between, noise = 4000, 0.3, 0.35
+    centre = 4 + random.normal(0, between, n)
+    truth = np.exp(centre + random.normal(0, noise, n))
+    cores = sites(np.exp(centre)).assign(noise=noise)
+    (row,) = soil.summarise(cores, "soc_stock", "site", noise="noise").to_dict("records")
+    assert row["mean"] == pytest.approx(truth.mean(), rel=0.02)
+    assert row["sd"] == pytest.approx(truth.std(), rel=0.05)
+    assert row["q025"] == pytest.approx(np.quantile(truth, 0.025), rel=0.05)
+    assert row["q975"] == pytest.approx(np.quantile(truth, 0.975), rel=0.05)
+
+
+def test_two_studies_do_not_tell_how_places_differ():
+    row = printed(["a", "b"], [0.40, 0.50])
+    assert row["mean"] == pytest.approx(0.45) and np.isnan(row["q025"]) and row["family"] == ""
+    assert row["mean_lower"] < 0.4 and "two studies" in row["note"]
+    three = printed(["a", "b", "c"], [0.40, 0.45, 0.50])
+    # Student's t on one degree of freedom for a new place, on two for the mean.
+    assert three["se"] == pytest.approx(0.05 / np.sqrt(3), rel=1e-3)
+    assert np.log(three["mean_upper"] / three["mean"]) == pytest.approx(4.3027 * three["se"] / 0.45, rel=1e-3)
+    assert np.log(three["q975"] / three["q025"]) / 2 > 2 * np.log(three["mean_upper"] / three["mean"])
+
+
+def test_the_spread_between_studies_is_in_the_unit_of_the_row():
+    rows = literature.load("carbon_fraction")
+    pooled = pooling.summarise(rows, "carbon_fraction", ["species_id", "component"])["tau"].median()
+    shrunk = pooling.values(pooling.fit(rows, "carbon_fraction", n_draw=40, seed=1))
+    assert shrunk["tau"].max() < 0.06 and pooled == pytest.approx(shrunk["tau"].median(), rel=0.6)
+    assert (shrunk["mean_lower"] < shrunk["mean"]).all() and (shrunk["mean"] < shrunk["mean_upper"]).all()
+    assert set(shrunk["mean_of"]) == {"shrunk"} and set(shrunk["of_whom"]) == {"new_unit"}
+
+
+def test_what_a_row_estimates_is_said_in_words():
+    row = {"group": "soil_type=x", "mean_of": "units", "ratio_of": "means", "of_whom": "new_unit"}
+    assert (
+        vocabulary.estimand(row, "en") == "mean of all units; ratio of means; range of one unit on a new site"
+    )
+    assert vocabulary.estimand(row | {"definition": "component=root_unspecified"}, "zh") == (
+        "全部单元的均值；均值之比；根系（是否含伐桩未说明）；区间为新地点的一个单元"
+    )
+    assert vocabulary.estimand({"group": ""}, "en") == ""
+
+
+def old_layout(folder):
+    """A package of values as layout 1 wrote it: without the columns of what a row estimates."""
+    added = "definition of_whom mean_of ratio_of n_site sd_of mean_lower mean_upper".split()
+    file, about = folder / "values.csv", folder / "datapackage.json"
+    frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig").drop(columns=added)
+    frame.to_csv(file, index=False, encoding="utf-8-sig", lineterminator="\n")
+    told = json.loads(about.read_text(encoding="utf-8"))
+    told["sinklab"]["schema_version"] = 1
+    for resource in told["resources"]:
+        if resource["name"] == "values":
+            fields = resource["schema"]["fields"]
+            resource["schema"]["fields"] = [f for f in fields if f["name"] not in added]
+            resource["hash"] = f"sha256:{sl.paths.file_sha256(file)}"
+            if "bytes" in resource:
+                resource["bytes"] = file.stat().st_size
+    about.write_text(json.dumps(told, ensure_ascii=False, indent=2), encoding="utf-8")
+    return folder
+
+
+def test_a_table_made_before_is_read_and_verified(tmp_path):
+    from sinklab.review.verification import verify
+
+    rows = literature.load("karst_soil_types")
+    values = pooling.summarise(rows, "soil_depth", ["soil_type"])
+    table = sl.Table.from_values(values, "soil_karst_old", "0.1.0", source=rows.attrs["source"])
+    folder = old_layout(table.write(tmp_path))
+    back = sl.Table.read(folder)
+    assert (back.values["of_whom"] == "").all() and back.values["n_site"].isna().all()
+    assert back.values["mean"].tolist() == pytest.approx(values["mean"].tolist())
+    assert validate(folder) == []
+    assert verify(folder).differences() == []
+    # Numbers as an older version made them are told, one line each; nothing crashes.
+    file = folder / "values.csv"
+    text = file.read_text(encoding="utf-8-sig").replace(",13,", ",18.385,", 1)
+    file.write_text(text, encoding="utf-8-sig", newline="\n")
+    about = json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))
+    for resource in about["resources"]:
+        if resource["name"] == "values":
+            resource["hash"] = f"sha256:{sl.paths.file_sha256(file)}"
+    (folder / "datapackage.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+    (line,) = verify(folder).differences()
+    assert "soil_depth[yellow_clay]" in line and "sd" in line
