@@ -13,7 +13,7 @@ from scipy import stats
 from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.drafts.numbers import exists, fixed, measured, significant, with_error
-from sinklab.equations.latex import parameter_symbol
+from sinklab.equations.latex import parameter_symbol, taken
 from sinklab.equations.parse import names
 from sinklab.language import DraftError
 from sinklab.results.indices import formulas
@@ -34,7 +34,7 @@ def identifier(*parts) -> str:
     return "-".join(_IDENTIFIER.sub("-", str(part)).strip("-") for part in parts)
 
 
-def table(label: str, caption: str, header, rows, align: str = "", notes=()) -> str:
+def table(label: str, caption: str, header, rows, align: str = "", notes=(), widths=()) -> str:
     """A numbered table.
 
     Parameters
@@ -49,10 +49,14 @@ def table(label: str, caption: str, header, rows, align: str = "", notes=()) -> 
         One letter for each column, ``l``, ``c`` or ``r``; centred when left out.
     notes : sequence of str
         Printed in the last row, as the rules of drafting ask.
+    widths : sequence of int
+        Shares of the width of the page; left to the renderer when left out.
     """
-    rules = {"l": ":---", "c": ":---:", "r": "---:"}
+    rules = {"l": (":", ""), "c": (":", ":"), "r": ("", ":")}
     align = align or "c" * len(header)
-    lines = [header, [rules[letter] for letter in align], *rows]
+    dashes = ["-" * width for width in widths or [3] * len(align)]
+    marks = [dash.join(rules[letter]) for letter, dash in zip(align, dashes, strict=True)]
+    lines = [header, marks, *rows]
     body = "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
     text = f"{body}\n\nTable: {caption} {{#tbl:{label}}}\n"
     if notes:
@@ -140,14 +144,88 @@ def span(name: str, low: float, high: float, lang: str) -> str:
     return between(*(f"{end:g}\N{NO-BREAK SPACE}{unit}".rstrip() for end in (low, high)), lang)
 
 
-def outside_note(label: str, wanted: str, fitted: str, ref: str, lang: str) -> str:
+def outside_note(label: str, wanted: str, fitted: str, lang: str) -> str:
     """Sentence about a use that leaves the fitted range."""
     if lang == "zh":
-        return f"{label}的使用范围{wanted}超出参数表{ref}的建模范围{fitted}，超出部分为外推，其误差不在所列不确定性之内"
+        return (
+            f"{label}的使用范围{wanted}超出模型的建模范围{fitted}，超出部分为外推，其误差不在所列不确定性之内"
+        )
     return (
-        f"{label}: the range of use, {wanted}, goes beyond the fitted range of {ref}, {fitted}; what lies outside "
+        f"{label}: the range of use, {wanted}, goes beyond the fitted range, {fitted}; what lies outside "
         "is extrapolated, and its error is not part of the uncertainty stated"
     )
+
+
+#: How equations are estimated, by the method of a fit; with several equations and with one.
+_ESTIMATED = {
+    "nsur": (
+        "各方程联立估计，方程间的随机误差允许相关",
+        "the equations are estimated jointly, with correlated errors",
+    ),
+    "mixed": ("各方程按混合效应模型估计", "the equations are estimated as a mixed-effects model"),
+    "bayes": ("各方程按层次贝叶斯模型估计", "the equations are estimated as a hierarchical Bayesian model"),
+    "wls": ("各方程分别用加权最小二乘法估计", "each equation is estimated by weighted least squares"),
+    "ols-log": (
+        "各方程取对数后用最小二乘法估计，并作偏差校正",
+        "each equation is estimated on the log scale, corrected for bias",
+    ),
+}
+_UNWEIGHTED = ("各方程分别用最小二乘法估计", "each equation is estimated by least squares")
+
+
+def told(fit, lang: str) -> str:
+    """Sentences about a fit that follow from it: estimation, variance, additivity, how roots are tied to the rest."""
+    at, system = (0 if lang == "zh" else 1), fit.system
+    even = [r for r, model in fit.residual.items() if model.variance.even]
+    weighted = [r for r in fit.residual if r not in even]
+    plain = fit.method == "wls" and not weighted
+    said = [(_UNWEIGHTED if plain else _ESTIMATED.get(fit.method, _UNWEIGHTED))[at]]
+    if len(fit.residual) == 1 and fit.method == "nsur":
+        said = [_ESTIMATED["wls"][at] if weighted else _UNWEIGHTED[at]]
+    if weighted:
+        names = sorted({m.by for r, m in fit.residual.items() if r in weighted})
+        by = listed(
+            (
+                vocabulary.label(n, lang) if vocabulary.is_variable(n) else ("预测值", "the prediction")[at]
+                for n in names
+            ),
+            lang,
+        )
+        said.append(
+            f"随机误差的标准差随{by}变化"
+            if lang == "zh"
+            else f"the standard deviation of the errors changes with {by}"
+        )
+    if even:
+        which = "" if not weighted else listed((vocabulary.label(r, lang) for r in even), lang)
+        if lang == "zh":
+            said.append(f"{which}随机误差的方差为常数")
+        else:
+            said.append(f"the variance of the errors{f' of {which}' if which else ''} is constant")
+    for total in ("agb", "total"):
+        if total in system.identities:
+            label = vocabulary.label(total, lang)
+            said.append(f"{label}等于各分量之和" if lang == "zh" else f"{label} is the sum of its components")
+    for root in ("root", "bgb"):
+        if root in system.responses:
+            tied = {*inside(system.equations[system.responses.index(root)])} & {*system.responses}
+            label, to = (
+                vocabulary.label(root, lang),
+                listed((vocabulary.label(r, lang) for r in system.responses if r in tied), lang),
+            )
+            if tied:
+                said.append(
+                    f"{label}由{to}推算，两者相容"
+                    if lang == "zh"
+                    else f"{label} follows from {to}, so that both are compatible"
+                )
+            else:
+                said.append(
+                    f"{label}由自变量直接计算"
+                    if lang == "zh"
+                    else f"{label} is calculated from the predictors alone"
+                )
+    return ("；".join(said) + "。") if lang == "zh" else f"{said[0][:1].upper()}{'; '.join(said)[1:]}."
 
 
 # Equations and the explanation of their symbols
@@ -208,7 +286,7 @@ def legend(system, responses, skip, parameters: str | None, lang: str) -> str:
     # Two variables may share a symbol and its explanation, as roots and belowground parts do.
     lines = list(dict.fromkeys(_explained(n, lang) for n in dict.fromkeys(wanted) if n not in skip))
     if parameters and letters:
-        symbols = [f"${parameter_symbol(n)}$" for n in dict.fromkeys(letters)]
+        symbols = [f"${parameter_symbol(n, None, taken(system))}$" for n in dict.fromkeys(letters)]
         joined = listed(symbols, lang)
         said = "——模型参数，取值见" if lang == "zh" else " are parameters of the models, given in "
         lines.append(f"{joined}{said}[@tbl:{parameters}]")
@@ -235,7 +313,8 @@ MATRIX_COLUMNS = 8
 
 def _symbols(fit) -> list[str]:
     rows = zip(fit.parameters["name"], fit.parameters["group"], strict=True)
-    return [f"${parameter_symbol(name, group or None)}$" for name, group in rows]
+    others = taken(fit.system)
+    return [f"${parameter_symbol(name, group or None, others)}$" for name, group in rows]
 
 
 def parameters(cite, fit, lang, label, caption) -> str:

@@ -77,6 +77,10 @@ def files_of(name: str) -> list[Path]:
             raise DraftError(f"like: {chain}: a circle", f"like：{chain}：循环引用")
         found.append(path)
         following = _load(path).get("like")
+        if following and "/" in str(following):
+            # What several descriptions share is no draft of its own.
+            found.append(_shared(str(following)))
+            break
     return found
 
 
@@ -109,6 +113,15 @@ def path_of(name: str) -> Path:
         en, zh = f"no such draft in reports/drafts: {name!r}", f"reports/drafts 中没有文稿 {name!r}"
         known = ", ".join(names()) or "–"
         raise DraftError(f"{en}; there are: {known}", f"{zh}；现有：{known}")
+    return path
+
+
+def _shared(name: str) -> Path:
+    path = paths.reports("templates", f"{name}.yml")
+    if not path.resolve().is_relative_to(paths.reports("templates").resolve()) or not path.is_file():
+        raise DraftError(
+            f"like: no file {name}.yml in reports/templates", f"like：reports/templates 中没有 {name}.yml"
+        )
     return path
 
 

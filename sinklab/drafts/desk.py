@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sinklab.data import open_data, vocabulary
 from sinklab.data.files import records
-from sinklab.drafts import blocks, numbers
+from sinklab.drafts import blocks, clauses, numbers
 from sinklab.drafts.description import Description
 from sinklab.language import DraftError, SinklabError, TableError, listing, tr
 from sinklab.tables.schema import STATUSES
@@ -100,7 +100,8 @@ _WORDS = {
     "recalled": {"zh": "凭记忆，待核实", "en": "recalled, unverified"},
 }
 _HEADS = {
-    "decisions": {"zh": ["事项", "取值", "依据", "核对情况"], "en": ["Item", "Value", "Source", "Checked"]},
+    "decisions": {"zh": ["事项", "取值"], "en": ["Item", "Value"]},
+    "grounds": {"zh": ["事项", "取值", "依据", "核对情况"], "en": ["Item", "Value", "Source", "Checked"]},
     "deductions": {
         "zh": ["相对不确定性 $u$", "扣减比例（占半宽）"],
         "en": ["Relative uncertainty $u$", "Share of the half-width deducted"],
@@ -133,6 +134,8 @@ class Decided:
         self._file = f"reports/drafts/{description.name}.yml"
         self._lang, self._citations = lang, citations
         self._decisions = description.localised(lang).get("decisions") or {}
+        #: Decisions that were printed, in the order of the text.
+        self.used: dict[str, None] = {}
         problems = list(_problems(self._decisions))
         if problems:
             raise DraftError(f"{self._file}:\n{listing(problems)}")
@@ -146,20 +149,22 @@ class Decided:
         return self._citations.add("template", "stated", reason, "value", None, text, "draft")
 
     def decision(self, name: str) -> str:
-        """Value of a decision with its unit; a recalled one says so."""
-        found = self._named(name)
-        text = self._value(name)
-        said = _WORDS["recalled"][self._lang]
-        note = f"（{said}）" if self._lang == "zh" else f" ({said})"
-        return text + (note if found["basis"] == "recalled" else "")
+        """Value of a decision with its unit; where it comes from is told by the explanation of drafting."""
+        self.used.setdefault(name)
+        return self._value(name)
 
-    def decision_table(self, label: str, caption: str) -> str:
-        """All decisions with source and ground."""
+    def decision_table(self, label: str, caption: str, grounds: bool = False) -> str:
+        """Decisions that the text uses, with source and ground in the explanation of drafting."""
         rows = []
         for name, found in self._decisions.items():
-            source, basis = blocks.escape(found["source"]), _WORDS[found["basis"]][self._lang]
-            rows.append([blocks.escape(found["label"]), self._value(name), source, basis])
-        return blocks.table(label, caption, _HEADS["decisions"][self._lang], rows, "lcll")
+            if name not in self.used:
+                continue
+            row = [blocks.escape(found["label"]), self._value(name)]
+            if grounds:
+                row += [blocks.escape(found["source"]), _WORDS[found["basis"]][self._lang]]
+            rows.append(row)
+        head = _HEADS["grounds" if grounds else "decisions"][self._lang]
+        return blocks.table(label, caption, head, rows, "lcll"[: len(head)])
 
     def fill(self, text: str) -> str:
         """Text of the description whose ``{name}`` are decisions."""
@@ -254,14 +259,17 @@ def _is_value(value) -> bool:
 def _with_unit(text: str, unit: str, lang: str) -> str:
     if not unit:
         return text
-    gap = "" if unit == "%" and lang == "zh" else "\N{NO-BREAK SPACE}"
+    # Chinese measure words and, in Chinese, the sign of per cent stand close.
+    gap = "" if (unit == "%" and lang == "zh") or unit[0] > "\u2e80" else "\N{NO-BREAK SPACE}"
     return f"{text}{gap}{unit}"
 
 
 #: Names of the desk that templates may use.
 OFFERED = (
     "has_table has responses ranges parts value number n n_sites has_sites limits equation equations legend index_formulas "
-    "correlation_refs values_table figure species label sources table_list status_note range_notes"
+    "correlation_refs values_table figure species label sources table_list status_note range_notes "
+    "model_aliases model_title model_refs model_words has_chain chain_part design_table monitored_table settled_table "
+    "factor_table worked_example"
 ).split()
 #: Tables of a fit that templates ask for by alias, label and caption.
 TABLES = {
@@ -291,6 +299,12 @@ class Desk:
         self._tables = _read_tables(description)
         self.citations = Citations()
         self._decided = Decided(description, lang, self.citations)
+        self._draft = description.localised(lang)
+        self.chain = clauses.of_draft(description.data)
+        problems = self.chain.problems() if self.chain else ()
+        if problems:
+            said = tr(f"draft {description.name}, chain:", f"文稿 {description.name} 的计算链：")
+            raise DraftError(f"{said}\n{listing(problems)}")
         self._printed_in: dict[str, list[str]] = {}
 
     def names(self) -> dict:
@@ -389,7 +403,7 @@ class Desk:
                 if low < smallest or high > largest:
                     wanted = blocks.span(predictor, low, high, self._lang)
                     about = blocks.title(predictor, self._lang), wanted, self.limits(alias, predictor)
-                    found.append(blocks.outside_note(*about, f"`{self._tables[alias].ref}`", self._lang))
+                    found.append(blocks.outside_note(*about, self._lang))
         return found
 
     # Equations
@@ -407,6 +421,58 @@ class Desk:
         """Explain the symbols of equations; see :func:`sinklab.drafts.blocks.legend`."""
         system = self._fit(alias).system
         return blocks.legend(system, responses or system.responses, skip, parameters, self._lang)
+
+    # Models
+
+    def model_aliases(self) -> list[str]:
+        """Tables of models among the parameters of a methodology."""
+        return [p["alias"] for p in self._draft.get("parameters") or () if p["kind"] == "model"]
+
+    def model_title(self, alias: str) -> str:
+        """What a methodology calls a model."""
+        return next(p["title"] for p in self._draft["parameters"] if p.get("alias") == alias)
+
+    def model_refs(self, alias: str) -> str:
+        """Citations of the equations of a model."""
+        wanted = [r for r in self.responses(alias) if r != "volume"]
+        return blocks.listed((f"[@eq:{blocks.identifier(alias, r)}]" for r in wanted), self._lang)
+
+    def model_words(self, alias: str) -> str:
+        """Sentences about structure, estimation and weights of a model, from its table."""
+        return blocks.told(self._fit(alias), self._lang)
+
+    # The chain of a methodology
+
+    def has_chain(self, module: str) -> bool:
+        """Whether the chain of the draft has equations of a module."""
+        return self.chain is not None and bool(self.chain.of(module))
+
+    def chain_part(self, part: str) -> str:
+        """Clauses of a part of the chain with their equations and legends."""
+        return clauses.part(self.chain, part, self._lang)
+
+    def design_table(self, label: str, caption: str) -> str:
+        """Designs of plots, quadrats and soil samples of the pools that are counted."""
+        return clauses.designs(self.chain, self._lang, self._decided.fill, label, caption)
+
+    def monitored_table(self, label: str, caption: str) -> str:
+        """Data that the chain measures."""
+        return clauses.monitored(self.chain, self._lang, label, caption)
+
+    def settled_table(self, label: str, caption: str) -> str:
+        """Parameters of the chain that are settled beforehand."""
+        return clauses.settled(self.chain, self._lang, self._decided.decision, label, caption)
+
+    def factor_table(self, label: str, caption: str) -> str:
+        """Default factors of the chain, and those that the description lists by type."""
+        more = [
+            (pair["symbol"], pair["factor"]) for pair in (self._draft.get("chain") or {}).get("listed") or ()
+        ]
+        return clauses.factors(self.chain, self.citations.add, self._lang, label, caption, more)
+
+    def worked_example(self) -> str:
+        """The chain worked out on the numbers of the example."""
+        return clauses.worked_example(self.chain, self.citations.add, self._lang)
 
     # Tables
 

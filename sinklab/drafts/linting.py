@@ -26,7 +26,8 @@ GAP = "\ue004"
 #: Functions of the desk that print; the others answer questions.
 PRINTING = {*DECIDED, *TABLES} | {
     *"value number n limits equation equations legend correlation_refs values_table figure species label "
-    "sources status_note range_notes".split()
+    "sources status_note range_notes model_title model_refs model_words chain_part design_table monitored_table "
+    "settled_table factor_table worked_example".split()
 }
 _TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{##.*?##\}", re.DOTALL)
 _MARK = re.compile(f"{PLACE}(\\d+){END}")

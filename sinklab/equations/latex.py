@@ -37,8 +37,19 @@ def significant(value: float) -> str:
     return f"{value:.6g}"
 
 
-def parameter_symbol(name: str, group: str | None = None) -> str:
-    r"""Symbol of a parameter: ``b2`` is ``b_{2}``, ``sigma_stem`` ``\sigma_{\mathrm{stem}}``."""
+def taken(system) -> frozenset[str]:
+    """Symbols of the variables of a system, which no parameter may bear as well."""
+    known = (vocabulary.variables().get(name) for name in (*system.predictors, *system.responses))
+    return frozenset(variable.latex for variable in known if variable and variable.latex)
+
+
+def parameter_symbol(name: str, group: str | None = None, others: frozenset[str] = frozenset()) -> str:
+    r"""Symbol of a parameter: ``b2`` is ``b_{2}``, ``sigma_stem`` ``\sigma_{\mathrm{stem}}``.
+
+    Where one of ``others`` is the same letter (``A`` for age beside an asymptote ``A``), it bears the index 0.
+    """
+    if others and parameter_symbol(name) in others:
+        name = f"{name}_0"
     head, *parts = [part for part in name.split("_") if part] or [name.replace("_", r"\_")]
     found = re.fullmatch(r"([A-Za-z]+)(\d+)", head)
     if found:
@@ -60,12 +71,13 @@ class _Writer:
 
     def __init__(self, system, lang, values, number):
         self.known = {*system.predictors, *system.responses}
+        self.taken = taken(system)
         self.words = _WORDS["zh" if lang == "zh" else "en"]
         self.values, self.number = values, number
 
     def symbol(self, name, group=None):
         if name not in self.known:
-            return parameter_symbol(name, group)
+            return parameter_symbol(name, group, self.taken)
         known = vocabulary.variables().get(name)
         return known.latex if known and known.latex else parameter_symbol(name)
 

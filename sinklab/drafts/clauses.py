@@ -1,0 +1,276 @@
+"""A chain as a draft prints it: numbered clauses with legends, sheets of data and parameters, the worked example.
+
+Everything is written from the equations of :mod:`sinklab.account.chain`, so that text, legend, data to be monitored
+and example name the same quantities in the same units. ``cite`` notes printed numbers as in :mod:`.blocks`.
+"""
+
+from sinklab.account import chain as chains
+from sinklab.data.files import records
+from sinklab.drafts.blocks import escape, header, listed, table, unit_symbol, unit_words
+from sinklab.drafts.numbers import fixed, magnitude, measured
+
+#: File that a number comes from, as the list of numbers names it.
+FACTORS, EXAMPLE = "data/chain/factors.csv", "data/chain/example.csv"
+
+
+def label(equation) -> str:
+    """Identifier of an equation, ``eq:q-…``."""
+    return "q-" + equation.name.replace("_", "-")
+
+
+def references(equations, lang: str) -> str:
+    """Citations of some equations side by side."""
+    return listed((f"[@eq:{label(e)}]" for e in equations), lang)
+
+
+def counted(draft: dict) -> list[str]:
+    """Modules that a description counts: those of its included pools and sources, of baseline and leakage, and others."""
+    told = draft.get("chain") or {}
+    rows = [*(draft.get("pools") or ()), *(draft.get("emission_sources") or ())]
+    found = [name for row in rows if row.get("included") for name in row.get("counts") or ()]
+    for part in ("baseline", "leakage", "also"):
+        found += told.get(part) or ()
+    return list(dict.fromkeys(found))
+
+
+def of_draft(draft: dict):
+    """The chain of a description, None where it counts nothing; a guide has no baseline and no credits."""
+    told, modules = draft.get("chain") or {}, counted(draft)
+    if not modules:
+        return None
+    rule = told.get("rule", "ar_tool14")
+    return chains.methodology(modules, rule, told.get("factors"), told.get("kind") != "stock")
+
+
+#: Parts of the chain in the order in which a document prints them.
+PARTS = ("baseline", "plot", "change", "emission", "leakage", "uncertainty", "net", "ex_ante", "sampling")
+
+
+def printed(chain) -> list:
+    """Equations in the order of the text."""
+    rows = chains.modules()
+    return [e for name in PARTS for m in rows for e in _of(chain, m, name) if _part(e, rows) == name]
+
+
+def _part(equation, rows) -> str:
+    return "baseline" if equation.left == "E_BSL" else rows[equation.module]["part"]
+
+
+def part(chain, name: str, lang: str, depth: int = 2) -> str:
+    """Clauses of one part of the chain (``plot``, ``change`` …), one for each module."""
+    rows = chains.modules()
+    wanted = [m for m in rows if _of(chain, m, name)]
+    return "\n".join(
+        _clause(chain, m, _of(chain, m, name), rows[m][f"title_{lang}"], lang, depth) for m in wanted
+    )
+
+
+def _of(chain, module: str, name: str) -> list:
+    """Equations of a module in a part; what works out emissions of the baseline stands with the baseline."""
+    return [e for e in chain.of(module) if _part(e, chains.modules()) == name]
+
+
+def _clause(chain, module, equations, title, lang, depth) -> str:
+    leads = {row["equation"]: row[f"lead_{lang}"] for row in records("chain", "equations.csv")}
+    plain = "{}应按{{ref}}计算。" if lang == "zh" else "The {} shall be calculated with {{ref}}."
+    lines = [f"\n{'#' * depth} {title} {{#sec:q-{module.replace('_', '-')}}}\n"]
+    for equation in equations:
+        name = chain.symbols[equation.left]
+        said = leads.get(equation.name) or plain.format(_short(name, lang))
+        lines.append(said.format(ref=f"[@eq:{label(equation)}]"))
+        lines.append(f"$${chain.latex(equation, lang)}$$ {{#eq:{label(equation)}}}")
+    lines.append(legend(chain, equations, lang))
+    return "\n\n".join(lines) + "\n"
+
+
+def _short(symbol, lang: str) -> str:
+    text = symbol.label_zh if lang == "zh" else symbol.label_en
+    return text.partition("，" if lang == "zh" else ",")[0]
+
+
+def legend(chain, equations, lang: str) -> str:
+    """Explain every symbol of some equations once, results first; numbers that only turn units are not explained."""
+    names = dict.fromkeys([*(e.left for e in equations), *(n for e in equations for n in e.inside())])
+    shown = [chain.symbols[n] for n in names if chain.symbols[n].label_zh]
+    lines = [explained(chain, symbol, lang) for symbol in shown]
+    first, stop, end = ("式中：", "；", "。") if lang == "zh" else ("where", ";", ".")
+    body = "\n\n".join([first, *(f"{text}{stop}" for text in lines[:-1]), f"{lines[-1]}{end}"])
+    return f"\n::: legend\n{body}\n:::\n"
+
+
+def explained(chain, symbol, lang: str) -> str:
+    """One line of a legend: symbol, meaning, unit, and where its value stands."""
+    sign = f"${symbol.printed(symbol.indices)}$"
+    unit, where = unit_words(chains.bare(symbol.unit), lang), ""
+    if chain.default(symbol):
+        where = "，缺省值见[@tbl:factors]" if lang == "zh" else ", default in [@tbl:factors]"
+    elif symbol.factor.startswith("decision:"):
+        where = "，取值见[@tbl:decisions]" if lang == "zh" else ", value in [@tbl:decisions]"
+    if symbol.kind == "constant":
+        sign = f"${symbol.value}$"
+        return f"{sign}——{symbol.label_zh}" if lang == "zh" else f"{sign} is the {symbol.label_en}"
+    if lang == "zh":
+        return f"{sign}——{symbol.label_zh}，{unit}{where}"
+    return f"{sign} is the {symbol.label_en}, {unit}{where}"
+
+
+# Sheets of data and parameters
+
+
+def designs(chain, lang: str, fill, name: str, caption: str) -> str:
+    """How plots, quadrats and soil samples are laid out for each pool, by ``data/chain/designs.csv``."""
+    head = [header(word, lang) for word in ("object", "sample_unit", "design")]
+    rows = [
+        [row[f"object_{lang}"], row[f"unit_{lang}"], fill(row[f"design_{lang}"])]
+        for row in records("chain", "designs.csv")
+        if row["module"] in chain.modules
+    ]
+    return table(name, caption, head, rows, "lll", widths=(14, 16, 70))
+
+
+def monitored(chain, lang: str, name: str, caption: str) -> str:
+    """Data to be monitored: all that the chain measures."""
+    head = [header(word, lang) for word in ("symbol", "quantity_measured", "unit", "method", "frequency")]
+    rows = [
+        [
+            f"${s.printed(s.indices)}$",
+            s.label_zh if lang == "zh" else s.label_en,
+            unit_symbol(chains.bare(s.unit)) or "1",
+            s.method_zh if lang == "zh" else s.method_en,
+            header(f"when_{s.when}", lang),
+        ]
+        for s in chain.wanted("measured")
+    ]
+    return table(name, caption, head, rows, "llcll", widths=(10, 34, 8, 34, 14))
+
+
+def settled(chain, lang: str, decision, name: str, caption: str) -> str:
+    """Parameters that are settled beforehand, with value or the way to get it."""
+    head = [header(word, lang) for word in ("symbol", "parameter", "unit", "value_or_source")]
+    own = "见[@sec:annex-parameters]" if lang == "zh" else "see [@sec:annex-parameters]"
+    rows = []
+    for s in chain.wanted("fixed"):
+        text = (s.method_zh if lang == "zh" else s.method_en) or own
+        if chain.default(s):
+            text = "[@tbl:factors]"
+        elif s.factor.startswith("decision:"):
+            text = decision(s.factor.partition(":")[2])
+        meaning = s.label_zh if lang == "zh" else s.label_en
+        rows.append([f"${s.printed(s.indices)}$", meaning, unit_symbol(chains.bare(s.unit)) or "1", text])
+    return table(name, caption, head, rows, "llcl", widths=(10, 44, 10, 36))
+
+
+def factors(chain, cite, lang: str, name: str, caption: str, more=()) -> str:
+    """Default factors with edition and place; ``more`` are further rows of the file, such as those by type of wetland."""
+    head = [header(word, lang) for word in ("symbol", "parameter", "worth", "limits", "unit", "source")]
+    used = [
+        (f"${s.printed(s.indices)}$", chain.default(s)) for s in chain.wanted("fixed") if chain.default(s)
+    ]
+    used += [
+        (f"${chain.symbols[symbol].printed(chain.symbols[symbol].indices)}$", chains.factor(f))
+        for symbol, f in more
+    ]
+    rows = []
+    for sign, row in used:
+        shown = {}
+        for column in ("value", "low", "high"):
+            if row[column]:
+                text = row[column].replace("-", "\N{MINUS SIGN}")
+                shown[column] = cite(
+                    FACTORS, "factors", row["factor"], column, float(row[column]), text, "draft"
+                )
+        between = "～" if lang == "zh" else " to "
+        limits = f"{shown['low']}{between}{shown['high']}" if "low" in shown else "—"
+        unit = unit_symbol(chains.bare(row["unit"])) or "1"
+        source = f"{escape(row['edition'])}, {escape(row['place'])}"
+        rows.append([sign, row[f"label_{lang}"], shown["value"], limits, unit, source])
+    return table(name, caption, head, rows, "llcccl", widths=(13, 30, 8, 13, 11, 25))
+
+
+# The worked example
+
+
+#: Headings, sentences and captions of the worked example.
+_EXAMPLE = {
+    "zh": {
+        "data": "## 算例数据 {#sec:example-given}\n\n算例数据见[@tbl:example-data]，为说明计算步骤而设，不代表任何项目。"
+        "$t_{1}$、$t_{2}$为前后两次监测，$i$为层；第一层第一个样地的碳储量由测定值算出，其余样地的碳储量直接给出。",
+        "emission": "## 算例数据 {#sec:example-given}\n\n算例数据见[@tbl:example-data]，为说明计算步骤而设，不代表任何项目。",
+        "data_caption": "算例数据",
+        "steps": "## 算例步骤 {#sec:example-calculated}\n\n按公式顺序计算的结果见[@tbl:example-steps]，计算中不修约，表中的结果修约到五位有效数字。"
+        "单位面积碳储量一行列出第一层第一个样地的结果。",
+        "steps_emission": "## 算例步骤 {#sec:example-calculated}\n\n按公式顺序计算的结果见[@tbl:example-steps]，计算中不修约，表中的结果修约到五位有效数字。",
+        "steps_caption": "算例结果",
+    },
+    "en": {
+        "data": "## Data of the example {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they show the steps and stand for no project. "
+        "$t_{1}$ and $t_{2}$ are the two monitorings, $i$ is the stratum. The stock of the first plot of the first stratum is calculated from "
+        "its measurements, the stocks of the others are given.",
+        "emission": "## Data of the example {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they show the steps and stand for no project.",
+        "data_caption": "Data of the example",
+        "steps": "## Steps of the example {#sec:example-calculated}\n\nThe results, in the order of the formulas, are given in [@tbl:example-steps]. "
+        "Nothing is rounded on the way; results are shown to five significant digits. The row of the stock per area shows the first plot of the first stratum.",
+        "steps_emission": "## Steps of the example {#sec:example-calculated}\n\nThe results, in the order of the formulas, are given in [@tbl:example-steps]. "
+        "Nothing is rounded on the way; results are shown to five significant digits.",
+        "steps_caption": "Results of the example",
+    },
+}
+
+
+def worked_example(chain, cite, lang: str) -> str:
+    """Input and result of every equation on the numbers of the example."""
+    found, words = chains.example(chain), _EXAMPLE[lang]
+    data, steps = (
+        (words["data"], words["steps"]) if found.plot else (words["emission"], words["steps_emission"])
+    )
+    inputs = {}
+    if found.plot:
+        results = chain.results()
+        needed = [n for e in chain.equations if e.left in found.plot for n in e.inside()]
+        inputs = {n: found.plot[n] for n in chain.symbols if n in needed and n not in results}
+    inputs |= {n: v for n, v in found.given.items() if n not in inputs}
+    head = [header(word, lang) for word in ("symbol", "worth", "unit")]
+    shown = {n: v for n, v in inputs.items() if chain.symbols[n].kind != "constant"}
+    rows = [_shown(chain, cite, lang, name, value, measured) for name, value in shown.items()]
+    text = f"\n{data}\n\n{table('example-data', words['data_caption'], head, rows, 'llc', widths=(14, 70, 16))}\n"
+    head = [header(word, lang) for word in ("formula", "symbol", "worth", "unit")]
+    known, rows = found.known | found.plot, []
+    for equation in printed(chain):
+        row = _shown(chain, cite, lang, equation.left, known[equation.left], rounded)
+        rows.append([f"[@eq:{label(equation)}]", *row])
+    return (
+        text
+        + f"\n{steps}\n\n{table('example-steps', words['steps_caption'], head, rows, 'cllc', widths=(14, 14, 56, 16))}\n"
+    )
+
+
+def _shown(chain, cite, lang, name, value, write) -> list[str]:
+    """Symbol, value and unit of a quantity of the example; an array by date and stratum."""
+    symbol = chain.symbols[name]
+
+    def noted(number, place):
+        return cite(EXAMPLE, "example", name, place or "value", number, write(number), "draft")
+
+    text = ("；" if lang == "zh" else "; ").join(_parts(value, noted, lang))
+    return [f"${symbol.printed(symbol.indices)}$", text, unit_symbol(chains.bare(symbol.unit)) or "1"]
+
+
+def _parts(value, noted, lang, at: str = ""):
+    dims = getattr(value, "dims", ())
+    outer = next((d for d in ("t", "i") if d in dims and (len(dims) > 1 or d == "t")), None)
+    if outer:
+        for position in range(value.sizes[outer]):
+            sign = f"$t_{{{position + 1}}}$" if outer == "t" else f"$i={position + 1}$"
+            inside = value.isel({outer: position}, drop=True)
+            yield from _parts(inside, noted, lang, f"{at} {sign}".strip())
+        return
+    numbers = value.to_numpy().ravel() if dims else [float(value)]
+    shown = listed((noted(float(n), at) for n in numbers), lang)
+    yield f"{at}：{shown}".removeprefix("：") if lang == "zh" else f"{at}: {shown}".removeprefix(": ")
+
+
+def rounded(number: float) -> str:
+    """A result of the example to five significant digits, whole numbers whole."""
+    if float(number).is_integer() or not number:
+        return measured(number) if abs(number) < 1e6 else f"{number:.0f}"
+    return fixed(number, max(4 - magnitude(number, 5), 0))
