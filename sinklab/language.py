@@ -9,6 +9,8 @@ import locale
 import math
 import os
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # The reader's language: every message exists in English and Chinese.
@@ -41,6 +43,17 @@ def set_language(code: str | None) -> None:
     if code is not None and code not in LANGUAGES:
         raise ValueError(f"language must be one of {LANGUAGES}, found {code!r}")
     _chosen = code
+
+
+@contextmanager
+def speaking(code: str | None) -> Iterator[None]:
+    """Another language for a while."""
+    before = _chosen
+    set_language(code)
+    try:
+        yield
+    finally:
+        set_language(before)
 
 
 def tr(en: str, zh: str) -> str:

@@ -104,11 +104,14 @@ def sampling_options(arguments) -> dict:
 
 def run(arguments) -> int:
     """Fit, print, write; 1 when a fit did not converge."""
+    from sinklab.drafts import page
     from sinklab.fitting import fit, fit_by
     from sinklab.fitting.resample import check_kind
     from sinklab.results.summary import fit_report
 
     # What is asked for afterwards is checked before the work.
+    if arguments.report:
+        page.format_of(arguments.report)
     reference = _table_reference(arguments) if arguments.save else None
     check_kind(arguments.resample.partition(":")[0], arguments.interval)
     system, *rivals = _candidates(arguments)
@@ -145,6 +148,10 @@ def run(arguments) -> int:
         print("\n\n".join(filter(None, reports)))
     if arguments.json:
         _write_json(results, validations, arguments)
+    if arguments.report:
+        written = _or_error(errors, page.write_page, results, arguments.report)
+        if written:
+            print(tr(f"report: {written}", f"报告：{written}"), file=sys.stderr)
     if reference:
         _save(results, reference, arguments, frame)
     if errors:

@@ -43,6 +43,11 @@ def run_show(arguments) -> int:
     from sinklab.tables.table import Table
 
     table = Table.read(arguments.table, root=arguments.root)
+    if arguments.output:
+        from sinklab.drafts.page import write_page
+
+        print(write_page(table, arguments.output))
+        return 0
     if arguments.json:
         print_json(_as_dict(table))
         return 0

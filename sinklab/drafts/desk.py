@@ -503,7 +503,7 @@ class Desk:
         from sinklab import plots
 
         fit = self._fit(alias)
-        data = _trees(fit)
+        data = trees_of(fit)
         file = f"{blocks.identifier(label)}.png"
         plots.save(plots.fit_figure(fit, response, data, self._lang), self._folder / file)
         if data is None:
@@ -569,7 +569,7 @@ class Desk:
         return write(self._cite(alias), self._fit(alias), self._lang, label, caption)
 
 
-def _trees(fit):
+def trees_of(fit):
     """Observations that a model was fitted to, if they are at hand and still the same files.
 
     ``fit.source`` says where they are and what they hashed to; a base without the open data gets None and

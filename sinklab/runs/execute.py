@@ -180,15 +180,31 @@ def _notebook(task: Task, started: float, more: bool) -> Record:
     page = pages.write(target, job.title)
     drawn = pages.collect(task.folder)
     pages.write_thumbnails(drawn, target)
+    sheets = {name: _sheet(name, task.folder, drawn) for name in written}
     return _record(
         task,
         started,
         notebook=paths.relative(target),
         page=paths.relative(page),
         tables=list(job.outputs),
+        sheets={name: paths.relative(sheet) for name, sheet in sheets.items() if sheet},
         figures=[paths.relative(figure) for figure in drawn],
         outputs=ledger.seal([target, page, *drawn, *(file for found in written.values() for file in found)]),
     )
+
+
+def _sheet(name: str, folder: Path, drawn: list[Path]) -> Path | None:
+    """Write the page of a table, with the figures of its notebook; None for outputs of other kinds."""
+    from sinklab.drafts.page import write_page
+    from sinklab.tables.table import Table
+
+    place = paths.root() / name
+    if not (place / "datapackage.json").is_file():
+        return None
+    table, files = Table.read(place), Path(os.path.relpath(place, folder)).as_posix()
+    path = folder / f"{table.table_id}-{table.version}.html"
+    pictures = [path for path in drawn if path.suffix.lower() == ".png"]
+    return write_page(table, path, files=files, figures=(), pictures=pictures)
 
 
 def _draft(task: Task, started: float) -> Record:

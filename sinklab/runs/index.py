@@ -4,6 +4,8 @@ The page tells what became of each job and links its results; the console tells 
 to look.
 """
 
+import csv
+import io
 import json
 import os
 import sys
@@ -16,6 +18,7 @@ from sinklab.runs import ledger, pages
 from sinklab.runs.batch import Outcome, json_line
 from sinklab.runs.jobs import Record, Task
 from sinklab.runs.reading import batch_path, names
+from sinklab.tables.schema import REFUSED, status_label
 
 #: Names of parameters, and of conditions on the data, that tell what a job is about.
 _ABOUT = {"species": ("species", "genus", "family"), "region": ("region", "country", "province", "ecoregion")}
@@ -73,7 +76,9 @@ def _row(record: Record, here: Path) -> dict:
         "page": page,
         "notebook": _link(record.notebook or record.kept, here),
         "log": _link(_log_of(record), here),
-        "tables": [_table(name, here) for name in record.tables],
+        "tables": [
+            _table(name, here) | {"sheet": _link(record.sheets.get(name), here)} for name in record.tables
+        ],
         "documents": [(Path(name).name, _link(name, here)) for name in record.documents],
         "pictures": [(name, uri, drawn.get(name) or page) for name, uri in small],
         "figures": [(name, link) for name, link in drawn.items() if name not in dict(small)],
@@ -116,19 +121,40 @@ def _name(value: str, code: str) -> str:
 
 
 def _table(name: str, here: Path) -> dict:
-    """Link to a written folder or file; a table also tells its title, its status and its files."""
+    """Link to a written folder or file; a table also tells its status, how good it is, and its files."""
     place = paths.root() / name
     table = {"name": name.removeprefix("params/"), "link": _link(name, here), "status": "", "files": []}
+    table |= {"status_words": {}, "good": _good(place)}
     if place.is_dir():
         table["files"] = [
             (p.name, _link(paths.relative(p), here)) for p in sorted(place.iterdir()) if p.is_file()
         ]
     try:
         described = json.loads((place / "datapackage.json").read_text(encoding="utf-8"))
-        table["status"] = str(described.get("status") or described.get("sinklab", {}).get("status") or "")
+        status = str(described.get("status") or described.get("sinklab", {}).get("status") or "")
+        table |= {"status": status, "status_words": {c: status_label(status, c) for c in language.LANGUAGES}}
     except (OSError, ValueError, AttributeError):
         pass
     return table
+
+
+def _good(place: Path) -> dict[str, str]:
+    """How good a table is, for the columns of the page: checks passed, and R² and MPE of its responses."""
+    checks, told = (_rows(place / f"{name}.csv") for name in ("checks", "indices"))
+    found = {"checks": f"{sum(c['passed'] == 'true' for c in checks)}/{len(checks)}"} if checks else {}
+    refused = sum(c["check_id"] == REFUSED for c in checks)
+    whole = [row for row in told if not row.get("class_column")]
+    for index, decimals in (("R2", 2), ("MPE", 1)):
+        values = [float(row[index]) for row in whole if row.get(index)]
+        if values:
+            low, high = (f"{value:.{decimals}f}" for value in (min(values), max(values)))
+            found[index] = low if low == high else f"{low}–{high}"
+    return found | ({"refused": str(refused)} if refused else {})
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    """Rows of a file of a table; none when it is not there."""
+    return list(csv.DictReader(io.StringIO(read_text(file)))) if file.is_file() else []
 
 
 def _link(name: str | None, here: Path) -> str:
@@ -142,13 +168,10 @@ def _link(name: str | None, here: Path) -> str:
 
 def _both(wording) -> dict[str, str]:
     """Text in both languages."""
-    reader, found = reader_language(), {}
-    try:
-        for code in language.LANGUAGES:
-            language.set_language(code)
+    found = {}
+    for code in language.LANGUAGES:
+        with language.speaking(code):
             found[code] = wording()
-    finally:
-        language.set_language(reader)
     return found
 
 
@@ -181,13 +204,8 @@ def counts(outcome: Outcome) -> str:
 
 def _refused(outcome: Outcome) -> int:
     """Values and curves that the tables of a run refused: rows of their checks."""
-    from sinklab.tables.schema import REFUSED
-
-    files = [
-        paths.root() / name / "checks.csv" for record in outcome.records.values() for name in record.tables
-    ]
-    told = [read_text(file) for file in files if file.is_file()]
-    return sum(line.startswith(f"{REFUSED},") for text in told for line in text.splitlines())
+    names = [name for record in outcome.records.values() for name in record.tables]
+    return sum(int(_good(paths.root() / name).get("refused", 0)) for name in names)
 
 
 def show(outcome: Outcome, index, as_json: bool = False) -> None:

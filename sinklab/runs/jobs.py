@@ -120,7 +120,7 @@ class Record:
         ``ok`` or ``failed``; then ``reason``, the useful ``line``, its ``place`` in the notebook and the library, and
         the ``traceback`` say why, and ``kept`` names the notebook that stopped.
     page, notebook, tables, figures, documents
-        Files for the reader, relative to the workbench.
+        Files for the reader, relative to the workbench; ``sheets`` are the pages of tables.
     outputs : dict
         Seals of everything written, see :func:`sinklab.runs.ledger.seal`.
     """
@@ -146,6 +146,7 @@ class Record:
     notebook: str = ""
     page: str = ""
     tables: list[str] = field(default_factory=list)
+    sheets: dict[str, str] = field(default_factory=dict)
     figures: list[str] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
     outputs: dict[str, list[Any]] = field(default_factory=dict)
