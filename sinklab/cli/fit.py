@@ -187,12 +187,14 @@ def _candidates(arguments) -> list[tuple]:
 
 def _read(arguments, systems):
     """The data, with the columns that the systems name as numbers and those that options name as text."""
-    names = {n for system in systems for n in (*system.responses, *system.predictors, *system.parameters)}
-    names |= set(f"{arguments.measurement_error or ''}".replace(",", "=").split("="))
-    groups = {part for system in systems for group in system.groups.values() for part in group.split("/")}
-    kept = [*_kept(arguments), *groups]
-    tell = "stderr" if arguments.json == "-" else ""
-    frame = field_data(arguments, arguments.data, names - groups, {"species", *groups}, kept, tell)
+    from sinklab.fitting.data import columns_of
+
+    wanted = columns_of(systems)
+    wanted["needed"] |= set(f"{arguments.measurement_error or ''}".replace(",", "=").split("="))
+    kept = [*_kept(arguments), *wanted["text"] - {"species"}]
+    frame = field_data(
+        arguments, arguments.data, **wanted, kept=kept, tell="stderr" if arguments.json == "-" else ""
+    )
     for system in systems:
         system.bind(list(frame.columns))
     return frame

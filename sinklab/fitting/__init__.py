@@ -13,6 +13,7 @@ bayes     posterior by sampling, with priors and partial pooling         :mod:`.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -22,7 +23,7 @@ from sinklab.data.plausibility import computed, rules
 from sinklab.data.studies import NOT_MEASURED
 from sinklab.equations.system import System
 from sinklab.fitting.cluster import Scores, robust
-from sinklab.fitting.data import prepare, sampled_unit, start_values
+from sinklab.fitting.data import columns_of, prepare, sampled_unit, start_values
 from sinklab.fitting.loglinear import CORRECTIONS, fit_log_linear
 from sinklab.fitting.mixed import fit_mixed
 from sinklab.fitting.search import certified_maximum
@@ -41,7 +42,7 @@ ESTIMATORS = ("ml", "gls", "reml")
 
 
 def fit(
-    data: pd.DataFrame | Mapping[str, Any],
+    data: pd.DataFrame | Mapping[str, Any] | str | Path,
     system: System | str,
     method: str = "nsur",
     variance: str | Mapping[str, str] = "power:mean",
@@ -62,7 +63,8 @@ def fit(
     ----------
     data : DataFrame
         One row per individual or plot; columns bear the names in the equations. A blank response is
-        a component that was not measured.
+        a component that was not measured. Or a field file, ``study:<id>`` or ``open:<name>``, which is read as
+        :func:`sinklab.read` does.
     system : System or str
         Equations, see :class:`sinklab.System`.
     method : {"nsur", "wls", "ols-log", "mixed", "bayes"}
@@ -112,6 +114,14 @@ def fit(
     2.54
     """
     _check_options(method, estimator, correction, level, bounds, sampling)
+    if isinstance(data, str | Path):
+        from sinklab.data.reading import read
+
+        system = System.parse(system) if isinstance(system, str) else system
+        name = Path(data).name if name == "data" else name
+        wanted = columns_of([system])
+        kept = [*wanted["text"] - {"species"}, *({cluster} - {None, "none"})]
+        data = read(data, kept=kept, **wanted)
     prepared = prepare(data, system, name, totals=method in ("nsur", "bayes"))
     nested = ", ".join(f"{p}[{g}]" for p, g in prepared.system.groups.items() if "/" in g)
     if nested and method != "mixed":

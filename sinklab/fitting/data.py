@@ -16,6 +16,7 @@ once, the best ones are refined by Levenberg-Marquardt on relative residuals, an
 search is seeded.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,13 @@ class Prepared:
     frame: pd.DataFrame
     warnings: tuple[str, ...]
     n_read: int
+
+
+def columns_of(systems: Sequence[System]) -> dict[str, set[str]]:
+    """What to read of a file for some systems: ``needed`` as numbers, ``text`` as it is written."""
+    names = {n for s in systems for n in (*s.responses, *s.predictors, *s.parameters)}
+    groups = {part for s in systems for group in s.groups.values() for part in group.split("/")}
+    return {"needed": names - groups, "text": {"species", *groups}}
 
 
 def prepare(data, system, name: str = "data", totals: bool = False) -> Prepared:

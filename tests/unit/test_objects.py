@@ -101,3 +101,19 @@ def test_figures_that_cannot_be_are_refused(fit, table, tmp_path):
         fit.plot("fit", path=tmp_path / "figure.docx")
     with pytest.raises(DataError, match="no observations"):
         table.model().plot("observed")
+
+
+def test_a_fit_takes_a_field_file_as_the_command_does(tmp_path):
+    rng = np.random.default_rng(3)
+    dbh = rng.uniform(5, 30, 48)
+    book = pd.DataFrame(
+        {"样地号": np.repeat([f"0{i}" for i in range(6)], 8), "胸径(mm)": 10 * dbh, "干(kg)": 0.06 * dbh**2.4}
+    )
+    book["干(kg)"] *= np.exp(rng.normal(0, 0.1, 48))
+    book.to_excel(tmp_path / "trees.xlsx", index=False)
+    named = sl.fit(tmp_path / "trees.xlsx", "stem = a * dbh**b")
+    frame = sl.read(tmp_path / "trees.xlsx")
+    assert named.data["dbh"].max() == pytest.approx(dbh.max())
+    assert named.certificate.cluster["column"] == "plot_id" and named.certificate.cluster["n"] == 6
+    np.testing.assert_allclose(named.values, sl.fit(frame, "stem = a * dbh**b").values, rtol=1e-10)
+    assert named.source["name"] == "trees.xlsx"
