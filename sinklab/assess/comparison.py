@@ -1,4 +1,4 @@
-r"""Compare candidate systems on the same data, and average them.
+r"""Compare candidate systems on the same data and average them; hold values beside what others printed.
 
 AIC weights are :math:`w_m = \exp(-\Delta_m / 2) / \sum \exp(-\Delta / 2)` (Burnham & Anderson 2002). All
 likelihoods are those of the observed quantities, so a fit on logarithms (whose likelihood carries the
@@ -9,6 +9,10 @@ Bayesian fits are compared by leave-one-out: the difference of the expected log 
 the trees, with its standard error from the trees' own differences, and pseudo-BMA weights
 :math:`w_m = \exp(elpd_m) / \sum \exp(elpd)` (Yao et al. 2018).
 
+A value stands beside a printed one when both are of the same quantity, depth, type, pool and season and come from
+different sources; what differs, or is not said, is not comparable. Of those that are, the share inside the interval is
+tested against its level, and the ratio is given with an interval over the sources.
+
 Source
 ------
 Yao Y., Vehtari A., Simpson D., Gelman A. (2018) Using stacking to average Bayesian predictive
@@ -18,12 +22,14 @@ Furnival G.M. (1961) An index for comparing equations used in constructing volum
 Science 7:337-341.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.stats import binomtest, norm, t
 
+from sinklab.data.files import rule_values
 from sinklab.language import DataError, number, table, tr
 from sinklab.results import indices
 from sinklab.results.fit_result import FitResult
@@ -172,3 +178,188 @@ def comparison_report(fits: Fits) -> str:
         spread = ", ".join(dict.fromkeys(model.spec for model in fit.residual.values()))
         lines.append(f"  {name}: {'; '.join(map(str, fit.system.equations))} · {fit.method} · {spread}")
     return "\n".join(lines)
+
+
+# Beside printed values.
+
+#: What two values must share to be compared, in both languages.
+ASPECTS = {
+    "quantity": ("quantity", "量"),
+    "depth": ("depth", "深度"),
+    "type": ("type", "类型"),
+    "pool": ("pool", "碳库"),
+    "season": ("season", "季节"),
+}
+#: Words for a verdict.
+VERDICTS = {
+    "agrees": ("agrees with print", "与已发表值一致"),
+    "differs": ("differs from print", "与已发表值不一致"),
+    "not comparable": ("not comparable", "不可比"),
+}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Values beside printed ones.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        One a printed value: ``source_id, printed, mean, lower, upper, ratio`` (ours over print), ``inside``, and ``reason``
+        why it is not comparable ("" where it is).
+    verdict : "agrees", "differs" or "not comparable"
+    level : float
+        Of the intervals.
+    n, n_source, inside : int
+        Values that are comparable, their sources, and values inside the interval.
+    probability : float
+        Of so small or large a share inside where the intervals keep their level; rows of one source count once.
+    ratio, lower, upper : float
+        Geometric mean over sources of ours over print, with a 95 % interval (t over the sources).
+    """
+
+    rows: pd.DataFrame
+    verdict: str
+    level: float
+    n: int
+    n_source: int
+    inside: int
+    probability: float
+    ratio: float
+    lower: float
+    upper: float
+
+    @property
+    def text(self) -> str:
+        """Verdict with its numbers, and how many printed values are not comparable for which reason."""
+        en, zh = VERDICTS[self.verdict]
+        told = [tr(en, zh)]
+        if self.n:
+            told[0] += tr(
+                f": {self.inside} of {self.n} printed values of {self.n_source} sources inside the {self.level:.0%} interval "
+                f"(p = {self.probability:.2g})",
+                f"：{self.n_source} 个来源的 {self.n} 个已发表值有 {self.inside} 个在 {self.level:.0%} 区间内"
+                f"（p = {self.probability:.2g}）",
+            )
+            told.append(
+                tr(f"ours over print {self.ratio:.2f}", f"本表与已发表值之比 {self.ratio:.2f}")
+                + (f" ({self.lower:.2f}–{self.upper:.2f})" if np.isfinite(self.lower) else "")
+            )
+            if self.verdict == "not comparable":
+                told.append(tr("too few to tell", "数量过少，不作判断"))
+        for reason, n in self.rows.loc[self.rows["reason"] != "", "reason"].value_counts().items():
+            told.append(tr(f"{n} not comparable: {reason}", f"{n} 个不可比：{reason}"))
+        return "; ".join(told)
+
+
+def beside(
+    printed: pd.DataFrame,
+    ours: pd.DataFrame,
+    same: Mapping[str, str],
+    own: Collection[str] = (),
+    level: float = 0.95,
+    by_row: bool = False,
+) -> Beside:
+    """Hold values beside what others printed.
+
+    Parameters
+    ----------
+    printed : DataFrame
+        ``value`` and ``source_id``, and the columns that ``same`` names.
+    ours : DataFrame
+        ``mean, q025, q975`` (the ends of the interval), and the same columns.
+    same : mapping of str to str
+        For each of quantity, depth, type, pool and season the column of both frames that says it; "" where the quantity has
+        none (the growing stock of a stand has no season).
+    own : collection of str
+        Sources behind our values, with the compilations that hold them: their rows are no second witness. The file that both
+        were read from is recognised by itself.
+    level : float
+        Of the interval.
+    by_row : bool
+        Whether ours are predictions row for row; else each printed value is matched to the one row of ours that is alike.
+
+    Returns
+    -------
+    beside : Beside
+
+    Raises
+    ------
+    DataError
+        An aspect that ``same`` does not speak of, or columns that are missing.
+    """
+    _say_all(printed, ours, same)
+    used, spec = [c for c in same.values() if c], _file(printed)
+    rows, one_file = [], spec and spec == _file(ours)
+    for place, row in enumerate(printed.to_dict("records")):
+        near, reason = (ours.iloc[[place]] if by_row else ours), ""
+        for aspect, column in same.items():
+            if column and not reason:
+                alike = near[(near[column] == row[column]).to_numpy(bool)]
+                if alike.empty:
+                    reason = _differs(aspect, row[column], near[column])
+                near = alike if len(alike) else near
+        if one_file or row["source_id"] in own:
+            reason = tr("the same source", "同一来源")
+        elif not reason and len(near) > 1:
+            reason = tr("several values of ours are alike", "本表有多个同类值")
+        mine = near.iloc[0] if not reason else dict.fromkeys(("mean", "q025", "q975"), np.nan)
+        told = {"source_id": row["source_id"], "printed": row["value"]} | {c: row[c] for c in used}
+        told |= {"mean": mine["mean"], "lower": mine["q025"], "upper": mine["q975"]}
+        if not reason and not (np.isfinite(told["mean"]) and row["value"] > 0):
+            reason = tr("no value of ours", "本表没有值")
+        rows.append(told | {"reason": reason})
+    columns = ["source_id", "printed", *used, "mean", "lower", "upper", "reason"]
+    found = pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
+    found.insert(len(found.columns) - 1, "ratio", found["mean"] / found["printed"])
+    found.insert(len(found.columns) - 1, "inside", found["printed"].between(found["lower"], found["upper"]))
+    return _judged(found, level)
+
+
+def _say_all(printed, ours, same) -> None:
+    """Refuse a comparison that leaves an aspect unsaid or lacks a column."""
+    unsaid = [aspect for aspect in ASPECTS if aspect not in same]
+    asked = {c for c in same.values() if c}
+    absent = [f"printed: {c}" for c in sorted((asked | {"value", "source_id"}) - set(printed))]
+    absent += [f"ours: {c}" for c in sorted((asked | {"mean", "q025", "q975"}) - set(ours))]
+    if unsaid or absent:
+        raise DataError(
+            f"beside print: nothing said of {', '.join(unsaid) or '–'}; columns missing: {', '.join(absent) or '–'}; "
+            "name for each of quantity, depth, type, pool and season the column of both that says it, or give ''",
+            f"与已发表值比较：未说明 {'、'.join(ASPECTS[a][1] for a in unsaid) or '无'}；缺列：{'、'.join(absent) or '无'}；"
+            "请就量、深度、类型、碳库、季节逐一给出两者共有的列，不适用时给 ''",
+        )
+
+
+def _file(frame) -> str:
+    """The file that a frame was read from, as far as it says."""
+    return str((frame.attrs.get("source") or {}).get("spec") or "")
+
+
+def _differs(aspect, wanted, others) -> str:
+    en, zh = ASPECTS[aspect]
+    if pd.isna(wanted) or wanted == "":
+        return tr(f"{en} not said in print", f"未说明{zh}")
+    known = ", ".join(f"{x:g}" if isinstance(x, float) else str(x) for x in dict.fromkeys(others))
+    said = f"{wanted:g}" if isinstance(wanted, float) else str(wanted)
+    return tr(f"another {en} ({said} in print, {known} here)", f"{zh}不同（已发表 {said}，本表 {known}）")
+
+
+def _judged(rows, level) -> Beside:
+    rules, fit = rule_values("comparison"), rows[rows["reason"] == ""]
+    n, sources = len(fit), fit["source_id"].nunique()
+    inside = int(fit["inside"].sum())
+    empty = {"probability": np.nan, "ratio": np.nan, "lower": np.nan, "upper": np.nan}
+    if not n:
+        return Beside(rows, "not comparable", level, 0, 0, 0, **empty)
+    # Rows of one source are alike: they are one trial each, not one a row.
+    share = fit.groupby("source_id")["inside"].mean().mean()
+    probability = float(binomtest(round(share * sources), sources, level).pvalue)
+    logs = np.log(fit["ratio"]).groupby(fit["source_id"]).mean()
+    half = t.ppf(0.975, sources - 1) * logs.std(ddof=1) / np.sqrt(sources) if sources > 1 else np.nan
+    ratio, low, high = (float(np.exp(logs.mean() + x)) for x in (0.0, -half, half))
+    verdict = "not comparable"
+    if n >= rules["fewest"] and sources > 1:
+        apart = probability < rules["probability"] or not low <= 1 <= high
+        verdict = "differs" if apart else "agrees"
+    return Beside(rows, verdict, level, n, sources, inside, probability, ratio, low, high)
