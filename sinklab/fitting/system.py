@@ -61,7 +61,7 @@ from sinklab.fitting.likelihood import (
 from sinklab.fitting.search import SETTLED, TOLERANCE, Bounds, climb, decrement, finish
 from sinklab.language import ConvergenceError, DataError, EquationError, tr
 from sinklab.results import indices
-from sinklab.results.fit_result import FitResult, limits
+from sinklab.results.fit_result import Domain, FitResult, limits
 from sinklab.results.variance import TAILS, gamma_shape
 
 MAX_REWEIGHT = 60
@@ -560,6 +560,7 @@ def assembled(
         ),
         n={r: int(frame[r].notna().sum()) for r in system.responses if r in frame},
         ranges={x: (float(frame[x].min()), float(frame[x].max())) for x in system.predictors},
+        domains=_domains(system, frame),
         index_table=pd.DataFrame(),
         converged=certificate.converged,
         certificate=certificate,
@@ -571,6 +572,22 @@ def assembled(
         **known,
     )
     return _with_indices(result, logliks)
+
+
+def _domains(system, frame) -> dict[str, Domain]:
+    """Where the records of each response lie: those on which it, or all that it is made of, was measured."""
+    inputs, known, found = {}, {}, {}
+    for response, names in system.inputs_of.items():
+        parts = [n for n in names if n in inputs]
+        inputs[response] = {n for n in names if n in system.predictors}.union(*(inputs[n] for n in parts))
+        made = np.logical_and.reduce([known[n] for n in parts]) if parts else np.zeros(len(frame), bool)
+        own = frame[response].notna().to_numpy() if response in frame else np.zeros(len(frame), bool)
+        # A root that hangs on the mass above it was dug where it was weighed; a sum is known where its parts are.
+        known[response] = own if response in system.free and own.any() else own | made
+        used = [x for x in system.predictors if x in inputs[response]]
+        if used and known[response].any():
+            found[response] = Domain.of(frame.loc[known[response], used])
+    return found
 
 
 def _used(system, frame) -> pd.DataFrame:

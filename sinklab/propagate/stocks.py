@@ -417,11 +417,13 @@ def _usable(frame, labels, models) -> tuple[np.ndarray, np.ndarray]:
                 reason[rows[reason[rows] == ""]] = f"no column {x}"
                 continue
             values = pd.to_numeric(frame[x].iloc[rows], errors="coerce").to_numpy(float)
-            low, high = (model.fit.ranges if model.fit else {}).get(x, (-np.inf, np.inf))
             with np.errstate(invalid="ignore"):
-                out[rows] |= (values < low) | (values > high)
                 bad = ~np.isfinite(values) | (values < 0)
             reason[rows[bad & (reason[rows] == "")]] = f"no {x}"
+        if model.fit is not None and set(model.predictors) <= set(frame) and len(rows):
+            at = frame.iloc[rows][list(model.predictors)].apply(pd.to_numeric, errors="coerce")
+            # Outside the records of the pool that is counted; what was dug on few plots has their range.
+            out[rows] |= model.fit.range_note(at, model.responses) != ""
     return reason, out
 
 

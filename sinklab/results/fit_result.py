@@ -12,12 +12,16 @@ from scipy import stats
 
 from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
-from sinklab.language import DataError, plain
+from sinklab.language import DataError, Notes, listing, plain
 from sinklab.results import indices
 from sinklab.results.variance import ResidualModel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+#: Condition of the correlation of predictors above which one follows from the others.
+_COLLINEAR = 1e8
 
 
 @dataclass(frozen=True)
@@ -189,6 +193,79 @@ class Between:
 
 
 @dataclass(frozen=True)
+class Domain:
+    """Where the records of one response lie: the span of each predictor, and how far they stray from their middle together.
+
+    Attributes
+    ----------
+    ranges : dict
+        Span of each predictor over the records of the response.
+    centre : Series, shape (k,)
+        Mean of the logarithms of predictors that vary; empty where fewer than two do.
+    spread : DataFrame, shape (k, k)
+        Their covariance.
+    reach : float
+        Largest Mahalanobis distance of a record from the centre.
+    """
+
+    ranges: dict[str, tuple[float, float]]
+    centre: pd.Series
+    spread: pd.DataFrame
+    reach: float = np.nan
+
+    @classmethod
+    def of(cls, records: pd.DataFrame) -> "Domain":
+        """Domain of the predictors of some records."""
+        ranges = {x: (float(records[x].min()), float(records[x].max())) for x in records}
+        joint = [x for x, (low, high) in ranges.items() if 0 < low < high]
+        logs = np.log(records[joint])
+        bare = cls(ranges, pd.Series(dtype=float), pd.DataFrame(dtype=float))
+        if len(joint) < 2 or len(logs) < len(joint) + 2:
+            return bare
+        found = cls(ranges, logs.mean(), logs.cov())
+        # Predictors that follow from each other leave no room beside their line.
+        if np.linalg.cond(np.corrcoef(logs.T)) > _COLLINEAR:
+            return bare
+        return replace(found, reach=float(found.distance(records).max()))
+
+    @property
+    def key(self) -> str:
+        """The same for domains that say the same."""
+        return repr((self.ranges, list(self.centre), self.spread.to_numpy().tolist(), self.reach))
+
+    def adds_to(self, ranges: Mapping[str, tuple[float, float]]) -> bool:
+        """Whether it says more than the ranges of a whole fit."""
+        return not np.isnan(self.reach) or any(ranges.get(x) != span for x, span in self.ranges.items())
+
+    def distance(self, frame: pd.DataFrame) -> np.ndarray:
+        """Mahalanobis distance of each record from the centre, in logarithms."""
+        with np.errstate(all="ignore"):
+            away = np.log(frame[list(self.centre.index)].to_numpy(float)) - self.centre.to_numpy()
+        return np.sqrt(np.einsum("ni,ij,nj->n", away, np.linalg.inv(self.spread.to_numpy()), away))
+
+
+def _beyond(ranges, frame) -> dict[str, np.ndarray]:
+    """Records outside the span of each predictor that the frame has."""
+    found = {}
+    for x, (low, high) in ranges.items():
+        if x in frame:
+            values, slack = frame[x].to_numpy(float), 1e-9 * max(abs(low), abs(high))
+            found[x] = (values < low - slack) | (values > high + slack)
+    return found
+
+
+def _tell(notes, beyond, frame, ranges, label) -> None:
+    for x, rows in beyond.items():
+        low, high = ranges[x]
+        for i in np.flatnonzero(rows):
+            value = float(frame[x].iloc[i])
+            notes[i].add(
+                f"{x} = {value:g} outside {low:g}–{high:g}{label}",
+                f"{x} = {value:g} 超出 {low:g}～{high:g}{label}",
+            )
+
+
+@dataclass(frozen=True)
 class Certificate:
     """What shows that estimates stand where they should, and what was set to get them; None where it does not apply.
 
@@ -283,7 +360,7 @@ class FitResult:
 
     ``parameters`` has columns ``name, group, value, se, lower, upper``; ``covariance`` is square and
     labelled like :attr:`labels`; ``residual`` and ``correlation`` hold the free equations;
-    ``ranges`` gives the fitted span of each predictor; ``correction`` the factor that each
+    ``ranges`` gives the fitted span of each predictor, ``domains`` that of each response; ``correction`` the factor that each
     back-transformed prediction is multiplied by (1 on the natural scale). ``data`` is None when the
     result was read from a table.
     """
@@ -313,6 +390,7 @@ class FitResult:
     random: RandomEffects | None = None
     between: Between | None = None
     population: Population | None = None
+    domains: dict[str, Domain] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """At most twelve lines; :meth:`summary` says all."""
@@ -456,6 +534,43 @@ class FitResult:
         if not self.of_medians:
             return free
         return self.system.complete({r: free[r] * self.correction[r] for r in self.system.free}, frame)
+
+    def range_note(self, frame: pd.DataFrame, responses: Sequence[str] = ()) -> np.ndarray:
+        """Text naming what lies outside the records of a fit, by response where they differ; empty inside.
+
+        A predictor may lie outside its span, or predictors each inside theirs lie together where no record was: further from the
+        middle of the records, by Mahalanobis distance of logarithms, than any of them.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Its predictors.
+        responses : sequence of str
+            Those that are asked for; all of them when left out.
+        """
+        notes = [Notes() for _ in range(len(frame))]
+        beyond = _beyond(self.ranges, frame)
+        _tell(notes, beyond, frame, self.ranges, "")
+        for names, domain in self.shared_domains(responses):
+            label, own = f" [{', '.join(names)}]", _beyond(domain.ranges, frame)
+            told = {x: rows & ~beyond[x] for x, rows in own.items() if x in beyond}
+            _tell(notes, told, frame, domain.ranges, label)
+            if np.isfinite(domain.reach) and set(domain.centre.index) <= set(frame):
+                inside = ~np.logical_or.reduce(list(own.values())) if own else np.ones(len(frame), bool)
+                together = ", ".join(domain.centre.index)
+                for i in np.flatnonzero(inside & (domain.distance(frame) > domain.reach * (1 + 1e-9))):
+                    notes[i].add(
+                        f"{together} together outside the records{label}", f"{together} 的组合超出样本{label}"
+                    )
+        return np.array([listing(note).replace("\n", "; ") for note in notes], dtype=object)
+
+    def shared_domains(self, responses: Sequence[str] = ()) -> list[tuple[list[str], Domain]]:
+        """Domains of the responses asked for, each once with the responses that share it."""
+        groups: dict[str, list[str]] = {}
+        for name, domain in self.domains.items():
+            if name in (responses or self.domains):
+                groups.setdefault(domain.key, []).append(name)
+        return [(names, self.domains[names[0]]) for names in groups.values()]
 
     def predict(
         self,

@@ -35,8 +35,6 @@ from sinklab.equations.compile import Compiled, Layout
 from sinklab.equations.system import System
 from sinklab.language import (
     DataError,
-    Notes,
-    listing,
     require_choice,
     require_known,
     require_level,
@@ -83,7 +81,8 @@ def predict(
     -------
     prediction : DataFrame, index of ``data``
         For each response ``r``: ``r``, ``r_se``, ``r_lower``, ``r_upper`` in its unit; ``out_of_range``
-        (bool) and ``range_note`` naming the predictors outside the fitted span, or why there is no prediction.
+        (bool) and ``range_note`` naming the predictors outside the span of the fit or of one response, predictors that lie
+        together where no record was, or why there is no prediction.
 
     Raises
     ------
@@ -103,7 +102,7 @@ def predict(
     else:
         columns = by_draws(result, frame, level, kind, sites)
     prediction = pd.DataFrame(columns)
-    note = range_note(result.ranges, frame)
+    note = result.range_note(frame)
     prediction["out_of_range"] = note != ""
     prediction["range_note"] = _with_blanks(note, result, frame, prediction)
     prediction.index = index
@@ -170,21 +169,6 @@ def _check_request(result, data, level, kind, intervals):
     require_choice("intervals", intervals or INTERVALS[0], INTERVALS)
     require_level(level)
     require_known((*result.system.predictors, *result.system.groups.values()), data, "predictor", "自变量")
-
-
-def range_note(ranges, frame) -> np.ndarray:
-    """Text naming the predictors that lie outside the fitted span; empty inside it."""
-    notes = [Notes() for _ in range(len(frame))]
-    for x, (low, high) in ranges.items():
-        if x not in frame:
-            continue
-        values = frame[x].to_numpy(float)
-        slack = 1e-9 * max(abs(low), abs(high))
-        for i in np.flatnonzero((values < low - slack) | (values > high + slack)):
-            notes[i].add(
-                f"{x} = {values[i]:g} outside {low:g}–{high:g}", f"{x} = {values[i]:g} 超出 {low:g}～{high:g}"
-            )
-    return np.array([listing(note).replace("\n", "; ") for note in notes], dtype=object)
 
 
 def means_and_slopes(

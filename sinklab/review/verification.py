@@ -37,7 +37,7 @@ from sinklab.tables.schema import FILES, REFUSED, keys_of
 
 #: Files of a model that are compared.
 _COMPARED = (
-    "models equations coefficients covariance residual_correlation residual_terms random_effects group_effects between ranges indices"
+    "models equations coefficients covariance residual_correlation residual_terms random_effects group_effects between ranges domains indices"
 ).split()
 
 
@@ -194,6 +194,7 @@ class _Comparison:
         # Older tables name no sampled unit and keep no effects of groups; what they do not speak of cannot differ.
         self.without_unit = "models" in self.frames and "between" not in self.frames
         self.untold = {"between", "group_effects"} - set(self.frames) if self.without_unit else set()
+        self.untold |= {"domains"} - set(self.frames)
 
     def all(self) -> list[Comparison]:
         frames, whole, made, inputs = self.frames, True, {}, self.again.inputs

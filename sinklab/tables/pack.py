@@ -11,7 +11,7 @@ from sinklab.equations.forms import factors
 from sinklab.equations.parse import names
 from sinklab.equations.system import System
 from sinklab.language import DataError, EquationError, Notes, TableError, listing, tr
-from sinklab.results.fit_result import Between, Certificate, FitResult, Population, RandomEffects
+from sinklab.results.fit_result import Between, Certificate, Domain, FitResult, Population, RandomEffects
 from sinklab.results.prediction import known_group
 from sinklab.results.variance import ResidualModel
 from sinklab.tables.provenance import Provenance, name_of, status_for
@@ -171,6 +171,7 @@ def pack_table(
             {"model_id": key, "predictor": x, "unit": _unit(x), "minimum": low, "maximum": high}
             for x, (low, high) in fit.ranges.items()
         ]
+        rows["domains"] += _domain_rows(key, fit)
         rows["indices"] += _index_rows(key, fit, by_class)
     frames = {
         name: pd.DataFrame(found, columns=columns_of(name))
@@ -323,6 +324,38 @@ def _between_rows(key, fit) -> list[dict]:
             )
             rows[-1]["se"] = row["se"]
     return [{"model_id": key} | row for row in rows]
+
+
+def _domain_rows(key, fit) -> list[dict]:
+    """Range of each response where it says more than that of the model."""
+    rows = []
+    for response, found in fit.domains.items():
+        about = {"response": response, "row": "", "column": ""}
+        if not found.adds_to(fit.ranges):
+            continue
+        for kind, end in (("minimum", 0), ("maximum", 1)):
+            rows += [about | {"kind": kind, "row": x, "value": s[end]} for x, s in found.ranges.items()]
+        if not np.isnan(found.reach):
+            rows += [about | {"kind": "centre", "row": x, "value": v} for x, v in found.centre.items()]
+            joint = list(found.centre.index)
+            rows += [about | {"kind": "spread"} | row for row in _triangle(key, found.spread, joint)]
+            rows.append(about | {"kind": "reach", "value": found.reach})
+    return [row | {"model_id": key} for row in rows]
+
+
+def _domains(frame) -> dict[str, Domain]:
+    """Ranges by response of one model; none of an older table."""
+    found = {}
+    for response, part in frame.groupby("response", sort=False) if frame is not None else ():
+        kinds = {kind: rows.set_index("row")["value"] for kind, rows in part.groupby("kind")}
+        low, high = kinds["minimum"], kinds["maximum"]
+        ranges = {x: (float(low[x]), float(high[x])) for x in low.index}
+        centre, spread, reach = pd.Series(dtype=float), pd.DataFrame(dtype=float), np.nan
+        if "reach" in kinds:
+            centre, reach = kinds["centre"], float(kinds["reach"].iloc[0])
+            spread = square(part[part["kind"] == "spread"], list(centre.index))
+        found[response] = Domain(ranges, centre, spread, reach)
+    return found
 
 
 def _index_rows(key, fit, by_class) -> list[dict]:
@@ -490,6 +523,7 @@ def _model(row, part, record) -> FitResult:
         stored_draws=part["draws"][labels] if "draws" in part else None,
         random=random,
         between=_between(part.get("between")),
+        domains=_domains(part.get("domains")),
         population=_population(part.get("draws"), system),
     )
 

@@ -193,6 +193,7 @@ TITLES = {
     "group_effects": ("Groups that a mixed fit has seen", "混合模型所用各组的效应"),
     "between": ("What was sampled, and the spread between sites", "抽样单元与样点间变异"),
     "ranges": ("Range of validity", "适用范围"),
+    "domains": ("Range of each response, and of its predictors together", "各因变量的适用范围与自变量组合"),
     "indices": ("Evaluation indices", "评价指标"),
     "values": ("Scalar parameters", "标量参数"),
     "checks": ("Checks", "检查"),
@@ -201,7 +202,7 @@ TITLES = {
 }
 
 #: Files of models that a package may lack.
-OPTIONAL_FILES = ("residual_terms", "random_effects", "group_effects", "between")
+OPTIONAL_FILES = ("residual_terms", "random_effects", "group_effects", "between", "domains")
 #: Files whose ``model_id`` must exist in models.csv.
 MODEL_FILES = ("equations", "coefficients", "covariance", "residual_correlation", "ranges", "indices")
 

@@ -4,6 +4,8 @@ import json
 import math
 import re
 
+import numpy as np
+
 from sinklab.equations import functions
 from sinklab.equations.parse import plain_number
 from sinklab.language import tr
@@ -85,16 +87,38 @@ log0 <- function(x) log(ifelse(x == 0, 1, x))
   ifelse(is.na(found), other, found)
 }
 
-.ranges <- function(out, data, ranges) {
+.ranges <- function(out, data, ranges, domains) {
   note <- rep("", nrow(data))
-  for (name in names(ranges)) {
-    low <- ranges[[name]][1]
-    high <- ranges[[name]][2]
+  add <- function(note, rows, text) {
+    ifelse(rows, paste0(note, ifelse(note == "", "", "; "), text), note)
+  }
+  beyond <- function(name, span) {
     x <- as.numeric(data[[name]])
-    slack <- 1e-9 * max(abs(low), abs(high))
-    outside <- !is.na(x) & (x < low - slack | x > high + slack)
-    text <- sprintf("%s = %g @ %g\\u2013%g", name, x, low, high)
-    note <- ifelse(outside, paste0(note, ifelse(note == "", "", "; "), text), note)
+    slack <- 1e-9 * max(abs(span))
+    !is.na(x) & (x < span[1] - slack | x > span[2] + slack)
+  }
+  said <- function(name, span, label) {
+    sprintf("%s = %g @ %g\\u2013%g%s", name, as.numeric(data[[name]]), span[1], span[2], label)
+  }
+  told <- list()
+  for (name in names(ranges)) {
+    told[[name]] <- beyond(name, ranges[[name]])
+    note <- add(note, told[[name]], said(name, ranges[[name]], ""))
+  }
+  for (domain in domains) {
+    own <- rep(FALSE, nrow(data))
+    for (name in names(domain$ranges)) {
+      rows <- beyond(name, domain$ranges[[name]])
+      own <- own | rows
+      note <- add(note, rows & !told[[name]], said(name, domain$ranges[[name]], domain$label))
+    }
+    if (length(domain$joint) > 0) {
+      logs <- sapply(domain$joint, function(name) log(as.numeric(data[[name]])))
+      away <- sweep(matrix(logs, nrow(data)), 2, domain$centre)
+      far <- sqrt(rowSums((away %*% domain$inverse) * away)) > domain$reach * (1 + 1e-9)
+      text <- paste0(paste(domain$joint, collapse = ", "), "§", domain$label)
+      note <- add(note, !own & !is.na(far) & far, text)
+    }
   }
   out[["out_of_range"]] <- note != ""
   out[["range_note"]] <- note
@@ -107,7 +131,8 @@ def write(table, level: float, kind: str) -> bytes:
     """R source of a table; see :func:`sinklab.tables.export.export`."""
     text = "".join(f"# {line}".rstrip() + "\n" for line in heading(table).splitlines())
     if table.models:
-        text += _TOOLS.replace("@", tr("outside", _escaped("超出")))
+        together = tr(" together outside the records", _escaped(" 的组合超出样本"))
+        text += _TOOLS.replace("@", tr("outside", _escaped("超出"))).replace("§", together)
         keys = list(table.frames["models"]["model_id"])
         named = zip(keys, table.models, strict=True)
         bodies = ",\n".join(f"  {string(key)} = {_model(model)}" for key, model in named)
@@ -198,8 +223,24 @@ def _model(model) -> str:
             f".level, .kind{median})"
         )
     ranges = ", ".join(f"{string(x)} = {vector(model.ranges[x])}" for x in system.predictors)
-    body.append(f".ranges(.out, .data, list({ranges}))")
+    domains = ", ".join(_domain(*d) for d in model.shared_domains() if d[1].adds_to(model.ranges))
+    body.append(f".ranges(.out, .data, list({ranges}), list({domains}))")
     return "function(.data, .level, .kind) {\n" + "".join(f"    {line}\n" for line in body) + "  }"
+
+
+def _domain(responses, domain) -> str:
+    """What R must know of the records of some responses."""
+    ranges = ", ".join(f"{string(x)} = {vector(span)}" for x, span in domain.ranges.items())
+    label = string(f" [{', '.join(responses)}]")
+    if np.isnan(domain.reach):
+        return f"list(label = {label}, ranges = list({ranges}))"
+    joint = list(domain.centre.index)
+    inverse = np.linalg.inv(domain.spread.to_numpy()).ravel()
+    return (
+        f"list(label = {label}, ranges = list({ranges}), joint = c({', '.join(map(string, joint))}), "
+        f"centre = {vector(domain.centre.to_numpy())}, inverse = matrix({vector(inverse)}, {len(joint)}), "
+        f"reach = {number(domain.reach)})"
+    )
 
 
 def _parameters(model, names) -> list[str]:

@@ -16,6 +16,7 @@ import re
 import zipfile
 from datetime import datetime
 
+import numpy as np
 import openpyxl
 from openpyxl.formatting.rule import CellIsRule
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
@@ -512,6 +513,10 @@ def _columns(sheet, writer, program, number, places) -> int:
         outside.append(test)
         said = vocabulary.label(x, "zh")
         notes.append(f'IF({test},"{said}超出"&ROUND({low},4)&"～"&ROUND({high},4)&"；","")')
+    for responses, domain in model.shared_domains():
+        if domain.adds_to(model.ranges):
+            tests, texts = _domain_tests(responses, domain, model.ranges, writer.names)
+            outside, notes = outside + tests, notes + texts
     complete = at(writer.steps, 0, 1, False)
     inputs = f"$B{ROW}:${get_column_letter(flag - 1)}{ROW}"
     texts = {
@@ -527,6 +532,30 @@ def _columns(sheet, writer, program, number, places) -> int:
     red = CellIsRule(operator="equal", formula=['"是"'], fill=PatternFill("solid", bgColor="F9CB9C"))
     sheet.conditional_formatting.add(f"{letter}{FIRST_PREDICTION}:{letter}{WORKED[-1]}", red)
     return flag + 2
+
+
+def _domain_tests(responses, domain, ranges, cells) -> tuple[list[str], list[str]]:
+    """Conditions that a row lies outside the records of some responses, and the words of the note."""
+    label, tests, notes = "、".join(vocabulary.label(r, "zh") for r in responses), [], []
+    for x, (low, high) in domain.ranges.items():
+        if ranges[x] != (low, high):
+            slack = 1e-9 * max(abs(low), abs(high))
+            tests.append(f"OR({cells[x]}<{low - slack!r},{cells[x]}>{high + slack!r})")
+            said = f"{label}：{vocabulary.label(x, 'zh')}超出{low:.4g}～{high:.4g}；"
+            notes.append(f'IF({tests[-1]},"{said}","")')
+    if not math.isnan(domain.reach):
+        inverse, joint = np.linalg.inv(domain.spread.to_numpy()), list(domain.centre.index)
+        away = [f"(LN(MAX({cells[x]},1E-300))-({float(domain.centre[x])!r}))" for x in joint]
+        terms = [
+            f"({float(inverse[i, j])!r})*{away[i]}*{away[j]}"
+            for i in range(len(joint))
+            for j in range(len(joint))
+        ]
+        far = f"({'+'.join(terms)}>{float(domain.reach * (1 + 1e-9)) ** 2!r})"
+        said = f"{label}：{'、'.join(vocabulary.label(x, 'zh') for x in joint)}的组合超出样本；"
+        notes.append(f'IF(OR({",".join(tests or ["FALSE"])}),"",IF({far},"{said}",""))')
+        tests = [*tests, far]
+    return tests, notes
 
 
 def _first_level(model, column) -> str:
