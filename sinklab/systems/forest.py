@@ -59,8 +59,9 @@ from numpy.typing import ArrayLike
 from sinklab import fitting
 from sinklab.assess.comparison import compare
 from sinklab.assess.validation import validate
+from sinklab.data import vocabulary
 from sinklab.data.vocabulary import number
-from sinklab.language import DataError, SinklabError, tr
+from sinklab.language import DataError, Notes, SinklabError, listing, tr
 from sinklab.results import indices
 from sinklab.results.calibration import calibrated
 from sinklab.results.fit_result import FitResult
@@ -353,6 +354,45 @@ GROWTH = {
 }
 
 
+#: What stands of one growth curve share.
+KIND = ("genus", "species_id", "clone", "origin")
+
+
+def require_one_kind(stands: pd.DataFrame) -> None:
+    """Refuse a growth curve over stands that grow differently: of several species or clones, planted and natural.
+
+    Parameters
+    ----------
+    stands : DataFrame
+        Any of ``genus``, ``species_id`` (``species`` where it is blank), ``clone`` and ``origin``; what is not there is not asked.
+
+    Raises
+    ------
+    DataError
+        More than one kind, each with its number of stands.
+    """
+    problems = Notes()
+    for column in KIND:
+        if column not in stands:
+            continue
+        kinds = stands[column].astype(object)
+        if column == "species_id" and "species" in stands:
+            kinds = kinds.where(kinds.notna() & (kinds != ""), stands["species"])
+        counts = kinds.fillna("").replace("", tr("not said", "未说明")).value_counts()
+        if len(counts) > 1:
+            told = ", ".join(f"{kind} {n}" for kind, n in counts.items())
+            name = vocabulary.label(column)
+            problems.add(f"{column}: {told}", f"{name}：{told}")
+    if problems:
+        raise DataError(
+            tr(
+                "stands of one growth curve must be of one kind; choose one of each, as where: {origin: planted}:\n",
+                "同一生长曲线的林分应属同一类；请各选其一，如 where: {origin: planted}：\n",
+            )
+            + listing(problems)
+        )
+
+
 def growth_text(form: str, response: str, group: str = "") -> str:
     """Equation of a growth curve; with ``group``, the logarithm of its asymptote is one of each level of that column.
 
@@ -418,9 +458,10 @@ def fit_growth(
     Raises
     ------
     DataError
-        None converged, with the reasons.
+        Stands of several kinds (:func:`require_one_kind`), or none converged, with the reasons.
     """
     used = stands[(stands["age"] > 0) & (stands[response] > 0)]
+    require_one_kind(used)
     candidates = {
         form: (growth_text(form, response, group), growth_starts(form, used["age"], used[response]), "a")
         for form in forms

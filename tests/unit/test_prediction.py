@@ -130,3 +130,52 @@ def test_the_command_counts_records_without_a_prediction(fit, tmp_path, capsys, 
     said = capsys.readouterr().err
     assert "2 records without dbh or height: no prediction" in said
     assert "1 records where an equation has no value" in said
+
+
+def stands_with_few_roots():
+    """Stands of 5 to 600 m3/ha; roots were dug on those of 59 to 555."""
+    random = np.random.default_rng(3)
+    stock = np.r_[5.0, 600.0, 59.0, 555.0, np.exp(random.uniform(np.log(5), np.log(600), 60))]
+    frame = pd.DataFrame({"growing_stock": stock, "agb_density": 0.9 * stock**0.9})
+    frame["agb_density"] *= np.exp(0.1 * random.standard_normal(len(stock)))
+    frame["bgb_density"] = frame["agb_density"] * 0.2 * np.exp(0.1 * random.standard_normal(len(stock)))
+    return frame.assign(bgb_density=frame["bgb_density"].where(frame["growing_stock"].between(59, 555)))
+
+
+def test_each_response_has_its_own_range(tmp_path):
+    text = "agb_density = a * growing_stock**b\nbgb_density = agb_density * r0 * growing_stock**r1"
+    fit = sl.fit(stands_with_few_roots(), text, method="nsur", variance="power:mean", cluster="none")
+    assert fit.ranges["growing_stock"] == pytest.approx((5, 600))
+    assert fit.domains["bgb_density"].ranges["growing_stock"] == pytest.approx((59, 555))
+    new = pd.DataFrame({"growing_stock": [5.0, 100.0, 590.0, 700.0]})
+    found = fit.predict(new)
+    assert found["out_of_range"].tolist() == [True, False, True, True]
+    assert found["range_note"][0] == "growing_stock = 5 outside 59–555 [bgb_density]"
+    assert "[" not in found["range_note"][3]
+    # Of the mass above ground alone the range is the whole one.
+    assert (fit.range_note(new, ["agb_density"]) != "").tolist() == [False, False, False, True]
+    table = sl.Table.from_fits([fit], "agb_density_forest_roots", "1.0.0")
+    again = sl.Table.read(table.write(tmp_path)).models[0].predict(new)
+    assert list(again["range_note"]) == list(found["range_note"])
+
+
+def test_predictors_that_no_tree_had_together_are_told():
+    # Tall trees are thick: 40 cm and 6 m lie inside both spans, and branch = a D^4.8 H^-3.6 makes them 78 kg of branch.
+    random = np.random.default_rng(4)
+    dbh = np.exp(random.uniform(np.log(5), np.log(40), 80))
+    height = 1.3 + 0.6 * dbh**0.9 * np.exp(0.08 * random.standard_normal(80))
+    branch = 0.61 * dbh**4.83 * height**-3.57 * np.exp(0.2 * random.standard_normal(80))
+    trees = pd.DataFrame({"dbh": dbh, "height": height, "branch": branch})
+    fit = sl.fit(trees, "branch = a * dbh**b * height**c", method="nsur", cluster="none")
+    new = pd.DataFrame({"dbh": [20.0, 38.0, 6.0], "height": [10.5, 5.0, 15.0]})
+    assert all(fit.ranges["height"][0] < h < fit.ranges["height"][1] for h in new["height"])
+    found = fit.predict(new)
+    assert found["out_of_range"].tolist() == [False, True, True]
+    assert found["range_note"][1] == "dbh, height together outside the records [branch]"
+    # No tree of the fit lies outside its own records, and by hand the distance is that of scipy.
+    assert not fit.predict(trees)["out_of_range"].any()
+    logs = np.log(trees[["dbh", "height"]])
+    away = np.log(new.iloc[1].to_numpy()) - logs.mean().to_numpy()
+    distance = np.sqrt(away @ np.linalg.inv(logs.cov().to_numpy()) @ away)
+    assert fit.domains["branch"].distance(new)[1] == pytest.approx(distance)
+    assert distance > fit.domains["branch"].reach

@@ -371,3 +371,29 @@ def test_intervals_of_classes_hold_printed_stands(open_data):
     for printed_ratio in (8.46 / 42.28, 8.92 / 56.64):
         assert row["q025"] < printed_ratio < row["q975"]
         assert row["mean"] == pytest.approx(printed_ratio, rel=0.5)
+
+
+def test_stands_of_one_curve_are_of_one_kind():
+    ages = np.arange(5.0, 50, 1.0)
+    stock = 400 * np.exp(-12 / ages + 0.1 * np.random.default_rng(2).standard_normal(45))
+    fir = pd.DataFrame({"age": ages, "growing_stock": stock})
+    alone = fir.assign(genus="Populus", species_id="populus_x_canadensis", origin="planted")
+    assert len(forest.fit_growth(alone, "growing_stock", forms=("schumacher",))[0]) == 1
+    # 33 poplars and 12 birches are two curves; so are planted and natural stands, and a species that is not said.
+    birch = alone.iloc[33:].assign(genus="Betula", species_id="betula_platyphylla", origin="natural")
+    with pytest.raises(DataError, match="genus: Populus 33, Betula 12(.|\n)*origin: planted 33, natural 12"):
+        forest.fit_growth(pd.concat([alone.iloc[:33], birch]), "growing_stock")
+    mixed = alone.assign(
+        species_id=["eucalyptus_urophylla"] * 20 + [np.nan] * 25, species="Eucalyptus exserta"
+    )
+    with pytest.raises(DataError, match="Eucalyptus exserta 25, eucalyptus_urophylla 20"):
+        forest.fit_growth(mixed, "growing_stock")
+
+
+@pytest.mark.open_data
+def test_chinese_eucalypts_are_many_species(open_data):
+    from sinklab.data import open_data
+
+    plots = open_data.load("open:eurasia_plots", {"country": "CHN", "genus": "Eucalyptus"})
+    with pytest.raises(DataError, match="not said 26"):
+        forest.fit_growth(plots, "agb_density")

@@ -21,6 +21,7 @@ NOT_PRINTED = {
     "grassland.require_season": "refuses input",
     "soil.require_profile": "refuses input",
     "soil.of_fine_earth": "asks what a bulk density is, and divides by the share that is earth",
+    "forest.require_one_kind": "refuses input",
     "forest.growth_text": "writes an equation",
     "forest.describe_rotation": "words for a rotation",
     "forest.growth_starts": "where a fit starts",
