@@ -37,7 +37,8 @@ from sinklab.tables.schema import FILES, REFUSED, keys_of
 
 #: Files of a model that are compared.
 _COMPARED = (
-    "models equations coefficients covariance residual_correlation residual_terms random_effects group_effects between ranges domains indices"
+    "models equations coefficients covariance residual_correlation residual_terms random_effects group_effects between "
+    "ranges domains indices"
 ).split()
 
 
