@@ -238,7 +238,10 @@ def _fit_system(prepared, method, variance, estimator, start, bounds, level, see
         starts += [start_values(system, frame, None, seed + i) for i in range(1, 1 + FURTHER_STARTS)]
     state, certificate = certified_maximum(engine, starts, seed)
     result = from_state(prepared, engine, state, certificate, method, level, seed)
-    return robust(result, unit, Scores.of_system(engine, state)) if unit else result
+    if unit is None:
+        return result
+    means = result.means(result.columns(frame))
+    return robust(result, unit, Scores.of_system(engine, state, means))
 
 
 def fit_by(

@@ -33,6 +33,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from sinklab.fitting.data import FEWEST, Unit
 from sinklab.fitting.likelihood import Tail, inverse, own_information
@@ -63,6 +64,8 @@ class Scores:
         What each record moves the coefficients beyond that, already as a movement.
     turn : array, shape (k,)
         Derivative of the coefficients reported by those searched.
+    means : dict of array, shape (n,), optional
+        Expected values of all responses, where they are known already.
     """
 
     pull: np.ndarray
@@ -71,9 +74,10 @@ class Scores:
     moved: np.ndarray
     more: np.ndarray | float
     turn: np.ndarray
+    means: dict[str, np.ndarray] | None = None
 
     @classmethod
-    def of_system(cls, engine, state) -> "Scores":
+    def of_system(cls, engine, state, means=None) -> "Scores":
         """Scores of ``wls`` and ``nsur`` at a maximum."""
         likelihood = engine.likelihood
         scores, nuisance, information, cross, inner = likelihood.blocks(state)
@@ -81,10 +85,8 @@ class Scores:
         k = state.jacobian.shape[2]
 
         def own(unit):
-            total = np.zeros((unit.n, *bread.shape))
-            for rows, part in own_information(likelihood, state, len(bread)):
-                np.add.at(total, unit.code[rows], part)
-            return total
+            parts = own_information(likelihood, state, len(bread))
+            return sum(_by_cluster(unit, part, rows) for rows, part in parts)
 
         # A factor moves a mean in proportion to itself, the logarithm of one by a constant.
         mean = np.where(engine.logs.columns, 1.0, state.mean) if engine.logs else state.mean
@@ -96,38 +98,32 @@ class Scores:
             moved[np.ix_(p.rows, np.arange(k), p.seen)] = weighted * size[np.ix_(p.rows, p.seen)][:, None, :]
         slope = engine.bounds.slope(likelihood.split(state.theta)[0])
         pull = np.concatenate([scores, nuisance], axis=1)
-        return cls(pull, bread, own, moved, _of_shift(engine, state, bread[:k, :k]), slope)
+        return cls(pull, bread, own, moved, _of_shift(engine, state, bread[:k, :k]), slope, means)
 
     @classmethod
     def of_lines(cls, fit) -> "Scores":
         """Scores of the lines of ``ols-log``, from their residuals."""
         labels, frame, n = fit.labels, fit.data, len(fit.data)
         k, free = len(labels), fit.system.free
+        means = fit.means(fit.columns(frame))
         design, residual = np.zeros((n, len(free), k)), np.zeros((n, len(free)))
         turn = np.ones(k)
         for j, response in enumerate(free):
-            form = fit.system.power_product(response)
-            places = [labels.index(name) for name in form.parameters]
-            seen = frame[response].notna().to_numpy()
+            form, y = fit.system.power_product(response), frame[response].to_numpy(float)
+            places, seen = [labels.index(name) for name in form.parameters], np.isfinite(y)
             design[:, j, places] = form.design(frame)[0] * seen[:, None]
             if not form.log:
                 place = labels.index(form.coefficient)
                 turn[place] = fit.values[place]
-            mean = fit.means(fit.columns(frame))[response] / fit.correction[response]
-            residual[:, j] = np.where(
-                seen, np.log(frame[response].where(seen, 1.0) / np.where(seen, mean, 1.0)), 0.0
-            )
+            median = means[response] / fit.correction[response]
+            residual[seen, j] = np.log(y[seen] / median[seen])
         pull, moved = np.einsum("njk,nj->nk", design, residual), design.transpose(0, 2, 1)
         flat = design.reshape(-1, k)
 
         def own(unit):
-            total = np.zeros((unit.n, k, k))
-            for g in range(unit.n):
-                part = design[unit.code == g].reshape(-1, k)
-                total[g] = part.T @ part
-            return total
+            return _by_cluster(unit, moved @ design)
 
-        return cls(pull, inverse(flat.T @ flat), own, moved, 0.0, turn)
+        return cls(pull, inverse(flat.T @ flat), own, moved, 0.0, turn, means)
 
 
 def _of_shift(engine, state, bread) -> np.ndarray | float:
@@ -145,11 +141,17 @@ def _of_shift(engine, state, bread) -> np.ndarray | float:
     return 0.5 * away @ (bread @ total).T
 
 
+def _by_cluster(unit, values, rows=slice(None)) -> np.ndarray:
+    """Sums over the records of each cluster, (G, …), of values (n, …) of some rows."""
+    code = unit.code[rows]
+    members = sparse.csr_array((np.ones(len(code)), (code, np.arange(len(code)))), (unit.n, len(code)))
+    return (members @ values.reshape(len(code), -1)).reshape(unit.n, *values.shape[1:])
+
+
 def cluster_covariance(scores: Scores, unit: Unit, power: float = 0.5) -> np.ndarray:
     """Covariance of the coefficients, shape (k, k): CR2, with power 0 CR0 (nothing corrected), with 1 CR3 (jackknife)."""
     k = len(scores.turn)
-    pull = np.zeros((unit.n, len(scores.bread)))
-    np.add.at(pull, unit.code, scores.pull)
+    pull = _by_cluster(unit, scores.pull)
     sizes, axes = np.linalg.eigh(scores.bread)
     root = (axes * np.sqrt(np.clip(sizes, 0, None))) @ axes.T
     leverage = root @ scores.own(unit) @ root
@@ -158,7 +160,7 @@ def cluster_covariance(scores: Scores, unit: Unit, power: float = 0.5) -> np.nda
     freed = np.einsum("gpq,gq,grq,gr->gp", turned, factor, turned, pull @ root, optimize=True)
     moved = (freed @ root)[:, :k]
     if np.ndim(scores.more):
-        np.add.at(moved, unit.code, scores.more)
+        moved = moved + _by_cluster(unit, scores.more)
     moved = moved * scores.turn
     return moved.T @ moved
 
@@ -166,8 +168,7 @@ def cluster_covariance(scores: Scores, unit: Unit, power: float = 0.5) -> np.nda
 def _implied(scores, unit, spread, covariance) -> np.ndarray:
     """Covariance that site factors with a known covariance imply, (k, k)."""
     k = len(scores.turn)
-    answer = np.zeros((unit.n, *scores.moved.shape[1:]))
-    np.add.at(answer, unit.code, scores.moved)
+    answer = _by_cluster(unit, scores.moved)
     bread = scores.turn[:, None] * scores.bread[:k, :k]
     return covariance + bread @ np.einsum("gki,ij,glj->kl", answer, spread, answer, optimize=True) @ bread.T
 
@@ -181,12 +182,14 @@ def robust(fit, unit: Unit, scores: Scores):
         ``certificate.cluster`` tells column, number, kind, degrees of freedom and the weight of CR2; ``between`` is
         :func:`spread_between`.
     """
-    found, k = spread_between(fit, unit), len(fit.values)
+    found, k = spread_between(fit, unit, scores.means), len(fit.values)
     covariance, weight = cluster_covariance(scores, unit), 1.0
     free = list(fit.system.free)
     if found is not None and set(free) <= set(found.names):
         weight = unit.n**2 / (unit.n**2 + k**2)
-        implied = _implied(scores, unit, found.spread.loc[free, free].to_numpy(), fit.covariance.to_numpy())
+        places = [found.names.index(r) for r in free]
+        spread = found.spread.to_numpy()[np.ix_(places, places)]
+        implied = _implied(scores, unit, spread, fit.covariance.to_numpy())
         covariance = weight * covariance + (1 - weight) * implied
     told = {"column": unit.column, "n": unit.n, "kind": "CR2", "freedom": unit.n - 1, "weight": weight}
     certificate = replace(fit.certificate, cluster=told)
@@ -196,12 +199,13 @@ def robust(fit, unit: Unit, scores: Scores):
 # The spread between sites.
 
 
-def spread_between(fit, unit: Unit) -> Between | None:
+def spread_between(fit, unit: Unit, means: dict | None = None) -> Between | None:
     """Covariance of the site factors of all responses by moments; None where it cannot be told from that of trees.
 
-    Responses that are not positive everywhere, or that fewer than three sites have, are left out.
+    ``means`` are those of the records of the fit, where they are known. Responses that are not positive everywhere, or
+    that fewer than three sites have, are left out.
     """
-    logs = _log_ratios(fit)
+    logs = _log_ratios(fit, means or fit.means(fit.columns(fit.data)))
     names = [r for r in logs if len(np.unique(unit.code[np.isfinite(logs[r])])) >= FEWEST]
     if not names:
         return None
@@ -243,10 +247,9 @@ def spread_between(fit, unit: Unit) -> Between | None:
     )
 
 
-def _log_ratios(fit) -> dict[str, np.ndarray]:
+def _log_ratios(fit, means) -> dict[str, np.ndarray]:
     """Logarithm of observed over predicted by response, blank where either is missing or not positive."""
-    frame = fit.data
-    means, found = fit.means(fit.columns(frame)), {}
+    frame, found = fit.data, {}
     for response in fit.system.responses:
         seen = observed(fit, response, frame)
         if seen is None:
@@ -268,12 +271,17 @@ def _positive(matrix) -> np.ndarray:
 
 def _effects(unit, names, means, counts, spread, within, centre) -> pd.DataFrame:
     """Shrunken factors of the sites seen, as logarithms: columns ``level, response, value, se``."""
-    rows = []
-    for g, level in enumerate(unit.levels):
-        for j, name in enumerate(names):
-            if counts[g, j]:
-                of_mean = within[j, j] / counts[g, j]
-                pull = spread[j, j] / (spread[j, j] + of_mean) if spread[j, j] > 0 else 0.0
-                value = centre[j] + pull * (means[g, j] - centre[j])
-                rows.append((level, name, value, np.sqrt(max(spread[j, j] * (1 - pull), 0.0))))
-    return pd.DataFrame(rows, columns=["level", "response", "value", "se"])
+    between, seen = np.diag(spread), counts > 0
+    of_mean = np.diag(within) / np.where(seen, counts, 1)
+    pull = np.divide(between, between + of_mean, out=np.zeros_like(of_mean), where=(between > 0) & seen)
+    value = centre + pull * (np.where(seen, means, centre) - centre)
+    se = np.sqrt(np.clip(between * (1 - pull), 0, None))
+    site, place = np.nonzero(seen)
+    return pd.DataFrame(
+        {
+            "level": np.asarray(unit.levels, object)[site],
+            "response": np.asarray(names, object)[place],
+            "value": value[seen],
+            "se": se[seen],
+        }
+    )

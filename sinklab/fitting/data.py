@@ -460,9 +460,9 @@ class Unit:
     @classmethod
     def of(cls, frame: pd.DataFrame, column: str) -> "Unit":
         """Unit of a column; records in which it is blank are units of their own."""
-        text = frame[column].astype("string").str.strip()
-        blank = (text.isna() | (text == "")).to_numpy(bool)
-        names = text.to_numpy(object, na_value="")
+        place, found = pd.factorize(frame[column])
+        names = np.array([*(str(value).strip() for value in found), ""], object)[place]
+        blank = names == ""
         names[blank] = [f"#{i + 1}" for i in frame.index[blank]]
         levels, code = np.unique(names.astype(str), return_inverse=True)
         return cls(column, levels, code)

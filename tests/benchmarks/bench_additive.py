@@ -1,4 +1,4 @@
-"""The four-component system against R, in one run: ``python tests/benchmarks/bench_additive.py``.
+"""The four-component system, covariances of clusters and mixed systems: ``python tests/benchmarks/bench_additive.py``.
 
 Needs ``SINKLAB_DATA`` beside the bench data, and ``Rscript`` with nlme and systemfit for the peers.
 """
@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -55,8 +56,72 @@ def large(n):
     return frame
 
 
+MIXED = "\n".join(
+    f"{p} = a{j}[site] * dbh**b{j} * height**c{j}" for j, p in enumerate(("stem", "branch", "foliage"), 1)
+)
+#: One equation of it by nlme. A factor that varies does so as a logarithm.
+NLME = """suppressPackageStartupMessages(library(nlme)); trees <- read.csv(commandArgs(TRUE)[1])
+seconds <- system.time(m <- nlme(stem ~ exp(a) * dbh^b * height^c, trees, fixed = a + b + c ~ 1, random = a ~ 1 | site,
+  start = c(a = log(0.05), b = 2, c = 0.7), weights = varPower(form = ~ fitted(.)), method = "ML",
+  control = nlmeControl(maxIter = 200, msMaxIter = 500)))[[3]]
+cat(seconds, as.numeric(logLik(m)))"""
+
+
+def of_clusters(rounds=25):
+    """What the covariance of clusters adds to a fit: pairs of fits in turn, seconds of the processor."""
+    rng = np.random.default_rng(3)
+    site, dbh = np.repeat([f"s{i}" for i in range(24)], 24), rng.uniform(4, 50, 576)
+    frame = pd.DataFrame({"site": site, "D": dbh, "H": 2 + 0.9 * dbh**0.8 * np.exp(rng.normal(0, 0.1, 576))})
+    factor = np.exp(np.repeat(rng.normal(0, 0.2, 24), 24))
+    for j, part in enumerate(PARTS):
+        frame[part] = 0.05 * (j + 1) * dbh**2.2 * factor * np.exp(rng.normal(0, 0.2, 576))
+    for method in ("ols-log", "wls", "nsur"):
+        spans = {cluster: [] for cluster in ("none", "site")}
+        for i in range(2 * rounds):
+            for cluster in sorted(spans, reverse=bool(i % 2)):
+                begin = time.process_time()
+                sl.fit(frame, SYSTEM, method=method, cluster=cluster)
+                spans[cluster].append(time.process_time() - begin)
+        alone, robust = (np.array(spans[c][2:]) for c in ("none", "site"))
+        print(
+            f"sinklab {method}, 576 trees of 24 sites: covariance of clusters adds {100 * (np.median(robust / alone) - 1):.0f} % "
+            f"(median of {len(alone)} pairs; of sums {100 * (robust.sum() / alone.sum() - 1):.0f} %), aim: under 20"
+        )
+
+
+def larches():
+    """The mixed system of the open larches, and one equation of it by nlme."""
+    trees = sl.load("eurasia_trees", genus="Larix")
+    parts = ["stem", "branch", "foliage"]
+    trees = trees[(trees["dbh"] >= 4) & trees[["height", *parts]].notna().all(axis=1)]
+    trees = trees[["site", "dbh", "height", *parts]].reset_index(drop=True)
+    fit = sl.fit(trees, MIXED, method="mixed")
+    ours = best(lambda: sl.fit(trees, MIXED, method="mixed"), 2)
+    print(
+        f"sinklab mixed system of {len(trees)} larches, {trees['site'].nunique()} sites: {ours:.2f} s, "
+        f"converged {fit.converged}, ln L {fit.loglik:.3f}"
+    )
+    if shutil.which("Rscript"):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "larches.csv"
+            trees.to_csv(file, index=False)
+            told = subprocess.run(["Rscript", "-e", NLME, file], capture_output=True, text=True)
+        if told.returncode:
+            print(f"R nlme, one equation of it: {told.stderr.strip().splitlines()[-1]}")
+            return
+        seconds, loglik = map(float, told.stdout.split())
+        one = sl.fit(trees, MIXED.splitlines()[0], method="mixed")
+        alone = best(lambda: sl.fit(trees, MIXED.splitlines()[0], method="mixed"), 2)
+        print(
+            f"R nlme, one equation of it: {seconds:.2f} s, ln L {loglik:.3f}; sinklab {alone:.2f} s, ln L {one.loglik:.3f}; "
+            f"ratio of nlme to the system {seconds / ours:.1f}, to the equation {seconds / alone:.1f}; aim: 20"
+        )
+
+
 def main():
     """Print every figure as a row."""
+    of_clusters()
+    larches()
     trees = sl.read_csv(DATA)
     ours = best(lambda: maximum(trees, "power:mean"))
     certified = best(lambda: sl.fit(trees, SYSTEM))
