@@ -504,6 +504,41 @@ LN10 = float(np.log(10))
 MAD = 1.4826  # the SD of a normal over its median absolute deviation
 
 
+def aboveground_shares(species_id: str, dbh: float = 16.0) -> dict[str, float]:
+    """Shares of stem, branches and foliage in the mass above ground, from published equations of all three.
+
+    Those of the species; else the mean over the species of its group (conifers, broadleaved trees).
+
+    Parameters
+    ----------
+    species_id : str
+    dbh : float
+        Diameter of the tree. [cm]
+
+    Returns
+    -------
+    shares : dict
+        By response; they add up to one.
+    """
+    parts = ("stem", "branch", "foliage")
+    rows = published()
+    rows = rows[rows["response"].isin(parts) & (rows["species_id"] != "")]
+    sets = {
+        key: part
+        for key, part in rows.groupby(["source_id", "species_id"])
+        if set(part["response"]) == {*parts}
+    }
+    own = {key: part for key, part in sets.items() if key[1] == species_id}
+    kind = vocabulary.species(species_id).group
+    chosen = own or {key: part for key, part in sets.items() if part["group"].iloc[0] == kind} or sets
+    mass = {
+        key: pd.Series({r["response"]: np.exp(log_values(r, [dbh])[0]) for _, r in part.iterrows()})
+        for key, part in chosen.items()
+    }
+    found = pd.DataFrame({key: m / m.sum() for key, m in mass.items()}).mean(axis=1)
+    return {part: float(found[part]) for part in parts}
+
+
 def rules() -> dict[str, float]:
     """Thresholds of the comparison and of the pooling."""
     return rule_values("equation_checks")

@@ -63,6 +63,8 @@ from sinklab.language import DataError, Notes, require_choice, require_known, re
 
 #: Below so many studies or sites a group borrows spread from the others.
 FEW = 5
+#: A spread on fewer degrees of freedom is not lent.
+LEAST_FREEDOM = 3
 #: Column that names the study of a printed row.
 STUDIES = "study of the source"
 
@@ -182,7 +184,7 @@ def pool_studies(means, variances, tau_common: float = np.nan, freedom_common: f
     """Random effects over the means of studies with known sampling variances; see :func:`pool`."""
     means, variances = np.asarray(means, float), np.asarray(variances, float)
     k, own = len(means), np.sqrt(between_studies(means, variances))
-    shared = k < FEW and freedom_common > k - 1
+    shared = k < FEW and freedom_common >= max(k, LEAST_FREEDOM)
     borrowed = bool(shared and not own >= tau_common)
     tau = tau_common if borrowed else own
     total = variances + np.nan_to_num(tau) ** 2
@@ -285,10 +287,9 @@ def _row(key, part, studies, variable, by, common, level, definition) -> dict:
             pooled = replace(pooled, sd=sd, freedom=len(part) - 1, freedom_new=len(part) - 1, own=True)
     group = [f"{column}={str(k).removesuffix('.0')}" for column, k in zip(by, key, strict=True)]
     told = {"mean": pooled.mean, "sd": pooled.sd, "se": pooled.se, "tau": pooled.tau}
-    told |= {
-        "of_whom": "unit_here" if pooled.own else "new_site",
-        "sd_of": "units" if pooled.own else "predictive",
-    }
+    here = "unit_here" if np.isfinite(pooled.sd) else "site_here"
+    told |= {"of_whom": here if pooled.own else "new_site"}
+    told |= {"sd_of": ("units" if pooled.own else "predictive") if np.isfinite(pooled.sd) else ""}
     told |= {"mean_of": "units" if pooled.own else "groups", "definition": definition or _definition(part)}
     told |= {"ratio_of": "ratios" if vocabulary.variable(variable).name in RATIOS else ""}
     told |= mean_interval(variable, pooled.mean, pooled.se, pooled.freedom, level)
@@ -303,6 +304,7 @@ NOTES = {
     "borrowed": "spread between studies taken from the other groups",
     "two": "two studies do not tell how places differ",
     "known": "hierarchical: species with values",
+    "other": "hierarchical: from other organs of the species and this organ of others",
     "unknown": "hierarchical: any species of this group without values of its own",
 }
 #: Variables that are a ratio of two quantities of a stand or a plant.
@@ -311,7 +313,7 @@ RATIOS = ("root_shoot_ratio", "bef", "bcef")
 
 def mean_interval(variable: str, mean: float, se: float, freedom: float, level: float) -> dict:
     """Limits of a mean by Student's t on the scale of its variable; blank where its error is not known."""
-    if not (np.isfinite(se) and mean > 0 and freedom >= 1):
+    if not (np.isfinite(se) and mean > 0 and freedom > 1):
         return {"mean_lower": np.nan, "mean_upper": np.nan}
     scale = Scale.of(variable)
     away = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(scale.variance(mean, se**2))
@@ -762,6 +764,7 @@ def values(
     level: float = 0.95,
     by: Sequence[str] | None = None,
     at: Mapping[str, str] | None = None,
+    every: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Distributions for a new stand, one row per organ and species, genus, family, and any species.
 
@@ -774,6 +777,8 @@ def values(
         Values of the fixed column, such as organs; all that were seen when left out.
     at : dict, optional
         Values of crossed columns, such as the region that the rows are for; a new one when left out.
+    every : sequence of str
+        Organs of which every species with any value gets a row, measured or not.
 
     Returns
     -------
@@ -790,7 +795,8 @@ def values(
     at = dict(at or {})
     _check_at(found, at)
     organs = sorted(found.rows[found.by].astype(str).unique()) if by is None else list(by)
-    targets = pd.concat([_targets(found, organ) for organ in organs], ignore_index=True).assign(**at)
+    frames = [_targets(found, organ, every if organ in every else ()) for organ in organs]
+    targets = pd.concat(frames, ignore_index=True).assign(**at)
     stand, mean = found.predict(targets, "stand", level), found.predict(targets, "mean", level)
     over, rows = _mean_over_stands(found, targets, mean), []
     for i, target in targets.iterrows():
@@ -805,14 +811,14 @@ def values(
         tau = found.spreads[STUDY].median() / np.sqrt(found.scale.variance(over[i], 1.0))
         told |= {"of_whom": "new_unit", "mean_of": "shrunk", "sd_of": "predictive", "tau": float(tau)}
         told |= {
-            "definition": _definition(part),
+            "definition": f"{found.by}={target[found.by]}" if found.by == "component" else "",
             "family": named.family,
             "p1": named.p1,
             "p2": named.p2,
             "q025": float(low),
             "q975": float(high),
         }
-        note = NOTES["known" if pd.notna(target[found.levels[-1]]) else "unknown"]
+        note = NOTES["other" if part.empty else "known" if pd.notna(target[found.levels[-1]]) else "unknown"]
         rows.append(_value(found.variable, shown, part, part[found.study].nunique(), told, level, note))
     return pd.DataFrame(rows)
 
@@ -839,10 +845,27 @@ def _check_at(found, at) -> None:
         )
 
 
-def _targets(found, organ) -> pd.DataFrame:
+def weighted(values: pd.DataFrame, variable: str, shares: Mapping[str, float], group: str, name: str) -> dict:
+    """Row of a whole from those of its parts, weighted by their mass.
+
+    ``values`` are rows of ``values.csv`` of the parts in the order of ``shares``. The errors of the parts of one species are
+    taken to go together, which is the widest that they can be.
+    """
+    share, columns = np.array(list(shares.values())), "mean sd se tau mean_lower mean_upper q025 q975".split()
+    told = {c: float(share @ values[c].to_numpy(float)) for c in columns}
+    named = from_moments(told["mean"], (told["q975"] - told["q025"]) / 2 / stats.norm.ppf(0.975), "beta")
+    first = values.iloc[0].to_dict()
+    told |= {"name": name, "group": group, "definition": group.rpartition(";")[2], "n": np.nan}
+    told |= {"family": named.family, "p1": named.p1, "p2": named.p2, "n_study": int(values["n_study"].max())}
+    told["sources"] = ";".join(sorted({s for cell in values["sources"] for s in cell.split(";") if s}))
+    parts = ", ".join(f"{part} {share:.3f}" for part, share in shares.items())
+    return first | told | {"variable": variable, "note": f"weighted by mass: {parts}"}
+
+
+def _targets(found, organ, every=()) -> pd.DataFrame:
     """Every species with a value of the organ, then an unknown one of each genus, family, and of none."""
     levels, frames = list(found.levels), []
-    own = found.rows[found.rows[found.by].astype(str) == organ]
+    own = found.rows if every else found.rows[found.rows[found.by].astype(str) == organ]
     for depth in range(len(levels), -1, -1):
         kept = levels[:depth]
         known = own[kept].dropna().drop_duplicates() if kept else pd.DataFrame(index=[0])

@@ -7,6 +7,7 @@ successional status. Can. J. For. Res. 17:829-834. Fuller W.A. (1987) Measuremen
 section 1.2.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import optimize
 
+from sinklab.data import literature
 from sinklab.data.vocabulary import number, refuse_doubtful
 from sinklab.evidence import equations
 from sinklab.language import DataError
@@ -201,6 +203,75 @@ def corrected_line(x: ArrayLike, y: ArrayLike, sd_error: float, through_zero: bo
     left = np.array([solve(np.delete(x, i), np.delete(y, i))[:2] for i in range(n)])
     se = np.sqrt((n - 1) / n * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
     return CorrectedLine(slope, intercept, float(se[0]), float(se[1]), naive, reliability, n)
+
+
+def without_error(x: ArrayLike, sd_error: float) -> tuple[np.ndarray, float]:
+    r"""What a predictor measured with a known error is expected to be, :math:`\bar x + \lambda (x - \bar x)`.
+
+    A curve fitted to it has the slope of :func:`corrected_line`: it answers for the predictor without error. The curve
+    of the measured predictor answers for one measured as badly.
+
+    Parameters
+    ----------
+    x : array, shape (n,)
+    sd_error : float
+        In the unit of x.
+
+    Returns
+    -------
+    x : array, shape (n,)
+    reliability : float
+        :math:`\lambda`.
+
+    Source
+    ------
+    Fuller (1987), section 1.2. Carroll R.J. et al. (2006) Measurement error in nonlinear models, chapter 4.
+    """
+    x = np.asarray(x, float)
+    spread = float(np.nanvar(x, ddof=1))
+    reliability = (spread - sd_error**2) / spread
+    if reliability <= 0.1:
+        raise DataError(
+            f"the predictor varies by {np.sqrt(spread):.3g} and its error is {sd_error:.3g}: no curve can be told from it",
+            f"自变量标准差 {np.sqrt(spread):.3g}，误差 {sd_error:.3g}：无法估计曲线",
+        )
+    return np.nanmean(x) + reliability * (x - np.nanmean(x)), reliability
+
+
+def ratio_by_study(rows: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
+    """Root:shoot ratio of each study and type: the ratio of its mean masses, or the mean of ratios where no masses are printed.
+
+    Treatments and months of one trial are no studies of their own, and sources that print the same sites are one.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of ``literature:grassland``.
+    groups : sequence of str
+        Columns that make the types.
+
+    Returns
+    -------
+    studies : DataFrame
+        ``study_id``, ``source_id`` (all of the study, separated by ;), the columns of ``groups``, ``root_shoot_ratio``, ``rows``,
+        ``spread_kind``.
+    """
+    rows = rows.assign(study_id=literature.studies(rows["source_id"]))
+    found = []
+    for key, part in rows.groupby(["study_id", *groups], sort=True):
+        both = part.dropna(subset=["agb_density", "bgb_density"])
+        ratio = (
+            both["bgb_density"].sum() / both["agb_density"].sum()
+            if len(both)
+            else part["root_shoot_ratio"].mean()
+        )
+        told = {
+            "source_id": ";".join(sorted(set(part["source_id"]))),
+            "root_shoot_ratio": ratio,
+            "rows": len(part),
+        }
+        found.append(dict(zip(["study_id", *groups], key, strict=True)) | told | {"spread_kind": "none"})
+    return pd.DataFrame(found)
 
 
 def scale_up(quadrats: pd.DataFrame, variable: str, plot: str, by: str) -> pd.DataFrame:

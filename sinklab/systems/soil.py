@@ -864,7 +864,7 @@ def _one_unit_of_a_new_site(variable, of_units, found, counts, common, level) ->
     (mean, error), (mu, se, tau, sigma), (n_site, n) = of_units, found, counts
     own = spread = float(np.hypot(tau, sigma))
     freedom, new = n_site - 1, n_site - 2
-    shared = n_site < FEW_SITES and common[1] > freedom
+    shared = n_site < FEW_SITES and common[1] >= max(n_site, pooling.LEAST_FREEDOM)
     borrowed = shared and common[0] > spread
     if shared:
         spread, freedom, new = max(spread, common[0]), common[1], common[1]

@@ -8,8 +8,8 @@ import pytest
 
 import sinklab as sl
 from sinklab.data import literature, vocabulary
-from sinklab.evidence import pooling
-from sinklab.systems import forest, soil
+from sinklab.evidence import equations, pooling
+from sinklab.systems import forest, grassland, soil
 from sinklab.tables.checks import validate
 
 BLANK = {"spread_kind": "none", "n": np.nan}
@@ -56,7 +56,8 @@ def test_an_n_that_is_not_printed_is_unknown():
         assert sd.notna().sum() in (9, 6, 7)
         assert values["sd"].to_numpy() == pytest.approx(sd.to_numpy(), nan_ok=True)
         assert values["se"].isna().all() and values["n"].isna().all()
-        assert set(values["sd_of"]) == {"units"} and set(values["of_whom"]) == {"unit_here"}
+        assert set(values.loc[values["sd"].notna(), "sd_of"]) == {"units"}
+        assert set(values.loc[values["sd"].notna(), "of_whom"]) == {"unit_here"}
     known = printed("a", 0.5, n=[4.0], spread_kind="sd", wood_density_spread=[0.1])
     assert known["se"] == pytest.approx(0.05) and known["n"] == 4
 
@@ -122,7 +123,7 @@ def test_noise_of_imputed_values_is_added():
 def test_two_studies_do_not_tell_how_places_differ():
     row = printed(["a", "b"], [0.40, 0.50])
     assert row["mean"] == pytest.approx(0.45) and np.isnan(row["q025"]) and row["family"] == ""
-    assert row["mean_lower"] < 0.4 and "two studies" in row["note"]
+    assert row["se"] == pytest.approx(0.05) and np.isnan(row["mean_lower"]) and "two studies" in row["note"]
     three = printed(["a", "b", "c"], [0.40, 0.45, 0.50])
     # Student's t on one degree of freedom for a new place, on two for the mean.
     assert three["se"] == pytest.approx(0.05 / np.sqrt(3), rel=1e-3)
@@ -192,3 +193,60 @@ def test_a_table_made_before_is_read_and_verified(tmp_path):
     (folder / "datapackage.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
     (line,) = verify(folder).differences()
     assert "soil_depth[yellow_clay]" in line and "sd" in line
+
+
+def test_grassland_types_rest_on_their_studies():
+    rows = literature.load("grassland")
+    rows = rows[~rows["season"].isin(["June", "October"]) & (rows["root_shoot_ratio"] > 0)]
+    studies = grassland.ratio_by_study(rows, ["grassland_type"])
+    values = pooling.summarise(studies, "root_shoot_ratio", ["grassland_type"], study="study_id")
+    values = values.set_index(values["group"].str.removeprefix("grassland_type="))
+    # 温性草甸草原 is printed as 7.0 and 7.04 by two sources of the same 113 sites.
+    meadow = values.loc["temperate_meadow_steppe"]
+    assert 7.0 <= meadow["mean"] <= 7.05 and meadow["n_study"] == 1 and meadow["of_whom"] == "site_here"
+    # 高寒草甸: twelve rows of one grazing trial are one study beside Hongyuan (2.25 to 7.2), ratios of means in each.
+    alpine = values.loc["alpine_meadow"]
+    trial, hongyuan = (rows[rows["source_id"] == s] for s in ("CX_GRAZE2018", "HONGYUAN2008"))
+    ratio = [p["bgb_density"].sum() / p["agb_density"].sum() for p in (trial, hongyuan)]
+    assert ratio == pytest.approx([14.86, 4.01], abs=0.01)
+    assert alpine["n_study"] == 2 and alpine["mean"] == pytest.approx(np.mean(ratio))
+    assert np.isnan(alpine["q025"]) and "two studies" in alpine["note"]
+
+
+def test_a_corrected_slope_is_that_of_the_predictor_without_error():
+    random = np.random.default_rng(6)
+    true = random.uniform(0.1, 0.8, 4000)
+    seen = true + random.normal(0, 0.08, 4000)
+    frame = pd.DataFrame({"agb_density": np.exp(-0.5 + 3.5 * true + random.normal(0, 0.3, 4000))})
+    text = "agb_density = a * exp(b * ndvi)"
+    known, reliability = grassland.without_error(seen, 0.08)
+    plain, corrected = (
+        sl.fit(frame.assign(ndvi=x), text, method="ols-log").parameters.set_index("name")
+        for x in (seen, known)
+    )
+    line = grassland.corrected_line(seen, np.log(frame["agb_density"]), 0.08)
+    assert corrected.at["b", "value"] == pytest.approx(line.slope, rel=1e-6) == pytest.approx(3.5, rel=0.03)
+    assert plain.at["b", "value"] == pytest.approx(reliability * line.slope, rel=1e-6)
+    assert plain.at["b", "value"] < 3.2
+
+
+def test_one_carbon_table_has_every_component_and_the_part_above_ground():
+    rows = literature.load("carbon_fraction")
+    organs = ["stem_over_bark_stump_unknown", "branch_unspecified", "foliage_unspecified", "root_unspecified"]
+    values = pooling.values(pooling.fit(rows, "carbon_fraction", n_draw=40, seed=1), every=organs).set_index(
+        "name"
+    )
+    for species in ("cunninghamia_lanceolata", "pinus_massoniana", "quercus_mongolica"):
+        parts = values.loc[[f"carbon_fraction[{species},{organ}]" for organ in organs[:3]]]
+        shares = equations.aboveground_shares(species)
+        assert (
+            sum(shares.values()) == pytest.approx(1)
+            and shares["stem"] > 0.6 > shares["branch"] > shares["foliage"]
+        )
+        row = pooling.weighted(parts, "carbon_fraction", shares, f"species_id={species};component=agb", "x")
+        assert row["mean"] == pytest.approx(np.average(parts["mean"], weights=[*shares.values()]))
+        assert row["q025"] < row["mean_lower"] < row["mean"] < row["mean_upper"] < row["q975"]
+        assert f"carbon_fraction[{species},root_unspecified]" in values.index
+    # Masson pine has roots in print only: what the taxonomy says of the rest counts no study.
+    assert values.at["carbon_fraction[pinus_massoniana,foliage_unspecified]", "n_study"] == 0
+    assert "other organs" in values.at["carbon_fraction[pinus_massoniana,foliage_unspecified]", "note"]
