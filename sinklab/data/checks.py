@@ -460,6 +460,30 @@ def _masses(found, part) -> None:
             found.add(row, column, found.value(column, row), expected, advice, "mass")
 
 
+def far_off(size: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Records whose logarithms are far from the robust surface through all of them, as masses are judged here.
+
+    Parameters
+    ----------
+    size : array, shape (n, k)
+        What the surface depends on, a constant among it.
+    logs : array, shape (n,)
+        Logarithms of observations over their predictions.
+
+    Returns
+    -------
+    far : array of bool, shape (n,)
+        All False for fewer records than a curve is drawn through.
+    residual : array, shape (n,)
+        Logarithms less the surface.
+    """
+    rules = rule_values("data_checks")
+    if len(logs) < rules["outlier_min_n"]:
+        return np.zeros(len(logs), bool), logs
+    residual = logs - size @ _robust_line(size, logs, np.ones_like(logs))
+    return _far(residual, rules["mass_scale"], rules["mass_ratio"])[0], residual
+
+
 def _far(residual, scale_limit, ratio):
     """Rows beyond both limits, and the factor that is still accepted."""
     # 1.4826 makes the median absolute deviation the SD of a normal distribution.

@@ -29,7 +29,8 @@ Jacobian is :math:`-\sum \ln y`, so it compares with that of normal residuals (F
 of freedom and scatter :math:`\Sigma` (Lange, Little & Taylor 1989), with ``wls`` each of its elements by itself. Score and
 information are those of normal residuals but for the weight :math:`(\nu + q) / (\nu + \delta_i)` of a tree with :math:`q`
 components at the squared distance :math:`\delta_i` (:class:`Tail`), so a gross error counts for nothing. The profile over
-:math:`\nu` is searched by Brent's method.
+:math:`\nu` is searched by Brent's method. The distribution is symmetric: of skewed residuals it tells the middle, which lies below
+their mean (by 1 to 5 % for coefficients of variation of 15 to 35 %), and ``lognormal`` or ``gamma`` on mended data are the remedy.
 
 Source
 ------
@@ -504,7 +505,7 @@ class SystemLikelihood:
 
 
 #: Rounds and relative change at which the scatter of Student's t is found.
-SCATTER_ROUNDS, SCATTER_STILL = 500, 1e-13
+SCATTER_ROUNDS, SCATTER_STILL = 200, 1e-10
 
 
 def _scatter(u, used, sigma, floor, tails, profile) -> np.ndarray:
@@ -520,7 +521,10 @@ def _scatter(u, used, sigma, floor, tails, profile) -> np.ndarray:
         middle = np.median(np.abs(own), axis=0) / 0.6745
         found = sigma[here] * np.outer(*2 * [np.minimum(middle / np.sqrt(np.diag(sigma[here])), 1.0)]) + least
         for _ in range(SCATTER_ROUNDS):
-            weight = tail.weight((own @ np.linalg.pinv(found) * own).sum(axis=1))
+            if not np.isfinite(found).all():
+                break
+            spread = own / found[0, 0] if len(seen) == 1 else own @ np.linalg.pinv(found)
+            weight = tail.weight((spread * own).sum(axis=1))
             renewed = (weight * own).T @ own / weight.sum() + least
             change, found = np.abs(renewed - found).max() / np.abs(renewed).max(), renewed
             if change < SCATTER_STILL:

@@ -72,7 +72,9 @@ STILL = 1e-12
 #: Relative size of what is left of one component when the others are known, below which it carries nothing.
 SINGULAR = 1e-4
 #: Degrees of freedom of Student's t to start from, and the relative step at which they count as found.
-FIRST_TAIL, TAIL_STEP = 4.0, 1e-4
+FIRST_TAIL, TAIL_STEP = 4.0, 5e-4
+#: Those between which the best are looked for, in the order of the searches.
+TAILS_TRIED = (FIRST_TAIL, TAILS[0], 8.0, 20.0, TAILS[1])
 
 
 class SystemFit:
@@ -187,22 +189,25 @@ class SystemFit:
         return [free] if self.correlated and free else [[j] for j in free]
 
     def _over_tail(self, at, state, steps, until):
-        """Highest state over the degrees of freedom of some equations, each search from the end of the one before."""
-        ends = []
+        """Highest state over the degrees of freedom of some equations, each search from the end of the nearest before."""
+        ends = {}
 
         def height(log_tail):
             nonlocal steps
             self._set_tails(at, np.exp(log_tail))
-            found, more = self._search((ends or [state])[-1].theta, until)
+            near = min(ends, key=lambda one: abs(one - log_tail), default=None)
+            ends[log_tail], more = self._search((ends[near] if ends else state).theta, until)
             steps += more
-            ends.append(found)
-            return -found.loglik
+            return -ends[log_tail].loglik
 
-        bounds = tuple(np.log(TAILS))
+        # Where gross errors are, a search with light tails may end anywhere: the best of all is looked around.
+        for degrees in TAILS_TRIED:
+            height(np.log(degrees))
+        tried = sorted(ends)
+        place = tried.index(max(ends, key=lambda one: ends[one].loglik))
+        bounds = tried[max(place - 1, 0)], tried[min(place + 1, len(tried) - 1)]
         minimize_scalar(height, bounds=bounds, method="bounded", options={"xatol": TAIL_STEP})
-        if abs(np.log(ends[-1].tails[at[0]]) - bounds[1]) < 0.1:
-            height(bounds[1])
-        best = max(ends, key=lambda end: end.loglik)
+        best = max(ends.values(), key=lambda end: end.loglik)
         self.adopt(best)
         return best, steps
 

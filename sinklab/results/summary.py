@@ -5,6 +5,8 @@ import pandas as pd
 from scipy import stats
 
 from sinklab.data import vocabulary
+from sinklab.data.checks import far_off
+from sinklab.data.files import rule_values
 from sinklab.equations.parse import Name, Sum
 from sinklab.language import html, number, table, tr
 from sinklab.results import indices, prediction
@@ -222,7 +224,8 @@ def verdicts(fit: FitResult) -> list[dict]:
     Returns
     -------
     verdicts : list of dict
-        ``kind`` (threshold, worse_than_mean, intercept, simpler), ``response``, ``name`` (of the rule or parameter),
+        ``kind`` (threshold, worse_than_mean, intercept, simpler, family, gross_errors), ``response``, ``name`` (of the rule,
+        parameter or family),
         ``passed``, ``value``, ``threshold``, ``message_en``, ``message_zh``.
     """
     found = []
@@ -243,7 +246,88 @@ def verdicts(fit: FitResult) -> list[dict]:
             found.append(
                 _verdict("threshold", response, rule.rule_id, rule.met(value), value, rule.threshold, en, zh)
             )
-    return found + _needless(fit)
+    return found + _needless(fit) + _families(fit) + _gross(fit)
+
+
+#: How the option ``variance`` names the families of residuals, and their names in two languages.
+FAMILIES = {
+    "normal": ("power:mean", "normal", "正态"),
+    "lognormal": ("lognormal", "lognormal", "对数正态"),
+    "gamma": ("gamma", "gamma", "gamma"),
+    "t": ("t", "Student t", "t 分布"),
+}
+
+
+def _pairs(fit) -> dict[str, pd.DataFrame]:
+    """Observed and predicted values of each free response that is above zero everywhere, by record."""
+    if fit.data is None:
+        return {}
+    parts = dict(iter(fit.fitted().groupby("response", sort=False)))
+    parts = {r: part for r, part in parts.items() if r in fit.residual}
+    return {r: part for r, part in parts.items() if (part[["observed", "predicted"]] > 0).all(axis=None)}
+
+
+def _families(fit) -> list[dict]:
+    """Families of residuals that are far ahead of the one that was fitted, by AIC on the scale of the response."""
+    found, ahead = [], rule_values("data_checks")["family_ahead"]
+    for response, part in _pairs(fit).items() if fit.method in ("wls", "nsur", "ols-log") else ():
+        own = float(fit.index_table.loc[response].get("AIC", np.nan))
+        count = fit.layout.count(fit.system.own_parameters[response])
+        factor = bool(set(fit.system.own_parameters[response]) & fit.system.factors)
+        told = indices.families(part["observed"].to_numpy(), part["predicted"].to_numpy(), count, factor)
+        told.pop(fit.residual[response].variance.family, None)
+        best = min(told, key=lambda name: told[name])
+        if not own - told[best] > ahead:
+            continue
+        option, english, chinese = FAMILIES[best]
+        # Simultaneous equations share the tails of Student's t.
+        if len(fit.residual) > 1 and not (best == "t" and fit.method == "nsur"):
+            option = f"{response}={option}"
+        en = f"{response}: {english} residuals are far ahead: AIC {told[best]:.1f} or less, {own:.1f} as fitted"
+        zh = f"{response}：{chinese}残差明显更优：AIC 不高于 {told[best]:.1f}，当前为 {own:.1f}"
+        en, zh = f"{en}; use --variance {option}", f"{zh}；请用 --variance {option}"
+        found.append(_verdict("family", response, best, False, own - told[best], ahead, en, zh))
+    return found
+
+
+def gross_errors(fit: FitResult) -> pd.DataFrame:
+    """Records of a fit that are far off what their size says: gross errors, until they are shown to be none.
+
+    A surface in the logarithms of prediction and predictors is laid through all records so that a few do not pull it away;
+    ``mass_scale`` and ``mass_ratio`` of ``data/rules/data_checks.csv`` say what is far.
+
+    Returns
+    -------
+    records : DataFrame, index of the data
+        ``response, observed, expected``; ``share`` of the records of the response that are far off.
+    """
+    rows = []
+    for part in _pairs(fit).values():
+        logs, size = np.log(part["observed"] / part["predicted"]).to_numpy(), np.log(part["predicted"])
+        used = fit.data.loc[part.index, list(fit.system.predictors[1:])].astype(float)
+        used = np.log(used.loc[:, (used > 0).all()])
+        about = (size - size.mean()).to_numpy()
+        surface = np.column_stack([np.ones(len(about)), about, about**2, used - used.mean()])
+        far, residual = far_off(surface, logs)
+        told = part[far].assign(expected=part["observed"] / np.exp(residual), share=far.mean())
+        rows.append(told[["response", "observed", "expected", "share"]])
+    return pd.concat(rows) if rows else pd.DataFrame(columns=["response", "observed", "expected", "share"])
+
+
+def _gross(fit) -> list[dict]:
+    found = []
+    for response, part in gross_errors(fit).groupby("response", sort=False):
+        shown = [
+            f"{i + 1} ({row['observed']:.4g}; {row['expected']:.4g})"
+            for i, row in part.head(SCRUTINY_SHOWN).iterrows()
+        ]
+        records = ", ".join(shown) + (", …" if len(part) > len(shown) else "")
+        en = f"{response}: {len(part)} records far off what their size says (observed; expected): {records}"
+        zh = f"{response}：{len(part)} 条记录远离其大小所示（实测；期望）：{records}"
+        en = f"{en}; compare with the source: units, decimal points, digits; --variance t is hardly moved by them"
+        zh = f"{zh}；请与原始记录核对单位、小数点与数字；--variance t 几乎不受其影响"
+        found.append(_verdict("gross_errors", response, response, False, part["share"].iloc[0], 0.0, en, zh))
+    return found
 
 
 def _verdict(kind, response, name, passed, value, threshold, en, zh) -> dict:

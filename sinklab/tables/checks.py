@@ -21,6 +21,7 @@ from sinklab.data.files import records
 from sinklab.language import EquationError, Notes, TableError, listing, tr
 from sinklab.results.fit_result import FitResult
 from sinklab.results.indices import rules
+from sinklab.results.summary import gross_errors
 from sinklab.tables import package
 from sinklab.tables.pack import (
     EIGENVALUE_FLOOR,
@@ -239,7 +240,13 @@ def _beyond_bounds(row) -> Refusal | None:
 
 def refusals(fit) -> list[Refusal]:
     """Why a curve must not become part of a table; an empty list for one that may."""
-    return [*_undetermined(fit), *_no_better(fit), *_standing_still(fit), *_one_plot(fit)]
+    return [
+        *_undetermined(fit),
+        *_no_better(fit),
+        *_standing_still(fit),
+        *_one_plot(fit),
+        *_gross_errors(fit),
+    ]
 
 
 def _undetermined(fit):
@@ -305,6 +312,16 @@ def _one_plot(fit):
         turned = sum(np.sign(_slope(*part.T)) != np.sign(whole) for part in kept if np.ptp(part[:, 0]) > 0)
         if turned >= rule["value"]:
             yield Refusal(rule, f"{response}: {x}", float(turned), "<", rule["value"])
+
+
+def _gross_errors(fit):
+    """Records far off what their size says, where the fit lets them pull."""
+    rule = _gate("gross_errors")
+    for response, part in gross_errors(fit).groupby("response", sort=False):
+        share = float(part["share"].iloc[0])
+        if share > rule["value"] and fit.residual[response].variance.family != "t":
+            records = ", ".join(str(i + 1) for i in part.index[:20]) + (", …" if len(part) > 20 else "")
+            yield Refusal(rule, f"{response}: {records}", share, "<=", rule["value"])
 
 
 def _slope(x, y) -> float:
