@@ -246,6 +246,7 @@ def refusals(fit) -> list[Refusal]:
         *_standing_still(fit),
         *_one_plot(fit),
         *_gross_errors(fit),
+        *_more_than_matter(fit),
     ]
 
 
@@ -322,6 +323,21 @@ def _gross_errors(fit):
         if share > rule["value"] and fit.residual[response].variance.family != "t":
             records = ", ".join(str(i + 1) for i in part.index[:20]) + (", …" if len(part) > 20 else "")
             yield Refusal(rule, f"{response}: {records}", share, "<=", rule["value"])
+
+
+def _more_than_matter(fit):
+    """Conversions of organic matter that give more carbon than it can hold."""
+    if tuple(fit.system.predictors) != ("organic_matter",) or "soc" not in fit.system.free:
+        return
+    rule, (low, high) = _gate("matter"), fit.ranges["organic_matter"]
+    matter = np.linspace(max(low, 1e-3), high, 101)
+    carbon = fit.predict(pd.DataFrame({"organic_matter": matter}))["soc"].to_numpy(float)
+    share = carbon / (1000 * matter)
+    worst = int(np.argmax(share))
+    if share[worst] > rule["value"]:
+        yield Refusal(
+            rule, f"soc: organic_matter {matter[worst]:.2g}", float(share[worst]), "<=", rule["value"]
+        )
 
 
 def _slope(x, y) -> float:

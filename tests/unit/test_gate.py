@@ -184,3 +184,16 @@ def test_a_table_with_a_refusal_agrees_with_its_recomputation(tmp_path):
     sl.Table.from_fits(fits, "growing_stock_forest_two", "0.1.0", source=source).write(tmp_path)
     found = verify("growing_stock_forest_two@0.1.0", tmp_path, [file])
     assert found.agreed, (found.problems, found.missing, found.differences())
+
+
+def test_a_conversion_that_makes_more_carbon_than_matter_is_refused():
+    # 230.5 O + 1042.7 O2 at 0.66: 606 g/kg of 660, a share of 0.92; carbon is at most some 0.6 of organic matter.
+    random = np.random.default_rng(5)
+    matter = random.uniform(0.02, 0.66, 200)
+    noise = np.exp(0.1 * random.standard_normal(200))
+    steep = pd.DataFrame({"organic_matter": matter, "soc": (230.5 * matter + 1042.7 * matter**2) * noise})
+    text = "soc = a * organic_matter + b * organic_matter**2"
+    (found,) = refusals(sl.fit(steep, text, variance="power:mean", cluster="none"))
+    assert found.rule["rule_id"] == "matter" and found.value == pytest.approx(0.92, abs=0.03)
+    fair = steep.assign(soc=470.2 * matter**1.161 * noise)
+    assert refusals(sl.fit(fair, "soc = a * organic_matter**b", cluster="none")) == []
