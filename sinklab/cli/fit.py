@@ -123,6 +123,7 @@ def run(arguments) -> int:
         "start": start_values(arguments.start),
         "bounds": limits(arguments.bounds),
         "cluster": arguments.cluster,
+        "keep_computed": arguments.keep_computed,
         "level": arguments.level,
         "seed": arguments.seed,
         "name": Path(arguments.data).name,

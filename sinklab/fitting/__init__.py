@@ -23,7 +23,7 @@ from sinklab.data.plausibility import computed, rules
 from sinklab.data.studies import NOT_MEASURED
 from sinklab.equations.system import System
 from sinklab.fitting.cluster import Scores, robust
-from sinklab.fitting.data import columns_of, prepare, sampled_unit, start_values
+from sinklab.fitting.data import Prepared, columns_of, prepare, sampled_unit, start_values
 from sinklab.fitting.loglinear import CORRECTIONS, fit_log_linear
 from sinklab.fitting.mixed import fit_mixed
 from sinklab.fitting.search import certified_maximum
@@ -55,6 +55,7 @@ def fit(
     seed: int = 0,
     label: str = "",
     name: str = "data",
+    keep_computed: bool = False,
     **sampling: Any,
 ) -> FitResult:
     """Fit a system of equations.
@@ -93,6 +94,9 @@ def fit(
         For the search of start values and for the draws of the result.
     label, name : str
         What this fit and its data are called.
+    keep_computed : bool
+        Keep values of a response that were computed from another column. Where they are the smaller part of the response,
+        they are set aside, counted and named (:func:`sinklab.data.plausibility.computed`).
     **sampling
         Options of ``bayes``: ``priors``, ``pool``, ``measurement_error``, ``draws``, ``tune``, ``chains``,
         ``cores`` …; see :func:`sinklab.fitting.bayes.engine.fit_bayes`.
@@ -123,6 +127,9 @@ def fit(
         kept = [*wanted["text"] - {"species"}, *({cluster} - {None, "none"})]
         data = read(data, kept=kept, **wanted)
     prepared = prepare(data, system, name, totals=method in ("nsur", "bayes"))
+    aside: dict[str, int] = {}
+    if not keep_computed:
+        prepared, aside = _measured(prepared, data, system, name, method in ("nsur", "bayes"))
     nested = ", ".join(f"{p}[{g}]" for p, g in prepared.system.groups.items() if "/" in g)
     if nested and method != "mixed":
         raise DataError(
@@ -159,9 +166,36 @@ def fit(
     lines, refused = _computed(prepared, carried)
     found = doubts(prepared.frame, name)
     source |= {"computed": refused} if refused else {}
+    source |= {"set_aside": aside} if aside else {}
     source |= {"implausible": found.columns} if found.columns else {}
     warnings = (*result.warnings, *lines, *found.columns, *found.records)
     return replace(result, label=label, source=carried | result.source | source, warnings=warnings)
+
+
+def _measured(prepared, data, system, name, totals) -> tuple[Prepared, dict[str, int]]:
+    """Data without the computed values of responses that were measured for the most part, and how many those are."""
+    frame, found = prepared.frame, {}
+    items = computed(frame, [r for r in prepared.system.responses if r in frame])
+    for item in items:
+        found.setdefault(item.column, set()).update(item.rows)
+    most = rules()["computed_share"]
+    found = {r: rows for r, rows in found.items() if len(rows) <= most * frame[r].notna().sum()}
+    if not found:
+        return prepared, {}
+    rest = pd.DataFrame(data)
+    rest = rest.copy() if frame.index.isin(rest.index).all() else rest.reset_index(drop=True)
+    for response, rows in found.items():
+        rest[response] = rest[response].mask(rest.index.isin(rows))
+    lines = [
+        tr(f"{item}; set aside (--keep-computed keeps them)", f"{item}；已剔除（--keep-computed 可保留）")
+        for item in items
+        if item.column in found
+    ]
+    try:
+        again = prepare(rest, system, name, totals)
+    except DataError as error:
+        raise DataError("\n".join([str(error), *lines])) from error
+    return replace(again, warnings=(*again.warnings, *lines)), {r: len(rows) for r, rows in found.items()}
 
 
 def _computed(prepared, source) -> tuple[list[str], dict[str, list[str]]]:

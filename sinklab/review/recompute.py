@@ -231,6 +231,8 @@ class Recomputation:
             seed=int(record.seed),
             label=label,
             name=str(source.get("name") or "data"),
+            # Packages of before set nothing aside.
+            keep_computed=not source.get("set_aside"),
             **sampling,
         )
         told = certificate.bootstrap

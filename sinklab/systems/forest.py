@@ -60,6 +60,7 @@ from sinklab import fitting
 from sinklab.assess.comparison import compare
 from sinklab.assess.validation import validate
 from sinklab.data import vocabulary
+from sinklab.data.plausibility import computed
 from sinklab.data.vocabulary import number
 from sinklab.language import DataError, Notes, SinklabError, listing, tr
 from sinklab.results import indices
@@ -589,18 +590,21 @@ RATIOS = {
 }
 
 
-def ratios(stands: pd.DataFrame) -> pd.DataFrame:
+def ratios(stands: pd.DataFrame, keep_computed: bool = False) -> pd.DataFrame:
     """Expansion factors and root:shoot ratio of every stand.
 
     Parameters
     ----------
     stands : DataFrame
         Any of ``agb_density``, ``bgb_density``, ``stem_biomass_density`` [t/ha] and ``growing_stock`` [m3/ha].
+    keep_computed : bool
+        Keep factors of values that were computed with one, such as roots that are a constant share of the shoots.
 
     Returns
     -------
     stands : DataFrame
-        A copy with ``bef`` [1], ``bcef`` [t/m3] and ``root_shoot_ratio`` [1]; missing where a part is missing or zero.
+        A copy with ``bef`` [1], ``bcef`` [t/m3] and ``root_shoot_ratio`` [1]; missing where a part is missing, zero or
+        computed, which ``attrs["set_aside"]`` tells.
 
     Raises
     ------
@@ -611,6 +615,13 @@ def ratios(stands: pd.DataFrame) -> pd.DataFrame:
     for name, (over, under) in RATIOS.items():
         if over in stands and under in stands:
             made[name] = (stands[over] / stands[under].where(stands[under] > 0)).where(stands[over] > 0)
+    aside = []
+    for item in [] if keep_computed else computed(stands, {over for over, _ in RATIOS.values()}):
+        for name, (over, under) in RATIOS.items():
+            if name in made and item.column == over and under in item.formula:
+                made.loc[list(item.rows), name] = np.nan
+                aside.append(str(item))
+    made.attrs["set_aside"] = aside
     if "bef" in made:
         heavy = made.index[made["bef"] < 1 - 1e-9]
         if len(heavy):

@@ -257,6 +257,16 @@ def test_a_fit_tells_and_a_table_is_refused():
     few = share("bgb_density", "agb_density", 0.274, 0.3)(few.drop(columns="total_density"), 0)
     fit = sl.fit(few, "bgb_density = r0*agb_density^r1", "wls")
     assert any("0.274 × agb_density" in line for line in fit.warnings) and "computed" not in fit.source
+    # What was computed is set aside: the estimates are those of the plots that were measured.
+    rows = [i for c in plausibility.computed(few, ["bgb_density"]) for i in c.rows]
+    assert fit.source["set_aside"] == {"bgb_density": len(rows)} and fit.n["bgb_density"] == len(few) - len(
+        rows
+    )
+    rest = sl.fit(few.drop(index=rows), "bgb_density = r0*agb_density^r1", "wls")
+    np.testing.assert_allclose(fit.values, rest.values, rtol=1e-6)
+    assert any("set aside (--keep-computed keeps them)" in line for line in fit.warnings)
+    kept = sl.fit(few, "bgb_density = r0*agb_density^r1", "wls", keep_computed=True)
+    assert kept.n["bgb_density"] == len(few) and "set_aside" not in kept.source
     odd = sl.fit(planted("dbh in mm", 3), "stem = a*dbh^b")
     assert any("likely written in mm" in line for line in odd.warnings)
 
@@ -353,6 +363,28 @@ def test_sound_open_files_have_no_problem(cases, file):
     from sinklab.data.checks import check
 
     assert check(cases / f"{file}.csv") == []
+
+
+@pytest.mark.open_data
+@pytest.mark.parametrize(
+    ("species", "measured", "mean"),
+    [
+        ("Larix gmelinii", 41, 0.3497),
+        ("Picea schrenkiana", 8, 0.2382),
+        ("Cunninghamia lanceolata", 74, 0.2356),
+    ],
+)
+def test_root_shoot_ratios_rest_on_measured_roots(open_data, species, measured, mean):
+    from sinklab.data.open_data import load
+    from sinklab.systems import forest
+
+    plots = load("open:eurasia_plots", {"country": "CHN", "species": species})
+    found = forest.ratios(plots)["root_shoot_ratio"].dropna()
+    assert len(found) == measured and found.mean() == pytest.approx(mean, abs=2e-4)
+    every = forest.ratios(plots, keep_computed=True)
+    computed = every["root_shoot_ratio"].notna() & ~every.index.isin(found.index)
+    # Those that were set aside share one ratio to the digits written.
+    assert not computed.any() or every["root_shoot_ratio"][computed].std() < 0.005
 
 
 @pytest.mark.open_data
