@@ -811,6 +811,7 @@ def summarise(
             "n_study": _studies(part, study, sites[key]),
             "n_site": sites[key],
             "n": len(part),
+            "sources": ";".join(sorted(set(part["source_id"]))) if "source_id" in part else "",
             "mean_of": "units",
             "ratio_of": "means" if weight else "ratios" if variable in pooling.RATIOS else "",
         }

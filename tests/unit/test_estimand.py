@@ -250,3 +250,39 @@ def test_one_carbon_table_has_every_component_and_the_part_above_ground():
     # Masson pine has roots in print only: what the taxonomy says of the rest counts no study.
     assert values.at["carbon_fraction[pinus_massoniana,foliage_unspecified]", "n_study"] == 0
     assert "other organs" in values.at["carbon_fraction[pinus_massoniana,foliage_unspecified]", "note"]
+
+
+def test_roots_that_were_computed_from_shoots_make_no_ratio():
+    random = np.random.default_rng(8)
+    agb = random.uniform(40, 200, 30).round(2)
+    bgb = (agb * np.where(np.arange(30) < 12, 0.36, random.uniform(0.15, 0.3, 30))).round(2)
+    stands = forest.ratios(pd.DataFrame({"agb_density": agb, "bgb_density": bgb}))
+    assert stands["root_shoot_ratio"].isna().tolist() == [True] * 12 + [False] * 18
+    assert "computed" in stands.attrs["set_aside"][0] and "12 of 30" in stands.attrs["set_aside"][0]
+
+
+@pytest.mark.open_data
+def test_chinese_mangroves_to_thirty_centimetres(open_data):
+    from sinklab.data import open_data as sets
+
+    by = ["study_id", "site", "core_id"]
+    world = sets.load("open:mangrove_soil_cores")
+    china = world[world["country"].isin(["CHN", "HKG", "TWN"])]
+    cores = soil.stocks(china, 30, by, 200, 20240611, 0.5, soil.fit_layers(world, by))
+    (row,) = soil.summarise(cores, "soc_stock", ["study_id", "site"], noise="sd_log").to_dict("records")
+    # 54 with the noise of imputed layers taken out of the spread.
+    assert row["mean"] == pytest.approx((cores["soc_stock"] * np.exp(cores["sd_log"] ** 2 / 2)).mean())
+    assert 58 < row["mean"] < 72 and row["sd"] > cores["soc_stock"].std()
+
+
+@pytest.mark.open_data
+def test_heights_of_poplars_are_those_of_the_mean(open_data):
+    from sinklab.data import open_data as sets
+
+    trees = sets.load("open:eurasia_trees", {"genus": "Populus"})
+    trees = trees[(trees["dbh"] > 0) & (trees["height"] > 1.3) & trees["plot_id"].notna()]
+    middle = trees[trees["dbh"].between(16, 25)]
+    fits, _ = forest.fit_heights(trees, "", ("naslund", "michailoff", "weibull"), seed=1)
+    off = next(iter(fits.values())).predict(middle[["dbh"]])["height"] - middle["height"]
+    # The curve of a typical plot lies 2.1 m below these trees.
+    assert abs(off.mean()) < 0.7
