@@ -2,6 +2,7 @@
 
 ``commands.csv`` names each command and the function that carries it out; ``options.csv`` holds every
 option with its kind, default and help in both languages. A row may serve several commands (``;`` between).
+``phrases.csv`` holds what the parser of Python itself says.
 The choices of a word stand between bars, those of a number are its limits: ``(0,1]`` without the 0, with the 1.
 Exit codes: 0 done; 1 done, but something failed or was found wrong; 2 the input cannot be used;
 70 a fault of the program; 130 interrupted. Whatever goes wrong ends in one message; what Python had to say of a
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -30,9 +31,22 @@ KINDS = {"text": str, "append": str, "number": str, "integer": str}
 
 
 def rows(name: str) -> list[dict[str, str]]:
-    """Rows of ``commands.csv`` or ``options.csv``."""
+    """Rows of ``commands.csv``, ``options.csv`` or ``phrases.csv``."""
     with (Path(__file__).parent / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+@contextmanager
+def phrases():
+    """Have Python's parser speak the reader's language."""
+    zh = {row["en"]: row["zh"] for row in rows("phrases")} if reader_language() == "zh" else {}
+    before = argparse._, argparse.ngettext
+    argparse._ = lambda text: zh.get(text, text)
+    argparse.ngettext = lambda one, many, n: zh.get(many) or before[1](one, many, n)
+    try:
+        yield
+    finally:
+        argparse._, argparse.ngettext = before
 
 
 class _Parser(argparse.ArgumentParser):
@@ -154,7 +168,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             # A console in another code page must not stop a report in Chinese.
             stream.reconfigure(errors="replace")
     try:
-        arguments = build_parser().parse_args(argv)
+        with phrases():
+            arguments = build_parser().parse_args(argv)
         for row in getattr(arguments, "numbers", ()):
             name = row["name"] or row["option"].split()[-1].lstrip("-").replace("-", "_")
             if getattr(arguments, name) is not None:

@@ -166,9 +166,7 @@ def run_diff(arguments) -> int:
     from sinklab.tables.comparison import diff
     from sinklab.tables.table import Table
 
-    found = diff(
-        Table.read(arguments.old, arguments.root, False), Table.read(arguments.new, arguments.root, False)
-    )
+    found = diff(*(Table.read(ref, arguments.root) for ref in (arguments.old, arguments.new)))
     if arguments.json:
         print_json(found.to_json())
     else:

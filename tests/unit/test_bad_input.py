@@ -786,10 +786,7 @@ STOCK = [
 TABLE = [
     *(f"table show {name}/agb_forest_bad/0.1.0 => " for name in TABLES),
     *(f"table export {name}/agb_forest_bad/0.1.0 --to r -o out.R => " for name in TABLES),
-    *(
-        f"table diff agb_forest_good {name}/agb_forest_bad/0.1.0 => "
-        for name in ("csv_empty", "draws_cut", "head_list")
-    ),
+    *(f"table diff agb_forest_good {name}/agb_forest_bad/0.1.0 => " for name in TABLES),
     *(
         f"table verify {name}/agb_forest_bad/0.1.0 => "
         for name in ("head_words", "head_deep", "head_layout", "head_path")
@@ -1019,3 +1016,81 @@ def test_every_number_of_an_option_has_limits():
     assert (
         numbers and [r["option"] for r in numbers if not re.fullmatch(r"[(\[].+,.+[)\]]", r["choices"])] == []
     )
+
+
+@pytest.mark.open_data
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("run {}/alias_bomb.yml", "nested or repeated beyond every use"),
+        ("run {}/bad_date.yml", "not valid YAML"),
+        ("fit {}/only_bom.csv --equations 'agb = a*dbh^b'", "empty"),
+        ("predict {}/infinite_coefficient_table trees.csv", "inf"),
+        ("table show {}/infinite_coefficient_table", "inf"),
+        ("table export {}/infinite_coefficient_table --to r -o x.R", "inf"),
+        ("table diff agb_forest_good {}/infinite_coefficient_table", "inf"),
+        ("review {}/infinite_coefficient_table", "inf"),
+        ("stock stands.csv --table {}/infinite_coefficient_table --area area_ha --id stand_id", "inf"),
+    ],
+)
+def test_the_hostile_cases_are_refused(outcome, cases, line, words):
+    code, said, _ = outcome(line.format(cases / "hostile"))
+    assert code == 2 and words in said and said.count("sinklab: ") == 1, said
+
+
+@pytest.mark.open_data
+def test_the_odd_cases_are_read(cases, bench, monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("SINKLAB_ROOT", str(bench))
+    monkeypatch.setenv("SINKLAB_PARAMS", str(tmp_path / "params"))
+    hostile = cases / "hostile"
+    assert main(["data", "check", str(hostile / "cr_only.csv")]) in (0, 1)
+    assert "recognised 2 of 2 columns" in capsys.readouterr().out
+    assert main(["table", "validate", str(hostile / "infinite_coefficient_table")]) == 1
+    # Effects of sites as a factor, saved, read again and used.
+    given = [str(hostile / "dummy_save.csv"), "--equations", "agb = a[site]*dbh^b", "--method", "wls"]
+    assert main(["fit", *given, "--save", "agb_forest_dummy"]) == 0
+    assert (
+        main(
+            ["predict", "agb_forest_dummy", str(hostile / "dummy_save.csv"), "-o", str(tmp_path / "out.csv")]
+        )
+        == 0
+    )
+    found = pd.read_csv(tmp_path / "out.csv")
+    assert len(found) == 24 and np.isfinite(found["agb"]).all()
+    assert (found["agb"] / found["agb_measured"]).between(0.8, 1.25).all()
+
+
+#: What Python's parser says to whoever writes a program, not to whoever calls one.
+OF_PROGRAMMERS = re.compile(
+    r"conflicting|not defined|invalid argument for positionals|must be optional|not callable|cannot |can't open"
+    r"|invalid option string|dest= is required|conflict_resolution|argument \"-\"|%\(prog\)s: |subparser|is deprecated"
+    r"|unable to|unknown parser"
+)
+
+
+def test_pythons_parser_speaks_the_readers_language(capsys):
+    import argparse
+
+    said = re.findall(r"""_\(\s*(["'])(.+?)\1""", Path(argparse.__file__).read_text(encoding="utf-8"))
+    known = {row["en"] for row in cli.rows("phrases")}
+    assert len(said) > 20 and {text for _, text in said if not OF_PROGRAMMERS.search(text)} - known == set()
+    marks = re.compile(r"%(?:\(\w+\))?[rsd]")
+    assert all(sorted(marks.findall(r["en"])) == sorted(marks.findall(r["zh"])) for r in cli.rows("phrases"))
+    language.set_language("zh")
+    for line, words in {
+        "magic": "取值 'magic' 无效",
+        "fit": "缺少必需的参数：DATA",
+        "fit a.csv --seed": "参数 --seed：应有一个值",
+        "run a b": "无法识别的参数：b",
+        "draft a --preview --final": "不能与",
+        "fit a.csv --v 1": "有歧义",
+        "run a --dry-run=3": "不接受所给的值",
+    }.items():
+        assert main(line.split()) == 2
+        told = capsys.readouterr().err
+        assert words in told and not re.search("expected|argument |invalid|required|ambiguous", told), told
+    with pytest.raises(SystemExit):
+        main(["fit", "--help"])
+    told = capsys.readouterr().out
+    assert "用法：" in told and "显示帮助" in told and "usage" not in told
+    assert argparse._("usage: ") != "用法："
