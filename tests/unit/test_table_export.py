@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -378,3 +379,167 @@ def test_command(tmp_path, capsys, monkeypatch):
     assert main(arguments) == 0
     assert json.loads(capsys.readouterr().out)["file"] == "v.tex"
     assert main(["table", "export", "../params/agb_forest_test", "--to", "r", "--root", "nowhere"]) == 2
+
+
+# What another program makes of data that lack something, and of names and titles that mean something to it.
+
+
+def by_r(folder, expression):
+    """What R prints of an expression, after the table; and what it complains of."""
+    if not shutil.which("Rscript"):
+        pytest.skip("R is not installed")
+    script = f'source("table.R", encoding = "UTF-8"); options(digits = 17, warn = 1); {expression}'
+    return subprocess.run(
+        ["Rscript", "-e", script], cwd=folder, capture_output=True, encoding="utf-8", check=False
+    )
+
+
+@pytest.mark.witness
+def test_r_tells_what_the_data_lack(tmp_path):
+    export_table(system_table(), "r", tmp_path / "table.R")
+    call = "predict_agb_forest_test"
+    done = by_r(tmp_path, f"{call}(data.frame(dbh = 20, h = 12))")
+    assert done.returncode != 0 and "the data lack height" in done.stderr and done.stdout == ""
+    done = by_r(tmp_path, f"{call}(data.frame(x = 1))")
+    assert "the data lack dbh, height" in done.stderr
+    # A name that begins like a column is not that column.
+    done = by_r(tmp_path, f"{call}(data.frame(dbh1 = 20, height_m = 12))")
+    assert "the data lack dbh, height" in done.stderr
+    export_table(site_table(), "r", tmp_path / "table.R")
+    done = by_r(tmp_path, "predict_stem_forest_sites(data.frame(dbh = 20))")
+    assert "the data lack site" in done.stderr
+
+
+@pytest.mark.witness
+def test_r_reads_blanks_text_and_sizes_out_of_range(tmp_path):
+    table = system_table()
+    export_table(table, "r", tmp_path / "table.R")
+    trees = pd.DataFrame({"dbh": [20.0, np.nan, 900.0, 0.0], "height": [12.0, 12.0, 300.0, 0.0]})
+    rows = "dbh = factor(c('20', '', '900', '0')), height = c('12', '12', '300', '0')"
+    done = by_r(tmp_path, f"d <- predict_agb_forest_test(data.frame({rows})); cat(d$agb, d$out_of_range)")
+    assert done.returncode == 0, done.stderr
+    cells = done.stdout.split()
+    wanted = table.predict(trees)
+    found = np.array([np.nan if c == "NA" else float(c) for c in cells[:4]])
+    np.testing.assert_allclose(
+        found, wanted["agb"].to_numpy(), rtol=1e-12, err_msg="a factor's numbers are those of it"
+    )
+    assert [c == "TRUE" for c in cells[4:]] == list(wanted["out_of_range"]) == [False, False, True, True]
+
+
+NAMES = ("TRUE", "SELECT", "NULL", "C", "R", "T", "PI", "LN", "A1", "XFD1048576", "IF", "NaN")
+
+
+def named_table(name):
+    result = fit(make_trees(), f"stem = {name} * dbh^b", method="wls", variance="power:dbh")
+    return Table.from_fits(result, "stem_forest_named", "1.0.0", source=SOURCE)
+
+
+@pytest.mark.witness
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_mean_something_elsewhere(name, office, tmp_path):
+    table = named_table(name)
+    individuals = make_trees(6, 5)
+    export_table(table, "r", tmp_path / "table.R")
+    text = ", ".join(f"{d!r}" for d in individuals["dbh"].tolist())
+    done = by_r(tmp_path, f"cat(predict_stem_forest_named(data.frame(dbh = c({text})))$stem)")
+    assert done.returncode == 0, done.stderr
+    wanted = table.predict(individuals)
+    np.testing.assert_allclose([float(c) for c in done.stdout.split()], wanted["stem"], rtol=1e-9)
+    (sheet,) = typed(table, individuals, tmp_path / "table.xlsx", 0.95, "mean")
+    book = office(tmp_path / "table.xlsx", tmp_path / "out")
+    found = forecast(lambda r, c: book[sheet].cell(r, c).value, table.models[0], len(individuals))
+    assert_equal(found, wanted[[c for c in wanted if c != "range_note"]], rtol=1e-7)
+    text = export_table(table, "latex", tmp_path / "t.tex").read_text(encoding="utf-8")
+    assert_latex(text, tmp_path)
+
+
+HOSTILE_TITLES = [
+    HOSTILE,
+    "\\input{/etc/passwd} \\write18{id} $x_1^2$ % & # _ { } ~ ^ \\",
+    '=cmd|"/c calc"!A1',
+    "<script>alert(1)</script> ]]> &amp; \x00\x07 \u202e",
+    "标题\r\nquit()\n#",
+    "a" * 40_000,
+]
+
+
+def assert_latex(text, folder):
+    """Compiled, where there is a LaTeX; else read by pandoc, and its braces, environments and commands looked at."""
+    program = next(filter(shutil.which, ("xelatex", "lualatex", "tectonic")), None)
+    if program:
+        (folder / "all.tex").write_text(
+            "\\documentclass{article}\\usepackage{amsmath,booktabs,longtable}\\usepackage{fontspec}\n"
+            f"\\begin{{document}}\n{text}\n\\end{{document}}\n",
+            encoding="utf-8",
+        )
+        done = subprocess.run(
+            [
+                program,
+                *(["-interaction=nonstopmode", "-halt-on-error"] if "la" in program else []),
+                "all.tex",
+            ],
+            cwd=folder,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-2000:]
+    import pypandoc
+
+    assert pypandoc.convert_text(text, "plain", "latex").strip()
+    code = re.sub(r"(?<!\\)%.*", "", text)
+    bare = re.sub(r"\\[{}\\%]", "", code)
+    assert bare.count("{") == bare.count("}") and code.count("\\begin{") == code.count("\\end{")
+    assert not re.search(
+        r"\\(?:input|include|write|openin|openout|immediate|def|csname|catcode|usepackage)(?![a-z])", code
+    )
+
+
+@pytest.mark.witness
+@pytest.mark.parametrize("title", HOSTILE_TITLES, ids=range(len(HOSTILE_TITLES)))
+def test_titles_are_text_wherever_they_are_opened(title, office, tmp_path):
+    table = replace(
+        system_table(), title=title, title_zh=title, sources=({"title": title, "citation": title},)
+    )
+    values = values_table()
+    values = replace(values, title=title, title_zh=title, sources=({"title": title},))
+    individuals = make_trees(3, 5)
+    export_table(table, "r", tmp_path / "table.R")
+    done = by_r(tmp_path, "cat(predict_agb_forest_test(data.frame(dbh = 20, height = 12))$agb)")
+    assert done.returncode == 0, done.stderr
+    wanted = table.predict(pd.DataFrame({"dbh": [20.0], "height": [12.0]}))["agb"]
+    np.testing.assert_allclose(float(done.stdout), wanted, rtol=1e-12)
+    (sheet,) = typed(table, individuals, tmp_path / "table.xlsx", 0.95, "mean")
+    book = office(tmp_path / "table.xlsx", tmp_path / "out")
+    found = forecast(lambda r, c: book[sheet].cell(r, c).value, table.models[0], 3)
+    wanted = table.models[0].predict(individuals)
+    assert_equal(found, wanted[[c for c in wanted if c != "range_note"]], rtol=1e-7)
+    assert book["说明"]["A1"].data_type == "s"
+    for one in (table, values):
+        text = export_table(one, "latex", tmp_path / "t.tex").read_text(encoding="utf-8")
+        assert_latex(text, tmp_path)
+
+
+@pytest.mark.witness
+def test_a_workbook_with_blanks_and_sizes_out_of_range_in_libreoffice(office, tmp_path):
+    table = system_table()
+    book = openpyxl.load_workbook(export_table(table, "xlsx", tmp_path / "table.xlsx"))
+    rows = [(20.0, 12.0), (20.0, None), (None, None), ("many", 12.0), (900.0, 300.0), (0.0, 0.0)]
+    for row, cells in enumerate(rows, start=FIRST_PREDICTION):
+        for column, cell in enumerate(cells, start=2):
+            book["预测"].cell(row, column).value = cell
+    book.save(tmp_path / "table.xlsx")
+    sheet = office(tmp_path / "table.xlsx", tmp_path / "out")["预测"]
+    shown = [
+        [sheet.cell(r, c).value for c in (4, 5, 6, 7, 8, 9)]
+        for r in range(FIRST_PREDICTION, FIRST_PREDICTION + 6)
+    ]
+    wanted = table.predict(pd.DataFrame({"dbh": [20.0, 900.0], "height": [12.0, 300.0]}))["stem"].to_numpy()
+    np.testing.assert_allclose([shown[0][2], shown[4][2]], wanted, rtol=1e-7)
+    assert shown[4][0] == "是" and shown[4][1] and shown[0][0] != "是"
+    for row in (1, 3):
+        assert shown[row][1] == "自变量不全或分组未知" and not any(shown[row][2:]), shown[row]
+    assert not any(shown[2]), "a row that nobody filled"
+    assert shown[5][0] == "是" and not any(
+        isinstance(c, str) and c.startswith("#") for row in shown for c in row
+    )

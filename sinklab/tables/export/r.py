@@ -39,6 +39,15 @@ _RESERVED |= {"NA", "Inf", "NaN"} | functions.reserved("r")
 _TOOLS = """
 log0 <- function(x) log(ifelse(x == 0, 1, x))
 
+.ready <- function(data, predictors, groups) {
+  lost <- setdiff(c(predictors, groups), names(data))
+  if (length(lost) > 0) stop("¤", paste(lost, collapse = ", "), call. = FALSE)
+  # The numbers of a factor are those of its levels.
+  for (name in predictors) if (is.factor(data[[name]])) data[[name]] <- as.character(data[[name]])
+  for (name in predictors) data[[name]] <- as.numeric(data[[name]])
+  data
+}
+
 .limits <- function(out, name, mean, gradient, covariance, extra, freedom, lowest, level, kind,
                     median = NULL, site = NULL, tail = Inf, gamma = FALSE) {
   variance <- pmax(rowSums((gradient %*% covariance) * gradient), 0)
@@ -132,7 +141,8 @@ def write(table, level: float, kind: str) -> bytes:
     text = "".join(f"# {line}".rstrip() + "\n" for line in heading(table).splitlines())
     if table.models:
         together = tr(" together outside the records", _escaped(" 的组合超出样本"))
-        text += _TOOLS.replace("@", tr("outside", _escaped("超出"))).replace("§", together)
+        lost = tr("the data lack ", _escaped("数据缺少列："))
+        text += _TOOLS.replace("¤", lost).replace("@", tr("outside", _escaped("超出"))).replace("§", together)
         keys = list(table.frames["models"]["model_id"])
         named = zip(keys, table.models, strict=True)
         bodies = ",\n".join(f"  {string(key)} = {_model(model)}" for key, model in named)
@@ -198,7 +208,10 @@ def _model(model) -> str:
     p = Program(model)
     lines = _Lines(p, "r")
     names, system = lines.names, model.system
-    body = [f'{names[x]} <- as.numeric(.data[["{x}"]])' for x in system.predictors]
+    groups = list(dict.fromkeys(system.groups.values())) if model.random is None else []
+    wanted = (f"c({', '.join(map(string, part))})" for part in (system.predictors, groups))
+    body = [f".data <- .ready(.data, {', '.join(wanted)})"]
+    body += [f'{names[x]} <- .data[["{x}"]]' for x in system.predictors]
     body += [f'{names[g]} <- as.character(.data[["{g}"]])' for g in dict.fromkeys(system.groups.values())]
     body += _parameters(model, names) + lines.ratios()
     body += [f"{name} <- {text}" for name, text in [*lines.means(), *lines.deviations()]]

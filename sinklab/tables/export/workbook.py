@@ -81,7 +81,7 @@ def _order(book, names) -> None:
 
 def _bytes(book, table) -> bytes:
     """Bytes of a workbook without the moment it was written."""
-    book.properties.title, book.properties.creator = table.title_zh, "sinklab"
+    book.properties.title, book.properties.creator = one_line(table.title_zh)[:255], "sinklab"
     book.properties.created = book.properties.modified = datetime(*_MOMENT)
     moment = f"{datetime(*_MOMENT):%Y-%m-%dT%H:%M:%SZ}".encode()
     raw, out = io.BytesIO(), io.BytesIO()
