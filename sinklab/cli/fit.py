@@ -8,6 +8,7 @@ Options of ``sinklab fit`` that are more than a word or a number.
 import math
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import sinklab.assess.comparison
@@ -349,10 +350,10 @@ def _calibrated(table, arguments):
 
 
 def run_predict(arguments) -> int:
-    """Predict and write the data with the predictions beside them."""
-    import pandas as pd
+    """Predict and write the data with the predictions beside them; a large file piece by piece."""
+    from contextlib import ExitStack
 
-    from sinklab.data.files import write_csv
+    from sinklab import paths
     from sinklab.tables.table import Table
 
     table = Table.read(arguments.table)
@@ -363,38 +364,97 @@ def run_predict(arguments) -> int:
     groups = {column for group in varying for column in group.split("/")}
     # Groups with a sigma of their own may be missing: then the one of all trees is taken.
     groups |= {r.ident for m in table.models for r in m.residual.values() if r.ident}
-    frame = field_data(arguments, arguments.data, needed, {"species", *groups}, tell="stderr")
     options = {"level": arguments.level, "kind": arguments.kind, "intervals": arguments.intervals}
     options["of"] = vars(arguments)["for"]
     model = _calibrated(table, arguments) if arguments.calibrate else table
+    told, columns, done = Counter(), None, 0
+    with ExitStack() as opened:
+        stream = (
+            opened.enter_context(paths.atomic_write(arguments.output)) if arguments.output else sys.stdout
+        )
+        if arguments.output:
+            stream.write("\ufeff")
+        for frame in _parts(arguments, needed, {"species", *groups}):
+            out = _predicted(model, frame, needed, options, told)
+            if columns not in (None, list(out.columns)):
+                raise DataError(
+                    f"{arguments.data}: below record {done} the columns are understood otherwise than above; name them "
+                    "with --column and --unit",
+                    f"{arguments.data}：第 {done} 条记录以下各列的理解与上文不同；请用 --column、--unit 指明",
+                )
+            out.to_csv(stream, index=False, header=columns is None, lineterminator="\n")
+            columns, done = list(out.columns), done + len(out)
+    for (en, zh), n in told.items():
+        print(tr(en, zh).format(n=n, done=done), file=sys.stderr)
+    return 0
+
+
+def _parts(arguments, needed, text):
+    """The data as one frame, or a large text file as one frame after the other, with progress."""
+    from sinklab import paths
+    from sinklab.data import files, reading, regions
+
+    source = arguments.data
+    is_text = Path(source).is_file() and Path(source).suffix.lower() not in regions.LAYERS
+    lines = files.count_lines(source) if is_text else 0
+    if lines <= 2 * files.PIECE:
+        yield field_data(arguments, source, needed, text, tell="stderr")
+        return
+    options, head, understood = reading_options(arguments), 0, None
+    with paths.private("predict") as folder:
+        _, first = next(files.pieces(source, 0, folder))
+        head = reading.read(first, needed=needed, text=text, **options).attrs["account"].rows[0] - 1
+        for line, piece in files.pieces(source, head, folder):
+            try:
+                frame = reading.read(piece, needed=needed, text=text, **options)
+            except DataError as error:
+                raise DataError(
+                    f"{source}: records from line {line} on, counted from there as if they followed the header: {error}",
+                    f"{source}：自第 {line} 行起的记录（由此计数，如同紧接表头）：{error}",
+                ) from None
+            account = frame.attrs["account"]
+            said = [(c.header, c.name, c.unit_in, c.unit) for c in account.columns]
+            if understood not in (None, said):
+                raise DataError(
+                    f"{source}: from line {line} on the columns are understood otherwise than above ({account}); name "
+                    "them with --column and --unit",
+                    f"{source}：自第 {line} 行起，各列的理解与上文不同（{account}）；请用 --column、--unit 指明",
+                )
+            if understood is None:
+                print(tr("read in parts; of the first:", "分段读取；首段："), account, file=sys.stderr)
+            understood = said
+            yield frame
+            share = min((line + files.PIECE) / lines, 1)
+            progress = tr(f"{share:.0%} of {lines:,} lines", f"{lines:,} 行的 {share:.0%}")
+            print(progress, file=sys.stderr, flush=True)
+
+
+def _predicted(model, frame, needed, options, told):
+    """Data with predictions beside them; what is to be told of records is counted."""
+    import pandas as pd
+
     prediction = model.predict(frame, **options)
     # Data are handed through as they are written; what the table says goes by its own name.
     written = frame.attrs["account"].written
     measured = written.rename(columns={c: f"{c}_measured" for c in written if c in prediction.columns})
-    out = pd.concat([measured, prediction], axis=1)
-    outside = int(prediction["out_of_range"].sum())
     predicted = [c.removesuffix("_lower") for c in prediction if c.endswith("_lower")]
     blank = prediction[predicted].isna().any(axis=1)
     lacking = [x for x in sorted(needed) if x in frame and frame[x].isna().any()]
     without = blank & frame[lacking].isna().any(axis=1)
+    outside = (
+        "{n} of {done} records lie outside the fitted range (column range_note)",
+        "{done} 条记录中有 {n} 条超出适用范围（见 range_note 列）",
+    )
     for n, en, zh in (
         (int(without.sum()), f"without {' or '.join(lacking)}", f"缺 {' 或 '.join(lacking)}"),
         (int((blank & ~without).sum()), "where an equation has no value", "处方程无值"),
     ):
         if n:
-            told = (
-                f"{n} records {en}: no prediction (column range_note)",
-                f"{n} 条记录{zh}：无预测值（见 range_note 列）",
+            en, zh = (
+                f"records {en}: no prediction (column range_note)",
+                f"条记录{zh}：无预测值（见 range_note 列）",
             )
-            print(tr(*told), file=sys.stderr)
-    if outside:
-        message = tr(
-            f"{outside} of {len(out)} records lie outside the fitted range (column range_note)",
-            f"{len(out)} 条记录中有 {outside} 条超出适用范围（见 range_note 列）",
-        )
-        print(message, file=sys.stderr)
-    if arguments.output:
-        write_csv(out, arguments.output)
-    else:
-        out.to_csv(sys.stdout, index=False, lineterminator="\n")
-    return 0
+            told["{n} " + en, "{n} " + zh] += n
+    if prediction["out_of_range"].any():
+        told[outside] += int(prediction["out_of_range"].sum())
+    return pd.concat([measured, prediction], axis=1)

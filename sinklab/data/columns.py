@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sinklab.data import vocabulary
-from sinklab.data.files import MISSING, letters, numeric, plain, records
+from sinklab.data.files import MISSING, PROSE, letters, numeric, plain, records
 from sinklab.language import DataError, Notes, UnitError, tr
 
 # Units as people write them.
@@ -45,6 +45,8 @@ def unit_of(text: str) -> str:
     >>> unit_of("Mg ha-1"), unit_of("m³/hm²"), unit_of("kg/株"), unit_of("tree")
     ('Mg/ha', 'm3/ha', 'kg', '1')
     """
+    if len(text) > PROSE:
+        return ""
     text = plain(text.translate(_POWERS)).replace("^", "").strip("()[]【】 ")
     words = _unit_words()
     if not text:
@@ -183,7 +185,7 @@ def meaning(parts: tuple[str, ...], unit: str = "") -> Meaning:
         What stands below the header in a row of units.
     """
     bases, units, words = [], [], []
-    if not parts:
+    if not parts or max(map(len, parts)) > PROSE:
         return Meaning()
     if len(parts) > 1 and is_unit(parts[-1]) and not knows(parts[-1]):
         # A row of units that belongs to the header.
@@ -474,6 +476,8 @@ def quantity(text: str, comma: str = "") -> Quantity | None:
         What a comma is: ``decimal``, ``thousands``, or "" where nothing is known of the file; then groups of three
         digits are thousands, and anything else is not understood.
     """
+    if len(text) > PROSE:
+        return None
     clean = plain(text.replace("。", "."))
     clean = re.sub(r"^(?:约|ca\.?\s*|≈|~)\s*", "", clean)
     how = "point" if "。" in text else "width" if clean != text.strip().replace("\u2212", "-") else ""

@@ -16,9 +16,10 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -226,7 +227,78 @@ def shown(value: Any, style: str = "") -> str:
     return str(value).strip()
 
 
+#: Lines and columns of a text file that are read as one table; lines of a piece of a larger file.
+MOST_LINES, MOST_COLUMNS, PIECE = 1_000_000, 5_000, 100_000
+
+
+def _line_end(path) -> bytes:
+    with open(path, "rb") as stream:
+        start = stream.read(1 << 20)
+    return b"\r" if b"\r" in start and b"\n" not in start else b"\n"
+
+
+def count_lines(path: str | Path) -> int:
+    """Lines of a text file, read block by block; 0 of a workbook, and of letters of two bytes."""
+    with open(path, "rb") as stream:
+        start = stream.read(1 << 20)
+        if start.startswith((*XLSX, *XLS)) or b"\x00" in start[:2000]:
+            return 0
+        stream.seek(0)
+        end = _line_end(path)
+        return sum(block.count(end) for block in iter(lambda: stream.read(1 << 20), b"")) + 1
+
+
+def pieces(path: str | Path, head: int, folder: str | Path) -> Iterator[tuple[int, Path]]:
+    """Cut a large text file into small ones, each below its first lines; a cell with line ends in it is not cut.
+
+    Parameters
+    ----------
+    path : path
+        In an encoding whose line ends are single bytes.
+    head : int
+        Lines above the records.
+    folder : path
+        Where a piece lies until the next one is asked for.
+
+    Yields
+    ------
+    first, piece : int, Path
+        Line of the file, counted from 1, with which the records of the piece begin.
+    """
+    end, place, line = _line_end(path), Path(folder) / Path(path).name, 0
+    with open(path, "rb") as stream:
+        rows = _ended_by(stream, end)
+        above = b"".join(islice(rows, head))
+        line = head
+        while block := list(islice(rows, PIECE)):
+            while sum(row.count(b'"') for row in block) % 2 and (row := next(rows, b"")):
+                block.append(row)
+            place.write_bytes(above + b"".join(block))
+            yield line + 1, place
+            line += len(block)
+
+
+def _ended_by(stream, end: bytes) -> Iterator[bytes]:
+    """Lines of a binary file with their ends."""
+    if end == b"\n":
+        yield from stream
+        return
+    rest = b""
+    while block := stream.read(1 << 20):
+        *whole, rest = (rest + block).split(end)
+        yield from (row + end for row in whole)
+    if rest:
+        yield rest
+
+
 def _text_sheet(path, encoding) -> Sheet:
+    lines = count_lines(path)
+    if lines > MOST_LINES:
+        raise DataError(
+            f"{path}: {lines:,} lines; at most {MOST_LINES:,} are read as one table (`predict` reads any number): cut the "
+            "file into several",
+            f"{path}：{lines:,} 行；一张表最多读取 {MOST_LINES:,} 行（predict 不限）：请将文件分成几个",
+        )
     text, form = decoded(path, encoding)
     lines = text.splitlines()
     if lines and re.fullmatch(r"sep=.", lines[0].strip()):
@@ -236,6 +308,11 @@ def _text_sheet(path, encoding) -> Sheet:
         [cell.strip() for cell in row]
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     ]
+    if (width := max(map(len, rows), default=0)) > MOST_COLUMNS:
+        raise DataError(
+            f"{path}: {width:,} columns; expected at most {MOST_COLUMNS:,}: is {delimiter!r} what stands between the cells?",
+            f"{path}：{width:,} 列；最多 {MOST_COLUMNS:,} 列：{delimiter!r} 是否为单元格之间的分隔符？",
+        )
     return Sheet("", rows, form=form, delimiter=delimiter)
 
 
@@ -320,6 +397,10 @@ NUMBER = re.compile(
 )
 
 
+#: Letters beyond which a cell is prose, and no name, number or unit is looked for in it.
+PROSE = 500
+
+
 def plain(text: str) -> str:
     """A cell without the varieties of width, minus and blank that people and programs put into it."""
     text = unicodedata.normalize("NFKC", text).replace("\u2212", "-").replace("\u3000", " ")
@@ -328,6 +409,8 @@ def plain(text: str) -> str:
 
 def numeric(text: str) -> bool:
     """Whether a cell looks like a number, a range, a mean with its error, or a date."""
+    if len(text) > PROSE:
+        return False
     return bool(NUMBER.fullmatch(plain(text)) or re.fullmatch(r"\d{4}-\d\d-\d\d.*", text))
 
 
