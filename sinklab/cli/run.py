@@ -54,6 +54,7 @@ def _once(chosen, arguments, workers: int, again: bool = False) -> int:
         as_json=arguments.log_json,
         repeat_failed=not again,
         tls={n: v for n in ("ca", "cert", "key") if (v := getattr(arguments, f"tls_{n}"))},
+        unencrypted=arguments.unencrypted,
     )
     page = paths.reports("runs", "index.html")
     if outcome.records or not page.is_file():
@@ -126,7 +127,13 @@ def run_lab(arguments) -> int:
             "笔记本中：%load_ext sinklab，再用 %sinklab run 批次",
         )
     )
-    process = subprocess.Popen(command(arguments, place), env=environment, cwd=paths.root())
+    line = command(arguments, place)
+    if os.name != "nt":
+        # The server takes the place of this process: whatever ends the command ends it, and it its kernels.
+        sys.stdout.flush()
+        os.chdir(paths.root())
+        os.execve(line[0], line, environment)
+    process = subprocess.Popen(line, env=environment, cwd=paths.root())
     while True:
         try:
             return process.wait()

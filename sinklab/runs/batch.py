@@ -99,6 +99,7 @@ def run(
     as_json: bool = False,
     repeat_failed: bool = True,
     tls: dict[str, str] | None = None,
+    unencrypted: bool = False,
 ) -> Outcome:
     """Execute what changed in a batch, drafts last.
 
@@ -108,7 +109,7 @@ def run(
         Validated, from :func:`sinklab.runs.reading.read_batch`.
     only : str, optional
         Pattern of names.
-    workers, engine, scheduler, options, tls
+    workers, engine, scheduler, options, tls, unencrypted
         Where, see :func:`sinklab.runs.engines.open_engine`.
     force : bool
         Execute unchanged jobs too.
@@ -125,7 +126,7 @@ def run(
     jobs, drafts = select(batch, only)
     outcome = Outcome(batch, plan_jobs(jobs, ledger.Workbench(), ledger.read(), force))
     try:
-        with _Crew(as_json, engine, workers, scheduler, options, tls) as crew:
+        with _Crew(as_json, engine, workers, scheduler, options, tls, unencrypted) as crew:
             crew.execute(outcome, _due(outcome.tasks, repeat_failed))
             tasks = plan_drafts(drafts, ledger.Workbench(), ledger.read(), force)
             outcome.tasks += tasks

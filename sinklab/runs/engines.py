@@ -17,10 +17,11 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 from sinklab import paths
 from sinklab.language import RunError, tr
@@ -54,9 +55,12 @@ def open_engine(
     scheduler: str | None = None,
     options: str = "",
     tls: dict[str, str] | None = None,
+    unencrypted: bool = False,
 ) -> "LocalEngine | DaskEngine":
     """Open an engine, to be used as a context manager: ``local`` or ``dask``; the rest is for :class:`DaskEngine`."""
-    return DaskEngine(workers, scheduler, options, tls) if name == "dask" else LocalEngine(workers)
+    if name != "dask":
+        return LocalEngine(workers)
+    return DaskEngine(workers, scheduler, options, tls, unencrypted)
 
 
 # Worker processes on this machine.
@@ -236,7 +240,9 @@ class DaskEngine:
         section ``jobqueue.slurm`` of Dask's own configuration (network interface, account, …) counts as well.
     tls : dict, optional
         Files ``ca``, ``cert`` and ``key`` that a ``tls://`` scheduler asks for; without them those of Dask's own
-        configuration are used, and ``slurm`` makes its own for each run.
+        configuration are used; ``slurm`` and processes here have their own for each run.
+    unencrypted : bool
+        Whether a scheduler on another machine may be one that anybody can reach and give work to.
     """
 
     def __init__(
@@ -245,8 +251,10 @@ class DaskEngine:
         scheduler: str | None = None,
         options: str = "",
         tls: dict[str, str] | None = None,
+        unencrypted: bool = False,
     ):
         self.limit, self.address, self.options, self.tls = workers, scheduler, options, tls
+        self.unencrypted = unencrypted
         self._client = None
         self._open = ExitStack()
 
@@ -257,6 +265,7 @@ class DaskEngine:
             if self.address == "slurm":
                 self._queue()
             elif self.address is not None:
+                self._refuse_unencrypted()
                 self._connect(self.address, self._security())
         except BaseException:
             self._open.close()
@@ -280,6 +289,19 @@ class DaskEngine:
                 found |= {f"tls_{role}_{name}": self.tls.get(name) for name in ("cert", "key")}
         return Security(require_encryption=True, **found)
 
+    def _refuse_unencrypted(self) -> None:
+        """Refuse a scheduler that every machine on the way can read, and give orders to."""
+        kind, _, rest = self.address.rpartition("://")
+        host = urlsplit(f"//{rest}").hostname or ""
+        with suppress(ValueError):
+            host = "localhost" if ip_address(host).is_loopback else host
+        if kind not in ("tls", "wss") and host != "localhost" and not self.unencrypted:
+            raise RunError(
+                f"{self.address}: whoever reaches this scheduler can run programs as you; expected tls://…, or "
+                "--unencrypted where the network is trusted",
+                f"{self.address}：凡能连接该调度器的人都可以你的身份运行程序；应为 tls://…；网络可信时可加 --unencrypted",
+            )
+
     def _connect(self, place, security=None) -> None:
         from distributed import Client
 
@@ -293,9 +315,15 @@ class DaskEngine:
         self._client = self._open.enter_context(client)
 
     def _start(self, tasks: list[Task]) -> None:
-        """Start a cluster of processes on this machine, none of which listens beyond it."""
-        from distributed import LocalCluster
+        """Start a cluster of processes on this machine, none of which listens beyond it.
 
+        Other users of the machine reach it too: so it takes orders only from who has the certificate of this run.
+        """
+        from distributed import LocalCluster
+        from distributed.security import Security
+
+        _import("cryptography", "cryptography")
+        security = Security.temporary()
         preloaded = self._open.enter_context(kernels.Preloaded(tasks))
         with _deaf():
             cluster = LocalCluster(
@@ -303,10 +331,12 @@ class DaskEngine:
                 threads_per_worker=1,
                 processes=True,
                 host="127.0.0.1",
+                protocol="tls://",
+                security=security,
                 dashboard_address="127.0.0.1:0",
                 env=kernels.environment(paths.root()) | preloaded,
             )
-        self._connect(self._open.enter_context(cluster))
+        self._connect(self._open.enter_context(cluster), security)
 
     def _queue(self) -> None:
         """Start a scheduler here and have SLURM start its workers, one process of one thread in each of its jobs."""
@@ -371,7 +401,7 @@ class DaskEngine:
 
         _import("cryptography", "cryptography")
         made = Security.temporary().get_tls_config_for_role("worker")
-        place = Path(self._open.enter_context(TemporaryDirectory(prefix=".tls-", dir=folder)))
+        place = Path(self._open.enter_context(paths.private("tls", folder)))
         files = {name: place / f"{name}.pem" for name in ("ca", "cert", "key")}
         for name, path in files.items():
             path.write_text(made["ca_file" if name == "ca" else name], encoding="utf-8")

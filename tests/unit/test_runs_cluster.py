@@ -10,8 +10,8 @@ import pytest
 from runs_workbench import REPOSITORY, workbench, write_batch  # noqa: F401
 
 from sinklab.language import RunError
-from sinklab.runs import ledger
-from sinklab.runs.batch import run
+from sinklab.runs import engines, ledger
+from sinklab.runs.batch import plan_jobs, run
 from sinklab.runs.reading import read_batch
 
 BATCH = """\
@@ -90,3 +90,46 @@ def test_a_scheduler_elsewhere_asks_for_a_certificate(workbench, certificate, mo
             process.wait(60)
     found = {name: r.reason or "ok" for name, r in outcome.records.items()}
     assert found == {"trial/lost": "ok", "trial/good": "ok", "trial/bad": "error", "trial/last": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("address", "refused"),
+    [
+        ("tcp://node1:8786", True),
+        ("node1:8786", True),
+        ("tcp://192.168.0.7:8786", True),
+        ("tcp://0.0.0.0:8786", True),
+        ("ws://node1:8786", True),
+        ("tcp://[2001:db8::1]:8786", True),
+        ("tcp://localhost.example.org:1", True),
+        ("tcp://127.0.0.1:1", False),
+        ("tcp://[::1]:1", False),
+        ("localhost:1", False),
+        ("tls://node1:8786", False),
+    ],
+)
+def test_an_open_scheduler_elsewhere_is_used_only_when_asked_for(workbench, monkeypatch, address, refused):
+    tried = []
+    monkeypatch.setattr(engines.DaskEngine, "_connect", lambda self, place, *_: tried.append(place))
+    if refused:
+        with pytest.raises(RunError, match="--unencrypted"), engines.open_engine("dask", 1, address):
+            pass
+    with engines.open_engine("dask", 1, address, unencrypted=refused):
+        assert tried == [address]
+
+
+def test_a_cluster_here_obeys_only_who_has_its_certificate(workbench):
+    """Any user of the machine reaches its ports."""
+    from distributed import Client
+
+    write_batch(workbench, BATCH.replace("kill_worker", "ok"))
+    with engines.open_engine("dask", 1) as engine:
+        tasks = plan_jobs(read_batch("trial").jobs[1:2], ledger.Workbench(), {}, False)
+        events = engine.run(tasks)
+        next(events)
+        address = engine._client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        for other in (address, address.replace("tls", "tcp")):
+            with pytest.raises((OSError, TimeoutError, TypeError, ValueError)):
+                Client(other, timeout=3, set_as_default=False)
+        assert [event.record.status for event in events] == ["ok"]
