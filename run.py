@@ -44,6 +44,8 @@ UV_NAMES = {
 
 def say(english, chinese):
     """Tell the reader in both languages; the library that knows which one is not installed yet."""
+    if hasattr(sys.stderr, "reconfigure"):
+        sys.stderr.reconfigure(errors="replace")  # a console in another code page
     print(f"{english}\n{chinese}", file=sys.stderr, flush=True)
 
 

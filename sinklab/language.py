@@ -150,6 +150,13 @@ def require_level(level: float) -> None:
         )
 
 
+def set_variable(name: str, value: str) -> str:
+    """How a person sets a variable in the shell at hand: on Windows in cmd and in PowerShell."""
+    if os.name != "nt":
+        return f"export {name}={value}"
+    return f'set "{name}={value}" (cmd), $env:{name} = "{value}" (PowerShell)'
+
+
 class Notes(list):
     """Lines that a person will read."""
 

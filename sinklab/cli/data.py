@@ -266,7 +266,7 @@ def run_study(arguments) -> int:
 
     given = "" if arguments.data or not Path(arguments.id).is_file() else arguments.id
     study_id = arguments.name or (_free_id(given, arguments.species) if given else arguments.id)
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", study_id):
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,79}", study_id) or not paths.portable(study_id):
         raise DataError(
             f"study id {study_id!r}: expected small letters, digits and _, such as chinese_fir_guangxi",
             f"研究编号 {study_id!r}：应为小写字母、数字与 _，例如 chinese_fir_guangxi",
@@ -357,7 +357,7 @@ def _study_of_file(source, study_id, folder, arguments) -> None:
         "origin": "measured",
         "licence": NOT_STATED,
         "contacts": [NOT_STATED],
-        "citation": f"{account.file} (SHA-256 {paths.file_sha256(source)})",
+        "citation": f"{account.file} (SHA-256 {paths.file_sha256(source, raw=True)})",
         "reading": str(account).splitlines(),
     }
     with paths.atomic_folder(folder) as work:

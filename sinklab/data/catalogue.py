@@ -17,7 +17,7 @@ from typing import Any
 
 from sinklab import paths
 from sinklab.data.files import read_yaml
-from sinklab.language import DataError, tr
+from sinklab.language import DataError, set_variable, tr
 
 #: Folder of a study: the raw table, what its columns mean, what was corrected, what the study is.
 STUDY_FILES = ("data.csv", "columns.csv", "corrections.csv", "study.yml")
@@ -155,10 +155,11 @@ def where_to_get(name: str) -> str:
     """Sentence that tells a person where a data set can be obtained."""
     doi = entry(name)["doi"]
     wanted = ", ".join(item["path"] for item in entry(name)["files"])
+    shown = set_variable("SINKLAB_DATA", tr("FOLDER", "文件夹"))
     return tr(
-        f"obtain it from https://doi.org/{doi}, put {wanted} into a folder and name the folder in SINKLAB_DATA, "
-        f"or run `sinklab data get {name} --mirror FOLDER`",
-        f"请从 https://doi.org/{doi} 获取，将 {wanted} 放入一个文件夹并用 SINKLAB_DATA 指明，"
+        f"obtain it from https://doi.org/{doi}, put {wanted} into a folder and name the folder in SINKLAB_DATA: "
+        f"{shown}; or run `sinklab data get {name} --mirror FOLDER`",
+        f"请从 https://doi.org/{doi} 获取，将 {wanted} 放入一个文件夹并用 SINKLAB_DATA 指明：{shown}；"
         f"或运行 sinklab data get {name} --mirror 文件夹",
     )
 
@@ -221,7 +222,8 @@ def _get_file(name, item, mirror) -> tuple[Path, str]:
                 with candidate.open("rb") as source:
                     _place(source, target, item, str(candidate))
                 return target, "mirror"
-    if not item.get("address"):
+    address = str(item.get("address") or "")
+    if not address.startswith(("https://", "http://")):  # and no file of this machine
         where = tr(f" nor in {mirror}", f"和 {mirror} 中") if mirror else ""
         raise DataError(
             f"{name}: {item['path']} is not at hand{where}, and no direct address is known; "
@@ -229,7 +231,7 @@ def _get_file(name, item, mirror) -> tuple[Path, str]:
             f"{name}：本机{where}没有 {item['path']}，也没有可直接下载的地址；{where_to_get(name)}",
         )
     try:
-        with urllib.request.urlopen(item["address"], timeout=TIMEOUT) as source:
+        with urllib.request.urlopen(address, timeout=TIMEOUT) as source:
             _place(source, target, item, item["address"])
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)

@@ -215,7 +215,7 @@ def read_open(name: str) -> pd.DataFrame:
     }
     components |= {d["variable"]: d["component"] for d in entry.get("differences", [])}
     digests = {
-        item["path"]: paths.file_sha256(file)
+        item["path"]: paths.file_sha256(file, raw=True)
         for item, file in zip(entry["files"], [path, *others], strict=True)
     }
     changed = [item["path"] for item in entry["files"] if digests[item["path"]] != item["sha256"]]

@@ -11,7 +11,6 @@ import ast
 import os
 import re
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,7 +134,7 @@ def _of_today(spec: str, stored) -> dict[str, str]:
         return paths.files_sha256(dict.fromkeys([*files, *beside]))
     # Known by their names in the catalogue, wherever they lie.
     ends = {name: next((f for f in files if f.as_posix().endswith(name)), None) for name in stored}
-    return {name: paths.file_sha256(f) for name, f in ends.items() if f}
+    return {name: paths.file_sha256(f, raw=True) for name, f in ends.items() if f}
 
 
 # Fitted and pooled again
@@ -353,7 +352,7 @@ def frames_again(recipe: dict, table_id: str, version: str, inputs):
         en, zh = ", ".join(unknown), "、".join(unknown)
         inputs.missing.append(tr(f"{name} no longer has the parameters {en}", f"{name} 已没有参数 {zh}"))
         return None
-    with tempfile.TemporaryDirectory(prefix="sinklab-review-") as place:
+    with paths.private("review") as place:
         own = {"table_id": table_id, "version": version, "out_dir": str(Path(place) / "out")}
         fault = _run(path, given | {k: own[k] for k in declared if k in own}, Path(place) / "params")
         folder = Path(place) / "params" / table_id / version

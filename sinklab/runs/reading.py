@@ -265,7 +265,8 @@ FORMS = {
     **dict.fromkeys(("parameters", "defaults", "axes"), (_a(dict), "a mapping", "映射")),
     **dict.fromkeys(("jobs", "drafts", "outputs", "inputs", "lang", "to"), (_a(list), "a list", "列表")),
 }
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+#: With the folders above and the files below it, a path stays within what Windows opens.
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])i?B?", re.IGNORECASE)
 
 
@@ -303,11 +304,13 @@ class Spot:
             return False
         self.keys(entry, known)
         name = entry.get(key)
-        if isinstance(name, str) and _IDENTIFIER.fullmatch(name):
+        if isinstance(name, str) and _IDENTIFIER.fullmatch(name) and paths.portable(name):
             return True
         self.at(key).report(
-            f"{key} = {name!r}; expected Latin letters, digits, _ - or . (it names a folder)",
-            f"{key} = {name!r}；应由拉丁字母、数字及 _ - . 组成（用作文件夹名）",
+            f"{key} = {name!r}; expected up to 80 Latin letters, digits, _ - or ., and no name such as con or nul: it "
+            "names a folder, on Windows too",
+            f"{key} = {name!r}；应由不超过 80 个拉丁字母、数字及 _ - . 组成，且非 con、nul 等名称"
+            "（用作文件夹名，须适用于 Windows）",
         )
         return False
 
