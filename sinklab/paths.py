@@ -16,17 +16,25 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 import struct
 import tempfile
+import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache, lru_cache
 from glob import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sinklab.language import DataError
+
+try:
+    import fcntl
+except ImportError:  # as on Windows
+    fcntl = None  # type: ignore[assignment]
 
 # --- Where things lie, and how files are replaced without a half-written moment.
 
@@ -86,8 +94,135 @@ def relative(path) -> str:
         return path.name
 
 
-#: Seconds after which a part file or folder is what a killed process left behind.
+#: Names that a disk of Windows does not take, whatever ending they have.
+_DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?|.*[. ]", re.IGNORECASE)
+
+
+def portable(name: str) -> bool:
+    """Whether a name of letters, digits and ``_ - .`` can be one of a file or folder on every system."""
+    return not _DEVICES.fullmatch(name)
+
+
+#: Seconds after which a part file or folder is what a killed process left behind, where no lock tells.
 STALE = 900
+#: What this process takes from the permissions of new files; asked once, because asking sets it for a moment.
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)
+
+
+def _lock(place, wait: bool = False) -> int | None:
+    """Lock a file or folder; its descriptor, which frees it when closed, or None where there are no such locks.
+
+    The system frees what a killed process held.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process holds it, and this one does not wait.
+    """
+    if fcntl is None:
+        return None
+    handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        os.close(handle)
+        raise
+    except OSError:  # such as a folder on a network
+        os.close(handle)
+        return None
+    return handle
+
+
+@contextmanager
+def _at_work(place):
+    """Show the others that somebody is at a part file or folder."""
+    handle = _lock(place, wait=True)  # whoever looks for what was left behind holds it for a moment
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _left_behind(place: Path, moment: float = 2) -> bool:
+    """Whether nobody is at a part any more; a ``moment`` may lie between its making and its lock."""
+    try:
+        state = place.lstat()
+        handle = _lock(place)
+    except OSError:
+        return False
+    if handle is not None:
+        os.close(handle)
+    return time.time() - max(state.st_mtime, state.st_ctime) >= min(
+        STALE if handle is None else moment, STALE
+    )
+
+
+_turns = threading.local()
+
+
+@contextmanager
+def turn(folder):
+    """Let one process at a time decide what a folder holds; a second one waits.
+
+    Within one thread, turns of one folder may be nested.
+    """
+    folder = Path(folder).resolve()
+    held = _turns.__dict__.setdefault("held", set())
+    if folder in held:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, lock = _lock(folder, wait=True), nullcontext()
+    if handle is None:
+        from filelock import FileLock
+
+        lock = FileLock(folder / ".turn.lock")
+    held.add(folder)
+    try:
+        with lock:
+            yield
+    finally:
+        held.discard(folder)
+        if handle is not None:
+            os.close(handle)
+
+
+def mend(folder, name: str = "*") -> None:
+    """Clear what killed processes left of a file or folder, or of all; what one had moved aside comes back."""
+    for left in Path(folder).glob(f".{name if name == '*' else escape(name)}.{8 * '?'}.part*"):
+        with suppress(OSError):
+            path = left.with_name(re.sub(r"^\.(.*)\.[^.]{8}\.part(-old)?$", r"\1", left.name))
+            if left.suffix == ".part-old" and not path.exists():
+                if _left_behind(left, 0):
+                    os.replace(left, path)
+            elif _left_behind(left):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _rooms() -> list[Path]:
+    """Folders that may themselves be links, as somebody arranged them; nothing below them leads out."""
+    places = [params(), root(), data("studies"), data("open"), open_data()]
+    places += [reports(name) for name in ("runs", "drafts", "reviews", "verdicts")]
+    found = [Path(os.path.abspath(place)) for place in places if place]
+    return sorted(found, key=lambda place: -len(place.parts))
+
+
+def refuse_links_out(path) -> None:
+    """Refuse a place below a room of the workbench that a link has moved out of it.
+
+    Raises
+    ------
+    DataError
+    """
+    path = Path(os.path.abspath(path))
+    room = next((room for room in _rooms() if path.is_relative_to(room)), None)
+    if room is not None and not path.parent.resolve().is_relative_to(room.resolve()):
+        raise DataError(
+            f"{path}: not written: a link leads out of {room}, to {path.parent.resolve()}",
+            f"{path}：未写入：有链接指向 {room} 之外的 {path.parent.resolve()}",
+        )
 
 
 def _replaceable(path, kind) -> Path:
@@ -96,17 +231,8 @@ def _replaceable(path, kind) -> Path:
     What a killed process left beside it goes; what it had moved aside comes back.
     """
     path = Path(path)
-    for left in path.parent.glob(f".{escape(path.name)}.{8 * '?'}.part*"):
-        with suppress(OSError):
-            state = left.stat()
-            if time.time() - max(state.st_mtime, state.st_ctime) < STALE:
-                continue
-            if left.suffix == ".part-old" and not path.exists():
-                os.replace(left, path)
-            elif left.is_dir():
-                shutil.rmtree(left)
-            else:
-                left.unlink()
+    refuse_links_out(path)
+    mend(path.parent, path.name)
     if path.exists() and not kind(path):
         what = ("a file", "文件") if kind is Path.is_file else ("a folder", "文件夹")
         raise DataError(
@@ -121,16 +247,19 @@ def _replaceable(path, kind) -> Path:
 def atomic_write(path, mode: str = "w"):
     r"""Open a temporary file beside ``path`` and put it in place only if the block succeeds.
 
-    Text is written as UTF-8 with ``\\n`` line ends on every system.
+    Text is written as UTF-8 with ``\\n`` line ends on every system. A file that is replaced hands on its permissions,
+    a link is replaced itself.
     """
     path = _replaceable(path, Path.is_file)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    allowed = path.stat().st_mode & 0o777 if path.is_file() and not path.is_symlink() else 0o666 & ~_UMASK
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
-        with os.fdopen(handle, mode, **text) as stream:
-            yield stream
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        with _at_work(name):
+            with os.fdopen(handle, mode, **text) as stream:
+                yield stream
+            os.chmod(name, allowed)
+            os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -142,22 +271,74 @@ def atomic_folder(path):
     path = _replaceable(path, Path.is_dir)
     work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
     try:
-        yield work
-        work.chmod(0o755)
-        if path.exists():
-            old = path.with_name(f".{path.name}.{work.name[-13:-5]}.part-old")
-            os.replace(path, old)
-            try:
-                os.replace(work, path)
-            except BaseException:
-                os.replace(old, path)
-                raise
-            shutil.rmtree(old)
-        else:
-            os.replace(work, path)
+        with _at_work(work):
+            yield work
+            work.chmod(0o777 & ~_UMASK)
+            with turn(path.parent):
+                _swap(work, path)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
+
+
+def _swap(work: Path, path: Path) -> None:
+    """Put a folder in the place of another, or of a link to one."""
+    if path.is_symlink():
+        path.unlink()
+    if not path.exists():
+        os.replace(work, path)
+        return
+    old = path.with_name(f".{path.name}.{work.name[-13:-5]}.part-old")
+    with _at_work(path):
+        os.replace(path, old)
+        try:
+            os.replace(work, path)
+        except BaseException:
+            os.replace(old, path)
+            raise
+        shutil.rmtree(old)
+
+
+@contextmanager
+def private(kind: str, within=None):
+    """Temporary folder that nobody else can enter; those that killed processes left are cleared."""
+    within = Path(within or tempfile.gettempdir())
+    for left in within.glob(".sinklab.*"):
+        with suppress(OSError):
+            state = left.lstat()
+            ours = not hasattr(os, "geteuid") or state.st_uid == os.geteuid()
+            if ours and stat.S_ISDIR(state.st_mode) and _left_behind(left):
+                shutil.rmtree(left)
+    folder = tempfile.mkdtemp(prefix=f".sinklab.{kind}.", dir=within)
+    try:
+        with _at_work(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def own(folder) -> bool:
+    """Make a folder for what will be executed later; whether nobody but this user can have put anything there.
+
+    It is the user's and closed to all others, as is who owns what lies in it; and the folders above are the user's or
+    the system's, and let nobody else put another in its place.
+    """
+    folder = Path(os.path.abspath(folder))
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not hasattr(os, "getuid"):
+            return os.access(folder, os.W_OK)  # profiles of Windows are private
+        told, user = folder.lstat(), os.getuid()
+        above = [place.lstat() for place in folder.resolve().parents]
+        return (
+            stat.S_ISDIR(told.st_mode)
+            and not told.st_mode & 0o077
+            and all(place.lstat().st_uid == user for place in (folder, *folder.rglob("*")))
+            and all(a.st_uid in (0, user) for a in above)
+            and all(not a.st_mode & 0o022 or a.st_mode & stat.S_ISVTX for a in above)
+            and os.access(folder, os.W_OK)
+        )
+    return False
 
 
 # --- Where a number comes from: hashes of files and data, versions of what computed it.
@@ -166,10 +347,32 @@ def atomic_folder(path):
 STACK = ("numpy", "pandas", "scipy", "statsmodels", "pymc", "arviz", "nutpie", "numba", "pyarrow")
 
 
-def file_sha256(path) -> str:
-    """SHA-256 of the bytes of a file, as 64 hexadecimal digits."""
+#: Bytes at the beginning of a file among which no 0 stands if it is text, as git has it.
+_START = 8000
+
+
+def unix_lines(content: bytes) -> bytes:
+    r"""Content of a file, with ``\n`` for the line ends of Windows if it is text."""
+    return content if b"\0" in content[:_START] else content.replace(b"\r\n", b"\n")
+
+
+def file_sha256(path, raw: bool = False) -> str:
+    r"""SHA-256 of a file, as 64 hexadecimal digits; of text with ``\n`` at its line ends, unless ``raw``.
+
+    Git for Windows may give a clone other line ends, and the clone is still the same.
+    """
     with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        start = stream.read(_START)
+        stream.seek(0)
+        if raw or b"\0" in start:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+        digest, held = hashlib.sha256(), b""
+        while block := stream.read(1 << 20):
+            block = held + block
+            held = b"\r" if block.endswith(b"\r") else b""
+            digest.update(block.removesuffix(held).replace(b"\r\n", b"\n"))
+        digest.update(held)
+        return digest.hexdigest()
 
 
 def files_sha256(files) -> dict[str, str]:

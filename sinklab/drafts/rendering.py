@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +86,7 @@ def render(
     formats = checked(lang, formats)
     drawn = description.read(name)
     preview = drawn.preview if preview is None else preview
-    with tempfile.TemporaryDirectory(prefix="sinklab-draft-") as place:
+    with paths.private("draft") as place:
         folder = Path(place)
         desk = Desk(drawn, lang, folder)
         draft = drawn.localised(lang) | {"preview": preview}

@@ -16,13 +16,13 @@ unknown    a table that is not there
 """
 
 import re
-import tempfile
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import SequenceMatcher
 from pathlib import Path
 
 import pandas as pd
 
+from sinklab import paths
 from sinklab.drafts import description, rendering
 from sinklab.drafts.description import Description
 from sinklab.drafts.desk import Citation, Desk
@@ -363,7 +363,7 @@ def expected(description, lang: str, tables: dict[str, str] | None = None) -> Ex
     DraftError
         As rendering does.
     """
-    with tempfile.TemporaryDirectory(prefix="sinklab-review-") as place:
+    with paths.private("review") as place:
         desk, markdown, draft = _written(description, lang, tables, Path(place))
         look = Look(lang, str(draft["title"]), str(draft.get("number", "")))
         file = WordFile(convert(markdown, "docx", look, Path(place)))
@@ -374,7 +374,7 @@ def expected(description, lang: str, tables: dict[str, str] | None = None) -> Ex
 
 def citations(description, lang: str, tables: dict[str, str]) -> list[Citation]:
     """Numbers that a draft would print from other tables."""
-    with tempfile.TemporaryDirectory(prefix="sinklab-review-") as place:
+    with paths.private("review") as place:
         return _written(description, lang, tables, Path(place))[0].citations.entries
 
 

@@ -4,7 +4,6 @@
 each comes from, how its cells are written, and its heading in both languages.
 """
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +53,7 @@ def render(
     formats = rendering.checked(lang, formats, FORMATS, ("report", "报告"))
     table, name = found.table, f"review/{lang}.md"
     target = Path(folder) if folder else paths.reports("reviews", table.table_id)
-    with tempfile.TemporaryDirectory(prefix="sinklab-review-") as place:
+    with paths.private("review") as place:
         work = Path(place)
         report = Report(found, lang, work, opinions)
         try:

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 import threading
 import time
 import traceback
@@ -50,6 +49,7 @@ def _run_alone(task: Task, own_process: bool, more: bool) -> Record:
 
     os.environ.update(kernels.environment(task.root) | {"SINKLAB_WORKER": str(os.getpid())})
     set_language(task.language)
+    paths.refuse_links_out(task.folder / "any")
     task.folder.mkdir(parents=True, exist_ok=True)
     started = time.time()
     try:
@@ -231,6 +231,7 @@ def _log(path: Path):
     _flush()
     saved = [os.dup(number) for number in (1, 2)]
     try:
+        path.unlink(missing_ok=True)
         path.write_bytes(b"")
         with open(path, "ab") as target:  # a kernel kept ready adds to the file as well
             for number in (1, 2):
@@ -310,10 +311,10 @@ def execute_notebook(
     for attempt in (1, 2):
         part.unlink(missing_ok=True)
         try:
-            with _quiet_home(memory):
+            with _quiet_home(memory) as home:
                 # A kernel that died before its first cell gets a second try, then by a start of its own.
                 kernels.install(attempt == 1, deadline, more)
-                _papermill(source, part, parameters, deadline)
+                _papermill(source, part, parameters, deadline, home)
         except BaseException as error:
             failure = _explain(error, part, limit, memory)
             if failure is None:
@@ -331,7 +332,7 @@ def execute_notebook(
         return
 
 
-def _papermill(source, part, parameters, deadline) -> None:
+def _papermill(source, part, parameters, deadline, home) -> None:
     import logging
 
     import papermill
@@ -339,6 +340,8 @@ def _papermill(source, part, parameters, deadline) -> None:
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     settings = {"transport_encryption": "auto", "client_factory": "sinklab.runs.kernels.Client"}
+    # It holds the key with which code can be sent to the kernel.
+    settings["connection_file"] = os.path.join(home, "kernel.json")
     papermill.execute_notebook(
         str(source),
         str(part),
@@ -356,13 +359,14 @@ def _papermill(source, part, parameters, deadline) -> None:
 
 @contextmanager
 def _quiet_home(memory: int | None):
-    """Give kernels a memory limit, a figure backend, and an IPython folder without start-up files and history."""
-    with tempfile.TemporaryDirectory(prefix="sinklab-", ignore_cleanup_errors=True) as folder:
-        chosen = {"IPYTHONDIR": folder, "MPLBACKEND": kernels.INLINE, kernels.MEMORY: str(memory or "")}
+    """Give kernels a memory limit, a figure backend, and a private folder without start-up files and history."""
+    with paths.private("kernel") as folder:
+        chosen = {"IPYTHONDIR": folder, "JUPYTER_RUNTIME_DIR": folder, "MPLBACKEND": kernels.INLINE}
+        chosen[kernels.MEMORY] = str(memory or "")
         before = {name: os.environ.get(name) for name in chosen}
         os.environ.update(chosen)
         try:
-            yield
+            yield folder
         finally:
             for name, value in before.items():
                 if value is None:

@@ -26,7 +26,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from importlib import import_module
@@ -193,7 +192,7 @@ class Preloaded:
 
     def __init__(self, tasks: list[Task]):
         self.tasks = tasks
-        self.folder: tempfile.TemporaryDirectory | None = None
+        self.folder = contextlib.ExitStack()
         self.process: subprocess.Popen | None = None
 
     def __enter__(self) -> dict[str, str]:
@@ -201,8 +200,7 @@ class Preloaded:
         names = modules(self.tasks)
         if not hasattr(os, "fork") or not hasattr(socket, "AF_UNIX") or os.environ.get(FORK) == "0":
             return {AHEAD: " ".join(names) or "sys"}
-        self.folder = tempfile.TemporaryDirectory(prefix="sinklab-", ignore_cleanup_errors=True)
-        path = os.path.join(self.folder.name, "kernels")
+        path = os.path.join(self.folder.enter_context(paths.private("kernels")), "kernels")
         # Workers connect from now on, and wait for an answer; they are refused once the parent is gone.
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(path)
@@ -227,8 +225,7 @@ class Preloaded:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        if self.folder is not None:
-            self.folder.cleanup()
+        self.folder.close()
 
 
 class ForkedProcess:

@@ -330,7 +330,7 @@ def holds(folder: Path, frames, provenance: Provenance, head) -> bool:
 def _stored(folder) -> dict[str, bytes]:
     """Files of a package that lies in a folder; what a release adds is no part of the table itself."""
     found = [path for path in folder.iterdir() if path.is_file() and path.name not in RELEASE_FILES]
-    return {path.name: path.read_bytes() for path in found}
+    return {path.name: paths.unix_lines(path.read_bytes()) for path in found}
 
 
 def _refuse_frozen(folder) -> None:
@@ -532,7 +532,7 @@ def seal_problems(folder: Path, table_id: str, version: str) -> list[str]:
                 f"缺少 {SUMS}；只能用 sinklab table release 将版本定为已评审或已发布",
             )
         ]
-    content = path.read_bytes()
+    content = paths.unix_lines(path.read_bytes())
     listed = {}
     for line in content.decode("utf-8", errors="replace").splitlines():
         found = _LINE.fullmatch(line)

@@ -147,7 +147,8 @@ def release_table(
         faults.append(str(error))
     if faults:
         raise TableError(_refused(folder, faults))
-    return _write(folder.with_name(table.version), _raised(table, status), about, difference, guards)
+    released = _raised(table, status)
+    return _write(folder.with_name(table.version), draft, released, about, difference, guards)
 
 
 def draft_of(ref: str | Path, root: str | Path | None = None) -> tuple[Path, str]:
@@ -279,30 +280,51 @@ def _raised(table, status) -> Table:
     return replace(table, frames=frames)
 
 
-def _write(folder, table, about, difference, guards) -> Released:
+def _write(folder, draft, table, about, difference, guards) -> Released:
     files = package.contents(table.frames, table.provenance)
     files[DESCRIPTOR] = package.describe(files, table.description())
     files |= _metadata(table, files, about)
     files[SUMS] = package.sums(files)
     entry = _entry(table, about, difference, guards, files[SUMS])
     log = folder.resolve().parent.parent / CHANGELOG
-    before = log.read_bytes() if log.is_file() else None
+    # Of two at once one would write over the entry of the other.
+    with paths.turn(log.parent):
+        _refuse_overtaken(folder, draft)
+        _put(folder, files, log, entry, table)
+    return Released(table.ref, table.status, folder, entry)
+
+
+def _refuse_overtaken(folder, draft) -> None:
+    """Refuse what another process released or wrote meanwhile."""
+    if not (folder / DESCRIPTOR).is_file():
+        return
+    here = package.read_descriptor(folder)["sinklab"].get("status")
+    if folder.name != draft.version or here != draft.status:
+        raise TableError(
+            _refused(folder, [tr(f"another process made it {here} meanwhile", f"另一进程已将其定为 {here}")])
+        )
+
+
+def _put(folder, files, log, entry, table) -> None:
+    """Change log and git's list first, the folder last: what is cut off between them is no release, and is done again."""
+    ignored = log.parent / IGNORED
+    before = {path: path.read_bytes() if path.is_file() else None for path in (log, ignored)}
     try:
         with paths.atomic_folder(folder) as work:
             for name, content in files.items():
                 (work / name).write_bytes(content)
             with paths.atomic_write(log) as stream:
-                stream.write(inserted((before or b"").decode("utf-8"), entry))
+                stream.write(inserted((before[log] or b"").decode("utf-8"), entry))
+            _admit(ignored, table)
     except BaseException:
-        # The entry was written first; without the folder it would speak of nothing.
-        if before is None:
-            log.unlink(missing_ok=True)
-        else:
-            with paths.atomic_write(log, "wb") as stream:
-                stream.write(before)
+        # Without the folder they would speak of nothing.
+        for path, content in before.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            elif path.read_bytes() != content:
+                with paths.atomic_write(path, "wb") as stream:
+                    stream.write(content)
         raise
-    _admit(log.parent / IGNORED, table)
-    return Released(table.ref, table.status, folder, entry)
 
 
 def _admit(ignored: Path, table) -> None:
@@ -407,8 +429,10 @@ def _failed(table, accept) -> list[str]:
 
 
 def inserted(log: str, text: str) -> str:
-    """Change log with a new entry, the latest first."""
+    """Change log with a new entry, the latest first; that of a release that was cut off goes."""
     log = _NONE_YET.sub("", log or _NEW)
+    own = re.escape(text.splitlines()[0].rpartition(" · ")[0])
+    log = re.sub(rf"^{own} · .*?(?=^## |\Z)", "", log, flags=re.MULTILINE | re.DOTALL)
     if _ENTRIES not in log:
         log = f"{log.rstrip()}\n\n{_ENTRIES}\n"
     head, _, rest = log.partition(_ENTRIES)

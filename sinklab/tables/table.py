@@ -166,7 +166,7 @@ class Table:
         return cls(table_id, version, frames, about, title_en, title_zh, sources)
 
     @classmethod
-    def read(cls, ref: str | Path, root: str | Path | None = None, judged: bool = True) -> "Table":
+    def read(cls, ref: str | Path, root: str | Path | None = None) -> "Table":
         """Read a table.
 
         Parameters
@@ -175,8 +175,6 @@ class Table:
             A folder, ``id@version``, or ``id`` for the latest version.
         root : path, optional
             Folder that holds the tables; ``params/`` of the workbench when left out.
-        judged : bool
-            Whether numbers that cannot be used are refused; not where one version is held against another.
 
         Raises
         ------
@@ -189,7 +187,7 @@ class Table:
         titles = head.get("title", table_id), head.get("title_zh", table_id)
         about = frames.pop("provenance")
         found = cls(table_id, version, frames, about, *titles, tuple(head.get("sources", ())))
-        if judged and (faults := checks.number_faults(frames, lambda: found.models)):
+        if faults := checks.number_faults(frames, lambda: found.models):
             raise TableError(f"{folder}:\n{listing(faults)}")
         return found
 
@@ -249,14 +247,25 @@ class Table:
             The version wanted is there, or what :meth:`write` refuses.
         """
         base = Path(root) if root is not None else paths.params()
+        self._refuse_taken(base, version, overwrite)
+        # Two at once would both take the version that is free.
+        with paths.turn(base):
+            return self._save(base, version, overwrite)
+
+    def _refuse_taken(self, base: Path, version: str, overwrite: bool) -> list[str]:
+        """Versions that are there; the one that is wanted must not be."""
         known = versions(base / self.table_id) if (base / self.table_id).is_dir() else []
-        wanted = version or (known[-1] if known else self.version)
         if version in known and not overwrite:
             free = next_version(known[-1], "patch")
             raise TableError(
                 f"{self.table_id}@{version} is there and stays; take {free}, or ask to overwrite it (--overwrite)",
                 f"{self.table_id}@{version} 已存在，予以保留；请改用 {free}，或要求覆盖（--overwrite）",
             )
+        return known
+
+    def _save(self, base: Path, version: str, overwrite: bool) -> tuple[Path, str]:
+        known = self._refuse_taken(base, version, overwrite)
+        wanted = version or (known[-1] if known else self.version)
         made = replace(self, version=wanted)
         if wanted not in known:
             return made.write(base), "beside" if known else "first"
@@ -582,6 +591,7 @@ def table_ids(root=None) -> list[str]:
 
 def versions(folder) -> list[str]:
     """Versions of one table, the folder ``params/<table_id>``, from the oldest to the latest."""
+    paths.mend(folder)  # a process that was killed while it replaced a version had moved it aside
     found = []
     for path in Path(folder).iterdir():
         if not (path / DESCRIPTOR).is_file() or path.name.startswith("."):

@@ -28,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sinklab import paths
 from sinklab.language import tr
 
 # The text: stages and loops.
@@ -524,17 +525,6 @@ def _given(model, arrays, sizes):
     return lines, known
 
 
-def private(folder: Path) -> bool:
-    """Make a folder if there is none; whether nobody but this user can write to it."""
-    with suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not hasattr(os, "getuid"):
-            return os.access(folder, os.W_OK)  # profiles of Windows are private
-        told = folder.lstat()
-        return told.st_uid == os.getuid() and not told.st_mode & 0o022 and os.access(folder, os.W_OK)
-    return False
-
-
 def compile_text(text: str, folder: Path | None = None) -> Callable:
     """The function of a text as machine code, which numba keeps in a folder if it is a private one.
 
@@ -542,11 +532,9 @@ def compile_text(text: str, folder: Path | None = None) -> Callable:
     """
     import numba
 
-    file = (
-        None
-        if folder is None or not private(folder)
-        else folder / f"{sha256(text.encode()).hexdigest()[:32]}.py"
-    )
+    elsewhere = os.environ.get("NUMBA_CACHE_DIR")
+    kept = folder is not None and paths.own(folder) and (not elsewhere or paths.own(elsewhere))
+    file = folder / f"{sha256(text.encode()).hexdigest()[:32]}.py" if kept else None
     if file is not None and not _written(file, text):
         file = None
     # Machine code that is kept names the module that it came from.
