@@ -140,7 +140,7 @@ def test_a_clone_with_line_ends_of_windows_verifies_drafts_and_releases(tmp_path
 
 # Names and lengths of paths.
 
-#: Folders below which a path may have 260 letters in all: ``C:\Users\name\Documents\…``.
+#: With the folders of a user above it a path may have 260 letters in all.
 LONGEST = 200
 
 
