@@ -588,3 +588,20 @@ def _columns(header) -> list[tuple]:
         taken.add(name)
         rows.append((column, name, found.unit if name else "", "", ""))
     return rows
+
+
+# --- ``sinklab knowledge``: what is known of a species.
+
+
+def run_knowledge(arguments) -> int:
+    """Answer for a species, print what it rests on, and refuse what nothing supports."""
+    from sinklab.data.files import write_csv
+    from sinklab.evidence import knowledge
+
+    sizes = ("dbh", "height", "stem_density", "growing_stock", "basal_area", "age", "agb_density")
+    asked = {name: getattr(arguments, name) for name in sizes if getattr(arguments, name) is not None}
+    found = knowledge.ask(arguments.species, arguments.region, arguments.level, **asked)
+    print(knowledge.report(found, arguments.level))
+    if arguments.output:
+        write_csv(found.answers, arguments.output)
+    return 0

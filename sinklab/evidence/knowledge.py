@@ -1,0 +1,432 @@
+r"""What is known of a species: one answer for every quantity, at the narrowest level that has evidence, or a refusal.
+
+The order is the one in which evidence loses its hold: own measurements and prints of the species, its genus, its family, its
+forest type, and last the class values of the IPCC with edition and class. Nothing is answered outside the range that
+the evidence spans, and a name that no level knows is refused. Where nothing is left, the answer is a sample: how many
+places and trees give the mean within ten per cent, from the spread that comparable taxa show.
+
+Every answer names its level, what it rests on, its range, and whom its interval speaks for: a new place of the taxon.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sinklab.data import vocabulary
+from sinklab.data.files import records
+from sinklab.data.open_data import forest_type, load
+from sinklab.evidence import equations, national, pool_equations
+from sinklab.language import DataError, SinklabError, tr
+
+#: Masses of a single plant that are asked of the published equations.
+OF_TREES = ("agb", "root", "stem", "branch", "foliage")
+#: Half width of the mean that a sampling plan is made for, and trees felled at a place.
+PLAN_ERROR, PLAN_TREES = 0.10, 5
+#: Plants that have no diameter in common with trees: their equations are told one by one.
+APART = ("bamboo", "shrub", "mangrove", "herb")
+LEVELS = ("species", "genus", "family", "forest_type", "group", "any", "class")
+
+
+@dataclass(frozen=True)
+class Taxon:
+    """A name as the vocabulary understands it; ``species`` is blank for a genus or a family."""
+
+    name: str
+    species_id: str
+    species: str
+    genus: str
+    family: str
+    group: str
+    forest_type: str
+    regions: tuple[str, ...] = ()
+
+    @property
+    def levels(self) -> dict[str, str]:
+        """Names by level, for :func:`sinklab.evidence.national.best`."""
+        told = {
+            "forest_type": self.forest_type,
+            "family": self.family,
+            "genus": self.genus,
+            "species": self.species,
+        }
+        return {k: v for k, v in told.items() if v}
+
+
+def find(name: str) -> Taxon:
+    """Understand the name of a species, genus or family: Latin, Chinese, English, id or synonym.
+
+    Raises
+    ------
+    DataError
+        No level knows the name; with the nearest species.
+    """
+    known = vocabulary.species_list()
+    with suppress(DataError):
+        own = vocabulary.species(name)
+        species = own.name_latin if " " in own.name_latin else ""
+        return Taxon(name, own.species_id, species, own.genus, own.family, own.group, _type(own), own.regions)
+    words = {
+        **{g: ("genus", g) for g in {s.genus for s in known}},
+        **{f: ("family", f) for f in {s.family for s in known}},
+    }
+    for (column, value), labels in vocabulary.group_words().items():
+        if column in ("genus", "family"):
+            words |= dict.fromkeys((*labels, value), (column, value))
+    level, key = next((v for k, v in words.items() if k.casefold() == name.strip().casefold()), ("", ""))
+    if not level:
+        vocabulary.species(name)
+    members = [s for s in known if getattr(s, level) == key]
+    if not members:
+        raise DataError(
+            f"{name}: no species of the vocabulary belongs to it", f"{name}：词表中没有其所含树种"
+        )
+    kinds = {_type(s) for s in members}
+    genus = key if level == "genus" else ""
+    groups = pd.Series([s.group for s in members]).mode()
+    return Taxon(
+        name, "", "", genus, members[0].family, groups.iloc[0], kinds.pop() if len(kinds) == 1 else ""
+    )
+
+
+def _type(species) -> str:
+    """Forest type of the plots of a species, of its genus, or by the leaf habit of the genus."""
+    rows = national.known()
+    for level, name in (("species", species.name_latin), ("genus", species.genus)):
+        hit = rows[(rows["rank"] == level) & (rows["taxon"] == name)]
+        if len(hit):
+            return str(hit.sort_values("n")["forest_type"].iloc[-1])
+    return forest_type(species.name_latin)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers (one row a quantity), what was refused and why, and a sampling plan where it is wanted."""
+
+    taxon: Taxon
+    answers: pd.DataFrame
+    refused: dict[str, str] = field(default_factory=dict)
+    plan: dict[str, Any] | None = None
+
+
+def ask(name: str, region: str | None = None, level: float = 0.95, **sizes: float) -> Answers:
+    """Answer for a species what its trees and stands hold, with interval, level, range and source.
+
+    Parameters
+    ----------
+    name : str
+        Species, genus or family, by any name of the vocabulary.
+    region : str, optional
+        Province or part of the country: its equations come first.
+    level : float
+        Level of the intervals, which hold for a new place.
+    **sizes : float
+        ``dbh`` [cm], ``height`` [m], ``stem_density`` [1/ha], ``growing_stock`` [m3/ha], ``basal_area`` [m2/ha], ``age``
+        [year], ``agb_density`` [t/ha]; the middle of what was measured where left out.
+
+    Raises
+    ------
+    DataError
+        The name is not known, or nothing at any level supports a single answer for the sizes asked.
+    """
+    taxon, rows, refused = find(name), [], {}
+    for response in OF_TREES:
+        try:
+            rows.append(_of_trees(taxon, response, region, level, sizes))
+        except SinklabError as error:
+            refused[response] = str(error)
+    for model_id, model in national.models().items():
+        try:
+            rows.append(_of_stands(taxon, model_id, model, level, sizes))
+        except SinklabError as error:
+            refused[model_id] = str(error)
+    rows += [*_single_equations(taxon), *_scalars(taxon), *_printed(taxon)]
+    idle = [size for size in sizes if not any(f"{size} " in r["at"] for r in rows)]
+    if idle:
+        told = "\n".join(t for t in dict.fromkeys(refused.values()) if any(size in t for size in idle))
+        raise DataError(
+            f"{name}: nothing supports an answer for {', '.join(idle)}\n{told}",
+            f"{name}：没有依据可按 {'、'.join(idle)} 回答\n{told}",
+        )
+    order = [
+        "quantity",
+        "kind",
+        "at",
+        "value",
+        "lower",
+        "upper",
+        "unit",
+        "level",
+        "rests_on",
+        "range",
+        "source",
+    ]
+    found = pd.DataFrame(rows, columns=order)
+    own = {"species", "genus"} & set(
+        found.loc[found["kind"] != "class", "level"].map(lambda s: s.split(" ")[0])
+    )
+    return Answers(taxon, found, refused, None if own else _plan(taxon))
+
+
+# Single plants, from published equations.
+
+
+@lru_cache(maxsize=256)
+def _pooled(response, species, genus, family, group, region):
+    if species:
+        return pool_equations.default_equation(response, species, region=region)
+    return pool_equations.default_equation(
+        response, region=region, genus=genus or None, family=family or None, group=group
+    )
+
+
+def _of_trees(taxon, response, region, level, sizes) -> dict[str, Any]:
+    if taxon.group in APART:
+        raise DataError(
+            f"{response}: no pooled equation of single plants for {taxon.group}",
+            f"{response}：{taxon.group} 类没有合并的单株方程",
+        )
+    pooled = _pooled(
+        response, taxon.species_id or taxon.species, taxon.genus, taxon.family, taxon.group, region
+    )
+    low, high = pooled.ranges["dbh"]
+    dbh = sizes.get("dbh") or float(np.sqrt(low * high))
+    _inside("dbh", dbh, low, high, response)
+    told, widest = pooled.predict({"dbh": [dbh]}, level, "individual").iloc[0], list(pooled.rows["level"])[-1]
+    mean = float(told[response] * np.exp(pooled.residual**2 / 2))
+    return {
+        "quantity": response,
+        "kind": "tree",
+        "at": f"dbh {dbh:.3g} cm",
+        "value": mean,
+        "lower": told[f"{response}_lower"],
+        "upper": told[f"{response}_upper"],
+        "unit": "kg",
+        "level": _level(taxon, widest),
+        "rests_on": tr(
+            f"{len(pooled.rows)} equations, {pooled.n_tree} trees",
+            f"{len(pooled.rows)} 个方程，{pooled.n_tree} 株",
+        ),
+        "range": f"dbh {low:g}-{high:g} cm",
+        "source": "; ".join(pooled.sources),
+    }
+
+
+def _level(taxon, level) -> str:
+    """Level with its name: ``genus Quercus``; a type of plants is told by its group."""
+    name = {"group": taxon.group, "any": ""}.get(level, getattr(taxon, level, ""))
+    return f"{level} {name}".strip()
+
+
+def _inside(name, value, low, high, what) -> None:
+    if not low <= value <= high:
+        unit = vocabulary.variable(name).unit
+        raise DataError(
+            f"{what}: {name} {value:g} {unit} lies outside the evidence, {low:g} to {high:g}; measure such ones first",
+            f"{what}：{name} {value:g} {unit} 超出依据范围 {low:g}～{high:g}；请先测定",
+        )
+
+
+def _single_equations(taxon) -> list[dict[str, Any]]:
+    """Printed equations of plants that are no trees: each as it stands, for it has no interval of a new place."""
+    if taxon.group not in APART:
+        return []
+    rows = equations.published()
+    level = next(
+        (k for k in ("species_id", "genus") if getattr(taxon, k) and (rows[k] == getattr(taxon, k)).any()), ""
+    )
+    found = []
+    for name, row in rows[rows[level] == getattr(taxon, level)].iterrows() if level else ():
+        span = f"{row['predictor']} {row['minimum']:g}-{row['maximum']:g}" if row["maximum"] > 0 else ""
+        told = {
+            "quantity": row["response"],
+            "kind": "equation",
+            "at": row["text"],
+            "value": np.nan,
+            "lower": np.nan,
+        }
+        told |= {"upper": np.nan, "unit": row["unit"], "level": f"{level.removesuffix('_id')} {row['taxon']}"}
+        found.append(told | {"rests_on": str(name), "range": span, "source": row["source_id"]})
+    return found
+
+
+# Stands, from plots.
+
+
+def _of_stands(taxon, model_id, model, level, sizes) -> dict[str, Any]:
+    row = national.best(model_id, taxon.levels)
+    if row is None:
+        raise DataError(
+            f"{model_id}: no plot at any level of {taxon.name}", f"{model_id}：{taxon.name} 各级均无样地"
+        )
+    predictors, x = model["predictors"], [1.0]
+    at = []
+    for j, name in enumerate(predictors, 1):
+        low, high, centre = (float(row[f"{k}_{j}"]) for k in ("low", "high", "centre"))
+        value = sizes.get(name) or float(np.clip(centre, low, high))
+        _inside(name, value, low, high, model["response"])
+        x.append(np.log(value / centre))
+        at.append(f"{name} {value:.4g} {vocabulary.variable(name).unit}")
+    line, covariance = national.line_of(row, predictors)
+    log, variance = float(np.array(x) @ line), float(np.array(x) @ covariance @ np.array(x))
+    spread = variance + row["between"] + row["within"]
+    half = stats.t.ppf(0.5 + level / 2, row["freedom"]) * np.sqrt(spread)
+    ends = [f"{n} {row[f'low_{j}']:.4g}-{row[f'high_{j}']:.4g}" for j, n in enumerate(predictors, 1)]
+    return {
+        "quantity": model["response"],
+        "kind": "stand",
+        "at": ", ".join(at),
+        "value": float(np.exp(log + (row["between"] + row["within"]) / 2)),
+        "lower": float(np.exp(log - half)),
+        "upper": float(np.exp(log + half)),
+        "unit": vocabulary.variable(model["response"]).unit,
+        "level": f"{row['rank']} {row['taxon']}",
+        "rests_on": tr(
+            f"{row['n']:.0f} plots of {row['n_study']:.0f} studies; wider levels as far as these are few",
+            f"{row['n_study']:.0f} 项研究 {row['n']:.0f} 块样地；样地少时兼取上级",
+        ),
+        "range": ", ".join(ends),
+        "source": "; ".join(national.SOURCES),
+    }
+
+
+# Values that are no function of size.
+
+
+def _scalars(taxon) -> list[dict[str, Any]]:
+    """Class values of ``data/rules/defaults.csv``: the narrowest taxon of each variable and edition."""
+    kinds = {taxon.species: "species", taxon.genus: "genus", **dict.fromkeys(_classes(taxon), "class")}
+    found = []
+    for row in records("rules", "defaults.csv", numbers=("value", "class_low", "class_high")):
+        if row["taxon"] and row["taxon"] in kinds and row["domain"] in ("any", *_domains(taxon)):
+            found.append(row | {"level": kinds[row["taxon"]]})
+    kept = {}
+    for row in sorted(found, key=lambda r: LEVELS.index(r["level"])):
+        # One level a variable: a genus is not asked where the species is told, an IPCC class not where either is.
+        kept.setdefault(row["variable"], row["level"])
+    return [_of_default(r) for r in found if kept[r["variable"]] == r["level"]]
+
+
+def _of_default(row) -> dict[str, Any]:
+    low, high = row["class_low"], row["class_high"]
+    span = f"> {low:g}" if high != high else f"{low:g}-{high:g}"
+    bounds = f"{row['class_variable']} {span}" if row["class_variable"] else ""
+    where = " ".join(filter(None, ("" if row["domain"] == "any" else row["domain"], row["taxon"])))
+    told = {"quantity": row["variable"], "kind": "class", "at": bounds, "value": row["value"]}
+    told |= {"lower": np.nan, "upper": np.nan, "unit": row["unit"], "level": f"{row['level']} {where}"}
+    rests = tr("printed class value, no interval printed with it", "印刷分类值，未附区间")
+    return told | {"rests_on": rests, "range": bounds, "source": f"{row['edition']}, {row['locator']}"}
+
+
+def _classes(taxon) -> tuple[str, ...]:
+    """Names of the IPCC's classes that hold a taxon."""
+    if taxon.group == "conifer":
+        own = "pines" if taxon.genus == "Pinus" else "larch" if taxon.genus == "Larix" else "other_conifers"
+        own = (
+            "firs_and_spruces"
+            if taxon.genus in ("Abies", "Picea") and "chifeng" not in taxon.regions
+            else own
+        )
+        return (own, "conifers", "other_conifers", "all")
+    return ("hardwoods", "other_broadleaf", "all") if taxon.group in ("broadleaf", "economic", "tree") else ()
+
+
+def _domains(taxon) -> tuple[str, ...]:
+    """Climatic domains of the programmes that plant a taxon: temperate Chifeng, humid subtropics elsewhere."""
+    south = {"guangxi", "sichuan", "lishui"} & set(taxon.regions)
+    north = "chifeng" in taxon.regions or not taxon.regions
+    return (*(("subtropical_humid",) if south else ()), *(("temperate",) if north else ()))
+
+
+#: Printed values that are asked for, and the file they stand in.
+PRINTED = {
+    "carbon_fraction": "carbon_fraction",
+    "total_density": "economic_plants",
+    "mass": "bamboo_culms",
+    "bgb_density": "bamboo_stands",
+}
+
+
+def _printed(taxon) -> list[dict[str, Any]]:
+    """Printed values of the species itself: mean over sources with the range of all rows."""
+    found = []
+    for variable, file in PRINTED.items():
+        with suppress(DataError):
+            rows = load(f"literature:{file}", {"species_id": taxon.species_id})
+            rows = rows[rows[variable].notna()]
+            for component, part in rows.groupby(
+                rows.get("component", pd.Series("", index=rows.index)).fillna("")
+            ):
+                by_source = part.groupby("source_id")[variable].mean()
+                found.append(
+                    {
+                        "quantity": f"{variable} {component}".strip(),
+                        "kind": "printed",
+                        "at": "",
+                        "value": float(by_source.mean()),
+                        "lower": float(part[variable].min()),
+                        "upper": float(part[variable].max()),
+                        "unit": vocabulary.variable(variable).unit,
+                        "level": f"species {taxon.species or taxon.genus}",
+                        "rests_on": tr(
+                            f"{len(part)} values of {len(by_source)} sources",
+                            f"{len(by_source)} 个来源 {len(part)} 个值",
+                        ),
+                        "range": tr("smallest and largest value", "最小值与最大值"),
+                        "source": "; ".join(by_source.index),
+                    }
+                )
+    return found
+
+
+# Nothing of its own: what a sample would take.
+
+
+def _plan(taxon) -> dict[str, Any]:
+    """Places and plants that give the mean of a new taxon within ten per cent, from the spread of equations of all trees."""
+    spread = _spread_of_trees()
+    variance = spread["place"] + spread["plant"] / PLAN_TREES
+    places = int(np.ceil((stats.norm.ppf(0.975) / PLAN_ERROR) ** 2 * variance))
+    return {"places": places, "plants": places * PLAN_TREES, "error": PLAN_ERROR, **spread}
+
+
+@lru_cache(maxsize=1)
+def _spread_of_trees() -> dict[str, float]:
+    pooled = pool_equations.default_equation("agb", group="broadleaf")
+    return {"place": float(pooled.between[0, 0]), "plant": float(pooled.residual**2)}
+
+
+def report(found: Answers, level: float = 0.95) -> str:
+    """The answers as text: a table, what was refused, and whom the numbers speak for."""
+    taxon = found.taxon
+    head = tr(
+        f"{taxon.name}: {taxon.species or taxon.genus or taxon.family}, {taxon.family}; forest type {taxon.forest_type or 'unknown'}",
+        f"{taxon.name}：{taxon.species or taxon.genus or taxon.family}（{taxon.family}）；森林类型 {taxon.forest_type or '未知'}",
+    )
+    table = found.answers.copy()
+    for column in ("value", "lower", "upper"):
+        table[column] = [f"{v:.4g}" if pd.notna(v) else "" for v in table[column]]
+    lines = [head, "", table.to_string(index=False), ""]
+    lines.append(
+        tr(
+            f"Intervals hold, at {100 * level:g} %, for one tree or one plot of a place that was not sampled; those of printed values are "
+            "the smallest and largest, class values have none.",
+            f"区间（{100 * level:g} %）针对未抽样地点的一株树或一块样地；印刷值给出最小与最大，分类值无区间。",
+        )
+    )
+    if found.plan:
+        p = found.plan
+        lines.append(
+            tr(
+                f"Nothing measured of the species or its genus. {p['places']} places with {PLAN_TREES} plants each ({p['plants']} plants) give the "
+                f"mean within {100 * p['error']:g} % at 95 %, with the spread that broadleaved trees show.",
+                f"该种及其属无实测依据。{p['places']} 个地点、每点 {PLAN_TREES} 株（共 {p['plants']} 株）可使均值误差在 "
+                f"{100 * p['error']:g} % 内（95 %），按阔叶树的变异估算。",
+            )
+        )
+    refused = [f"- {line}" for line in dict.fromkeys(found.refused.values())]
+    return "\n".join([*lines, *([tr("Refused:", "不予回答："), *refused] if refused else [])])

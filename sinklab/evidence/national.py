@@ -1,0 +1,625 @@
+r"""One national system of stand models on nested levels: species, genus, family, forest type, and every place its own.
+
+What a region needs is a number for its own stands. A plot of a research station carries twice the mass of an inventory
+plot of the same age because twice the trees stand on it; with mean diameter and stem density, or with growing stock, both
+lie on one curve. The models of ``data/rules/national_models.csv`` are therefore lines of logarithms,
+
+.. math:: \ln y = x^T(\beta + b_{type}) + t_{type} + f_{family} + g_{genus} + s_{species} + u_{study} + v_{place} + e,
+
+with centred logarithms :math:`x` of the predictors, slopes that vary between forest types, and normal effects of every
+level. A species with few plots leans on its genus, a genus on its family and type, as far as the data say (best linear
+unbiased predictors; variances by restricted maximum likelihood). Studies and the places in them are what was sampled:
+their spread is that of a stand of a new region, beside the residual of one plot.
+
+Places and studies are absorbed in closed form (a place with :math:`m` plots has precision
+:math:`I - \lambda/(1+m\lambda)\,11^T`, a study likewise over its places), the rest is one penalised least-squares problem
+(Henderson's equations).
+
+Source
+------
+Henderson C.R. (1975) Best linear unbiased estimation and prediction under a selection model. Biometrics 31:423-447.
+Bates D., Mächler M., Bolker B., Walker S. (2015) Fitting linear mixed-effects models using lme4. J. Statistical Software
+67(1), section 3 (penalised least squares and its profiled criterion).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import linalg, optimize, stats
+
+from sinklab import paths
+from sinklab.data import literature, vocabulary
+from sinklab.data.files import read_csv, records
+from sinklab.data.open_data import load
+from sinklab.equations.system import System
+from sinklab.language import DataError, Notes
+from sinklab.results import indices
+from sinklab.results.fit_result import Between, Certificate, FitResult
+from sinklab.results.variance import ResidualModel
+
+#: Levels of a stand's taxon, the widest first.
+LEVELS = ("forest_type", "family", "genus", "species")
+#: Where the plots come from, and how they were joined.
+SOURCES = ("SCHEPASCHENKO2017", "COOKPATTON2020")
+METHOD = "nested linear mixed model of logarithms, restricted maximum likelihood"
+#: Plots that a taxon needs for a row of its own.
+FEWEST = 5
+#: What was sampled: studies, and the places in them.
+UNITS = ("study", "place")
+#: Further from its line than this many standard deviations a plot is taken for a slip of print, and named.
+FAR = 4.0
+#: A plot of two compilations: same age, and mass above ground within this. [t/ha]
+SAME_MASS = 1.0
+
+
+def models() -> dict[str, dict[str, Any]]:
+    """The models of the system: ``response``, ``predictors``, ``sets`` of plots (tuples) and labels, by id.
+
+    Plots of GROA tell of roots alone: among them stands of four trees a hectare at eighty years count as forest.
+    """
+    rows = records("rules", "national_models.csv", several=("predictors", "sets"))
+    return {r["model_id"]: r for r in rows}
+
+
+# The stands.
+
+
+def stands() -> pd.DataFrame:
+    """Plots of Chinese forests from the open compilations, each once.
+
+    Returns
+    -------
+    stands : DataFrame
+        Vocabulary names, ``study`` and ``place`` (study and position) as sampled units, ``taxon`` keys of every level.
+        Roots that were computed from shoots are blank. ``attrs["notes"]`` counts what was left out.
+
+    Raises
+    ------
+    DataError
+        The open data are not at hand.
+    """
+    notes = Notes()
+    plots = load("open:eurasia_plots", {"country": "CHN"})
+    computed = plots["bgb_density"].gt(0) & plots["agb_density"].gt(0) & plots["root_shoot_ratio"].isna()
+    plots.loc[computed, ["bgb_density", "total_density"]] = np.nan
+    notes.add(
+        f"{int(computed.sum())} roots that are a fixed share of the shoots left out",
+        f"{int(computed.sum())} 条按固定比例推算的根未采用",
+    )
+    more = load("open:groa_china")
+    seen = set(zip(plots["age"], plots["agb_density"].round(), strict=True))
+    near = [
+        any((age, round(mass) + d) in seen for d in (-1, 0, 1)) if mass > 0 else True
+        for age, mass in zip(more["age"], more["agb_density"], strict=True)
+    ]
+    notes.add(
+        f"GROA: {sum(near)} of {len(more)} plots are in the first compilation too (same age, mass within {SAME_MASS:g} t/ha)",
+        f"GROA：{len(more)} 块样地中 {sum(near)} 块已见于前一汇编（林龄相同、生物量相差不超过 {SAME_MASS:g} t/ha）",
+    )
+    kept = [plots.assign(set="eurasia_plots"), more[~np.array(near)].assign(set="groa_china")]
+    found = pd.concat(kept, ignore_index=True)
+    found["basal_area"] = found["stem_density"] * np.pi / 4 * (found["dbh"] / 100) ** 2
+    return units(found).pipe(_with_notes, notes)
+
+
+def _with_notes(frame, notes) -> pd.DataFrame:
+    frame.attrs = {"notes": notes}
+    return frame
+
+
+def units(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add the sampled units and the keys of the levels: a stand of no known genus is one of its type only."""
+    families = {s.genus: s.family for s in vocabulary.species_list()}
+    study = frame["study_id"].astype(str)
+    spot = frame["latitude"].round(1).astype(str) + " " + frame["longitude"].round(1).astype(str)
+    kind = frame["forest_type"].fillna("unknown").astype(str)
+    genus = frame["genus"].where(frame["genus"].notna(), None)
+    keys = {"forest_type": kind, "family": genus.map(families).fillna(genus), "genus": genus}
+    keys["species"] = frame["species"].where(frame["species"].notna(), None)
+    return frame.assign(study=study, place=study + " " + spot, **keys)
+
+
+# The engine: normal effects of nested levels on a line of logarithms.
+
+
+@dataclass(frozen=True, eq=False)
+class Nested:
+    """A fitted line of logarithms with effects of every level.
+
+    ``spreads`` are the standard deviations of the effects by level (``forest_type:dbh`` is that of a slope), of ``study``,
+    ``place`` and ``residual``; ``ranges`` those of the predictors. ``mean`` and ``factor`` hold the joint normal of
+    fixed coefficients and scaled effects.
+    """
+
+    response: str
+    predictors: tuple[str, ...]
+    centre: np.ndarray
+    spreads: dict[str, float]
+    columns: list[tuple[str, str]]
+    mean: np.ndarray
+    covariance: np.ndarray
+    frame: pd.DataFrame = field(repr=False)
+    far: pd.DataFrame = field(repr=False)
+    scales: dict[str, float] = field(default_factory=dict)
+
+    def apart(self, taxon: dict[str, str], unseen: float) -> tuple[float, float]:
+        """Variance of a place of a new study, and of a plot in it, as wide as the type showed itself when left out."""
+        scale = self.scales.get(str(taxon.get("forest_type")), 1.0)
+        of_place = unseen + sum(self.spreads[u] ** 2 for u in UNITS)
+        return scale * of_place, scale * self.spreads["residual"] ** 2
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom: studies less one."""
+        return max(self.frame["study"].nunique() - 1, 1)
+
+    def functional(self, taxon: dict[str, str]) -> tuple[np.ndarray, float]:
+        """Rows (p, all) that give the coefficients of a taxon, and the variance of levels it has but nobody measured."""
+        p, known = len(self.predictors) + 1, set(self.columns)
+        place = {c: i for i, c in enumerate(self.columns)}
+        rows, unseen = np.zeros((p, len(self.columns))), 0.0
+        rows[np.arange(p), np.arange(p)] = 1.0
+        for level in LEVELS:
+            key = (level, str(taxon.get(level)))
+            if key in known:
+                rows[0, place[key]] = self.spreads[level]
+            else:
+                unseen += self.spreads[level] ** 2
+            for j, x in enumerate(self.predictors, start=1):
+                slope = (f"{level}:{x}", key[1])
+                if slope in known:
+                    rows[j, place[slope]] = self.spreads[slope[0]]
+        return rows, unseen
+
+    def coefficients(self, taxon: dict[str, str]) -> tuple[np.ndarray, np.ndarray, float]:
+        """Level and slopes (p,) of a taxon at the centre, their covariance (p, p), and the variance of unseen levels."""
+        rows, unseen = self.functional(taxon)
+        return rows @ self.mean, rows @ self.covariance @ rows.T, unseen
+
+    def predict(self, stands: pd.DataFrame) -> pd.DataFrame:
+        """Median, mean and SD of the logarithm of single plots of new studies.
+
+        Returns
+        -------
+        told : DataFrame, index of ``stands``
+            ``log`` and ``sd`` of the logarithm, ``mean`` of the response.
+        """
+        x = design(stands, self.predictors, self.centre)
+        log, variance, shift = np.empty(len(stands)), np.empty(len(stands)), np.empty(len(stands))
+        taxa = stands[list(LEVELS)].astype(object).where(stands[list(LEVELS)].notna(), None)
+        code, names = pd.factorize(pd.MultiIndex.from_frame(taxa.fillna("")))
+        for i, taxon in enumerate(names):
+            rows, named = np.flatnonzero(code == i), {k: v for k, v in zip(LEVELS, taxon, strict=True) if v}
+            line, covariance, unseen = self.coefficients(named)
+            log[rows] = x[rows] @ line
+            apart = sum(self.apart(named, unseen))
+            variance[rows] = np.einsum("ij,jk,ik->i", x[rows], covariance, x[rows]) + apart
+            shift[rows] = apart / 2
+        told = {"log": log, "sd": np.sqrt(variance), "mean": np.exp(log + shift)}
+        return pd.DataFrame(told, index=stands.index)
+
+
+def design(frame, predictors, centre) -> np.ndarray:
+    """One and the centred logarithms of the predictors, (n, p)."""
+    logs = np.log(frame[list(predictors)].to_numpy(float)) - centre
+    return np.column_stack([np.ones(len(frame)), logs])
+
+
+def fit_model(stands: pd.DataFrame, model_id: str) -> Nested:
+    """Fit a model of the system to the stands of its sets, with the scales of its forest types."""
+    model = models()[model_id]
+    return scaled(fit(stands[stands["set"].isin(model["sets"])], model["response"], model["predictors"]))
+
+
+def usable(frame: pd.DataFrame, response: str, predictors: Sequence[str]) -> pd.DataFrame:
+    """Stands that have the response and every predictor, all of them positive."""
+    return frame[frame[[response, *predictors]].gt(0).all(axis=1)]
+
+
+def fit(frame: pd.DataFrame, response: str, predictors: Sequence[str], spreads: dict | None = None) -> Nested:
+    """Fit a line of logarithms with nested effects.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As :func:`stands` or :func:`units` gives it.
+    response : str
+    predictors : sequence of str
+    spreads : dict, optional
+        Standard deviations of another fit, which are kept: a fit without some studies is one solution of equations.
+
+    Raises
+    ------
+    DataError
+        Fewer than thirty stands, or than five studies.
+    """
+    used = usable(frame, response, predictors).reset_index(drop=True)
+    if len(used) < 30 or used["study"].nunique() < 5:
+        raise DataError(
+            f"{response} over {', '.join(predictors)}: {len(used)} stands of {used['study'].nunique()} studies; expected 30 of 5",
+            f"{response}（自变量 {'、'.join(predictors)}）：{used['study'].nunique()} 项研究的 {len(used)} 块样地；"
+            "应有 5 项研究的 30 块样地",
+        )
+    problem = _Problem(used, response, tuple(predictors))
+    found = problem.solution(problem.search() if spreads is None else spreads)
+    if spreads is not None:
+        return found
+    away = problem.away(found)
+    far = used[np.abs(away) > FAR]
+    if len(far):
+        problem = _Problem(used.drop(far.index).reset_index(drop=True), response, tuple(predictors))
+        found = problem.solution(problem.search(found.spreads))
+    return replace(found, far=far.assign(away=away[far.index]))
+
+
+class _Problem:
+    """Sums of squares of one model, from which a solution follows for any spreads."""
+
+    def __init__(self, used, response, predictors):
+        self.used, self.response, self.predictors = used, response, predictors
+        self.centre = np.log(used[list(predictors)].to_numpy(float)).mean(axis=0)
+        self.x = design(used, predictors, self.centre)
+        self.y = np.log(used[response].to_numpy(float))
+        blocks, self.columns, self.kinds = (
+            [self.x],
+            [("", n) for n in ("", *predictors)],
+            [""] * self.x.shape[1],
+        )
+        for level in LEVELS:
+            seen = used[level].notna()
+            code, names = pd.factorize(used[level].where(seen))
+            for j, kind in enumerate(
+                [level, *[f"{level}:{x}" for x in predictors if level == "forest_type"]]
+            ):
+                block = np.zeros((len(used), len(names)))
+                block[np.flatnonzero(seen), code[seen]] = self.x[seen, j]
+                blocks.append(block)
+                self.columns += [(kind, str(n)) for n in names]
+                self.kinds += [kind] * len(names)
+        whole = np.column_stack([*blocks, self.y])
+        code, _ = pd.factorize(used["place"])
+        self.count = np.bincount(code).astype(float)
+        self.sums = np.zeros((len(self.count), whole.shape[1]))
+        np.add.at(self.sums, code, whole)
+        self.study, _ = pd.factorize(used.groupby(code)["study"].first())
+        self.cross, self.whole = whole.T @ whole, whole
+        self.names = [k for k in dict.fromkeys(self.kinds) if k]
+
+    def _solve(self, ratio):
+        """Factor, solution, residual sum of squares and determinant of the absorbed, for spreads relative to the residual."""
+        lam, of_study = ratio["place"] ** 2, ratio["study"] ** 2
+        left = 1 / (1 + self.count * lam)
+        of_places = np.zeros((self.study.max() + 1, self.sums.shape[1]))
+        np.add.at(of_places, self.study, self.sums * left[:, None])
+        inside = 1 + of_study * np.bincount(self.study, self.count * left)
+        cross = self.cross - (self.sums * (lam * left)[:, None]).T @ self.sums
+        cross -= (of_places * (of_study / inside)[:, None]).T @ of_places
+        absorbed = -np.log(left).sum() + np.log(inside).sum()
+        scale = np.array([ratio[k] if k else 1.0 for k in self.kinds])
+        matrix, right = cross[:-1, :-1] * np.outer(scale, scale), cross[:-1, -1] * scale
+        matrix[np.diag_indices(len(scale))] += [1.0 if k else 0.0 for k in self.kinds]
+        factor = linalg.cho_factor(matrix, lower=True)
+        solution = linalg.cho_solve(factor, right)
+        return factor, solution, float(cross[-1, -1] - right @ solution), absorbed
+
+    def criterion(self, theta) -> float:
+        """Minus twice the restricted log-likelihood, but for a constant, with the residual variance profiled out."""
+        ratio = dict(zip([*self.names, *UNITS], np.exp(theta), strict=True))
+        (factor, _), _, square, absorbed = self._solve(ratio)
+        n = len(self.y) - self.x.shape[1]
+        # A weak pull to ratios of order one keeps a spread that the data do not tell from running away.
+        prior = float(((np.asarray(theta) + 1) ** 2).sum()) / 8
+        return 2 * np.log(np.diag(factor)).sum() + absorbed + n * np.log(square) + prior
+
+    def search(self, near: dict | None = None) -> dict[str, float]:
+        """Spreads that maximise the restricted likelihood."""
+        names = [*self.names, *UNITS]
+        start = [np.log(near[k] / near["residual"]) if near else -1.0 for k in names]
+        found = optimize.minimize(
+            self.criterion, start, method="L-BFGS-B", bounds=[(-5, 3)] * len(names), options={"ftol": 1e-6}
+        )
+        ratio = dict(zip(names, np.exp(found.x), strict=True))
+        square = self._solve(ratio)[2]
+        sigma = float(np.sqrt(square / (len(self.y) - self.x.shape[1])))
+        return {k: v * sigma for k, v in ratio.items()} | {"residual": sigma}
+
+    def solution(self, spreads) -> Nested:
+        sigma = spreads["residual"]
+        ratio = {k: spreads[k] / sigma for k in [*self.names, *UNITS]}
+        factor, solution, _, _ = self._solve(ratio)
+        covariance = sigma**2 * linalg.cho_solve(factor, np.eye(len(solution)))
+        # Effects in units of their spread.
+        unit = np.array([1 / sigma if k else 1.0 for k in self.kinds])
+        return Nested(
+            self.response,
+            self.predictors,
+            self.centre,
+            dict(spreads),
+            self.columns,
+            solution * unit,
+            covariance * np.outer(unit, unit),
+            self.used,
+            self.used.iloc[:0],
+        )
+
+    def away(self, found: Nested) -> np.ndarray:
+        """Residuals about the lines of the taxa, in standard deviations of a plot of any study."""
+        scale = np.array([found.spreads[k] if k else 1.0 for k in self.kinds])
+        sd = np.linalg.norm([found.spreads[k] for k in (*UNITS, "residual")])
+        return (self.y - self.whole[:, :-1] @ (found.mean * scale)) / sd
+
+
+# How good it is: what was left out, predicted by the rest.
+
+
+def left_out(found: Nested, by: str = "study", per: str = "forest_type", level: float = 0.95) -> pd.DataFrame:
+    """Predict every group of stands from all others; one row per stand.
+
+    The spreads are those of all stands: a fit without one study hardly moves them.
+
+    Returns
+    -------
+    told : DataFrame
+        ``per``, ``left`` (the group), ``observed``, ``predicted`` (mean), ``away`` (of logarithms, in standard deviations
+        of one plot of a new study), ``inside`` (its interval).
+    """
+    frame, rows = found.frame, []
+    half = stats.t.ppf(0.5 + level / 2, found.freedom)
+    for name, part in frame.groupby(by):
+        rest = frame.drop(part.index)
+        if rest["study"].nunique() < 5:
+            continue
+        told = replace(
+            fit(rest, found.response, found.predictors, found.spreads), scales=found.scales
+        ).predict(part)
+        observed = part[found.response]
+        away = (np.log(observed) - told["log"]) / told["sd"]
+        row = {per: part[per], "left": name, "observed": observed, "predicted": told["mean"], "away": away}
+        rows.append(pd.DataFrame(row | {"inside": away.abs() <= half}))
+    return pd.concat(rows)
+
+
+def scaled(found: Nested, folds: int = 20, weight: float = 20.0) -> Nested:
+    """The same fit with a scale of the variances of each forest type: what studies left out of it showed.
+
+    Studies are left out in ``folds`` parts; the mean square of a type counts as its plots against ``weight`` plots of
+    the common spread.
+    """
+    names = {name: i % folds for i, name in enumerate(sorted(found.frame["study"].unique()))}
+    whole = replace(found, frame=found.frame.assign(fold=found.frame["study"].map(names)))
+    square = left_out(whole, "fold").assign(square=lambda d: d["away"] ** 2).groupby("forest_type")["square"]
+    return replace(found, scales=dict((square.sum() + weight) / (square.size() + weight)))
+
+
+def scores(told: pd.DataFrame, per: str = "forest_type", least: int = 30) -> pd.DataFrame:
+    """Bias, RMSE and coverage of what was left out, by class; classes of fewer than ``least`` stands are pooled as ``other``."""
+    size = told.groupby(per)[per].transform("size")
+    groups = told.assign(**{per: told[per].where(size >= least, "other")}).groupby(per)
+    return groups.apply(_score, include_groups=False).reset_index()
+
+
+def _score(part) -> pd.Series:
+    ratio = part["predicted"].sum() / part["observed"].sum() - 1
+    rmse = np.sqrt(((part["predicted"] - part["observed"]) ** 2).mean()) / part["observed"].mean()
+    told = {"n": len(part), "n_left": part["left"].nunique(), "bias": 100 * ratio, "RMSE": 100 * rmse}
+    return pd.Series(told | {"coverage": 100 * part["inside"].mean()})
+
+
+# Estimates as rows that a repository can carry, and as results.
+
+#: File of the estimates below ``data/literature``.
+FILE = ("equations", "stands.csv")
+
+
+def estimates(found: Nested, model_id: str) -> pd.DataFrame:
+    """One row for every taxon: coefficients at the centre, their covariance, and how places and plots differ.
+
+    ``level`` is the logarithm of the median at the centre of the predictors, ``slope_1`` … the exponents, ``v00`` … their
+    covariance; ``between`` and ``within`` the variances of places of new studies and of plots in them. A taxon of fewer than
+    :data:`FEWEST` plots has no row: its range would be a point, and its genus answers as well.
+    """
+    rows, frame, p = [], found.frame, len(found.predictors) + 1
+    for depth, level in enumerate(LEVELS):
+        for name, part in frame.groupby(level):
+            if len(part) < FEWEST:
+                continue
+            modes = part[list(LEVELS[: depth + 1])].mode().iloc[0]
+            taxon = {k: modes[k] for k in ("forest_type", *LEVELS[1 : depth + 1]) if pd.notna(modes.get(k))}
+            taxon |= {"forest_type": part["forest_type"].mode().iloc[0], level: name}
+            line, covariance, unseen = found.coefficients(taxon)
+            between, within = found.apart(taxon, unseen)
+            row = {"model_id": model_id, "rank": level, "taxon": name, "forest_type": taxon["forest_type"]}
+            row |= {
+                "n": len(part),
+                "n_study": part["study"].nunique(),
+                "freedom": found.freedom,
+                "level": line[0],
+            }
+            for j, x in enumerate(found.predictors):
+                ends = {"low": part[x].min(), "high": part[x].max(), "centre": np.exp(found.centre[j])}
+                row |= {f"slope_{j + 1}": line[j + 1]} | {f"{k}_{j + 1}": v for k, v in ends.items()}
+            row |= {f"v{i}{j}": covariance[i, j] for i in range(p) for j in range(i, p)}
+            rows.append(row | {"between": between, "within": within})
+    return pd.DataFrame(rows)
+
+
+@lru_cache(maxsize=1)
+def known() -> pd.DataFrame:
+    """The estimates that the repository carries, ``data/literature/equations/stands.csv``."""
+    return read_csv(paths.data("literature", *FILE))
+
+
+def best(model_id: str, taxon: dict[str, str]) -> dict[str, Any] | None:
+    """Row of the narrowest level of a taxon (names by level) that has plots; None where no level has."""
+    rows = known()
+    rows = rows[rows["model_id"] == model_id]
+    for level in LEVELS[::-1]:
+        hit = rows[(rows["rank"] == level) & (rows["taxon"] == taxon.get(level))]
+        if len(hit):
+            return hit.iloc[0].to_dict()
+    return None
+
+
+def line_of(row: dict[str, Any], predictors: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (p,) and covariance (p, p) of a row of estimates."""
+    p = len(predictors) + 1
+    covariance = np.array([[row[f"v{min(i, j)}{max(i, j)}"] for j in range(p)] for i in range(p)])
+    return np.array([row["level"], *(row[f"slope_{j}"] for j in range(1, p))]), covariance
+
+
+def as_result(
+    model_id: str, taxon: dict[str, str], label: str = "", level: float = 0.95, seed: int = 0
+) -> FitResult:
+    """The model of a taxon as a result for a stand of a new study: it predicts, is tabled and calibrated like any other.
+
+    Roots follow from shoots where the model gives aboveground mass: then the total adds up, with the correlation that
+    their common error has.
+
+    Raises
+    ------
+    DataError
+        No level of the taxon has plots.
+    """
+    known_models = models()
+    chain = [model_id]
+    if known_models[model_id]["response"] == "agb_density" and best("bgb_by_agb", taxon):
+        chain.append("bgb_by_agb")
+    rows = [best(name, taxon) for name in chain]
+    if rows[0] is None:
+        raise DataError(
+            f"{model_id}: no plot of {', '.join(map(str, taxon.values()))} at any level",
+            f"{model_id}：{'、'.join(map(str, taxon.values()))} 各级均无样地",
+        )
+    return _result([known_models[name] for name in chain], rows, label, level, seed)
+
+
+def _result(chain, rows, label, level, seed) -> FitResult:
+    """Equations of means, every response's variances as its own and those it owes to the one before."""
+    lines, values, blocks, names = [], [], [], []
+    slope, variance = 0.0, np.zeros((2, 2, 2))
+    for i, (model, row) in enumerate(zip(chain, rows, strict=True)):
+        line, covariance = line_of(row, model["predictors"])
+        own = np.array([row["between"], row["within"]])
+        # A mean: the median times half the variance of plots, less what a power of the mean before brings already.
+        slope = line[1] if i else 0.0
+        before = variance[:, 0, 0].sum() * (slope**2 - slope) if i else 0.0
+        factor = np.exp(line[0] + (own.sum() + before) / 2)
+        letters = [f"{c}{i}" for c in "abc"[: len(line)]]
+        terms = [
+            f"({x} / {row[f'centre_{j}']:.6g})**{b}"
+            for j, (x, b) in enumerate(zip(model["predictors"], letters[1:], strict=True), 1)
+        ]
+        lines.append(f"{model['response']} = {letters[0]} * {' * '.join(terms)}")
+        values += [factor, *line[1:]]
+        scale = np.array([factor, *np.ones(len(line) - 1)])
+        blocks.append(covariance * np.outer(scale, scale))
+        names += letters
+        variance[:, i, i] = own + slope**2 * variance[:, 0, 0] * (i > 0)
+        variance[:, 0, i] = variance[:, i, 0] = (slope if i else 1.0) * (variance[:, 0, 0] if i else own)
+    free = [m["response"] for m in chain]
+    between, within = variance[:, : len(free), : len(free)]
+    told = list(free)
+    if len(free) == 2:
+        lines.append("total_density = agb_density + bgb_density")
+        share = 1 / (1 + values[len(values) - 2] / rows[1]["centre_1"])
+        mix = np.array([[1, 0], [0, 1], [share, 1 - share]])
+        between_all, within_all, told = mix @ between @ mix.T, mix @ within @ mix.T, [*free, "total_density"]
+    else:
+        between_all, within_all = between, within
+    first = rows[0]
+    predictors = list(chain[0]["predictors"])
+    spread = between + within
+    sd = np.sqrt(np.diag(spread))
+    freedom = int(first["freedom"])
+    covariance = linalg.block_diag(*blocks)
+    half = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(np.diag(covariance))
+    frame = {"index": told, "columns": told}
+    system = System.parse("\n".join(lines), predictors, responses_required=False)
+    empty = indices.evaluate(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]), p=1)
+    parameters = {"name": names, "group": "", "value": values, "se": np.sqrt(np.diag(covariance))}
+    return FitResult(
+        system=system,
+        method="pooled",
+        parameters=pd.DataFrame(
+            parameters | {"lower": np.array(values) - half, "upper": np.array(values) + half}
+        ),
+        covariance=pd.DataFrame(covariance, names, names),
+        residual={
+            r: ResidualModel(r, "lognormal", float(s), freedom=freedom) for r, s in zip(free, sd, strict=True)
+        },
+        correlation=pd.DataFrame(spread / np.outer(sd, sd), free, free),
+        loglik=np.nan,
+        n={m["response"]: int(r["n"]) for m, r in zip(chain, rows, strict=True)},
+        ranges={
+            x: (float(first[f"low_{j}"]), float(first[f"high_{j}"])) for j, x in enumerate(predictors, 1)
+        },
+        correction=dict.fromkeys(free, 1.0),
+        correction_kind="none",
+        index_table=pd.DataFrame(np.nan, free, list(empty)),
+        converged=True,
+        certificate=Certificate(
+            cluster={
+                "column": "study_id",
+                "n": freedom + 1,
+                "kind": "mixed",
+                "freedom": freedom,
+                "weight": 1.0,
+            },
+            other={"method": METHOD, "level": [f"{r['rank']} {r['taxon']}" for r in rows]},
+        ),
+        warnings=(),
+        versions=paths.versions(),
+        source=literature.cited(pd.DataFrame({"source_id": SOURCES}))
+        | {
+            "spec": "literature:equations/stands",
+            "title": METHOD,
+            "origin": "printed",
+            "files": paths.files_sha256([paths.data("literature", *FILE)]),
+        },
+        label=label or f"{chain[0]['model_id']}, {first['rank']} {first['taxon']}",
+        level=level,
+        seed=seed,
+        between=Between(
+            column="study_id",
+            spread=pd.DataFrame(between_all, **frame),
+            within=pd.DataFrame(within_all, **frame),
+            centre=pd.Series(-np.diag(between_all + within_all) / 2, index=told),
+            share=pd.Series(0.0, index=told),
+            n=freedom + 1,
+        ),
+    )
+
+
+#: What is left out of a scorecard: a twentieth of the studies, a cell of five degrees (about a province), a species.
+LEFT = ("studies", "cell", "species")
+
+
+def scorecard(found: Nested, model_id: str, left: Sequence[str] = LEFT) -> pd.DataFrame:
+    """Bias, RMSE and coverage (per cent) of stands predicted without their studies, their part of the country, their species.
+
+    Returns
+    -------
+    rows : DataFrame
+        ``model_id, left, by`` (forest type or third of the prediction), ``class, n, n_left, bias, RMSE, coverage``.
+    """
+    frame = found.frame
+    names = {name: i % 20 for i, name in enumerate(sorted(frame["study"].unique()))}
+    cell = (frame["latitude"] // 5).astype(str) + "/" + (frame["longitude"] // 5).astype(str)
+    whole = replace(found, frame=frame.assign(studies=frame["study"].map(names), cell=cell))
+    tables = []
+    for way in left:
+        told = left_out(whole, way)
+        size = pd.qcut(told["predicted"], 3, labels=["small", "middle", "large"]).astype(str)
+        for by, classes in (
+            ("forest_type", told),
+            ("size", told.assign(forest_type=size)),
+            ("all", told.assign(forest_type="all")),
+        ):
+            found_scores = scores(classes).rename(columns={"forest_type": "class"})
+            tables.append(found_scores.assign(model_id=model_id, left=way, by=by))
+    columns = ["model_id", "left", "by", "class", "n", "n_left", "bias", "RMSE", "coverage"]
+    return pd.concat(tables, ignore_index=True)[columns]

@@ -1,0 +1,68 @@
+"""What is known of a species: the level that answers, its interval and range, refusals, a plan where nothing is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sinklab.cli import main
+from sinklab.data import vocabulary
+from sinklab.evidence import knowledge, national
+from sinklab.language import DataError
+
+
+def test_a_species_answers_with_level_range_and_source():
+    found = knowledge.ask("杉木", dbh=12, stem_density=2400)
+    stand = found.answers[
+        (found.answers["kind"] == "stand") & found.answers["at"].str.contains("stem_density 2400")
+    ]
+    row = stand[stand["quantity"] == "agb_density"].iloc[0]
+    expected = national.as_result("agb_by_size", found.taxon.levels).predict(
+        pd.DataFrame({"dbh": [12.0], "stem_density": [2400.0]}), kind="individual"
+    )
+    assert row["value"] == pytest.approx(expected["agb_density"].iloc[0], rel=1e-3)
+    assert row["lower"] == pytest.approx(expected["agb_density_lower"].iloc[0], rel=0.02)
+    assert row["level"] == "species Cunninghamia lanceolata" and "SCHEPASCHENKO2017" in row["source"]
+    tree = found.answers[(found.answers["quantity"] == "agb") & (found.answers["kind"] == "tree")].iloc[0]
+    assert tree["lower"] < tree["value"] < tree["upper"] and tree["level"].startswith("species")
+    assert found.plan is None
+
+
+def test_what_nothing_supports_is_refused(monkeypatch, capsys):
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+    with pytest.raises(DataError, match="dbh 300 cm lies outside"):
+        knowledge.ask("山茶科", dbh=300)
+    assert main(["knowledge", "山茶科", "--dbh", "300"]) == 2
+    assert "nothing supports an answer for dbh" in capsys.readouterr().err
+    assert main(["knowledge", "no such tree"]) == 2
+
+
+def test_the_tables_of_the_inventory_stand_beside_and_not_the_ipcc_where_a_genus_is_told():
+    found = knowledge.ask("eucalyptus").answers.set_index("quantity")
+    assert found.loc["carbon_fraction", "value"] == 0.5238
+    rows = knowledge.ask("毛竹").answers
+    ratio = rows[rows["quantity"] == "root_shoot_ratio"]
+    assert ratio["value"].tolist() == [0.37] and "Ouyang 2022" in ratio["source"].iloc[0]
+    classes = knowledge.ask("油松").answers
+    assert not classes.loc[classes["quantity"] == "root_shoot_ratio", "source"].str.contains("IPCC").any()
+
+
+def test_names_at_every_level():
+    assert knowledge.find("Cunninghamia").genus == "Cunninghamia"
+    assert knowledge.find("山茶科").family == "Theaceae"
+    assert knowledge.find("杉木").forest_type == "chinese_fir"
+    with pytest.raises(DataError):
+        knowledge.find("无此树")
+
+
+@pytest.mark.slow
+def test_every_taxon_answers_or_says_what_a_sample_takes():
+    counts = {}
+    for species in vocabulary.species_list():
+        found = knowledge.ask(species.species_id)
+        level = found.answers["kind"].iloc[0] if len(found.answers) else "plan"
+        counts[level] = counts.get(level, 0) + 1
+        assert len(found.answers) or found.plan["places"] > 10
+        told = found.answers.dropna(subset=["lower", "upper"])
+        assert (told["lower"] <= told["value"] + 1e-9).all() and (told["value"] <= told["upper"] + 1e-9).all()
+        assert np.isfinite(found.answers.loc[found.answers["kind"].isin(["tree", "stand"]), "value"]).all()
+    assert counts["tree"] > 200

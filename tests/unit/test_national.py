@@ -1,0 +1,158 @@
+"""Stand models on nested levels: the engine against a peer, its rows, results, calibration, and what was kept back."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sinklab.evidence import national
+from sinklab.language import DataError
+from sinklab.results.calibration import calibrated
+
+
+def plots(seed=1, n=900):
+    """Stands of twelve species in six genera of two types; studies and places have factors of their own."""
+    rng = np.random.default_rng(seed)
+    species, study = rng.integers(0, 12, n), rng.integers(0, 60, n)
+    place = study * 3 + rng.integers(0, 3, n)
+    dbh, trees = rng.uniform(5, 30, n), rng.uniform(500, 4000, n)
+    kind = species // 6
+    effects = [rng.normal(0, sd, size) for sd, size in ((0.1, 12), (0.15, 6), (0.12, 60), (0.1, 180))]
+    log = 0.5 + 2.0 * np.log(dbh / 15) + (0.6 + 0.1 * kind) * np.log(trees / 2000) + 4
+    log += (
+        effects[0][species]
+        + effects[1][species // 2]
+        + effects[2][study]
+        + effects[3][place]
+        + rng.normal(0, 0.15, n)
+    )
+    frame = {"dbh": dbh, "stem_density": trees, "agb_density": np.exp(log), "study": [f"s{i}" for i in study]}
+    frame |= {"place": [f"p{i}" for i in place], "forest_type": [f"t{i}" for i in kind]}
+    frame |= {"family": [f"f{i}" for i in kind], "genus": [f"g{i // 2}" for i in species]}
+    return pd.DataFrame(frame | {"species": [f"g{i // 2} s{i}" for i in species]})
+
+
+@pytest.fixture(scope="module")
+def found():
+    return national.fit(plots(), "agb_density", ("dbh", "stem_density"))
+
+
+def test_the_solution_is_that_of_the_whole_covariance(found):
+    """Henderson's equations with absorbed places against generalised least squares with the full matrix."""
+    frame, spreads = found.frame, found.spreads
+    x, y = national.design(frame, found.predictors, found.centre), np.log(frame["agb_density"].to_numpy())
+    total = spreads["residual"] ** 2 * np.eye(len(frame))
+    for level in ("family", "genus", "species", "forest_type", "study", "place"):
+        total += spreads[level] ** 2 * (frame[level].to_numpy()[:, None] == frame[level].to_numpy())
+    same = frame["forest_type"].to_numpy()[:, None] == frame["forest_type"].to_numpy()
+    for j, name in enumerate(found.predictors, 1):
+        total += spreads[f"forest_type:{name}"] ** 2 * same * np.outer(x[:, j], x[:, j])
+    inverse = np.linalg.inv(total)
+    covariance = np.linalg.inv(x.T @ inverse @ x)
+    beta = covariance @ x.T @ inverse @ y
+    assert found.mean[:3] == pytest.approx(beta, abs=1e-8)
+    assert found.covariance[:3, :3] == pytest.approx(covariance, rel=1e-6)
+    # The effect of a genus is its best linear unbiased prediction.
+    z = (frame["genus"] == "g3").to_numpy(float)
+    blup = spreads["genus"] ** 2 * z @ inverse @ (y - x @ beta)
+    at = found.columns.index(("genus", "g3"))
+    assert found.mean[at] * spreads["genus"] == pytest.approx(blup, abs=1e-8)
+
+
+def test_spreads_are_found(found):
+    told = {k: found.spreads[k] for k in ("study", "place", "residual")}
+    assert told == pytest.approx({"study": 0.12, "place": 0.1, "residual": 0.15}, abs=0.03)
+
+
+def test_a_species_nobody_measured_leans_on_its_genus_and_is_wider(found):
+    own, genus = (dict(forest_type="t0", family="f0", genus="g1", species=s) for s in ("g1 s2", "g1 new"))
+    (_, narrow, none), (_, wide, unseen) = found.coefficients(own), found.coefficients(genus)
+    assert none == 0 and unseen == pytest.approx(found.spreads["species"] ** 2)
+    assert wide[0, 0] > narrow[0, 0]
+
+
+def test_studies_left_out_are_covered(found):
+    told = national.left_out(found)
+    assert 0.93 <= told["inside"].mean() <= 0.975
+    assert told["predicted"].sum() / told["observed"].sum() == pytest.approx(1, abs=0.05)
+
+
+def test_a_slip_of_print_is_named_and_left_out():
+    frame = plots()
+    frame.loc[7, "agb_density"] *= 30
+    found = national.fit(frame, "agb_density", ("dbh", "stem_density"))
+    assert len(found.far) == 1 and len(found.frame) == len(frame) - 1
+
+
+def test_few_stands_are_refused():
+    with pytest.raises(DataError, match="20 stands of"):
+        national.fit(plots().head(20), "agb_density", ("dbh", "stem_density"))
+
+
+# What the repository carries.
+
+
+def fir(seed=4, n=130, factor=1.0):
+    """Inventory plots of a region: thin stands, and a level of their own."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"dbh": rng.uniform(6, 22, n), "stem_density": rng.uniform(600, 3500, n)})
+    line = national.as_result("agb_by_size", TAXON).predict(frame)
+    agb = line["agb_density"] * factor * np.exp(rng.normal(0, 0.18, n) - 0.016)
+    return frame.assign(
+        agb_density=agb, bgb_density=line["bgb_density"] * factor * np.exp(rng.normal(0, 0.2, n))
+    )
+
+
+TAXON = {"species": "Cunninghamia lanceolata", "genus": "Cunninghamia", "forest_type": "chinese_fir"}
+
+
+def test_components_add_up_and_intervals_are_of_a_new_place():
+    fit = national.as_result("agb_by_size", TAXON)
+    at = pd.DataFrame({"dbh": [10.1, 17.5], "stem_density": [2558.0, 1702.0]})
+    one, mean, average = (fit.predict(at, **o) for o in ({"kind": "individual"}, {}, {"of": "average"}))
+    assert (one["agb_density"] + one["bgb_density"]).to_numpy() == pytest.approx(
+        one["total_density"].to_numpy()
+    )
+    width = [float((p["agb_density_upper"] / p["agb_density_lower"]).iloc[0]) for p in (one, mean, average)]
+    assert width[0] > width[1] > width[2]
+    # Means of the ten and the twenty open plots of about these sizes.
+    assert mean["agb_density"].to_numpy() == pytest.approx([48.7, 130.6], rel=0.25)
+    assert 0.15 < float((mean["bgb_density"] / mean["agb_density"]).iloc[0]) < 0.35
+
+
+def test_thirty_plots_of_a_region_calibrate_the_national_model():
+    fit, region = national.as_result("agb_by_size", TAXON), fir(factor=0.7)
+    local = calibrated(fit, region[:30])
+    rest = region[30:]
+    for response in ("agb_density", "bgb_density"):
+        before, after = (f.predict(rest)[response].sum() / rest[response].sum() - 1 for f in (fit, local))
+        assert before > 0.3 and abs(after) < 0.08
+    told = local.predict(rest, kind="individual")
+    inside = told["agb_density_lower"].lt(rest["agb_density"]) & told["agb_density_upper"].gt(
+        rest["agb_density"]
+    )
+    assert inside.mean() > 0.9
+
+
+def test_the_narrowest_level_answers():
+    assert national.best("agb_by_size", TAXON)["rank"] == "species"
+    assert national.best("agb_by_size", TAXON | {"species": "Cunninghamia konishii"})["rank"] == "genus"
+    other = {"species": "Nothing x", "genus": "Nothing", "forest_type": "chinese_fir"}
+    assert national.best("agb_by_size", other)["rank"] == "forest_type"
+    with pytest.raises(DataError, match="no plot of"):
+        national.as_result("agb_by_size", {"species": "Nothing x"})
+
+
+@pytest.mark.open_data
+def test_the_rows_are_made_from_the_open_plots(open_data):
+    stands = national.stands()
+    assert stands["set"].value_counts().to_dict() == {"eurasia_plots": 2380, "groa_china": 2046}
+    found = national.fit_model(stands, "agb_by_size")
+    made = national.estimates(found, "agb_by_size").reset_index(drop=True)
+    kept = national.known()
+    kept = kept[kept["model_id"] == "agb_by_size"].reset_index(drop=True)
+    assert list(made["taxon"]) == list(kept["taxon"])
+    for column in ("level", "slope_1", "slope_2", "between", "within"):
+        assert made[column].to_numpy() == pytest.approx(kept[column].to_numpy(), abs=0.01)
+    told = national.left_out(found, "study")
+    assert 93 <= 100 * told["inside"].mean() <= 97
+    assert abs(told["predicted"].sum() / told["observed"].sum() - 1) < 0.05
