@@ -803,6 +803,8 @@ def values(
         named = Distribution(found.scale.family, stand.at[i, "centre"], stand.at[i, "spread"])
         part = _told(found, target)
         low, high = named.quantile([0.025, 0.975]) if level != 0.95 else stand.loc[i, ["lower", "upper"]]
+        # A name says where values come from, so it names a region only where one of them was measured there.
+        own = not at or bool(np.logical_and.reduce([part[k].astype(str) == v for k, v in at.items()]).any())
         shown = [*(f"{k}={v}" for k, v in at.items()), *_group(found, target)]
         told = {"mean": over[i], "sd": stand.at[i, "sd"], "se": mean.at[i, "sd"]}
         told |= {
@@ -820,6 +822,10 @@ def values(
         }
         note = NOTES["other" if part.empty else "known" if pd.notna(target[found.levels[-1]]) else "unknown"]
         rows.append(_value(found.variable, shown, part, part[found.study].nunique(), told, level, note))
+        if not own:
+            keys = ",".join(entry.partition("=")[2] for entry in shown[len(at) :])
+            rows[-1]["name"] = f"{found.variable}[{keys}]" if keys else found.variable
+            rows[-1]["note"] += f"; for {', '.join(at.values())}, where none of its values was measured"
     return pd.DataFrame(rows)
 
 

@@ -163,6 +163,14 @@ def test_a_region_shifts_all_species_alike():
     assert plain.predict(targets)["spread"].iloc[0] > 1.3 * found.predict(targets)["spread"].iloc[0]
     values = pooling.values(found, at={"region": "r6"})
     assert values["group"].str.startswith("region=r6;").all()
+    # Only what was measured there is named after the region; the others say that they were not.
+    here = set(rows.loc[rows["region"] == "r6", "species_id"])
+    species = values["group"].str.extract("species_id=([^;]+)")[0]
+    known = values[species.notna()]
+    measured = known["group"].str.extract("species_id=([^;]+)")[0].isin(here)
+    assert 0 < measured.sum() < len(known)
+    assert (known["name"].str.contains(r"\[r6,") == measured).all()
+    assert (known["note"].str.contains("none of its values was measured") == ~measured).all()
     assert values.loc[0, "mean"] > pooling.values(found, at={"region": "r0"}).loc[0, "mean"] * 1.5
     for at in ({"region": "r9"}, {"county": "x"}):
         with pytest.raises(DataError, match="crossed"):
