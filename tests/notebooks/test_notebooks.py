@@ -12,6 +12,7 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+GUIDE = sorted((REPOSITORY / "notebooks" / "guide").glob("*.ipynb"))
 #: Settings that make a run short; 0 leaves the sampling out.
 SMALL = {"draws": 400, "n_draw": 400}
 WITHOUT_SAMPLING = {"compare_methods.ipynb": {"draws": 0}}
@@ -40,7 +41,7 @@ def jobs():
 JOBS = jobs()
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS + GUIDE, ids=lambda p: p.stem)
 def test_notebooks_carry_no_outputs_and_say_what_they_ask(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in cells)
@@ -105,3 +106,33 @@ def test_runs_on_what_the_repository_carries(workbench, name):
 @pytest.mark.parametrize("name", [n for n, (_, is_open) in sorted(JOBS.items()) if is_open])
 def test_runs_on_open_data(workbench, name):
     execute(workbench, name)
+
+
+#: What a page of the guide prints when it did what it says.
+SAYS = {
+    "01_felled_trees": "150 records",
+    "02_ten_species": "would run, 0 unchanged",
+    "03_sites_and_calibration": "TRE",
+    "04_karst_plot": "rock 33 %, soil where there is some: mean 25.1 cm",
+    "05_soil_cores": "49.4 t/ha to 30 cm",
+    "06_grassland": "7.0 t/ha in 0–40 cm are",
+    "07_a_province": "融水苗族自治县",
+    "08_a_draft": "tree_biomass_cunninghamia",
+    "09_a_review": "False",
+}
+
+
+@pytest.mark.parametrize("path", GUIDE, ids=lambda p: p.stem)
+def test_a_page_of_the_guide_runs_and_says_what_it_promises(path, workbench, monkeypatch):
+    import papermill
+
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+    for place in ("drafts", "templates"):
+        shutil.copytree(REPOSITORY / "reports" / place, workbench / "reports" / place)
+    out = papermill.execute_notebook(
+        path, workbench / "out.ipynb", kernel_name="python3", progress_bar=False, cwd=str(workbench)
+    )
+    told = [output for cell in out.cells for output in cell.get("outputs", [])]
+    text = "".join(str(o.get("text", "")) + str(o.get("data", {}).get("text/plain", "")) for o in told)
+    assert SAYS[path.stem] in text, text[-2000:]
+    assert not [o for o in told if o["output_type"] == "stream" and "Traceback" in str(o.get("text", ""))]
