@@ -210,6 +210,9 @@ def read_open(name: str) -> pd.DataFrame:
     frame = pd.DataFrame(columns)
     _diameter_height(frame, raw, entry.get("diameter_height"), notes)
     derive(frame, entry, notes)
+    if "copies" in entry:
+        frame = frame.join(_copies(frame, entry["copies"], raw[entry["species"]], notes))
+        frame["forest_type"] = frame["forest_type"].fillna(frame.pop("found_type")).astype("str")
     components = {
         v: i["component"] for v, i in entry["columns"].items() if "component" in i and "as" not in i
     }
@@ -595,6 +598,94 @@ def _computed(frame, item, notes) -> None:
             frame.loc[list(found.rows), item["blank"]] = np.nan
             blank = ", ".join(item["blank"])
             notes.add(f"{found}; {blank} set to missing", f"{found}；{blank} 设为缺失")
+
+
+# The same plots in two sets.
+
+#: Sets agree in numbers of two or three digits up to this share, or this much.
+ALIKE, ALIKE_T = 0.02, 0.2
+#: Mean radius of the earth, km.
+EARTH = 6371.0
+
+
+def _copies(frame, item, labels, notes) -> pd.DataFrame:
+    """Records that are in another set too, and the types of forest that those of them without a label have by it.
+
+    ``item`` names the other set, the columns that are compared with how far they may differ (``alike``: by a share), how
+    many must agree, and how far the nearest records may lie that lend their type to a record without a copy, of
+    ``neighbours`` the most frequent.
+
+    Returns
+    -------
+    found : DataFrame
+        ``copy_of`` (plot of the other set), ``found_type`` and ``forest_type_by`` (copy, neighbours) of records without a type.
+    """
+    found = pd.DataFrame(index=frame.index, columns=["copy_of", "found_type", "forest_type_by"], dtype=object)
+    try:
+        other = load(f"open:{item['of']}", item.get("where"))
+    except DataError as error:
+        first = str(error).splitlines()[0]
+        notes.add(f"copies in {item['of']} not looked for: {first}", f"未查找与 {item['of']} 的重复：{first}")
+        return found
+    best, count = _most_alike(frame, other, item["compared"])
+    copy = count >= item["agree"]
+    found.loc[copy, "copy_of"] = other["plot_id"].to_numpy()[best[copy]]
+    blank = (labels.fillna("").astype(str).str.strip() == "").to_numpy()
+    types = np.where(copy & blank, other["forest_type"].to_numpy(object)[best], None)
+    own = np.array([isinstance(t, str) for t in types])
+    found.loc[own, "found_type"], found.loc[own, "forest_type_by"] = types[own], "copy"
+    lent = _of_neighbours(frame, types, own, blank & ~own, item["distance"], item["neighbours"])
+    found.loc[list(lent), "found_type"] = list(lent.values())
+    found.loc[list(lent), "forest_type_by"] = "neighbours"
+    left = int(blank.sum()) - int(own.sum()) - len(lent)
+    notes.add(
+        f"{int(copy.sum())} of {len(frame)} records are also in {item['of']} (copy_of): {item['agree']} of "
+        f"{len(item['compared'])} numbers agree",
+        f"{len(frame)} 条记录中有 {int(copy.sum())} 条也见于 {item['of']}（copy_of）：{len(item['compared'])} 项数值中"
+        f"至少 {item['agree']} 项一致",
+    )
+    notes.add(
+        f"forest_type of records without a label: {int(own.sum())} from their copies, {len(lent)} from the nearest of those "
+        f"(within {item['distance']} km), {left} stay blank",
+        f"无标签记录的森林类型：{int(own.sum())} 条取自重复记录，{len(lent)} 条取自其邻近者（{item['distance']} km 内），"
+        f"{left} 条仍为空",
+    )
+    return found
+
+
+def _most_alike(frame, other, compared) -> tuple[np.ndarray, np.ndarray]:
+    """For each record the one of another set with which most numbers agree, and how many do."""
+    count = np.zeros((len(frame), len(other)), dtype=np.int8)
+    for column, limit in compared.items():
+        mine, theirs = frame[column].to_numpy(float)[:, None], other[column].to_numpy(float)
+        several = [theirs]
+        if column == "agb_density":
+            # Aboveground mass holds the understory where it was not told apart.
+            several.append(theirs + other["understory_density"].to_numpy(float))
+        near = np.zeros(count.shape, dtype=bool)
+        for values in several:
+            with np.errstate(invalid="ignore"):
+                most = np.maximum(ALIKE * np.abs(mine), ALIKE_T) if limit == "alike" else float(limit)
+                near |= np.abs(mine - values) <= most
+        count += near
+    best = count.argmax(axis=1)
+    return best, count[np.arange(len(frame)), best]
+
+
+def _of_neighbours(frame, types, known, wanted, distance, neighbours) -> dict[int, str]:
+    """Type that most of the nearest known records have, by record."""
+    at = np.radians(frame[["latitude", "longitude"]].to_numpy(float))
+    found = {}
+    for i in np.flatnonzero(wanted & np.isfinite(at).all(axis=1)):
+        there = np.flatnonzero(known)
+        half = np.sin((at[there] - at[i]) / 2) ** 2
+        far = (
+            2 * EARTH * np.arcsin(np.sqrt(half[:, 0] + np.cos(at[i, 0]) * np.cos(at[there, 0]) * half[:, 1]))
+        )
+        nearest = far.argsort(kind="stable")[:neighbours]
+        if len(nearest) and far[nearest[0]] <= distance:
+            found[frame.index[i]] = Counter(types[there[nearest]]).most_common(1)[0][0]
+    return found
 
 
 def _records(rows) -> str:
