@@ -311,10 +311,10 @@ def execute_notebook(
     for attempt in (1, 2):
         part.unlink(missing_ok=True)
         try:
-            with _quiet_home(memory) as home:
+            with _quiet_home(memory):
                 # A kernel that died before its first cell gets a second try, then by a start of its own.
                 kernels.install(attempt == 1, deadline, more)
-                _papermill(source, part, parameters, deadline, home)
+                _papermill(source, part, parameters, deadline)
         except BaseException as error:
             failure = _explain(error, part, limit, memory)
             if failure is None:
@@ -332,7 +332,7 @@ def execute_notebook(
         return
 
 
-def _papermill(source, part, parameters, deadline, home) -> None:
+def _papermill(source, part, parameters, deadline) -> None:
     import logging
 
     import papermill
@@ -341,7 +341,7 @@ def _papermill(source, part, parameters, deadline, home) -> None:
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     settings = {"transport_encryption": "auto", "client_factory": "sinklab.runs.kernels.Client"}
     # It holds the key with which code can be sent to the kernel.
-    settings["connection_file"] = os.path.join(home, "kernel.json")
+    settings["connection_file"] = os.path.join(os.environ["JUPYTER_RUNTIME_DIR"], "kernel.json")
     papermill.execute_notebook(
         str(source),
         str(part),
@@ -366,7 +366,7 @@ def _quiet_home(memory: int | None):
         before = {name: os.environ.get(name) for name in chosen}
         os.environ.update(chosen)
         try:
-            yield folder
+            yield
         finally:
             for name, value in before.items():
                 if value is None:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,8 @@ def kill(process, luck, place, seconds, group=False):
             time.sleep(0.0005)
         time.sleep(luck.choice([0, luck.uniform(0, 0.003), luck.uniform(0, 0.03)]))
     running = process.poll() is None
-    (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     return running
 
