@@ -341,7 +341,7 @@ def _papermill(source, part, parameters, deadline) -> None:
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     settings = {"transport_encryption": "auto", "client_factory": "sinklab.runs.kernels.Client"}
     # It holds the key with which code can be sent to the kernel.
-    settings["connection_file"] = os.path.join(os.environ["JUPYTER_RUNTIME_DIR"], "kernel.json")
+    settings["connection_file"] = os.path.join(os.environ["IPYTHONDIR"], "kernel.json")
     papermill.execute_notebook(
         str(source),
         str(part),
@@ -361,8 +361,7 @@ def _papermill(source, part, parameters, deadline) -> None:
 def _quiet_home(memory: int | None):
     """Give kernels a memory limit, a figure backend, and a private folder without start-up files and history."""
     with paths.private("kernel") as folder:
-        chosen = {"IPYTHONDIR": folder, "JUPYTER_RUNTIME_DIR": folder, "MPLBACKEND": kernels.INLINE}
-        chosen[kernels.MEMORY] = str(memory or "")
+        chosen = {"IPYTHONDIR": folder, "MPLBACKEND": kernels.INLINE, kernels.MEMORY: str(memory or "")}
         before = {name: os.environ.get(name) for name in chosen}
         os.environ.update(chosen)
         try:

@@ -443,10 +443,28 @@ MOST_BYTES, MOST_NUMBERS = 512 * 2**20, 50_000_000
 _DRAWN = {"model_id": ("string", "large_string"), "draw": ("int32", "int64")}
 
 
+#: Signs that no document or workbook can hold, as they are and as JSON writes them.
+_UNWRITABLE = re.compile(
+    rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\\u00(?:0[0-8bcef]|1[0-9a-f])|\\ud[89a-f]", re.IGNORECASE
+)
+
+
 def _bounded(path: Path) -> bytes:
+    """Content of a file of a package, unless it is too large, or text with signs of no script.
+
+    Raises
+    ------
+    TableError
+    """
     if path.stat().st_size > MOST_BYTES:
         raise TableError(f"larger than {MOST_BYTES} bytes", f"超过 {MOST_BYTES} 字节")
-    return path.read_bytes()
+    content = path.read_bytes()
+    if path.suffix in (".csv", ".json") and (found := _UNWRITABLE.search(content)):
+        raise TableError(
+            f"byte {found.start()}: a control character; expected text",
+            f"第 {found.start()} 字节：控制字符；应为文本",
+        )
+    return content
 
 
 def _read(name, content) -> pd.DataFrame | Provenance:
