@@ -354,6 +354,7 @@ def run_predict(arguments) -> int:
     from contextlib import ExitStack
 
     from sinklab import paths
+    from sinklab.results.summary import speaks_for
     from sinklab.tables.table import Table
 
     table = Table.read(arguments.table)
@@ -434,6 +435,9 @@ def _predicted(model, frame, needed, options, told):
     import pandas as pd
 
     prediction = model.predict(frame, **options)
+    for one in model.models if hasattr(model, "models") else (model,):
+        for line in speaks_for(one):
+            print(line, file=sys.stderr)
     # Data are handed through as they are written; what the table says goes by its own name.
     written = frame.attrs["account"].written
     measured = written.rename(columns={c: f"{c}_measured" for c in written if c in prediction.columns})

@@ -88,6 +88,7 @@ def _compute(arguments):
     from sinklab.data.regions import add_regions
     from sinklab.propagate.stands import prepare
     from sinklab.propagate.stocks import stock
+    from sinklab.results.summary import speaks_for
     from sinklab.tables.table import Table
 
     if not arguments.table and not arguments.measured:
@@ -125,7 +126,8 @@ def _compute(arguments):
         seed=arguments.seed,
         workers=arguments.workers,
     )
-    for note in notes:
+    told = [line for t in tables for m in t.models for line in speaks_for(m)]
+    for note in (*notes, *dict.fromkeys(told)):
         print(note, file=sys.stderr)
     return result
 

@@ -237,6 +237,7 @@ def read_open(name: str) -> pd.DataFrame:
         "licence": entry["licence"],
         "origin": entry["origin"],
         "sampled_by": entry.get("sampled_by"),
+        "population": entry.get("population"),
         "components": components,
         "files": digests,
     }

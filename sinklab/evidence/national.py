@@ -576,6 +576,7 @@ def _result(chain, rows, label, level, seed) -> FitResult:
         source=literature.cited(pd.DataFrame({"source_id": SOURCES}))
         | {
             "spec": "literature:equations/stands",
+            "population": {"selection": "purposive"},
             "title": METHOD,
             "origin": "printed",
             "files": paths.files_sha256([paths.data("literature", *FILE)]),

@@ -32,6 +32,55 @@ def fit_report(fit: FitResult) -> str:
     return "\n\n".join(block for block in blocks if block)
 
 
+#: How places of a sample were chosen, as ``population`` of a data set says it.
+CHOSEN = {
+    "purposive": (
+        "chosen on purpose for study, not drawn from an inventory",
+        "为研究而选定，并非清查随机样地",
+    ),
+    "inventory": ("drawn on the grid of an inventory", "按清查网格抽取"),
+    "": ("chosen in a way that is not stated", "选取方式未说明"),
+}
+
+
+def speaks_for(fit: FitResult) -> list[str]:
+    """Whom the numbers of a result speak for, and what is wrong with them elsewhere: a sentence each.
+
+    A table of mass or stock per hectare by age alone holds for stands as dense as its own: research plots carry about twice
+    the stems of inventory plots of the same age.
+    """
+    lines, cluster = [], fit.certificate.cluster or {}
+    column = cluster.get("column") or (fit.random.column if fit.random else "")
+    chosen = CHOSEN.get(str((fit.source.get("population") or {}).get("selection", "")), CHOSEN[""])
+    if "calibrated_with" in fit.source:
+        n = fit.source["calibrated_with"]
+        lines.append(
+            tr(
+                f"the numbers speak for the place of the {n} records of the calibration",
+                f"数值代表校准所用 {n} 条记录的所在地",
+            )
+        )
+    elif column:
+        n = f"{cluster['n']} " if cluster.get("n") else ""
+        lines.append(
+            tr(
+                f"the numbers speak for a new place like the {n}sampled ({column}), {chosen[0]}; calibrate where places differ",
+                f"数值代表与所抽 {n}个 {column} 同类的新地点（{chosen[1]}）；条件不同者先用本地样地校准",
+            )
+        )
+    per_hectare = [r for r in fit.system.responses if r.endswith("_density") or r == "growing_stock"]
+    if per_hectare and set(fit.system.predictors) == {"age"}:
+        lines.append(
+            tr(
+                f"{', '.join(per_hectare)} by age alone hold for stands as dense as those of the table; research plots carry about twice the "
+                "stems of an inventory. Take a table by mean diameter and stem density, or calibrate",
+                f"{'、'.join(per_hectare)} 仅以林龄为自变量，只适用于与建表样地同密度的林分（研究样地株数约为清查样地的两倍）；"
+                "请改用平均胸径与株数密度的参数表，或先校准",
+            )
+        )
+    return lines
+
+
 def brief(fit: FitResult) -> str:
     """A fit in at most twelve lines: state, equations, how good, what is against it."""
     shown = [f"  {e}" for e in fit.system.equations[:5]]

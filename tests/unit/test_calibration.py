@@ -108,3 +108,17 @@ def test_a_second_calibration_is_refused(fit):
     local = calibrated(fit, stands(1, 10))
     with pytest.raises(DataError, match="does not know how places differ"):
         calibrated(local, stands(1, 10))
+
+
+def test_a_table_says_whom_it_speaks_for_and_warns_of_age_alone(monkeypatch):
+    from sinklab.results.summary import speaks_for
+
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+    frame = stands()
+    frame["age"] = frame["dbh"]
+    by_size = sl.fit(frame, TEXT.split("\n")[0], method="ols-log", cluster="study_id")
+    by_age = sl.fit(frame, "agb_density = a * age**b", method="ols-log", cluster="study_id")
+    assert "a new place like the 25 sampled (study_id)" in speaks_for(by_size)[0]
+    assert len(speaks_for(by_size)) == 1
+    assert "by age alone" in speaks_for(by_age)[1]
+    assert "30 records of the calibration" in speaks_for(calibrated(by_size, frame[:30]))[0]
