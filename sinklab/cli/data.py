@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from sinklab.language import DataError, listing, reader_language, require_known, tr
+from sinklab.language import DataError, SinklabError, listing, reader_language, require_known, tr
 
 # --- Field files, as every command opens them.
 
@@ -522,7 +522,7 @@ def run_new_draft(arguments) -> int:
         known = vocabulary.species(arguments.species or group)
         english = known.name_en or known.name_latin
         name = arguments.name or f"tree_biomass_{group}"
-        region = arguments.region or NOT_STATED
+        region = arguments.region or _region_of(ref)
         title = {
             "zh": f"立木生物量模型及碳计量参数　{known.name_zh}",
             "en": f"Tree biomass models and carbon accounting parameters — {english}",
@@ -543,7 +543,7 @@ def run_new_draft(arguments) -> int:
             "issued": "XXXX-XX-XX",
             "in_force": "XXXX-XX-XX",
             "issuer": blank,
-            "region": {"zh": region, "en": region},
+            "region": _in_both(region) if region else blank,
             "stands": {"zh": f"{known.name_zh}林", "en": f"stands of {english}"},
             "proposer": blank,
             "committee": blank,
@@ -553,6 +553,29 @@ def run_new_draft(arguments) -> int:
         print(_new_file(paths.reports("drafts", f"{name}.yml"), content, yaml))
         print(tr(f"next: sinklab draft {name}", f"下一步：sinklab draft {name}"))
     return 0
+
+
+def _region_of(ref) -> str:
+    """Region that the studies of a table name, "" where the table is not made yet or they name none or several."""
+    from sinklab.data.catalogue import study_folder
+    from sinklab.data.files import read_yaml
+    from sinklab.tables.table import Table
+
+    try:
+        specs = [data.get("spec", "") for data in Table.read(ref).provenance.data]
+        studies = [study_folder(spec.removeprefix("study:")) for spec in specs if spec.startswith("study:")]
+        found = {str(read_yaml(folder / "study.yml").get("region") or "") for folder in studies}
+    except SinklabError:
+        return ""
+    return found.pop() if len(found) == 1 and NOT_STATED not in found else ""
+
+
+def _in_both(region) -> dict[str, str]:
+    """Name of a province in both languages, as it is written where it is none."""
+    from sinklab.data import regions
+
+    known = regions.find(region, "province")
+    return {"zh": known.name_zh if known else region, "en": known.name_en if known else region}
 
 
 def _new_file(path, content, yaml) -> str:

@@ -146,5 +146,15 @@ def test_from_a_workbook_to_a_batch_and_a_draft(workbench, tmp_path, capsys):
     draft = workbench / "reports" / "drafts" / "tree_biomass_pinus_massoniana.yml"
     described = yaml.safe_load(draft.read_text(encoding="utf-8"))
     assert described["tables"] == {"main": "agb_forest_pinus_massoniana@0.1.0"}
+    assert described["region"] == {"zh": "广西", "en": "Guangxi"}
+    # Without it the region is that of the study, once the table is made.
+    assert main(["new", "draft", "agb_forest_pinus_massoniana", "--name", "early"]) == 0
+    early = yaml.safe_load((workbench / "reports" / "drafts" / "early.yml").read_text(encoding="utf-8"))
+    assert early["region"] == {"zh": "（待定）", "en": "(to be decided)"}
+    fit = ["fit", "study:pine", "--equations", "stem = a*dbh^b", "--save", "agb_forest_pinus_massoniana"]
+    assert main(fit) == 0
+    assert main(["new", "draft", "agb_forest_pinus_massoniana", "--name", "late"]) == 0
+    late = yaml.safe_load((workbench / "reports" / "drafts" / "late.yml").read_text(encoding="utf-8"))
+    assert late["region"]["en"] == "Guangxi"
     assert main(["new", "draft", "agb_forest_pinus_massoniana"]) == 2
     assert "exists already" in capsys.readouterr().err
