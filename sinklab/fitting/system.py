@@ -106,9 +106,13 @@ class SystemFit:
         _check_families(functions, correlated)
         logged, self.gamma = (np.array([f == one for f in families]) for one in ("lognormal", "gamma"))
         self.natural, combined, self.notes = frame[self.free].to_numpy(float), [], []
-        if correlated and set(families) == {"normal"}:
-            # A sum of parts has no likelihood in closed form in other families.
-            self.natural, combined, self.notes = read(system, frame, self.columns)
+        if correlated:
+            told = read(system, frame, self.columns)
+            if set(families) == {"normal"}:
+                self.natural, combined, self.notes = told
+            else:
+                # A sum of parts has no likelihood in closed form in other families.
+                self.notes = _left_out(self.natural, told, families)
         self.scale = Scale(functions, frame)
         self.layout = Layout.of(system, frame)
         means = self.layout.at(frame, self.free, len(frame)).mean_and_jacobian
@@ -438,6 +442,34 @@ def _check_families(functions, correlated) -> None:
             "for all",
             f"nsur 要求全部方程或都不用同一自由度的 t 分布：{told}；请改用 wls，或全部用 t",
         )
+
+
+def _left_out(natural, told, families) -> list[str]:
+    """What a system whose residuals are not normal leaves unused, and what its likelihood is."""
+    filled, combined, _ = told
+    rows = np.concatenate(
+        [
+            np.flatnonzero((np.isfinite(filled) & ~np.isfinite(natural)).any(axis=1)),
+            *(c.rows for c in combined),
+        ]
+    )
+    count, notes = len(np.unique(rows)), []
+    if count:
+        notes.append(
+            tr(
+                f"{count} records have a total and not all of its parts; residuals that are not normal cannot use the total",
+                f"{count} 条记录有总量而缺部分分量；非正态残差不能利用其总量",
+            )
+        )
+    if "gamma" in families and len(families) > 1:
+        notes.append(
+            tr(
+                "gamma residuals of a system: coefficients by estimating equations that take the correlation in; ln L is that of a "
+                "Gaussian copula there",
+                "方程组的 gamma 残差：系数由计入相关的估计方程求得；ln L 为该处高斯连接函数的似然",
+            )
+        )
+    return notes
 
 
 def _on_tails(residual) -> list[str]:
