@@ -31,7 +31,7 @@ from sinklab.fitting.system import SystemFit, from_state
 from sinklab.language import DataError, require_level
 from sinklab.language import tr as tr
 from sinklab.results.fit_result import FitResult
-from sinklab.results.variance import parse_variance
+from sinklab.results.variance import parse_variance, require_families
 
 #: Methods whose covariance follows the clusters of the data.
 CLUSTERED = ("ols-log", "wls", "nsur")
@@ -142,6 +142,8 @@ def fit(
         unit = sampled_unit(prepared.frame, prepared.system, cluster, carried.get("sampled_by"))
     clusters = None if unit is None or unit.alone else unit
     if method == "ols-log":
+        system = prepared.system
+        require_families(parse_variance(variance, system.free, system.predictors), method, ident=False)
         result = fit_log_linear(prepared, correction, level, seed)
         if clusters:
             result = robust(result, clusters, Scores.of_lines(result))

@@ -415,9 +415,10 @@ class SystemLikelihood:
             information[:k, :k] += tail.mean * weighted_square(a, precision)
             information += tail.mean * weighted_square(c, np.eye(len(p.seen)) + precision * block)
             terms, whole = PairTerms.of(self.pairs, p, precision), c.sum(axis=1)
-            information -= tail.trace * whole.T @ whole
             cross[:, terms.columns] += tail.mean * terms.with_spread(c.sum(axis=0)).T
-            cross[:, terms.columns] -= tail.trace * np.outer(whole.sum(axis=0), terms.own)
+            if tail.trace:
+                information -= tail.trace * whole.T @ whole
+                cross[:, terms.columns] -= tail.trace * np.outer(whole.sum(axis=0), terms.own)
             nuisance[np.ix_(p.rows, terms.columns)] = terms.score(w, weight)
             inner[np.ix_(terms.columns, terms.columns)] += len(p.rows) * terms.of_tail(tail)
         for part in self.combined:
@@ -731,10 +732,11 @@ def own_information(likelihood, state, width):
             own = np.zeros((len(rows), width, width))
             whole = c.sum(axis=1)
             own[:, :front, :front] = tail.mean * np.einsum("nqk,qr,nrl->nkl", c, weight, c, optimize=True)
-            own[:, :front, :front] -= tail.trace * whole[:, :, None] * whole[:, None, :]
             own[:, :k, :k] += tail.mean * np.einsum("nqk,qr,nrl->nkl", a, precision, a, optimize=True)
             between = tail.mean * terms.with_spread(c)
-            between -= tail.trace * terms.own[:, None] * whole[:, None, :]
+            if tail.trace:
+                own[:, :front, :front] -= tail.trace * whole[:, :, None] * whole[:, None, :]
+                between -= tail.trace * terms.own[:, None] * whole[:, None, :]
             own[:, :front, places] = between.transpose(0, 2, 1)
             own[:, places, :front] = between
             own[:, places[:, None], places[None, :]] = terms.of_tail(tail)

@@ -62,7 +62,7 @@ from sinklab.fitting.search import SETTLED, TOLERANCE, Bounds, climb, decrement,
 from sinklab.language import ConvergenceError, DataError, EquationError, tr
 from sinklab.results import indices
 from sinklab.results.fit_result import Domain, FitResult, limits
-from sinklab.results.variance import TAILS, gamma_shape
+from sinklab.results.variance import TAILS, ResidualModel, gamma_shape
 
 MAX_REWEIGHT = 60
 #: Gain in log-likelihood at which a refit ends: a thousandth of a standard error is enough there.
@@ -235,21 +235,22 @@ class SystemFit:
         logliks, scores = {}, np.zeros_like(state.u)
         for j, response in enumerate(self.free):
             seen = self.likelihood.observed[:, j]
-            density, scores[seen, j] = self._margin(state, j, seen)
-            logliks[response] = float(density + self.log_jacobian()[j])
+            model, told = self._margin(state, j, seen)
+            logliks[response] = float(model.log_density(*told).sum() + self.log_jacobian()[j])
+            if self.gamma.any():
+                scores[seen, j] = model.scores(*told)
         if not self.gamma.any():
             return state.loglik + float(self.log_jacobian().sum()), logliks
         total = sum(logliks.values())
         return total + (self._copula(scores) if self.correlated else 0.0), logliks
 
-    def _margin(self, state, j, seen) -> tuple[float, np.ndarray]:
-        """Log-likelihood of one equation by itself, and the normal scores of its residuals."""
+    def _margin(self, state, j, seen) -> tuple[ResidualModel, tuple]:
+        """Residuals of one equation by itself, and its observations, means and scales."""
         f, scale = list(self.functions.values())[j], np.sqrt(state.sigma[j, j]) * np.exp(state.log_g[seen, j])
         y, mean = self.y[seen, j], state.mean[seen, j]
         if f.family == "gamma":
             scale = mean / np.sqrt(gamma_shape(y / mean))
-        model = f.residual(self.free[j], 1.0, 0.0, np.inf, state.tails[j])
-        return float(model.log_density(y, mean, scale).sum()), model.scores(y, mean, scale)
+        return f.residual(self.free[j], 1.0, 0.0, np.inf, state.tails[j]), (y, mean, scale)
 
     def _copula(self, scores) -> float:
         """Gain in log-likelihood by the correlation of normal scores (n, m)."""

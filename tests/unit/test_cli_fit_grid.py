@@ -14,6 +14,12 @@ from sinklab.tables.table import Table
 
 FORMS = {"plain": "stem = a*dbh^b", "grouped": "stem = a[site]*dbh^b"}
 VARIANCES = ("power:mean", "power:dbh", "power:dbh=2", "exp:dbh", "lognormal", "none")
+#: Other families of residuals, and the methods that take them.
+FAMILIES = {
+    "gamma": ("nsur", "wls"),
+    "t": ("nsur", "wls"),
+    "power:mean*ident:species": ("nsur", "wls", "mixed"),
+}
 METHODS = ("nsur", "wls", "ols-log", "mixed")
 #: What a method does not take is refused, and the message says what to use.
 REFUSED = {("ols-log", "grouped"): "use wls or nsur", ("mixed", "plain"): "vary by one column"}
@@ -48,13 +54,14 @@ def test_the_methods_are_those_of_the_command(repository):
     assert set(rows[0]["metavar"].split("|")) == {*METHODS, "bayes"}
 
 
-@pytest.mark.parametrize(("method", "variance", "form"), product(METHODS, VARIANCES, FORMS))
+@pytest.mark.parametrize(("method", "variance", "form"), product(METHODS, (*VARIANCES, *FAMILIES), FORMS))
 def test_no_step_loses_a_fit(call, tmp_path, method, variance, form):
     options = ["--equations", FORMS[form], "--method", method, "--variance", variance]
     options += ["--json", tmp_path / "out.json", "--save", "stem_forest_cunninghamia"]
     code, out, err = call(*options)
-    if (method, form) in REFUSED:
-        assert code == 2 and REFUSED[method, form] in err
+    taken = method in FAMILIES.get(variance, METHODS)
+    if (method, form) in REFUSED or not taken:
+        assert code == 2 and (REFUSED[method, form] if taken else "use wls or nsur") in err
         assert not (tmp_path / "out.json").exists()
         return
     assert code == 0 and err == "" and "not reported" not in out and "Shape over the fitted range" in out
