@@ -549,3 +549,55 @@ def test_gross_errors_stop_a_table_or_do_not_count(shape, kinds, parts):
     assert np.abs(without).mean() < 0.03
     if shape == "normal":
         assert np.abs(of_t).mean() < 0.03
+
+
+# Certificates: what is called converged is the greatest likelihood that searches from all over find.
+
+CURVES = {
+    "power": ("y = a * x**b", [0.05, 2.4]),
+    "intercept": ("y = a + b * x**c", [3.0, 0.05, 2.4]),
+    "logistic": ("y = a / (1 + b * exp(-c * x))", [300.0, 30.0, 0.15]),
+    "richards": ("y = a * (1 - exp(-b * x))**c", [500.0, 0.05, 3.0]),
+    "inverse": ("y = a * exp(b / (x + c))", [600.0, -40.0, 5.0]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("form", CURVES)
+@pytest.mark.parametrize("variance", ["gamma", "power:mean*t"])
+def test_none_is_certified_below_its_maximum(form, variance):
+    text, truth = CURVES[form]
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"x": rng.uniform(5, 40, 100)})
+    system = sl.System.parse(text).bind(["x", "y"])
+    size = (
+        rng.gamma(25, 0.04, 100)
+        if variance == "gamma"
+        else np.maximum(1 + 0.14 * rng.standard_t(3, 100), 0.02)
+    )
+    frame["y"] = np.asarray(system.mean(np.array(truth), frame)["y"]) * size
+    k, more = len(truth), [np.log(25.0)] if variance == "gamma" else [np.log(0.15), 1.0, np.log(2.0)]
+
+    def negative(v):
+        with np.errstate(all="ignore"):
+            mean = np.asarray(system.mean(v[:k], frame)["y"])
+            if not (np.isfinite(mean).all() and (mean > 0).all()):
+                return 1e10
+            if variance == "gamma":
+                found = stats.gamma.logpdf(frame["y"], np.exp(v[k]), scale=mean / np.exp(v[k])).sum()
+            else:
+                tail = TAILS[0] + np.exp(v[k + 2])
+                found = stats.t.logpdf(frame["y"], tail, mean, np.exp(v[k]) * mean ** v[k + 1]).sum()
+        return -found if np.isfinite(found) else 1e10
+
+    best, options = np.inf, {"maxiter": 4000, "maxfev": 4000, "xatol": 1e-8, "fatol": 1e-10}
+    for i in range(3):
+        at = np.concatenate([np.array(truth) * np.exp(rng.normal(0, 0.3 if i else 0, k)), more])
+        for _ in range(2):
+            found = minimize(negative, at, method="Nelder-Mead", options=options)
+            best, at = min(best, found.fun), found.x
+    fit = fitted(frame, text, variance=variance)
+    assert fit.converged
+    assert fit.loglik >= -best - 1e-3
+    assert fit.certificate.agree
