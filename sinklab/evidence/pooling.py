@@ -25,10 +25,10 @@ deviation that one prints is the spread of units on its own place, and the row s
 
 *Hierarchy.* On the scale of logarithms (fractions: logits) printed value j is
 
-.. math:: y_j = x_j \beta + u_{family} + u_{genus} + u_{species} + r_{region} + s_{study} + e_j + \epsilon_j
+.. math:: y_j = x_j \beta + u_{family} + u_{genus} + u_{species} + u_{organ} + r_{region} + s_{study} + e_j + \epsilon_j
 
-with a mean per organ (:math:`\beta`, flat prior), normal deviations of every level, of what crosses the
-levels when asked for (a region, in which all species share a deviation), of the study (which all its
+with a mean per organ (:math:`\beta`, flat prior), normal deviations of every level, of the organs of a species where
+there are several organs, of what crosses the levels when asked for (a region, in which all species share a deviation), of the study (which all its
 values share), between stands (:math:`e`), and the sampling error :math:`\epsilon_j` that the printed ± says.
 Given the standard deviations everything is normal and solved exactly; the standard deviations themselves have
 half-normal priors (``data/rules/hierarchy.csv``: no wider than a multiple of the spread of the values) and
@@ -451,11 +451,10 @@ def keys(rows, levels) -> np.ndarray:
     return np.where(cells[-1] == "", "", np.array(joined, dtype=object))
 
 
-def blocks(rows, levels, crossed) -> list[np.ndarray]:
-    """Which pairs of rows share each level and each crossed column; the last, between stands, is the identity."""
+def blocks(rows, paths) -> list[np.ndarray]:
+    """Which pairs of rows share each path of levels; the last, between stands, is the identity."""
     found = []
-    nested = [levels[: i + 1] for i in range(len(levels))]
-    for path in (*nested, *((column,) for column in crossed)):
+    for path in paths:
         key = keys(rows, path)
         found.append(((key[:, None] == key[None, :]) & (key != "")[:, None]).astype(float))
         # What is not known is something of its own.
@@ -627,11 +626,11 @@ class Hierarchy:
             design(self.rows[self.by], self.rows[self.by]),
             design(targets[self.by], self.rows[self.by]),
         )
-        paths = [*self._paths, *((column,) for column in self.crossed)]
+        paths = [*self.paths, *((column,) for column in self.crossed)]
         known = [keys(self.rows, path) for path in paths]
         seen = [keys(targets, path) for path in paths]
         same = [(a[:, None] == b[None, :]) & (b[None, :] != "") for a, b in zip(known, seen, strict=True)]
-        pairs = blocks(self.rows, self.levels, (*self.crossed, self.study))
+        pairs = blocks(self.rows, [*paths, (self.study,)])
         centres, spreads = [], []
         for tau in self.spreads.to_numpy():
             factor = np.linalg.cholesky(covariance(tau, pairs, self.sampling))
@@ -649,20 +648,26 @@ class Hierarchy:
 
     def _told_by(self, targets) -> list[str]:
         told = np.array(["none"] * len(targets), dtype=object)
-        for path in self._paths:
+        for path in self.paths:
             seen = set(keys(self.rows, path)) - {""}
             told[[key in seen for key in keys(targets, path)]] = path[-1]
         return list(told)
 
     @property
-    def _paths(self) -> list[tuple[str, ...]]:
-        """Every level with those above it: an epithet means nothing without its genus."""
-        return [self.levels[: i + 1] for i in range(len(self.levels))]
+    def paths(self) -> list[tuple[str, ...]]:
+        """Every level with those above it: an epithet means nothing without its genus; see :func:`paths_of`."""
+        return paths_of(self.rows, self.levels, self.by)
 
     def spread_table(self) -> pd.DataFrame:
         """Median and 90 % interval of the standard deviation of every level, on the scale."""
         q = self.spreads.quantile([0.05, 0.5, 0.95]).T
         return q.set_axis(["lower", "median", "upper"], axis=1)
+
+
+def paths_of(rows, levels, by) -> list[tuple[str, ...]]:
+    """Paths of nested levels, and the organs within a species where there are several: leaves of larch are their own."""
+    nested = [tuple(levels[: i + 1]) for i in range(len(levels))]
+    return [*nested, (*levels, by)] if rows[by].nunique() > 1 else nested
 
 
 def fit(
@@ -712,7 +717,8 @@ def fit(
             f"{variable}：{len(rows)} 个值中有 {wrong} 个不在 {scale.name} 尺度范围内",
         )
     y, sampling = scale.to(value), scale.variance(value, _sampling(rows, variable))
-    x, pairs = design(rows[by], rows[by]), blocks(rows, levels, (*crossed, study))
+    paths = [*paths_of(rows, levels, by), *((column,) for column in crossed)]
+    x, pairs = design(rows[by], rows[by]), blocks(rows, [*paths, (study,)])
     prior = _prior(y, x, scale)
 
     def density(theta):
@@ -725,7 +731,7 @@ def fit(
             f"{effective:.0f} effective draws of the spreads; raise n_draw",
             f"各级标准差的有效抽样数仅 {effective:.0f}；请增大 n_draw",
         )
-    spreads = pd.DataFrame(np.exp(drawn), columns=[*levels, *crossed, STUDY, STAND])
+    spreads = pd.DataFrame(np.exp(drawn), columns=[*(path[-1] for path in paths), STUDY, STAND])
     columns = (by, tuple(levels), tuple(crossed), study)
     return Hierarchy(variable, scale, *columns, rows, y, sampling, spreads, effective, tuple(warnings))
 
@@ -832,10 +838,8 @@ def values(
 def _mean_over_stands(found, targets, mean) -> list[float]:
     """Mean of the quantity over the stands (and unknown species) of each target, errors of the estimate left out."""
     typical = found.spreads.median() ** 2
-    seen = [
-        np.array([key in set(keys(found.rows, p)) - {""} for key in keys(targets, p)]) for p in found._paths
-    ]
-    shared = sum(np.where(known, 0.0, typical[p[-1]]) for known, p in zip(seen, found._paths, strict=True))
+    seen = [np.isin(keys(targets, p), list(set(keys(found.rows, p)) - {""})) for p in found.paths]
+    shared = sum(np.where(known, 0.0, typical[p[-1]]) for known, p in zip(seen, found.paths, strict=True))
     spread = np.sqrt(shared + typical[STUDY] + typical[STAND])
     centre = found.scale.to(mean["median"].to_numpy())
     return [moments(found.scale, [c], [s])[0] for c, s in zip(centre, spread, strict=True)]

@@ -218,4 +218,4 @@ def test_the_corrected_slope_of_ndvi_is_stored(open_data):
     frames = recompute.frames_again(recipe, given["table_id"], given["version"], inputs)
     assert frames is not None, inputs.missing
     slopes = frames["coefficients"].query("name == 'b'").set_index("model_id")["value"]
-    assert slopes.filter(like="without error").item() == pytest.approx(corrected, rel=1e-3)
+    assert slopes.filter(like="without_error").item() == pytest.approx(corrected, rel=1e-3)
