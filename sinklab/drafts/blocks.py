@@ -345,7 +345,9 @@ def indices(cite, fit, lang, label, caption) -> str:
     rows = []
     for response, row in fit.index_table.iterrows():
         cells = [headed(response, lang)]
-        cells.append(cite("indices", response, "n", int(row["n"]), f"{int(row['n'])}"))
+        # A pooled equation rests on equations: it has no trees to count.
+        counted = exists(row["n"])
+        cells.append(cite("indices", response, "n", int(row["n"]), f"{int(row['n'])}") if counted else "—")
         for index in SIX:
             text = index_text(index, row[index])
             cells.append(cite("indices", response, index, row[index], text))
