@@ -159,7 +159,8 @@ def fit(
             "n": unit.n if unit else None,
             "kind": "independent",
         }
-        result = replace(result, certificate=replace(result.certificate, cluster=alone))
+        known = (result.certificate.cluster or {}) | alone
+        result = replace(result, certificate=replace(result.certificate, cluster=known))
     if start and method in ("wls", "nsur", "mixed"):
         # Whoever computes this again begins where it began.
         given = {name: float(value) for name, value in dict(start).items()}

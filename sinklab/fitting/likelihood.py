@@ -42,6 +42,8 @@ Can. J. For. Res. 2:49-53. Furnival G.M. (1961) An index for comparing equations
 constructing volume tables. Forest Science 7:337-341.
 Bell R.M., McCaffrey D.F. (2002) Bias reduction in standard errors for linear regression with
 multi-stage samples. Survey Methodology 28:169-181.
+Pustejovsky J.E., Tipton E. (2018) Small-sample methods for cluster-robust variance estimation and hypothesis testing
+in fixed effects models. J. Business & Economic Statistics 36:672-683.
 White H. (1982) Maximum likelihood estimation of misspecified models. Econometrica 50:1-25.
 """
 
@@ -712,6 +714,30 @@ def sandwich(likelihood, state) -> np.ndarray:
         pull[rows] = np.linalg.solve(left, pull[rows, :, None])[:, :, 0]
     k = state.jacobian.shape[2]
     return (bread @ (pull.T @ pull) @ bread)[:k, :k]
+
+
+def freedom_of_sandwich(design) -> float:
+    r"""Degrees of freedom of :func:`sandwich` for one equation, from its scaled slopes (n, k).
+
+    Those of the Wishart matrix whose entries vary as much in all as the entries of the estimated covariance do for
+    normal residuals (HTZ of Pustejovsky & Tipton 2018): with the residual maker :math:`R` and what each tree adds to
+    the estimates, :math:`w_i`, in units in which their covariance is one,
+    :math:`k (k + 1) / 2 \sum_{ij} R_{ij}^2 (w_i^T w_j)^2`.
+    """
+    design = design[:, np.abs(design).any(axis=0)] if len(design) else design
+    axes, sizes, _ = np.linalg.svd(design / np.sqrt((design**2).sum(axis=0)), full_matrices=False)
+    axes = axes[:, sizes > 1e-8 * sizes[:1].max(initial=0)]
+    left = 1 - (axes**2).sum(axis=1)
+    # A tree that alone determines a direction has no residual to tell of it.
+    each = np.divide(axes, left[:, None], out=np.zeros_like(axes), where=left[:, None] > 1e-8)
+    sizes, turned = np.linalg.eigh(each.T @ (left[:, None] * each))
+    known = sizes > 1e-8 * sizes.max(initial=0)
+    each, k = each @ (turned[:, known] / np.sqrt(sizes[known])), int(known.sum())
+    if k == 0:
+        return 1.0
+    both = np.einsum("np,nq->npq", axes, each).reshape(len(axes), -1)
+    own = (each**2).sum(axis=1) ** 2 * (left**2 - (1 - left) ** 2)
+    return float(k * (k + 1) / 2 / (((both.T @ both) ** 2).sum() + own.sum()))
 
 
 def own_information(likelihood, state, width):

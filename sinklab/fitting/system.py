@@ -17,7 +17,8 @@ carries it into the joint covariance, because a total is uncertain through all o
 Parresol (2001). One equation with constant variance is thereby ordinary nonlinear least squares.
 Where the variance is a function of the prediction, the residuals inform the coefficients twice, and
 how much the second time depends on the normal distribution; there the sandwich of White (1982) is
-used, which does not, each tree's score freed of its own influence on the fit (Bell & McCaffrey 2002).
+used, which does not, each tree's score freed of its own influence on the fit (Bell & McCaffrey 2002); Student's t of an
+interval of the mean then has the degrees of freedom on which such a matrix is known (Pustejovsky & Tipton 2018), fewer than n - p.
 
 *Families.* ``gamma``: shape from the maximum of the gamma likelihood, coefficients from its score, which is that of iterated
 weights with a spread in proportion to the mean; with ``nsur`` that score takes the correlation of the residuals in, as
@@ -32,7 +33,7 @@ Source
 Parresol B.R. (2001) Additivity of nonlinear biomass equations. Can. J. For. Res. 31:865-878.
 Liang K.-Y., Zeger S.L. (1986) Longitudinal data analysis using generalized linear models. Biometrika 73:13-22.
 Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS, chapter 5. Springer.
-Bell & McCaffrey (2002), White (1982): see :mod:`sinklab.fitting.likelihood`.
+Bell & McCaffrey (2002), Pustejovsky & Tipton (2018), White (1982): see :mod:`sinklab.fitting.likelihood`.
 """
 
 from dataclasses import replace
@@ -51,6 +52,7 @@ from sinklab.fitting.likelihood import (
     State,
     SystemLikelihood,
     estimating_spread,
+    freedom_of_sandwich,
     inverse,
     mean_information,
     pairwise_covariance,
@@ -364,6 +366,21 @@ class SystemFit:
         """Whether any variance is a function of the prediction."""
         return any(f.by_mean for f in self.functions.values())
 
+    def sandwiched(self, state) -> bool:
+        """Whether the covariance of the estimates is that of the scores, which no variance function is trusted for."""
+        return bool(np.isfinite(state.tails).any()) or (self.by_mean and not self.iterated)
+
+    def freedom_of_covariance(self, state) -> dict[str, float] | None:
+        """Degrees of freedom on which a covariance of scores is known, by free response; None of another."""
+        if not self.sandwiched(state):
+            return None
+        found = {}
+        for j, response in enumerate(self.free):
+            own = [name in self.system.own_parameters[response] for name in self.layout.names]
+            design = state.scaled_slope[self.likelihood.observed[:, j], j][:, own]
+            found[response] = freedom_of_sandwich(design)
+        return found
+
     def covariance(self, state):
         """Joint covariance of the coefficients, residual sigma and correlation on n - p d.f."""
         counts = np.isfinite(self.y).sum(axis=0)
@@ -371,7 +388,7 @@ class SystemFit:
         inflate = np.outer(inflate, inflate)
         sigma = state.sigma * inflate
         heavy = bool(np.isfinite(state.tails).any())
-        if heavy or (self.by_mean and not self.iterated):
+        if self.sandwiched(state):
             covariance = sandwich(self.likelihood, state)
         else:
             covariance = inverse(mean_information(self.likelihood, state, sigma))
@@ -414,12 +431,16 @@ def from_state(prepared, engine, state, certificate, method, level, seed) -> Fit
     if not certificate.converged:
         warnings.append(not_converged(certificate))
     loglik, logliks = engine.told_loglik(state)
+    known, freedom = engine.freedom_of_covariance(state), dict(zip(engine.free, freedom, strict=True))
+    if known is not None:
+        certificate = replace(certificate, cluster={"kind": "independent", "freedom": known})
+        freedom = {r: min(n, known[r]) for r, n in freedom.items()}
     return assembled(
         prepared,
         method=method,
         values=beta,
         covariance=covariance,
-        freedom=freedom_by_parameter(engine.layout, dict(zip(engine.free, freedom, strict=True))),
+        freedom=freedom_by_parameter(engine.layout, freedom),
         residual=residual,
         correlation=correlation,
         loglik=loglik,

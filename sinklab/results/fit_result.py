@@ -1,6 +1,6 @@
 """The one result that every engine returns: estimates with all that is uncertain about them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -288,7 +288,7 @@ class Certificate:
         Limits and start values that were given, by parameter.
     cluster : dict
         ``column, n, kind, freedom, weight`` of a covariance of clusters, see :mod:`sinklab.fitting.cluster`; without a column
-        the records were taken as independent, and ``known`` says whether that is more than an assumption.
+        the records were taken as independent, and ``freedom`` is that of the covariance of their scores, by response.
     bootstrap : dict
         ``kind, group, interval, n, n_failed, seed`` of the refits behind the uncertainty.
     checks, sampled, draws, chains, loo, priors, options
@@ -656,10 +656,16 @@ class FitResult:
         told = self.certificate.bootstrap
         return f"bootstrap, {told['interval']}" if told else "Wald, Student t"
 
-    @property
-    def freedom_of_clusters(self) -> float:
-        """Degrees of freedom that the number of sampled units leaves; infinite for independent records."""
-        return float((self.certificate.cluster or {}).get("freedom") or np.inf)
+    def freedom_of_covariance(self, parts: Iterable[str], kind: str = "mean") -> float:
+        """Degrees of freedom on which the covariance is known for what is made of some free responses.
+
+        Those of the sampled units, or of independent records for an interval of the mean (an individual owes little
+        to the parameters); infinite where the covariance is that of a model.
+        """
+        told = (self.certificate.cluster or {}).get("freedom") or np.inf
+        if not isinstance(told, Mapping):
+            return float(told)
+        return min((told.get(r, np.inf) for r in parts), default=np.inf) if kind == "mean" else np.inf
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for ``fit --json``; numbers that do not exist are null."""

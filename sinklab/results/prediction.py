@@ -232,7 +232,8 @@ def _interval(result, response, frame, mean, gradient, level, kind, sites) -> di
     covariance = result.covariance.to_numpy()
     variance = np.einsum("ij,jk,ik->i", gradient, covariance, gradient)
     se = np.sqrt(np.clip(variance, 0, None))
-    quantile = stats.t.ppf(0.5 + level / 2, freedom_of(result, slope))
+    freedom = freedom_of(result, slope, kind)
+    quantile = stats.t.ppf(0.5 + level / 2, freedom)
     if kind == "mean" and sites.told(response):
         shift, spread = sites.effects(response, len(frame))
         half = quantile * np.sqrt((se / centre) ** 2 + spread)
@@ -258,7 +259,7 @@ def _interval(result, response, frame, mean, gradient, level, kind, sites) -> di
         if kind == "individual":
             variance, extra = variance + between, residual_variance(result, slope, frame, mean)
             # As a scale, with the quantile of its own tail.
-            of_residual = stats.t.ppf(0.5 + level / 2, min(tail, freedom_of(result, slope))) / widening(tail)
+            of_residual = stats.t.ppf(0.5 + level / 2, min(tail, freedom)) / widening(tail)
             square = quantile**2 * variance + of_residual**2 * extra
         half = np.sqrt(np.clip(square, 0, None))
         lower, upper = np.maximum(centre - half, floor(result, response)), centre + half
@@ -268,9 +269,10 @@ def _interval(result, response, frame, mean, gradient, level, kind, sites) -> di
     return {response: centre, f"{response}_se": se, f"{response}_lower": lower, f"{response}_upper": upper}
 
 
-def freedom_of(result: "sl.FitResult", parts: Iterable[str]) -> float:
-    """Degrees of freedom of Student's t for what is made of some free responses: those of clusters, if these are fewer."""
-    return min(*(result.residual[r].freedom for r in parts), result.freedom_of_clusters)
+def freedom_of(result: "sl.FitResult", parts: Iterable[str], kind: str = "mean") -> float:
+    """Degrees of freedom of Student's t for what is made of some free responses: those of its covariance, if these are fewer."""
+    of_trees = min(result.residual[r].freedom for r in parts)
+    return min(of_trees, result.freedom_of_covariance(parts, kind))
 
 
 def family_of(result: "sl.FitResult", parts: Iterable[str]) -> tuple[str, float]:

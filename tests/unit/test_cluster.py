@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import sinklab as sl
+from sinklab.fitting.likelihood import freedom_of_sandwich
 from sinklab.language import DataError
 from sinklab.results.summary import fit_report
 from sinklab.tables.checks import validate
@@ -46,6 +48,35 @@ def test_the_column_that_the_data_declare_comes_first():
     data.attrs["source"] = {"sampled_by": "farm", "name": "x"}
     data["farm"] = np.where(data["site"] < "s10", "a", np.where(data["site"] < "s15", "b", "c"))
     assert sl.fit(data, PARTS).certificate.cluster["column"] == "farm"
+
+
+def test_degrees_of_freedom_of_a_covariance_of_scores():
+    # Of a mean, n - 1; of a line, those whose Wishart matrix varies as much as this covariance does over 20,000 samples.
+    assert freedom_of_sandwich(np.ones((12, 1))) == pytest.approx(11)
+    rng = np.random.default_rng(0)
+    design = np.column_stack([np.ones(12), np.log(rng.uniform(5, 40, 12))])
+    maker = np.eye(12) - design @ np.linalg.pinv(design)
+    pull = np.linalg.pinv(design).T / np.diag(maker)[:, None]
+    pull = pull @ np.linalg.inv(np.linalg.cholesky(pull.T @ (np.diag(maker)[:, None] * pull))).T
+    drawn = np.einsum("sn,nk,nl->skl", (rng.standard_normal((20_000, 12)) @ maker) ** 2, pull, pull)
+    assert drawn.mean(axis=0) == pytest.approx(np.eye(2), abs=0.03)
+    assert freedom_of_sandwich(design) == pytest.approx(6 / drawn.var(axis=0).sum(), rel=0.05)
+
+
+def test_intervals_of_few_independent_trees_have_the_freedom_of_their_covariance():
+    trees = sites(1, 12).drop(columns="site")
+    few = sl.fit(trees, "stem = a * dbh**b")
+    known = few.certificate.cluster["freedom"]["stem"]
+    assert 3 < known < 8 and few.residual["stem"].freedom == 10
+    at = few.predict({"dbh": [20.0]}).iloc[0]
+    one = few.predict({"dbh": [20.0]}, kind="individual").iloc[0]
+    assert (at["stem_upper"] - at["stem"]) / at["stem_se"] == pytest.approx(stats.t.ppf(0.975, known))
+    told = few.parameters.set_index("name").loc["b"]
+    assert (told["upper"] - told["value"]) / told["se"] == pytest.approx(stats.t.ppf(0.975, known))
+    wide = np.hypot(at["stem_se"], few.residual["stem"].sd(one["stem"], None))
+    assert (one["stem_upper"] - one["stem"]) / wide == pytest.approx(stats.t.ppf(0.975, 10), rel=1e-6)
+    # A covariance that rests on its variance function has those of the residuals.
+    assert "freedom" not in sl.fit(trees, "stem = a * dbh**b", variance="power:dbh").certificate.cluster
 
 
 def test_without_a_column_independence_is_assumed_and_fails_a_check():

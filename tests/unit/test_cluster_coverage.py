@@ -142,5 +142,5 @@ def test_interval_of_the_mean_from_twelve_trees():
         hits.append((told["agb_lower"] <= truth) & (truth <= told["agb_upper"]))
     covered = np.mean(hits)
     print(f"12 trees: covered {100 * covered:.1f} %")
-    # 93 to 97 % is wanted; sandwich and Student's t with n - p fall short by less than a point.
-    assert 0.91 <= covered <= 0.97
+    # With Student's t of n - p degrees of freedom it was 92.3 %.
+    assert 0.93 <= covered <= 0.97

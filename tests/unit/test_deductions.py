@@ -5,7 +5,6 @@ import pytest
 
 from sinklab.language import DataError
 from sinklab.propagate.deductions import BASES, deduct, rule, rules
-from sinklab.propagate.monte_carlo import stratified_mean
 
 
 def test_ar_tool14_prints_sixty_plus_minus_nine():
@@ -24,18 +23,6 @@ def test_ar_tool14_prints_a_worked_uncertainty():
     assert found.half_width == pytest.approx(3.707, abs=2e-3)
     assert found.uncertainty == pytest.approx(8.18, abs=5e-3)
     assert found.deduction == 0
-    mean, half, u = stratified_mean([45.328], [12.776], [34], [1.0], level=0.9)
-    assert (mean, half, 100 * u) == pytest.approx((45.328, found.half_width, found.uncertainty))
-
-
-def test_strata_are_weighted_as_in_ar_tool14():
-    mean, half, u = stratified_mean([100, 60], [20, 12], [10, 8], [0.7, 0.3], level=0.9)
-    assert mean == pytest.approx(88)
-    se = np.sqrt(0.49 * 400 / 10 + 0.09 * 144 / 8)
-    assert half == pytest.approx(1.745884 * se, rel=1e-6)  # t of 16 degrees of freedom, two-sided 90 %
-    assert u == pytest.approx(half / 88)
-    with pytest.raises(DataError, match="weights"):
-        stratified_mean([100, 60], [20, 12], [10, 8], [0.7, 0.7])
 
 
 @pytest.mark.parametrize(

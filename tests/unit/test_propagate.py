@@ -27,7 +27,7 @@ from sinklab.propagate.inventory import (
     simulated_inventory,
 )
 from sinklab.propagate.model import Factor, Model, Noise, arrange
-from sinklab.propagate.monte_carlo import combine_product, combine_sum, draw_totals, variances
+from sinklab.propagate.monte_carlo import draw_totals, variances
 from sinklab.tables.table import Table
 
 SQUARE = System.parse("agb = a * dbh**2").bind(["dbh"], responses_required=False)
@@ -351,11 +351,6 @@ def test_inventories_that_do_not_fit_together_are_refused_with_all_reasons():
         assert part in str(caught.value)
     with pytest.raises(DataError, match="areas"):
         inventory(strata=None)
-
-
-def test_ipcc_rules():
-    assert combine_product([3, 4]) == pytest.approx(5)
-    assert combine_sum([100, 50], [10, 20]) == pytest.approx(np.sqrt(200) / 1.5)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from sinklab.equations import functions
 from sinklab.equations.compile import Graph, Term
 from sinklab.equations.parse import plain_number
 from sinklab.language import Notes, tr
-from sinklab.results.prediction import family_of, floor, freedom_of
+from sinklab.results.prediction import KINDS, family_of, floor, freedom_of
 from sinklab.results.variance import widening
 from sinklab.tables.schema import DEMONSTRATION
 
@@ -51,8 +51,10 @@ class Program:
         variance of the logarithm.
     constants : dict of float
         Numbers behind the leaves with a blank in their name.
-    freedom, floor : dict of float
-        Degrees of freedom of Student's t and lower end of the support, by response.
+    freedom : dict of (float, float)
+        Degrees of freedom of Student's t by response, for the mean and for an individual.
+    floor : dict of float
+        Lower end of the support, by response.
     family : dict of (str, float)
         Distribution of an individual and degrees of freedom of its tail, see :func:`~sinklab.results.prediction.family_of`.
     site : dict of (float, float)
@@ -73,7 +75,9 @@ class Program:
         logs = [r for r, m in model.residual.items() if m.variance.logged]
         self.median = {r: self._median(r) for r in logs}
         self.extra = {r: self._extra(r, shares[r]) for r in system.responses}
-        self.freedom = {r: freedom_of(model, shares[r]) for r in system.responses}
+        self.freedom = {
+            r: tuple(freedom_of(model, shares[r], kind) for kind in KINDS) for r in system.responses
+        }
         self.floor = {r: floor(model, r) for r in system.responses}
         self.family = {r: family_of(model, shares[r]) for r in system.responses}
         between, self.site = model.between, {}

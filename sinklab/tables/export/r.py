@@ -51,6 +51,7 @@ log0 <- function(x) log(ifelse(x == 0, 1, x))
 .limits <- function(out, name, mean, gradient, covariance, extra, freedom, lowest, level, kind,
                     median = NULL, site = NULL, tail = Inf, gamma = FALSE) {
   variance <- pmax(rowSums((gradient %*% covariance) * gradient), 0)
+  freedom <- if (kind == "mean") freedom[1] else freedom[length(freedom)]
   quantile <- qt(0.5 + level / 2, freedom)
   mean <- rep_len(mean, nrow(gradient))
   se <- sqrt(variance)
@@ -177,6 +178,11 @@ def vector(values) -> str:
     return f"c({', '.join(map(number, values))})"
 
 
+def _freedom(kinds) -> str:
+    """Degrees of freedom of the mean and of an individual; one number where they are the same."""
+    return number(kinds[0]) if kinds[0] == kinds[1] else vector(kinds)
+
+
 class _Lines(Writer):
     """Writes the body of the function of one model; reserved words get an underscore behind them."""
 
@@ -232,7 +238,7 @@ def _model(model) -> str:
         median += f", tail = {number(tail)}" if math.isfinite(tail) else ""
         body.append(
             f".out <- .limits(.out, {string(response)}, {names[response]}, .gradient, .covariance, "
-            f"{lines.extra(response)}, {number(p.freedom[response])}, {number(p.floor[response])}, "
+            f"{lines.extra(response)}, {_freedom(p.freedom[response])}, {number(p.floor[response])}, "
             f".level, .kind{median})"
         )
     ranges = ", ".join(f"{string(x)} = {vector(model.ranges[x])}" for x in system.predictors)

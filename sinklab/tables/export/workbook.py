@@ -584,7 +584,8 @@ def _outputs(sheet, response, references, program, steps, column) -> int:
 def limits(response, references, program) -> tuple[str, str]:
     """Formulas of both limits, for the level and the kind that are chosen in the sheet."""
     mean, se, extra = (references[key] for key in ("mean", "se", "extra"))
-    quantile = student(program.freedom[response])
+    for_mean, for_one = (student(freedom) for freedom in program.freedom[response])
+    quantile = for_one if for_one == for_mean else _by_kind(for_one, for_mean)
     site = program.site.get(response)
     if site is not None:
         # The interval of the mean is that of a site that was not sampled.
@@ -600,7 +601,7 @@ def limits(response, references, program) -> tuple[str, str]:
     family, tail = program.family[response]
     half = f'{quantile}*SQRT({se}^2+IF({KIND}="{INDIVIDUAL}",MAX({extra},0),0))'
     if math.isfinite(tail):
-        of_tail = f"{student(min(tail, program.freedom[response]))}^2*{1 - 2 / tail!r}*MAX({extra},0)"
+        of_tail = f"{student(min(tail, program.freedom[response][1]))}^2*{1 - 2 / tail!r}*MAX({extra},0)"
         half = f'SQRT({quantile}^2*{se}^2+IF({KIND}="{INDIVIDUAL}",{of_tail},0))'
     lower, upper = f"{mean}-{half}", f"{mean}+{half}"
     if math.isfinite(program.floor[response]):
