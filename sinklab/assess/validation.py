@@ -335,7 +335,7 @@ def influence(fit: FitResult, group: str | None = None, workers: int = 1) -> pd.
     Returns
     -------
     influence : DataFrame
-        Indexed by the row of the data, or the level: ``cook``, then one column of DFBETAS for each
+        Indexed by the row of the data, or the level (the groups of a mixed model when nothing is said): ``cook``, then one column of DFBETAS for each
         parameter, ``flag`` above 4 / n. A tree without which the fit fails has NaN and is flagged.
     """
     away = fit.values - jackknife(fit, group, workers)
@@ -350,6 +350,7 @@ def influence(fit: FitResult, group: str | None = None, workers: int = 1) -> pd.
 def influence_report(fit: FitResult, group: str | None, workers: int) -> str:
     """Trees, or levels of a column, without which the estimates move most."""
     found = influence(fit, group, workers)
+    group = found.index.name
     most = found.sort_values("cook", ascending=False, na_position="first").head(SCRUTINY_SHOWN)
     unit = group or tr("record", "记录")
     # Records are counted from 1, as in every message about a file.

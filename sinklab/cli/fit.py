@@ -114,7 +114,8 @@ def run(arguments) -> int:
     if arguments.report:
         page.format_of(arguments.report)
     reference = _table_reference(arguments) if arguments.save else None
-    check_kind(arguments.resample.partition(":")[0], arguments.interval)
+    if arguments.bootstrap or arguments.influence is not None or arguments.method != "bayes":
+        check_kind(arguments.resample.partition(":")[0] or None, arguments.interval, arguments.method)
     system, *rivals = _candidates(arguments)
     frame = _read(arguments, [equations for equations, _ in (system, *rivals)])
     options = sampling_options(arguments) | {
@@ -239,7 +240,7 @@ def _bootstrapped(result, arguments):
 
     kind, _, column = arguments.resample.partition(":")
     return bootstrap(
-        result, arguments.bootstrap, kind, column or None, arguments.interval, workers=_workers()
+        result, arguments.bootstrap, kind or None, column or None, arguments.interval, workers=_workers()
     )
 
 

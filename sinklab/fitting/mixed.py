@@ -46,7 +46,7 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from sinklab.equations.compile import Layout
-from sinklab.fitting.data import refuse_zeros, start_values
+from sinklab.fitting.data import Prepared, refuse_zeros, start_values
 from sinklab.fitting.likelihood import LOG_2PI, LogScale, Scale, find_patterns, inverse
 from sinklab.fitting.search import certified_maximum, rank_of, singular_values
 from sinklab.fitting.system import SystemFit, assembled, freedom_by_parameter, not_converged
@@ -142,6 +142,36 @@ def _typical(model, prepared, functions, start, seed):
         raise _undefined()
     left = np.where(model.observed, model.y - mean, np.nan)
     return beta, np.diag(np.nanmean(left**2, axis=0)), model.scale.start.copy()
+
+
+@dataclass(frozen=True)
+class Again:
+    """Refits of a mixed model to other rows, from where it stands."""
+
+    prepared: Prepared
+    functions: dict
+    reml: bool
+    values: np.ndarray
+    state: MixedState
+
+    @classmethod
+    def of(cls, fit, functions) -> "Again":
+        """What the refits of a result with its data start from."""
+        written = fit.system.grouped(fit.random.column, fit.random.names)
+        prepared = Prepared(written, fit.data, (), len(fit.data))
+        reml = fit.certificate.estimator == "reml"
+        model = MixedModel(prepared, functions, reml)
+        start = dict(zip(model.system.parameters, fit.values, strict=True))
+        first = first_state(model, *_typical(model, prepared, functions, start, fit.seed))
+        return cls(prepared, functions, reml, fit.values, alternate(model, first)[0])
+
+    def __call__(self, frame) -> tuple[np.ndarray, np.ndarray] | None:
+        """Estimates of the typical group and factors of the free responses; None where the refit fails."""
+        model = MixedModel(replace(self.prepared, frame=frame), self.functions, self.reml)
+        model.internal(self.values)
+        found, _, settled = alternate(model, replace(self.state, effects=model.no_effects(), solution=None))
+        factors = _corrections(model, found)
+        return (model.written(found.beta)[0], np.array([*factors.values()])) if settled else None
 
 
 def _undefined() -> ConvergenceError:

@@ -2,7 +2,8 @@ r"""Bootstrap and jackknife: uncertainty of the estimates from refits.
 
 *Kinds.* ``case`` draws whole trees with replacement and assumes only that trees are alike and
 independent; ``group`` draws whole levels of a column (sites, plots), for trees that resemble their
-neighbours; ``residual`` keeps the trees and draws new responses from the fitted model with its
+neighbours, and the only kind for a mixed model, whose groups are drawn whole and are new ones each time; ``residual``
+keeps the trees and draws new responses from the fitted model with its
 variance functions and residual correlation, which assumes that model. Trees keep their missing
 components in every kind.
 
@@ -30,6 +31,7 @@ import pandas as pd
 from scipy import stats
 
 from sinklab.fitting.loglinear import correction_factor, fit_line
+from sinklab.fitting.mixed import Again
 from sinklab.fitting.system import SystemFit
 from sinklab.language import ConvergenceError, DataError, require_known
 from sinklab.results.fit_result import FitResult
@@ -43,7 +45,7 @@ CHUNK = 50
 def bootstrap(
     fit: FitResult,
     n: int = 2000,
-    kind: str = "case",
+    kind: str | None = None,
     group: str | None = None,
     interval: str = "percentile",
     seed: int | None = None,
@@ -54,12 +56,13 @@ def bootstrap(
     Parameters
     ----------
     fit : FitResult
-        Of ``wls``, ``nsur`` or ``ols-log``, with its data.
+        Of ``wls``, ``nsur``, ``ols-log`` or ``mixed``, with its data.
     n : int
         Number of refits.
-    kind : {"case", "group", "residual"}
+    kind : {"case", "group", "residual"}, optional
+        Left out, whole sampled units (sites) are drawn where the fit knows them, or the groups of a mixed model; else cases.
     group : str, optional
-        Column whose levels are drawn together, for ``kind="group"``.
+        Column whose levels are drawn together, for ``kind="group"``; that of the sampled unit when left out.
     interval : {"percentile", "bca"}
     seed : int, optional
         That of the fit when left out.
@@ -75,11 +78,14 @@ def bootstrap(
     Raises
     ------
     DataError
-        Unknown kind or interval, or no group column.
+        Unknown kind or interval, no group column, or one whose levels cut through the groups of a mixed model.
     ConvergenceError
         More than a tenth of the refits failed.
     """
-    check_kind(kind, interval)
+    unit = fit.sampled_by
+    kind = kind or ("group" if unit else "case")
+    check_kind(kind, interval, fit.method)
+    group = group or unit if kind == "group" else None
     if kind == "group" and (group is None or group not in fit.data):
         found = ", ".join(map(str, fit.data.columns))
         raise DataError(
@@ -88,6 +94,8 @@ def bootstrap(
         )
     seed = fit.seed if seed is None else seed
     refitter = Refitter(fit)
+    if group is not None:
+        refitter.whole(group)
     tasks = [(kind, group, child) for child in np.random.SeedSequence(seed).spawn(n)]
     draws = _run(refitter, tasks, workers)
     good = np.isfinite(draws).all(axis=1)
@@ -126,18 +134,31 @@ def jackknife(fit: FitResult, group: str | None = None, workers: int = 1) -> pd.
     Returns
     -------
     estimates : DataFrame
-        One row for each tree or level left out, indexed by it; NaN where the refit failed.
+        One row for each tree or level left out, indexed by it; NaN where the refit failed. Of a mixed model whole groups
+        are left out when nothing is said.
     """
+    group = fit.sampled_by if group is None and fit.method == "mixed" else group
     require_known([group] if group else [], fit.data, place="influence")
     refitter = Refitter(fit)
     left_out = fit.data.index if group is None else sorted(fit.data[group].unique())
     values = _run(refitter, [("leave", group, item) for item in left_out], workers)
-    return pd.DataFrame(values, index=left_out, columns=fit.labels)
+    return pd.DataFrame(values, index=pd.Index(left_out, name=group), columns=fit.labels)
 
 
-def check_kind(kind: str, interval: str) -> None:
-    """Refuse a kind of resampling or of interval that does not exist, before any fit."""
-    if kind not in KINDS or interval not in INTERVALS:
+def check_kind(kind: str | None, interval: str, method: str = "nsur") -> None:
+    """Refuse a kind of resampling or of interval that does not exist, or not for a method, before any fit."""
+    if method == "bayes":
+        raise DataError(
+            "a posterior is not refitted: its draws tell the uncertainty; leave out --bootstrap and --influence",
+            "后验分布不作重抽样拟合：不确定性由其抽样给出；请去掉 --bootstrap 与 --influence",
+        )
+    if method == "mixed" and kind in ("case", "residual"):
+        raise DataError(
+            f"bootstrap of a mixed model: trees of a group share its effect, so whole groups are drawn, not {kind}; leave out "
+            "--resample, or name a column: --resample group:COL",
+            f"混合模型自助法：同组样木共享效应，须整组抽取，不能用 {kind}；请去掉 --resample，或写 --resample group:列名",
+        )
+    if kind not in (None, *KINDS) or interval not in INTERVALS:
         raise DataError(
             f"bootstrap: kind {kind!r} of {KINDS} and interval {interval!r} of {INTERVALS}",
             f"自助法：类型 {kind!r} 应属 {KINDS}，区间 {interval!r} 应属 {INTERVALS}",
@@ -163,7 +184,7 @@ class Refitter:
     Parameters
     ----------
     fit : FitResult
-        Of ``wls``, ``nsur`` or ``ols-log``.
+        Of ``wls``, ``nsur``, ``ols-log`` or ``mixed``.
 
     Raises
     ------
@@ -172,7 +193,7 @@ class Refitter:
     """
 
     def __init__(self, fit):
-        if fit.data is None or fit.method not in ("wls", "nsur", "ols-log"):
+        if fit.data is None or fit.method not in ("wls", "nsur", "ols-log", "mixed"):
             raise DataError(
                 f"cannot refit a result of method {fit.method!r} (with data: {fit.data is not None})",
                 f"无法重新拟合方法为 {fit.method!r} 的结果（含数据：{fit.data is not None}）",
@@ -183,15 +204,24 @@ class Refitter:
         self.correlation = fit.correlation.to_numpy()
         self.hold = fit.certificate.estimator == "gls"
         self.bounds = fit.certificate.bounds
+        self.labels = [] if fit.random is None else fit.random.column.split("/")
+        if self.method == "mixed":
+            self._mixed = Again.of(fit, self._functions(fit))
+            return
         self.mean = fit.predict(fit.data)[list(fit.system.free)]
         if self.method == "ols-log":
             self.mean = self.mean / pd.Series(fit.correction)
         else:
             self._prepare_system(fit)
 
+    @staticmethod
+    def _functions(fit):
+        return parse_variance(
+            {r: m.spec for r, m in fit.residual.items()}, fit.system.free, fit.system.predictors
+        )
+
     def _prepare_system(self, fit):
-        spec = {r: m.spec for r, m in fit.residual.items()}
-        self.functions = parse_variance(spec, fit.system.free, fit.system.predictors)
+        self.functions = self._functions(fit)
         engine = self._engine(self.frame)
         self.theta = np.concatenate([self.values, engine.scale.searched(fit.residual)])
 
@@ -212,17 +242,38 @@ class Refitter:
         drawn = {r: np.where(self.frame[r].notna(), v, np.nan) for r, v in whole.items() if r in self.frame}
         return pd.DataFrame(drawn, index=self.frame.index)
 
-    def estimate(self, rows, responses=None) -> np.ndarray:
+    def estimate(self, rows, responses=None, drawn=None) -> np.ndarray:
         """Estimates on chosen rows, or on new responses; NaN where the refit fails."""
-        return self.refit(rows, responses)[0]
+        return self.refit(rows, responses, drawn)[0]
 
-    def refit(self, rows, responses=None) -> tuple[np.ndarray, np.ndarray]:
-        """Estimates, and the factor that each free response's mean is multiplied by."""
+    def whole(self, group) -> None:
+        """Refuse a column whose levels cut through the groups of a mixed model.
+
+        Raises
+        ------
+        DataError
+        """
+        if self.labels and self.frame.groupby(self.labels[0])[group].nunique().max() > 1:
+            raise DataError(
+                f"bootstrap by {group}: its levels cut through those of {self.labels[0]}, which share an effect; draw "
+                f"{self.labels[0]} or what holds it",
+                f"按 {group} 抽样会拆开共享效应的 {self.labels[0]}；请按 {self.labels[0]} 或包含它的列抽样",
+            )
+
+    def refit(self, rows, responses=None, drawn=None) -> tuple[np.ndarray, np.ndarray]:
+        """Estimates, and the factor that each free response's mean is multiplied by.
+
+        ``drawn`` numbers the draw that each row belongs to: a group of a mixed model drawn twice is two groups.
+        """
         frame = self.frame if responses is None else self.frame.assign(**responses)
         frame = frame.iloc[rows].reset_index(drop=True)
+        if drawn is not None and self.labels:
+            frame[self.labels[0]] = frame[self.labels[0]].astype(str) + "#" + pd.Series(drawn).astype(str)
         try:
+            if self.method == "mixed":
+                return self._mixed(frame) or self._nothing()
             return self._log_lines(frame) if self.method == "ols-log" else self._system(frame)
-        except (np.linalg.LinAlgError, DataError, ValueError):
+        except (np.linalg.LinAlgError, ConvergenceError, DataError, ValueError):
             return self._nothing()
 
     def _nothing(self):
@@ -279,5 +330,6 @@ def _draw(refitter, kind, group, item):
     if kind == "group":
         levels, codes = np.unique(refitter.frame[group].astype(str), return_inverse=True)
         drawn = rng.integers(0, len(levels), len(levels))
-        return np.concatenate([everyone[codes == level] for level in drawn]), None
+        rows = [everyone[codes == level] for level in drawn]
+        return np.concatenate(rows), None, np.repeat(np.arange(len(rows)), [len(r) for r in rows])
     return everyone, refitter.simulate(rng)

@@ -656,6 +656,14 @@ class FitResult:
         told = self.certificate.bootstrap
         return f"bootstrap, {told['interval']}" if told else "Wald, Student t"
 
+    @property
+    def sampled_by(self) -> str | None:
+        """Column whose levels were drawn and hold their records together: the groups of a mixed model, or the clusters."""
+        if self.random is not None:
+            return self.random.column.split("/")[0]
+        told = self.certificate.cluster or {}
+        return None if told.get("kind") == "independent" else told.get("column")
+
     def freedom_of_covariance(self, parts: Iterable[str], kind: str = "mean") -> float:
         """Degrees of freedom on which the covariance is known for what is made of some free responses.
 

@@ -68,3 +68,62 @@ def test_unknown_requests_are_named(line):
         bootstrap(line, 10, kind="tree")
     with pytest.raises(DataError, match="no column 'plot'"):
         bootstrap(line, 10, kind="group", group="plot")
+
+
+def test_whole_sites_are_drawn_where_the_fit_knows_them(line):
+    known = sl.fit(line.data, "agb = a * dbh**b", method="wls", seed=4)
+    drawn = bootstrap(known, 100)
+    assert (drawn.certificate.bootstrap["kind"], drawn.certificate.bootstrap["group"]) == ("group", "site")
+    assert drawn.stored_draws.equals(bootstrap(line, 100, "group", "site").stored_draws)
+    assert bootstrap(line, 20).certificate.bootstrap["kind"] == "case"
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    rng = np.random.default_rng(5)
+    site, dbh = np.repeat([f"s{i:02d}" for i in range(20)], 12), rng.uniform(5, 40, 240)
+    agb = 0.1 * dbh**2.4 * np.exp(np.repeat(rng.normal(0, 0.2, 20), 12)) * (1 + 0.1 * rng.normal(size=240))
+    trees = pd.DataFrame({"site": site, "plot": np.tile(["x", "y"], 120), "dbh": dbh, "agb": agb})
+    return sl.fit(trees.assign(region=trees["site"].str[:2]), "agb = a[site] * dbh**b", method="mixed")
+
+
+def test_whole_groups_of_a_mixed_model_are_drawn(mixed):
+    drawn = bootstrap(mixed, 80, workers=2)
+    assert (drawn.certificate.bootstrap["kind"], drawn.certificate.bootstrap["group"]) == ("group", "site")
+    assert drawn.certificate.bootstrap["n_failed"] == 0 and drawn.values == pytest.approx(mixed.values)
+    # The standard errors are those of the likelihood, but for the error of 80 refits and of 20 groups.
+    ratio = drawn.parameters["se"] / mixed.parameters["se"]
+    assert ratio.between(0.65, 1.5).all()
+    with pytest.raises(DataError, match="cut through those of site"):
+        bootstrap(mixed, 9, "group", "plot")
+    with pytest.raises(DataError, match="whole groups are drawn, not residual"):
+        bootstrap(mixed, 9, "residual")
+
+
+def test_a_group_drawn_twice_is_two_groups(mixed):
+    # Were they one, its likelihood would be another; the maximum of the whole sample drawn once is that of the fit.
+    from sinklab.fitting.resample import Refitter
+
+    refitter = Refitter(mixed)
+    once = refitter.estimate(np.arange(240), None, np.zeros(240, int))
+    assert once == pytest.approx(mixed.values, rel=1e-4)
+    twice = np.tile(np.arange(240), 2)
+    assert refitter.estimate(twice, None, np.repeat([0, 1], 240)) == pytest.approx(mixed.values, rel=2e-3)
+    assert not np.allclose(
+        refitter.estimate(twice), refitter.estimate(twice, None, np.repeat([0, 1], 240)), rtol=1e-6
+    )
+
+
+def test_groups_of_a_mixed_model_are_left_out_one_by_one(mixed):
+    left = jackknife(mixed)
+    assert left.index.name == "site" and list(left.index) == sorted(mixed.data["site"].unique())
+    without = mixed.data[mixed.data["site"] != "s07"]
+    alone = sl.fit(without, "agb = a[site] * dbh**b", method="mixed")
+    assert left.loc["s07"].to_numpy() == pytest.approx(alone.values, rel=1e-4)
+
+
+def test_a_posterior_is_not_refitted():
+    from sinklab.fitting.resample import check_kind
+
+    with pytest.raises(DataError, match="a posterior is not refitted"):
+        check_kind(None, "percentile", "bayes")

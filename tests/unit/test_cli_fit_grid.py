@@ -87,17 +87,17 @@ def test_each_level_apart_and_every_further_question(call, tmp_path, method):
         "杉木",
         "马尾松",
     ]
-    influence = [] if method == "mixed" else ["--influence", "species"]
-    code, out, err = call(*grouped, "--validate", "kfold:4", *influence)
-    assert code == 0 and "Validation (kfold:4)" in out and "not reported" not in out
+    influence = "site" if method == "mixed" else "species"
+    code, out, err = call(*grouped, "--validate", "kfold:4", "--influence", influence)
+    assert code == 0 and "Influence: " in out and "Validation (kfold:4)" in out and "not reported" not in out
 
 
 def test_a_question_that_is_refused_keeps_the_fit(call, tmp_path):
     code, out, err = call(
-        "--equations", FORMS["grouped"], "--method", "mixed", "--influence", "site", "--json", tmp_path / "out.json",
+        "--equations", FORMS["grouped"], "--method", "mixed", "--bootstrap", 9, "--resample", "group:species", "--json", tmp_path / "out.json",
         "--save", "stem_forest_kept",
     )  # fmt: skip
-    assert code == 2 and "cannot refit" in err and "converged" in out
+    assert code == 2 and "its levels cut through those of site" in err and "converged" in out
     assert json.loads((tmp_path / "out.json").read_text("utf-8"))["converged"]
     assert (tmp_path / "params" / "stem_forest_kept" / "0.1.0").is_dir()
 
