@@ -202,7 +202,7 @@ def validate(fit: FitResult, scheme: str = "kfold:10", seed: int | None = None) 
     refit = partial(_mixed_again, fit) if mixed else Refitter(fit).refit
     everyone = np.arange(len(fit.data))
     parts, failed, totals = [], 0, []
-    of_sites = fit.between is not None and scheme == f"leave:{fit.between.column}"
+    of_sites = not mixed and fit.between is not None and scheme == f"leave:{fit.between.column}"
     for name, test in folds(fit.data, scheme, fit.seed if seed is None else seed):
         values, factors = refit(np.setdiff1d(everyone, test))
         if not np.isfinite(values).all():

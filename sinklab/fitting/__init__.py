@@ -22,7 +22,7 @@ from sinklab.data.checks import doubts
 from sinklab.data.plausibility import computed, rules
 from sinklab.data.studies import NOT_MEASURED
 from sinklab.equations.system import System
-from sinklab.fitting.cluster import Scores, robust
+from sinklab.fitting.cluster import Scores, between_groups, robust
 from sinklab.fitting.data import Prepared, columns_of, prepare, sampled_unit, start_values
 from sinklab.fitting.loglinear import CORRECTIONS, fit_log_linear
 from sinklab.fitting.mixed import fit_mixed
@@ -161,6 +161,13 @@ def fit(
         }
         known = (result.certificate.cluster or {}) | alone
         result = replace(result, certificate=replace(result.certificate, cluster=known))
+    spread = between_groups(result) if method in ("mixed", "bayes") else None
+    if spread is not None:
+        told = {"column": spread.column, "n": spread.n, "kind": "random"}
+        if method == "mixed":
+            # Groups, not trees, say how well a mean over groups is known.
+            told["freedom"] = dict.fromkeys(result.system.free, spread.n - 1)
+        result = replace(result, between=spread, certificate=replace(result.certificate, cluster=told))
     if start and method in ("wls", "nsur", "mixed"):
         # Whoever computes this again begins where it began.
         given = {name: float(value) for name, value in dict(start).items()}

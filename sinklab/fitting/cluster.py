@@ -18,7 +18,8 @@ independent trees and :math:`Z_g` the answer of the cluster's score to the site 
 and the covariance of the site factors is that of the site means less what trees contribute to it,
 :math:`\Psi = \mathrm{cov}(\bar l_g) - W\,\overline{1/n_g}`, made positive semi-definite. Moments, not likelihood: the largest
 sites do not decide alone, as they must not when the next site may be small. The mean of the site factors (``centre``) is
-not zero, because a fit weighs trees and not sites. Effects of the sites seen are shrunk to it.
+not zero, because a fit weighs trees and not sites. Effects of the sites seen are shrunk to it. Where the method itself
+knows how groups differ, :func:`between_groups` puts it in the same form.
 
 Source
 ------
@@ -30,6 +31,7 @@ Searle S.R., Casella G., McCulloch C.E. (1992) Variance Components, section 3.6 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -37,7 +39,8 @@ from scipy import sparse
 
 from sinklab.fitting.data import FEWEST, Unit
 from sinklab.fitting.likelihood import Tail, inverse, own_information
-from sinklab.results.fit_result import Between, observed, with_covariance
+from sinklab.results.fit_result import Between, correlation_draws, observed, with_covariance
+from sinklab.results.prediction import free_slopes, means_and_slopes
 
 #: Leverage this near to one leaves nothing of a direction that a cluster alone determines.
 WHOLE = 1e-8
@@ -245,6 +248,92 @@ def spread_between(fit, unit: Unit, means: dict | None = None) -> Between | None
         n=unit.n,
         effects=_effects(unit, names, means, counts, spread, within, centre),
     )
+
+
+def between_groups(fit) -> Between | None:
+    r"""Spread between the groups of a ``mixed`` fit or of a posterior, as common factors of the responses.
+
+    A group's deviations :math:`b` move the logarithm of a response by :math:`z^T b` with its relative slopes
+    :math:`z`; :math:`\Psi` is the mean of :math:`z_r^T \mathrm{cov}(b)\, z_s` over the individuals, and the spread within a
+    group that of the relative residuals. Of a posterior, covariances are means over its draws. None where neither
+    method is used, or parameters vary by several columns.
+    """
+    found = _deviations(fit)
+    if found is None:
+        return None
+    column, covariance, effects, factors = found
+    frame, names = fit.columns(fit.data), list(fit.system.responses)
+    means, slopes = means_and_slopes(
+        fit.layout, fit.values, fit.correction if fit.of_medians else {}, frame, tuple(names)
+    )
+    good = np.all([np.isfinite(means[r]) & (means[r] > 0) for r in names], axis=0)
+    if not good.any():
+        return None
+    moved = np.stack([factors(slopes[r])[good] / means[r][good, None] for r in names], axis=1)
+    parts = [free_slopes(fit.system, (r,), means, frame) for r in names]
+    sds = {r: m.sd(means[r], frame) for r, m in fit.residual.items()}
+    scatter = np.zeros((len(frame), len(names), len(fit.residual)))
+    for i, (name, part) in enumerate(zip(names, parts, strict=True)):
+        for j, free in enumerate(fit.residual):
+            scatter[:, i, j] = part.get(free, 0.0) * sds[free] / means[name]
+    correlation = fit.correlation.loc[[*fit.residual], [*fit.residual]].to_numpy()
+    spread = np.einsum("nri,ij,nsj->rs", moved, covariance, moved) / len(moved)
+    within = np.einsum("nri,ij,nsj->rs", scatter[good], correlation, scatter[good]) / good.sum()
+    own = fit.data[column.split("/")].astype(str).agg("/".join, axis=1).to_numpy()[good]
+    levels, code = np.unique(own, return_inverse=True)
+    unit = Unit(column, levels, code)
+    counts = _by_cluster(unit, np.ones((len(moved), len(names))))
+    shifts = np.einsum("nri,ni->nr", moved, effects.loc[own].to_numpy(float))
+    pull = np.diag(spread) / (np.diag(spread) + np.diag(within) / counts) if np.diag(spread).all() else 0.0
+    told = pd.DataFrame(
+        {
+            "level": np.repeat(levels, len(names)),
+            "response": np.tile(names, len(levels)),
+            "value": (_by_cluster(unit, shifts) / counts).ravel(),
+            "se": np.sqrt(np.broadcast_to(np.diag(spread) * (1 - pull), counts.shape)).ravel(),
+        }
+    )
+    labels = {"index": names, "columns": names}
+    return Between(
+        column=column,
+        spread=pd.DataFrame(_positive(spread), **labels),
+        within=pd.DataFrame(_positive(within), **labels),
+        centre=pd.Series(0.0, index=names),
+        share=pd.Series((1 / counts).mean(axis=0), index=names),
+        n=len(levels),
+        effects=told,
+    )
+
+
+def _deviations(fit):
+    """Column of the groups, covariance of their deviations, those of the groups seen, and the slopes by them."""
+    if fit.random is not None:
+        random = fit.random
+        slopes = partial(random.slopes, labels=fit.labels, values=fit.values)
+        return random.column, random.covariance.to_numpy(), random.effects, slopes
+    population, groups = fit.population, fit.system.groups
+    names = [] if population is None else [p for p in fit.system.parameters if population.knows(p)]
+    columns = {groups.get(name) for name in names}
+    if len(columns) != 1 or None in columns:
+        return None
+    sds = np.array([population.draws[f"spread({name})"].to_numpy() for name in names]).T
+    drawn = correlation_draws(names, population.draws) * sds[:, :, None] * sds[:, None, :]
+    middle = {name: float(np.mean(values)) for name, values in population.mean(names).items()}
+    told = fit.parameters.pivot(index="group", columns="name", values="value")[names]
+    grows = np.array([name in population.multiplies for name in names])
+    centre = np.array([middle[name] for name in names])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        effects = np.where(grows, np.log(told / centre), told - centre)
+
+    def slopes(gradient):
+        found = []
+        for name, grown in zip(names, grows, strict=True):
+            places = np.flatnonzero((fit.parameters["name"] == name).to_numpy())
+            sizes = fit.values[places] if grown else 1.0
+            found.append((gradient[:, places] * sizes).sum(axis=1))
+        return np.array(found).T
+
+    return columns.pop(), drawn.mean(axis=0), pd.DataFrame(effects, told.index, names), slopes
 
 
 def _log_ratios(fit, means) -> dict[str, np.ndarray]:

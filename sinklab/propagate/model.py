@@ -231,8 +231,16 @@ class Model:
     def with_sites(self) -> "Model":
         """The model with residuals of trees of one site, where the fit knows the spread between sites."""
         between = getattr(self.fit, "between", None)
-        if between is None or not set(self.responses) <= set(between.names):
+        # The groups of a posterior have coefficients of their own.
+        if (
+            between is None
+            or self.fit.population is not None
+            or not set(self.responses) <= set(between.names)
+        ):
             return self
+        if self.fit.random is not None:
+            # Its residuals are those within a group already.
+            return replace(self, sites=True)
         within = float(between.within.loc[self.responses[0], self.responses[0]])
         return replace(self, sites=True, sigma=np.sqrt(within) if self.sigma else 0.0)
 
@@ -318,7 +326,7 @@ class Model:
         columns = {c: frame[c].to_numpy() for c in self.predictors}
         if self.fit is None:
             return self.centre(columns, places, n) * np.sqrt(np.expm1(self.sigma**2))
-        if self.sites:
+        if self.sites and self.fit.random is None:
             return np.sqrt(self._combined(self.fit.between.within, data, n))
         means = Means(self.system, self.system.free, self.correction)(self.values[None], columns, places)
         free = {r: np.broadcast_to(m[0], (n,)) for r, m in zip(self.system.free, means, strict=True)}
@@ -379,7 +387,7 @@ def notes_of(models) -> list[str]:
     found = Notes()
     for model in models:
         random = getattr(model.fit, "random", None)
-        if random is not None:
+        if random is not None and not model.sites:
             found.add(
                 f"{model.name}: parameters at the mean of the {random.column} levels; the spread between them is "
                 "not counted (add a Noise of the mass by that column)",

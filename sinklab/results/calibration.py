@@ -90,6 +90,7 @@ def calibrated(
         covariance=pd.DataFrame(covariance, index=fit.labels, columns=fit.labels),
         correction=corrections(fit),
         random=None,
+        between=None,
         stored_draws=None,
         label=label,
         source=source,

@@ -143,6 +143,7 @@ def known_group(result: "sl.FitResult", name: str) -> "sl.FitResult":
         covariance=covariance,
         correction=corrections(result),
         random=None,
+        between=None,
         stored_draws=None,
         label=name,
     )
@@ -657,9 +658,9 @@ def of_groups(
         parameters=pd.concat([result.parameters, more], ignore_index=True),
         covariance=pd.DataFrame(np.cov(draws.T), index=draws.columns, columns=draws.columns),
         stored_draws=draws,
-        population=None,
     )
-    return (extended if rows else result), frame, None
+    # A group has coefficients of its own from here on.
+    return replace(extended if rows else result, population=None, between=None), frame, None
 
 
 # Curves over the fitted range.

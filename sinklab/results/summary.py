@@ -166,7 +166,7 @@ def _parameters(fit) -> str:
     ]
     rows = zip(fit.labels, *(fit.parameters[c] for c in ("value", "se", "lower", "upper")), strict=True)
     told, kind = fit.certificate.bootstrap, tr("Wald intervals, Student t", "Wald 区间，t 分布")
-    if fit.between is not None:
+    if fit.between is not None and fit.random is None:
         kind += tr(f", clusters of {fit.between.column}", f"，按 {fit.between.column} 聚群")
     if fit.method == "bayes":
         kind = tr("posterior, equal tails", "后验分布，等尾区间")
@@ -448,7 +448,7 @@ def _warnings(fit) -> str:
 def sampling_notes(fit: FitResult) -> list[str]:
     """What a reader must know of the unit that was sampled."""
     told = fit.certificate.cluster
-    if told is None or (told["kind"] == "independent" and told["column"]):
+    if told is None or told["kind"] == "random" or (told["kind"] == "independent" and told["column"]):
         return []
     if told["column"] is None:
         return [

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from sinklab.fitting.bayes import engine, model, sample
 from sinklab.fitting.bayes.engine import fit_bayes
 from sinklab.fitting.bayes.model import resolution
 from sinklab.fitting.bayes.result import predictive
+from sinklab.fitting.cluster import between_groups
 from sinklab.fitting.data import prepare
 from sinklab.language import DataError
 from sinklab.results.prediction import of_groups
@@ -230,6 +232,15 @@ def test_new_groups_are_drawn_from_their_population_and_known_ones_keep_their_ef
         alike.predict(trees, of="old")
     whole = alike.total(trees.assign(stand=["p", "p", "q", "q"]), by="stand", of="average")
     assert whole["agb"].tolist() == pytest.approx([2 * middle] * 2)
+    # The spread between groups in the form of the sites of other methods does not count twice.
+    spread, other = between_groups(alike), alike.other_draws
+    slopes = np.column_stack([np.ones(len(alike.data)), np.log(alike.data["dbh"])])
+    shared = (other["correlation(a, b)"] * other["spread(a)"] * other["spread(b)"]).mean()
+    psi = [[(other["spread(a)"] ** 2).mean(), shared], [shared, (other["spread(b)"] ** 2).mean()]]
+    expected = np.einsum("ni,ij,nj->n", slopes, psi, slopes).mean()
+    assert (spread.column, spread.n) == ("species", alike.data["species"].nunique())
+    assert spread.spread.loc["agb", "agb"] == pytest.approx(expected, rel=1e-6)
+    pd.testing.assert_frame_equal(replace(alike, between=spread).predict(trees), told)
     # A table keeps what new groups are drawn from.
     source = {"name": "species", "origin": "measured", "licence": "CC0-1.0", "citation": "this test"}
     table = sl.Table.from_fits(alike, "agb_forest_alike", "1.0.0", source=source)

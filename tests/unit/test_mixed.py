@@ -3,11 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import sinklab as sl
 from sinklab.cli import main
 from sinklab.language import ConvergenceError, DataError, EquationError
+from sinklab.propagate.model import notes_of
 from sinklab.results.calibration import calibrated
+from sinklab.results.summary import fit_report
 
 ONE = "agb = a[site] * dbh**b"
 BOTH = "agb = a[site] * dbh**b[site]"
@@ -390,3 +393,68 @@ def test_linear_models_that_become_singular_cost_a_start_and_never_crash(monkeyp
     else:
         told = sl.fit(frame, "y = a[site] * x**b", method="mixed").certificate
         assert told.loglik_second is None and told.agree is False
+
+
+@pytest.fixture(scope="module")
+def two_factors():
+    """Trees of 40 sites: a factor of the stem with SD 0.2, and one of branches that shares 0.6 of it."""
+    rng = np.random.default_rng(5)
+    site, dbh = np.repeat([f"s{i:02d}" for i in range(40)], 12), rng.uniform(5, 40, 480)
+    common, own = np.repeat(rng.normal(0, 0.2, (2, 40)), 12, axis=1)
+    stem = 0.06 * dbh**2.4 * np.exp(common) * (1 + 0.1 * rng.normal(size=480))
+    branch = 0.02 * dbh**2.2 * np.exp(0.6 * common + 0.8 * own) * (1 + 0.2 * rng.normal(size=480))
+    return pd.DataFrame({"site": site, "dbh": dbh, "stem": stem, "branch": branch})
+
+
+ADDED = "stem = a1[site]*dbh**b1\nbranch = a2[site]*dbh**b2\nagb = stem + branch"
+
+
+@pytest.fixture(scope="module")
+def spread(two_factors):
+    return sl.fit(two_factors, ADDED, method="mixed")
+
+
+def test_the_spread_between_groups_is_that_of_the_random_effects(spread, two_factors):
+    found = spread.between
+    assert (found.column, found.n, found.names) == ("site", 40, ["stem", "branch", "agb"])
+    # One factor for each equation: the covariance of the factors is that of the deviations.
+    psi = spread.random.covariance.to_numpy()
+    assert found.spread.loc[["stem", "branch"], ["stem", "branch"]].to_numpy() == pytest.approx(psi, rel=1e-9)
+    share = spread.predict(two_factors).pipe(lambda t: t["stem"] / t["agb"]).to_numpy()
+    weight = np.column_stack([share, 1 - share])
+    assert found.spread.loc["agb", "agb"] == pytest.approx(
+        np.einsum("ni,ij,nj->n", weight, psi, weight).mean(), rel=1e-9
+    )
+    # It is that of the moments of a fit that has no random effects, within its error.
+    moments = sl.fit(two_factors, ADDED.replace("[site]", "")).between
+    assert ((found.spread - moments.spread).abs().to_numpy() < found.se.max()).all()
+    known = found.effects.query("response == 'stem'").set_index("level")["value"]
+    assert known.to_numpy() == pytest.approx(spread.random.effects["a1"].loc[known.index].to_numpy())
+
+
+def test_means_of_a_new_group_contain_the_spread(spread, tmp_path):
+    new = pd.DataFrame({"dbh": [20.0]})
+    told, average = spread.predict(new).iloc[0], spread.predict(new, of="average").iloc[0]
+    wide = np.sqrt((told["stem_se"] / told["stem"]) ** 2 + spread.between.spread.loc["stem", "stem"])
+    half = stats.t.ppf(0.975, 39) * wide
+    assert told["stem_upper"] == pytest.approx(told["stem"] * np.exp(half))
+    assert average["stem_upper"] == pytest.approx(
+        average["stem"] + stats.t.ppf(0.975, 39) * average["stem_se"]
+    )
+    # A site that was seen has its effect and no spread.
+    known = spread.predict(new.assign(site="s03"), of="known").iloc[0]
+    assert known["stem_upper"] - known["stem_lower"] < 0.5 * (told["stem_upper"] - told["stem_lower"])
+    folder = sl.Table.from_fits(spread, "agb_forest_x", "1.0.0", source={"name": "x"}).write(tmp_path)
+    again = sl.Table.read(folder).model()
+    pd.testing.assert_frame_equal(again.predict(new), spread.predict(new))
+    assert again.between.spread.to_numpy() == pytest.approx(spread.between.spread.to_numpy())
+    assert "Between 40 levels of site" in fit_report(spread)
+
+
+def test_stands_draw_the_groups_of_a_mixed_model(spread):
+    stand = pd.DataFrame({"stand_id": ["p"], "dbh": [20.0], "area": [1.0]})
+    model = sl.Model.of(spread, "agb")
+    assert model.with_sites().site_sd(stand, 1)[0] == pytest.approx(
+        np.sqrt(spread.between.spread.loc["agb", "agb"]), rel=0.1
+    )
+    assert notes_of([model]) and not notes_of([model.with_sites()])

@@ -81,7 +81,8 @@ class Program:
         self.floor = {r: floor(model, r) for r in system.responses}
         self.family = {r: family_of(model, shares[r]) for r in system.responses}
         between, self.site = model.between, {}
-        for name in between.names if between is not None else []:
+        # The groups of a posterior have coefficients of their own.
+        for name in between.names if between is not None and model.population is None else []:
             self.site[name] = float(between.centre[name]), float(between.spread.loc[name, name])
 
     def _leaf(self, kind, name) -> Term:
