@@ -192,3 +192,56 @@ def test_a_second_save_does_not_destroy_the_first(run, tmp_path, monkeypatch):
     named = run(trees(seed=3), "--save", "agb_forest_mytree", "--version", "0.1.0", "--overwrite")[1]
     assert named.endswith("0.1.0 (replaced)\n")
     assert sorted(p.name for p in (tmp_path / "params" / "agb_forest_mytree").iterdir()) == ["0.1.0", "0.1.1"]
+
+
+# small files beside the open data, as people gave them to the command
+
+PARTS = "stem = a1*dbh^b1*height^c1; branch = a2*dbh^b2*height^c2; foliage = a3*dbh^b3*height^c3"
+
+
+@pytest.fixture
+def told(cases, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+
+    def call(file, equations, *options):
+        out = tmp_path / "out.json"
+        code = main(["fit", str(cases / file), "--equations", equations, "--json", str(out), *options])
+        return code, capsys.readouterr(), json.loads(out.read_text("utf-8"))
+
+    return call
+
+
+@pytest.mark.parametrize("method", ["nsur", "wls"])
+def test_a_factor_for_each_of_six_sites(told, method):
+    code, said, found = told("mix.csv", "stem = a[site]*dbh^b", "--method", method)
+    assert code == 0 and found["converged"] and said.err == ""
+    values = {(p["name"], p["group"]): p["value"] for p in found["parameters"]}
+    assert values["b", ""] == pytest.approx(2.381, abs=1e-3)
+    assert [values["a", g] for g in "ABCDEF"] == pytest.approx(
+        [0.0762, 0.0732, 0.0743, 0.0846, 0.0749, 0.1028], rel=6e-3
+    )
+    # Where gnls of R's nlme ends, at ln L -236.51, the factors are those; the maximum lies a little higher.
+    assert found["loglik"] == pytest.approx(-236.48, abs=0.02) and found["loglik"] >= -236.51
+
+
+def test_a_curve_that_goes_on_where_stands_level_off_is_told(told):
+    code, said, found = told("saturating.csv", "carbon = a*mean_dbh^b", "--method", "wls")
+    at = found["indices"]["carbon"]
+    assert (at["R2"], at["TRE"]) == pytest.approx((-0.833, -19.0), abs=0.05)
+    assert "worse than the mean" in said.out and "TRE" in said.out[said.out.index("Verdicts") :]
+    even = told("saturating.csv", "carbon = a*mean_dbh^b", "--method", "wls", "--variance", "none")[2]
+    assert (even["indices"]["carbon"]["R2"], even["indices"]["carbon"]["TRE"]) == pytest.approx(
+        (0.599, -3.0), abs=0.05
+    )
+
+
+def test_a_total_is_judged_with_and_without_its_column(told):
+    equations = PARTS + "; agb = stem + branch + foliage"
+    without, given = told("en.csv", equations)[2], told("en_agb.csv", equations)[2]
+    assert without["indices"]["agb"].keys() == given["indices"]["agb"].keys()
+    for name, value in given["indices"]["agb"].items():
+        if name not in ("AIC", "BIC"):
+            assert without["indices"]["agb"][name] == pytest.approx(value, rel=1e-6), name
+    assert [(v["name"], v["passed"]) for v in without["verdicts"] if v.get("response") == "agb"] == [
+        (v["name"], v["passed"]) for v in given["verdicts"] if v.get("response") == "agb"
+    ]

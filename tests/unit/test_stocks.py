@@ -548,3 +548,45 @@ def test_plots_that_the_model_has_not_seen_add_up_within_its_interval(genus):
     # Plots of one study resemble each other, so 95 % would be too narrow; a wrong unit is far outside.
     assert total["lower_t"] < unseen["agb_density"].sum() < total["upper_t"]
     assert total["relative"] < 0.3
+
+
+# one table for several regions
+
+
+def test_regions_of_one_table_share_its_parameters_and_each_stand_is_a_site_of_its_own():
+    rng = np.random.default_rng(6)
+    site, volume = np.repeat(np.arange(14), 9), rng.uniform(10, 350, 126)
+    agb = 1.1 * volume**0.88 * np.exp(np.repeat(rng.normal(0, 0.25, 14), 9)) * rng.lognormal(0, 0.1, 126)
+    data = pd.DataFrame({"site": [f"s{i}" for i in site], "growing_stock": volume, "agb_density": agb})
+    model = fit(data, "agb_density = a * growing_stock**b", seed=1)
+    of_larch = Table.from_fits(model, "agb_density_forest_larix", "1.0.0", source=SOURCE)
+    stands = pd.DataFrame(
+        {
+            "id": [f"p{i}" for i in range(6)],
+            "species": "兴安落叶松",
+            "growing_stock": [80.0, 120.0, 200.0, 150.0, 90.0, 220.0],
+            "county": ["A", "A", "A", "B", "B", "C"],
+            "area": [10.0, 4.0, 6.0, 8.0, 12.0, 5.0],
+        }
+    )
+    found = stock(
+        prepare(stands, "id", area="area"), [of_larch], by=["county"], carbon_fraction=0.5, n_draw=20_000
+    )
+    # By hand: with masses m = area f / 2 the counties share C through their gradients, and each stand adds its own
+    # m^2 (Psi + W).
+    mean = model.predict(stands, of="average")["agb_density"].to_numpy()
+    mass, (a, _) = 0.5 * stands["area"].to_numpy() * mean, model.values
+    slopes = mass[:, None] * np.column_stack([np.full(6, 1 / a), np.log(stands["growing_stock"])])
+    county = (stands["county"].to_numpy()[:, None] == list("ABC")).astype(float)
+    between, within = (
+        m.loc["agb_density", "agb_density"] for m in (model.between.spread, model.between.within)
+    )
+    gradient = county.T @ slopes
+    shared = gradient @ model.covariance.to_numpy() @ gradient.T
+    own = np.diag(county.T @ (mass**2 * (between + within)))
+    drawn = np.cov(found.draws)
+    assert np.diag(drawn) == pytest.approx(np.diag(shared + own), rel=0.1)
+    assert drawn[0, 1] == pytest.approx(shared[0, 1], rel=0.25)
+    assert drawn[0, 1] > 5 * np.sqrt(drawn[0, 0] * drawn[1, 1] / found.draws.shape[1])
+    whole = np.ones(3) @ (shared + own) @ np.ones(3)
+    assert found.draws.sum(axis=0).var() == pytest.approx(whole, rel=0.1)
