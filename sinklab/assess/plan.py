@@ -551,7 +551,7 @@ NEEDED = ("stratum", "area", "mean", "sd")
 N_PLOT_SAMPLE = 2000
 
 
-def effective_freedom(parts: ArrayLike, freedom: ArrayLike) -> Any:
+def effective_freedom(parts: ArrayLike, freedom: ArrayLike, design: ArrayLike | None = None) -> Any:
     r"""Degrees of freedom of a sum of independent variances that were estimated one by one.
 
     With estimates :math:`v_h` on :math:`f_h` degrees of freedom each,
@@ -563,11 +563,18 @@ def effective_freedom(parts: ArrayLike, freedom: ArrayLike) -> Any:
     :math:`n - 1`; for strata that are alike about :math:`n - M`, the pooled number of A/R tool 14, which it never
     exceeds; where few plots carry most of the variance it comes down to what these can say.
 
+    Two plots whose variance came out small by chance would hide that they carry most of the area. What the ``design`` says
+    beforehand, :math:`(\sum a_h)^2 / \sum a_h^2 / f_h` for strata of one spread, is therefore an upper limit. In a stratum of
+    half the area with 2 plots the interval of 95 % covers 96 instead of 90 % so. Where few plots of a small area have a
+    spread ten times that of the others, which nothing but these plots can tell, it covers 86 %.
+
     Parameters
     ----------
     parts : array, shape (…, n_stratum)
         Variances, weighted as they are added.
     freedom : array, shape (n_stratum,)
+    design : array, shape (n_stratum,), optional
+        Squared weight over number of plots of each stratum.
 
     Returns
     -------
@@ -581,7 +588,11 @@ def effective_freedom(parts: ArrayLike, freedom: ArrayLike) -> Any:
     parts, freedom = np.asarray(parts, float), np.asarray(freedom, float)
     total, squares = parts.sum(axis=-1) ** 2, (parts**2 / (freedom + 2)).sum(axis=-1)
     found = np.divide(total, squares, out=np.full(np.shape(total), np.inf), where=squares > 0) - 2
-    return np.clip(found, freedom.min(), freedom.sum())
+    most = freedom.sum()
+    if design is not None:
+        known = np.asarray(design, float)
+        most = min(most, known.sum() ** 2 / (known**2 / freedom).sum())
+    return np.clip(found, freedom.min(), most)
 
 
 def plot_plan(
@@ -651,7 +662,8 @@ class _PlotSamples:
         """Half-widths of the samples, percent of the mean that each finds."""
         variance = self.weight**2 * self.sd**2 / counts * (1 - counts / self.room)
         found = variance * stats.chi2.ppf(self.uniform, counts - 1) / (counts - 1)
-        t = stats.t.ppf(0.5 + self.level / 2, effective_freedom(found, counts - 1))
+        freedom = effective_freedom(found, counts - 1, self.weight**2 / counts)
+        t = stats.t.ppf(0.5 + self.level / 2, freedom)
         mean = self.mean + np.sqrt(variance.sum()) * self.normal
         return np.where(mean > 0, 100 * t * np.sqrt(found.sum(axis=1)) / np.abs(mean), np.inf)
 

@@ -405,7 +405,8 @@ def _sampling_draws(inventory, se, freedom, n_draw, seed, *address) -> tuple[np.
     """
     least, names = np.maximum(freedom, 1), inventory.stratum_names
     weight = inventory.shares * se
-    pooled, total = effective_freedom(weight**2, least), np.linalg.norm(weight)
+    design = inventory.shares**2 / (least + 1)
+    pooled, total = effective_freedom(weight**2, least, design), np.linalg.norm(weight)
     normal = np.array([stream(seed, SAMPLING, *address, name).standard_normal(n_draw) for name in names])
     alone = se[:, None] * [_student(z, df) for z, df in zip(normal, least, strict=True)]
     together = weight @ normal

@@ -7,6 +7,7 @@ from multiprocessing import get_context
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from sinklab.assess.plan import effective_freedom
 from sinklab.cli import main
@@ -332,8 +333,6 @@ def test_strata_are_means_of_all_their_plots():
 
 def test_intervals_of_few_plots_use_student_t():
     result = propagate(inventory(models=square(se=1e-9), residual=False), 20000, seed=3)
-    from scipy import stats
-
     lower, upper = result.interval(0.9)[1]
     half = stats.t.ppf(0.95, 7) * result.sampling_se[1]
     assert (upper - lower) / 2 == pytest.approx(half, rel=0.05)
@@ -413,8 +412,6 @@ def one_tree_plots(mass, name="", model=None, ids=None):
 
 @pytest.mark.parametrize(("n_stratum", "n_plot"), [(1, 5), (20, 2), (10, 3)])
 def test_means_totals_changes_and_deductions_have_the_t_of_all_strata_together(n_stratum, n_plot):
-    from scipy import stats
-
     rng = np.random.default_rng(n_stratum)
     # Strata that are alike: the pooled degrees of freedom of A/R tool 14, n - M.
     mass = 100 + 20 * stats.norm.ppf((np.arange(n_plot) + 0.5) / n_plot) + rng.normal(0, 5, (n_stratum, 1))
@@ -449,8 +446,6 @@ DESIGNS = {
 
 @pytest.mark.parametrize("design", DESIGNS)
 def test_the_rule_covers_whatever_the_strata_and_plots(design):
-    from scipy import stats
-
     counts, spreads, least = DESIGNS[design]
     rng, runs = np.random.default_rng(7), 20000
     error, parts = np.zeros(runs), np.empty((runs, len(counts)))
@@ -462,6 +457,25 @@ def test_the_rule_covers_whatever_the_strata_and_plots(design):
     covered = 100 * (np.abs(error) <= half).mean()
     assert least < covered < 97.5
     assert (freedom <= sum(counts) - len(counts)).all() and (freedom >= min(counts) - 1).all()
+
+
+@pytest.mark.parametrize(
+    ("counts", "shares", "spreads", "least", "most"),
+    [
+        ([2, 20, 20, 20, 20, 20], [0.5] + [0.1] * 5, [3, 1, 1, 1, 1, 1], 94.5, 97),
+        ([2, 10, 10, 10], [0.7, 0.1, 0.1, 0.1], [1] * 4, 94.5, 99),
+        ([2, 10, 10, 10, 10], [0.2] * 5, [2, 1, 1, 1, 1], 92.5, 96),
+        # What is told of the rule: plots of a small area alone know of a spread ten times that of the others.
+        ([2] * 10, [0.1] * 10, [10] + [1] * 9, 84.5, 87),
+    ],
+)
+def test_two_plots_that_carry_most_of_the_area(counts, shares, spreads, least, most):
+    rng, runs, n, w = np.random.default_rng(7), 20000, np.array(counts), np.array(shares)
+    variance = np.square(spreads) * rng.chisquare(n - 1, (runs, len(n))) / (n - 1)
+    error = rng.standard_normal((runs, len(n))) * spreads / np.sqrt(n) @ w
+    parts = w**2 * variance / n
+    half = stats.t.ppf(0.975, effective_freedom(parts, n - 1, w**2 / n)) * np.sqrt(parts.sum(axis=1))
+    assert least < 100 * (np.abs(error) <= half).mean() < most
 
 
 @pytest.mark.slow
