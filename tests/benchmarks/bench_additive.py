@@ -1,5 +1,6 @@
 """The four-component system, covariances of clusters and mixed systems: ``python tests/benchmarks/bench_additive.py``.
 
+With ``OPENBLAS_NUM_THREADS=1``: threads that wait for each other over small matrices are no work of a fit.
 Needs ``SINKLAB_DATA`` beside the bench data, and ``Rscript`` with nlme and systemfit for the peers.
 """
 
@@ -91,7 +92,7 @@ def of_clusters(rounds=25):
 
 def larches():
     """The mixed system of the open larches, and one equation of it by nlme."""
-    trees = sl.load("eurasia_trees", genus="Larix")
+    trees = sl.load("open:eurasia_trees", {"genus": "Larix"})
     parts = ["stem", "branch", "foliage"]
     trees = trees[(trees["dbh"] >= 4) & trees[["height", *parts]].notna().all(axis=1)]
     trees = trees[["site", "dbh", "height", *parts]].reset_index(drop=True)
