@@ -355,7 +355,6 @@ def run_predict(arguments) -> int:
     from contextlib import ExitStack
 
     from sinklab import paths
-    from sinklab.results.summary import speaks_for
     from sinklab.tables.table import Table
 
     table = Table.read(arguments.table)
@@ -434,6 +433,8 @@ def _parts(arguments, needed, text):
 def _predicted(model, frame, needed, options, told):
     """Data with predictions beside them; what is to be told of records is counted."""
     import pandas as pd
+
+    from sinklab.results.summary import speaks_for
 
     prediction = model.predict(frame, **options)
     for one in model.models if hasattr(model, "models") else (model,):
