@@ -385,6 +385,9 @@ def run_predict(arguments) -> int:
                 )
             out.to_csv(stream, index=False, header=columns is None, lineterminator="\n")
             columns, done = list(out.columns), done + len(out)
+    for one in model.models if hasattr(model, "models") else (model,):
+        for line in speaks_for(one):
+            print(line, file=sys.stderr)
     for (en, zh), n in told.items():
         print(tr(en, zh).format(n=n, done=done), file=sys.stderr)
     return 0
@@ -437,9 +440,6 @@ def _predicted(model, frame, needed, options, told):
     from sinklab.results.summary import speaks_for
 
     prediction = model.predict(frame, **options)
-    for one in model.models if hasattr(model, "models") else (model,):
-        for line in speaks_for(one):
-            print(line, file=sys.stderr)
     # Data are handed through as they are written; what the table says goes by its own name.
     written = frame.attrs["account"].written
     measured = written.rename(columns={c: f"{c}_measured" for c in written if c in prediction.columns})
