@@ -53,9 +53,9 @@ def test_text_has_one_hash_whatever_its_line_ends(tmp_path, text, raw):
     assert (paths.file_sha256(path) == unix) is not raw or text == path.read_bytes()
     large = b"12345\r\n" * 300_000 + b"\r"  # a pair of the two lies across the blocks that are read
     path.write_bytes(large)
-    windows = paths.file_sha256(path)
+    windows, raw_hash = paths.file_sha256(path), paths.file_sha256(path, raw=True)
     path.write_bytes(large.replace(b"\r\n", b"\n"))
-    assert windows == paths.file_sha256(path) != paths.file_sha256(path, raw=True) or b"\r\n" not in large
+    assert windows == paths.file_sha256(path) == paths.file_sha256(path, raw=True) != raw_hash
 
 
 @pytest.mark.slow
@@ -350,7 +350,7 @@ def test_the_readme_speaks_to_every_shell():
         for line in block.splitlines()
     ]
     commands = [line for line in lines if line.startswith("python run.py")]
-    assert len(commands) > 20
+    assert len(commands) > 15
     # A single quote is a letter for cmd, as is a caret outside double quotes; PowerShell fills in $ and cuts at ;.
     bare = [re.sub(r'"[^"]*"', '""', line) for line in commands]
     assert [line for line in bare if re.search(r"['^&|<>;$`%]", line)] == []
