@@ -355,6 +355,7 @@ def run_predict(arguments) -> int:
     from contextlib import ExitStack
 
     from sinklab import paths
+    from sinklab.results.summary import speaks_for
     from sinklab.tables.table import Table
 
     table = Table.read(arguments.table)
@@ -438,8 +439,6 @@ def _parts(arguments, needed, text):
 def _predicted(model, frame, needed, options, told):
     """Data with predictions beside them; what is to be told of records is counted."""
     import pandas as pd
-
-    from sinklab.results.summary import speaks_for
 
     prediction = model.predict(frame, **options)
     # Data are handed through as they are written; what the table says goes by its own name.
