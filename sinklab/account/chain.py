@@ -486,13 +486,13 @@ def methodology(
     pools = [("pools", "pools", f"c[i,k,t] = {joined(plots)}")]
     metering = ["sampling", "estimate", "change", "change_error"]
     if not credited:
-        return Chain([*counted, *metering], pools, factors)
+        return Chain([*counted, *metering] if plots else counted, pools if plots else (), factors)
     more = [
         ("project_emissions", "project_emissions", f"E_PRJ = {joined(project) or '0'}"),
         (
             "project",
             "project",
-            f"DC_PRJ = {joined([*(['DC / DT'] if plots else []), *gains]) or '0'} - E_PRJ",
+            f"DC_PRJ = {joined([*(['DC / DT'] if plots else []), *gains])} - E_PRJ".replace("=  -", "= -"),
         ),
         ("leakage", "leakage", f"LK = {joined(leaks) or '0'}"),
     ]
@@ -605,7 +605,7 @@ _CALLS = {
     "exp": r"\exp\left({0}\right)",
     "max": r"\max\left({0}\right)",
     "min": r"\min\left({0}\right)",
-    "tinv": r"t_{{{0}}}\left({1}\right)",
+    "tinv": r"\operatorname{{t}}\left({0},\,{1}\right)",
 }
 _SIGNS = {ast.LtE: r"\le", ast.Lt: "<", ast.Gt: ">", ast.GtE: r"\ge"}
 _SUM, _PRODUCT, _ATOM = 0, 1, 2

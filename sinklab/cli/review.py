@@ -213,8 +213,9 @@ def run_draft(arguments) -> int:
 
 def _lint(name: str, lang: str) -> int:
     from sinklab.drafts.linting import lint
+    from sinklab.review.draft import lint_document
 
-    found = lint(name, lang)
+    found = lint_document(name) if name.casefold().endswith(".docx") else lint(name, lang)
     for finding in found:
         print(finding)
     places = tr(f"{len(found)} findings", f"{len(found)} 处问题") if found else tr("no finding", "未发现问题")

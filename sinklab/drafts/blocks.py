@@ -5,6 +5,7 @@ Names of units are rows of ``data/vocabulary/printed_units.csv``, headers of tab
 """
 
 import re
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -13,9 +14,10 @@ from scipy import stats
 from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.drafts.numbers import exists, fixed, measured, significant, with_error
-from sinklab.equations.latex import parameter_symbol, taken
-from sinklab.equations.parse import names
+from sinklab.equations.latex import parameter_symbol, taken, to_latex
+from sinklab.equations.parse import Name, Product, Sum, names
 from sinklab.language import DraftError
+from sinklab.results.fit_result import observed
 from sinklab.results.indices import formulas
 from sinklab.tables import digits
 from sinklab.tables.schema import REFUSED
@@ -303,6 +305,33 @@ def _explained(name: str, lang: str) -> str:
     return f"${known.latex}$ is the {known.label_en}, {unit}"
 
 
+def ratio(system, top: str, bottom: str, symbol: str, lang: str) -> str:
+    """The ratio of two responses as a function of the predictors: a common factor cancels, components are put in."""
+    sides = {name: system.equations[system.responses.index(name)] for name in (top, bottom)}
+    right = sides[top].right
+    if isinstance(right, Product) and any(p > 0 and f == Name(bottom) for p, f in right.factors):
+        kept = tuple((p, f) for p, f in right.factors if f != Name(bottom))
+        left = kept[0][1] if len(kept) == 1 else Product(kept)
+        return f"{symbol} = {_right(replace(sides[top], right=left), system, lang)}"
+    over, under = (_right(replace(e, right=_put_in(e.right, system)), system, lang) for e in sides.values())
+    return rf"{symbol} = \frac{{{over}}}{{{under}}}"
+
+
+def _right(equation, system, lang: str) -> str:
+    return to_latex(equation, system, lang).partition(" = ")[2]
+
+
+def _put_in(node, system):
+    """An expression in which left sides are replaced by what they are made of."""
+    if isinstance(node, Name) and node.name in system.responses:
+        return _put_in(system.equations[system.responses.index(node.name)].right, system)
+    if isinstance(node, Sum):
+        return Sum(tuple((sign, _put_in(term, system)) for sign, term in node.terms))
+    if isinstance(node, Product):
+        return Product(tuple((power, _put_in(factor, system)) for power, factor in node.factors))
+    return node
+
+
 # Tables of a fit
 
 #: The six indices of the Chinese standards.
@@ -372,7 +401,12 @@ def index_formulas(lang) -> list[tuple[str, str, str, str]]:
         formula = formulas()[name]
         latex = re.sub(r"\b(SEE|TRE|ASE|MPE|MPSE)\b", r"\\mathrm{\1}", formula.latex)
         symbol = "R^{2}" if name == "R2" else rf"\mathrm{{{name}}}"
-        found.append((name, latex, formula.zh if lang == "zh" else formula.en, symbol))
+        said = formula.zh if lang == "zh" else formula.en
+        unit = {
+            "R2": ("，无量纲", ", dimensionless"),
+            "SEE": ("，单位与因变量相同", ", in the unit of the response"),
+        }
+        found.append((name, latex, said + unit.get(name, ("", ""))[lang != "zh"], symbol))
     return found
 
 
@@ -391,6 +425,40 @@ def samples(cite, fit, lang, label, caption) -> str:
         counted = "—" if count is None else cite("equations", response, "n", count, f"{count}")
         rows.append([title(response, lang), said, counted])
     return table(label, caption, head, rows, "llc")
+
+
+def classes(cite, fit, lang, label, caption, trees) -> str:
+    """Trees, trees with roots and total relative error of the aboveground biomass by diameter class.
+
+    Classes are those of ``data/rules/sampling_design.csv``; the heights found in a class stand beside them.
+    """
+    words = ("diameter_class", "n", "n_root", "heights", "tre")
+    rows, total = [], next((r for r in ("agb", "total") if r in fit.system.responses), "")
+    predicted = fit.means(fit.columns(trees))[total] if total else np.full(len(trees), np.nan)
+    weighed = observed(fit, total, trees) if total else None
+    weighed = np.full(len(trees), np.nan) if weighed is None else np.asarray(weighed, float)
+    bounds = [r for r in records("rules", "sampling_design.csv") if r["design_id"] == "ten_classes"]
+    for row in bounds:
+        low, high = float(row["dbh_min"]), float(row["dbh_max"] or np.inf)
+        here = (trees["dbh"] >= low) & (trees["dbh"] < high)
+        if not here.any():
+            continue
+        inside = trees[here]
+        rooted = next((inside[r].notna().sum() for r in ("root", "bgb") if r in inside), 0)
+        span = inside["height"].agg(["min", "max"]) if "height" in inside else ()
+        shown = [cite("trees", row["class_label"], f"height {i}", h, measured(h)) for i, h in enumerate(span)]
+        error = "—"
+        seen = here.to_numpy() & np.isfinite(weighed)
+        if seen.any():
+            value = float(100 * (weighed[seen] - predicted[seen]).sum() / predicted[seen].sum())
+            error = cite("trees", row["class_label"], "TRE", value, fixed(value, 2))
+        counts = [
+            cite("trees", row["class_label"], c, int(n), f"{int(n)}")
+            for c, n in (("n", here.sum()), ("roots", rooted))
+        ]
+        name = cite("trees", row["class_label"], "class", low, row["class_label"])
+        rows.append([name, *counts, between(*shown, lang) if shown else "—", error])
+    return table(label, caption, [header(w, lang) for w in words], rows)
 
 
 def ranges(cite, fit, lang, label, caption) -> str:
@@ -463,7 +531,7 @@ def correlations(cite, fit, lang, label, caption) -> str:
             cells.append(cite("coefficients", fit.labels[i], "se", deviation[i], se))
             for j in columns:
                 pair, shown = f"{fit.labels[i]}, {fit.labels[j]}", fixed(correlation[i, j], 4)
-                below = cite("covariance", pair, "correlation", correlation[i, j], shown) if j < i else ""
+                below = cite("covariance", pair, "correlation", correlation[i, j], shown) if j < i else "—"
                 cells.append("1" if i == j else below)
             rows.append(cells)
         head = [header("parameter", lang), header("se", lang), *(symbols[j] for j in columns)]

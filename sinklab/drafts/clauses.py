@@ -43,7 +43,18 @@ def of_draft(draft: dict):
 
 
 #: Parts of the chain in the order in which a document prints them.
-PARTS = ("baseline", "plot", "change", "emission", "leakage", "uncertainty", "net", "ex_ante", "sampling")
+PARTS = (
+    "baseline",
+    "plot",
+    "change",
+    "emission",
+    "leakage",
+    "uncertainty",
+    "net",
+    "ex_ante",
+    "sampling",
+    "potential",
+)
 
 
 def printed(chain) -> list:
@@ -60,9 +71,15 @@ def part(chain, name: str, lang: str, depth: int = 2) -> str:
     """Clauses of one part of the chain (``plot``, ``change`` …), one for each module."""
     rows = chains.modules()
     wanted = [m for m in rows if _of(chain, m, name)]
-    return "\n".join(
-        _clause(chain, m, _of(chain, m, name), rows[m][f"title_{lang}"], lang, depth) for m in wanted
-    )
+    found = []
+    for module in wanted:
+        own = rows[module]["part"] == name
+        place = module.replace("_", "-") + ("" if own else f"-{name}")
+        title = rows[module][f"title_{lang}"]
+        if not own:
+            title = f"基准线{title}" if lang == "zh" else f"{title} in the baseline"
+        found.append(_clause(chain, place, _of(chain, module, name), title, lang, depth))
+    return "\n".join(found)
 
 
 def _of(chain, module: str, name: str) -> list:
@@ -70,10 +87,10 @@ def _of(chain, module: str, name: str) -> list:
     return [e for e in chain.of(module) if _part(e, chains.modules()) == name]
 
 
-def _clause(chain, module, equations, title, lang, depth) -> str:
+def _clause(chain, place, equations, title, lang, depth) -> str:
     leads = {row["equation"]: row[f"lead_{lang}"] for row in records("chain", "equations.csv")}
     plain = "{}应按{{ref}}计算。" if lang == "zh" else "The {} shall be calculated with {{ref}}."
-    lines = [f"\n{'#' * depth} {title} {{#sec:q-{module.replace('_', '-')}}}\n"]
+    lines = [f"\n{'#' * depth} {title} {{#sec:q-{place}}}\n"]
     for equation in equations:
         name = chain.symbols[equation.left]
         said = leads.get(equation.name) or plain.format(_short(name, lang))
@@ -141,7 +158,7 @@ def monitored(chain, lang: str, name: str, caption: str) -> str:
         ]
         for s in chain.wanted("measured")
     ]
-    return table(name, caption, head, rows, "llcll", widths=(10, 34, 8, 34, 14))
+    return table(name, caption, head, rows, "llcll", widths=(14, 32, 8, 32, 14))
 
 
 def settled(chain, lang: str, decision, name: str, caption: str) -> str:
@@ -157,7 +174,7 @@ def settled(chain, lang: str, decision, name: str, caption: str) -> str:
             text = decision(s.factor.partition(":")[2])
         meaning = s.label_zh if lang == "zh" else s.label_en
         rows.append([f"${s.printed(s.indices)}$", meaning, unit_symbol(chains.bare(s.unit)) or "1", text])
-    return table(name, caption, head, rows, "llcl", widths=(10, 44, 10, 36))
+    return table(name, caption, head, rows, "llcl", widths=(14, 42, 10, 34))
 
 
 def factors(chain, cite, lang: str, name: str, caption: str, more=()) -> str:
@@ -184,7 +201,7 @@ def factors(chain, cite, lang: str, name: str, caption: str, more=()) -> str:
         unit = unit_symbol(chains.bare(row["unit"])) or "1"
         source = f"{escape(row['edition'])}, {escape(row['place'])}"
         rows.append([sign, row[f"label_{lang}"], shown["value"], limits, unit, source])
-    return table(name, caption, head, rows, "llcccl", widths=(13, 30, 8, 13, 11, 25))
+    return table(name, caption, head, rows, "llcccl", widths=(15, 28, 8, 13, 11, 25))
 
 
 # The worked example
@@ -249,7 +266,7 @@ def _shown(chain, cite, lang, name, value, write) -> list[str]:
     symbol = chain.symbols[name]
 
     def noted(number, place):
-        return cite(EXAMPLE, "example", name, place or "value", number, write(number), "draft")
+        return cite(EXAMPLE, "example", name, place or "value", number, write(number), "reviewed")
 
     text = ("；" if lang == "zh" else "; ").join(_parts(value, noted, lang))
     return [f"${symbol.printed(symbol.indices)}$", text, unit_symbol(chains.bare(symbol.unit)) or "1"]

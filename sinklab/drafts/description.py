@@ -61,7 +61,7 @@ def read(name: str) -> Description:
         data["template"],
         dict(data["tables"]),
         data.get("preview", False),
-        data.get("minimum_status", "draft"),
+        data.get("minimum_status", "reviewed"),
         _reference(data.get("reference")),
         data,
     )
@@ -71,16 +71,13 @@ def files_of(name: str) -> list[Path]:
     """Files that a description is made of, its own first."""
     found, following = [], name
     while following:
-        path = path_of(str(following))
+        # What several descriptions share is no draft of its own.
+        path = _shared(str(following)) if "/" in str(following) else path_of(str(following))
         if path in found:
             chain = " → ".join(one.stem for one in [*found, path])
             raise DraftError(f"like: {chain}: a circle", f"like：{chain}：循环引用")
         found.append(path)
         following = _load(path).get("like")
-        if following and "/" in str(following):
-            # What several descriptions share is no draft of its own.
-            found.append(_shared(str(following)))
-            break
     return found
 
 
@@ -161,7 +158,7 @@ def _problems(data):
             yield tr(f"tables: {en}", f"tables：{zh}")
     if not isinstance(data.get("preview", False), bool):
         yield tr("preview: expected true or false", "preview：应为 true 或 false")
-    if data.get("minimum_status", "draft") not in STATUSES:
+    if data.get("minimum_status", "reviewed") not in STATUSES:
         known = ", ".join(STATUSES)
         yield tr(f"minimum_status: expected one of {known}", f"minimum_status：应为 {known} 之一")
 

@@ -93,7 +93,7 @@ def _shortened(names, limit: int = 40) -> str:
 
 
 #: Grounds of a decision, with the status that its number has in the list of numbers.
-BASES = {"verified": "draft", "proposed": "draft", "recalled": RECALLED}
+BASES = {"verified": "reviewed", "proposed": "reviewed", "recalled": RECALLED}
 _WORDS = {
     "verified": {"zh": "已核对", "en": "checked in print"},
     "proposed": {"zh": "起草组建议", "en": "proposed by the drafters"},
@@ -146,7 +146,7 @@ class Decided:
 
     def stated(self, text: str, reason: str) -> str:
         """A number that belongs to a definition or rule, as it is typed; the reason is noted beside it."""
-        return self._citations.add("template", "stated", reason, "value", None, text, "draft")
+        return self._citations.add("template", "stated", reason, "value", None, text, "reviewed")
 
     def decision(self, name: str) -> str:
         """Value of a decision with its unit; where it comes from is told by the explanation of drafting."""
@@ -205,7 +205,7 @@ class Decided:
         return self._rule("deductions.csv", row, column, text)
 
     def _rule(self, file: str, row, column: str, text: str) -> str:
-        status = RECALLED if row["status"] == "recalled" else "draft"
+        status = RECALLED if row["status"] == "recalled" else "reviewed"
         name = row["rule_id"] + (f" {row['step']}" if "step" in row else "")
         return self._citations.add(
             f"data/rules/{file}", "rules", name, column, float(row[column]), text, status
@@ -267,9 +267,9 @@ def _with_unit(text: str, unit: str, lang: str) -> str:
 #: Names of the desk that templates may use.
 OFFERED = (
     "has_table has responses ranges parts value number n n_sites has_sites limits equation equations legend index_formulas "
-    "correlation_refs values_table figure species label sources table_list status_note range_notes "
+    "correlation_refs values_table figure species label sources table_list status_note range_notes ratio_equation has_n has_trees class_table "
     "model_aliases model_title model_refs model_words has_chain chain_part design_table monitored_table settled_table "
-    "factor_table worked_example"
+    "factor_table worked_example check_rows explained"
 ).split()
 #: Tables of a fit that templates ask for by alias, label and caption.
 TABLES = {
@@ -376,6 +376,10 @@ class Desk:
         response = response or max(counts, key=counts.get)
         return self._cite(alias)("equations", response, "n", counts[response], f"{counts[response]}")
 
+    def has_n(self, alias: str) -> bool:
+        """Whether a model rests on trees that were counted, and was not pooled from published equations."""
+        return any(self._fit(alias).n.values())
+
     def has_sites(self, alias: str) -> bool:
         """Whether the spread between the sites (or plots, studies) that were sampled is known."""
         return self._fit(alias).between is not None
@@ -413,6 +417,11 @@ class Desk:
         ref = self._named(alias).ref
         return blocks.numbered(self._fit(alias).system, alias, response, ref, self._lang)
 
+    def ratio_equation(self, alias: str, top: str, bottom: str, symbol: str, label: str) -> str:
+        """A numbered ratio of two responses as a function of the predictors; see :func:`.blocks.ratio`."""
+        text = blocks.ratio(self._fit(alias).system, top, bottom, symbol, self._lang)
+        return f"\n$${text}$$ {{#eq:{label}}}\n"
+
     def equations(self, alias: str, responses=None) -> str:
         """Several numbered equations, all by default."""
         return "\n".join(self.equation(alias, r) for r in responses or self.responses(alias))
@@ -421,6 +430,48 @@ class Desk:
         """Explain the symbols of equations; see :func:`sinklab.drafts.blocks.legend`."""
         system = self._fit(alias).system
         return blocks.legend(system, responses or system.responses, skip, parameters, self._lang)
+
+    # What a final rendering asks for
+
+    def check_rows(self) -> list[dict]:
+        """Checks of the tables: table, message, value, threshold, whether passed, and why a failed one is accepted."""
+        accepted, found = self._draft.get("accepted") or {}, []
+        for table in self._tables.values():
+            frame = table.frames.get("checks")
+            for row in frame.to_dict("records") if frame is not None else ():
+                reason = accepted.get(row["check_id"]) or accepted.get(f"{row['check_id']}:{row['response']}")
+                passed = {"true": "yes", "false": "no"}.get(str(row["passed"]).lower(), "open")
+                said = row[f"message_{self._lang}"]
+                what = (
+                    f"{blocks.title(row['response'], self._lang)}: {said}"
+                    if vocabulary.is_variable(row["response"])
+                    else said
+                )
+                value, limit = (
+                    numbers.measured(row[c]) if numbers.exists(row[c]) else "—"
+                    for c in ("value", "threshold")
+                )
+                told = {"ref": table.ref, "what": blocks.escape(what), "value": value, "limit": limit}
+                found.append(told | {"passed": passed, "reason": reason or "", "check": row["check_id"]})
+        return found
+
+    def open_checks(self) -> list[str]:
+        """Checks that failed or were not evaluated, and that nobody accepted with a reason."""
+        rows = [r for r in self.check_rows() if r["passed"] != "yes" and not r["reason"]]
+        return [f"{r['ref']}: {r['check']}: {r['what']} ({r['value']} / {r['limit']})" for r in rows]
+
+    def unsourced(self) -> list[str]:
+        """Tables that name no source, or one whose title is not known."""
+        lacking = re.compile(r"not shown|未显示|^\s*$")
+        return [
+            t.ref
+            for t in self._tables.values()
+            if not t.sources or any(lacking.search(str(s.get("citation") or s["title"])) for s in t.sources)
+        ]
+
+    def explained(self) -> list[dict]:
+        """Opinions received and what was made of them, as the description lists them."""
+        return self._draft.get("opinions") or []
 
     # Models
 
@@ -475,6 +526,16 @@ class Desk:
         return clauses.worked_example(self.chain, self.citations.add, self._lang)
 
     # Tables
+
+    def has_trees(self, alias: str) -> bool:
+        """Whether the trees of a model are at hand, unchanged, with their diameters."""
+        data = _trees(self._fit(alias))
+        return data is not None and "dbh" in data
+
+    def class_table(self, alias: str, label: str, caption: str) -> str:
+        """Sample and accuracy by diameter class; see :func:`.blocks.classes`."""
+        fit = self._fit(alias)
+        return blocks.classes(self._cite(alias), fit, self._lang, label, caption, _trees(fit))
 
     def index_formulas(self) -> list:
         """Name, LaTeX, meaning and symbol of the six indices."""

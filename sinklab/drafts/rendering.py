@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sinklab import paths
 from sinklab.data.files import write_csv
-from sinklab.drafts import description
+from sinklab.drafts import description, meaning
 from sinklab.drafts.desk import Desk
 from sinklab.language import LANGUAGES, DraftError, SinklabError, listing, tr
 
@@ -37,6 +37,8 @@ PROBLEMS = {
     "level": ("heading “{}” is deeper than three levels", "标题“{}”超过三级"),
     "picture": ("picture {} is not one of the draft's own figures", "图片 {} 不是本稿生成的图"),
 }
+#: Template of the explanation of drafting: basis, data, checks, values set, opinions. Every draft gets one.
+EXPLANATION = "explanation"
 #: Watermarks: numbers from simulated data, and other previews.
 DEMONSTRATION = {"zh": "演示数据", "en": "DEMONSTRATION"}
 PREVIEW = {"zh": "预览稿", "en": "PREVIEW"}
@@ -63,7 +65,8 @@ def render(
 ) -> dict[str, Path]:
     """Render a draft of ``reports/drafts/<name>.yml`` to ``reports/drafts/<name>/<name>.<lang>.<format>``.
 
-    Beside the documents, ``<name>.<lang>.numbers.csv`` lists every printed number with its table.
+    Those of a preview are called ``<name>.<lang>.preview.<format>``. Beside the documents stand the explanation of
+    drafting (``….explanation.<format>``) and ``….numbers.csv``, which lists every printed number with its table.
 
     Parameters
     ----------
@@ -93,13 +96,17 @@ def render(
         markdown = write(desk, drawn.template, lang, draft)
         if not preview:
             desk.citations.require(drawn.minimum_status, name)
+            meaning.require(desk, draft, markdown, lang, name)
+        numbers = desk.citations.frame()
         said = str(draft["title"]), str(draft.get("number", "")), _watermark(desk, lang, preview)
         look = Look(lang, *said, drawn.reference)
         made = {to: convert(markdown, to, look, folder) for to in formats}
-        numbers = desk.citations.frame()
-    target = paths.reports("drafts", name)
-    written = save(made, target, f"{name}.{lang}")
-    write_csv(numbers, target / f"{name}.{lang}.numbers.csv")
+        told = write(desk, EXPLANATION, lang, draft)
+        notes = {to: convert(told, to, look, folder) for to in formats}
+    target, stem = paths.reports("drafts", name), f"{name}.{lang}{'.preview' if preview else ''}"
+    written = save(made, target, stem)
+    save(notes, target, f"{stem}.{EXPLANATION}")
+    write_csv(numbers, target / f"{stem}.numbers.csv")
     return written
 
 

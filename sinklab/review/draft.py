@@ -1,7 +1,8 @@
-"""Every number of a draft against the tables it cites, also in a draft that came back edited.
+"""Every number and word of a draft against the tables and the text it was made from, also in one that came back edited.
 
 The draft is rendered anew, in memory, from its description and the tables that the document names;
-each number of the document is then held against the number that stands in its place.
+each number and each word of the document is then held against what stands in its place: units, labels of rows, a 不
+that is gone. A row or paragraph that is gone is told once, not by each of its numbers.
 
 ========== =================================================================================
 kind       what it says of a number
@@ -10,6 +11,9 @@ altered    another number than the table gives
 typed      a number that comes from no table: typed into the document, or into its template
 removed    a number of a table that is no longer printed
 formula    a formula that is not the one of the table
+wording    words, units or labels that are not those of the rendered text
+deleted    a paragraph or row that is gone
+inserted   a paragraph or row that the rendered text has not
 stale      a table of which a newer version exists, or not the one the description names
 unknown    a table that is not there
 ========== =================================================================================
@@ -23,13 +27,14 @@ from pathlib import Path
 import pandas as pd
 
 from sinklab import paths
-from sinklab.drafts import description, rendering
+from sinklab.drafts import description, linting, rendering
 from sinklab.drafts.description import Description
 from sinklab.drafts.desk import Citation, Desk
 from sinklab.drafts.numbers import TABLE, masked, read_numbers, words
+from sinklab.drafts.outline import Line, outline
 from sinklab.drafts.rendering import Look, convert
 from sinklab.language import LANGUAGES, DraftError, SinklabError, tr
-from sinklab.review.word import Piece, WordFile, likeness, pieces
+from sinklab.review.word import CELL, Piece, WordFile, likeness, pieces
 from sinklab.tables import table
 
 KINDS = {
@@ -37,6 +42,9 @@ KINDS = {
     "typed": ("hand-typed number", "手工键入"),
     "removed": ("number left out", "数值缺失"),
     "formula": ("formula", "公式不符"),
+    "wording": ("changed wording", "文字被改动"),
+    "deleted": ("deleted", "被删除"),
+    "inserted": ("inserted", "新增"),
     "stale": ("stale table", "表版本过时"),
     "unknown": ("unknown table", "找不到表"),
 }
@@ -79,6 +87,9 @@ class Finding:
                 f"{self.found or '–'}; expected {self.expected or '–'}",
                 f"{self.found or '无'}；应为 {self.expected or '无'}",
             ),
+            "wording": tr(f"“{self.found}”; was “{self.expected}”", f"“{self.found}”；原为“{self.expected}”"),
+            "deleted": f"“{self.expected}”",
+            "inserted": f"“{self.found}”",
             "stale": tr(f"{self.found}; {self.expected}", f"{self.found}；{self.expected}"),
             "unknown": tr(f"{self.found}: {self.expected}", f"{self.found}：{self.expected}"),
         }[self.kind]
@@ -169,6 +180,32 @@ def check_draft(document, name: str | None = None, lang: str | None = None) -> D
     return DraftCheck(
         file.name, drawn.name, lang, refs, count, agreed, (*findings, *told), tuple(file.links())
     )
+
+
+def lint_document(document, lang: str | None = None) -> list[linting.Finding]:
+    """Wording of a Word file by the rules of drafting, whoever edited it; see :func:`sinklab.drafts.linting.lint`.
+
+    Returns
+    -------
+    findings : list of Finding
+        ``line`` is the number of the paragraph.
+
+    Raises
+    ------
+    DraftError
+        The document must not be opened.
+    """
+    file = WordFile(document)
+    here = [p for p in pieces(file) if read(p)]
+    told = []
+    for piece in here:
+        text, style = piece.shown, piece.style.casefold()
+        if re.fullmatch(r"heading [1-3]|annex.*|term", style):
+            text = f"{'#' * (int(style[-1]) if style[-1].isdigit() else 2)} {text}"
+        elif piece.row:
+            text = "| " + " | ".join(piece.text.split(CELL)) + " |"
+        told.append(Line(file.name, piece.number, text, text))
+    return linting.check(outline(told), lang or _language(file.name, here), wording=True)
 
 
 def read(piece: Piece) -> bool:
@@ -284,6 +321,10 @@ def _compare(wanted: Expected, here) -> tuple[list[Finding], int]:
 def _piece(wanted: Expected, position, old, new, last) -> tuple[list[Finding], int]:
     """Compare one piece; what is gone is reported at the piece before it."""
     findings, agreed = [], 0
+    if new is None:
+        return [_finding("deleted", last, "", old.shown[:80])], 0
+    if old is None and not read_numbers(new.text):
+        return [_finding("inserted", new, new.shown[:80])], 0
     order = {token: k for k, token in enumerate(read_numbers(old.text))} if old else {}
     for a, b in align_numbers(old.text if old else "", new.text if new else ""):
         place = (position, order[a]) if a else None
@@ -293,13 +334,41 @@ def _piece(wanted: Expected, position, old, new, last) -> tuple[list[Finding], i
         elif citation and b:
             findings.append(_finding("altered", new, b.text, a.text, citation))
         elif citation:
-            findings.append(_finding("removed", new or last, "", a.text, citation))
+            findings.append(_finding("removed", new, "", a.text, citation))
         elif b and (a is None or a.plain != b.plain or place in wanted.untraced):
             findings.append(_finding("typed", new, b.text))
+    if old:
+        findings += [_finding("wording", new, *change) for change in changed_words(old.text, new.text)]
     before, after = old.formulas if old else (), new.formulas if new else ()
     if [_one_spelling(f) for f in before] != [_one_spelling(f) for f in after]:
-        findings.append(_finding("formula", new or last, " ; ".join(after), " ; ".join(before)))
+        findings.append(_finding("formula", new, " ; ".join(after), " ; ".join(before)))
     return findings, agreed
+
+
+#: Letters shown on either side of changed words.
+_AROUND = 6
+
+
+def changed_words(old: str, new: str) -> list[tuple[str, str]]:
+    """Words of a text that are others now, as ``(now, before)`` with what stands around them; numbers are not looked at."""
+    a, b = (words(TABLE.sub("@", text)) for text in (old, new))
+    found = []
+    matcher = SequenceMatcher(None, [w for w, _ in a], [w for w, _ in b], autojunk=False)
+    for what, i, i_end, j, j_end in matcher.get_opcodes():
+        if what == "equal" or "#" in {w for w, _ in [*a[i:i_end], *b[j:j_end]]}:
+            continue
+        shown = [
+            _joined(side[max(start - _AROUND, 0) : end + _AROUND])
+            for side, start, end in ((b, j, j_end), (a, i, i_end))
+        ]
+        found.append((shown[0], shown[1]))
+    return found
+
+
+def _joined(side) -> str:
+    """Words with a blank between two of Latin letters."""
+    text = " ".join(token.text if token else word for word, token in side)
+    return re.sub(r"(?<=[^A-Za-z0-9]) | (?=[^A-Za-z0-9])", "", text).replace(CELL, " | ")
 
 
 def _one_spelling(formula: str) -> str:

@@ -795,7 +795,7 @@ def draft_inputs(name: str) -> list[Path]:
     """Files that a draft is made from: descriptions, templates, tables, and files it names."""
     from sinklab.drafts import description
 
-    found = [*description.files_of(name), *_below(paths.reports("templates"))]
+    found = [*description.files_of(name), *_below(paths.reports("templates")), *_below(paths.data("chain"))]
     for table, version in draft_tables(name).items():
         found += _below(paths.params(table, version) if version else paths.params(table))
     for text in _texts(description.content(name)):

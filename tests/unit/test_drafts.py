@@ -20,6 +20,7 @@ agb = stem + branch
 root = agb * r0 * dbh**r1
 """
 NAME = "tree_biomass_cunninghamia"
+ONLY_CARBON = {"carbon": "carbon_fraction_forest_china@0.1.0"}
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_every_number_is_listed_with_its_table(rendered, workbench):
     from sinklab.tables.table import Table
 
     lang, files = rendered
-    listed = read_csv(files["docx"].with_name(f"{NAME}.{lang}.numbers.csv"))
+    listed = read_csv(files["docx"].with_name(f"{NAME}.{lang}.preview.numbers.csv"))
     text = "".join(word(files["docx"]).itertext())
     shown = listed[~listed["printed"].str.contains("×")]
     missing = [printed for printed in shown["printed"] if str(printed) not in text]
@@ -138,8 +139,11 @@ def test_final_rendering_refuses_simulated_numbers_and_keeps_files(workbench):
 
 def test_printed_values_may_be_cited_in_a_final_rendering(workbench):
     template = '# Scope {#sec:a}\n\nSee [@tbl:c].\n\n{{ values_table("carbon", "c", "Carbon") }}\n'
-    name = describe(workbench, "carbon_only", template, preview=False)
+    name = describe(
+        workbench, "carbon_only", template, preview=False, minimum_status="draft", tables=ONLY_CARBON
+    )
     page = rendering.render(name, "en", "html")["html"].read_text(encoding="utf-8")
+    assert rendering.render(name, "en", "html", preview=True)["html"].name == "carbon_only.en.preview.html"
     assert "DEMONSTRATION" not in page
     assert "PREVIEW" not in page
 

@@ -73,7 +73,7 @@ def test_numbers_come_from_tables_rules_and_decisions(workbench):
     from sinklab.tables.table import Table
 
     files = rendering.render(ROTATION, "en", "docx")
-    listed = read_csv(files["docx"].with_name(f"{ROTATION}.en.numbers.csv"))
+    listed = read_csv(files["docx"].with_name(f"{ROTATION}.en.preview.numbers.csv"))
 
     def row(table, name, column):
         found = listed[listed["table"].eq(table) & listed["name"].eq(name) & listed["column"].eq(column)]
@@ -100,6 +100,10 @@ def test_recalled_numbers_say_so_and_block_the_final_rendering(workbench):
     checked = {"label": "x", "source": "y", "basis": "verified"}
     settled = {"crediting_period": {"value": [20, 40]} | checked, "non_permanence": {"value": 10} | checked}
     name = changed(workbench, "settled", ECONOMIC, decisions=settled, preview=False)
+    with pytest.raises(DraftError, match=r"(?s)placeholder: XX.*placeholder: （发布部门）"):
+        rendering.render(name, "zh", "html")
+    named = {"number": "GX-001-V01", "issued": "2026-12-01", "in_force": "2027-01-01", "issuer": "某厅"}
+    name = changed(workbench, "settled", ECONOMIC, decisions=settled, preview=False, **named)
     page = words(rendering.render(name, "zh", "html")["html"])
     assert "预览稿" not in page
     assert "待核实）" not in page

@@ -96,7 +96,7 @@ def test_good_text_is_left_alone(workbench):
     text = (
         "# 调查 {#sec:a}\n\n样地面积不应小于{{ decision('area') }}，相应的记录宜保存，应用时可采用GB/T 26424—2010和"
         "LY/T 2259的方法，按[@eq:a]计算；CO~2~以2023年为准，方法学CCER-14-001-V01。样地不需要围栏。\n\n"
-        "$$a = 0.47 b$$ {#eq:a}\n\n::: legend\n式中：\n\n$b$——质量，单位为千克（kg）。\n:::\n\n"
+        "$$a = 0.47 b$$ {#eq:a}\n\n::: legend\n式中：\n\n$a$——碳的质量，单位为千克（kg）；\n\n$b$——质量，单位为千克（kg）。\n:::\n\n"
         "见[@tbl:b]。\n\n{{ decision_table('b', '规定值') }}\n"
     )
     found, _ = linted(workbench, text)
@@ -113,6 +113,7 @@ def test_structure(workbench):
         ("hanging_paragraph", 3),
         ("lone_clause", 5),
         ("no_legend", 9),
+        ("symbol_unexplained", 9),
         ("uncited", 15),
         ("typed_numbering", 17),
         ("annex_uncited", 21),
@@ -131,7 +132,7 @@ def test_structure_of_a_standard(workbench):
 
 
 def test_lead_of_the_terms_is_no_hanging_paragraph(workbench):
-    text = "# 术语和定义 {#sec:terms}\n\n下列术语和定义适用于本文件。\n\n## 碳库　pool {.term #sec:t}\n\n组成部分。\n"
+    text = "# 术语和定义 {#sec:terms}\n\n下列术语和定义适用于本文件。\n\n## 碳库　pool {.term #sec:t}\n\n组成部分。\n\n# 要求 {#sec:b}\n\n碳库应计量。\n"
     assert linted(workbench, text)[0] == set()
 
 
