@@ -456,8 +456,15 @@ class Desk:
         return found
 
     def open_checks(self) -> list[str]:
-        """Checks that failed or were not evaluated, and that nobody accepted with a reason."""
-        rows = [r for r in self.check_rows() if r["passed"] != "yes" and not r["reason"]]
+        """Checks that failed or were not evaluated, and that nobody accepted with a reason.
+
+        What the gate of tables refused is not in the table and is printed by no draft.
+        """
+        rows = [
+            r
+            for r in self.check_rows()
+            if r["passed"] != "yes" and not r["reason"] and r["check"] != "refused"
+        ]
         return [f"{r['ref']}: {r['check']}: {r['what']} ({r['value']} / {r['limit']})" for r in rows]
 
     def unsourced(self) -> list[str]:
