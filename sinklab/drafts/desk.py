@@ -536,13 +536,13 @@ class Desk:
 
     def has_trees(self, alias: str) -> bool:
         """Whether the trees of a model are at hand, unchanged, with their diameters."""
-        data = _trees(self._fit(alias))
+        data = trees_of(self._fit(alias))
         return data is not None and "dbh" in data
 
     def class_table(self, alias: str, label: str, caption: str) -> str:
         """Sample and accuracy by diameter class; see :func:`.blocks.classes`."""
         fit = self._fit(alias)
-        return blocks.classes(self._cite(alias), fit, self._lang, label, caption, _trees(fit))
+        return blocks.classes(self._cite(alias), fit, self._lang, label, caption, trees_of(fit))
 
     def index_formulas(self) -> list:
         """Name, LaTeX, meaning and symbol of the six indices."""
