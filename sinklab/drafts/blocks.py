@@ -172,6 +172,7 @@ _ESTIMATED = {
         "each equation is estimated on the log scale, corrected for bias",
     ),
 }
+_POOLED = ("方程由已发表的方程合并得到", "the equation is pooled from published ones")
 _UNWEIGHTED = ("各方程分别用最小二乘法估计", "each equation is estimated by least squares")
 
 
@@ -182,6 +183,8 @@ def told(fit, lang: str) -> str:
     weighted = [r for r in fit.residual if r not in even]
     plain = fit.method == "wls" and not weighted
     said = [(_UNWEIGHTED if plain else _ESTIMATED.get(fit.method, _UNWEIGHTED))[at]]
+    if fit.method == "pooled":
+        return f"{_POOLED[0]}。" if lang == "zh" else f"{_POOLED[1].capitalize()}."
     if len(fit.residual) == 1 and fit.method == "nsur":
         said = [_ESTIMATED["wls"][at] if weighted else _UNWEIGHTED[at]]
     if weighted:

@@ -194,7 +194,7 @@ def factors(chain, cite, lang: str, name: str, caption: str, more=()) -> str:
             if row[column]:
                 text = row[column].replace("-", "\N{MINUS SIGN}")
                 shown[column] = cite(
-                    FACTORS, "factors", row["factor"], column, float(row[column]), text, "draft"
+                    FACTORS, "factors", row["factor"], column, float(row[column]), text, "reviewed"
                 )
         between = "～" if lang == "zh" else " to "
         limits = f"{shown['low']}{between}{shown['high']}" if "low" in shown else "—"

@@ -378,7 +378,8 @@ class Desk:
 
     def has_n(self, alias: str) -> bool:
         """Whether a model rests on trees that were counted, and was not pooled from published equations."""
-        return any(self._fit(alias).n.values())
+        fit = self._fit(alias)
+        return fit.method != "pooled" and any(fit.n.values())
 
     def has_sites(self, alias: str) -> bool:
         """Whether the spread between the sites (or plots, studies) that were sampled is known."""

@@ -133,7 +133,7 @@ def test_final_rendering_refuses_simulated_numbers_and_keeps_files(workbench):
         DraftError, match=r"agb_forest_cunninghamia@0\.1\.0 \(demonstration\).*coefficients:a1"
     ) as caught:
         rendering.render(NAME, "en", preview=False)
-    assert "carbon_fraction_forest_china" not in str(caught.value)
+    assert "carbon_fraction_forest_china@0.1.0 (draft)" in str(caught.value)
     assert files["html"].read_bytes() == before
 
 
