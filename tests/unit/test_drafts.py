@@ -215,7 +215,7 @@ def test_command(workbench, capsys):
     from sinklab.cli import main
 
     assert main(["draft", NAME, "--lang", "en", "--to", "html"]) == 0
-    assert f"reports/drafts/{NAME}/{NAME}.en.html" in capsys.readouterr().out
+    assert f"reports/drafts/{NAME}/{NAME}.en.preview.html" in capsys.readouterr().out
     assert main(["draft"]) in (0, 1)
     assert "agb_forest_cunninghamia@0.1.0" in capsys.readouterr().out
     assert main(["draft", NAME, "--final"]) == 2
