@@ -180,6 +180,7 @@ def by_hand(found):
     has = {e.name for e in found.chain.equations}
     plots = {
         "tree_plot": ("c_TREE", lambda t: f"SUM({every(f'W.{t}', 6)})/1000/{one('a_P')}*{one('CF')}*44/12"),
+        "tree_volume": ("c_TREE", lambda t: f"{one(f'V_M.{t}')}*{one('F_BCE')}*(1+{one('R_S')})*{one('CF')}*44/12"),
         "bamboo_plot": ("c_BAMBOO", lambda t: f"SUMPRODUCT({every(f'N_B.{t}', 4)},{every('m_B', 4)})/1000/{one('a_P')}*{one('CF')}*44/12"),
         "shrub_plot": ("c_SHRUB", lambda t: f"SUM({every(f'm_S.{t}', 5)})/1000/{one('a_S')}*{one('CF')}*44/12"),
         "grass_plot": ("c_GRASS", lambda t: f"AVERAGE({every(f'm_G.{t}', 3)})/1000000*10000*(1+{one('R_G')})*{one('CF_G')}*44/12"),
@@ -253,6 +254,20 @@ def by_hand(found):
         if name in has:
             s.put(left, [f"={s.cells(formula)}"])
             say(name, [left])
+
+    if "potential_year" in has:
+        for t in dates:
+            cells = [f"={one(f'B_XA.{t}', i)}*(1+{one('R_S')})*{one('CF')}*44/12" for i in strata]
+            s.put(f"c_XA.{t}", cells)
+        rise = [f"{one('f_AV', i)}*{one('A', i)}/{one('DT')}" for i in strata]
+        gain = "+".join(f"{rise[i]}*({one('c_XA.t2', i)}-{one('c_XA.t1', i)})" for i in strata)
+        s.put("P_A", [f"={gain}"])
+        s.put("SE_P", ["=SQRT(" + "+".join(f"({rise[i]}*{one('s_G', i)})^2" for i in strata) + ")"])
+        say("potential_stock", ["c_XA.t1", "c_XA.t2"])
+        say("potential_year", ["P_A"])
+        say("potential_se", ["SE_P"])
+    if "net" not in has:
+        return s, done
 
     def signed(names):
         return "+".join(one(n) for n in names if n in s.rows) or "0"
