@@ -11,7 +11,7 @@ from sinklab import paths
 from sinklab.data.files import records
 from sinklab.drafts import description, meaning, rendering
 from sinklab.drafts.numbers import typed_numbers
-from sinklab.drafts.outline import Heading, MarkedDesk, Outline, Spot, lines, loader, outline
+from sinklab.drafts.outline import Heading, MarkedDesk, Outline, Spot, lines, loader, taken_apart
 from sinklab.language import reader_language, tr
 
 #: Letters shown on either side of what was found.
@@ -98,7 +98,7 @@ def lint(name: str, lang: str = "zh") -> list[Finding]:
     desk = MarkedDesk(drawn, lang, paths.reports("drafts"))
     draft = drawn.localised(lang) | {"preview": drawn.preview}
     filled = rendering.write(desk, drawn.template, lang, draft, lambda inner: loader(inner, places))
-    found = check(outline(lines(filled, places)), lang)
+    found = check(taken_apart(lines(filled, places)), lang)
     counted = next((rule for rule in rules(lang) if rule.rule_id == "uncounted"), None)
     own = paths.relative(description.path_of(name))
     found += [Finding(own, 1, counted, what) for what in meaning.uncounted(draft) if counted]

@@ -11,7 +11,7 @@ from functools import lru_cache
 from sinklab.account import chain as chains
 from sinklab.data import vocabulary
 from sinklab.drafts.blocks import unit_words
-from sinklab.drafts.outline import Outline, Spot, outline, plain_lines
+from sinklab.drafts.outline import Outline, Spot, plain_lines, taken_apart
 from sinklab.language import DraftError, listing, tr
 
 # Symbols of a formula
@@ -378,7 +378,7 @@ _PLACEHOLDER = re.compile(
 
 def faults(markdown: str, lang: str) -> list[str]:
     """Faults of meaning and placeholders of a draft in Markdown, one line each."""
-    drawn = outline(plain_lines(markdown))
+    drawn = taken_apart(plain_lines(markdown))
     found = [f"{name}: {what}" for name, check in CHECKS.items() for _, what in check(drawn, lang)]
     held = dict.fromkeys(m[0] for spot in drawn.spots for m in _PLACEHOLDER.finditer(spot.line.text))
     return found + [tr(f"placeholder: {text}", f"占位符：{text}") for text in held]

@@ -190,7 +190,7 @@ def _typed(text: str, inside: bool) -> tuple[str, bool]:
 # The outline: where each line stands
 
 
-def outline(lines: list[Line]) -> Outline:
+def taken_apart(lines: list[Line]) -> Outline:
     """Find the headings of a draft and say of each line where it stands."""
     spots, headings, part, div = [], [], "cover", ""
     for at, line in enumerate(lines):

@@ -31,7 +31,7 @@ from sinklab.drafts import description, linting, rendering
 from sinklab.drafts.description import Description
 from sinklab.drafts.desk import Citation, Desk
 from sinklab.drafts.numbers import TABLE, masked, read_numbers, words
-from sinklab.drafts.outline import Line, outline
+from sinklab.drafts.outline import Line, taken_apart
 from sinklab.drafts.rendering import Look, convert
 from sinklab.language import LANGUAGES, DraftError, SinklabError, tr
 from sinklab.review.word import CELL, Piece, WordFile, likeness, pieces
@@ -205,7 +205,7 @@ def lint_document(document, lang: str | None = None) -> list[linting.Finding]:
         elif piece.row:
             text = "| " + " | ".join(piece.text.split(CELL)) + " |"
         told.append(Line(file.name, piece.number, text, text))
-    return linting.check(outline(told), lang or _language(file.name, here), wording=True)
+    return linting.check(taken_apart(told), lang or _language(file.name, here), wording=True)
 
 
 def read(piece: Piece) -> bool:

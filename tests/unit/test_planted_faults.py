@@ -8,7 +8,7 @@ import pytest
 
 from sinklab.drafts import description, linting, meaning, rendering
 from sinklab.drafts.desk import Desk
-from sinklab.drafts.outline import Line, outline
+from sinklab.drafts.outline import Line, taken_apart
 from sinklab.review.draft import _compare, changed_words, expected
 
 #: Drafts without parameter tables, so that nothing has to be fitted.
@@ -78,7 +78,7 @@ def draft(request):
 def found_in(lines, planted=()):
     """Rules and words that the lint finds; only planted lines were typed by a drafter."""
     told = [Line("x", n, text, text if n in planted else "") for n, text in enumerate(lines)]
-    return {(f.rule.rule_id, f.found) for f in linting.check(outline(told), "zh")}
+    return {(f.rule.rule_id, f.found) for f in linting.check(taken_apart(told), "zh")}
 
 
 def at(lines, pattern):
