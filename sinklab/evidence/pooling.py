@@ -161,10 +161,6 @@ def pool(means, spreads, kinds, ns, tau_common: float = np.nan, freedom_common: 
         One entry per study; NaN where nothing is printed.
     tau_common, freedom_common : float
         Spread between studies that the other groups of the table know, and its degrees of freedom.
-
-    Returns
-    -------
-    pooled : Pooled
     """
     told = [sampling_variance(*row) for row in zip(spreads, kinds, ns, strict=True)]
     printed = [s for s, k in zip(spreads, kinds, strict=True) if k == "sd" and np.isfinite(s)]
