@@ -24,9 +24,9 @@ def test_a_page_names_what_exists(page):
     rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")][1:]
     assert rows, "no table of quantities"
     tables, notebooks = set(), set()
-    for path in (ROOT / "notebooks" / "batches").glob("systems*.yml"):
-        for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]:
-            tables.add(job["parameters"]["table_id"])
+    for path in (ROOT / "notebooks" / "batches").glob("*.yml"):
+        for job in yaml.safe_load(path.read_text(encoding="utf-8")).get("jobs", ()):
+            tables.add(job.get("parameters", {}).get("table_id"))
     notebooks = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
     for quantity, variables, _, functions, notebook, made in rows:
         assert " · " in quantity, quantity
