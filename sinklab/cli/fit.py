@@ -388,11 +388,6 @@ def run_predict(arguments) -> int:
                 )
             out.to_csv(stream, index=False, header=columns is None, lineterminator="\n")
             columns, done = list(out.columns), done + len(out)
-    from sinklab.results.summary import speaks_for
-
-    for one in model.models if hasattr(model, "models") else (model,):
-        for line in speaks_for(one):
-            print(line, file=sys.stderr)
     for (en, zh), n in told.items():
         print(tr(en, zh).format(n=n, done=done), file=sys.stderr)
     return 0
