@@ -118,8 +118,9 @@ def _claim(arguments) -> int:
             arguments.response,
             limits(arguments.range),
             arguments.deviation,
-            "log" if arguments.log else "relative",
+            {"e": "log", "10": "log10", None: "relative"}[arguments.log],
             arguments.level,
+            arguments.correction,
         )
     else:
         table = Table.read(tables_table.resolve(arguments.subject, arguments.root))

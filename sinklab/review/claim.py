@@ -22,9 +22,11 @@ from sinklab.language import DataError, tr
 from sinklab.results import indices
 from sinklab.review.scrutiny import bias_by_class
 
-#: What a claimed deviation is of: a share of the prediction, or the standard deviation of logarithms
-#: around an equation that gives medians.
-SCALES = ("relative", "log")
+#: What a claimed deviation is of, and its unit: a share of the prediction, or the standard deviation of logarithms
+#: (natural, or to base 10) around an equation that gives medians.
+SCALES = {"relative": 1.0, "log": 1.0, "log10": float(np.log(10))}
+#: How far a printed correction factor may lie from the one that its deviation gives, as a share of what it corrects.
+ROUNDED = 0.1
 #: Trees below which a line through observations and predictions leaves nothing to judge it by.
 FEWEST = 4
 
@@ -98,6 +100,7 @@ def test_claim(
     deviation: float | None = None,
     scale: str = "relative",
     level: float = 0.95,
+    correction: float | None = None,
 ) -> Claim:
     """Test a claimed equation on measured trees.
 
@@ -115,10 +118,13 @@ def test_claim(
         Range that the claim gives for its predictors; None leaves a side open.
     deviation : float, optional
         Residual standard deviation that is claimed: a share of the prediction, or of logarithms.
-    scale : {"relative", "log"}
+    scale : {"relative", "log", "log10"}
         What ``deviation`` is of.
     level : float
         Level of the intervals whose coverage is tested.
+    correction : float, optional
+        Printed factor from the medians of a logarithmic equation to its means, ``exp(s² / 2)`` with the deviation
+        ``s`` of natural logarithms.
 
     Returns
     -------
@@ -127,7 +133,8 @@ def test_claim(
     Raises
     ------
     DataError
-        Numbers are missing, the data lack what the equation needs, or predictions are not positive.
+        Numbers are missing, the data lack what the equation needs, predictions are not positive; a correction
+        without the base of its logarithms, or one that its deviation contradicts.
     """
     system = System.parse(equation).bind(data.columns)
     response = response or system.responses[-1]
@@ -139,12 +146,22 @@ def test_claim(
     used = data.dropna(subset=[*system.predictors, response])
     predicted = pd.Series(system.mean(values, used)[response], index=used.index)
     _positive(predicted, used, response)
-    transfer = transfer_test(used, equation, values, response, ranges, FEWEST)
     coverage = None
     if deviation is not None:
-        half = stats.norm.ppf(0.5 + level / 2) * deviation
+        half = stats.norm.ppf(0.5 + level / 2) * deviation * SCALES[scale]
         low, high = (1 - half, 1 + half) if scale == "relative" else (np.exp(-half), np.exp(half))
         coverage = covered(used[response], predicted * low, predicted * high, level)
+    if correction is not None:
+        _check_correction(correction, deviation, scale)
+        predicted = predicted * correction
+        # The judges of transfer see the means, not the medians of the equation.
+        equation = f"{response} = {correction!r} * medians"
+        transfer = transfer_test(
+            used.assign(medians=predicted / correction), equation, {}, response, fewest=FEWEST
+        )
+        transfer = replace(transfer, outside=_beyond(used, ranges))
+    else:
+        transfer = transfer_test(used, equation, values, response, ranges, FEWEST)
     return _claim(data, used, str(system), response, predicted, system.predictors[0], transfer, coverage)
 
 
@@ -178,10 +195,7 @@ def test_table(
     # The table's predictions stand as the equation y = x, so that the rules of transfer judge them.
     stand_in = pd.DataFrame({"observed": used[response], "predicted": predicted})
     transfer = transfer_test(stand_in, "observed = 1 * predicted", {}, "observed", fewest=FEWEST)
-    beyond = np.zeros(len(used), bool)
-    for name, (low, high) in fit.ranges.items():
-        beyond |= ~used[name].between(low, high).to_numpy()
-    transfer = replace(transfer, outside=int(beyond.sum()))
+    transfer = replace(transfer, outside=_beyond(used, fit.ranges))
     first = fit.system.predictors[0]
     return _claim(data, used, table.ref, response, predicted, first, transfer, coverage)
 
@@ -240,6 +254,37 @@ def _check(system, response, values, data, deviation=None, scale="relative", lev
         problems.append(tr(f"scale {scale!r}, level {level}", f"尺度 {scale!r}、水平 {level} 无效"))
     if problems:
         raise DataError(tr("claim: ", "方程检验：") + "; ".join(problems))
+
+
+def _beyond(used, ranges) -> int:
+    """Number of trees outside a range of some predictor."""
+    beyond = np.zeros(len(used), bool)
+    for name, (low, high) in ranges.items():
+        beyond |= ~used[name].between(low, high).to_numpy()
+    return int(beyond.sum())
+
+
+def _check_correction(correction, deviation, scale) -> None:
+    """Refuse a correction factor of which the base is not told, or that belongs to another base."""
+    if scale == "relative":
+        raise DataError(
+            f"correction factor {correction:g}: logarithms to which base? give --log e or --log 10",
+            f"校正系数 {correction:g}：对数以何为底？请给出 --log e 或 --log 10",
+        )
+    if deviation is None:
+        return
+    due = {
+        name: float(np.exp((deviation * unit) ** 2 / 2))
+        for name, unit in SCALES.items()
+        if name != "relative"
+    }
+    if abs(correction - due[scale]) > max(ROUNDED * (due[scale] - 1), 0.005):
+        told = ", ".join(f"{name}: {value:.4g}" for name, value in due.items())
+        raise DataError(
+            f"correction factor {correction:g} does not follow from a deviation of {deviation:g} ({told}); "
+            "compare base, deviation and factor with the source",
+            f"校正系数 {correction:g} 与标准差 {deviation:g} 不符（{told}）；请与原文核对底数、标准差和系数",
+        )
 
 
 def _positive(predicted, used, response):

@@ -122,3 +122,20 @@ def test_five_trees_decide_nothing_and_are_reported(trees, tmp_path, capsys):
     assert "not decided: 5 trees, the rule asks for 30" in capsys.readouterr().out
     with pytest.raises(DataError, match="fewer than 4"):
         claim.test_claim(trees.head(3), EQUATION)
+
+
+def test_a_printed_correction_needs_the_base_of_its_logarithms(trees):
+    """A deviation of 0.13 of decimal logarithms is 0.2993 of natural ones: factor exp(0.2993² / 2) = 1.0458."""
+    rng = np.random.default_rng(6)
+    medians = 0.1 * trees["dbh"] ** 2.4
+    logs = trees.assign(agb=medians * 10 ** rng.normal(0, 0.13, len(trees)))
+    with pytest.raises(DataError, match="--log e"):
+        claim.test_claim(logs, EQUATION, correction=1.0458)
+    with pytest.raises(DataError, match="log10: 1.046"):
+        claim.test_claim(logs, EQUATION, deviation=0.13, scale="log", correction=1.0458)
+    found = claim.test_claim(logs, EQUATION, deviation=0.13, scale="log10", correction=1.0458)
+    without = claim.test_claim(logs, EQUATION, deviation=0.13, scale="log10")
+    assert found.coverage == without.coverage and found.coverage.share == pytest.approx(0.95, abs=0.03)
+    expected = 100 * (logs["agb"].sum() / (1.0458 * medians.sum()) - 1)
+    assert found.indices["TRE"] == pytest.approx(expected, abs=1e-9) and found.transfer.verdict == "accept"
+    assert found.transfer.ratio == pytest.approx(without.transfer.ratio / 1.0458, rel=1e-6)
