@@ -567,10 +567,12 @@ def values(cite, frame, lang, label, caption, ref, labels=None) -> str:
             continue
         limits = row["q025"], row["q975"]
         mean, se, low, high = _value_texts(row["mean"], row["se"], *limits)
-        for column, text in zip(("mean", "se", "q025", "q975"), (mean, se, low, high), strict=True):
-            cite("values", row["name"], column, row[column], text, row["status"])
         studies = f"{int(row['n_study'])}" if exists(row["n_study"]) else "—"
-        cite("values", row["name"], "n_study", row["n_study"], studies, row["status"])
+        columns = ("mean", "se", "q025", "q975", "n_study")
+        for column, text in zip(columns, (mean, se, low, high, studies), strict=True):
+            # A dash is no number, and nobody can look it up.
+            if text != "—":
+                cite("values", row["name"], column, row[column], text, row["status"])
         interval = between(low, high, lang) if exists(limits[0]) else "—"
         told = escape(vocabulary.estimand(row, lang)) or "—"
         rows.append([escape(shown), mean, se, interval, studies, told])

@@ -579,7 +579,9 @@ def _result(chain, rows, label, level, seed) -> FitResult:
             "population": {"selection": "purposive"},
             "title": METHOD,
             "origin": "printed",
-            "files": paths.files_sha256([paths.data("literature", *FILE)]),
+            "files": paths.files_sha256(
+                [paths.data("literature", *FILE), paths.data("literature", "sources.csv")]
+            ),
         },
         label=label or f"{chain[0]['model_id']}, {first['rank']} {first['taxon']}",
         level=level,

@@ -18,7 +18,6 @@ from sinklab.runs import ledger, pages
 from sinklab.runs.batch import Outcome, json_line
 from sinklab.runs.jobs import Record, Task
 from sinklab.runs.reading import batch_path, names
-from sinklab.tables.schema import REFUSED, status_label
 
 #: Names of parameters, and of conditions on the data, that tell what a job is about.
 _ABOUT = {"species": ("species", "genus", "family"), "region": ("region", "country", "province", "ecoregion")}
@@ -122,6 +121,8 @@ def _name(value: str, code: str) -> str:
 
 def _table(name: str, here: Path) -> dict:
     """Link to a written folder or file; a table also tells its status, how good it is, and its files."""
+    from sinklab.tables.schema import status_label
+
     place = paths.root() / name
     table = {"name": name.removeprefix("params/"), "link": _link(name, here), "status": "", "files": []}
     table |= {"status_words": {}, "good": _good(place)}
@@ -140,6 +141,8 @@ def _table(name: str, here: Path) -> dict:
 
 def _good(place: Path) -> dict[str, str]:
     """How good a table is, for the columns of the page: checks passed, and R² and MPE of its responses."""
+    from sinklab.tables.schema import REFUSED
+
     checks, told = (_rows(place / f"{name}.csv") for name in ("checks", "indices"))
     found = {"checks": f"{sum(c['passed'] == 'true' for c in checks)}/{len(checks)}"} if checks else {}
     refused = sum(c["check_id"] == REFUSED for c in checks)

@@ -29,6 +29,7 @@ from sinklab.propagate.inventory import (
 )
 from sinklab.propagate.model import Factor, Model, Noise, arrange
 from sinklab.propagate.monte_carlo import draw_totals, variances
+from sinklab.results.prediction import freedom_of
 from sinklab.tables.table import Table
 
 SQUARE = System.parse("agb = a * dbh**2").bind(["dbh"], responses_required=False)
@@ -119,8 +120,9 @@ def test_residuals_of_a_system_honour_the_correlation_of_its_parts():
     units = arrange(data, Model.of(found, "agb"))
     means = found.predict(data, kind="mean")
     single = found.predict(data, kind="individual")
-    half = (single["agb_upper"] - single["agb"]) / ((means["agb_upper"] - means["agb"]) / means["agb_se"])
-    expected = half**2 - means["agb_se"] ** 2
+    # Individuals have n - p degrees of freedom; the mean of few trees those of its covariance.
+    quantile = stats.t.ppf(0.975, freedom_of(found, ("stem", "branch"), "individual"))
+    expected = ((single["agb_upper"] - single["agb"]) / quantile) ** 2 - means["agb_se"] ** 2
     np.testing.assert_allclose(units.totals()[0], means["agb"].sum(), rtol=1e-12)
     np.testing.assert_allclose(variances(units)["residual"][0], expected.sum(), rtol=1e-6)
     # The sum of the parts is the same response as the identity.

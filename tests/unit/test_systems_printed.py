@@ -27,6 +27,8 @@ NOT_PRINTED = {
     "forest.growth_starts": "where a fit starts",
     "forest.height_starts": "where a fit starts",
     "forest.height_text": "writes an equation",
+    "grassland.ratio_by_study": "means of the studies of a reader's own choice; its test works them out by hand",
+    "grassland.without_error": "the arithmetic of corrected_line, whose printed results stand with it",
     "karst.beside_print": "sets the printed changes beside its own, which differ as its test says",
     "karst.printed_order": "reads what is printed",
     "karst.ranked": "ranks of sizes",

@@ -123,8 +123,12 @@ def test_points_span_the_validity_range(old):
 
 def test_command(old, tmp_path, capsys):
     old.write(tmp_path)
-    row = old.frames["coefficients"].set_index("name").loc["a1"]
-    altered(old, "coefficients", "value", lambda v: row["upper"] * 1.01, "1.0.1", one("a1")).write(tmp_path)
+    row = old.frames["coefficients"].set_index("name").loc["b1"]
+    # Value and draws move together: a table whose draws are of other estimates is refused by whoever reads it.
+    by = row["upper"] * 1.01 - row["value"]
+    moved = altered(old, "coefficients", "value", lambda v: v + by, "1.0.1", one("b1"))
+    draws = old.frames["draws"].assign(b1=old.frames["draws"]["b1"] + by)
+    replace(moved, frames=moved.frames | {"draws": draws}).write(tmp_path)
     refs = ["agb_forest_test@1.0.0", "agb_forest_test@1.0.1", "--root", str(tmp_path)]
     assert main(["table", "diff", *refs]) == 0
     out = capsys.readouterr().out
