@@ -82,7 +82,7 @@ def test_a_clone_with_line_ends_of_windows_verifies_drafts_and_releases(tmp_path
     write_csv(make_trees(80), home / "field.csv")
     given = [
         "--equations",
-        "stem = a*dbh^b",
+        "stem = a*dbh^b; branch = c*dbh^d; agb = stem + branch",
         "--method",
         "wls",
         "--save",
@@ -106,7 +106,7 @@ def test_a_clone_with_line_ends_of_windows_verifies_drafts_and_releases(tmp_path
     assert validate(clone / "params/stem_forest_x/0.1.0") == []
     told = sinklab(clone, "table", "verify", "stem_forest_x", "stem_forest_fir", "--data", "field.csv")
     assert "inputs: 1 of 1 files" in told and "inputs: 4 of 4 files" in told and "NOT" not in told
-    sinklab(clone, "new", "draft", "stem_forest_x", "--name", "trial")
+    sinklab(clone, "new", "draft", "stem_forest_x", "--name", "trial", "--species", "杉木")
     sinklab(clone, "draft", "trial", "--to", "html", "--preview")
     checks = Table.read(clone / "params/stem_forest_x/0.1.0").checks
     failed = checks[~checks["passed"].astype(bool)]
