@@ -149,7 +149,7 @@ def test_stale_version_is_caught_with_the_numbers_that_moved(english, workbench,
         shutil.rmtree(folder)
     assert (finding.kind, finding.found) == ("stale", "agb_forest_cunninghamia@0.1.0")
     assert "agb_forest_cunninghamia@0.2.0" in finding.expected
-    # Three cells of the coefficient itself, and what the standard prints from it: BCF and root:shoot ratio by size.
+    # Three cells of the coefficient itself, and the total relative error of each of ten diameter classes.
     assert " 13 of " in finding.expected
     assert finding.paragraph > 0
 
