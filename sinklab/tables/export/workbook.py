@@ -517,8 +517,6 @@ def _columns(sheet, writer, program, number, places) -> int:
         if domain.adds_to(model.ranges):
             tests, texts = _domain_tests(responses, domain, model.ranges, writer.names)
             outside, notes = outside + tests, notes + texts
-    means = [f"ISERROR('{writer.steps.title}'!{writer.names[r]})" for r in model.system.responses]
-    notes.append(f'IF(OR({",".join(means)}),"该处方程无值；","")')
     complete = at(writer.steps, 0, 1, False)
     inputs = f"$B{ROW}:${get_column_letter(flag - 1)}{ROW}"
     texts = {
@@ -577,8 +575,7 @@ def _outputs(sheet, response, references, program, steps, column) -> int:
     texts = [references["mean"], references["se"], *limits(response, references, program)]
     complete = at(steps, 0, 1, False)
     for i, text in enumerate(texts):
-        # Where the equation has no value (a size of 0), a mark and the note stand instead of an error.
-        whole = f'IF({complete},IFERROR({text},"—"),"")'
+        whole = f'IF({complete},{text},"")'
         for row in WORKED:
             formula(sheet, row, column + i, whole.replace(ROW, str(row)), digits=_DIGITS)
     return column + 4
