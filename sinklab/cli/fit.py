@@ -370,7 +370,8 @@ def run_predict(arguments) -> int:
     options["of"] = vars(arguments)["for"]
     model = _calibrated(table, arguments) if arguments.calibrate else table
     for one in [model] if arguments.calibrate else table.models:
-        print(*speaks_for(one), sep="\n", end="\n" if speaks_for(one) else "", file=sys.stderr)
+        for line in speaks_for(one):
+            print(line, file=sys.stderr)
     told, columns, done = Counter(), None, 0
     with ExitStack() as opened:
         stream = (
