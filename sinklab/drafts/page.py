@@ -231,7 +231,7 @@ class Page:
                 ),
                 blocks.escape(tr(row["message_en"], row["message_zh"])),
                 number(row["value"], 4) if row["value"] == row["value"] else "",
-                _wanted(row["comparison"], row["threshold"]),
+                indices.bound(row["comparison"], row["threshold"]),
             ]
             for row in told.fillna({"response": "", "model_id": "", "comparison": ""}).to_dict("records")
         ]
@@ -251,7 +251,10 @@ class Page:
                         continue
                     value = float(row[rule.quantity])
                     words = [vocabulary.label(response, self.lang), tr(rule.label_en, rule.label_zh)]
-                    mark, wanted = "✓" if rule.met(value) else "✗", _wanted(rule.comparison, rule.threshold)
+                    mark, wanted = (
+                        "✓" if rule.met(value) else "✗",
+                        indices.bound(rule.comparison, rule.threshold),
+                    )
                     rows.append([mark, *map(blocks.escape, words), number(value, 4), wanted])
         return self._check_table(sorted(rows, key=lambda row: row[0] == "✓"))
 
@@ -275,9 +278,3 @@ class Page:
             return []
         names = [*(f"{name}.csv" for name in self.table.frames), "datapackage.json", "provenance.json"]
         return [f"[{name}]({self.files}/{name})" for name in names]
-
-
-def _wanted(comparison: str, threshold: float) -> str:
-    if not comparison or threshold != threshold:
-        return ""
-    return f"{comparison.replace('abs<=', '≤ ±').replace('<=', '≤ ').replace('>=', '≥ ')}{threshold:g}"

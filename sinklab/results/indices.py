@@ -261,6 +261,13 @@ class Rule:
         }
 
 
+def bound(comparison: str, threshold: float) -> str:
+    """What a check wants, as people write it: ``≤ ±5``; "" where it names no threshold."""
+    if not comparison or threshold != threshold:
+        return ""
+    return f"{comparison.replace('abs<=', '≤ ±').replace('<=', '≤ ').replace('>=', '≥ ')}{threshold:g}"
+
+
 @lru_cache(maxsize=1)
 def _acceptance() -> tuple[Rule, ...]:
     rows = records("rules", "acceptance.csv", numbers=("threshold",), several=("responses", "systems"))

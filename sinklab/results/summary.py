@@ -289,8 +289,7 @@ def verdicts(fit: FitResult) -> list[dict]:
                 continue
             value = float(row[rule.quantity])
             told = f"{response}: {rule.quantity} = {value:.4g}{rule.unit if rule.unit != '1' else ''}; "
-            marks = rule.comparison.replace("abs<=", "≤ ±").replace("<=", "≤ ").replace(">=", "≥ ")
-            wanted = f"{marks}{rule.threshold:g} ({rule.source})"
+            wanted = f"{indices.bound(rule.comparison, rule.threshold)} ({rule.source})"
             en, zh = f"{told}wanted {wanted}", f"{told}要求 {wanted}"
             found.append(
                 _verdict("threshold", response, rule.rule_id, rule.met(value), value, rule.threshold, en, zh)
