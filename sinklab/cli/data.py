@@ -252,6 +252,9 @@ species: {species}
 region:
 method:
 origin: measured
+# How the places were chosen, and how well the data say where, when and how: levels of data/rules/pedigree.csv; measured
+# is the share of the values that was measured and not computed.
+population: {{selection: , place: , time: , method: , measured: }}
 licence:
 contacts: []
 citation:
@@ -355,6 +358,7 @@ def _study_of_file(source, study_id, folder, arguments) -> None:
         "region": region,
         "method": NOT_STATED,
         "origin": "measured",
+        "population": dict.fromkeys(("selection", "place", "time", "method", "measured"), ""),
         "licence": NOT_STATED,
         "contacts": [NOT_STATED],
         "citation": f"{account.file} (SHA-256 {paths.file_sha256(source, raw=True)})",

@@ -47,6 +47,7 @@ def run_tree_list(arguments) -> int:
     """Add up a tree list by plots, and print or write t/ha with intervals."""
     from sinklab.data.files import write_csv
     from sinklab.propagate.stands import plots_of_trees
+    from sinklab.results.summary import speaks_for
     from sinklab.tables.table import Table
 
     tables = [Table.read(ref) for ref in arguments.table]
@@ -70,6 +71,8 @@ def run_tree_list(arguments) -> int:
     print(table([arguments.by, *shown], rows[:MOST_PLOTS]))
     if len(rows) > MOST_PLOTS:
         print(tr(f"and {len(rows) - MOST_PLOTS} more plots", f"另有 {len(rows) - MOST_PLOTS} 块样地"))
+    for line in dict.fromkeys(line for t in tables for m in t.models for line in speaks_for(m)):
+        print(line, file=sys.stderr)
     dead, guessed = int(plots["n_dead"].sum()), int(plots["n_height"].sum())
     level = f"{100 * arguments.level:g} %"
     print(

@@ -287,6 +287,8 @@ def _describe(found) -> None:
         "licence": info.get("licence", ""),
         "origin": info.get("origin", ""),
         "sampled_by": info.get("sampled_by"),
+        "population": info.get("population")
+        or ({"selection": "simulated"} if info.get("generator") else None),
         "components": components,
         "files": paths.files_sha256(p for p in (folder / n for n in STUDY_FILES) if p.is_file()),
     }

@@ -15,6 +15,7 @@ from sinklab.data.files import records
 from sinklab.drafts import blocks, clauses, numbers
 from sinklab.drafts.description import Description
 from sinklab.language import DraftError, SinklabError, TableError, listing, tr
+from sinklab.results.summary import pedigree
 from sinklab.tables.schema import STATUSES
 from sinklab.tables.table import Table
 
@@ -266,7 +267,7 @@ def _with_unit(text: str, unit: str, lang: str) -> str:
 
 #: Names of the desk that templates may use.
 OFFERED = (
-    "has_table has responses ranges parts value number n n_sites has_sites limits equation equations legend index_formulas "
+    "has_table has responses ranges parts value number n n_sites has_sites chosen limits equation equations legend index_formulas "
     "correlation_refs values_table figure species label sources table_list status_note range_notes ratio_equation has_n has_trees class_table "
     "model_aliases model_title model_refs model_words has_chain chain_part design_table monitored_table settled_table "
     "factor_table worked_example check_rows explained"
@@ -389,6 +390,11 @@ class Desk:
         """Number of sites that were sampled."""
         between = self._fit(alias).between
         return self._cite(alias)("between", between.column, "n", between.n, f"{between.n}")
+
+    def chosen(self, alias: str) -> str:
+        """How the places behind a model were chosen, which says whom its numbers speak for."""
+        row = pedigree(self._fit(alias).source.get("population"))[1]["selection"]
+        return row[f"meaning_{self._lang}"]
 
     def limits(self, alias: str, predictor: str) -> str:
         """Fitted span of a predictor with its unit: ``1.5 cm～41.2 cm``."""

@@ -17,7 +17,7 @@ from sinklab.drafts.desk import trees_of
 from sinklab.language import DraftError, SinklabError, number, reader_language, speaking, tr
 from sinklab.results import indices
 from sinklab.results.fit_result import FitResult
-from sinklab.results.summary import sampling_notes, shape_report, verdicts, wholes
+from sinklab.results.summary import sampling_notes, shape_report, speaks_for, verdicts, wholes
 from sinklab.tables.schema import REFUSED, status_label
 from sinklab.tables.table import Table
 
@@ -199,7 +199,7 @@ class Page:
         """What is against a fit and what a reader must know of it."""
         failed = [tr(v["message_en"], v["message_zh"]) for v in verdicts(fit) if not v["passed"]]
         lines = [f"✗ {line}" for line in failed] if not self.table else []
-        lines += [*fit.warnings, *sampling_notes(fit)]
+        lines += [*speaks_for(fit), *fit.warnings, *sampling_notes(fit)]
         lines += [" ".join(shape_report(fit).split("\n"))] if fit.data is not None else []
         return [blocks.escape(line) for line in lines if line]
 

@@ -1,14 +1,17 @@
 """A fit as text that a person would want to read: what was found, how sure it is, whether it makes sense."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from sinklab.data import vocabulary
 from sinklab.data.checks import far_off
-from sinklab.data.files import rule_values
+from sinklab.data.files import records, rule_values
 from sinklab.equations.parse import Name, Sum
-from sinklab.language import html, number, table, tr
+from sinklab.language import DataError, html, number, require_known, table, tr
 from sinklab.results import indices, prediction
 from sinklab.results.fit_result import FitResult
 
@@ -26,21 +29,70 @@ def fit_report(fit: FitResult) -> str:
     """Equations with numbers, parameters, residuals, indices with their formulas, range, warnings."""
     parts = [_head, _equations, _parameters, _residuals, _correlation, _random]
     parts += [sampling_report] if fit.method == "bayes" else []
-    blocks = [
-        _told(part, fit) for part in (*parts, _between, _indices, _verdicts, _ranges, shape_report, _warnings)
-    ]
+    parts += [_between, _indices, _verdicts, _ranges, shape_report, _warnings, population_sentence]
+    blocks = [_told(part, fit) for part in parts]
     return "\n\n".join(block for block in blocks if block)
 
 
-#: How places of a sample were chosen, as ``population`` of a data set says it.
-CHOSEN = {
-    "purposive": (
-        "chosen on purpose for study, not drawn from an inventory",
-        "为研究而选定，并非清查随机样地",
-    ),
-    "inventory": ("drawn on the grid of an inventory", "按清查网格抽取"),
-    "": ("chosen in a way that is not stated", "选取方式未说明"),
-}
+#: What a pedigree scores besides the share that was measured; rows of ``data/rules/pedigree.csv``.
+PEDIGREE = ("selection", "place", "time", "method")
+
+
+def pedigree(population: Mapping[str, Any] | None) -> tuple[float, dict[str, dict]]:
+    """How well data say whom they speak for: score from 0 to 1, and the row of ``data/rules/pedigree.csv`` of each item.
+
+    The mean of how places were chosen, of place, time and method, and of the share of the values that was measured.
+
+    Raises
+    ------
+    DataError
+        A level that the rule does not know, or a share outside 0 to 1.
+    """
+    told = {k: "" if v is None else v for k, v in (population or {}).items()}
+    known = {(r["item"], r["level"]): r for r in records("rules", "pedigree.csv", numbers=("score",))}
+    for item in PEDIGREE:
+        levels = [level for i, level in known if i == item]
+        require_known([str(told.get(item, ""))], levels, f"population: {item}", f"总体：{item}")
+    rows = {item: known[item, str(told.get(item, ""))] for item in PEDIGREE}
+    share = float(told.get("measured") or 0)
+    if not 0 <= share <= 1:
+        raise DataError(
+            f"population: measured {share:g}: expected a share from 0 to 1",
+            f"总体：measured {share:g}：应为 0～1 的份额",
+        )
+    return (sum(r["score"] for r in rows.values()) + share) / (len(rows) + 1), rows
+
+
+def population_sentence(fit: FitResult) -> str:
+    """One sentence: whom the numbers of a result speak for, how its places were chosen, their sizes, and how well this is told."""
+    cluster = fit.certificate.cluster or {}
+    column = cluster.get("column") or (fit.random.column if fit.random else "")
+    if "calibrated_with" in fit.source:
+        n = fit.source["calibrated_with"]
+        return tr(
+            f"the numbers speak for the place of the {n} records of the calibration",
+            f"数值代表校准所用 {n} 条记录的所在地",
+        )
+    score, rows = pedigree(fit.source.get("population"))
+    n = f"{cluster['n']} " if cluster.get("n") else ""
+    where = fit.source.get("where") or {}
+    region = ", ".join(str(where[k]) for k in ("country", "region", "province") if k in where)
+    sizes = ", ".join(
+        f"{vocabulary.label(x)} {low:.4g}–{high:.4g} {vocabulary.variable(x).unit if vocabulary.is_variable(x) else ''}".strip()
+        for x, (low, high) in fit.ranges.items()
+    )
+    chosen = rows["selection"]
+    whom = (
+        (f"a new place like the {n}sampled ({column})", f"与所抽 {n}个 {column} 同类的新地点")
+        if column
+        else ("individuals like those measured", "与所测个体同类者")
+    )
+    return tr(
+        f"the numbers speak for {whom[0]}{f' in {region}' if region else ''}, {chosen['meaning_en']}"
+        f"{f'; {sizes}' if sizes else ''}; pedigree {score:.2f} of 1; calibrate where places differ",
+        f"数值代表{whom[1]}（{f'{region}；' if region else ''}{chosen['meaning_zh']}{f'；{sizes}' if sizes else ''}；"
+        f"来源评分 {score:.2f}，满分 1）；条件不同者先用本地样地校准",
+    )
 
 
 def speaks_for(fit: FitResult) -> list[str]:
@@ -49,25 +101,7 @@ def speaks_for(fit: FitResult) -> list[str]:
     A table of mass or stock per hectare by age alone holds for stands as dense as its own: research plots carry about twice
     the stems of inventory plots of the same age.
     """
-    lines, cluster = [], fit.certificate.cluster or {}
-    column = cluster.get("column") or (fit.random.column if fit.random else "")
-    chosen = CHOSEN.get(str((fit.source.get("population") or {}).get("selection", "")), CHOSEN[""])
-    if "calibrated_with" in fit.source:
-        n = fit.source["calibrated_with"]
-        lines.append(
-            tr(
-                f"the numbers speak for the place of the {n} records of the calibration",
-                f"数值代表校准所用 {n} 条记录的所在地",
-            )
-        )
-    elif column:
-        n = f"{cluster['n']} " if cluster.get("n") else ""
-        lines.append(
-            tr(
-                f"the numbers speak for a new place like the {n}sampled ({column}), {chosen[0]}; calibrate where places differ",
-                f"数值代表与所抽 {n}个 {column} 同类的新地点（{chosen[1]}）；条件不同者先用本地样地校准",
-            )
-        )
+    lines = [population_sentence(fit)]
     per_hectare = [r for r in fit.system.responses if r.endswith("_density") or r == "growing_stock"]
     if per_hectare and set(fit.system.predictors) == {"age"}:
         lines.append(

@@ -122,3 +122,33 @@ def test_a_table_says_whom_it_speaks_for_and_warns_of_age_alone(monkeypatch):
     assert len(speaks_for(by_size)) == 1
     assert "by age alone" in speaks_for(by_age)[1]
     assert "30 records of the calibration" in speaks_for(calibrated(by_size, frame[:30]))[0]
+
+
+def test_the_population_is_one_sentence_with_the_way_places_were_chosen_sizes_and_pedigree(fit, monkeypatch):
+    from dataclasses import replace
+
+    from sinklab.results.summary import pedigree, population_sentence
+
+    for lang, wanted in (
+        ("zh", ("为研究而选定", "来源评分 0.58")),
+        ("en", ("chosen on purpose", "pedigree 0.58")),
+    ):
+        monkeypatch.setenv("SINKLAB_LANG", lang)
+        told = {"selection": "purposive", "place": "coordinates", "method": "mixed", "measured": 0.8}
+        text = population_sentence(replace(fit, source=fit.source | {"population": told}))
+        assert "\n" not in text and all(w in text for w in wanted)
+        low, high = fit.ranges["dbh"]
+        assert f"{low:.4g}–{high:.4g} cm" in text
+    # An inventory whose every value was measured scores all there is; nothing told scores nothing.
+    best = {
+        "selection": "inventory",
+        "place": "coordinates",
+        "time": "year",
+        "method": "weighed",
+        "measured": 1,
+    }
+    assert pedigree(best)[0] == 1 and pedigree(None)[0] == 0
+    with pytest.raises(DataError, match="no population: selection grid"):
+        pedigree({"selection": "grid"})
+    with pytest.raises(DataError, match=r"measured 1\.5"):
+        pedigree({"measured": 1.5})
