@@ -128,7 +128,8 @@ def _short(licence) -> str:
 
 def _studies() -> list[dict]:
     from sinklab.data.catalogue import list_studies, study_folder
-    from sinklab.data.files import read_rows, read_yaml
+    from sinklab.data.files import read_yaml
+    from sinklab.data.studies import raw_table
     from sinklab.language import DataError
 
     rows = []
@@ -140,7 +141,7 @@ def _studies() -> list[dict]:
         except DataError:
             info = {}
         try:
-            count = len(read_rows(folder / "data.csv")[1])
+            count = len(raw_table(folder / "data.csv").rows)
         except DataError:
             count = None
         titles = info.get("title") if isinstance(info.get("title"), dict) else {"en": info.get("title") or ""}
@@ -309,9 +310,9 @@ NOT_STATED = "not stated · 未说明"
 
 
 def _raw_header(path) -> list[str]:
-    from sinklab.data.files import read_rows
+    from sinklab.data.studies import raw_table
 
-    return read_rows(path)[0]
+    return [f.header for f in raw_table(path).fields]
 
 
 def _free_id(path, species) -> str:

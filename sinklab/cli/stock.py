@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from sinklab import paths
-from sinklab.cli.data import field_data, pairs
+from sinklab.cli.data import field_data, pairs, reading_options
 from sinklab.language import (
     DataError,
     Notes,
@@ -400,7 +400,11 @@ def _inventories(arguments):
         notes.add(
             f"DEMONSTRATION: {source.ref} made from simulated data", f"演示：{source.ref} 由模拟数据得出"
         )
-    frames = [read_inventory(folder) for folder in (arguments.before, arguments.after)]
+    needed = {x for fit in source.models for x in fit.system.predictors}
+    frames = [
+        read_inventory(place, needed, print, **reading_options(arguments) | {"crs": None})
+        for place in (arguments.before, arguments.after)
+    ]
     every = pd.concat([f["trees"] for f in frames])
     fraction, told = _carbon_fraction(arguments, every, source.models)
     notes += told

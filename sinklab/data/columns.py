@@ -624,6 +624,8 @@ class Account:
         Rows that are no records, counted from 1, and what they are.
     told, asked : Notes
         What was changed or assumed; what a person has to decide.
+    left : list of (str, str)
+        Sheets of tables that were not read, and what is told of them.
     missing, limits : list of (str, str)
         Places of cells without a value and of values below a limit, with what is written there.
     doubtful : list of tuple
@@ -643,6 +645,7 @@ class Account:
     skipped: list[tuple[list[int], str]] = field(default_factory=list)
     told: Notes = field(default_factory=Notes)
     asked: Notes = field(default_factory=Notes)
+    left: list[tuple[str, str]] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)
     limits: list[tuple[str, str]] = field(default_factory=list)
     doubtful: list[tuple[int, str, str, str]] = field(default_factory=list)
@@ -686,7 +689,7 @@ class Account:
                 + tr("limits, kept beside the value (…_limit): ", "检出限（另存为 …_limit 列）：")
                 + _cells(self.limits)
             )
-        lines += [f"  {note}" for note in self.told]
+        lines += [f"  {note}" for note in (*self.told, *dict.fromkeys(note for _, note in self.left))]
         lines += [
             "  " + tr(f"please decide: {note}", f"请确认：{note}") for note in dict.fromkeys(self.asked)
         ]

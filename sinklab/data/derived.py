@@ -25,12 +25,11 @@ KEYS = (
 
 
 def known_names(form) -> set[str]:
-    """Names that the headers of a table are known by, without remarks."""
-    return {
-        m.name
-        for m in (meaning(f.parts, f.unit) for f in form.fields if f.parts)
-        if m.name and m.kind != "remark"
-    }
+    """Names that the headers of a table are known by, without remarks; the area beside a plot is its own."""
+    every = (meaning(f.parts, f.unit) for f in form.fields if f.parts)
+    found = {m.name for m in every if m.name and m.kind != "remark"}
+    plots = found & {"plot_id", "tree_id", "core_id"} and not found & {"stand", "plot_area"}
+    return found - {"area"} | {"plot_area"} if "area" in found and plots else found
 
 
 def chosen(forms, sheet, needed, source) -> tuple[list[layout.Form], list[layout.Form]]:

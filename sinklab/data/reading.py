@@ -529,9 +529,8 @@ class Reading:
         where, option = form.sheet.name or tr(f"row {first}", f"第 {first} 行起"), ""
         if len(known_names(form)) >= 2 and form.sheet.name != self.forms[0].sheet.name:
             option = tr(f"; --sheet {where} reads it", f"；用 --sheet {where} 读取")
-        self.account.told.add(
-            f"table not read: {where} ({size}){option}", f"未读的表：{where}（{size}）{option}"
-        )
+        told = tr(f"table not read: {where} ({size}){option}", f"未读的表：{where}（{size}）{option}")
+        self.account.left.append((form.sheet.name, told))
 
     def _written(self) -> None:
         import pandas as pd
@@ -862,6 +861,8 @@ ROCK = {"石", "岩", "岩石", "裸岩", "石头", "R", "r", "rock", "Rock"}
 
 def inner_unit(name: str, unit: str) -> str:
     """Unit in which a quantity outside the vocabulary is kept."""
+    if name == "area_se":
+        return "ha"
     if name.endswith(("moisture", "_ratio")):
         return "1"
     if name.endswith("_density_fresh"):

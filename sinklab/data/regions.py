@@ -138,7 +138,7 @@ def read_layer(path, layer: str | None = None, encoding: str | None = None, crs:
     Parameters
     ----------
     path : path
-        GeoPackage, shapefile, GeoJSON or another format of GDAL; GeoParquet; CSV (no geometry).
+        GeoPackage, shapefile, GeoJSON or another format of GDAL; GeoParquet.
     layer : str, optional
         Of a file with several.
     encoding : str, optional
@@ -160,8 +160,6 @@ def read_layer(path, layer: str | None = None, encoding: str | None = None, crs:
     path = Path(path)
     if not (path.is_file() or path.is_dir()):
         raise DataError(f"{path}: no such file", f"{path}：文件不存在")
-    if path.suffix.lower() in (".csv", ".txt", ".tsv"):
-        return files.read_csv(path)
     import geopandas as gpd
 
     try:

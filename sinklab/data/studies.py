@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from sinklab import paths
-from sinklab.data import files, vocabulary
+from sinklab.data import files, layout, vocabulary
 from sinklab.data.catalogue import STUDY_FILES, study_folder
+from sinklab.data.columns import is_blank, quantity, spans
 from sinklab.language import DataError, Notes, UnitError, listing, tr
 
 COLUMNS = ("column", "variable", "unit_in", "component", "note")
@@ -103,7 +104,7 @@ def inspect(folder: str | Path) -> Inspection:
     """Read a study as far as possible and collect its problems instead of raising them."""
     found = Inspection(Path(folder))
     _read_info(found)
-    raw = _read_table(found, "data.csv")
+    raw = _read_raw(found)
     columns = _read_table(found, "columns.csv", COLUMNS)
     corrections = _read_table(found, "corrections.csv", CORRECTIONS, may_be_empty=True)
     if raw is None or columns is None:
@@ -146,6 +147,39 @@ def _read_info(found) -> None:
         found.add(
             "study.yml", "", "species", info.get("species"), tr("a known species", "已知树种"), str(error)
         )
+
+
+def raw_table(path: str | Path) -> layout.Form:
+    """Records of a table as received, opened as every command opens a field file: cells as text, titles, sums and notes apart.
+
+    Raises
+    ------
+    DataError
+        No table, no record, or names used twice.
+    """
+    form = next(filter(None, map(layout.find, files.sheets(path))), None)
+    if form is None or not form.rows:
+        raise DataError(f"{path}: no record below the header", f"{path}：表头下没有记录")
+    header = [f.header for f in form.fields]
+    repeated = ", ".join(sorted({name for name in header if name and header.count(name) > 1}))
+    if repeated:
+        raise DataError(f"{path}: column names used twice: {repeated}", f"{path}：列名重复：{repeated}")
+    return form
+
+
+def _read_raw(found) -> pd.DataFrame | None:
+    if any(found.folder.glob("received.*")):
+        # Written by `new study` from the file as received: no title, no sum is left in it.
+        return _read_table(found, "data.csv")
+    try:
+        form = raw_table(found.folder / "data.csv")
+    except DataError as error:
+        found.add("data.csv", "", "data.csv", "", tr("a readable table", "可读的表格"), str(error))
+        return None
+    for rows, why in form.skipped:
+        lines = spans(row + 1 for row in rows)
+        found.notes.add(f"data.csv, row {lines}: not read: {why}", f"data.csv 第 {lines} 行未读：{why}")
+    return pd.DataFrame(form.cells, columns=[f.header for f in form.fields], dtype="str")
 
 
 def _read_table(found, name, expected=None, may_be_empty=False) -> pd.DataFrame | None:
@@ -233,9 +267,10 @@ def _numbers(found, cells, column, keys) -> np.ndarray:
         pass
     values = np.full(len(cells), np.nan)
     for position, (row, cell) in enumerate(cells.items()):
-        try:
-            values[position] = files.to_numbers([cell], column, "data.csv")[0]
-        except DataError:
+        said = None if is_blank(cell) else quantity(cell)
+        if said is not None and said.value is not None and said.spread is None and not said.unit:
+            values[position] = said.value
+        elif not is_blank(cell):
             expected = tr("a finite number or a blank cell", "有限数值或空白")
             advice = tr(
                 "add a row to corrections.csv with the reason", "请在 corrections.csv 中加一行并写明理由"

@@ -38,7 +38,7 @@ from scipy import stats
 
 from sinklab.assess.plan import effective_freedom
 from sinklab.data import vocabulary
-from sinklab.data.files import read_csv
+from sinklab.data.reading import read
 from sinklab.language import DataError, Notes, listing, require_known, tr
 from sinklab.propagate.model import (
     Factor,
@@ -593,37 +593,119 @@ def _check_change(first, second) -> None:
 # From files, and a simulated one for trying things out
 
 
-def read_inventory(folder) -> dict[str, pd.DataFrame]:
-    """Read the files of an inventory.
+#: Names of the files of an inventory in one folder, without their endings.
+FILES = {
+    "trees": ("trees", "样木", "每木", "每木检尺", "每木检尺表", "每木调查表", "单木", "检尺"),
+    "plots": ("plots", "样地", "样地表", "样地调查表", "标准地"),
+    "strata": ("strata", "层", "分层", "抽样层"),
+}
+#: What is said of plots and of strata: elsewhere a column of that name is another one.
+OF_PLOTS, OF_STRATA = ("plot_id", "plot_area", "stratum"), ("stratum", "area", "area_se")
+
+
+def read_inventory(source, needed: Collection[str] = (), tell=None, **options) -> dict[str, pd.DataFrame]:
+    """Read the files of an inventory, as every command reads its data (:func:`sinklab.data.reading.read`).
 
     Parameters
     ----------
-    folder : path
-        Holds ``trees.csv`` (``plot_id`` and predictors, ``tree_id`` where trees are measured again), ``plots.csv`` (``plot_id, plot_area`` [ha],
-        ``stratum``) and, for several strata, ``strata.csv`` (``stratum, area`` [ha], ``area_se``).
+    source : path
+        A folder with ``trees`` (``plot_id`` and predictors, ``tree_id`` where trees are measured again), ``plots``
+        (``plot_id, plot_area, stratum``) and, for several strata, ``strata`` (``stratum, area, area_se``), each a workbook
+        or text file (:data:`FILES`); or one workbook with these tables; or one list of trees that says the area
+        of their plots.
+    needed : collection of str
+        Predictors of the trees.
+    tell : callable, optional
+        Is given the account of each table that is read.
+    **options
+        Of the reading: ``columns, units, missing, sheet`` (of the trees), ``encoding``.
 
     Returns
     -------
     frames : dict
-        ``trees``, ``plots``, ``strata`` (None without a file): arguments of
+        ``trees``, ``plots``, ``strata`` (None where nothing says them): arguments of
         :class:`~sinklab.propagate.inventory.Inventory`.
 
     Raises
     ------
     DataError
-        A file or one of its columns is missing.
+        A file or one of its columns is missing; a plot or stratum with two areas.
     """
-    folder = Path(folder)
-    missing = [name for name in ("trees.csv", "plots.csv") if not (folder / name).is_file()]
-    if missing:
-        raise DataError(f"{folder}: no {', '.join(missing)}", f"{folder}：缺少 {'、'.join(missing)}")
-    strata = folder / "strata.csv"
-    frames = {name: read_csv(folder / f"{name}.csv") for name in ("trees", "plots")}
-    for frame in frames.values():
-        if "plot_id" in frame and pd.api.types.is_float_dtype(frame["plot_id"]):
-            # Plot numbers are names: 12, not 12.0.
-            frame["plot_id"] = frame["plot_id"].map("{:g}".format)
-    return frames | {"strata": read_csv(strata) if strata.is_file() else None}
+    found, accounts = _inventory_files(Path(source)), []
+
+    def table(kind, wanted, names):
+        if kind not in found:
+            return None
+        given = {k: v for k, v in options.get("columns", {}).items() if k in names}
+        own = options | {"columns": given} | ({} if kind == "trees" else {"sheet": ""})
+        frame = read(found[kind], needed=wanted, **own)
+        # Frames that are put together must not carry tables in their attributes.
+        accounts.append(frame.attrs.pop("account"))
+        return frame
+
+    whole = len(set(found.values())) == 1
+    of_trees = set(options.get("columns", {})) - (set() if whole else {*OF_PLOTS[1:], *OF_STRATA})
+    trees = table("trees", {"plot_id", *needed}, of_trees)
+    plots = table("plots", {"plot_id", "plot_area"}, OF_PLOTS)
+    strata = table("strata", {"stratum", "area"}, OF_STRATA)
+    plots = trees if plots is None else plots
+    lost = [c for c in ("plot_id", "plot_area") if c not in plots]
+    if lost and "plots" not in found:
+        raise DataError(
+            f"{source}: no plots.csv, and the trees do not say {', '.join(lost)}",
+            f"{source}：缺少 plots.csv，样木表中也没有 {'、'.join(lost)}",
+        )
+    require_known(lost, plots, place=accounts[-1].file if whole else found["plots"].name)
+    if strata is not None and not {"stratum", "area"} <= set(strata):
+        strata = None
+    read_sheets = {(a.file, a.sheet) for a in accounts}
+    for i, account in enumerate(accounts):
+        account.left = [
+            (sheet, note) for sheet, note in account.left if (account.file, sheet) not in read_sheets
+        ]
+        first = [(a.file, a.sheet, a.header) for a in accounts].index(
+            (account.file, account.sheet, account.header)
+        )
+        if tell and first == i:
+            tell(account)
+    plots = _one_each(plots, "plot_id", OF_PLOTS, source)
+    strata = None if strata is None else _one_each(strata, "stratum", OF_STRATA, source)
+    return {"trees": trees, "plots": plots, "strata": strata}
+
+
+def _inventory_files(source) -> dict[str, Path]:
+    """File of each table of an inventory; one file is asked for all of them."""
+    if not source.is_dir():
+        return dict.fromkeys(FILES, source)
+    found = {}
+    for kind, names in FILES.items():
+        here = sorted(p for p in source.iterdir() if p.stem.casefold() in names)
+        if len(here) > 1:
+            told = ", ".join(p.name for p in here)
+            raise DataError(
+                f"{source}: which is the file of {kind}: {told}?", f"{source}：{told} 中哪一个是 {kind}？"
+            )
+        if here:
+            found[kind] = here[0]
+    if "trees" not in found:
+        raise DataError(
+            f"{source}: no trees.csv (.xlsx, .xls, .txt)", f"{source}：缺少 trees.csv（.xlsx、.xls、.txt）"
+        )
+    return found
+
+
+def _one_each(frame, key, columns, source) -> pd.DataFrame:
+    """One row for each plot or stratum, of a table that may say it beside every tree."""
+    frame = frame[[c for c in columns if c in frame]].dropna(subset=[key])
+    groups = frame.groupby(key, sort=False)
+    two = groups.nunique().gt(1).any(axis=1)
+    if two.any():
+        told = ", ".join(two.index[two][:20])
+        raise DataError(
+            f"{source}: two values of {', '.join(c for c in columns if c in frame and c != key)} for {told}",
+            f"{source}：{told} 的 {'、'.join(c for c in columns if c in frame and c != key)} 有两个值",
+        )
+    return groups.first().reset_index()
 
 
 def plots_of_one_size(trees, plot_area: float) -> dict:

@@ -7,6 +7,7 @@ from multiprocessing import get_context
 import numpy as np
 import pandas as pd
 import pytest
+from field_books import book
 from scipy import stats
 
 from sinklab.assess.plan import effective_freedom
@@ -761,6 +762,83 @@ def test_the_command_takes_the_model_of_each_species_by_any_of_its_names(two_fol
         found[tuple(names)] = pd.read_csv(folder / "c.csv")["estimate"].iloc[-1]
     fir, same, pine, both = found.values()
     assert fir == same and pine == pytest.approx(2 * fir, rel=0.1) and fir < both < pine
+
+
+def two_books(folder, layout, weigh):
+    """Two inventories as a county office keeps them, in mu, with sums; and their change of carbon by hand [t/ha]."""
+    sizes = {
+        "2015": {"01": [10.0, 14.0, 20.0], "02": [8.0, 25.0], "03": [12.0, 16.0], "04": [9.0]},
+        "2020": {"01": [12.0, 15.5, 22.0], "02": [9.5, 27.0], "03": [13.0, 18.0, 6.0], "04": [11.0]},
+    }
+    area, layer, land = (
+        {"01": 1.0, "02": 0.9, "03": 1.2, "04": 1.0},
+        {"01": "山地", "02": "山地", "03": "河谷", "04": "河谷"},
+        {"山地": 600, "河谷": 150},
+    )
+    for year, plots in sizes.items():
+        trees = [
+            ["柳州市马尾松固定样地每木检尺表"],
+            [f"调查年度：{year}"],
+            ["样地号", "样木号", "胸径(cm)", "样地面积（亩）", "层", "备注"],
+        ]
+        for plot, dbh in plots.items():
+            rows = [[plot, i + 1, d, area[plot], layer[plot], None] for i, d in enumerate(dbh)]
+            trees += [*rows, ["小计", None, sum(dbh), None, None, None]]
+        trees += [["合计", None, sum(map(sum, plots.values())), None, None, None], ["调查人：张三"]]
+        sheets = {
+            "每木检尺": [row[:3] + row[5:] if len(row) > 3 else row for row in trees],
+            "样地": [["样地一览"], ["样地号", "面积/亩", "层"], *([p, a, layer[p]] for p, a in area.items()), ["合计", 4.1]],
+            "分层": [["层", "面积(亩)", "面积标准误(亩)"], *([k, v, 0] for k, v in land.items()), ["合计", 750]],
+        }  # fmt: skip
+        if layout == "one list":
+            sheets = {"Sheet1": [row[:4] + row[5:] if len(row) > 3 else row for row in trees]}
+        if layout == "folder":
+            (folder / year).mkdir()
+            for name, file in (("每木检尺", "样木.xlsx"), ("样地", "样地.xlsx"), ("分层", "层.xlsx")):
+                book(folder / year / file, {"S": sheets[name]})
+        else:
+            book(folder / f"{year}.xlsx", sheets)
+    density = {
+        year: {p: sum(0.47 * weigh(d) for d in dbh) / 1000 / (area[p] / 15) for p, dbh in plots.items()}
+        for year, plots in sizes.items()
+    }
+    gain = {p: density["2020"][p] - density["2015"][p] for p in area}
+    valley, hill = (gain["03"] + gain["04"]) / 2, (gain["01"] + gain["02"]) / 2
+    if layout == "one list":
+        return [sum(gain.values()) / 4] * 2, 0
+    return [hill, valley, 0.8 * hill + 0.2 * valley], 50
+
+
+@pytest.mark.parametrize("layout", ["workbook", "folder", "one list"])
+def test_inventories_of_a_county_office_give_the_change_by_hand(tmp_path, capsys, layout):
+    rng = np.random.default_rng(8)
+    data = pd.DataFrame({"dbh": rng.uniform(6, 40, 80)})
+    data["agb"] = 0.12 * data["dbh"] ** 2.3 * rng.lognormal(0, 0.1, 80)
+    source = {"spec": "file:felled.csv", "origin": "measured", "title": "felled", "licence": "CC0-1.0"}
+    made = fit(data, "agb = a * dbh**b", seed=1)
+    Table.from_fits(made, "agb_forest_pinus_massoniana", "1.0.0", source=source).write(tmp_path / "params")
+    a, b = made.values
+    expected, hectares = two_books(tmp_path, layout, lambda d: a * d**b)
+    ending = "" if layout == "folder" else ".xlsx"
+    command = ["change", str(tmp_path / f"2015{ending}"), str(tmp_path / f"2020{ending}"), "--root", str(tmp_path / "params")]  # fmt: skip
+    command += ["--table", "agb_forest_pinus_massoniana", "--draws", "64", "-o", str(tmp_path / "c.csv")]
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    found = pd.read_csv(tmp_path / "c.csv", index_col="stratum")
+    np.testing.assert_allclose(found["estimate"], expected, rtol=1e-6)
+    assert told.splitlines()[-1].split()[1] == f"{expected[-1] * (hectares or 1):.5g}"
+    assert (
+        "C 胸径(cm) → dbh" in told
+        and "plot_area [mu → ha]" in told
+        and "sums of the form agree with its records" in told
+    )
+    assert "table not read" not in told and told.count("not recognised") == told.count("备注 (remark)")
+
+
+def test_a_plot_with_two_areas_is_refused(tmp_path):
+    rows = [["样地号", "胸径", "样地面积(亩)"], ["1", 10, 1], ["1", 12, 2], ["2", 9, 1]]
+    with pytest.raises(DataError, match="two values of plot_area for 1"):
+        read_inventory(book(tmp_path / "x.xlsx", {"S": rows}))
 
 
 # inputs

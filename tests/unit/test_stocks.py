@@ -425,6 +425,37 @@ def test_an_effect_of_counties_is_shared_by_their_stands(tables):
         stock(prepare(grid(), "xbh"), tables, effects={"village": 0.1})
 
 
+def test_a_layer_with_chinese_fields_gives_the_stock_by_hand(tables, tmp_path, capsys):
+    stands = grid(12).to_crs(32649)
+    fields = {
+        "xbh": "小班号",
+        "species": "优势树种",
+        "growing_stock": "公顷蓄积(m3)",
+        "county": "县",
+        "city": "市",
+    }
+    stands = stands[stands["species"] == "马尾松"].rename(columns=fields)
+    stands["面积/亩"] = (15 * stands.geometry.area / 1e4).round(2)
+    stands.to_file(tmp_path / "小班.gpkg")
+    folder = tables[0].write(tmp_path / "params")
+    command = [
+        "stock",
+        str(tmp_path / "小班.gpkg"),
+        "--table",
+        tables[0].ref,
+        "--root",
+        str(folder.parents[1]),
+    ]
+    assert main([*command, "--by", "县", "--draws", "100", "-o", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().out
+    assert "公顷蓄积(m3) → growing_stock" in told and "面积/亩 → area [mu → ha]" in told
+    a, b, r0 = tables[0].models[0].values
+    carbon = 0.47 * (1 + r0) * a * stands["公顷蓄积(m3)"] ** b * regions.hectares(stands)
+    found = pd.read_csv(tmp_path / "out" / "stocks.csv").set_index("县")
+    for county, rows in carbon.groupby(stands["县"]):
+        assert found.loc[county, "carbon_t"] == pytest.approx(rows.sum(), rel=2e-4), county
+
+
 def test_what_the_numbers_leave_out_is_said(tables):
     made_up = Table.from_fits(
         replace(tables[0].models[0], label="x"),

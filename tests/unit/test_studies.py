@@ -166,6 +166,29 @@ def test_blank_new_value_sets_a_cell_to_missing(copy):
     assert np.isnan(read_study(copy)["foliage"].iloc[0])
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "gb18030", "utf-8"])
+def test_a_raw_table_with_titles_sums_and_full_width_digits_gives_the_same_study(copy, encoding):
+    plain = read_study(copy)
+    lines = (copy / "data.csv").read_text(encoding="utf-8-sig").splitlines()
+    first = lines[1].split(",")
+    assert first[2] == "2.5"
+    first[2] = "２．５"
+    width = "," * (len(first) - 3)
+    sheet = [
+        "广西杉木标准木调查表",
+        "填表日期：2024年5月1日",
+        lines[0],
+        ",".join(first),
+        *lines[2:],
+        f"合计,,1234.5{width}",
+    ]
+    (copy / "data.csv").write_bytes("\r\n".join(line.replace(",", "\t") for line in sheet).encode(encoding))
+    found = read_study(copy)
+    pd.testing.assert_frame_equal(found, plain)
+    notes = " ".join(map(str, found.attrs["notes"]))
+    assert "row 1: not read: title" in notes and f"row {len(sheet)}: not read: sums or means" in notes
+
+
 def test_unknown_study_names_those_that_exist():
     with pytest.raises(DataError, match=STUDY):
         read_study("chinese_fir")
