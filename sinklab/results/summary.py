@@ -323,8 +323,9 @@ def verdicts(fit: FitResult) -> list[dict]:
                 continue
             value = float(row[rule.quantity])
             told = f"{response}: {rule.quantity} = {value:.4g}{rule.unit if rule.unit != '1' else ''}; "
-            wanted = f"{indices.bound(rule.comparison, rule.threshold)} ({rule.source})"
-            en, zh = f"{told}wanted {wanted}", f"{told}要求 {wanted}"
+            bound, source = indices.bound(rule.comparison, rule.threshold), rule.source
+            zh = f"{told}要求 {bound}（{source.replace(' (text not seen)', '，未见原文')}）"
+            en = f"{told}wanted {bound} ({source})"
             found.append(
                 _verdict("threshold", response, rule.rule_id, rule.met(value), value, rule.threshold, en, zh)
             )
