@@ -1,6 +1,7 @@
 """What all tests share: the reader's language, a silent plotting backend, few threads, open data."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,14 @@ def _language():
 
     yield
     set_language(None)
+
+
+@pytest.fixture
+def interrupts():
+    """Whatever the test starts hears Ctrl-C, even if the tests themselves were started with it ignored (``&``)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,7 @@ def test_a_worker_that_is_cancelled_costs_the_task_it_was_at(slurm_here, workben
     assert found == {"trial/one": "lost", "trial/two": "ok", "trial/three": "ok"}
 
 
-def test_ctrl_c_empties_the_queue_and_the_next_run_continues(slurm_here, workbench):
+def test_ctrl_c_empties_the_queue_and_the_next_run_continues(slurm_here, workbench, interrupts):
     write_batch(workbench, SLOW.replace("slow}", "hang}"))
     process = run_in_background("trial", "--workers", "2")
     begun("one", workbench)

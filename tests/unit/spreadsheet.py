@@ -23,6 +23,10 @@ class Fault(Exception):
     """An error value such as #N/A."""
 
 
+#: What is raised where a cell of a spreadsheet shows an error.
+FAULTS = (Fault, ZeroDivisionError, ValueError, OverflowError)
+
+
 class Sheets:
     """Values of a workbook, worked out when they are asked for."""
 
@@ -37,7 +41,7 @@ class Sheets:
             if cell.data_type == "f":
                 try:
                     self.known[key] = _Reader(cell.value[1:], self, sheet).result()
-                except (Fault, ZeroDivisionError, ValueError, OverflowError) as error:
+                except FAULTS as error:
                     self.known[key] = Fault(str(error))
             else:
                 self.known[key] = cell.value
@@ -159,13 +163,20 @@ class _Reader:
             start = self.at
             try:
                 arguments.append(self.comparison())
-            except Fault as fault:
-                # A branch that is not taken may fail; a test for numbers wants to know.
-                arguments.append(fault)
+            except FAULTS as error:
+                # A branch that is not taken may fail; a test for numbers or errors wants to know.
+                arguments.append(error if isinstance(error, Fault) else Fault(str(error)))
                 self.at = self._end_of_argument(start)
             self.take(",")
         if name == "ISNUMBER":
             return isinstance(arguments[0], (int, float)) and not isinstance(arguments[0], bool)
+        if name == "ISERROR":
+            return isinstance(arguments[0], Fault)
+        if name == "IFERROR":
+            chosen = arguments[1] if isinstance(arguments[0], Fault) else arguments[0]
+            if isinstance(chosen, Fault):
+                raise chosen
+            return chosen
         if name == "IF":
             if isinstance(arguments[0], Fault):
                 raise arguments[0]
@@ -238,6 +249,7 @@ _FUNCTIONS = {
     "MAX": lambda *a: max(map(_number, _flat(a))),
     "ROUND": lambda x, n: round(_number(x), int(n)),
     "COUNTA": lambda *a: sum(cell is not None for cell in _flat(a)),
+    "COUNTIF": lambda rows, wanted: sum(cell == wanted for cell in _flat([rows])),
     "MATCH": _match,
     "INDEX": lambda rows, i: list(_flat([rows]))[int(i) - 1],
     "MMULT": lambda a, b: (np.array(a, float) @ np.array(b, float)).tolist(),

@@ -115,7 +115,7 @@ def test_after_kill_9_only_what_was_not_finished_is_executed(workbench, workers)
 
 @posix
 @pytest.mark.parametrize("engine", ["local", "dask"])
-def test_ctrl_c_ends_a_run_at_once_and_the_next_run_continues(workbench, engine):
+def test_ctrl_c_ends_a_run_at_once_and_the_next_run_continues(workbench, engine, interrupts):
     write_batch(workbench, BATCH)
     process = start("--log-json", "--workers", "2", "--engine", engine)
     begun(workbench, "slow")

@@ -49,7 +49,7 @@ def test_a_change_is_told_when_it_has_ended(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends an interrupt")
-def test_an_edited_batch_is_run_again_until_ctrl_c(workbench):
+def test_an_edited_batch_is_run_again_until_ctrl_c(workbench, interrupts):
     (workbench / "data" / "extra.csv").write_text("x\n", encoding="utf-8")
     write_batch(workbench, BATCH)
     process = subprocess.Popen(

@@ -543,3 +543,7 @@ def test_a_workbook_with_blanks_and_sizes_out_of_range_in_libreoffice(office, tm
     assert shown[5][0] == "是" and not any(
         isinstance(c, str) and c.startswith("#") for row in shown for c in row
     )
+    mine = spreadsheet.Sheets(tmp_path / "table.xlsx")
+    assert [mine.value("预测", FIRST_PREDICTION + 5, c) for c in (4, 5, 6, 7, 8, 9)] == shown[5]
+    assert shown[5][4:] == ["—", "—"] and "标“—”处方程无值" in shown[5][1], shown[5]
+    assert not any("—" in str(cell) for row in shown[:5] for cell in row)

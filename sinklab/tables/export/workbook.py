@@ -331,7 +331,7 @@ def values(book, table, level) -> None:
 FIRST_PREDICTION = 8
 WORKED = range(FIRST_PREDICTION, FIRST_PREDICTION + 200)
 LEVEL, KIND = "$B$4", "$D$4"
-MEAN, INDIVIDUAL = "均值", "个体"
+MEAN, INDIVIDUAL, NO_VALUE = "均值", "个体", "—"
 _DIGITS = "0.000"
 
 
@@ -469,7 +469,7 @@ def sheets(book, names, program, number, places, level, kind, label):
     put(steps, 2, 1, "中间计算，请勿改动。", "plain")
     references = writer.write()
     _head(sheet, label, level, kind)
-    columns = _columns(sheet, writer, program, number, places)
+    columns = _columns(sheet, writer, number, places)
     for response in program.model.system.responses:
         columns = _outputs(sheet, response, references[response], program, steps, columns)
     widths(sheet, [12] * (len(writer.inputs) + 2) + [26] + [11] * (4 * len(references)))
@@ -491,10 +491,10 @@ def _head(sheet, label, level, kind) -> None:
         validation.add(cell)
 
 
-def _columns(sheet, writer, program, number, places) -> int:
+def _columns(sheet, writer, number, places) -> int:
     """Columns of inputs, the flag and the note; returns the first free column."""
     put(sheet, FIRST_PREDICTION - 1, 1, "序号", "head")
-    model = program.model
+    model = writer.program.model
     for i, x in enumerate(writer.inputs, start=2):
         put(sheet, FIRST_PREDICTION - 1, i, vocabulary.label(x, "zh", unit=True), "head")
         put(sheet, FIRST_PREDICTION - 2, i, x, "head")
@@ -517,6 +517,8 @@ def _columns(sheet, writer, program, number, places) -> int:
         if domain.adds_to(model.ranges):
             tests, texts = _domain_tests(responses, domain, model.ranges, writer.names)
             outside, notes = outside + tests, notes + texts
+    first, last = (get_column_letter(flag + 1 + i) for i in (1, 4 * len(model.system.responses)))
+    notes.append(f'IF(COUNTIF(${first}{ROW}:${last}{ROW},"{NO_VALUE}")>0,"标“{NO_VALUE}”处方程无值；","")')
     complete = at(writer.steps, 0, 1, False)
     inputs = f"$B{ROW}:${get_column_letter(flag - 1)}{ROW}"
     texts = {
@@ -575,7 +577,8 @@ def _outputs(sheet, response, references, program, steps, column) -> int:
     texts = [references["mean"], references["se"], *limits(response, references, program)]
     complete = at(steps, 0, 1, False)
     for i, text in enumerate(texts):
-        whole = f'IF({complete},{text},"")'
+        # Where the equation has no value (a size of 0), a mark stands instead of an error, and the note tells.
+        whole = f'IF({complete},IFERROR({text},"{NO_VALUE}"),"")'
         for row in WORKED:
             formula(sheet, row, column + i, whole.replace(ROW, str(row)), digits=_DIGITS)
     return column + 4
