@@ -227,6 +227,23 @@ def locked(handle):
     return True
 
 
+def as_typed():
+    """How this script was called, for help and messages that say what to type next."""
+    if WINDOWS:
+        return "py -3 run.py" if shutil.which("py") else "python run.py"
+    return " ".join([os.path.basename(sys.orig_argv[0]), sys.argv[0]])
+
+
+def explain(arguments):
+    """Print a help text with the library's own parser, which needs no package; ends the program."""
+    sys.path.insert(0, str(ROOT))
+    sys.dont_write_bytecode = True
+    os.environ["SINKLAB_COMMAND"] = as_typed()
+    from sinklab.cli import main as answer
+
+    sys.exit(answer(arguments))
+
+
 def launch(arguments):
     """Hand over to sinklab, or to pytest, inside the environment; does not return."""
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
@@ -239,6 +256,7 @@ def launch(arguments):
         module = ["pytest", *arguments[1:]]
     else:
         module = ["sinklab", *(arguments or ["run"])]
+        variables["SINKLAB_COMMAND"] = as_typed()
     command = [str(python_of(ENVIRONMENT)), "-m", *module]
     if not WINDOWS:
         os.execve(command[0], command, variables)
@@ -256,6 +274,8 @@ def main():
             "sinklab 需要 Python 3.11 或更新版本，当前为 {}.{}。请安装后指明版本运行，"
             "例如 python3.12 run.py；Windows：py -3.12 run.py".format(*sys.version_info),
         )
+    if not is_ready() and sys.argv[1:2] != ["test"] and {"-h", "--help", "--version"} & set(sys.argv[1:]):
+        explain(sys.argv[1:])
     if not is_ready():
         with alone():
             if not is_ready():

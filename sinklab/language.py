@@ -157,6 +157,11 @@ def set_variable(name: str, value: str) -> str:
     return f'set "{name}={value}" (cmd), $env:{name} = "{value}" (PowerShell)'
 
 
+def typed() -> str:
+    """How the reader calls the command line: as ``run.py`` was called, else ``sinklab``."""
+    return os.environ.get("SINKLAB_COMMAND") or "sinklab"
+
+
 class Notes(list):
     """Lines that a person will read."""
 

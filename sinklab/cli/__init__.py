@@ -2,7 +2,8 @@
 
 ``commands.csv`` names each command and the function that carries it out; ``options.csv`` holds every
 option with its kind, default and help in both languages. A row may serve several commands (``;`` between).
-``phrases.csv`` holds what the parser of Python itself says.
+``phrases.csv`` holds what the parser of Python itself says, and the words that stand for values; ``examples.csv`` the
+lines that help shows, which a test gives to the parser.
 The choices of a word stand between bars, those of a number are its limits: ``(0,1]`` without the 0, with the 1.
 Exit codes: 0 done; 1 done, but something failed or was found wrong; 2 the input cannot be used;
 70 a fault of the program; 130 interrupted. Whatever goes wrong ends in one message; what Python had to say of a
@@ -13,6 +14,7 @@ import argparse
 import csv
 import math
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -24,14 +26,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from sinklab import __version__
-from sinklab.language import DataError, SinklabError, reader_language, tr
+from sinklab.language import DataError, SinklabError, reader_language, tr, typed
 
 #: Kinds of options; numbers are read by :func:`_number`, when it is known what they are for.
 KINDS = {"text": str, "append": str, "number": str, "integer": str}
 
 
 def rows(name: str) -> list[dict[str, str]]:
-    """Rows of ``commands.csv``, ``options.csv`` or ``phrases.csv``."""
+    """Rows of ``commands.csv``, ``options.csv``, ``examples.csv`` or ``phrases.csv``."""
     with (Path(__file__).parent / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -49,7 +51,17 @@ def phrases():
         argparse._, argparse.ngettext = before
 
 
+class _Help(argparse.HelpFormatter):
+    """Examples keep their lines, and a value is named in the reader's language."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **words):
+        super().__init__(formatter_class=_Help, **words)
+
     def error(self, message: str) -> NoReturn:
         """What cannot be understood ends as any other wrong input does."""
         raise DataError(f"{message}; see {self.prog} --help", f"{message}；用法见 {self.prog} --help")
@@ -58,13 +70,14 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """Parser of all commands."""
     parser = _Parser(
-        prog="sinklab",
+        prog=typed(),
         description=tr(
             "The workbench in which regional carbon-sink parameters are made.",
             "区域碳汇参数研制工作台。",
         ),
     )
-    parser.add_argument("--version", action="version", version=f"sinklab {__version__}")
+    told = tr("show the version and exit", "显示版本号并退出")
+    parser.add_argument("--version", action="version", version=f"sinklab {__version__}", help=told)
     parsers = {"": parser}
     within = {"": parser.add_subparsers(dest="command", metavar=tr("COMMAND", "命令"), required=True)}
     for row in rows("commands"):
@@ -79,8 +92,12 @@ def build_parser() -> argparse.ArgumentParser:
             within[row["command"]] = own.add_subparsers(
                 dest="action", metavar=tr("ACTION", "操作"), required=True
             )
+    for command, own in parsers.items():
+        own.epilog = _examples(command)
     groups, numbers = {}, {}
+    words = {row["en"]: row["zh"] for row in rows("phrases")} if reader_language() == "zh" else {}
     for row in rows("options"):
+        row["metavar"] = re.sub("[A-Z_]+", lambda found: words.get(found[0], found[0]), row["metavar"])
         for command in row["commands"].split("; "):
             if row["kind"] in ("number", "integer"):
                 numbers.setdefault(command, []).append(row)
@@ -92,6 +109,30 @@ def build_parser() -> argparse.ArgumentParser:
                 groups[command, "exclusive"] = place.add_mutually_exclusive_group()
             _add(groups.get((command, title or row["exclusive"] and "exclusive"), place), row)
     return parser
+
+
+def examples(command: str) -> list[tuple[str, str]]:
+    """Example lines of a command, and what each does, in the reader's language; a group shows those of its actions."""
+    code = reader_language()
+    found = [row for row in rows("examples") if row["command"] == command]
+    if not found:
+        under = {row["command"]: row for row in reversed(rows("examples"))}
+        found = [row for name, row in under.items() if name.startswith(command and f"{command} ")][::-1]
+    return [(row[f"line_{code}"], row[f"does_{code}"]) for row in found]
+
+
+def _examples(command: str) -> str:
+    """End of a help text: what a reader may type."""
+    lines = [tr("examples:", "例：")]
+    for line, does in examples(command):
+        lines += [f"  {typed()} {line}", f"      {does}"]
+    if not command and typed() != "sinklab":
+        more = (
+            ("test", tr("the quick tests", "运行测试")),
+            ("setup", tr("the environment only", "只建立运行环境")),
+        )
+        lines += [part for line, does in more for part in (f"  {typed()} {line}", f"      {does}")]
+    return "\n".join(lines)
 
 
 def _add(place, row: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from sinklab.language import DataError, SinklabError, listing, reader_language, require_known, tr
+from sinklab.language import DataError, SinklabError, listing, reader_language, require_known, tr, typed
 
 # --- Field files, as every command opens them.
 
@@ -297,8 +297,8 @@ def run_study(arguments) -> int:
     print(paths.relative(folder))
     print(
         tr(
-            f"fill in study.yml and columns.csv (variable, unit_in, component), then: sinklab data check {study_id}",
-            f"请填写 study.yml 与 columns.csv（variable、unit_in、component），然后运行：sinklab data check {study_id}",
+            f"fill in study.yml and columns.csv (variable, unit_in, component), then: {typed()} data check {study_id}",
+            f"请填写 study.yml 与 columns.csv（variable、unit_in、component），然后运行：{typed()} data check {study_id}",
         )
     )
     return 0
@@ -373,7 +373,7 @@ def _study_of_file(source, study_id, folder, arguments) -> None:
         text = yaml.safe_dump(info, allow_unicode=True, sort_keys=False, width=110)
         (work / "study.yml").write_text(text, encoding="utf-8", newline="\n")
     print(paths.relative(folder))
-    print(tr(f"next: sinklab new batch {study_id}", f"下一步：sinklab new batch {study_id}"))
+    print(tr(f"next: {typed()} new batch {study_id}", f"下一步：{typed()} new batch {study_id}"))
 
 
 def _understood(frame, account, weighed) -> list[tuple]:
@@ -441,8 +441,8 @@ def run_new_batch(arguments) -> int:
     tables = " ".join(job["parameters"]["table_id"] for job in jobs)
     print(
         tr(
-            f"next: sinklab run {name}, sinklab new draft {tables}",
-            f"下一步：sinklab run {name}；sinklab new draft {tables}",
+            f"next: {typed()} run {name}, {typed()} new draft {tables}",
+            f"下一步：{typed()} run {name}；{typed()} new draft {tables}",
         )
     )
     return 0
@@ -556,7 +556,7 @@ def run_new_draft(arguments) -> int:
             "drafters": [blank],
         }
         print(_new_file(paths.reports("drafts", f"{name}.yml"), content, yaml))
-        print(tr(f"next: sinklab draft {name}", f"下一步：sinklab draft {name}"))
+        print(tr(f"next: {typed()} draft {name}", f"下一步：{typed()} draft {name}"))
     return 0
 
 

@@ -98,6 +98,16 @@ def _watch(chosen, arguments, workers: int) -> int:
         return 130
 
 
+def run_docs(arguments) -> int:
+    """Build the site and say where it starts."""
+    from sinklab import paths
+    from sinklab.runs.site import write_site
+
+    start = write_site(execute=not arguments.stored)
+    print(tr(f"open in a browser: {paths.relative(start)}", f"在浏览器中打开：{paths.relative(start)}"))
+    return 0
+
+
 def run_lab(arguments) -> int:
     """Start the server on this machine only, and wait until it ends."""
     from importlib.util import find_spec

@@ -17,7 +17,7 @@ from typing import Any
 
 from sinklab import paths
 from sinklab.data.files import read_yaml
-from sinklab.language import DataError, set_variable, tr
+from sinklab.language import DataError, set_variable, tr, typed
 
 #: Folder of a study: the raw table, what its columns mean, what was corrected, what the study is.
 STUDY_FILES = ("data.csv", "columns.csv", "corrections.csv", "study.yml")
@@ -158,9 +158,9 @@ def where_to_get(name: str) -> str:
     shown = set_variable("SINKLAB_DATA", tr("FOLDER", "文件夹"))
     return tr(
         f"obtain it from https://doi.org/{doi}, put {wanted} into a folder and name the folder in SINKLAB_DATA: "
-        f"{shown}; or run `sinklab data get {name} --mirror FOLDER`",
+        f"{shown}; or run: {typed()} data get {name} --mirror FOLDER",
         f"请从 https://doi.org/{doi} 获取，将 {wanted} 放入一个文件夹并用 SINKLAB_DATA 指明：{shown}；"
-        f"或运行 sinklab data get {name} --mirror 文件夹",
+        f"或运行 {typed()} data get {name} --mirror 文件夹",
     )
 
 

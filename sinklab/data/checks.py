@@ -22,7 +22,7 @@ from sinklab.data.columns import Account
 from sinklab.data.files import records, rule_values
 from sinklab.data.reading import read
 from sinklab.data.studies import Problem, inspect
-from sinklab.language import DataError, tr
+from sinklab.language import DataError, tr, typed
 
 # The collector of problems, and the advice that goes with a suspicious number.
 
@@ -801,7 +801,9 @@ def doubts(frame: pd.DataFrame, name: str) -> Doubts:
         lines += [str(p) for p in found.problems if p.rule == rule][:ALIKE_SHOWN]
         if alike[rule] > ALIKE_SHOWN:
             more = alike[rule] - ALIKE_SHOWN
-            also = tr(f"{more} more alike: sinklab data check", f"另有 {more} 处同类问题：sinklab data check")
+            also = tr(
+                f"{more} more alike: {typed()} data check", f"另有 {more} 处同类问题：{typed()} data check"
+            )
             lines[-1] = f"{lines[-1]}; {also}"
     return Doubts([str(p) for p in found.problems if p.rule == "column"], lines)
 

@@ -42,19 +42,27 @@ def write(notebook: Path, title: dict) -> Path:
     """
     parts: list[dict] = []
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
-        source = "".join(cell["source"])
-        if source.strip():
-            number, tags = cell.get("execution_count") or " ", cell.get("metadata", {}).get("tags", ())
-            parts.append({"form": cell["cell_type"], "text": source, "number": number, "tags": tags})
-            parts += map(_output, cell.get("outputs", ()))
-    later = [part for part in parts if part["form"] in _LATER]
-    for part, html in zip(later, _markdown([part["text"] for part in later]), strict=True):
-        part["text"] = html
+        parts += [*source_of(cell), *map(output_of, cell.get("outputs", ()))]
+    convert(parts)
     name = " · ".join(dict.fromkeys(title.values()))
     page = notebook.with_suffix(".html")
     with paths.atomic_write(page) as stream:
         stream.write(template("page.html.j2").render(name=name, file=notebook.name, parts=parts, tr=tr))
     return page
+
+
+def source_of(cell: dict) -> list[dict]:
+    """Text or code of a cell as part of a page; none when it is empty."""
+    source, tags = "".join(cell["source"]), cell.get("metadata", {}).get("tags", ())
+    part = {"form": cell["cell_type"], "number": cell.get("execution_count") or " ", "tags": tags}
+    return [part | {"text": source}] if source.strip() else []
+
+
+def convert(parts: list[dict]) -> None:
+    """Convert the texts among the parts of a page to HTML."""
+    later = [part for part in parts if part["form"] in _LATER]
+    for part, html in zip(later, _markdown([part["text"] for part in later]), strict=True):
+        part["text"] = html
 
 
 def _markdown(texts: list[str]) -> list[str]:
@@ -75,7 +83,7 @@ def _markdown(texts: list[str]) -> list[str]:
     return parts
 
 
-def _output(output: dict) -> dict:
+def output_of(output: dict) -> dict:
     """Form and text of an output."""
     kind = output["output_type"]
     if kind in ("stream", "error"):

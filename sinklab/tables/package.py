@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab import paths
-from sinklab.language import Notes, TableError, listing, tr
+from sinklab.language import Notes, TableError, listing, tr, typed
 from sinklab.tables.provenance import Provenance
 from sinklab.tables.schema import (
     BINARY,
@@ -546,8 +546,8 @@ def seal_problems(folder: Path, table_id: str, version: str) -> list[str]:
     if not path.is_file():
         return [
             tr(
-                f"{SUMS}: absent; a version is reviewed or published by `sinklab table release` only",
-                f"缺少 {SUMS}；只能用 sinklab table release 将版本定为已评审或已发布",
+                f"{SUMS}: absent; a version is reviewed or published by `{typed()} table release` only",
+                f"缺少 {SUMS}；只能用 {typed()} table release 将版本定为已评审或已发布",
             )
         ]
     content = paths.unix_lines(path.read_bytes())

@@ -15,7 +15,7 @@ from typing import Any
 
 from sinklab import paths
 from sinklab.data.files import read_yaml
-from sinklab.language import Notes, SinklabError, TableError, listing, tr
+from sinklab.language import Notes, SinklabError, TableError, listing, tr, typed
 from sinklab.tables import package
 from sinklab.tables.checks import validate
 from sinklab.tables.comparison import diff
@@ -135,9 +135,9 @@ def release_table(
         if not difference.enough:
             faults.add(
                 f"version {table.version} is not enough after {previous.version}: {difference.part} changes "
-                f"need {difference.proposed} (see `sinklab table diff`)",
+                f"need {difference.proposed} (see `{typed()} table diff`)",
                 f"在 {previous.version} 之后，版本号 {table.version} 不够：变动属 {difference.part}，"
-                f"应为 {difference.proposed}（见 sinklab table diff）",
+                f"应为 {difference.proposed}（见 {typed()} table diff）",
             )
     guards = {}
     try:

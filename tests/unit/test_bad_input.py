@@ -1083,7 +1083,7 @@ def test_pythons_parser_speaks_the_readers_language(capsys):
     language.set_language("zh")
     for line, words in {
         "magic": "取值 'magic' 无效",
-        "fit": "缺少必需的参数：DATA",
+        "fit": "缺少必需的参数：数据",
         "fit a.csv --seed": "参数 --seed：应有一个值",
         "run a b": "无法识别的参数：b",
         "draft a --preview --final": "不能与",
