@@ -15,6 +15,8 @@ __version__ = "0.1.0"
 #: Chapter of each public name (``__init__.pyi`` tells type checkers the same). None bears the name of a room.
 _HOMES = {
     "average": "sinklab.assess.comparison",
+    "beside": "sinklab.assess.comparison",
+    "beside_fit": "sinklab.assess.comparison",
     "bootstrap": "sinklab.fitting.resample",
     "calibrated": "sinklab.results.calibration",
     "check_study": "sinklab.data.checks",
@@ -26,6 +28,7 @@ _HOMES = {
     "difference": "sinklab.propagate.inventory",
     "Distribution": "sinklab.evidence.distributions",
     "export_table": "sinklab.tables.export",
+    "evaluate": "sinklab.evidence.equations",
     "Factor": "sinklab.propagate.model",
     "fit": "sinklab.fitting",
     "fit_by": "sinklab.fitting",
@@ -44,6 +47,7 @@ _HOMES = {
     "Noise": "sinklab.propagate.model",
     "plot_plan": "sinklab.assess.plan",
     "Prior": "sinklab.fitting.bayes.priors",
+    "publish": "sinklab.tables.table",
     "published": "sinklab.evidence.equations",
     "read": "sinklab.data.reading",
     "read_csv": "sinklab.data.files",
@@ -51,6 +55,7 @@ _HOMES = {
     "Region": "sinklab.data.regions",
     "release_table": "sinklab.tables.release",
     "render": "sinklab.drafts.rendering",
+    "say": "sinklab.language",
     "SinklabError": "sinklab.language",
     "species": "sinklab.data.vocabulary",
     "stock": "sinklab.propagate.stocks",

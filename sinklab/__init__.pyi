@@ -1,4 +1,6 @@
 from sinklab.assess.comparison import average as average
+from sinklab.assess.comparison import beside as beside
+from sinklab.assess.comparison import beside_fit as beside_fit
 from sinklab.assess.comparison import compare as compare
 from sinklab.assess.plan import plot_plan as plot_plan
 from sinklab.assess.plan import tree_plan as tree_plan
@@ -21,6 +23,7 @@ from sinklab.drafts.rendering import render as render
 from sinklab.equations.system import System as System
 from sinklab.evidence.distributions import Distribution as Distribution
 from sinklab.evidence.distributions import from_moments as from_moments
+from sinklab.evidence.equations import evaluate as evaluate
 from sinklab.evidence.equations import look_up as look_up
 from sinklab.evidence.equations import published as published
 from sinklab.evidence.pool_equations import default_equation as default_equation
@@ -31,6 +34,7 @@ from sinklab.fitting import fit_by as fit_by
 from sinklab.fitting.bayes.priors import Prior as Prior
 from sinklab.fitting.resample import bootstrap as bootstrap
 from sinklab.language import SinklabError as SinklabError
+from sinklab.language import say as say
 from sinklab.language import tr as tr
 from sinklab.propagate.deductions import deduct as deduct
 from sinklab.propagate.inventory import Inventory as Inventory
@@ -49,5 +53,6 @@ from sinklab.tables.export import export_table as export_table
 from sinklab.tables.release import release_table as release_table
 from sinklab.tables.table import Table as Table
 from sinklab.tables.table import list_tables as list_tables
+from sinklab.tables.table import publish as publish
 
 __version__: str

@@ -61,6 +61,11 @@ def tr(en: str, zh: str) -> str:
     return zh if reader_language() == "zh" else en
 
 
+def say(en: str, zh: str) -> None:
+    """Print a text in the reader's language."""
+    print(tr(en, zh))
+
+
 def heads(en: str, zh: str) -> list[str]:
     """Headers of a table in the reader's language, from texts with a stroke between them."""
     return tr(en, zh).split("|")

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab import paths
-from sinklab.data import vocabulary
+from sinklab.data import literature, vocabulary
 from sinklab.evidence import equations
 from sinklab.evidence.pool_equations import PooledEquation
 from sinklab.language import DataError, reader_language, require_choice
@@ -34,6 +34,9 @@ INK, BAND, FAINT, PRINTED = "#1b4d3e", "#7fb69a", "#d7e8de", "#b5651d"
 INKS = (INK, "#4f9a7a", "#86b59f", "#2f6f9f", "#7a4f9a", "#9a7a4f")
 SHADES = ("#b5651d", "#8a6fb0", "#3b7dbd", "#c0504d", "#777733", "#d2a24c", "#5f9ea0")
 METHODS = (INK, "#7a5195", "#ef5675", "#ffa600", "#2f7fb8", "#777777", "#8c564b")
+#: Marks and dashes one after another, so that lines and sources are told apart without colours.
+MARKS = "Ds^v<>PpX*hd"
+DASHES = ("-", "--", "-.", ":", (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 #: Values that one figure shows, published lines that are named one by one, points of a published line.
 MAX_VALUES, MAX_NAMED, N_GRID = 60, 6, 120
 
@@ -151,6 +154,16 @@ def save(figure: "Figure", path: str | Path, dpi: int = 200) -> Path:
     with style(), mpl.rc_context({"svg.hashsalt": "sinklab"}), paths.atomic_write(path, "wb") as stream:
         figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata)
     return path
+
+
+def show(figure: "Figure", out_dir: str | Path, name: str) -> None:
+    """Save a figure of a notebook as ``figures/<name>.png`` of its folder, and show it.
+
+    A folder that is not absolute lies in the workbench, wherever the notebook was opened.
+    """
+    from IPython.display import Image, display
+
+    display(Image(filename=str(save(figure, paths.root() / out_dir / "figures" / f"{name}.png"))))
 
 
 # Fits.
@@ -447,32 +460,49 @@ def readable(values: pd.DataFrame, lang: str | None = None) -> list[str]:
 
 
 @styled
-def beside_figure(
-    values: pd.DataFrame, printed: pd.DataFrame, variable: str, lang: str | None = None
-) -> "Figure":
-    """Our values with their intervals, and the printed ones of the same groups below.
+def beside_figure(rows: pd.DataFrame, variable: str, lang: str | None = None) -> "Figure":
+    """Our values with their intervals, and what was printed of the same thing on the same row.
 
     Parameters
     ----------
-    values, printed : DataFrame
-        ``label, mean, q025, q975``; limits may be missing.
+    rows : DataFrame
+        ``label``, or the ``group`` of values; ``mean, q025, q975`` of ours; ``printed``, and ``lower, upper`` of it where they
+        are said. Whatever is not there may be missing. Rows of one label share a line: our value is the one of the first
+        of them, and every printed one has the mark of its ``source_id`` (one kind of mark where there is no such column).
     variable : str
     """
-    rows = [(row, INK, BAND) for row in values.to_dict("records")]
-    rows += [(row, PRINTED, "#e8c9a0") for row in printed.to_dict("records")]
-    figure, (axis,) = axes_of(7.4, 1.0 + 0.3 * len(rows))
-    for place, (row, ink, band) in enumerate(reversed(rows)):
-        if np.isfinite(row.get("q025", np.nan)):
-            axis.hlines(place, row["q025"], row["q975"], color=band, lw=3)
-        axis.plot(row["mean"], place, "o" if ink == INK else "D", ms=4.5, color=ink)
-    axis.set_yticks(range(len(rows)), [row["label"] for row, *_ in reversed(rows)])
-    axis.margins(y=0.6 / len(rows))
+    rows = rows.reindex(columns=rows.columns.union(["mean", "q025", "q975", "printed", "lower", "upper"]))
+    if "label" not in rows:
+        rows = rows.assign(label=[vocabulary.group_label(group, lang) for group in rows["group"]])
+    labels = list(dict.fromkeys(rows["label"]))
+    sources = (
+        list(dict.fromkeys(rows.loc[rows["printed"].notna(), "source_id"])) if "source_id" in rows else [""]
+    )
+    figure, (axis,) = axes_of(7.4, 1.3 + 0.34 * len(labels))
+    many = (
+        words(lang, f"{len(sources)} 个来源", f"{len(sources)} sources") if len(sources) > MAX_NAMED else ""
+    )
+    printed, ours = words(lang, "已发表", "printed"), words(lang, "本表", "this table")
+    own = rows.drop_duplicates("label")
+    place = np.arange(len(own)) * -1.0 + 0.12
+    axis.hlines(place, own["q025"], own["q975"], color=BAND, lw=3)
+    axis.plot(own["mean"], place, "o", ms=4.5, color=INK)
+    axis.plot(
+        [], [], "o-", ms=4.5, color=INK, label=f"{ours} {words(lang, '（均值与区间）', '(mean, interval)')}"
+    )
+    for k, source in enumerate([""] if many else sources):
+        part = rows[rows["printed"].notna()]
+        part = part[part["source_id"] == source] if source else part
+        place = np.array([-labels.index(label) - 0.16 for label in part["label"]])
+        axis.hlines(place, part["lower"], part["upper"], color="#e8c9a0", lw=3, zorder=1)
+        named = literature.short(source) if source else many
+        label = f"{printed} ({named})" if named else printed
+        axis.plot(part["printed"], place, MARKS[k % len(MARKS)], ms=5, mfc="none", mec=PRINTED, label=label)
+    axis.set_yticks([-i for i in range(len(labels))], labels)
+    axis.set_ylim(-len(labels) + 0.4, 0.6)
     axis.set_xlim(left=0)
     _name(axis, variable, None, lang)
-    note = words(
-        lang, "绿：本表（均值与区间）；棕：已发表", "green: this table (mean, interval); brown: printed"
-    )
-    axis.set_title(note, loc="left")
+    figure.legend(loc="outside upper left", ncols=3, fontsize="small")
     axis.grid(axis="x", color="#eeeeee")
     return figure
 
@@ -530,33 +560,44 @@ def curves_figure(
     data: pd.DataFrame | None,
     x: str,
     y: str,
-    curves: Sequence[tuple[str, Any, Any, str]],
+    fits: Sequence[FitResult] = (),
+    printed: Sequence[str | tuple[str, Any, Any]] = (),
     lang: str | None = None,
     log: bool = False,
 ) -> "Figure":
-    """Points with fitted and printed curves.
+    """Points with our curves, each over its own range, and printed ones, told apart by dashes and marks.
 
     Parameters
     ----------
     data : DataFrame or None
+        Columns ``x`` and ``y``.
     x, y : str
         Variables of the vocabulary.
-    curves : list of (label, x values, y values, kind)
-        ``kind`` is ``ours`` or ``printed``.
+    fits : sequence of FitResult
+        Over ``x`` alone; those without the response ``y`` are left out.
+    printed : sequence of str or (str, array, array)
+        Ids of published equations of ``x`` alone, drawn over the range of the data; or a label with its points.
     """
     figure, (axis,) = axes_of(5.6, 4.0)
     if data is not None:
-        _points(axis, data[x], data[y], edge="#777777", width=0.5)
-    shades, inks = iter(SHADES), iter(INKS)
-    for label, grid, line, kind in curves:
-        if kind == "ours":
-            axis.plot(grid, line, color=next(inks, INK), lw=1.8, label=label)
-        else:
-            axis.plot(grid, line, "--", color=next(shades, "#999999"), lw=1.2, label=label)
+        _points(axis, data[x], data[y], edge="#999999", width=0.5)
+    for k, fit in enumerate(fit for fit in fits if y in fit.system.responses):
+        grid = pd.DataFrame({x: np.linspace(*fit.ranges[x], N_GRID)})
+        look = {"ls": DASHES[k % len(DASHES)], "color": INKS[k % len(INKS)]}
+        axis.plot(grid[x], fit.predict(grid)[y], lw=1.8, label=fit.label, **look)
+    for k, line in enumerate(printed):
+        if isinstance(line, str):
+            grid = np.linspace(data[x].min(), data[x].max(), N_GRID)
+            line = equations.title(line), grid, equations.evaluate(line, **{x: grid})
+        # Lines that cross lie close: their marks are not to fall on one place.
+        every = (k % 5, max(len(line[1]) // 5, 1))
+        look = {"marker": MARKS[k % len(MARKS)], "ms": 4, "mfc": "none", "markevery": every}
+        dash, shade = DASHES[(k + 1) % len(DASHES)], SHADES[k % len(SHADES)]
+        axis.plot(*line[1:], ls=dash, color=shade, lw=1.0, label=line[0], **look)
     _name(axis, x, y, lang)
     if log:
         axis.set(xscale="log", yscale="log")
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8 if len(fits) + len(printed) < 8 else 6, ncols=1 + (len(fits) + len(printed) > 8))
     return figure
 
 

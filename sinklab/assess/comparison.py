@@ -24,6 +24,7 @@ Science 7:337-341.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -314,6 +315,34 @@ def beside(
     found.insert(len(found.columns) - 1, "ratio", found["mean"] / found["printed"])
     found.insert(len(found.columns) - 1, "inside", found["printed"].between(found["lower"], found["upper"]))
     return _judged(found, level)
+
+
+def beside_fit(
+    printed: pd.DataFrame,
+    fit: FitResult,
+    same: Mapping[str, str],
+    own: Collection[str] = (),
+    level: float = 0.95,
+    **about: Any,
+) -> Beside:
+    """Hold what a fit tells of a new individual, row for row, beside what others printed of it.
+
+    Parameters
+    ----------
+    printed : DataFrame
+        ``value``, ``source_id``, the predictors of the fit and the columns that ``same`` names.
+    fit : FitResult
+        Of one response.
+    same, own, level
+        As for :func:`beside`.
+    **about
+        What the fit speaks of, by columns of ``same``.
+    """
+    response = fit.system.responses[0]
+    told = fit.predict(printed, level=level, kind="individual")
+    names = {response: "mean", f"{response}_lower": "q025", f"{response}_upper": "q975"}
+    mine = told[[*names]].rename(columns=names).assign(**about)
+    return beside(printed, mine, same, own, level, by_row=True)
 
 
 def _say_all(printed, ours, same) -> None:

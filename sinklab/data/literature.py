@@ -7,6 +7,7 @@ file and left out of :func:`load`, counted.
 """
 
 from functools import lru_cache
+from textwrap import shorten
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,8 @@ import pandas as pd
 from sinklab import paths
 from sinklab.data import vocabulary
 from sinklab.data.files import read_csv
-from sinklab.language import DataError, Notes, listing
+from sinklab.data.soil_layers import carbon_faults
+from sinklab.language import DataError, Notes, listing, tr
 
 SPREAD_KINDS = ("sd", "se", "range", "unknown", "none")
 #: Columns that describe a row; every other column must be a variable or its spread.
@@ -44,6 +46,24 @@ def citation(source_id: str) -> str:
     tail = ", ".join(part for part in (row["journal"], row["volume_pages"]) if part)
     doi = f"doi:{row['doi']}" if row["doi"] else ""
     return ". ".join(part.strip(" .") for part in (head, row["title"], tail, doi) if part) + "."
+
+
+def short(source_id: str) -> str:
+    """Who printed a source and when, as ``Schepaschenko et al. 2017``; its title where nobody is named.
+
+    What follows the id after a blank stays (one study of a compilation), and an id that is not known stays as it is.
+    """
+    key, _, part = source_id.partition(" ")
+    if key not in sources().index:
+        return source_id
+    row = sources().loc[key].fillna("").astype(str)
+    people = [name.strip() for name in row["authors"].split(";") if name.strip()]
+    names = [name.partition(" ")[0].rstrip(",") for name in people] or [
+        shorten(row["title"], 36, placeholder=" …")
+    ]
+    who = tr(" & ", "、").join(names) if len(names) < 3 else names[0] + tr(" et al.", "等")
+    told = f"{who} {row['year'].removesuffix('.0')}".strip()
+    return f"{told}, {part}" if part else told
 
 
 def cited(rows: pd.DataFrame) -> dict[str, Any]:
@@ -88,6 +108,7 @@ def load(name: str) -> pd.DataFrame:
     for reason, rows in frame[~ok].groupby("check", sort=True).groups.items():
         notes.add(f"{len(rows)} rows left out of the file: {reason}", f"未采用的 {len(rows)} 行：{reason}")
     chosen = frame[ok]
+    notes += [str(fault) for fault in carbon_faults(chosen)]
     chosen.attrs["notes"] = notes
     chosen.attrs["source"] = {
         "spec": f"literature:{name}",

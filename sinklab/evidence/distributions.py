@@ -177,6 +177,27 @@ class ZeroInflated:
         return (1 - self.zero) * self.above.mean
 
 
+def value_of_draws(name: str, variable: str, draws: ArrayLike, level: float, **told: Any) -> dict[str, Any]:
+    """One row of ``values.csv`` from draws of a quantity.
+
+    Parameters
+    ----------
+    name, variable : str
+    draws : array, shape (n,)
+    level : float
+    **told
+        More columns. With ``mean_of`` the draws are those of a mean, and their spread is its error; else they are units, and
+        their spread is that of the quantity.
+    """
+    low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2])
+    if "mean_of" in told:
+        spread = {"se": np.std(draws), "mean_lower": low, "mean_upper": high}
+    else:
+        spread = {"sd": np.std(draws, ddof=1), "q025": low, "q975": high}
+    about = {"name": name, "variable": variable, "n_study": 1, "mean": np.mean(draws)}
+    return about | spread | {"level": level, "spread_read": "sd"} | told
+
+
 def from_moments(mean: float, sd: float, family: str) -> Distribution:
     """Distribution of a family with a given mean and standard deviation.
 

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from sinklab.data.checks import like_years, not_whole
 from sinklab.evidence import equations
+from sinklab.evidence.distributions import value_of_draws
 from sinklab.language import DataError, Notes, listing
 
 #: Texts that a fit takes: age class as a saturating factor, or with a coefficient for each class.
@@ -183,6 +184,65 @@ def draw_mean_mass(culms: pd.DataFrame, components: Sequence[str], n: int, seed:
     relative = (se / found["mass"]).to_numpy()
     t = random.standard_t((found["n"] - 1).to_numpy(), (n, len(found)))
     return found["mass"].to_numpy() * np.exp(relative * t)
+
+
+def stand_values(
+    culms: pd.DataFrame, counts: Mapping[float, float], n: int, seed: int, level: float = 0.95
+) -> pd.DataFrame:
+    """Mass above and below ground and in all of one stand, from culms counted by age.
+
+    The error is that of the means of the culms alone: other stands are not spoken for.
+
+    Parameters
+    ----------
+    culms : DataFrame
+        Of :func:`draw_mean_mass`, of one site, with ``site``, ``source_id`` and ``rhizome_method``.
+    counts : mapping
+        Culms by age in years. [1/ha]
+    n, seed : int
+        Draws.
+    level : float
+
+    Returns
+    -------
+    values : DataFrame
+        Rows of ``values.csv``: ``agb_density``, ``bgb_density``, ``total_density``. [t/ha]
+    """
+    share, site = [counts[age] for age in sorted(counts)], culms["site"].iloc[0]
+    above, below = (stand_mass(share, draw_mean_mass(culms, part, n, seed)) for part in (ABOVE, BELOW))
+    about = "this stand of three ages; only the error of the culm masses is in its limits"
+    method = f"{about}; {culms['rhizome_method'].iloc[0]}"
+    told = {"group": f"site={site}", "of_whom": "site_here", "mean_of": "units", "n_site": 1}
+    told |= {"n": int(culms.groupby("age")["n"].max().sum()), "sources": culms["source_id"].iloc[0]}
+    rows = [
+        value_of_draws(f"{name}[{site.lower()}]", name, draws, level, note=note, **told)
+        for name, draws, note in (
+            ("agb_density", above, f"{sum(share)} culms/ha; {about}"),
+            ("bgb_density", below, method),
+            ("total_density", above + below, method),
+        )
+    ]
+    return pd.DataFrame(rows)
+
+
+def stand_carbon(culms: pd.DataFrame, fractions: pd.DataFrame, counts: Mapping[float, float]) -> pd.Series:
+    """Carbon of a stand by age, from counts, organ masses and carbon fractions.
+
+    Parameters
+    ----------
+    culms, fractions : DataFrame
+        ``age``, ``component`` and ``mass`` [kg] or ``carbon_fraction`` [1].
+    counts : mapping
+        Culms by age in years. [1/ha]
+
+    Returns
+    -------
+    carbon : Series
+        By age. [t/ha]
+    """
+    both = culms.merge(fractions[["age", "component", "carbon_fraction"]], on=["age", "component"])
+    carbon = both["mass"] * both["carbon_fraction"] * both["age"].map(counts)
+    return carbon.groupby(both["age"]).sum() / 1000
 
 
 def _spread_of_sum(organs) -> tuple[pd.Series, pd.Series]:

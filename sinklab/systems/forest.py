@@ -56,10 +56,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from sinklab import fitting
+from sinklab import fitting, paths
 from sinklab.assess.comparison import compare
 from sinklab.assess.validation import validate
 from sinklab.data import vocabulary
+from sinklab.data.files import read_csv
 from sinklab.data.plausibility import computed
 from sinklab.data.vocabulary import number
 from sinklab.language import DataError, Notes, SinklabError, listing, tr
@@ -476,6 +477,25 @@ def fit_growth(
         stands, candidates, nothing, lacking, group, seed=seed, level=level, **options
     )
     return list(fits.values()), failed
+
+
+def printed_growth(name: str, species_id: str) -> pd.DataFrame:
+    """Printed stands of a species by age, those that hold understory and litter too, which the loader leaves out.
+
+    Parameters
+    ----------
+    name : str
+        File of ``data/literature`` without ``.csv``.
+    species_id : str
+
+    Returns
+    -------
+    stands : DataFrame
+        Rows of the file, the youngest first, with ``mai``: total mass over age. [t/ha/a]
+    """
+    rows = read_csv(paths.data("literature", f"{name}.csv"))
+    rows = rows[rows["species_id"] == species_id].sort_values("age")
+    return rows.assign(mai=rows["total_density"] / rows["age"])
 
 
 def site_dummies(

@@ -9,16 +9,20 @@ section 1.2.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import optimize
 
+from sinklab import fitting
 from sinklab.data import literature
 from sinklab.data.vocabulary import number, refuse_doubtful
-from sinklab.evidence import equations
+from sinklab.evidence import equations, pooling
 from sinklab.language import DataError
+from sinklab.results.fit_result import FitResult
+from sinklab.systems import soil
 
 #: Equations of aboveground mass that a fit takes, by what was measured.
 ABOVEGROUND = {
@@ -236,6 +240,111 @@ def without_error(x: ArrayLike, sd_error: float) -> tuple[np.ndarray, float]:
             f"自变量标准差 {np.sqrt(spread):.3g}，误差 {sd_error:.3g}：无法估计曲线",
         )
     return np.nanmean(x) + reliability * (x - np.nanmean(x)), reliability
+
+
+def fits_without_error(
+    fits: Sequence[FitResult], sd_error: float, log_response: bool = False, **options: Any
+) -> tuple[list[FitResult], pd.DataFrame]:
+    """Fit curves of one predictor again for that predictor without its error.
+
+    Parameters
+    ----------
+    fits : sequence of FitResult
+        With their data.
+    sd_error : float
+        Standard deviation of the error of the predictor.
+    log_response : bool
+        Fit the logarithm, as an exponential of the predictor asks for; else with a variance that follows the mean.
+    **options
+        Of :func:`sinklab.fit`.
+
+    Returns
+    -------
+    corrected : list of FitResult
+        See :func:`without_error`.
+    slopes : DataFrame
+        By curve: ``reliability``, and the last coefficient ``plain``, ``corrected`` and its ``se``.
+    """
+    how = {"method": "ols-log"} if log_response else {"method": "nsur", "variance": "power:mean"}
+    corrected, rows = [], {}
+    for fit in fits:
+        x, response = fit.system.predictors[0], fit.system.responses[0]
+        used = fit.data[fit.data[[x, response]].notna().all(axis=1) & (fit.data[response] > 0)]
+        known, reliability = without_error(used[x], sd_error)
+        plain = fitting.fit(used, fit.system, **how, **options)
+        label = f"{fit.label} {x} without error".strip()
+        corrected.append(fitting.fit(used.assign(**{x: known}), fit.system, label=label, **how, **options))
+        value, error = corrected[-1].parameters[["value", "se"]].iloc[-1]
+        naive = plain.parameters["value"].iloc[-1]
+        rows[label] = {"reliability": reliability, "plain": naive, "corrected": value, "se": error}
+    return corrected, pd.DataFrame.from_dict(rows, orient="index")
+
+
+def root_shapes(layers: pd.DataFrame) -> tuple[pd.Series, pd.DataFrame]:
+    """Shape of roots with depth of every site of printed layers, and one value of them.
+
+    Parameters
+    ----------
+    layers : DataFrame
+        Of ``literature:grassland_roots``: layers that join, and sums over them, which are left aside.
+
+    Returns
+    -------
+    beta : Series
+        By site, see :func:`root_beta`.
+    value : DataFrame
+        A row of ``values.csv``: mean and spread over the sites, treatments of one trial.
+    """
+    deepest = layers.groupby("site")["layer_bottom"].transform("max")
+    single = layers[(layers["layer_top"] > 0) | (layers["layer_bottom"] < deepest)]
+    beta = pd.Series(
+        {
+            site: root_beta(part["layer_bottom"], part["bgb_density"])
+            for site, part in single.sort_values(["site", "layer_top"]).groupby("site")
+        },
+        name="beta",
+    )
+    row = {
+        "name": f"root_beta[{layers['grassland_type'].iloc[0]}]",
+        "unit": "1",
+        "of_whom": "site_here",
+        "mean_of": "units",
+        "n_study": 1,
+        "n_site": 1,
+        "n": len(beta),
+        "mean": beta.mean(),
+        "sd": beta.std(),
+        "sd_of": "units",
+        "sources": ";".join(sorted(set(layers["source_id"]))),
+        "note": f"{len(beta)} treatments of one site: {beta.min():.3f} to {beta.max():.3f}",
+    }
+    return beta, pd.DataFrame([row])
+
+
+def ratio_values(
+    quadrats: pd.DataFrame, ratio: str, groups: Sequence[str], site: Sequence[str], level: float, name: str
+) -> pd.DataFrame:
+    """Values of a root:shoot ratio by type: ratios of studies in print, or plots on sites that were measured.
+
+    Parameters
+    ----------
+    quadrats : DataFrame
+        With ``source_id`` where they are printed rows.
+    ratio : str
+        Column of the ratio; records without it, or of nought, are left aside.
+    groups, site : sequence of str
+        Columns of the types and of the sites. Types of a single plot are left aside.
+    level : float
+    name : str
+        Source of measured quadrats.
+    """
+    known = quadrats[quadrats[ratio] > 0]
+    if "source_id" in known:
+        studies = ratio_by_study(known, groups)
+        return pooling.summarise(studies, ratio, groups, level, study="study_id").assign(ratio_of="means")
+    many = known.groupby(list(groups))[ratio].transform("size") > 1
+    found = soil.summarise(known[many], ratio, site, groups, level, weight="agb_density", study="")
+    return found.assign(sources=name)
 
 
 def ratio_by_study(rows: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:

@@ -28,8 +28,9 @@ from scipy import stats
 from sinklab import paths
 from sinklab.data.files import read_csv, records
 from sinklab.data.vocabulary import refuse_doubtful, suspect
-from sinklab.evidence.distributions import Distribution, ZeroInflated, choose, from_moments
+from sinklab.evidence.distributions import Distribution, ZeroInflated, choose, from_moments, value_of_draws
 from sinklab.language import DataError, Notes, listing, tr
+from sinklab.tables.checks import Refusal, refusal
 
 #: Grades of rocky desertification, from none to the strongest.
 GRADES = ("none", "potential", "light", "moderate", "severe", "extreme")
@@ -489,6 +490,95 @@ def printed_tables(
     ]
     table = pd.DataFrame(rows, columns=["quantity", "one", "other", "first", "second"])
     return table.assign(ratio=table["first"] / table["second"])
+
+
+def printed_means(name: str = "karst_houzhai") -> dict[str, float]:
+    """Means, totals and coefficients of variation of a catchment that its source prints, by quantity."""
+    rows = records("literature", "matrices", f"{name}_means.csv", numbers=("value",))
+    return {row["quantity"]: row["value"] for row in rows}
+
+
+def contradiction(tables: pd.DataFrame) -> Refusal | None:
+    """Why stocks by soil must not be used: the first pair of printed tables that are further apart than the gate allows.
+
+    Parameters
+    ----------
+    tables : DataFrame
+        Of :func:`printed_tables`.
+    """
+    apart = (tables["ratio"] - 1).abs()
+    wide = tables[apart > refusal("contradiction", "", 0.0).threshold]
+    if wide.empty:
+        return None
+    first = wide.iloc[0]
+    where = f"tables {first['one']} and {first['other']}, {first['quantity']}"
+    return refusal("contradiction", where, apart[first.name])
+
+
+def accounts(
+    soils: pd.DataFrame, layers: pd.DataFrame, profile: pd.DataFrame, places: Mapping[str, pd.DataFrame]
+) -> pd.Series:
+    """Carbon of the landscape by several ways, in 10⁵ t: inputs at their means, with and without rock and gravel, and drawn.
+
+    Parameters
+    ----------
+    soils, layers, profile : DataFrame
+        See :func:`draw_soils`.
+    places : mapping of str to DataFrame
+        Places of :func:`draw_soils`, by how they were drawn.
+    """
+    bare = soils.assign(bedrock_exposure=0.0, gravel_fraction=0.0)
+    told = {
+        tr("means, neither rock nor gravel taken off", "各项输入取均值，不扣裸岩与砾石"): total(
+            bare, layers, profile
+        ),
+        tr("means", "各项输入取均值"): total(soils, layers, profile),
+    }
+    for way, drawn in places.items():
+        by_type = drawn.groupby("soil_type").agg(stock=("soc_stock", "mean"), area=("area", "first"))
+        told[way] = float((by_type["stock"] * by_type["area"] * 100).sum())
+    return pd.Series(told, name="10⁵ t") / 1e5
+
+
+def place_values(places: pd.DataFrame, sources: str, level: float = 0.95) -> pd.DataFrame:
+    """Distribution of the stock over the places of each soil type.
+
+    Parameters
+    ----------
+    places : DataFrame
+        Of :func:`draw_soils`.
+    sources : str
+        Key of ``sources.csv``.
+    level : float
+
+    Returns
+    -------
+    values : DataFrame
+        Rows of ``values.csv``. [t/ha of ground]
+    """
+    note = (
+        "per hectare of ground, rock included; to the rock, at most 100 cm; drawn from printed means and SD"
+    )
+    rows = [
+        value_of_draws(
+            f"soc_stock[{kind}]",
+            "soc_stock",
+            part["soc_stock"],
+            level,
+            group=f"soil_type={kind}",
+            sources=sources,
+            note=note,
+        )
+        for kind, part in places.groupby("soil_type", sort=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def printed_by_soil(soils: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
+    """Printed stock of each soil type, rock and gravel taken off: ``group`` and ``printed`` [t/ha of ground]."""
+    found = layers.groupby("soil_type", as_index=False)["soc_stock"].sum().merge(soils, on="soil_type")
+    ground = (1 - found[["bedrock_exposure", "gravel_fraction"]]).prod(axis=1)
+    return pd.DataFrame({"group": "soil_type=" + found["soil_type"], "printed": found["soc_stock"] * ground})
 
 
 def printed_order(name: str = "karst_houzhai") -> list[str]:

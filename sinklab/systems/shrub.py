@@ -77,6 +77,22 @@ def stand_by_cover(cover_fraction: ArrayLike, mass_per_crown: ArrayLike) -> np.n
     return 10 * np.asarray(cover_fraction, float) * np.asarray(mass_per_crown, float)
 
 
+def printed_equations() -> pd.DataFrame:
+    """Equations of aboveground mass of shrubs in print.
+
+    Returns
+    -------
+    equations : DataFrame
+        ``equation_id, species, habitat, predictor, minimum, maximum, n, read``, and ``used``: whether it may be evaluated
+        (neither recalled nor contradicting its own paper) and needs no height beside the crown.
+    """
+    rows = [r for r in equations.catalogue().values() if r.system == "shrub" and r.response == "agb"]
+    fields = ["equation_id", "source_id", "taxon", "region", "predictor", "minimum", "maximum", "n", "read"]
+    found = pd.DataFrame([{field: getattr(row, field) for field in fields} for row in rows])
+    found["used"] = ~found["read"].isin(equations.REFUSED) & (found["predictor"] != "crown_area")
+    return found.rename(columns={"taxon": "species", "region": "habitat"})
+
+
 def densities(heights: dict[str, float]) -> pd.DataFrame:
     """Mass per crown volume of every species with a usable printed equation, in the middle of its sizes.
 
@@ -90,20 +106,48 @@ def densities(heights: dict[str, float]) -> pd.DataFrame:
     species : DataFrame
         ``species, habitat, crown_volume, agb, crown_mass_density, n``.
     """
-    rows = []
-    for row in equations.catalogue().values():
-        if row.system != "shrub" or row.response != "agb" or row.read in equations.REFUSED:
-            continue
+    known, rows = printed_equations(), []
+    tall = known["species"].map(heights).where(known["predictor"] == "crown_area", 1.0)
+    known = known.assign(height=tall)[~known["read"].isin(equations.REFUSED) & tall.notna()]
+    for row in known.itertuples():
         middle = float(np.sqrt(row.minimum * row.maximum))
-        height = heights.get(row.taxon)
-        if row.predictor == "crown_area":
-            if height is None:
-                continue
-            area, volume = middle, middle * height
-            agb = float(equations.evaluate(row.equation_id, crown_area=area)[0])
-        else:
-            volume = middle
-            agb = float(equations.evaluate(row.equation_id, height=1.0, crown_area=volume)[0])
-        rows.append((row.taxon, row.region, volume, agb, agb / volume, int(row.n)))
+        agb = float(equations.evaluate(row.equation_id, height=1.0, crown_area=middle)[0])
+        volume = middle * row.height
+        rows.append((row.species, row.habitat, volume, agb, agb / volume, int(row.n)))
     columns = ["species", "habitat", "crown_volume", "agb", "crown_mass_density", "n"]
+    found = pd.DataFrame(rows, columns=columns)
+    found.attrs["source"] = equations.source(known)
+    return found
+
+
+def printed_curves(n: int = 60) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Species, crown volumes [m3] and aboveground masses [kg] of every usable equation, over its own sizes."""
+    curves = []
+    for row in printed_equations().query("used").itertuples():
+        volume = np.geomspace(row.minimum, row.maximum, n)
+        curves.append(
+            (row.species, volume, equations.evaluate(row.equation_id, height=1.0, crown_area=volume))
+        )
+    return curves
+
+
+def printed_parts() -> pd.DataFrame:
+    """Whether equations of one paper for the parts of a shrub add up to that of the whole, in the middle of its sizes.
+
+    Returns
+    -------
+    parts : DataFrame
+        ``species, agb, root, total`` [kg], ``sum_over_total`` and ``root_shoot_ratio`` of the species whose three equations
+        may all be used.
+    """
+    known, rows = equations.catalogue(), []
+    for row in printed_equations().query("used").itertuples():
+        names = [row.equation_id.replace("_agb", f"_{part}") for part in ("agb", "root", "total")]
+        found = [known[name] for name in names if name in known]
+        if len(found) < 3 or any(f.predictor != "crown_volume" or f.read in equations.REFUSED for f in found):
+            continue
+        size = {"height": 1.0, "crown_area": float(np.sqrt(row.minimum * row.maximum))}
+        above, root, total = (float(equations.evaluate(name, **size)[0]) for name in names)
+        rows.append((row.species, above, root, total, (above + root) / total, root / above))
+    columns = ["species", "agb", "root", "total", "sum_over_total", "root_shoot_ratio"]
     return pd.DataFrame(rows, columns=columns)

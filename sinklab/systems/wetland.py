@@ -24,12 +24,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from sinklab import fitting
+from sinklab.data.open_data import load
+from sinklab.data.soil_layers import set_aside
 from sinklab.equations.system import System
 from sinklab.evidence import equations
 from sinklab.evidence.distributions import from_moments
 from sinklab.language import DataError, Notes, listing, tr
 from sinklab.propagate.model import Factor, Model, Noise, arrange
 from sinklab.propagate.monte_carlo import draw_totals
+from sinklab.results.fit_result import FitResult
+from sinklab.systems import soil
 
 #: Height at which a diameter is called dbh. [m]
 BREAST_HEIGHT = 1.3
@@ -112,6 +117,99 @@ def decompacted(
         np.asarray(layer_bottom) / factor,
         np.asarray(bulk_density) * factor,
     )
+
+
+def read_cores(spec: str, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
+    """Layers of cores, values whose unit is in doubt left blank and never converted.
+
+    Parameters
+    ----------
+    spec, where
+        As :func:`sinklab.load` takes them.
+
+    Returns
+    -------
+    layers : DataFrame
+        ``attrs["notes"]`` names every value that was left blank, ``attrs["source"]`` counts them.
+    """
+    chosen = load(spec, where)
+    layers, doubtful = set_aside(chosen)
+    layers.attrs["notes"] = [*chosen.attrs["notes"], *doubtful]
+    told = {"set_aside": f"{len(doubtful)} values in doubt left blank"} if doubtful else {}
+    layers.attrs["source"] = chosen.attrs["source"] | told
+    return layers
+
+
+def fit_conversions(layers: pd.DataFrame, **options: Any) -> list[FitResult]:
+    """Organic carbon from organic matter by each form of :data:`CARBON_OF_MATTER`, and bulk density by :data:`MIXING`.
+
+    Parameters
+    ----------
+    layers : DataFrame
+        ``organic_matter`` [1], ``soc`` [g/kg], ``bulk_density`` [g/cm3].
+    **options
+        ``level``, ``seed``, ``name`` of :func:`sinklab.fit`.
+    """
+    how = {"method": "nsur", "variance": "power:mean"} | options
+    fits = [
+        fitting.fit(layers, text, label=f"carbon {form}", **how) for form, text in CARBON_OF_MATTER.items()
+    ]
+    return [*fits, fitting.fit(layers, MIXING, label="mixing", start={"k1": 0.1, "k2": 1.7}, **how)]
+
+
+def stock_values(
+    layers: pd.DataFrame,
+    depths: Sequence[float],
+    by: Sequence[str],
+    site: Sequence[str],
+    groups: Sequence[str],
+    learn_from: pd.DataFrame | None = None,
+    level: float = 0.95,
+    **options: Any,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Carbon of one core on a new site to each depth, by group, and what was counted for it.
+
+    Parameters
+    ----------
+    layers : DataFrame
+    depths : sequence of float
+        [cm]
+    by, site, groups : sequence of str
+        Columns that name a core, a site and a group.
+    learn_from : DataFrame, optional
+        Layers of more cores, to draw from where something was not measured.
+    level : float
+    **options
+        ``n``, ``seed``, ``reach`` of :func:`sinklab.systems.soil.stocks`.
+
+    Returns
+    -------
+    values : DataFrame
+        Rows of ``values.csv``; groups of a single core have none.
+    counts : DataFrame
+        By depth: cores used, cores left out by reason, and single cores of their group.
+    """
+    model = (
+        soil.fit_layers(learn_from, [c for c in by if c in learn_from]) if learn_from is not None else None
+    )
+    # The paper of a core is its study; a compilation names it in the locator.
+    paper = "locator" if "locator" in layers else None
+    kept = [*groups, *(c for c in ("locator", "source_id") if c in layers)]
+    kinds, rows, counts = layers.groupby(list(by), dropna=False)[kept].first().reset_index(), [], {}
+    for depth in depths:
+        cores = soil.stocks(layers, depth, by, model=model, **options)
+        left_out = cores.attrs["left_out"]
+        cores = cores.merge(kinds, on=list(by))
+        several = cores.groupby(list(groups))["soc_stock"].transform("size") > 1
+        counts[f"{depth:g} cm"] = {
+            tr("cores", "土芯"): int(several.sum()),
+            tr("overlap or bounds", "土层重叠或界限有误"): left_out["overlap or bounds"],
+            tr("too little measured", "实测厚度不足"): left_out["too little measured"],
+            tr("single of its group", "所在组只有一个"): int((~several).sum()),
+        }
+        told = {"kind": f"{depth} cm", "noise": "sd_log", "study": paper, "definition": f"soil_depth={depth}"}
+        rows.append(soil.summarise(cores[several], "soc_stock", site, groups, level, **told))
+    return pd.concat(rows, ignore_index=True), pd.DataFrame.from_dict(counts, orient="index")
 
 
 def stem_count_mass(stem_density: ArrayLike, stem_mass: ArrayLike, season: str) -> np.ndarray:

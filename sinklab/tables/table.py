@@ -443,6 +443,63 @@ class Table:
         return _find_number(self.frames, name, column, model, self.ref)
 
 
+def publish(
+    names: Mapping[str, Any],
+    notebook: str = "",
+    *,
+    fits: Sequence[FitResult] = (),
+    values: pd.DataFrame | None = None,
+    source: Mapping[str, Any] | None = None,
+    summary: str = "",
+    **options: Any,
+) -> pd.DataFrame:
+    """Write the table that a notebook has made, and print where it lies and its status.
+
+    Parameters
+    ----------
+    names : mapping
+        ``globals()`` of the notebook, with its parameters ``table_id``, ``version``, ``title_en`` and ``title_zh``.
+    notebook : str
+        File name in ``notebooks/``, where its table is verified by running it again; blank where fits and pooled values
+        are found again from their data alone.
+    fits : sequence of FitResult
+    values : DataFrame, optional
+        Scalar distributions, beside the fits or alone.
+    source : mapping, optional
+        Of :meth:`Table.from_fits`; ``attrs["source"]`` of the values when left out.
+    summary : str
+        How the values were made.
+    **options
+        More of :meth:`Table.from_fits` or :meth:`Table.from_values`.
+
+    Returns
+    -------
+    failed : DataFrame
+        The checks that the table does not pass.
+
+    Raises
+    ------
+    TableError
+        As the makers of tables.
+    """
+    made = {"recipe": paths.recipe(notebook, dict(names))} if notebook else {}
+    made |= {"summary": summary} if summary else {}
+    if source is not None:
+        options["source"] = {**source, **made}
+    elif values is not None:
+        values = values.copy()
+        values.attrs["source"] = {**values.attrs.get("source", {}), **made}
+    about = names["table_id"], names["version"]
+    title = names["title_en"], names["title_zh"]
+    if fits:
+        table = Table.from_fits(fits, *about, title=title, values=values, **options)
+    else:
+        table = Table.from_values(values, *about, title=title, **options)
+    print(paths.relative(table.write()), table.status)
+    checks = table.frames["checks"]
+    return checks[~checks["passed"].astype(bool)]
+
+
 def _default_title(table_id, lang) -> str:
     """Title from the parts of an id: ``agb_forest_betula`` gives "aboveground biomass: forest, betula"."""
     system = system_of(table_id)

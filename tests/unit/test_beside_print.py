@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab.assess.comparison import beside
+import sinklab as sl
+from sinklab.assess.comparison import beside, beside_fit
 from sinklab.language import DataError
 
 SAME = {"quantity": "variable", "depth": "soil_depth", "type": "habitat", "pool": "", "season": ""}
@@ -90,3 +91,19 @@ def test_every_aspect_is_spoken_of():
         beside(
             printed([1.0]), ours().drop(columns="habitat"), {k: v for k, v in SAME.items() if k != "season"}
         )
+
+
+def test_a_fit_beside_printed_individuals():
+    rng = np.random.default_rng(3)
+    trees = pd.DataFrame({"dbh": rng.uniform(5, 40, 80)})
+    trees["height"] = 1.3 + 3 * trees["dbh"] ** 0.5 * np.exp(rng.normal(0, 0.1, 80))
+    fit = sl.fit(trees, "height = 1.3 + a*dbh**b", variance="power:mean", name="made")
+    told = pd.DataFrame({"dbh": [10.0, 20, 30, 35], "source_id": list("abcd"), "quantity": "height"})
+    told["value"] = fit.predict(told)["height"] * [1.02, 0.97, 1.05, 3]
+    same = {"quantity": "quantity", "depth": "", "type": "", "pool": "", "season": ""}
+    found = beside_fit(told, fit, same, quantity="height")
+    interval = fit.predict(told, level=0.95, kind="individual")
+    assert list(found.rows["lower"]) == pytest.approx(list(interval["height_lower"]))
+    assert found.n == 4 and list(found.rows["inside"]) == [True, True, True, False]
+    other = beside_fit(told, fit, same, quantity="height of a stand")
+    assert other.n == 0 and other.verdict == "not comparable"

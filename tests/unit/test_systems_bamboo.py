@@ -134,6 +134,28 @@ def test_draws_have_the_printed_means_and_spreads(culms):
     assert middle * np.sqrt(6) / (2 * 0.7267) == pytest.approx([5.171, 4.740, 4.003], rel=0.03)
 
 
+@pytest.mark.printed("bamboo.stand_carbon", source="Cao et al. (2017), table 7", results=3)
+def test_carbon_of_the_stand_as_printed(culms):
+    # Table 7: 10.490, 11.802 and 28.226 t C/ha of the culms of 1, 3 and 5 years; rounded masses and fractions.
+    counts = {1: 1250, 3: 1300, 5: 2400}
+    carbon = bamboo.stand_carbon(culms, literature.load("bamboo_carbon"), counts)
+    assert carbon.to_numpy() == pytest.approx([10.490, 11.802, 28.226], rel=0.03)
+
+
+def test_values_of_a_stand_are_its_culms_times_their_counts(culms):
+    counts = {5: 2400, 1: 1250, 3: 1300}
+    values = bamboo.stand_values(culms, counts, 4000, 1).set_index("variable")
+    organs = culms[culms["component"].isin(bamboo.ABOVE)].groupby("age")["mass"].sum()
+    assert values.loc["agb_density", "mean"] == pytest.approx(
+        bamboo.stand_mass([1250, 1300, 2400], organs), rel=0.01
+    )
+    parts = values.loc["agb_density", "mean"] + values.loc["bgb_density", "mean"]
+    assert values.loc["total_density", "mean"] == pytest.approx(parts)
+    assert (values["mean_lower"] < values["mean"]).all() and (values["mean"] < values["mean_upper"]).all()
+    assert set(values["n"]) == {18} and set(values["of_whom"]) == {"site_here"}
+    assert "4950 culms/ha" in values.loc["agb_density", "note"]
+
+
 def test_organs_rise_together_where_whole_culms_are_not_known(culms):
     organs = culms[culms["component"] != "whole_plant"]
     parts = (*bamboo.ABOVE, *bamboo.BELOW)

@@ -393,3 +393,34 @@ def test_a_row_that_contradicts_its_source_has_no_value():
     assert np.isnan(rows.loc["soc_stock[a]", "mean"]) and rows.loc["soc_stock[b]", "mean"] == 60
     assert "disagree" in rows.loc["soc_stock[a]", "note"] and "authors" in rows.loc["soc_stock[a]", "note"]
     assert (table.frames["checks"]["check_id"] == "refused").sum() == 1
+
+
+def test_a_contradiction_is_named_by_its_tables(houzhai):
+    said = karst.printed_means()
+    tables = karst.printed_tables(*houzhai, said["mean_density"], said["stock"], said["exposure"])
+    found = karst.contradiction(tables)
+    assert found.where.startswith("tables 2+7 and 3") and found.value == pytest.approx(
+        1 - 23.93 / 29.66, abs=1e-3
+    )
+    assert karst.contradiction(tables[(tables["ratio"] - 1).abs() < 0.1]) is None
+
+
+@pytest.mark.printed("karst.printed_by_soil", source="Zhang et al. (2017), tables 1 and 7", results=2)
+def test_ground_of_paddies_is_all_soil(houzhai):
+    types, layers, _ = houzhai
+    found = karst.printed_by_soil(types, layers).set_index("group")["printed"]
+    # Paddies have neither rock nor gravel: the sum of their layers in table 7 stays.
+    for soil in ("large_mud_paddy", "yellow_clay_paddy"):
+        whole = layers.loc[layers["soil_type"] == soil, "soc_stock"].sum()
+        assert found[f"soil_type={soil}"] == pytest.approx(whole)
+
+
+def test_accounts_and_values_of_drawn_places(houzhai):
+    places = karst.draw_soils(*houzhai, 0.55, 0.05, 2000, 1)
+    told = karst.accounts(*houzhai, {"drawn": places})
+    assert told.iloc[0] == pytest.approx(6.17, abs=0.01) and told.iloc[1] == pytest.approx(5.00, abs=0.01)
+    values = karst.place_values(places, "CX_HZH2017").set_index("group")
+    area = houzhai[0].set_index("soil_type")["area"]
+    total = sum(values.loc[f"soil_type={kind}", "mean"] * area[kind] * 100 for kind in area.index)
+    assert total / 1e5 == pytest.approx(told["drawn"])
+    assert ((values["q025"] < values["mean"]) & (values["mean"] < values["q975"])).all()

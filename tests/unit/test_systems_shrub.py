@@ -142,3 +142,24 @@ def test_crown_area_as_published_with_crown_widths(open_data):
     ratio = (plants["a.cp"] / made).groupby(plants["studyName"]).agg(["min", "max"])
     equal = ratio[(ratio["min"] > 0.9999) & (ratio["max"] < 1.0001)]
     assert len(ratio) == 55 and len(equal) >= 40
+
+
+def test_equations_that_are_not_used_are_told():
+    printed = shrub.printed_equations()
+    assert set(printed.loc[printed["used"], "species"]) == set(shrub.densities({})["species"])
+    left = printed[~printed["used"]]
+    assert ((left["predictor"] == "crown_area") | (left["read"] == "suspect")).all() and len(left) == 10
+
+
+def test_curves_pass_through_the_middle_of_their_sizes():
+    species = shrub.densities({}).set_index("species")
+    for name, volume, agb in shrub.printed_curves(3):
+        assert agb[1] == pytest.approx(species.loc[name, "agb"])
+        assert volume[1] == pytest.approx(species.loc[name, "crown_volume"])
+
+
+def test_parts_and_whole_of_one_paper():
+    parts = shrub.printed_parts().set_index("species")
+    assert len(parts) == 7 and parts["sum_over_total"].between(0.93, 1.02).all()
+    made = parts["agb"] + parts["root"]
+    assert (made / parts["total"]).to_numpy() == pytest.approx(parts["sum_over_total"].to_numpy())

@@ -13,7 +13,7 @@ from sinklab.language import TableError
 from sinklab.tables import package
 from sinklab.tables.checks import validate
 from sinklab.tables.package import from_csv, to_csv
-from sinklab.tables.table import Table, list_tables, resolve
+from sinklab.tables.table import Table, list_tables, publish, resolve
 
 
 @pytest.fixture(scope="module")
@@ -371,3 +371,27 @@ def test_a_version_that_is_there_is_never_replaced_unasked(trees, system_fit, tm
     third, how = made(7).save(tmp_path, "0.1.0", overwrite=True)
     assert (third.name, how) == ("0.1.0", "replaced") and Table.read(third).models[0].seed == 7
     assert [row["version"] for row in list_tables(tmp_path)] == ["0.1.0", "0.1.1", "0.2.0"]
+
+
+def test_a_notebook_publishes_its_values(tmp_path, monkeypatch, capsys):
+    from sinklab import paths
+
+    monkeypatch.setenv("SINKLAB_PARAMS", str(tmp_path))
+    names = {"table_id": "carbon_fraction_forest_fir", "version": "0.1.0", "out_dir": "x", "seed": 3}
+    names |= {"title_en": "Carbon of fir", "title_zh": "杉木含碳"}
+    monkeypatch.setattr(paths, "notebook_code", lambda path: ("hash", ["table_id", "seed", "out_dir"]))
+    values = pd.DataFrame({"name": ["carbon_fraction[fir]"], "variable": "carbon_fraction", "mean": 0.5})
+    values = values.assign(unit="1", n_study=1, sources="ZZW2020")
+    about = {"spec": "literature:carbon_fraction", "origin": "printed"}
+    failed = publish(names, "fir.ipynb", values=values, source=about, summary="one value")
+    folder = tmp_path / "carbon_fraction_forest_fir" / "0.1.0"
+    assert Table.read(folder).title_zh == "杉木含碳" and failed["passed"].eq(False).all()
+    told = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    source = told["data"][0]
+    assert source["recipe"]["parameters"] == {"table_id": "'carbon_fraction_forest_fir'", "seed": "3"}
+    assert source["summary"] == "one value" and source["spec"] == about["spec"]
+    assert capsys.readouterr().out.split() == ["0.1.0", "draft"]
+    # The source that values carry is taken where none is given, and the values themselves stay as they are.
+    values.attrs["source"] = about
+    publish(names, values=values, summary="again")
+    assert values.attrs["source"] == about

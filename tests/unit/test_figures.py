@@ -1,0 +1,81 @@
+"""Figures that a reader without colours can read, and that a notebook writes where a batch would."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sinklab as sl
+from sinklab import plots
+from sinklab.data import literature
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch):
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+
+
+def lines_of(figure):
+    return [line for line in figure.axes[0].lines if not line.get_label().startswith("_")]
+
+
+def test_no_two_curves_look_alike():
+    grid = np.linspace(1, 10, 40)
+    printed = [(f"species {k}", grid, grid * (k + 1)) for k in range(12)]
+    lines = lines_of(plots.curves_figure(None, "dbh", "agb", printed=printed))
+    assert len(lines) == 12
+    looks = {(line.get_marker(), str(line.get_linestyle()), str(line._dash_pattern)) for line in lines}
+    assert len(looks) == 12
+
+
+def test_our_curves_and_printed_ones_differ_without_colour():
+    trees = pd.DataFrame({"dbh": np.linspace(5, 30, 25)})
+    trees["agb"] = 0.1 * trees["dbh"] ** 2.4 * np.exp(0.05 * np.sin(np.arange(25)))
+    fits = [
+        sl.fit(trees, text, label=label, name="made")
+        for label, text in (("power", "agb = a*dbh**b"), ("line", "agb = a*dbh + b*dbh**2"))
+    ]
+    figure = plots.curves_figure(trees, "dbh", "agb", fits, [("printed", trees["dbh"], trees["agb"])])
+    power, line, printed = lines_of(figure)
+    assert power.get_linestyle() != line.get_linestyle() and power.get_marker() == "None"
+    assert printed.get_marker() != "None" and printed.get_linewidth() < power.get_linewidth()
+    assert np.ptp(power.get_xdata()) == pytest.approx(25)
+
+
+def test_own_and_printed_values_stand_on_one_row():
+    rows = pd.DataFrame(
+        {
+            "group": ["habitat=mangrove", "habitat=salt_marsh", "habitat=mangrove", "habitat=mangrove"],
+            "mean": [200.0, 90.0, np.nan, np.nan],
+            "q025": [100.0, 40.0, np.nan, np.nan],
+            "q975": [400.0, 200.0, np.nan, np.nan],
+            "printed": [np.nan, np.nan, 150.0, 260.0],
+            "source_id": ["", "", "ZZW2020", "QTPPEAT2025"],
+        }
+    )
+    figure = plots.beside_figure(rows, "soc_stock")
+    axis = figure.axes[0]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["mangrove", "salt marsh"]
+    own, *printed = (line for line in axis.lines if len(line.get_xdata()))
+    assert list(own.get_xdata()) == [200, 90]
+    assert [list(line.get_xdata()) for line in printed] == [[150], [260]]
+    # Less than half a row from the middle of its label, ours above and print below it.
+    places = [line.get_ydata()[0] for line in printed]
+    assert all(-0.5 < place < own.get_ydata()[0] < 0.5 for place in places)
+    assert len({line.get_marker() for line in (own, *printed)}) == 3
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert any(literature.short("ZZW2020") in text for text in legend)
+    assert not any("ZZW2020" in text for text in legend)
+
+
+def test_sources_are_called_by_who_printed_them():
+    assert literature.short("SCHEPASCHENKO2017") == "Schepaschenko et al. 2017"
+    assert all(len(literature.short(source)) < 45 for source in literature.sources().index)
+
+
+def test_a_notebook_writes_into_the_workbench(tmp_path, monkeypatch):
+    monkeypatch.setenv("SINKLAB_ROOT", str(tmp_path))
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    figure = plots.curves_figure(None, "dbh", "agb", printed=[("a", [1, 2], [3, 4])])
+    plots.show(figure, "reports/runs/by_hand", "curves")
+    assert (tmp_path / "reports" / "runs" / "by_hand" / "figures" / "curves.png").is_file()
