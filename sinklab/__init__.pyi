@@ -36,9 +36,13 @@ from sinklab.fitting.resample import bootstrap as bootstrap
 from sinklab.language import SinklabError as SinklabError
 from sinklab.language import say as say
 from sinklab.language import tr as tr
+from sinklab.paths import root as root
 from sinklab.propagate.deductions import deduct as deduct
 from sinklab.propagate.inventory import Inventory as Inventory
 from sinklab.propagate.inventory import difference as difference
+from sinklab.propagate.inventory import plots_of_one_size as plots_of_one_size
+from sinklab.propagate.inventory import read_inventory as read_inventory
+from sinklab.propagate.inventory import simulated_inventory as simulated_inventory
 from sinklab.propagate.model import Factor as Factor
 from sinklab.propagate.model import Model as Model
 from sinklab.propagate.model import Noise as Noise

@@ -19,6 +19,7 @@ from sinklab import paths
 from sinklab.data import literature, vocabulary
 from sinklab.evidence import equations
 from sinklab.evidence.pool_equations import PooledEquation
+from sinklab.evidence.pooling import RATIOS
 from sinklab.language import DataError, reader_language, require_choice
 from sinklab.results.fit_result import FitResult, observed
 from sinklab.results.indices import class_means, class_quartiles
@@ -747,9 +748,9 @@ def factors_figure(
     ----------
     stands : DataFrame
     fits : dict of FitResult
-        By ``(response, predictor)``; missing where there were too few stands.
+        By ``(response, predictor)``; missing where the stands make no curve.
     """
-    responses = list(dict.fromkeys(response for response, _ in fits))
+    responses = [c for c in RATIOS if c in stands and stands[c].notna().any()]
     figure, axes = figure_of(7.6, 0.4 + 2.4 * len(responses), len(responses), 2)
     for row, response in zip(axes, responses, strict=True):
         top = stands[response].quantile(0.98)

@@ -226,3 +226,47 @@ def test_a_clone_made_on_windows_has_the_same_bytes(tmp_path):
     ).stdout
     assert len(listed.splitlines()) > 100
     assert not [line for line in listed.splitlines() if "w/crlf" in line or "w/mixed" in line]
+
+
+#: Chapters of which a notebook may import more than the public names: ecosystems, figures, and the subject of one notebook.
+CHAPTERS = {
+    "sinklab.plots",
+    "sinklab.data.vocabulary",
+    "sinklab.evidence.distributions",
+    "sinklab.evidence.equations",
+    "sinklab.evidence.knowledge",
+    "sinklab.evidence.national",
+    "sinklab.evidence.pool_equations",
+    "sinklab.evidence.pooling",
+    "sinklab.review.desk_view",
+}
+
+
+@pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").rglob("*.ipynb")), ids=lambda p: p.stem)
+def test_notebooks_are_thin_and_import_public_names(notebook):
+    cells = [
+        "".join(cell["source"]).strip()
+        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        if cell["cell_type"] == "code"
+    ]
+    lines = [len(cell.splitlines()) for cell in cells]
+    assert sum(lines) <= 90 and max(lines) <= 25
+    tree = ast.parse("\n".join(line for cell in cells for line in cell.splitlines() if line[:1] not in "%!"))
+    chapters = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = {alias.name for alias in node.names if alias.name.split(".")[0] == "sinklab"}
+            assert names <= {"sinklab"}
+        elif isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "sinklab":
+            chapters |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    for chapter in chapters.values():
+        assert chapter in CHAPTERS or chapter.startswith("sinklab.systems.") and chapter in MODULES
+    public = {(home, name) for name, home in sinklab._HOMES.items()}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
+            continue
+        if node.value.id == "sl":
+            assert node.attr in sinklab.__all__
+        elif node.value.id in chapters:
+            # What the library offers under its own name is not taken from a chapter.
+            assert not node.attr.startswith("_") and (chapters[node.value.id], node.attr) not in public

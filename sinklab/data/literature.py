@@ -77,13 +77,15 @@ def cited(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def load(name: str) -> pd.DataFrame:
+def load(name: str, every: bool = False) -> pd.DataFrame:
     """Read one file of printed values.
 
     Parameters
     ----------
     name : str
         File of ``data/literature`` without ``.csv``.
+    every : bool
+        Rows too whose ``check`` is not ok.
 
     Returns
     -------
@@ -103,7 +105,7 @@ def load(name: str) -> pd.DataFrame:
     problems += [line for column in measured for line in vocabulary.suspect(frame[column], column)]
     if problems:
         raise DataError(f"{paths.relative(file)}: {listing(problems)}")
-    ok = frame["check"] == "ok"
+    ok = (frame["check"] == "ok") | every
     notes = Notes()
     for reason, rows in frame[~ok].groupby("check", sort=True).groups.items():
         notes.add(f"{len(rows)} rows left out of the file: {reason}", f"未采用的 {len(rows)} 行：{reason}")

@@ -29,7 +29,8 @@ def load(spec: str, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
         ``study:<folder of data/studies>``, ``open:<name in data/open.yml>`` or
         ``literature:<file of data/literature>``.
     where : mapping, optional
-        Records to keep: ``{column: value, or list of values, or {min: …, max: …}}``.
+        Records to keep: ``{column: value, or list of values, or {min: …, max: …}}``. Printed rows whose ``check`` is not ok
+        are there when it is named.
 
     Returns
     -------
@@ -54,7 +55,7 @@ def load(spec: str, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
         frame = read_open(name)
     else:
         catalogue.literature_files(name)
-        frame = literature.load(name)
+        frame = literature.load(name, every="check" in (where or {}))
     chosen = select(frame, where, spec)
     source = dict(frame.attrs.get("source") or {})
     if kind == "literature":

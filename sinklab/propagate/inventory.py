@@ -27,10 +27,11 @@ Source
 UNFCCC CDM A/R tool 14 v04.2, Eq. 1-8, read in a transcription (all plots new; all permanent).
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -179,6 +180,14 @@ class Inventory:
             return np.zeros(len(self.stratum_names))
         spread = self.plot_values.groupby(self._plot_stratum).std(ddof=1)
         return spread.reindex(self.stratum_names).to_numpy() / np.sqrt(self.n_plot)
+
+    def propagate(self, n_draw: int = 1000, seed: int = 1, workers: int | None = 1) -> "Propagated":
+        """Draw the errors of all sources at the level where each is shared; see :func:`propagate`."""
+        return propagate(self, n_draw, seed, workers)
+
+    def budget(self, n_draw: int = 2000, seed: int = 1, workers: int | None = 1) -> "Budget":
+        """Variance of the mean of the region by source; see :func:`inventory_budget`."""
+        return inventory_budget(self, n_draw, seed, workers)
 
     @property
     def area_se(self) -> np.ndarray:
@@ -603,7 +612,12 @@ FILES = {
 OF_PLOTS, OF_STRATA = ("plot_id", "plot_area", "stratum"), ("stratum", "area", "area_se")
 
 
-def read_inventory(source, needed: Collection[str] = (), tell=None, **options) -> dict[str, pd.DataFrame]:
+def read_inventory(
+    source: str | Path,
+    needed: Collection[str] = (),
+    tell: Callable[[Any], None] | None = None,
+    **options: Any,
+) -> dict[str, pd.DataFrame]:
     """Read the files of an inventory, as every command reads its data (:func:`sinklab.data.reading.read`).
 
     Parameters
@@ -708,7 +722,7 @@ def _one_each(frame, key, columns, source) -> pd.DataFrame:
     return groups.first().reset_index()
 
 
-def plots_of_one_size(trees, plot_area: float) -> dict:
+def plots_of_one_size(trees: pd.DataFrame, plot_area: float) -> dict[str, pd.DataFrame | None]:
     """Make an inventory of a sample of trees whose plots have the same area.
 
     Parameters
@@ -739,7 +753,9 @@ def plots_of_one_size(trees, plot_area: float) -> dict:
     return {"trees": trees, "plots": plots, "strata": None}
 
 
-def simulated_inventory(sizes, n_plot=(12, 8), trees_per_plot: int = 40, seed: int = 1) -> dict:
+def simulated_inventory(
+    sizes: pd.DataFrame, n_plot: Sequence[int] = (12, 8), trees_per_plot: int = 40, seed: int = 1
+) -> dict[str, pd.DataFrame]:
     """Make up an inventory: trees drawn from a sample, on plots that differ.
 
     Parameters

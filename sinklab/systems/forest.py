@@ -56,13 +56,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from sinklab import fitting, paths
+from sinklab import fitting
 from sinklab.assess.comparison import compare
 from sinklab.assess.validation import validate
 from sinklab.data import vocabulary
-from sinklab.data.files import read_csv
+from sinklab.data.open_data import load
 from sinklab.data.plausibility import computed
 from sinklab.data.vocabulary import number
+from sinklab.evidence import equations
 from sinklab.language import DataError, Notes, SinklabError, listing, tr
 from sinklab.results import indices
 from sinklab.results.calibration import calibrated
@@ -342,6 +343,36 @@ def calibration_gain(
     return pd.DataFrame(rows, columns=["measured", "RMSE", "n_tree", "n_group"])
 
 
+def other_heights(sources: Mapping[str, Mapping[str, Any]], seen: pd.DataFrame) -> pd.DataFrame:
+    """Heights that a fit has not seen: trees of other data sets, or means of stands in print.
+
+    Parameters
+    ----------
+    sources : mapping
+        What to choose (``where``) of each data source.
+    seen : DataFrame
+        ``dbh`` and ``height``; records equal to one of them, to 0.1, are no witnesses.
+
+    Returns
+    -------
+    heights : DataFrame
+        ``source_id, quantity, dbh, height``; ``attrs["equal"]`` counts the records left out.
+    """
+    found = []
+    for spec, where in sources.items():
+        rows = load(spec, where)
+        rows = rows[(rows["dbh"] > 0) & (rows["height"] > 1.3)]
+        single = "study_id" in rows
+        rows = rows.assign(quantity="height of a tree" if single else "mean height of a stand")
+        found.append(rows.assign(source_id=rows["study_id" if single else "source_id"]))
+    every = pd.concat(found, ignore_index=True)[["source_id", "quantity", "dbh", "height"]]
+    known = pd.MultiIndex.from_frame(seen[["dbh", "height"]].round(1))
+    equal = pd.MultiIndex.from_frame(every[["dbh", "height"]].round(1)).isin(known)
+    every = every[~equal].reset_index(drop=True)
+    every.attrs = {"equal": int(equal.sum())}
+    return every
+
+
 # Growth of a stand by age.
 
 #: Parameters are logarithms of A, b, c and k, so that draws of them never turn a stand negative; ``{g}`` is the place of
@@ -479,25 +510,6 @@ def fit_growth(
     return list(fits.values()), failed
 
 
-def printed_growth(name: str, species_id: str) -> pd.DataFrame:
-    """Printed stands of a species by age, those that hold understory and litter too, which the loader leaves out.
-
-    Parameters
-    ----------
-    name : str
-        File of ``data/literature`` without ``.csv``.
-    species_id : str
-
-    Returns
-    -------
-    stands : DataFrame
-        Rows of the file, the youngest first, with ``mai``: total mass over age. [t/ha/a]
-    """
-    rows = read_csv(paths.data("literature", f"{name}.csv"))
-    rows = rows[rows["species_id"] == species_id].sort_values("age")
-    return rows.assign(mai=rows["total_density"] / rows["age"])
-
-
 def site_dummies(
     stands: pd.DataFrame, response: str, form: str, group: str, seed: int = 0, name: str = "data"
 ) -> FitResult:
@@ -521,6 +533,49 @@ def site_dummies(
     return fitting.fit(
         many, growth_text(form, response, group), start=start, seed=seed, name=name, label=label
     )
+
+
+def fit_sites(
+    stands: pd.DataFrame,
+    response: str,
+    form: str,
+    group: str,
+    seed: int = 0,
+    level: float = 0.95,
+    name: str = "data",
+) -> tuple[list[FitResult], dict[str, str]]:
+    """How far sites differ: curves whose asymptote varies at random between them, and dummies of one form beside.
+
+    Arguments are those of :func:`fit_growth` and :func:`site_dummies`.
+
+    Returns
+    -------
+    fits : list of FitResult
+        Mixed curves, the smallest AIC first; empty where none converged.
+    told : dict of str
+        By curve: the spread of its asymptotes, or why there is none.
+    """
+    fits, told = [], {}
+    try:
+        fits, failed = fit_growth(stands, response, seed, level, name=name, group=group)
+        told |= {f"{form}, {group}": reason for form, reason in failed.items()}
+        factor = np.exp(float(fits[0].random.covariance.iloc[0, 0]) ** 0.5)
+        told[fits[0].label] = tr(
+            f"asymptotes differ by a factor of {factor:.2f} (one sd)",
+            f"渐近值相差 {factor:.2f} 倍（一个标准差）",
+        )
+    except SinklabError as error:
+        told[group] = str(error)
+    try:
+        dummies = site_dummies(stands, response, form, group, seed, name)
+        tops = np.exp(dummies.parameters.query("name == 'a'")["value"])
+        told[dummies.label] = tr(
+            f"asymptotes {tops.min():.0f} to {tops.max():.0f} ({len(tops)} with three stands or more)",
+            f"渐近值 {tops.min():.0f}～{tops.max():.0f}（样地不少于 3 块的有 {len(tops)} 个）",
+        )
+    except SinklabError as error:
+        told[f"{form}, each {group}"] = str(error).splitlines()[0]
+    return fits, told
 
 
 def increments(fit: FitResult, ages: ArrayLike, level: float = 0.95, n: int = 1000) -> pd.DataFrame:
@@ -654,6 +709,36 @@ def ratios(stands: pd.DataFrame, keep_computed: bool = False) -> pd.DataFrame:
     return made
 
 
+def ratio_of_studies(stands: pd.DataFrame, name: str, level: float = 0.95) -> pd.DataFrame:
+    """Ratio of means of all stands, and the range of those of single studies: ``mean, q025, q975``, one row.
+
+    A printed factor is that of one study, and stands beside that range.
+    """
+    over, under = RATIOS[name]
+    both = stands[stands[name].notna()]
+    sums = both.groupby("study_id")[[over, under]].sum()
+    low, high = (sums[over] / sums[under]).quantile([0.5 - level / 2, 0.5 + level / 2])
+    return pd.DataFrame({"mean": [both[over].sum() / both[under].sum()], "q025": [low], "q975": [high]})
+
+
+def beside_lines(stands: pd.DataFrame, names: Sequence[str], bounds: Sequence[float]) -> pd.DataFrame:
+    """Whole mass over growing stock of stands by class of stock, beside printed lines B = aV + b over the same stands.
+
+    Returns
+    -------
+    table : DataFrame
+        ``printed, growing_stock`` (the class), ``n``, ``plots`` and ``line`` [t/m3], ``ratio``.
+    """
+    whole, rows = stands[(stands["total_density"] > 0) & (stands["growing_stock"] > 0)], []
+    for name in names:
+        for key, part in whole.groupby(pd.cut(whole["growing_stock"], [0, *bounds, np.inf]), observed=True):
+            stock = part["growing_stock"]
+            line = float(equations.evaluate(name, growing_stock=stock).sum() / stock.sum())
+            own = float(part["total_density"].sum() / stock.sum())
+            rows.append((equations.title(name), str(key), len(part), own, line, own / line))
+    return pd.DataFrame(rows, columns=["printed", "growing_stock", "n", "plots", "line", "ratio"])
+
+
 def by_class(
     stands: pd.DataFrame,
     column: str,
@@ -785,3 +870,22 @@ def by_age(
         text = CONVERSION["line"].format(y=mass)
         fits.append(fitting.fit(part, text, level=level, seed=seed, label=label, name=name))
     return fits, small
+
+
+def mass_by_age(
+    growth: FitResult, conversion: FitResult, ages: ArrayLike, level: float = 0.95
+) -> pd.DataFrame:
+    """Mass of one stand by its age: growing stock by age, then mass by stock, with both errors.
+
+    Returns
+    -------
+    mass : DataFrame
+        ``mean, q025, q975`` by age: the errors of both steps, on the scale of logarithms, are independent. [t/ha]
+    """
+    how = {"level": level, "kind": "individual"}
+    stock = growth.predict(pd.DataFrame({"age": np.asarray(ages, float)}), **how)
+    made = conversion.predict(stock[["growing_stock"]], **how)
+    mass = conversion.system.responses[0]
+    tall = np.log(stock["growing_stock_upper"] / stock["growing_stock"])
+    half = np.exp(np.hypot(tall, np.log(made[f"{mass}_upper"] / made[mass])))
+    return pd.DataFrame({"mean": made[mass], "q025": made[mass] / half, "q975": made[mass] * half})

@@ -434,6 +434,28 @@ def plot_density(trees: pd.DataFrame, column: str) -> pd.DataFrame:
     return mass.groupby(keys).sum().rename("agb_density").reset_index()
 
 
+def plot_values(by_plot: Mapping[str, pd.DataFrame], level: float = 0.95) -> pd.DataFrame:
+    """Mass per hectare of a plot on a new site by each method of computing trees, as rows of ``values.csv``.
+
+    Many plots are nearly bare: the mean of a lognormal would lie far above that of the sites, which is given instead.
+
+    Parameters
+    ----------
+    by_plot : mapping of str to DataFrame
+        Of :func:`plot_density`, by method.
+    level : float
+    """
+    rows = []
+    for method, plots in by_plot.items():
+        used = plots[plots["agb_density"] > 0].assign(method=method)
+        row = soil.summarise(used, "agb_density", "site", ["method"], level)
+        of_sites = plots.groupby("site")["agb_density"].mean()
+        row["name"], row["mean"] = f"agb_density[mangrove,{method}]", of_sites.mean()
+        row["se"], row["sd"] = of_sites.std() / len(of_sites) ** 0.5, plots["agb_density"].std()
+        rows.append(row)
+    return pd.concat(rows, ignore_index=True)
+
+
 def between_equations(trees: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
     """Ratio of two mass columns by species: of the sums, and its geometric mean and spread tree by tree."""
     rows = {}

@@ -933,3 +933,9 @@ def test_mapped_trees_of_nouragues_weigh_what_biomass_says(open_data):
     # Wood density shared by genus and a shared height curve make it wider than errors of each tree.
     assert 40 < se < 120
     np.testing.assert_allclose(se, len(plots) * result.approach1.loc["total", "total"], rtol=0.1)
+
+
+def test_an_inventory_propagates_itself():
+    whole = inventory()
+    assert whole.propagate(200, 3).summary().equals(propagate(whole, 200, 3).summary())
+    assert whole.budget(200, 3).table.equals(inventory_budget(whole, 200, 3).table)

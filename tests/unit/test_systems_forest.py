@@ -399,3 +399,68 @@ def test_chinese_eucalypts_are_many_species(open_data):
     plots = open_data.load("open:eurasia_plots", {"country": "CHN", "genus": "Eucalyptus"})
     with pytest.raises(DataError, match="not said 26"):
         forest.fit_growth(plots, "agb_density")
+
+
+def test_mass_by_age_carries_both_errors(fitted):
+    growth = fitted[0][0]
+    frame = stands()
+    frame["agb_density"] = (
+        0.5 * frame["growing_stock"] * np.exp(0.1 * np.random.default_rng(2).normal(size=160))
+    )
+    line = sl.fit(frame, "agb_density = a * growing_stock", variance="power:mean", name="simulated")
+    mass = forest.mass_by_age(growth, line, [20, 40])
+    stock = growth.predict(pd.DataFrame({"age": [20.0, 40]}), level=0.95, kind="individual")
+    assert list(mass["mean"]) == pytest.approx(list(0.5 * stock["growing_stock"]), rel=0.03)
+    # Wider than by the stock alone: 0.15 and 0.10 of a logarithm make 0.18.
+    alone = np.log(stock["growing_stock_upper"] / stock["growing_stock"])
+    both = np.log(mass["q975"] / mass["mean"])
+    assert (both > 1.1 * alone.to_numpy()).all() and (both < 1.4 * alone.to_numpy()).all()
+
+
+def test_lines_of_print_beside_stands_that_follow_them():
+    stock = np.array([20.0, 40, 80, 150, 300])
+    frame = pd.DataFrame({"growing_stock": stock})
+    frame["total_density"] = 1.1 * equations.evaluate("fang_cunninghamia", frame)
+    told = forest.beside_lines(frame, ["fang_cunninghamia"], [50, 100])
+    assert list(told["n"]) == [2, 1, 2] and list(told["ratio"]) == pytest.approx([1.1] * 3)
+    assert told["printed"].str.startswith("Cunninghamia").all()
+    assert told["plots"].is_monotonic_decreasing  # b / V falls with the stock
+
+
+def test_a_factor_stands_beside_the_means_of_studies():
+    frame = pd.DataFrame(
+        {
+            "study_id": ["a", "a", "b", "c"],
+            "agb_density": [60.0, 30, 50, 80],
+            "growing_stock": [100.0, 50, 100, 100],
+        }
+    )
+    told = forest.ratio_of_studies(forest.ratios(frame), "bcef", level=0.5).iloc[0]
+    assert told["mean"] == pytest.approx(220 / 350)
+    # Studies have 0.6, 0.5 and 0.8; the quartiles of three are halfway.
+    assert (told["q025"], told["q975"]) == pytest.approx((0.55, 0.7))
+
+
+def test_heights_that_a_fit_has_seen_are_no_witnesses(monkeypatch):
+    files = {
+        "open:trees": pd.DataFrame({"study_id": "S", "dbh": [10.0, 20, 30], "height": [8.0, 1.0, 21]}),
+        "literature:stands": pd.DataFrame({"source_id": "P", "dbh": [15.0], "height": [12.0]}),
+    }
+    monkeypatch.setattr(forest, "load", lambda spec, where: files[spec])
+    seen = pd.DataFrame({"dbh": [10.04], "height": [7.96]})
+    found = forest.other_heights({spec: {} for spec in files}, seen)
+    assert list(found["source_id"]) == ["S", "P"] and found.attrs["equal"] == 1
+    assert list(found["quantity"]) == ["height of a tree", "mean height of a stand"]
+
+
+def test_sites_differ_by_what_was_drawn_and_reasons_are_told():
+    rng = np.random.default_rng(8)
+    frame = stands(240, oldest=70)
+    frame["study_id"] = np.arange(240) % 12
+    frame["growing_stock"] *= np.exp(rng.normal(0, 0.3, 12))[frame["study_id"]]
+    fits, told = forest.fit_sites(frame, "growing_stock", "schumacher", "study_id", name="simulated")
+    assert fits and 1.15 < float(told[fits[0].label].split("factor of ")[1].split()[0]) < 1.65
+    assert "12 with three stands or more" in told["schumacher, each study_id"]
+    few = frame[frame["study_id"] < 2]
+    fits, told = forest.fit_sites(few, "growing_stock", "schumacher", "study_id", name="simulated")
+    assert fits == [] and "levels" in told["study_id"]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import sinklab as sl
 from sinklab.data import literature
 from sinklab.language import DataError
 from sinklab.systems import grassland, soil
@@ -229,3 +230,42 @@ def test_ratio_by_type_is_a_distribution():
     )
     alpine = found.loc["grassland_type=alpine_meadow"]
     assert alpine["q025"] < alpine["mean"] < alpine["q975"] and alpine["n"] == 28
+
+
+def test_curves_for_a_predictor_without_error_are_steeper():
+    rng = np.random.default_rng(4)
+    true = rng.normal(30, 6, 400)
+    frame = pd.DataFrame({"canopy_height": true + rng.normal(0, 4, 400)})
+    frame["agb_density"] = 0.05 * true**1.2 * np.exp(rng.normal(0, 0.05, 400))
+    fit = sl.fit(frame, grassland.ABOVEGROUND["height"], variance="power:mean", name="simulated")
+    corrected, slopes = grassland.fits_without_error([fit], 4.0, name="simulated")
+    row = slopes.iloc[0]
+    assert row["reliability"] == pytest.approx(36 / 52, abs=0.05)
+    assert row["plain"] < 0.95 < row["corrected"] and row["corrected"] == pytest.approx(
+        1.2, abs=3.5 * row["se"]
+    )
+    assert corrected[0].label.endswith("without error")
+
+
+def test_sums_over_layers_are_no_layers():
+    layers = literature.load("grassland_roots")
+    beta, value = grassland.root_shapes(layers)
+    part = layers[(layers["site"] == "Duolun GL") & (layers["layer_bottom"] - layers["layer_top"] < 40)]
+    assert beta["Duolun GL"] == pytest.approx(grassland.root_beta(part["layer_bottom"], part["bgb_density"]))
+    assert value["mean"].item() == pytest.approx(beta.mean()) and value["n"].item() == 4
+
+
+def test_ratios_of_studies_or_of_plots():
+    printed = literature.load("grassland")
+    values = grassland.ratio_values(printed, "root_shoot_ratio", ["grassland_type"], ["site"], 0.95, "")
+    studies = grassland.ratio_by_study(printed[printed["root_shoot_ratio"] > 0], ["grassland_type"])
+    assert list(values["n_study"]) == list(studies.groupby("grassland_type").size())
+    rng = np.random.default_rng(1)
+    plots = pd.DataFrame({"site": list("aabbccd") * 4, "kind": ["x"] * 27 + ["y"]})
+    plots["agb_density"], plots["root_shoot_ratio"] = rng.uniform(1, 3, 28), rng.lognormal(1, 0.3, 28)
+    values = grassland.ratio_values(plots, "root_shoot_ratio", ["kind"], ["site"], 0.95, "open:made")
+    # The type of a single plot has no value; the mean is the ratio of means.
+    assert list(values["group"]) == ["kind=x"] and set(values["sources"]) == {"open:made"}
+    used = plots[plots["kind"] == "x"]
+    whole = (used["root_shoot_ratio"] * used["agb_density"]).sum() / used["agb_density"].sum()
+    assert values["mean"].item() == pytest.approx(whole)

@@ -159,3 +159,63 @@ def test_every_printed_equation_has_a_source_and_parses():
     for row in equations.catalogue().values():
         assert row.source_id in known, row.equation_id
         assert row.response in System.parse(row.text).responses
+
+
+def cores(n=12, seed=5):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for k in range(n):
+        level = np.exp(rng.normal(0, 0.3))
+        for top in (0.0, 25, 50, 75):
+            matter = float(np.clip(0.12 * level * np.exp(-top / 80) * np.exp(rng.normal(0, 0.1)), 0.02, 0.6))
+            rows.append((f"s{k // 2}", f"c{k}", "mangrove", top, top + 25, matter))
+    frame = pd.DataFrame(
+        rows, columns=["site", "core_id", "habitat", "layer_top", "layer_bottom", "organic_matter"]
+    )
+    frame["soc"] = 450 * frame["organic_matter"]
+    frame["bulk_density"] = 1 / (frame["organic_matter"] / 0.1 + (1 - frame["organic_matter"]) / 1.7)
+    return frame
+
+
+def test_stocks_of_cores_are_counted_by_what_became_of_them():
+    layers = cores()
+    layers.loc[layers["core_id"] == "c3", ["soc", "bulk_density", "organic_matter"]] = np.nan
+    layers.loc[layers["core_id"] == "c5", "layer_top"] -= 10
+    layers.loc[layers["core_id"] == "c7", "habitat"] = "salt_marsh"
+    values, counts = wetland.stock_values(
+        layers, [50, 100], ["site", "core_id"], ["site"], ["habitat"], n=50, seed=1
+    )
+    assert list(values["group"]) == ["habitat=mangrove;to=50 cm", "habitat=mangrove;to=100 cm"]
+    assert list(values["definition"]) == ["soil_depth=50", "soil_depth=100"] and set(values["n"]) == {9}
+    assert counts.to_numpy().tolist() == [[9, 1, 1, 1]] * 2
+    kept = layers[~layers["core_id"].isin(["c3", "c5", "c7"])]
+    carbon = (kept["soc"] * kept["bulk_density"] * 2.5).groupby(kept["core_id"]).sum()
+    assert values["mean"].iloc[1] == pytest.approx(carbon.mean(), rel=0.01)
+
+
+def test_conversions_are_found_again():
+    power, quadratic, mixing = wetland.fit_conversions(cores(), name="simulated")
+    assert power.parameters.set_index("name")["value"]["b"] == pytest.approx(1, abs=1e-3)
+    assert quadratic.parameters.set_index("name")["value"]["a"] == pytest.approx(450, rel=1e-3)
+    assert list(mixing.parameters["value"]) == pytest.approx([0.1, 1.7], rel=1e-3)
+
+
+def test_values_in_doubt_are_named_and_left_blank(monkeypatch):
+    layers = cores(2)
+    layers.loc[3, "bulk_density"] = 980.0
+    layers.attrs = {"notes": ["one note"], "source": {"spec": "open:made"}}
+    monkeypatch.setattr(wetland, "load", lambda spec, where: layers)
+    read = wetland.read_cores("open:made")
+    assert np.isnan(read.loc[3, "bulk_density"]) and read["bulk_density"].notna().sum() == 7
+    assert read.attrs["notes"][0] == "one note" and "980" in read.attrs["notes"][1]
+    assert read.attrs["source"]["set_aside"].startswith("1 value")
+
+
+def test_bare_plots_count_in_the_mean_over_sites():
+    plots = pd.DataFrame({"site": list("aabbcc"), "agb_density": [0.0, 40, 30, 50, 80, 90]})
+    values = wetland.plot_values(
+        {"common": plots, "local": plots.assign(agb_density=2 * plots["agb_density"])}
+    )
+    assert list(values["name"]) == ["agb_density[mangrove,common]", "agb_density[mangrove,local]"]
+    assert list(values["mean"]) == pytest.approx([145 / 3, 290 / 3])
+    assert values["se"][0] == pytest.approx(np.std([20, 40, 85], ddof=1) / 3**0.5)
