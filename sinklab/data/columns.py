@@ -572,10 +572,8 @@ def is_blank(text: str, missing: Collection[str] = frozenset()) -> bool:
 @lru_cache(maxsize=4096)
 def species_name(label: str) -> str:
     """Latin name of a species where the vocabulary knows it."""
-    try:
-        return vocabulary.species(label).name_latin
-    except DataError:
-        return label
+    known = vocabulary.find_species(label)
+    return known.name_latin if known else label
 
 
 # The account of a reading.

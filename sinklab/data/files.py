@@ -364,8 +364,8 @@ def decoded(path: str | Path, encoding: str | None = None) -> tuple[str, str]:
         except UnicodeDecodeError as error:
             start = error.start
             continue
-        foreign = "".join(c for c in text if ord(c) > 127)
-        if "\x00" not in text and (name != "cp1252" or WESTERN.fullmatch(foreign)):
+        western = name != "cp1252" or WESTERN.fullmatch("".join(c for c in text if ord(c) > 127))
+        if "\x00" not in text and western:
             return text.removeprefix("\ufeff"), {"utf-8-sig": "UTF-8"}.get(name, name.upper())
     raise DataError(
         f"{path}: unreadable as UTF-8, UTF-16 or GB18030 (byte {start}); name its encoding, or save it as CSV UTF-8",

@@ -147,10 +147,8 @@ def _mask(values, column, wanted, name) -> pd.Series:
 def _name(item, column, present) -> str:
     """Return the Latin name for a species that was named otherwise."""
     if column == "species" and item not in present:
-        try:
-            return vocabulary.species(item).name_latin
-        except DataError:
-            pass
+        known = vocabulary.find_species(item)
+        return known.name_latin if known else item
     return item
 
 
@@ -197,12 +195,16 @@ def read_open(name: str) -> pd.DataFrame:
     raw = _raw(path, notes)
     for item, other in zip(entry.get("joins", ()), others, strict=True):
         raw = _join(raw, _raw(other, notes), item["keys"], other)
-    wanted = [item["column"] for item in entry["columns"].values()]
-    wanted += [entry["species"]] if "species" in entry else []
-    require_known(wanted, raw, place=str(path))
-    columns = _species(raw[entry["species"]], notes) if "species" in entry else {}
+    raw = raw.mask(raw.isin(entry.get("missing", ())), "")
+    if "long" in entry:
+        raw = _wide(raw, entry["long"], notes)
+    named = entry.get("species", [])
+    named = [named] if isinstance(named, str) else named
+    require_known([item["column"] for item in entry["columns"].values()] + named, raw, place=str(path))
+    labels = _labels(raw[named]) if named else None
+    columns = {} if labels is None else _species(labels, notes)
     if entry.get("forest_type"):
-        kinds = raw[entry["species"]].map(forest_type)
+        kinds = labels.map(forest_type)
         columns["forest_type"] = kinds.mask(kinds == "").astype("str")
     if not IDENTIFIERS & set(entry["columns"]):
         columns["tree_id"] = pd.Series([f"{name}_{i + 1:05d}" for i in range(len(raw))], index=raw.index)
@@ -212,7 +214,7 @@ def read_open(name: str) -> pd.DataFrame:
     _diameter_height(frame, raw, entry.get("diameter_height"), notes)
     derive(frame, entry, notes)
     if "copies" in entry:
-        frame = frame.join(_copies(frame, entry["copies"], raw[entry["species"]], notes))
+        frame = frame.join(_copies(frame, entry["copies"], labels, notes))
         frame["forest_type"] = frame["forest_type"].fillna(frame.pop("found_type")).astype("str")
     components = {
         v: i["component"] for v, i in entry["columns"].items() if "component" in i and "as" not in i
@@ -278,6 +280,35 @@ def _join(raw, other, keys, path) -> pd.DataFrame:
     return raw.merge(other[fresh], on=keys, how="left", validate="many_to_one")
 
 
+def _wide(raw, item, notes) -> pd.DataFrame:
+    """One record for the measurements that share their keys: the first row of each, with a column for what was measured."""
+    rows = raw[raw[item["name"]].isin(item["kept"])]
+    twice = rows.duplicated([*item["keys"], item["name"]])
+    for count, en, zh in (
+        (len(raw) - len(rows), "rows measure something else, not read", "行为其他测量项，未读取"),
+        (
+            int(twice.sum()),
+            "rows repeat a measurement of the same plot and age, left out",
+            "行重复同一样地同一年龄的测量，已略去",
+        ),
+    ):
+        if count:
+            notes.add(f"{count} {en}", f"{count} {zh}")
+    rows = rows[~twice]
+    values = rows.pivot(index=item["keys"], columns=item["name"], values=item["value"])
+    first = rows.drop_duplicates(item["keys"]).set_index(item["keys"])
+    return first.join(values.reindex(columns=item["kept"])).reset_index().fillna("")
+
+
+def _labels(cells) -> pd.Series:
+    """Label of each record: of several columns the first that names plants or a type of forest, else the first that is filled."""
+    found = cells.iloc[:, 0]
+    for name in cells.columns[1:]:
+        better = cells[name].map(forest_type).ne("") | found.str.strip().eq("")
+        found = found.where(found.map(forest_type).ne("") | ~better, cells[name])
+    return found
+
+
 def _species(labels, notes) -> dict:
     """Columns species, genus and species_id from the labels of a data set."""
     cleaned = [clean(label) for label in labels]
@@ -317,7 +348,7 @@ def _column(cells, variable, item, notes) -> pd.Series:
     if "unit" not in item:
         if "values" in item:
             cells = cells.map(lambda cell: item["values"].get(cell, cell), na_action="ignore")
-        return cells.map(lambda cell: " ".join(latin(cell).split()), na_action="ignore").astype("str")
+        return cells.map(latin, na_action="ignore").astype("str")
     values = pd.to_numeric(cells, errors="coerce").astype(float)
     text = cells[values.isna() & cells.notna()]
     if len(text):
@@ -327,7 +358,8 @@ def _column(cells, variable, item, notes) -> pd.Series:
             f"{item['column']}：{len(text)} 个单元格为文字，设为缺失：{kinds}",
         )
     known = vocabulary.variable(item.get("as", variable))
-    values = pd.Series(vocabulary.convert(values.to_numpy(), item["unit"], known.unit), index=cells.index)
+    values = vocabulary.convert(values.to_numpy() / item.get("over", 1.0), item["unit"], known.unit)
+    values = pd.Series(values, index=cells.index)
     # A length or mass of zero or less was not measured; the limits of the vocabulary are left to `data check`.
     impossible = (values <= 0) if (known.minimum or 0) > 0 else (values < (known.minimum or 0))
     if known.role != "position" and impossible.any():
@@ -388,6 +420,7 @@ _RANKS = ("var.", "subsp.", "ssp.", "f.")
 _HYBRIDS = ("x", "×", "*")
 
 
+@lru_cache(maxsize=65536)
 def latin(text: str) -> str:
     """Text with look-alike Cyrillic letters replaced and blanks squeezed."""
     return " ".join(text.translate(LOOKALIKES).replace("\ufffd", " ").split())
@@ -488,10 +521,8 @@ def _hybrid(words):
 
 def species_id(species: str) -> str:
     """Key of a species in the vocabulary, "" when it is not there."""
-    try:
-        return vocabulary.species(species).species_id if species else ""
-    except DataError:
-        return ""
+    known = vocabulary.find_species(species)
+    return known.species_id if known else ""
 
 
 # Types of forest.

@@ -302,10 +302,7 @@ def _describe(found) -> None:
     if "study_id" not in frame:
         frame.insert(0, "study_id", folder.name)
     if "species" not in frame and info.get("species"):
-        try:
-            known = vocabulary.species(str(info["species"]))
-        except DataError:
-            known = None
+        known = vocabulary.find_species(str(info["species"]))
         if known:
             frame.insert(1, "species", known.name_latin)
     components = {r["variable"]: r["component"] for r in found.columns if r["component"]}

@@ -333,6 +333,11 @@ def _species_keys() -> dict[str, Species]:
     return keys
 
 
+def find_species(key: str) -> Species | None:
+    """Species of any of its names, without looking for the nearest one where there is none."""
+    return _species_keys().get(key.strip().casefold())
+
+
 def species(key: str) -> Species:
     """Find a species by its id, Latin, Chinese or English name, or a synonym.
 
@@ -341,7 +346,7 @@ def species(key: str) -> Species:
     DataError
         With the nearest known names.
     """
-    found = _species_keys().get(key.strip().casefold())
+    found = find_species(key)
     if found is None:
         near = get_close_matches(key.casefold(), _species_keys(), n=3)
         raise DataError(

@@ -41,7 +41,6 @@ The logarithms are tried only where :math:`\ln y` is a straight line in :math:`\
 """
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -157,9 +156,8 @@ def _of_tree(row) -> Equation:
 
 def _species_id(taxon: str) -> str:
     """Key of a species by its name or a synonym; "" of one that the vocabulary lacks, and of a genus."""
-    with suppress(DataError):
-        return vocabulary.species(taxon).species_id if " " in taxon else ""
-    return ""
+    known = vocabulary.find_species(taxon) if " " in taxon else None
+    return known.species_id if known else ""
 
 
 def _of_system(row, zones, families) -> Equation:

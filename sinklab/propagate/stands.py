@@ -234,10 +234,8 @@ def pool_of(fit, wanted=(), pools=POOLS) -> tuple[str, ...]:
 
 def species_key(label) -> str:
     """Key of a species by any of its names; the label itself where the vocabulary does not know it."""
-    try:
-        return vocabulary.species(str(label)).species_id
-    except DataError:
-        return str(label).strip()
+    known = vocabulary.find_species(str(label))
+    return known.species_id if known else str(label).strip()
 
 
 def models_for(species, tables, mapping=None, responses=()) -> tuple[dict[str, Model], pd.DataFrame]:

@@ -356,16 +356,12 @@ def species_of(table_id: str, fit) -> str | None:
     """Species that a table speaks of: by its id, else by its data when they are of one species."""
     parts = table_id.split("_")
     for start in range(1, len(parts)):
-        try:
-            return vocabulary.species("_".join(parts[start:])).species_id
-        except SinklabError:
-            continue
+        if known := vocabulary.find_species("_".join(parts[start:])):
+            return known.species_id
     for column in ("species_id", "species"):
         if fit.data is not None and column in fit.data and fit.data[column].nunique() == 1:
-            try:
-                return vocabulary.species(str(fit.data[column].iloc[0])).species_id
-            except SinklabError:
-                return None
+            known = vocabulary.find_species(str(fit.data[column].iloc[0]))
+            return known.species_id if known else None
     return None
 
 

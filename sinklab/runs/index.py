@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sinklab import language, paths
 from sinklab.data.files import read_text
-from sinklab.language import RunError, SinklabError, reader_language, tr
+from sinklab.language import RunError, reader_language, tr
 from sinklab.runs import ledger, pages
 from sinklab.runs.batch import Outcome, json_line
 from sinklab.runs.jobs import Record, Task
@@ -112,9 +112,8 @@ def _name(value: str, code: str) -> str:
     """Name of a species of the vocabulary, else the value as it stands."""
     from sinklab.data import vocabulary
 
-    try:
-        species = vocabulary.species(value)
-    except SinklabError:
+    species = vocabulary.find_species(value)
+    if species is None:
         return value
     return species.name_zh if code == "zh" else species.name_latin
 

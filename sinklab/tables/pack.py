@@ -10,7 +10,7 @@ from sinklab.data import vocabulary
 from sinklab.equations.forms import factors
 from sinklab.equations.parse import names
 from sinklab.equations.system import System
-from sinklab.language import DataError, EquationError, Notes, TableError, listing, tr
+from sinklab.language import EquationError, Notes, TableError, listing, tr
 from sinklab.results.fit_result import Between, Certificate, Domain, FitResult, Population, RandomEffects
 from sinklab.results.prediction import known_group
 from sinklab.results.variance import ResidualModel
@@ -193,10 +193,8 @@ def _known_components(components: dict[str, str]) -> dict[str, str]:
 
 
 def _model_row(key, fit, status, source, group_column, n_draw) -> dict:
-    try:
-        label_zh = vocabulary.species(fit.label).name_zh
-    except DataError:
-        label_zh = fit.label
+    known = vocabulary.find_species(fit.label)
+    label_zh = known.name_zh if known else fit.label
     return {
         "model_id": key,
         "label": fit.label,

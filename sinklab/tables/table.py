@@ -18,7 +18,7 @@ import pandas as pd
 from sinklab import paths
 from sinklab.data import vocabulary
 from sinklab.data.files import is_number
-from sinklab.language import DataError, TableError, html, listing, number, reader_language, tr
+from sinklab.language import TableError, html, listing, number, reader_language, tr
 from sinklab.results.fit_result import FitResult
 from sinklab.tables import checks, pack, package
 from sinklab.tables.provenance import ModelRecord, Provenance, name_of, origin_of, package_sources, status_for
@@ -505,10 +505,9 @@ def _default_title(table_id, lang) -> str:
     system = system_of(table_id)
     head, _, rest = table_id.partition(f"_{system}")
     group = rest.strip("_")
-    try:
-        species = vocabulary.species(group)
+    if species := vocabulary.find_species(group):
         group = species.name_zh if lang == "zh" else species.name_latin
-    except DataError:
+    else:
         group = group.replace("_", " ")
     label, named = vocabulary.label(head, lang), vocabulary.ecosystem(system)
     if lang == "zh":

@@ -295,6 +295,49 @@ def test_small_notes_count_everything(small):
         assert part in notes, part
 
 
+def test_measurements_below_each_other_become_plots(tmp_path, monkeypatch):
+    rows = [
+        "id,plot,age,name,note,what,mean",
+        "m1,A,20,NAC,NI,agb_C,50.5",
+        "m2,A,20,NAC,NI,bgb_C,12",
+        "m3,A,20,NAC,NI,bgb_C,13",
+        'm4,Larix,999,NAC,"Picea, Abies",agb_OM,80',
+        "m5,Larix,30,NAC,NAC,agb_C,41",
+        "m6,B,30,Pinus massoniana,NAC,NPP,7",
+    ]
+    (tmp_path / "m.csv").write_text("\n".join(rows), encoding="utf-8")
+    entry = {
+        name: {"en": "t", "zh": "t"} if name == "title" else "x"
+        for name in ("title", "licence", "citation", "origin")
+    }
+    of = {"unit": "t/ha", "component": "root_unspecified"}
+    entry |= {
+        "files": [{"path": "m.csv", "sha256": ""}],
+        "long": {"keys": ["plot", "age", "name", "note"], "name": "what", "value": "mean", "kept": ["agb_C", "agb_OM", "bgb_C"]},
+        "missing": ["NAC", "NI", "999"],
+        "species": ["name", "note", "plot"],
+        "forest_type": True,
+        "columns": {
+            "plot_id": {"column": "id"},
+            "age": {"column": "age", "unit": "year"},
+            "agb_density": of | {"column": "agb_OM"},
+            "agb_of_carbon": of | {"column": "agb_C", "over": 0.5, "as": "agb_density"},
+            "bgb_density": of | {"column": "bgb_C", "over": 0.5},
+        },
+        "sums": [{"variable": "agb_density", "of": ["agb_of_carbon"]}],
+    }  # fmt: skip
+    monkeypatch.setattr(catalogue, "entries", lambda: {"x": entry})
+    monkeypatch.setenv("SINKLAB_DATA", str(tmp_path))
+    found = reader.read_open("x").set_index("plot_id").loc[["m1", "m4", "m5"]]
+    np.testing.assert_allclose(found["agb_density"], [101, 80, 82])
+    np.testing.assert_allclose(found["bgb_density"], [24, np.nan, np.nan])
+    np.testing.assert_allclose(found["age"], [20, np.nan, 30])
+    # A plot named after its trees, or after nothing.
+    assert found["forest_type"].fillna("").tolist() == ["", "spruce_fir", "larch"]
+    notes = "\n".join(reader.read_open("x").attrs["notes"])
+    assert "1 rows measure something else" in notes and "1 rows repeat a measurement" in notes
+
+
 # Reading the real files --------------------------------------------------------------------------
 
 
@@ -394,6 +437,23 @@ def test_enough_chinese_plots(open_data, where, n, stock, roots):
     counts = (len(frame), frame["growing_stock"].notna().sum(), frame["bgb_density"].notna().sum())
     assert counts == (n, stock, roots)
     assert 0.25 < frame["bcef"].median() < 1.2 and 0.12 < frame["root_shoot_ratio"].median() < 0.4
+
+
+@pytest.mark.open_data
+def test_plots_of_forc(open_data):
+    """Carbon is half of the dry mass: Arengou, Baihe and Hainan by hand from the file."""
+    frame = reader.load("open:forc_china")
+    assert len(frame) == 357 and frame["copy_of"].notna().sum() >= 225
+    one = frame[(frame["site"] == "Arengou")].iloc[0]
+    assert one["agb_density"] == pytest.approx(55.4 / 0.5) and one["age"] == 214
+    assert one["forest_type"] and one["study_id"] == "Luo_1996_ponp"
+    written = pd.read_csv(open_data / "forc_china" / "measurements.csv", keep_default_na=False)
+    for variable, column, share in (
+        ("biomass_ag_C", "agb_density", 0.5),
+        ("biomass_root_C", "bgb_density", 0.5),
+    ):
+        cells = written.loc[written["variable.name"] == variable, "mean"].astype(float)
+        assert frame[f"{column[:3]}_of_carbon"].sum() == pytest.approx(cells.sum() / share, rel=1e-9)
 
 
 @pytest.mark.open_data

@@ -68,6 +68,23 @@ def test_types_of_the_open_plots(open_data):
     assert both.sum() >= 188 and chosen["genus"].isna().any()
 
 
+@pytest.mark.open_data
+def test_nearly_all_usable_chinese_plots_of_the_three_sets_reach_a_table(open_data):
+    """By a species or genus that the vocabulary knows, or by a type of forest; the ledger names the rest."""
+    known = {row["genus"] for row in files.records("vocabulary", "forest_genera.csv")}
+    known |= {s.genus for s in vocabulary.species_list()}
+    usable, ledger = {}, {}
+    for name, where in (("eurasia_plots", {"country": "CHN"}), ("groa_china", None), ("forc_china", None)):
+        plots = open_data_sets.load(f"open:{name}", where)
+        plots = plots[plots[["agb_density", "bgb_density"]].notna().all(axis=1)]
+        way = plots["species_id"].notna() | plots["genus"].isin(known) | plots["forest_type"].notna()
+        usable[name], ledger[name] = len(plots), int((~way).sum())
+    assert usable == {"eurasia_plots": 1064, "groa_china": 2854, "forc_china": 327}
+    # Regrowth of GROA without any name of a plant, nor a plot with a name within 300 km.
+    assert ledger == {"eurasia_plots": 0, "groa_china": 56, "forc_china": 0}
+    assert sum(ledger.values()) <= 0.02 * sum(usable.values())
+
+
 def reached(labels):
     """Whether each label gives a species, a genus or a type."""
     return labels.map(lambda label: any((*open_data_sets.clean(label)[:2], forest_type(label))))
