@@ -1,6 +1,7 @@
 """``stock``: carbon of stands, counties, cities, provinces and zones; ``change`` of two inventories; ``plan``."""
 
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -61,9 +62,13 @@ def run_tree_list(arguments) -> int:
         area: str | float = float(arguments.area)
     except ValueError:
         area = arguments.area
-    wanted = (needed - lacking) | ({area} if isinstance(area, str) else set())
+    wanted = (needed - lacking) | (_variables(area) if isinstance(area, str) else set())
     frame = field_data(arguments, arguments.trees, wanted, {"species", arguments.by}, tell="stderr")
-    plots = plots_of_trees(frame, tables, arguments.by, area, heights, arguments.level, arguments.status)
+    by, area, status = (
+        frame.attrs["account"].find(c) if c and isinstance(c, str) and c not in frame else c
+        for c in (arguments.by, area, arguments.status)
+    )
+    plots = plots_of_trees(frame, tables, by, area, heights, arguments.level, status)
     if arguments.output:
         write_csv(plots.reset_index(), arguments.output)
     shown = [c for c in plots if not c.endswith(("_se", "_lower", "_upper"))]
@@ -84,6 +89,15 @@ def run_tree_list(arguments) -> int:
         )
     )
     return 0
+
+
+def _variables(*names) -> set[str]:
+    """Variables that options mean by the header or name of a column, so that its unit is heeded; letters mean none."""
+    from sinklab.data import vocabulary
+    from sinklab.data.columns import meaning
+
+    found = {name: meaning((name,)).name for name in names if name and not re.fullmatch("[A-Z]{1,2}", name)}
+    return {known if vocabulary.is_variable(known) else name for name, known in found.items()}
 
 
 def _compute(arguments):
@@ -141,7 +155,8 @@ def _stands(arguments, by, tables):
     What names a stand or its unit stays as the register writes it, what is computed with is a number in our units.
     """
     numbers = {x for t in tables for model in t.models for x in model.system.predictors}
-    numbers |= {arguments.measured, f"{arguments.measured}_se", arguments.area} - {"", "_se"}
+    numbers |= _variables(arguments.measured, arguments.area)
+    numbers |= {f"{arguments.measured}_se"} if arguments.measured else set()
     frame = field_data(arguments, arguments.stands, numbers)
     account = frame.attrs["account"]
     effects = [effect.partition("=")[0] for effect in arguments.effect]
@@ -153,6 +168,7 @@ def _stands(arguments, by, tables):
     for name in filter(None, (arguments.area, arguments.measured)):
         if name not in frame:
             frame[name] = frame[account.find(name)]
+    _in_tonnes(frame, arguments.measured)
     if not arguments.area and "area" in frame and not hasattr(frame, "crs"):
         arguments.area = "area"
     if not arguments.id and "stand" in frame:
@@ -160,6 +176,18 @@ def _stands(arguments, by, tables):
         parts = [frame[c].fillna("") for c in ("compartment", "stand") if c in frame]
         frame["stand_id"] = parts[0] if len(parts) == 1 else parts[0] + "-" + parts[1]
     return frame
+
+
+def _in_tonnes(frame, measured) -> None:
+    """Densities in t/ha where the header of a column without a name of ours says another unit."""
+    from sinklab.data import vocabulary
+    from sinklab.data.columns import meaning
+
+    column = frame.attrs["account"].find(measured) if measured else ""
+    unit = meaning((column,)).unit if column and not vocabulary.is_variable(column) else ""
+    if unit not in ("", "t/ha"):
+        frame[measured] = vocabulary.convert(frame[measured].to_numpy(float), unit, "t/ha")
+        print(tr(f"{measured}: {unit} → t/ha", f"{measured}：{unit} → t/hm²"))
 
 
 def _mapping(arguments) -> dict[str, str]:

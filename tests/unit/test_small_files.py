@@ -229,6 +229,85 @@ def test_chinese_names_in_every_command(call, files, tmp_path):
     np.testing.assert_allclose(found[0], found[1], rtol=1e-12)
 
 
+@pytest.fixture
+def zh(files, tmp_path):
+    """Our trees under Chinese names, in mu, ten a plot."""
+    trees = read(files / "en.csv")
+    names = {"tree": "样木号", "dbh": "胸径", "height": "树高", "stem": "干", "branch": "枝", "foliage": "叶"}
+    trees = trees[[c for c in names if c in trees]].rename(columns=names)
+    trees.assign(样地号=[f"{i // 10:02d}" for i in range(len(trees))], **{"面积(亩)": 15}).to_csv(
+        tmp_path / "zh.csv", index=False, encoding="gb18030"
+    )
+    return tmp_path / "zh.csv"
+
+
+def test_trees_under_chinese_names_are_no_stands_and_no_strata(call, zh):
+    """What is asked of the file is told beside what was understood of it."""
+    assert call("fit", zh, "--equations", STEM, "--method", "wls", "--save", "stem_forest_cases")[0] == 0
+    told = "胸径 → dbh"
+    code, out, err = call("stock", zh, "--table", "stem_forest_cases")
+    assert code == 2 and told in out and "name the column that holds their area" in err
+    code, out, err = call("plan", "plots", zh)
+    assert code == 2 and told in out and "no column stratum" in err and "dbh" in err
+
+
+@pytest.mark.parametrize("by", ["样地号", "plot_id"])
+@pytest.mark.parametrize("area", ["面积(亩)", "面积", "plot_area", "1"])
+def test_columns_that_options_name_keep_the_unit_of_their_header(call, zh, tmp_path, by, area):
+    """15 mu are a hectare, by whatever name the column is called."""
+    assert call("fit", zh, "--equations", STEM, "--method", "wls", "--save", "stem_forest_cases")[0] == 0
+    code, _, err = call(
+        "plots", zh, "--table", "stem_forest_cases", "--by", by, "--area", area, "-o", "p.csv"
+    )
+    assert code == 0, err
+    found = pd.read_csv("p.csv")
+    np.testing.assert_allclose(found["plot_area"], 1.0)
+    assert call("predict", "stem_forest_cases", zh, "-o", "t.csv")[0] == 0
+    trees = pd.read_csv("t.csv", encoding="utf-8-sig")["stem"].to_numpy().reshape(12, 10)
+    np.testing.assert_allclose(found["stem_biomass_density"], trees.sum(axis=1) / 1000, rtol=1e-9)
+
+
+@pytest.mark.parametrize("area", ["面积(亩)", "面积", "area", "D"])
+@pytest.mark.parametrize(("header", "factor"), [("碳密度(t/hm2)", 1), ("碳储量密度(kg/m2)", 10), ("碳", 1)])
+def test_stands_in_mu_by_every_name_of_the_column(call, tmp_path, area, header, factor):
+    (tmp_path / "s.csv").write_text(
+        f"小班号,县,{header},面积(亩)\n001,甲,4,150\n01,甲,5,300\n", encoding="utf-8"
+    )
+    code, out, err = call("stock", "s.csv", "--measured", header, "--area", area, "--id", "小班号")
+    assert code == 0, err
+    total = next(line for line in out.splitlines() if line.startswith("total")).split()
+    assert float(total[2]) == 30 and float(total[4]) == pytest.approx(factor * 140, rel=1e-4)
+
+
+def test_strata_under_chinese_names_and_in_mu_give_the_same_plan(call, tmp_path):
+    plans = []
+    for name, text in (
+        ("en.csv", "stratum,area,mean,sd,cost\nhill,40,80,30,1200\nvalley,10,120,45,900\n"),
+        ("zh2.csv", "层,面积(亩),均值,标准差,费用\nhill,600,80,30,1200\nvalley,150,120,45,900\n"),
+    ):
+        (tmp_path / f"x{name}").write_text(text, encoding="gb18030")
+        code, out, err = call("plan", "plots", tmp_path / f"x{name}")
+        assert code == 0, err
+        plans.append(out[out.index("stratum  area") :])
+    assert plans[0] == plans[1] and "mu → ha" in out
+
+
+def test_two_columns_of_one_diameter_are_asked_for(call, tmp_path):
+    assert (
+        call("fit", "en.csv", "--equations", STEM, "--method", "wls", "--save", "stem_forest_cases")[0] == 0
+    )
+    for header in ("dbh,dbh,树高", "胸径(cm),DBH/cm,树高"):
+        (tmp_path / "two.csv").write_text(f"{header}\n10,20,12\n11,21,13\n", encoding="utf-8")
+        code, _, err = call("predict", "stem_forest_cases", "two.csv")
+        assert code == 2 and "dbh: which of A" in err and "--column dbh=A" in err
+        code, out, err = call("predict", "stem_forest_cases", "two.csv", "--column", "dbh=B", "-o", "o.csv")
+        assert code == 0, err
+        one = pd.read_csv("o.csv", encoding="utf-8-sig")["stem"]
+        (tmp_path / "one.csv").write_text("dbh,height\n20,12\n21,13\n", encoding="utf-8")
+        assert call("predict", "stem_forest_cases", "one.csv", "-o", "p.csv")[0] == 0
+        np.testing.assert_allclose(one, pd.read_csv("p.csv", encoding="utf-8-sig")["stem"], rtol=1e-12)
+
+
 # Files of which nothing, or the wrong thing, was understood
 
 
