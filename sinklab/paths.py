@@ -103,6 +103,12 @@ def portable(name: str) -> bool:
     return not _DEVICES.fullmatch(name)
 
 
+def plain(name) -> bool:
+    """Whether what somebody calls a thing can name its file: with the folders above, Windows opens the path too."""
+    letters = isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}", name)
+    return bool(letters) and portable(name)
+
+
 #: Seconds after which a part file or folder is what a killed process left behind, where no lock tells.
 STALE = 900
 #: What this process takes from the permissions of new files; asked once, because asking sets it for a moment.

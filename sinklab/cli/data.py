@@ -434,7 +434,7 @@ def run_new_batch(arguments) -> int:
         "defaults": {"version": "0.1.0", "variance": "power:mean"},
         "jobs": jobs,
     }
-    path = _new_file(paths.root() / "notebooks" / "batches" / f"{name}.yml", content, yaml)
+    path = _new_file(paths.notebooks("batches"), name, content, yaml)
     print(path)
     for job in jobs:
         print(f"  {job['parameters']['table_id']}: {'; '.join(job['parameters']['equations'].splitlines())}")
@@ -519,10 +519,12 @@ def run_new_draft(arguments) -> int:
 
     from sinklab import paths
     from sinklab.data import vocabulary
-    from sinklab.tables.schema import system_of
+    from sinklab.tables.schema import check_table_id, check_version, system_of
 
     for ref in arguments.tables:
         table_id, _, version = ref.partition("@")
+        check_table_id(table_id)
+        version = check_version(version or "0.1.0")
         group = table_id.partition(f"_{system_of(table_id)}_")[2]
         known = vocabulary.species(arguments.species or group)
         english = known.name_en or known.name_latin
@@ -536,7 +538,7 @@ def run_new_draft(arguments) -> int:
         content = {
             "template": "species_standard",
             "preview": False,
-            "tables": {"main": f"{table_id}@{version or '0.1.0'}"},
+            "tables": {"main": f"{table_id}@{version}"},
             "species": known.species_id,
             "title": title,
             "title_english": title["en"],
@@ -555,7 +557,7 @@ def run_new_draft(arguments) -> int:
             "organisations": [blank],
             "drafters": [blank],
         }
-        print(_new_file(paths.reports("drafts", f"{name}.yml"), content, yaml))
+        print(_new_file(paths.reports("drafts"), name, content, yaml))
         print(tr(f"next: {typed()} draft {name}", f"下一步：{typed()} draft {name}"))
     return 0
 
@@ -583,10 +585,16 @@ def _in_both(region) -> dict[str, str]:
     return {"zh": known.name_zh if known else region, "en": known.name_en if known else region}
 
 
-def _new_file(path, content, yaml) -> str:
+def _new_file(folder, name, content, yaml) -> str:
     """Write a YAML file that is not there yet."""
     from sinklab import paths
 
+    path = folder / f"{name}.yml"
+    if not paths.plain(name):
+        raise DataError(
+            f"--name {name!r}: expected up to 80 Latin letters, digits, _ - or ., and no name such as con or nul",
+            f"--name {name!r}：应由不超过 80 个拉丁字母、数字及 _ - . 组成，且非 con、nul 等名称",
+        )
     if path.exists():
         raise DataError(
             f"{paths.relative(path)} exists already; --name NAME",

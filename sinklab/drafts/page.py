@@ -4,7 +4,6 @@ The words stand in ``reports/templates/page``; the same page is HTML for a brows
 """
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -65,7 +64,7 @@ def write_page(
     """
     path, lang = Path(path), lang or reader_language()
     to = format_of(path)
-    with tempfile.TemporaryDirectory(prefix="sinklab-page-") as place, speaking(lang):
+    with paths.private("page") as place, speaking(lang):
         page = Page(subject, Path(place), files, figures, pictures)
         template = rendering.environment().get_template(f"page/{lang}.md")
         try:

@@ -265,8 +265,6 @@ FORMS = {
     **dict.fromkeys(("parameters", "defaults", "axes"), (_a(dict), "a mapping", "映射")),
     **dict.fromkeys(("jobs", "drafts", "outputs", "inputs", "lang", "to"), (_a(list), "a list", "列表")),
 }
-#: With the folders above and the files below it, a path stays within what Windows opens.
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])i?B?", re.IGNORECASE)
 
 
@@ -304,7 +302,7 @@ class Spot:
             return False
         self.keys(entry, known)
         name = entry.get(key)
-        if isinstance(name, str) and _IDENTIFIER.fullmatch(name) and paths.portable(name):
+        if paths.plain(name):
             return True
         self.at(key).report(
             f"{key} = {name!r}; expected up to 80 Latin letters, digits, _ - or ., and no name such as con or nul: it "

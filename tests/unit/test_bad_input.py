@@ -938,6 +938,11 @@ RUN = [
     "new study Ü => study id",
     "new study ok --data lost.csv => no such file",
     "new study ok --species magic => magic",
+    "new draft agb_forest_cunninghamia_lanceolata --name ../../up => 80 Latin letters",
+    "new draft agb_forest_cunninghamia_lanceolata --name con => such as con or nul",
+    "new draft agb_forest_cunninghamia_lanceolata@latest => expected major.minor.patch",
+    "new draft /etc/passwd --species cunninghamia_lanceolata => expected <response>_<system>_<group>",
+    "new batch chinese_fir_simulated --name ../up => ",
 ]
 
 
@@ -1022,44 +1027,96 @@ def test_every_number_of_an_option_has_limits():
     )
 
 
-@pytest.mark.open_data
+#: Our own copies of files that did harm once, and every command that may meet one: words of its message.
+HOSTILE = {
+    "alias_bomb.yml": {
+        "run {}": "nested or repeated beyond every use",
+        "run {} --dry-run": "nested or repeated beyond every use",
+        "draft bomb": "nested or repeated beyond every use",
+        "draft bomb --lint": "nested or repeated beyond every use",
+        "review agb_forest_good --verdicts {}": "nested or repeated beyond every use",
+    },
+    "bad_date.yml": {
+        "run {}": "not valid YAML",
+        "run {} --only x1": "not valid YAML",
+        "review agb_forest_good --verdicts {}": "not valid YAML",
+    },
+    "only_bom.csv": {
+        "fit {} --equations 'agb = a*dbh^b'": "empty",
+        "predict agb_forest_good {}": "empty",
+        "data check {}": "empty",
+        "new study bom --data {}": "empty",
+        "stock {} --table agb_forest_good --area area_ha --id stand_id": "empty",
+        "plots {} --table agb_forest_good --area 0.06": "empty",
+        "plan plots {} --error 0.1": "empty",
+        "change {} {} --table agb_forest_good": "empty",
+        "review agb_forest_good --on {}": "empty",
+        "review 'agb = 0.1*dbh^2.3' --on {}": "empty",
+    },
+    "infinite_table": {
+        "predict {} trees.csv": "inf",
+        "table show {}": "inf",
+        "table export {} --to r -o x.R": "inf",
+        "table export {} --to xlsx -o x.xlsx": "inf",
+        "table diff agb_forest_good {}": "inf",
+        "review {}": "inf",
+        "review {} --on trees.csv": "inf",
+        "plots trees.csv --table {} --area 0.06": "inf",
+        "plan trees {}": "inf",
+        "new draft {} --species 'Cunninghamia lanceolata'": "expected <response>_<system>_<group>",
+        "stock stands.csv --table {} --area area_ha --id stand_id": "inf",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def hostile(bench):
+    folder = bench / "hostile"
+    folder.mkdir()
+    (folder / "alias_bomb.yml").write_text(BATCHES["bomb"], encoding="utf-8")
+    (folder / "bad_date.yml").write_text(
+        "jobs:\n  - id: x1\n    notebook: behave.ipynb\n    parameters: {name: 2024-99-99}\n",
+        encoding="utf-8",
+    )
+    (folder / "only_bom.csv").write_bytes(FILES["bom.csv"])
+    (folder / "cr_only.csv").write_bytes(FILES["cr.csv"])
+    noise = np.random.default_rng(7).normal(0, 0.03, (3, 8))
+    sites = [
+        f"t{8 * i + j},{'ABC'[i]},{dbh},{0.12 * dbh**2.35 * np.exp(noise[i, j]):.3f}"
+        for i in range(3)
+        for j, dbh in enumerate((5, 8, 11, 14, 18, 22, 27, 33))
+    ]
+    (folder / "dummy_save.csv").write_text("\n".join(["tree_id,site,dbh,agb", *sites, ""]), encoding="utf-8")
+    table = folder / "infinite_table"
+    shutil.copytree(bench / "params" / "agb_forest_good" / "0.1.0", table)
+    for row in (0, 1):
+        _cell("coefficients.csv", row, "value", "inf")(table)
+    return folder
+
+
 @pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("run {}/alias_bomb.yml", "nested or repeated beyond every use"),
-        ("run {}/bad_date.yml", "not valid YAML"),
-        ("fit {}/only_bom.csv --equations 'agb = a*dbh^b'", "empty"),
-        ("predict {}/infinite_coefficient_table trees.csv", "inf"),
-        ("table show {}/infinite_coefficient_table", "inf"),
-        ("table export {}/infinite_coefficient_table --to r -o x.R", "inf"),
-        ("table diff agb_forest_good {}/infinite_coefficient_table", "inf"),
-        ("review {}/infinite_coefficient_table", "inf"),
-        ("stock stands.csv --table {}/infinite_coefficient_table --area area_ha --id stand_id", "inf"),
-    ],
+    ("name", "line", "words"), [(n, c, w) for n, known in HOSTILE.items() for c, w in known.items()]
 )
-def test_the_hostile_cases_are_refused(outcome, cases, line, words):
-    code, said, _ = outcome(line.format(cases / "hostile"))
-    assert code == 2 and words in said and said.count("sinklab: ") == 1, said
+def test_the_hostile_cases_are_refused(hostile, outcome, name, line, words):
+    code, said, _ = outcome(line.replace("{}", f"hostile/{name}"))
+    assert code == 2 and words in said and len(re.findall("^sinklab: ", said, re.M)) == 1, said
 
 
-@pytest.mark.open_data
-def test_the_odd_cases_are_read(cases, bench, monkeypatch, capsys, tmp_path):
+def test_the_odd_cases_are_read(hostile, bench, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("SINKLAB_ROOT", str(bench))
     monkeypatch.setenv("SINKLAB_PARAMS", str(tmp_path / "params"))
-    hostile = cases / "hostile"
     assert main(["data", "check", str(hostile / "cr_only.csv")]) in (0, 1)
     assert "recognised 2 of 2 columns" in capsys.readouterr().out
-    assert main(["table", "validate", str(hostile / "infinite_coefficient_table")]) == 1
+    for command in ("validate", "verify"):
+        assert main(["table", command, str(hostile / "infinite_table")]) == 1
+        assert "inf" in capsys.readouterr().out
     # Effects of sites as a factor, saved, read again and used.
-    given = [str(hostile / "dummy_save.csv"), "--equations", "agb = a[site]*dbh^b", "--method", "wls"]
-    assert main(["fit", *given, "--save", "agb_forest_dummy"]) == 0
-    assert (
-        main(
-            ["predict", "agb_forest_dummy", str(hostile / "dummy_save.csv"), "-o", str(tmp_path / "out.csv")]
-        )
-        == 0
-    )
-    found = pd.read_csv(tmp_path / "out.csv")
+    trees, out = str(hostile / "dummy_save.csv"), str(tmp_path / "out.csv")
+    given = [trees, "--equations", "agb = a[site]*dbh^b", "--method", "wls", "--save", "agb_forest_dummy"]
+    assert main(["fit", *given]) == 0
+    assert main(["table", "validate", "agb_forest_dummy"]) == 0
+    assert main(["predict", "agb_forest_dummy", trees, "-o", out]) == 0
+    found = pd.read_csv(out)
     assert len(found) == 24 and np.isfinite(found["agb"]).all()
     assert (found["agb"] / found["agb_measured"]).between(0.8, 1.25).all()
 

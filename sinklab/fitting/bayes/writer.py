@@ -18,7 +18,6 @@ in the folder, and a folder that others may write to is not used.
 """
 
 import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from sinklab import paths
-from sinklab.language import tr
+from sinklab.language import SinklabError, tr
 
 # The text: stages and loops.
 
@@ -549,10 +548,7 @@ def _written(file, text) -> bool:
     with suppress(OSError, UnicodeDecodeError):
         if file.exists() and file.read_text(encoding="utf-8") == text:
             return True
-    with suppress(OSError):
-        handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.replace(name, file)
+    with suppress(OSError, SinklabError), paths.atomic_write(file) as stream:
+        stream.write(text)
         return True
     return False
