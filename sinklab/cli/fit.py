@@ -355,10 +355,13 @@ def run_predict(arguments) -> int:
     from contextlib import ExitStack
 
     from sinklab import paths
+    from sinklab.results.calibration import widened
     from sinklab.results.summary import speaks_for
     from sinklab.tables.table import Table
 
     table = Table.read(arguments.table)
+    # The stands of a file are another population than those that a table was made from.
+    vars(table)["models"] = tuple(map(widened, table.models))
     needed = {x for model in table.models for x in model.system.predictors}
     varying = [
         g for m in table.models for g in (*m.system.groups.values(), *([m.random.column] if m.random else []))

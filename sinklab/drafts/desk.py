@@ -15,7 +15,7 @@ from sinklab.data.files import records
 from sinklab.drafts import blocks, clauses, numbers
 from sinklab.drafts.description import Description
 from sinklab.language import DraftError, SinklabError, TableError, listing, tr
-from sinklab.results.summary import pedigree
+from sinklab.results.calibration import pedigree
 from sinklab.tables.schema import STATUSES
 from sinklab.tables.table import Table
 

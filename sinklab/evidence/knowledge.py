@@ -22,6 +22,7 @@ from sinklab.data.files import records
 from sinklab.data.open_data import forest_type, load
 from sinklab.evidence import equations, national, pool_equations
 from sinklab.language import DataError, SinklabError, tr
+from sinklab.results.calibration import REFERENCE, between_populations
 
 #: Masses of a single plant that are asked of the published equations.
 OF_TREES = ("agb", "root", "stem", "branch", "foliage")
@@ -273,7 +274,8 @@ def _of_stands(taxon, model_id, model, level, sizes) -> dict[str, Any]:
         at.append(f"{name} {value:.4g} {vocabulary.variable(name).unit}")
     line, covariance = national.line_of(row, predictors)
     log, variance = float(np.array(x) @ line), float(np.array(x) @ covariance @ np.array(x))
-    spread = variance + row["between"] + row["within"]
+    selection, _ = between_populations(predictors, model["response"], REFERENCE)
+    spread = variance + row["between"] + row["within"] + selection
     half = stats.t.ppf(0.5 + level / 2, row["freedom"]) * np.sqrt(spread)
     ends = [f"{n} {row[f'low_{j}']:.4g}-{row[f'high_{j}']:.4g}" for j, n in enumerate(predictors, 1)]
     return {

@@ -38,6 +38,7 @@ from sinklab.data.open_data import load
 from sinklab.equations.system import System
 from sinklab.language import DataError, Notes
 from sinklab.results import indices
+from sinklab.results.calibration import REFERENCE, widened
 from sinklab.results.fit_result import Between, Certificate, FitResult
 from sinklab.results.variance import ResidualModel
 
@@ -409,6 +410,51 @@ def _score(part) -> pd.Series:
     return pd.Series(told | {"coverage": 100 * part["inside"].mean()})
 
 
+# Populations: how far the stands of a region lie from those of others, and those of an inventory from research plots.
+
+#: Inventories that research plots are held against, and the types that a forester may give their stands.
+INVENTORIES = {"forestat_plots": ("poplar_birch", "broadleaf_deciduous")}
+
+
+def populations(found: Nested) -> dict[str, float]:
+    """Variances of logarithms by which whole populations differ, for the predictors of a model.
+
+    ``regional``: between forest types of cells of five degrees (those of two studies or more), each predicted without its
+    cell, less what studies of one population differ. ``selection``: mean square of how far inventories lie from the
+    median that research plots give them, less the spread of studies and places, which a new place has anyway.
+
+    Returns
+    -------
+    told : dict
+        ``regional, n_region, selection, n_inventory, shift`` (mean over inventories and types). An inventory without the
+        response or a predictor is not counted.
+    """
+    frame = found.frame
+    cell = (frame["latitude"] // 5).astype(str) + "/" + (frame["longitude"] // 5).astype(str)
+    told = left_out(replace(found, frame=frame.assign(cell=cell)), "cell").join(frame["study"])
+    off = np.log(told["observed"] / told["predicted"]).groupby(
+        [told["left"], told["forest_type"], told["study"]]
+    )
+    of_regions = off.mean().groupby(level=[0, 1]).agg(["mean", "var", "size"]).query("size > 1")
+    of_studies = np.average(of_regions["var"], weights=of_regions["size"] - 1)
+    regional = of_regions["mean"].var() - of_studies * (1 / of_regions["size"]).mean()
+    away, apart, n_inventory = [], [], 0
+    for name, kinds in INVENTORIES.items():
+        plots = load(f"open:{name}")
+        plots["stem_density"] = plots["basal_area"] / (np.pi / 4 * (plots["dbh"] / 100) ** 2)
+        if not {found.response, *found.predictors} <= set(plots):
+            continue
+        n_inventory += 1
+        for kind in kinds:
+            median = found.predict(plots.assign(**dict.fromkeys(LEVELS) | {"forest_type": kind}))["log"]
+            away.append(float((np.log(plots[found.response]) - median).mean()))
+            apart.append(found.apart({"forest_type": kind}, 0.0)[0])
+    # An inventory that lies as near as a study of the type says nothing of its selection.
+    selection = max(float(np.mean(np.square(away) - apart)), 0.0) if away else np.nan
+    told = {"regional": max(float(regional), 0.0), "n_region": len(of_regions), "selection": selection}
+    return told | {"n_inventory": n_inventory, "shift": float(np.mean(away)) if away else np.nan}
+
+
 # Estimates as rows that a repository can carry, and as results.
 
 #: File of the estimates below ``data/literature``.
@@ -541,7 +587,7 @@ def _result(chain, rows, label, level, seed) -> FitResult:
     system = System.parse("\n".join(lines), predictors, responses_required=False)
     empty = indices.evaluate(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]), p=1)
     parameters = {"name": names, "group": "", "value": values, "se": np.sqrt(np.diag(covariance))}
-    return FitResult(
+    found = FitResult(
         system=system,
         method="pooled",
         parameters=pd.DataFrame(
@@ -576,7 +622,7 @@ def _result(chain, rows, label, level, seed) -> FitResult:
         source=literature.cited(pd.DataFrame({"source_id": SOURCES}))
         | {
             "spec": "literature:equations/stands",
-            "population": {"selection": "purposive"},
+            "population": dict(REFERENCE),
             "title": METHOD,
             "origin": "printed",
             "files": paths.files_sha256(
@@ -595,6 +641,7 @@ def _result(chain, rows, label, level, seed) -> FitResult:
             n=freedom + 1,
         ),
     )
+    return widened(found)
 
 
 #: What is left out of a scorecard: a twentieth of the studies, a cell of five degrees (about a province), a species.

@@ -36,12 +36,13 @@ from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
 from sinklab.evidence.distributions import Distribution
 from sinklab.language import DataError, Notes, listing, require_known
+from sinklab.results.calibration import widened
 from sinklab.results.fit_result import FitResult, joint_draws
 from sinklab.results.prediction import Means, free_slopes, means_and_slopes, residual_variance
 
-PARAMETERS, RESIDUAL, SITES = "parameters", "residual", "between sites"
-#: Column of the relative standard deviation that sites bring to a row.
-_SITE_SD = "_site_sd"
+PARAMETERS, RESIDUAL, SITES, REGION = "parameters", "residual", "between sites", "between populations"
+#: Columns of the standard deviation of logarithms that sites and whole populations bring to a row, and of the one population.
+_SITE_SD, _REGION_SD, _REGION = "_site_sd", "_region_sd", "_region"
 
 
 def key(seed: int, *address) -> int:
@@ -86,6 +87,8 @@ class Noise:
         Values of the predictor outside are drawn again (cut, where the draw is shared).
     gross_share, gross_sd : float
         Share of the rows with a gross error, and its standard deviation; only for rows.
+    log : bool
+        The standard deviation is that of the logarithm of the mass, and the mean stays: for wide errors.
     """
 
     name: str
@@ -97,6 +100,7 @@ class Noise:
     high: float = np.inf
     gross_share: float = 0.0
     gross_sd: float = 0.0
+    log: bool = False
 
     def spread(self, data: Mapping[str, Any], n: int) -> np.ndarray:
         """Standard deviation of every row, shape (n,), in the unit of the column; relative for the mass."""
@@ -210,6 +214,7 @@ class Model:
             A response that the fit does not have.
         """
         wanted = (responses,) if isinstance(responses, str) else tuple(responses)
+        fit = widened(fit)
         require_known(wanted or ("–",), fit.system.responses, "response", "因变量", name or fit.label)
         sampled = fit.method == "bayes" or fit.certificate.bootstrap
         alone = len(wanted) == 1 and wanted[0] in fit.residual
@@ -308,13 +313,16 @@ class Model:
         wanted = matrix.loc[list(self.responses), list(self.responses)].to_numpy()
         return np.asarray(np.einsum("nj,jk,nk->n", means, wanted, means))
 
-    def site_sd(self, data: Mapping[str, Any], n: int) -> np.ndarray:
-        """Relative standard deviation of the sum between sites, shape (n,); zeros where it is not drawn apart."""
+    def site_sd(self, data: Mapping[str, Any], n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Relative standard deviations of the sum, (n,): between sites of a population, and between populations."""
         if not self.sites:
-            return np.zeros(n)
+            return np.zeros(n), np.zeros(n)
         columns = {c: np.asarray(data[c], float) for c in self.predictors}
         whole = self.centre(columns, self.places(data, n), n)
-        return np.sqrt(self._combined(self.fit.between.spread, data, n)) / np.abs(whole)
+        spread, shared = self.fit.between.spread, self.fit.between.population
+        shared = spread * 0 if shared is None else shared
+        found = [self._combined(matrix, data, n) for matrix in (spread - shared, shared)]
+        return tuple(np.sqrt(np.clip(v, 0, None)) / np.abs(whole) for v in found)
 
     def residual_sd(self, data: Mapping[str, Any], n: int) -> np.ndarray:
         """Standard deviation of the residual of the sum, shape (n,); zeros where the model has none.
@@ -350,7 +358,7 @@ class Model:
 def among_sites(
     data: pd.DataFrame, models: Any, model: str | None, by: str
 ) -> tuple[pd.DataFrame, Any, list[Noise]]:
-    """Draw the spread between sites apart, once for every level of a column, for models that know it.
+    """Draw the spread between sites apart, once for every level of a column, and that between populations once for all.
 
     Parameters
     ----------
@@ -364,22 +372,26 @@ def among_sites(
     Returns
     -------
     data, models, noises
-        Data with the standard deviations, models with residuals within sites, and the error; none if no model knows it.
+        Data with the standard deviations, models with residuals within sites, and the errors; none if no model knows them.
     """
     single = not isinstance(models, dict)
     by_key = {"": models} if single else models
     told = {key: m.with_sites() for key, m in by_key.items()}
     if not any(m.sites for m in told.values()):
         return data, models, []
-    sd = np.zeros(len(data))
+    sd = np.zeros((2, len(data)))
     keys = np.full(len(data), "") if single else data[model].astype(str).to_numpy()
     for key, one in told.items():
         rows = np.flatnonzero(keys == key)
         if len(rows) and one.sites:
             part = data.iloc[rows]
             blank = part[list(one.predictors)].isna().any(axis=1).to_numpy()
-            sd[rows[~blank]] = one.site_sd(part[~blank], int((~blank).sum()))
-    return data.assign(**{_SITE_SD: sd}), told[""] if single else told, [Noise(SITES, _SITE_SD, by=by)]
+            sd[:, rows[~blank]] = one.site_sd(part[~blank], int((~blank).sum()))
+    noises = [Noise(SITES, _SITE_SD, by=by)]
+    if sd[1].any():
+        noises.append(Noise(REGION, _REGION_SD, by=_REGION, log=True))
+    told = told[""] if single else told
+    return data.assign(**{_SITE_SD: sd[0], _REGION_SD: sd[1], _REGION: ""}), told, noises
 
 
 def notes_of(models) -> list[str]:

@@ -69,7 +69,10 @@ class Piece:
             else:
                 normal = generator.standard_normal(shape)
                 _add_gross(generator, noise, spread[rows], normal)
-            if not noise.column:
+            if noise.log:
+                # Half the variance is taken off, so that its mean is 1.
+                relative.append(np.exp(normal * spread[rows] - spread[rows] ** 2 / 2))
+            elif not noise.column:
                 relative.append(1 + normal * spread[rows])
             elif noise.column in columns:
                 centre = columns[noise.column]

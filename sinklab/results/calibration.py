@@ -1,4 +1,4 @@
-r"""Calibration: a result moved to one place by trees weighed, or plots measured, there.
+r"""A result taken to another place: moved there by trees weighed or plots measured, or widened where there are none.
 
 What a fit knows of the difference between places is the prior, the measurements of the place decide how far it goes: the
 empirical best linear unbiased predictor. Few records draw it a little way, many all the way, and what is left of the
@@ -15,6 +15,11 @@ is that of :math:`\hat\beta + \hat b`: what is left of the deviation given the r
 :math:`e \sim N(0, W)`; coefficients and factors are updated together, so that what they share does not count twice. The
 factors become coefficients of the equations, ``local_<response>``.
 
+*Another population.* Plots that were chosen on purpose are not drawn from the stands of a region: by age alone they carry
+twice the mass of inventory plots, by mean diameter and stem density hardly more. :func:`widened` adds to :math:`\Psi` the
+variance that ``data/rules/populations.csv`` gives for the predictors, by a factor that the pedigree of the data sets. The
+mean stays. Calibration takes it into its prior and leaves nothing of it.
+
 Source
 ------
 Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS, section 7.3. Springer.
@@ -30,10 +35,19 @@ import pandas as pd
 from scipy import stats
 
 import sinklab as sl
+from sinklab.data.files import records
 from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
-from sinklab.language import ConvergenceError, DataError
+from sinklab.language import ConvergenceError, DataError, require_known
 
+#: Set of plots whose selection the variances of ``data/rules/populations.csv`` were estimated from.
+REFERENCE = {
+    "selection": "compilation",
+    "place": "coordinates",
+    "time": "year",
+    "method": "mixed",
+    "measured": 0.8,
+}
 #: Steps of the search for a group where equations bend.
 MAX_STEPS = 100
 
@@ -198,13 +212,18 @@ def _by_factors(fit, frame, label):
     at[own] = fit.values
     mean, slope = layout.at(frame, tuple(free), len(frame)).mean_and_jacobian(at)
     slope, seen = slope / mean[:, :, None], frame[free].gt(0).to_numpy()
+    # A factor that must stay positive is moved as a logarithm: places differ by more than its standard error allows for.
+    unit = np.ones(len(at))
+    unit[own] = np.where(fit.log_coefficients(), fit.values, 1.0)
+    slope = slope * unit
     corrected = np.log([fit.correction.get(r, 1.0) if fit.of_medians else 1.0 for r in free])
     away = np.log(np.where(seen, frame[free].to_numpy(float), 1.0)) - np.log(mean) - corrected
     spread, within = (m.loc[free, free].to_numpy() for m in (between.spread, between.within))
     # A factor of shoots moves roots that are written as a share of them: from factors of responses to those written.
     turn = np.linalg.inv(slope[:, :, local].mean(axis=0))
     prior, start = np.zeros((len(at), len(at))), np.zeros(len(at))
-    prior[np.ix_(own, own)], prior[np.ix_(local, local)] = fit.covariance.to_numpy(), turn @ spread @ turn.T
+    prior[np.ix_(own, own)] = fit.covariance.to_numpy() / np.outer(unit[own], unit[own])
+    prior[np.ix_(local, local)] = turn @ spread @ turn.T
     start[local] = turn @ between.centre[free].to_numpy(float)
     information, target = np.zeros_like(prior), np.zeros(len(prior))
     for i, row in enumerate(seen):
@@ -218,9 +237,9 @@ def _by_factors(fit, frame, label):
     moved = start + covariance @ target
     # A mean of the place is its median times what single records add; medians keep that as their correction.
     of_records = np.diag(within) / 2
-    at[own] += moved[own]
+    at[own] = np.where(unit[own] != 1, fit.values * np.exp(moved[own]), fit.values + moved[own])
     at[local] = np.exp(moved[local] + turn @ (corrected if fit.of_medians else of_records))
-    scale = np.ones(len(at))
+    scale = np.where(unit != 1, at, 1.0)
     scale[local] = at[local]
     covariance = covariance * np.outer(scale, scale)
     correction = dict(zip(free, np.exp(of_records) if fit.of_medians else np.ones(len(free)), strict=True))
@@ -256,3 +275,104 @@ def _with_factors(fit, free) -> tuple[Layout, list[int]]:
         p for name in system.parameters for p in ([(name, "")] if name in local else own) if p[0] == name
     ]
     return Layout(system, *map(tuple, zip(*pairs, strict=True))), [pairs.index(pair) for pair in own]
+
+
+# Another population.
+
+
+#: What a pedigree scores besides the share that was measured; rows of ``data/rules/pedigree.csv``.
+PEDIGREE = ("selection", "place", "time", "method")
+
+
+def pedigree(population: Mapping[str, Any] | None) -> tuple[float, dict[str, dict]]:
+    """How well data say whom they speak for: score from 0 to 1, and the row of ``data/rules/pedigree.csv`` of each item.
+
+    The mean of how places were chosen, of place, time and method, and of the share of the values that was measured.
+
+    Raises
+    ------
+    DataError
+        A level that the rule does not know, or a share outside 0 to 1.
+    """
+    told = {k: "" if v is None else v for k, v in (population or {}).items()}
+    known = {(r["item"], r["level"]): r for r in records("rules", "pedigree.csv", numbers=("score",))}
+    for item in PEDIGREE:
+        levels = [level for i, level in known if i == item]
+        require_known([str(told.get(item, ""))], levels, f"population: {item}", f"总体：{item}")
+    rows = {item: known[item, str(told.get(item, ""))] for item in PEDIGREE}
+    share = float(told.get("measured") or 0)
+    if not 0 <= share <= 1:
+        raise DataError(
+            f"population: measured {share:g}: expected a share from 0 to 1",
+            f"总体：measured {share:g}：应为 0～1 的份额",
+        )
+    return (sum(r["score"] for r in rows.values()) + share) / (len(rows) + 1), rows
+
+
+def between_populations(
+    predictors, response: str, population: Mapping[str, Any] | None
+) -> tuple[float, float]:
+    """Variances of the logarithm of a response per hectare: of the selection of plots, and between regions.
+
+    The first comes on top of the spread between sites, the second is a part of it. That of selection grows with what is not
+    told of the data: by the share of the scores of ``data/rules/pedigree.csv`` that the way of selection lacks, and with the
+    whole pedigree, both held against the plots that it was estimated from. Plots of an inventory lack nothing; of data that
+    do not say how they were chosen nothing is assumed.
+
+    Returns
+    -------
+    selection, regional : float
+        Nought for responses of single plants and predictors that no row of ``data/rules/populations.csv`` has.
+    """
+    of = "stock" if response == "growing_stock" else "mass" if response.endswith("_density") else ""
+    numbers = ("regional", "selection")
+    for row in records("rules", "populations.csv", numbers=numbers, several=("predictors",)):
+        if row["of"] == of and set(row["predictors"]) == set(predictors):
+            break
+    else:
+        return 0.0, 0.0
+    if not (population or {}).get("selection"):
+        return 0.0, 0.0
+    (score, told), (usual, of_usual) = pedigree(population), pedigree(REFERENCE)
+    lacking = (1 - told["selection"]["score"]) / (1 - of_usual["selection"]["score"])
+    return row["selection"] * lacking * (2 - score) / (2 - usual), row["regional"]
+
+
+def widened(fit: "sl.FitResult") -> "sl.FitResult":
+    """The result for a population that was not sampled: with the variance between populations in its spread between sites.
+
+    A result that was calibrated, has it already, knows no spread between sites or none of whose responses has a row in
+    ``data/rules/populations.csv`` comes back as it is.
+    """
+    if fit.between is None or fit.between.population is not None or "calibrated_with" in fit.source:
+        return fit
+    about, names = fit.source.get("population"), fit.between.names
+    found = np.array([between_populations(fit.system.predictors, r, about) for r in names])
+    if not found.any():
+        return fit
+    root, between = np.sqrt(found), fit.between
+    added, regional = (pd.DataFrame(np.outer(r, r), names, names) for r in root.T)
+    # What regions share is a part of what sites differ, as far as that goes.
+    share = min(1.0, float((np.diag(between.spread) / np.maximum(found[:, 1], 1e-12)).min()))
+    spread, free = between.spread + added, [r for r in fit.system.free if r in names]
+    sds = {r: fit.residual[r].sigma for r in free}
+    residual, wide = dict(fit.residual), {}
+    for r in free:
+        logged = fit.residual[r].variance.logged
+        # Residuals on the natural scale grow by what the variance of logarithms of one stand does.
+        whole = sds[r] ** 2 if logged else float(between.spread.loc[r, r] + between.within.loc[r, r])
+        wide[r] = sds[r] * np.sqrt(1 + added.loc[r, r] / whole)
+        residual[r] = replace(fit.residual[r], sigma=wide[r])
+    correlation = fit.correlation.copy()
+    for i in free:
+        for j in free:
+            if i != j and fit.residual[i].variance.logged and fit.residual[j].variance.logged:
+                joint = fit.correlation.loc[i, j] * sds[i] * sds[j] + added.loc[i, j]
+                correlation.loc[i, j] = joint / (wide[i] * wide[j])
+    shared = replace(
+        between,
+        spread=spread,
+        centre=between.centre - np.diag(added) / 2,
+        population=added + share * regional,
+    )
+    return replace(fit, between=shared, residual=residual, correlation=correlation)

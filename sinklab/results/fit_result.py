@@ -148,6 +148,8 @@ class Between:
         Number of units.
     effects : DataFrame, optional
         Of the units seen: ``level, response, value, se``.
+    population : DataFrame, shape (m, m), optional
+        Part of ``spread`` that all places of one region share: how whole populations differ from what was sampled.
     """
 
     column: str
@@ -157,6 +159,7 @@ class Between:
     share: pd.Series
     n: int
     effects: pd.DataFrame | None = None
+    population: pd.DataFrame | None = None
 
     @property
     def names(self) -> list[str]:
@@ -189,7 +192,7 @@ class Between:
             "centre": plain(self.centre.to_list()),
             "n": self.n,
             "effects": None if self.effects is None else plain(self.effects.to_dict("records")),
-        }
+        } | ({} if self.population is None else {"population": plain(self.population.to_numpy().tolist())})
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,16 @@
 """A fit as text that a person would want to read: what was found, how sure it is, whether it makes sense."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from sinklab.data import vocabulary
 from sinklab.data.checks import far_off
-from sinklab.data.files import records, rule_values
+from sinklab.data.files import rule_values
 from sinklab.equations.parse import Name, Sum
-from sinklab.language import DataError, html, number, require_known, table, tr
+from sinklab.language import html, number, table, tr
 from sinklab.results import indices, prediction
+from sinklab.results.calibration import pedigree
 from sinklab.results.fit_result import FitResult
 
 #: Groups shown of a long list: those that borrow most.
@@ -32,35 +30,6 @@ def fit_report(fit: FitResult) -> str:
     parts += [_between, _indices, _verdicts, _ranges, shape_report, _warnings, population_sentence]
     blocks = [_told(part, fit) for part in parts]
     return "\n\n".join(block for block in blocks if block)
-
-
-#: What a pedigree scores besides the share that was measured; rows of ``data/rules/pedigree.csv``.
-PEDIGREE = ("selection", "place", "time", "method")
-
-
-def pedigree(population: Mapping[str, Any] | None) -> tuple[float, dict[str, dict]]:
-    """How well data say whom they speak for: score from 0 to 1, and the row of ``data/rules/pedigree.csv`` of each item.
-
-    The mean of how places were chosen, of place, time and method, and of the share of the values that was measured.
-
-    Raises
-    ------
-    DataError
-        A level that the rule does not know, or a share outside 0 to 1.
-    """
-    told = {k: "" if v is None else v for k, v in (population or {}).items()}
-    known = {(r["item"], r["level"]): r for r in records("rules", "pedigree.csv", numbers=("score",))}
-    for item in PEDIGREE:
-        levels = [level for i, level in known if i == item]
-        require_known([str(told.get(item, ""))], levels, f"population: {item}", f"总体：{item}")
-    rows = {item: known[item, str(told.get(item, ""))] for item in PEDIGREE}
-    share = float(told.get("measured") or 0)
-    if not 0 <= share <= 1:
-        raise DataError(
-            f"population: measured {share:g}: expected a share from 0 to 1",
-            f"总体：measured {share:g}：应为 0～1 的份额",
-        )
-    return (sum(r["score"] for r in rows.values()) + share) / (len(rows) + 1), rows
 
 
 def population_sentence(fit: FitResult) -> str:

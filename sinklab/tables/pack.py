@@ -311,6 +311,9 @@ def _between_rows(key, fit) -> list[dict]:
         for row in rows:
             if row["kind"] == "spread" and row["row"] == row["column"]:
                 row["se"] = found.se[row["row"]]
+        if found.population is not None:
+            shared = _triangle(key, found.population, found.names)
+            rows += [{"kind": "population"} | row for row in shared]
         for kind in ("centre", "share"):
             rows += [
                 {"kind": kind, "row": r, "column": "", "value": v} for r, v in getattr(found, kind).items()
@@ -583,7 +586,7 @@ def _between(frame) -> Between | None:
         return None
     kinds = dict(iter(frame.groupby("kind")))
     unit, names = kinds["unit"].iloc[0], list(dict.fromkeys(kinds["spread"]["row"]))
-    matrices = {kind: square(kinds[kind], names) for kind in ("spread", "within")}
+    matrices = {k: square(kinds[k], names) for k in ("spread", "within", "population") if k in kinds}
     for kind, matrix in matrices.items():
         eigenvalue = smallest_eigenvalue(matrix)
         if not eigenvalue >= EIGENVALUE_FLOOR:

@@ -127,7 +127,8 @@ def test_a_table_says_whom_it_speaks_for_and_warns_of_age_alone(monkeypatch):
 def test_the_population_is_one_sentence_with_the_way_places_were_chosen_sizes_and_pedigree(fit, monkeypatch):
     from dataclasses import replace
 
-    from sinklab.results.summary import pedigree, population_sentence
+    from sinklab.results.calibration import pedigree
+    from sinklab.results.summary import population_sentence
 
     for lang, wanted in (
         ("zh", ("为研究而选定", "来源评分 0.58")),
@@ -152,3 +153,108 @@ def test_the_population_is_one_sentence_with_the_way_places_were_chosen_sizes_an
         pedigree({"selection": "grid"})
     with pytest.raises(DataError, match=r"measured 1\.5"):
         pedigree({"measured": 1.5})
+
+
+PURPOSIVE = {
+    "selection": "compilation",
+    "place": "coordinates",
+    "time": "year",
+    "method": "mixed",
+    "measured": 0.8,
+}
+
+
+def by_age(population, n=30, seed=3):
+    """Stands of many studies by age alone, chosen as ``population`` says."""
+    frame = stands(n, 20, seed=seed)
+    frame["age"] = frame["dbh"] * 1.5
+    frame["growing_stock"] = 2 * frame["agb_density"]
+    frame.attrs["source"] = {"spec": "open:x", "origin": "measured", "population": population}
+    return sl.fit(frame, "growing_stock = a * age**b", method="ols-log", cluster="study_id")
+
+
+def test_research_plots_are_widened_for_a_region_and_an_inventory_is_not():
+    """The variance is that of the rule for these predictors; the mean stays; nothing is widened twice."""
+    from sinklab.results.calibration import between_populations, widened
+
+    fit = by_age(PURPOSIVE)
+    wide = widened(fit)
+    selection, regional = between_populations(["age"], "growing_stock", PURPOSIVE)
+    assert selection > 0.4 > regional > 0.05
+    grown = wide.between.spread.iloc[0, 0] - fit.between.spread.iloc[0, 0]
+    assert grown == pytest.approx(selection)
+    at = pd.DataFrame({"age": [20.0]})
+    narrow, told = (f.predict(at, kind="individual").iloc[0] for f in (fit, wide))
+    assert told["growing_stock"] == pytest.approx(narrow["growing_stock"])
+    halves = [np.log(p["growing_stock_upper"] / p["growing_stock_lower"]) for p in (narrow, told)]
+    freedom = [f.residual["growing_stock"].sigma ** 2 for f in (fit, wide)]
+    assert freedom[1] - freedom[0] == pytest.approx(selection) and halves[1] > 1.5 * halves[0]
+    assert widened(wide) is wide
+    for other in (None, {**PURPOSIVE, "selection": "inventory"}):
+        assert widened(by_age(other)).between.spread.iloc[0, 0] == pytest.approx(
+            fit.between.spread.iloc[0, 0]
+        )
+    # Worse told, wider: a station of which nothing else is known.
+    assert between_populations(["age"], "growing_stock", {"selection": "station"})[0] > selection
+    assert between_populations(["dbh", "stem_density"], "growing_stock", PURPOSIVE)[0] < 0.1 * selection
+    assert between_populations(["dbh"], "stem", PURPOSIVE) == (0.0, 0.0)
+
+
+def test_a_region_far_below_the_table_is_reached_with_thirty_plots():
+    """A factor is moved as a logarithm: linear steps would take a county of a third of the mass below nought."""
+    from sinklab.results.calibration import widened
+
+    fit = widened(by_age(PURPOSIVE))
+    rng = np.random.default_rng(1)
+    age = rng.uniform(10, 60, 400)
+    region = pd.DataFrame({"age": age})
+    line = fit.predict(region)["growing_stock"].to_numpy()
+    region["growing_stock"] = 0.3 * line * np.exp(rng.normal(0, 0.25, 400) - 0.03)
+    local = calibrated(fit, region[:30])
+    told = local.predict(region[30:], kind="individual")
+    assert (told["growing_stock"] > 0).all()
+    off = [
+        f.predict(region[30:])["growing_stock"].sum() / region[30:]["growing_stock"].sum() - 1
+        for f in (fit, local)
+    ]
+    assert off[0] > 2 and abs(off[1]) < 0.06
+    inside = told["growing_stock_lower"].lt(region["growing_stock"]) & told["growing_stock_upper"].gt(
+        region["growing_stock"]
+    )
+    assert inside[30:].mean() > 0.92
+
+
+def test_a_table_carries_the_spread_between_populations(tmp_path):
+    from sinklab.results.calibration import widened
+
+    wide = widened(by_age(PURPOSIVE))
+    source = {"origin": "measured", "title": "plots"}
+    folder = Table.from_fits([wide], "growing_stock_forest_larix", "0.1.0", source=source).write(tmp_path)
+    read = Table.read(folder).models[0]
+    assert read.between.population.to_numpy() == pytest.approx(wide.between.population.to_numpy())
+    assert widened(read) is read
+
+
+def test_stands_of_one_region_share_what_populations_differ():
+    """A thousand stands are no more certain together than the population allows."""
+    from sinklab.propagate.stands import prepare
+    from sinklab.propagate.stocks import stock
+    from sinklab.results.calibration import widened
+
+    told = {}
+    for name, fit in (("sampled", by_age(None)), ("region", widened(by_age(PURPOSIVE)))):
+        source = {"origin": "measured", "title": "plots"}
+        table = Table.from_fits([fit], "agb_density_forest_larix", "0.1.0", source=source)
+        frame = pd.DataFrame({"area_ha": 1.0, "age": np.linspace(20, 60, 1000), "species": "larix"})
+        found = stock(
+            prepare(frame, area="area_ha"),
+            [table],
+            responses=["growing_stock"],
+            mapping={"larix": table.table_id},
+        )
+        draws = found.draws.sum(axis=0)
+        told[name] = np.log(draws).std()
+        if name == "region":
+            assert told[name] == pytest.approx(np.sqrt(fit.between.population.iloc[0, 0]), rel=0.1)
+            assert draws.mean() == pytest.approx(found.estimate.sum(), rel=0.1)
+    assert told["sampled"] < 0.2 * told["region"]

@@ -156,3 +156,65 @@ def test_the_rows_are_made_from_the_open_plots(open_data):
     told = national.left_out(found, "study")
     assert 93 <= 100 * told["inside"].mean() <= 97
     assert abs(told["predicted"].sum() / told["observed"].sum() - 1) < 0.05
+
+
+# Another population: an inventory that no research plot is in.
+
+
+def inventory():
+    """The 320 inventory plots of the open set, with the stems that basal area and mean diameter give."""
+    from sinklab.data.open_data import load
+
+    plots = load("open:forestat_plots")
+    return plots.assign(stem_density=plots["basal_area"] / (np.pi / 4 * (plots["dbh"] / 100) ** 2))
+
+
+def covered(fit, plots, response="growing_stock"):
+    told = fit.predict(plots, kind="individual")
+    inside = told[f"{response}_lower"].lt(plots[response]) & told[f"{response}_upper"].gt(plots[response])
+    return inside.mean(), told[response].sum() / plots[response].sum() - 1
+
+
+@pytest.mark.open_data
+@pytest.mark.slow
+def test_the_variances_between_populations_follow_from_the_open_plots(open_data):
+    from sinklab.data.files import records
+
+    stands = national.stands()
+    stands = stands[stands["set"] == "eurasia_plots"]
+    rows = records(
+        "rules", "populations.csv", numbers=("regional", "selection", "n_region"), several=("predictors",)
+    )
+    for of, response in (("stock", "growing_stock"), ("mass", "agb_density")):
+        for row in (r for r in rows if r["of"] == of and r["predictors"] != ("agb_density",)):
+            if response in row["predictors"] or (of == "stock" and row["predictors"] == ("growing_stock",)):
+                continue
+            found = national.scaled(national.fit(stands, response, row["predictors"]))
+            told = national.populations(found)
+            assert told["regional"] == pytest.approx(row["regional"], abs=6e-4), row
+            assert told["n_region"] == row["n_region"]
+            if of == "stock":
+                # What mass takes from selection is what growing stock does.
+                assert told["selection"] == pytest.approx(row["selection"], abs=6e-4), row
+                same = next(r for r in rows if r["of"] == "mass" and r["predictors"] == row["predictors"])
+                assert same["selection"] == row["selection"]
+
+
+@pytest.mark.open_data
+def test_an_inventory_is_covered_by_age_once_research_plots_are_no_sample_of_it(open_data):
+    """Age alone: twice the stock of the inventory, and intervals that hold only with the spread between populations."""
+    import sinklab as sl
+    from sinklab.data.open_data import load
+    from sinklab.results.calibration import widened
+
+    plots, rng = inventory(), np.random.default_rng(1)
+    research = load("open:eurasia_plots", {"country": "CHN", "forest_type": "poplar_birch"})
+    by_age = sl.fit(research, "growing_stock = a*age**b", method="ols-log")
+    by_size = sl.fit(research, "growing_stock = a*dbh**b*stem_density**c", method="ols-log")
+    (before, off), (after, _) = covered(by_age, plots), covered(widened(by_age), plots)
+    assert before < 0.88 and off > 0.9
+    assert 0.93 <= after <= 0.975
+    assert abs(covered(by_size, plots)[1]) < 0.25
+    own = [plots.iloc[rng.permutation(len(plots))] for _ in range(20)]
+    told = np.array([covered(calibrated(widened(by_size), p[:30]), p[30:]) for p in own])
+    assert abs(told[:, 1].mean()) < 0.05 and np.abs(told[:, 1]).max() < 0.11
