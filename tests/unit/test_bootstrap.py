@@ -87,6 +87,7 @@ def mixed():
     return sl.fit(trees.assign(region=trees["site"].str[:2]), "agb = a[site] * dbh**b", method="mixed")
 
 
+@pytest.mark.slow
 def test_whole_groups_of_a_mixed_model_are_drawn(mixed):
     drawn = bootstrap(mixed, 80, workers=2)
     assert (drawn.certificate.bootstrap["kind"], drawn.certificate.bootstrap["group"]) == ("group", "site")

@@ -40,6 +40,7 @@ def fitted():
     return pooling.fit(rows, "wood_density", seed=1), rows, truth
 
 
+@pytest.mark.slow
 def test_spreads_are_recovered(fitted):
     inside = []
     for seed in range(10):

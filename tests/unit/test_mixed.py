@@ -111,6 +111,7 @@ def test_more_trees_tell_more_of_a_group(fitted):
     assert (unknown["agb_upper"] - unknown["agb_lower"])[0] > widths[0] > widths[1] > widths[2]
 
 
+@pytest.mark.slow
 def test_individuals_of_an_unknown_group_are_covered():
     """Intervals of individuals must hold trees of sites that were not in the sample."""
     inside = []

@@ -92,6 +92,7 @@ def test_the_optimal_allocation_is_cheaper_for_the_same_precision(pilot, plan):
     assert spread(sizes) <= spread(counts) * 1.02
 
 
+@pytest.mark.slow
 def test_roots_have_a_target_of_their_own(pilot):
     found = tree_plan(pilot, target=8.0, root_target=14.0, n_sim=20, seed=3)
     assert found.precision.loc["root", "mpe_assured"] <= 14.0 + 1e-9

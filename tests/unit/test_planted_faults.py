@@ -65,7 +65,9 @@ SENTENCES = """样地必须布设。
 以上凭记忆，待核实。""".split("\n")
 
 
-@pytest.fixture(scope="module", params=DRAFTS)
+@pytest.fixture(
+    scope="module", params=[DRAFTS[0], *(pytest.param(d, marks=pytest.mark.slow) for d in DRAFTS[1:])]
+)
 def draft(request):
     """A draft as lines, as they are printed."""
     drawn = description.read(request.param)

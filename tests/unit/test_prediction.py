@@ -56,6 +56,7 @@ def test_draws_are_reproduced(fit):
     assert not np.allclose(moved.predict(NEW, intervals="draws")["agb_upper"], one["agb_upper"])
 
 
+@pytest.mark.slow
 def test_individual_trees_are_covered_by_draws():
     fit = sl.fit(trees(400, seed=8), SYSTEM, variance="lognormal")
     new = trees(2000, seed=9)

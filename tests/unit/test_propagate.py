@@ -597,6 +597,7 @@ def test_new_plots_do_not_cancel_and_some_of_each_lies_between():
     np.testing.assert_allclose(difference(first, second, 64, seed=1).sampling_se[:2], expected)
 
 
+@pytest.mark.slow
 def test_partial_replacement_has_the_variance_of_repeated_sampling():
     rng = np.random.default_rng(4)
     model = square(a=1.0, se=1e-9)

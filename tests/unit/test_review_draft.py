@@ -45,7 +45,7 @@ def render(folder, lang):
     return path
 
 
-@pytest.fixture(scope="module", params=["zh", "en"])
+@pytest.fixture(scope="module", params=["zh", pytest.param("en", marks=pytest.mark.slow)])
 def sent(workbench, tmp_path_factory, request):
     return render(tmp_path_factory.mktemp("sent"), request.param)
 

@@ -25,6 +25,7 @@ jobs:
 """
 
 
+@pytest.mark.slow
 def test_a_dask_worker_killed_midway_costs_the_task_it_was_at(workbench):
     write_batch(workbench, BATCH)
     outcome = run(read_batch("trial"), workers=2, engine="dask")

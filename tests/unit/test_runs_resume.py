@@ -90,7 +90,7 @@ def alone(workbench, seconds=60):
 
 
 @posix
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_after_kill_9_only_what_was_not_finished_is_executed(workbench, workers):
     write_batch(workbench, BATCH)
     process = start("--log-json", "--workers", workers)
@@ -114,7 +114,7 @@ def test_after_kill_9_only_what_was_not_finished_is_executed(workbench, workers)
 
 
 @posix
-@pytest.mark.parametrize("engine", ["local", "dask"])
+@pytest.mark.parametrize("engine", ["local", pytest.param("dask", marks=pytest.mark.slow)])
 def test_ctrl_c_ends_a_run_at_once_and_the_next_run_continues(workbench, engine, interrupts):
     write_batch(workbench, BATCH)
     process = start("--log-json", "--workers", "2", "--engine", engine)

@@ -289,6 +289,7 @@ def test_rotation_of_larch_as_printed(larch):
     assert "culminates at 29" in forest.describe_rotation(fit)
 
 
+@pytest.mark.slow
 @pytest.mark.printed("forest.rotation", source="Zhou et al. (2018), table of stand biomass by age", results=2)
 def test_rotation_is_not_reached_in_print():
     # 52.96/7, 91.18/11 ... 311.38/25 t/ha a year: the mean increment still rises at 25 years in both rotations.

@@ -47,6 +47,7 @@ def test_curves_by_hand_and_from_breast_height(form, values, expected):
     assert made[0] == pytest.approx(1.3 + (20 / (1 + np.exp(2.0)) if form == "logistic" else 0), abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_true_curve_and_the_spread_of_plots_are_found(fitted):
     _, (fits, failed) = fitted
     assert not failed and next(iter(fits)) == "chapman_richards"

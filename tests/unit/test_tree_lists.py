@@ -61,6 +61,7 @@ def test_dead_and_cut_trees_are_counted_apart(table, trees):
     np.testing.assert_allclose(found["stem_biomass_density"], alive["stem_biomass_density"])
 
 
+@pytest.mark.slow
 def test_filled_heights_move_little_and_widen_by_what_they_are_off(table, curve, trees):
     blank = trees.assign(height=trees["height"].where(np.arange(60) % 3 == 0))
     found = plots_of_trees(blank, [table], "plot_id", "plot_area", curve)

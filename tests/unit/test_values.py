@@ -100,6 +100,7 @@ def test_fewer_studies_and_unknown_spreads_never_narrow():
     assert no_n.se >= many.se
 
 
+@pytest.mark.slow
 def test_predictive_intervals_hold_a_new_study():
     rng = np.random.default_rng(11)
     inside = []
