@@ -69,6 +69,9 @@ SAME = 1e-3
 FIRST_SPREAD = 0.1
 #: A spread that has vanished starts the next search from this part of the parameter.
 NO_SPREAD = 1e-4
+#: Slope of the log-likelihood at which a search of covariances ends; the second where a spread (relative to the
+#: parameter) is below the third, since the logarithm of a spread near nought has next to no slope.
+FLAT, FLAT_NEAR_NONE, NEAR_NONE = 1e-4, 1e-7, 0.02
 #: A spread between groups below this part of the parameter is none.
 NO_SPREAD_NOTE = 2e-4
 
@@ -113,11 +116,10 @@ def fit_mixed(prepared, functions, start=None, level=0.95, seed=0, reml=False) -
     EquationError, DataError, ConvergenceError
     """
     model = MixedModel(prepared, functions, reml)
-    begin = _typical(model, prepared, functions, start, seed)
-    first = first_state(model, *begin)
-    beta, sigma, exponents = begin
+    beta, sigma, exponents = _typical(model, prepared, functions, start, seed)
     displaced = first_state(model, beta, sigma * 0.5, exponents, 3 * FIRST_SPREAD)
-    reached = [end for end in (_reached(model, begin) for begin in (first, displaced)) if end is not None]
+    begins = (first_state(model, beta, sigma, exponents), displaced)
+    reached = [end for end in (_reached(model, begin) for begin in begins) if end is not None]
     if not reached:
         raise ConvergenceError(
             "the data do not determine the parameters of the mixed model: its information is lost to rounding; let "
@@ -290,7 +292,8 @@ class Course:
 def _positive(matrix, least) -> np.ndarray:
     """The nearest matrix whose eigenvalues are not below a part of the largest."""
     roots, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    return (vectors * np.maximum(roots, least * max(roots[-1], 0.0))) @ vectors.T
+    half = vectors * np.sqrt(np.maximum(roots, least * max(roots[-1], 0.0)))
+    return half @ half.T
 
 
 def penalised(model, state) -> MixedState:
@@ -375,13 +378,17 @@ def renew_covariances(model, state) -> MixedState:
     # A spread that has vanished starts the next search from where it can still grow.
     begin = [psi / parts[0][1] + np.eye(q) * NO_SPREAD**2 for psi in state.psi] + [state.sigma / parts[-1][1]]
     start = [triangle.vector(matrix) for (triangle, _), matrix in zip(parts, begin, strict=True)]
+    near_none = min(np.linalg.eigvalsh(matrix)[0] for matrix in begin[:-1]) < NEAR_NONE**2
+    flat = FLAT_NEAR_NONE if near_none else FLAT
     found = minimize(
         objective,
         np.concatenate([*start, state.exponents[free]]),
         jac=True,
         method="BFGS",
-        options={"gtol": 1e-7, "maxiter": 500},
+        options={"gtol": flat, "maxiter": 500, "hess_inv0": model.curvature},
     )
+    if np.isfinite(found.hess_inv).all():
+        model.curvature = _positive(found.hess_inv, 1e-8)
     psi, sigma, exponents, _ = covariances(found.x)
     solution = model.solved(pseudo, slope, model.scale.log_g(exponents, mean), sigma, psi)[1]
     return MixedState(state.beta, state.effects, psi, sigma, exponents, solution)
@@ -449,6 +456,9 @@ class MixedModel:
         code = self.levels[0].code
         group = np.concatenate([np.repeat(code[p.rows], len(p.seen)) for p in self.patterns])
         self._order = np.argsort(group, kind="stable")
+        self._back = np.argsort(self._order)
+        #: Inverse curvature of the likelihood by the covariances where the last search of them ended.
+        self.curvature = None
         self._starts = np.searchsorted(group[self._order], np.arange(len(self.levels[0].groups)))
 
     def internal(self, values) -> np.ndarray:
@@ -533,7 +543,7 @@ class MixedModel:
         """
         group = np.repeat(np.arange(len(rows.starts)), np.diff(np.append(rows.starts, len(rows.w))))
         left = rows.w - np.einsum("nk,nk->n", rows.x, solution.of_groups[group])
-        left, x, group = (self._unsorted(a) for a in (left, rows.x, group))
+        left, x, group = (a[self._back] for a in (left, rows.x, group))
         by_sigma, by_log_g = np.zeros_like(sigma), np.zeros(self.y.shape)
         begin = 0
         for p in self.patterns:
@@ -549,11 +559,6 @@ class MixedModel:
             by_log_g[np.ix_(p.rows, p.seen)] = (t @ undo) * (t @ half.T) - turned
             begin = end
         return by_sigma, by_log_g
-
-    def _unsorted(self, values):
-        out = np.empty_like(values)
-        out[self._order] = values
-        return out
 
 
 def _all_logged(functions, frame) -> bool:
@@ -581,11 +586,11 @@ def nest(system) -> list[str]:
     groups = list(dict.fromkeys(system.groups.values()))
     if len(groups) == 1:
         return groups[0].split("/")
+    found_en, found_zh = (comma.join(groups) or none for comma, none in ((", ", "none"), ("、", "无")))
     raise EquationError(
-        "method mixed needs parameters that vary by one column, written a[site], or by one nest, a[province/site]; found "
-        + (", ".join(groups) or "none"),
-        "方法 mixed 需要按同一列变化的参数，写作 a[site]，或按同一嵌套，写作 a[province/site]；现有："
-        + ("、".join(groups) or "无"),
+        "method mixed needs parameters that vary by one column, written a[site], or by one nest, a[province/site]; "
+        f"found {found_en}",
+        f"方法 mixed 需要按同一列变化的参数，写作 a[site]，或按同一嵌套，写作 a[province/site]；现有：{found_zh}",
     )
 
 
