@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 import sinklab as sl
 from sinklab.fitting.resample import bootstrap
@@ -51,16 +51,23 @@ def left_out(trees):
             yield sl.fit(trees[~test], EQUATIONS), trees[test].reset_index(drop=True)
 
 
-def chance_below(fit, sizes, n=4000) -> float:
-    """Share of sites of some sizes whose trees would lie in intervals of 95 % less often than 80 %, if the model holds."""
+def chance_below(trees, n=4000) -> float:
+    """Share of sites whose trees would lie in intervals of 95 % less often than 80 %, if the model holds.
+
+    A site is one draw of the factor that its trees share, and of their scatter: the variances of the logarithms of sites
+    differ by more than those of so many trees of one population would.
+    """
+    fit, rng = sl.fit(trees, EQUATIONS), np.random.default_rng(0)
     between, within = (float(m.loc["agb", "agb"]) for m in (fit.between.spread, fit.between.within))
-    rng = np.random.default_rng(0)
-    size = rng.choice(sizes.to_numpy(), n)
+    logs = np.log(trees[PARTS].sum(axis=1) / fit.predict(trees, of="average")["agb"])
+    own = logs.groupby(trees["site"]).agg(["size", "var"]).query("size >= 10")
+    by_chance = special.polygamma(1, (own["size"] - 1) / 2).mean()
+    unequal = max(np.log(own["var"]).var(ddof=1) - by_chance, 0.0)
+    size = rng.choice(own["size"].to_numpy(int), n)
     shared = rng.normal(0, np.sqrt(between), n)
+    scatter = np.sqrt(within * rng.lognormal(-unequal / 2, np.sqrt(unequal), n))
     half = stats.norm.ppf(0.975) * np.sqrt(between + within)
-    inside = stats.norm.cdf((half - shared) / np.sqrt(within)) - stats.norm.cdf(
-        (-half - shared) / np.sqrt(within)
-    )
+    inside = stats.norm.cdf((half - shared) / scatter) - stats.norm.cdf((-half - shared) / scatter)
     return float((rng.binomial(size, inside) < 0.8 * size).mean())
 
 
@@ -70,7 +77,8 @@ def chance_below(fit, sizes, n=4000) -> float:
 @pytest.mark.parametrize("name", SPECIES)
 def test_totals_and_trees_of_sites_left_out(name):
     hit, error, half, trees, by_site = [], [], [], [], []
-    for fit, test in left_out(felled(name)):
+    sample = felled(name)
+    for fit, test in left_out(sample):
         observed = test[PARTS].sum(axis=1)
         total = fit.total(test, by="site")
         whole = observed.groupby(test["site"]).sum().loc[total.index]
@@ -96,10 +104,9 @@ def test_totals_and_trees_of_sites_left_out(name):
         .groupby("site")
         .agg({"mean": "mean", "size": "first"})
     )
-    # A site is one draw of what its trees share, and lies below 80 % by chance where that is large. Were intervals right,
-    # as many would do so as among sites drawn from the model with the spread that was printed.
+    # Were intervals right, as many sites would lie below 80 % as among sites drawn from the model.
     low = sites[sites["size"] >= 10]["mean"] < 0.8
-    share = chance_below(fit, sites[sites["size"] >= 10]["size"])
+    share = chance_below(sample)
     p = stats.binomtest(int(low.sum()), len(low), share, alternative="greater").pvalue
     print(
         f"   sites of ten trees or more below 80 %: {int(low.sum())} of {len(low)}, by chance {100 * share:.0f} %, p {p:.3f}"
