@@ -144,3 +144,17 @@ def _faults(frame) -> list[str]:
                 f"第 {i + 1} 条记录：{column} = {value!r} 未知",
             )
     return problems
+
+
+#: Columns that say what a printed quantity includes; one with a spread of its own was measured and defines nothing.
+DEFINING = {"component", "season", "soil_depth"}
+
+
+def definition_of(rows: pd.DataFrame, variable: str) -> str:
+    """What printed rows include, ``column=value;…``: what all rows say, else ``several``, or ``unstated`` where one does not."""
+    measured, found = {c.removesuffix("_spread") for c in rows if c.endswith("_spread")}, {}
+    for column in DEFINING & set(rows) - {variable} - measured:
+        said = rows[column].astype(object).where(rows[column].notna(), "").astype(str)
+        kinds = set(said.str.removesuffix(".0").replace(["", "not stated"], "unstated"))
+        found[column] = kinds.pop() if len(kinds) == 1 else "unstated" if "unstated" in kinds else "several"
+    return ";".join(f"{column}={value}" for column, value in sorted(found.items()))

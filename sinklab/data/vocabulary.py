@@ -441,6 +441,8 @@ def group_label(group: str, lang: str | None = None) -> str:
             value = group_words()[column, value][chinese]
         elif is_variable(column) and variable(column).numeric:
             value = f"{value.removesuffix('.0')} {units_symbol(variable(column).unit, lang)}".strip()
+            # Stocks and roots are counted from the surface down.
+            value = f"0–{value}" if column == "soil_depth" else value
         words.append(value)
     return " ".join(words) if chinese else ", ".join(words)
 

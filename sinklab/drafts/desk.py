@@ -660,7 +660,8 @@ def trees_of(fit):
     except SinklabError:
         return None
     same = data.attrs["source"].get("files") == fit.source.get("files")
-    return data if same else None
+    # A notebook may have fitted what it worked out from these files, such as a ratio of two columns.
+    return data if same and {*fit.system.free, *fit.system.predictors} <= set(data) else None
 
 
 def _read_tables(description) -> dict[str, Table]:

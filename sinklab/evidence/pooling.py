@@ -231,7 +231,7 @@ def summarise(
     study : str
         Column of the studies in which rows are nested.
     definition : str
-        What the quantity includes; the component where rows have one.
+        What the quantity includes; left out, what the rows say of it (:func:`sinklab.data.literature.definition_of`).
 
     Returns
     -------
@@ -284,9 +284,10 @@ def _row(key, part, studies, variable, by, common, level, definition) -> dict:
     group = [f"{column}={str(k).removesuffix('.0')}" for column, k in zip(by, key, strict=True)]
     told = {"mean": pooled.mean, "sd": pooled.sd, "se": pooled.se, "tau": pooled.tau}
     here = "unit_here" if np.isfinite(pooled.sd) else "site_here"
-    told |= {"of_whom": here if pooled.own else "new_site"}
-    told |= {"sd_of": ("units" if pooled.own else "predictive") if np.isfinite(pooled.sd) else ""}
-    told |= {"mean_of": "units" if pooled.own else "groups", "definition": definition or _definition(part)}
+    whom = (here, "units", "units") if pooled.own else ("new_site", "groups", "predictive")
+    told |= dict(zip(("of_whom", "mean_of", "sd_of"), whom, strict=True))
+    told |= {} if np.isfinite(pooled.sd) else {"sd_of": ""}
+    told["definition"] = definition or literature.definition_of(part, variable)
     told |= {"ratio_of": "ratios" if vocabulary.variable(variable).name in RATIOS else ""}
     told |= mean_interval(variable, pooled.mean, pooled.se, pooled.freedom, level)
     told |= _predictive(pooled, vocabulary.variable(variable), level)
@@ -315,12 +316,6 @@ def mean_interval(variable: str, mean: float, se: float, freedom: float, level: 
     away = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(scale.variance(mean, se**2))
     low, high = scale.back(scale.to(mean) + np.array([-1, 1]) * min(away, 50.0))
     return {"mean_lower": float(low), "mean_upper": float(high)}
-
-
-def _definition(part) -> str:
-    """What the printed quantity includes, as ``column=value``: the component where all rows have the same."""
-    same = "component" in part and part["component"].nunique() == 1
-    return f"component={part['component'].iloc[0]}" if same else ""
 
 
 def _value(variable, group, part, n_study, told, level, note) -> dict:

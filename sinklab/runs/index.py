@@ -205,8 +205,9 @@ def counts(outcome: Outcome) -> str:
 
 
 def _refused(outcome: Outcome) -> int:
-    """Values and curves that the tables of a run refused: rows of their checks."""
-    names = [name for record in outcome.records.values() for name in record.tables]
+    """Values and curves that the tables of a batch refuse, of jobs that did not run again too: rows of their checks."""
+    told = ledger.read() | outcome.records
+    names = [name for task in outcome.tasks if task.name in told for name in told[task.name].tables]
     return sum(int(_good(paths.root() / name).get("refused", 0)) for name in names)
 
 

@@ -362,8 +362,8 @@ def ratio_by_study(rows: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     studies : DataFrame
-        ``study_id``, ``source_id`` (all of the study, separated by ;), the columns of ``groups``, ``root_shoot_ratio``, ``rows``,
-        ``spread_kind``.
+        ``study_id``, ``source_id`` (all of the study, separated by ;), the columns of ``groups``, ``season`` and ``soil_depth`` as
+        any of its sources says them, ``root_shoot_ratio``, ``rows``, ``spread_kind``.
     """
     rows = rows.assign(study_id=literature.studies(rows["source_id"]))
     found = []
@@ -376,11 +376,18 @@ def ratio_by_study(rows: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
         )
         told = {
             "source_id": ";".join(sorted(set(part["source_id"]))),
+            **{c: _said(part[c]) for c in ("season", "soil_depth") if c in part},
             "root_shoot_ratio": ratio,
             "rows": len(part),
         }
         found.append(dict(zip(["study_id", *groups], key, strict=True)) | told | {"spread_kind": "none"})
     return pd.DataFrame(found)
+
+
+def _said(column) -> object:
+    """What the rows of a study say of it where they say it: one thing, or several; blank where none does."""
+    known = set(column.dropna()) - {"", "not stated"}
+    return "several" if len(known) > 1 else known.pop() if known else None
 
 
 def scale_up(quadrats: pd.DataFrame, variable: str, plot: str, by: str) -> pd.DataFrame:

@@ -27,8 +27,9 @@ refused.
 
 .. math:: \ln y_{ij} = \mu + s_i + u_{ij}, \quad s \sim N(0, \tau^2), \; u \sim N(0, \sigma^2)
 
-The mean printed is that of the units, or with weights the ratio of means
-:math:`\sum w y / \sum w`; its standard error is that of clusters, with Student's t on the sites less one. The distribution
+The mean printed is that over sites, each counting once, since a table speaks for a place that was not sampled and how many
+units a site got is chance; of all units alike only where they are a grid over the area; with weights the ratio of means
+:math:`\sum w y / \sum w`. Its standard error is that of clusters, with Student's t on the sites less one. The distribution
 beside it is that of one unit on a new site, with the sites less two. Groups of fewer than five sites share what they know
 of the spread: such a group takes the larger of its own and the common value, so few sites never look more certain than
 many. A value of which a part was imputed is a conditional mean, and the truth scatters about it (Berkson): the variance
@@ -746,6 +747,7 @@ def summarise(
     weight: str | None = None,
     study: str | None = None,
     definition: str = "",
+    grid: bool = False,
 ) -> pd.DataFrame:
     """Hierarchical summary of measured values, as rows of ``values.csv``.
 
@@ -766,10 +768,11 @@ def summarise(
     weight : str, optional
         Denominator of a ratio that multiplies a stock: the mean is then the ratio of means.
     study : str, optional
-        Column that names the study of a site; blank: all is one study. Left out, ``study_id`` or ``source_id``
-        where there is one, else every site is a study of its own.
+        Column that names the study of a site: ``study_id`` or ``source_id`` when left out; without one all is one study.
     definition : str
         What the quantity includes, as ``column=value;column=value``.
+    grid : bool
+        Units lie on a grid over the area, so that all count alike in the mean.
 
     Returns
     -------
@@ -808,32 +811,32 @@ def summarise(
             "variable": variable,
             "unit": vocabulary.variable(variable).unit,
             "definition": definition,
-            "n_study": _studies(part, study, sites[key]),
+            "n_study": _studies(part, study),
             "n_site": sites[key],
             "n": len(part),
             "sources": ";".join(sorted(set(part["source_id"]))) if "source_id" in part else "",
-            "mean_of": "units",
+            "mean_of": "units" if weight or grid or sites[key] == 1 else "sites",
             "ratio_of": "means" if weight else "ratios" if variable in pooling.RATIOS else "",
         }
         value = part[variable] * np.exp(part[noise] ** 2 / 2) if noise else part[variable]
-        mean = _mean_of_units(value, part[weight] if weight else None, places[key])
+        mean = _mean(value, part[weight] if weight else None, places[key], grid)
         about |= _one_unit_of_a_new_site(variable, mean, found[key], (sites[key], len(part)), common, level)
         rows.append(about)
     return pd.DataFrame(rows)
 
 
-def _studies(part, study, n_site) -> int:
+def _studies(part, study) -> int:
     """Number of studies that the sites come from."""
-    column = next((c for c in ("study_id", "source_id") if c in part), None) if study is None else study
-    if column is None:
-        return n_site
+    column = next((c for c in ("study_id", "source_id") if c in part), "") if study is None else study
     return int(literature.studies(part[column]).nunique()) if column else 1
 
 
-def _mean_of_units(value, weight, places) -> tuple[float, float]:
-    """Mean of the units, or ratio of means, with the standard error of sites as clusters; NaN for one site."""
+def _mean(value, weight, places, grid) -> tuple[float, float]:
+    """Mean over sites or of the units of a grid, or ratio of means, with the standard error of sites; NaN for one site."""
     value = np.asarray(value, float)
-    weight = np.ones_like(value) if weight is None else np.asarray(weight, float)
+    if weight is None:
+        weight = 1.0 if grid else 1 / pd.Series(places).map(pd.Series(places).value_counts()).to_numpy()
+    weight = np.broadcast_to(np.asarray(weight, float), value.shape)
     mean = float(weight @ value / weight.sum())
     away = pd.Series(weight * (value - mean)).groupby(places).sum()
     k = len(away)
@@ -860,9 +863,9 @@ def _spreads(values, sites, noise=None) -> tuple[float, float, float, float]:
     return float(mu), float(se), float(tau), float(sigma)
 
 
-def _one_unit_of_a_new_site(variable, of_units, found, counts, common, level) -> dict:
-    """Mean and spread of the units, and the distribution of one on a new site; few sites borrow spread for it."""
-    (mean, error), (mu, se, tau, sigma), (n_site, n) = of_units, found, counts
+def _one_unit_of_a_new_site(variable, of_sites, found, counts, common, level) -> dict:
+    """Mean, spread of the units, and the distribution of one on a new site; few sites borrow spread for it."""
+    (mean, error), (mu, se, tau, sigma), (n_site, n) = of_sites, found, counts
     own = spread = float(np.hypot(tau, sigma))
     freedom, new = n_site - 1, n_site - 2
     shared = n_site < FEW_SITES and common[1] >= max(n_site, pooling.LEAST_FREEDOM)

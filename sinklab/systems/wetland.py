@@ -437,7 +437,7 @@ def plot_density(trees: pd.DataFrame, column: str) -> pd.DataFrame:
 def plot_values(by_plot: Mapping[str, pd.DataFrame], level: float = 0.95) -> pd.DataFrame:
     """Mass per hectare of a plot on a new site by each method of computing trees, as rows of ``values.csv``.
 
-    Many plots are nearly bare: the mean of a lognormal would lie far above that of the sites, which is given instead.
+    Many plots are nearly bare: the sd of a lognormal would lie far above that of the plots, which is given instead.
 
     Parameters
     ----------
@@ -447,11 +447,8 @@ def plot_values(by_plot: Mapping[str, pd.DataFrame], level: float = 0.95) -> pd.
     """
     rows = []
     for method, plots in by_plot.items():
-        used = plots[plots["agb_density"] > 0].assign(method=method)
-        row = soil.summarise(used, "agb_density", "site", ["method"], level)
-        of_sites = plots.groupby("site")["agb_density"].mean()
-        row["name"], row["mean"] = f"agb_density[mangrove,{method}]", of_sites.mean()
-        row["se"], row["sd"] = of_sites.std() / len(of_sites) ** 0.5, plots["agb_density"].std()
+        row = soil.summarise(plots.assign(method=method), "agb_density", "site", ["method"], level)
+        row["name"], row["sd"] = f"agb_density[mangrove,{method}]", plots["agb_density"].std()
         rows.append(row)
     return pd.concat(rows, ignore_index=True)
 

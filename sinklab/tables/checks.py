@@ -46,6 +46,10 @@ from sinklab.tables.schema import (
 
 #: Rows that tell the sign of an exponent, and single rows that are left out in turn.
 FEW_ROWS, MOST_ROWS = 5, 300
+#: What is several times as large in one month as in another where plants die back.
+SEASONAL = ("agb_density", "bgb_density", "total_density", "root_shoot_ratio")
+#: Units of what a stand accumulates, whose mean annual increment culminates.
+PER_AREA = ("m3/ha", "t/ha")
 
 
 def run_checks(frames, table_id: str) -> pd.DataFrame:
@@ -167,7 +171,8 @@ class Refusal:
     @property
     def wordings(self) -> tuple[str, str]:
         """What was found and what would settle it, in English and Chinese."""
-        found = f"{self.where} {self.value:.4g} ({self.comparison} {self.threshold:.4g})"
+        measured = f" {self.value:.4g} ({self.comparison} {self.threshold:.4g})"
+        found = self.where + (measured if np.isfinite(self.threshold) else "")
         rule = self.rule
         return (
             f"refused: {rule['label_en']}: {found}; settled by {rule['settle_en']}",
@@ -213,13 +218,23 @@ def refuse_values(
     """
     values, rows, given = values.copy(), [], refused or {}
     for i, row in values.iterrows():
-        found = None if row["status"] == REFUSED else given.get(row["name"]) or _beyond_bounds(row)
+        found = (
+            None
+            if row["status"] == REFUSED
+            else given.get(row["name"]) or _unsaid(row) or _beyond_bounds(row)
+        )
         if found is None:
             continue
         rows.append(found.row("", _named(row)))
         values.loc[i, "mean sd se mean_lower mean_upper tau p1 p2 q025 q975".split()] = np.nan
         values.loc[i, ["family", "status", "note"]] = "", REFUSED, found.wordings[0]
     return values, rows
+
+
+def _unsaid(row) -> Refusal | None:
+    """A mass of herbs, or its roots over its shoots, pooled from studies that do not all say the season."""
+    told = "season=unstated" in str(row["definition"]).split(";") and row["variable"] in SEASONAL
+    return Refusal(_gate("season"), "season", np.nan, "", np.nan) if told else None
 
 
 def _beyond_bounds(row) -> Refusal | None:
@@ -262,21 +277,28 @@ def _undetermined(fit):
 
 def _no_better(fit):
     constant, total = _gate("constant"), _gate("total_error")
+    explained, systematic = _gate("explained"), _gate("systematic")
+    # A part of a sum may be poor where the sum is good, and an effect of every group is no curve.
+    alone = len(fit.system.free) == 1 and not fit.system.groups
     for response in fit.system.free:
         row = fit.index_table.loc[response] if response in fit.index_table.index else {}
-        r2, tre = (float(row[name]) if name in row else np.nan for name in ("R2", "TRE"))
+        r2, tre, ase = (float(row[name]) if name in row else np.nan for name in ("R2", "TRE", "ASE"))
         if fit.system.predictors and r2 <= constant["value"]:
             yield Refusal(constant, response, r2, ">=", constant["value"])
+        elif tuple(fit.system.predictors) == ("age",) and alone and r2 < explained["value"]:
+            yield Refusal(explained, response, r2, ">=", explained["value"])
         if abs(tre) > total["value"]:
             yield Refusal(total, response, tre, "abs<=", total["value"])
+        if alone and abs(ase) > systematic["value"]:
+            yield Refusal(systematic, response, ase, "abs<=", systematic["value"])
 
 
 def _standing_still(fit):
-    """Curves of a stand by age: they grow, and in the middle of the ages they still do."""
+    """Curves of a stand by age: they grow, in the middle of the ages they still do, and a stock culminates inside them."""
     known = vocabulary.variables()
     if tuple(fit.system.predictors) != ("age",) or fit.system.groups or "age" not in fit.ranges:
         return
-    falling, growth = _gate("falling"), _gate("growth")
+    falling, growth, culmination = _gate("falling"), _gate("growth"), _gate("culmination")
     low, high = fit.ranges["age"]
     ages = np.linspace(low, high, 101)
     told = fit.predict(pd.DataFrame({"age": ages}))
@@ -291,6 +313,13 @@ def _standing_still(fit):
         share = float(current * ages[50] / curve[50])
         if share < growth["value"]:
             yield Refusal(growth, response, share, ">=", growth["value"])
+            continue
+        best = int(np.argmax(curve / ages))
+        if known[response].unit in PER_AREA and best in (0, len(ages) - 1):
+            away = min(ages[best] - low, high - ages[best])
+            yield Refusal(
+                culmination, f"{response}: {ages[best]:.4g}", float(away), ">", culmination["value"]
+            )
 
 
 def _one_plot(fit):

@@ -419,6 +419,7 @@ def complete_values(values: pd.DataFrame, wanted: str, source: dict) -> pd.DataF
     defaults = dict.fromkeys(blank.split(), "")
     for column, default in (defaults | {"interval_kind": "distribution"}).items():
         frame[column] = _filled(frame[column], default)
+    frame["definition"] = _filled(frame["definition"], frame["variable"].map(_weighed(source)).fillna(""))
     units = [_unit(v) or _unit(n) for v, n in zip(frame["variable"], frame["name"], strict=True)]
     frame["unit"] = _filled(frame["unit"], pd.Series(units, index=frame.index))
     frame["sources"] = _filled(frame["sources"], name_of(source))
@@ -432,6 +433,14 @@ def complete_values(values: pd.DataFrame, wanted: str, source: dict) -> pd.DataF
             where = ", ".join(map(str, rows))
             raise TableError(f"values: rows {where} have no {column}", f"values：第 {where} 行缺少 {column}")
     return frame
+
+
+def _weighed(source) -> dict[str, str]:
+    """What was weighed for each variable and each ratio of two of them, where the data set says it."""
+    parts = {v: (c,) for v, c in (source.get("components") or {}).items()}
+    above, below = parts.get("agb_density", ()), parts.get("bgb_density", ())
+    parts |= {"bef": above, "bcef": above, "root_shoot_ratio": above + below}
+    return {v: ";".join(f"component={c}" for c in cs) for v, cs in parts.items()}
 
 
 def _filled(column, default):

@@ -84,14 +84,35 @@ def test_salt_marsh_and_coast_of_china():
     cores = cores.merge(rows.loc[rows["habitat"] != "seagrass", ["core_id", "habitat"]], on="core_id")
     values = soil.summarise(cores, "soc_stock", ["site"], ["habitat"], kind="100 cm", study="")
     values = values.set_index("group")["mean"]
-    # Layer sums as printed, not mean density times mean carbon (216 for mangroves).
+    # Layer sums as printed, not mean density times mean carbon (216 for mangroves); every site counts once.
     printed = rows.groupby("habitat")["soc_stock"].mean()
-    assert values["habitat=mangrove;to=100 cm"] == pytest.approx(printed["mangrove"])
+    by_site = rows.groupby(["habitat", "site"])["soc_stock"].mean().groupby("habitat").mean()
+    assert values["habitat=mangrove;to=100 cm"] == pytest.approx(by_site["mangrove"])
     assert printed["mangrove"] == pytest.approx(204.8, abs=0.1) and (rows["bulk_density"] * rows["soc"] * 10)[
         rows["habitat"] == "mangrove"
     ].mean() == pytest.approx(216.3, abs=0.1)
-    assert values["habitat=salt_marsh;to=100 cm"] == pytest.approx(printed["salt_marsh"])
-    assert 14 < values["habitat=salt_marsh;to=100 cm"] < 60
+    assert values["habitat=salt_marsh;to=100 cm"] == pytest.approx(by_site["salt_marsh"])
+    assert values["habitat=salt_marsh;to=100 cm"] == pytest.approx(72.68, abs=0.01)
+    # Thirteen of the seventeen cores lie in one place; counted alike they say 52, and nobody is told 72 for that.
+    alike = soil.summarise(cores, "soc_stock", ["site"], ["habitat"], grid=True).set_index("group")["mean"]
+    assert (
+        alike["habitat=salt_marsh"] == pytest.approx(printed["salt_marsh"])
+        and 14 < printed["salt_marsh"] < 60
+    )
+
+
+def test_the_mean_speaks_for_a_place_that_was_not_sampled():
+    # Nine cores of one rich site and one of each of three poor ones: how many cores a site got is chance.
+    frame = sites([90.0] * 9 + [30.0, 36.0, 24.0], site=[0] * 9 + [1, 2, 3]).assign(source_id="a")
+    (row,) = soil.summarise(frame, "soc_stock", "site").to_dict("records")
+    assert row["mean"] == pytest.approx((90 + 30 + 36 + 24) / 4) and row["mean_of"] == "sites"
+    assert row["se"] == pytest.approx(np.std([90, 30, 36, 24], ddof=1) / 2)
+    assert (row["n_study"], row["n_site"], row["n"]) == (1, 4, 12)
+    # On a grid over the area all units count alike, and of one site there are only its units.
+    (grid,) = soil.summarise(frame, "soc_stock", "site", grid=True).to_dict("records")
+    assert grid["mean"] == pytest.approx(frame["soc_stock"].mean()) and grid["mean_of"] == "units"
+    (one,) = soil.summarise(sites([20.0, 30.0, 28.0], site=[0] * 3), "soc_stock", "site").to_dict("records")
+    assert one["mean"] == pytest.approx(26) and one["mean_of"] == "units" and one["of_whom"] == "unit_here"
 
 
 def test_factors_of_a_stock_are_ratios_of_means():
@@ -149,6 +170,59 @@ def test_what_a_row_estimates_is_said_in_words():
         "全部单元的均值；均值之比；根系（是否含伐桩未说明）；区间为新地点的一个单元"
     )
     assert vocabulary.estimand({"group": ""}, "en") == ""
+
+
+def test_the_definition_is_what_the_printed_rows_say():
+    rows = literature.load("wetland_vegetation")
+    reed = rows[rows["species"] == "Phragmites australis"]
+    assert literature.definition_of(reed, "total_density") == "season=unstated"
+    cordgrass = rows[rows["root_shoot_ratio"].notna() & (rows["species"] == "Spartina alterniflora")]
+    assert literature.definition_of(cordgrass, "root_shoot_ratio") == "season=mean of the year"
+    grass = literature.load("grassland")
+    kinds = grassland.ratio_by_study(grass[~grass["season"].isin(["June", "October"])], ["grassland_type"])
+    said = {
+        kind: literature.definition_of(part, "root_shoot_ratio")
+        for kind, part in kinds.groupby("grassland_type")
+    }
+    # One of two sources of the same sites says the season, so the study does; roots to 100 cm only in one paper.
+    assert said["temperate_meadow_steppe"] == "season=peak;soil_depth=unstated"
+    assert said["alpine_meadow"] == "season=several;soil_depth=unstated"
+    assert said["sagebrush_desert"] == "season=unstated;soil_depth=100"
+    # A thickness with a spread of its own was measured: it is no definition of the rock beside it.
+    karst = literature.load("karst_soil_types")
+    assert literature.definition_of(karst, "bedrock_exposure") == ""
+    row = {"mean_of": "sites", "of_whom": "new_unit", "definition": "soil_depth=100"}
+    assert vocabulary.estimand(row, "en") == "mean over sites; 0–100 cm; range of one unit on a new site"
+    assert vocabulary.estimand(row | {"definition": "season=unstated"}, "zh").startswith(
+        "各地点的均值；季节未说明；"
+    )
+
+
+def test_what_the_data_set_weighed_is_the_definition_of_its_values():
+    source = {"name": "test", "origin": "measured", "title": "Test", "licence": "CC0-1.0"}
+    source |= {"components": {"agb_density": "aboveground_herbs", "bgb_density": "root_with_stump"}}
+    rows = [("root_shoot_ratio", 0.3, ""), ("agb_density", 4.0, ""), ("soc_stock", 80.0, "soil_depth=30")]
+    values = pd.DataFrame(rows, columns=["variable", "mean", "definition"])
+    values["name"] = values["variable"]
+    told = sl.Table.from_values(values, "values_grassland_x", "0.1.0", source=source).values["definition"]
+    assert told.tolist() == [
+        "component=aboveground_herbs;component=root_with_stump",
+        "component=aboveground_herbs",
+        "soil_depth=30",
+    ]
+
+
+def test_herbs_of_an_unknown_season_are_refused():
+    rows = literature.load("wetland_vegetation")
+    values = pd.concat(
+        [pooling.summarise(rows, v, ["species"]) for v in ("total_density", "root_shoot_ratio")]
+    )
+    table = sl.Table.from_values(values, "total_density_wetland_x", "0.1.0", source=rows.attrs["source"])
+    kept = table.values[table.values["status"] != "refused"]
+    assert list(kept["name"]) == ["root_shoot_ratio[Spartina alterniflora]"]
+    told = table.checks[table.checks["check_id"] == "refused"]
+    assert len(told) == 6 and told["message_en"].str.contains("the season of a mass").all()
+    assert told["message_zh"].str.contains("季节").all() and "nan" not in "".join(told["message_en"])
 
 
 def old_layout(folder):
@@ -270,8 +344,14 @@ def test_chinese_mangroves_to_thirty_centimetres(open_data):
     china = world[world["country"].isin(["CHN", "HKG", "TWN"])]
     cores = soil.stocks(china, 30, by, 200, 20240611, 0.5, soil.fit_layers(world, by))
     (row,) = soil.summarise(cores, "soc_stock", ["study_id", "site"], noise="sd_log").to_dict("records")
-    assert row["mean"] == pytest.approx((cores["soc_stock"] * np.exp(cores["sd_log"] ** 2 / 2)).mean())
-    # A core on a new site: about 65 on average, 54 with the noise of imputed layers taken out of the spread.
+    expected = cores["soc_stock"] * np.exp(cores["sd_log"] ** 2 / 2)
+    by_site = expected.groupby([cores["study_id"], cores["site"]]).mean()
+    assert row["mean"] == pytest.approx(by_site.mean()) == pytest.approx(59.2, abs=0.5)
+    assert row["n_site"] == len(by_site) and row["n_study"] == cores["study_id"].nunique()
+    assert row["se"] == pytest.approx(by_site.std(ddof=1) / np.sqrt(len(by_site)))
+    # The mean of 72 cores is 55, since 16 of them are of one poor place. One core on a new site has a mean of 65 by its
+    # distribution, 54 with the noise of imputed layers taken out of the spread; both lie inside the limits of the mean.
+    assert expected.mean() == pytest.approx(54.9, abs=0.5) and row["mean_lower"] < 54 < 65 < row["mean_upper"]
     spread = np.log1p((row["sd"] / row["mean"]) ** 2)
     assert np.exp(row["p1"] + spread / 2) == pytest.approx(65, abs=3) and row["p2"] ** 2 > spread
     plain = soil.summarise(cores, "soc_stock", ["study_id", "site"]).iloc[0]

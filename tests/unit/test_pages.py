@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from published_tables import log_table, make_trees, system_table
 
+import sinklab as sl
 from sinklab.drafts.page import write_page
 from sinklab.fitting import fit
 from sinklab.language import DraftError
@@ -94,3 +95,14 @@ def test_the_index_says_how_good_a_table_is(tmp_path):
     assert good["R2"] == f"{np.min(told['R2']):.2f}–{np.max(told['R2']):.2f}"
     assert good["MPE"] == f"{np.min(told['MPE']):.1f}–{np.max(told['MPE']):.1f}" and "refused" not in good
     assert index._good(tmp_path / "nowhere") == {}
+
+
+def test_a_fit_to_what_a_notebook_worked_out_has_a_page(tmp_path):
+    # The file is at hand and the same, but holds no ratio of the two masses: the page does without its residuals.
+    stands = sl.load("literature:stand_biomass", {"species_id": "pinus_massoniana"})
+    made = stands.assign(root_shoot_ratio=0.25 + 0.002 * stands["age"] + 0.01 * np.sin(stands.index))
+    result = fit(made, "root_shoot_ratio = a * age**b", name="literature:stand_biomass")
+    table = Table.from_fits([result], "root_shoot_ratio_forest_made", "0.1.0", source=stands.attrs["source"])
+    back = Table.read(table.write(tmp_path))
+    page = write_page(back, tmp_path / "page.html", "en")
+    assert "root_shoot_ratio" in page.read_text(encoding="utf-8")

@@ -2,10 +2,13 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 from runs_workbench import workbench  # noqa: F401
 
+import sinklab as sl
 from sinklab.runs import ledger
 from sinklab.runs.index import write_index
 from sinklab.runs.jobs import Record
@@ -63,3 +66,35 @@ def test_a_choice_leaves_the_jobs_that_fit(page, tmp_path):
     text = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=60).stdout
     rows = re.findall(r'<tr class="ok"([^>]*)>', text)
     assert ["hidden" in row for row in rows] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("en", "trial: 1 ok, 0 failed, 1 unchanged; 3 values or curves refused"),
+        ("zh", "trial：完成 1，失败 0，未变 1；3 个取值或曲线不予采用"),
+    ],
+)
+def test_a_batch_ends_with_its_refused_rows_counted(workbench, code, told):
+    from types import SimpleNamespace
+
+    from sinklab import language
+    from sinklab.runs.index import counts
+
+    bad = pd.DataFrame({"name": ["bef[a]", "bef[b]", "bef[c]"], "variable": "bef", "unit": "1"})
+    bad = bad.assign(mean=[0.7, 1.4, 0.6], se=0.01, sources="X")
+    source = {"name": "test", "origin": "measured", "title": "Test", "licence": "CC0-1.0"}
+    made = {}
+    for name, rows in (("new", bad), ("old", bad.tail(1))):
+        more = pd.DataFrame({"name": ["bef[d]"], "variable": "bef", "unit": "1", "mean": 1.5, "sources": "X"})
+        table = sl.Table.from_values(pd.concat([rows, more]), f"bef_forest_{name}", "0.1.0", source=source)
+        made[name] = str(table.write().relative_to(workbench))
+    old, new = (replace(record(name), tables=(made[name],)) for name in ("old", "new"))
+    # One job ran now, the other is unchanged: its refused rows are in the batch all the same.
+    ledger.append(old)
+    tasks = [SimpleNamespace(name=new.job, why=["new"]), SimpleNamespace(name=old.job, why=[])]
+    outcome = SimpleNamespace(
+        batch=SimpleNamespace(name="trial"), tasks=tasks, records={new.job: new}, failed=[]
+    )
+    with language.speaking(code):
+        assert counts(outcome) == told

@@ -131,11 +131,11 @@ def test_ids_are_three_stands(call, tmp_path):
     """001, 01 and 1 are different stands, whose areas are 10, 20 and 5 ha."""
     rng = np.random.default_rng(1)
     age = np.linspace(5, 40, 40)
-    stands = pd.DataFrame({"age": age, "total_density": 20 * age**0.6 * rng.lognormal(0, 0.1, 40)})
+    stands = pd.DataFrame({"age": age, "total_density": 300 * np.exp(-15 / age) * rng.lognormal(0, 0.1, 40)})
     stands.to_csv("stands.csv", index=False)
     options = [
         "--equations",
-        "total_density = a*age^b",
+        "total_density = a*exp(-b/age)",
         "--method",
         "wls",
         "--save",

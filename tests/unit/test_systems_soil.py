@@ -265,7 +265,7 @@ def test_summary_recovers_levels():
     log = 5 + 0.4 * random.standard_normal(80)[site] + 0.3 * random.standard_normal(480)
     frame = pd.DataFrame({"site": site, "soc_stock": np.exp(log), "habitat": "mangrove"})
     (row,) = soil.summarise(frame, "soc_stock", "site", ["habitat"], kind="100 cm").to_dict("records")
-    assert row["name"] == "soc_stock[mangrove,100 cm]" and row["n_study"] == 80
+    assert row["name"] == "soc_stock[mangrove,100 cm]" and (row["n_study"], row["n_site"]) == (1, 80)
     assert row["p1"] == pytest.approx(5, abs=0.12)
     assert row["p2"] == pytest.approx(0.5, rel=0.15)
     assert row["mean"] == pytest.approx(np.exp(5 + 0.125), rel=0.12)

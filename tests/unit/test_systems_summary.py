@@ -27,4 +27,5 @@ def test_levels_as_printed():
     assert between == pytest.approx(42.00, abs=0.05)
     assert both == pytest.approx(64.925, abs=0.02)
     assert np.sqrt(both**2 - between**2) == pytest.approx(49.51, abs=0.02)
-    assert row["n_study"] == 6 and row["n"] == 30
+    # Six batches of one trial are one study.
+    assert row["n_study"] == 1 and row["n_site"] == 6 and row["n"] == 30
