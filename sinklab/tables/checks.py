@@ -285,7 +285,11 @@ def _no_better(fit):
         r2, tre, ase = (float(row[name]) if name in row else np.nan for name in ("R2", "TRE", "ASE"))
         if fit.system.predictors and r2 <= constant["value"]:
             yield Refusal(constant, response, r2, ">=", constant["value"])
-        elif tuple(fit.system.predictors) == ("age",) and alone and r2 < explained["value"]:
+        elif (
+            alone
+            and tuple(fit.system.predictors) in (("age",), ("growing_stock",))
+            and r2 < explained["value"]
+        ):
             yield Refusal(explained, response, r2, ">=", explained["value"])
         if abs(tre) > total["value"]:
             yield Refusal(total, response, tre, "abs<=", total["value"])
