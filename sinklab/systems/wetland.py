@@ -30,6 +30,7 @@ from sinklab.data.soil_layers import set_aside
 from sinklab.equations.system import System
 from sinklab.evidence import equations
 from sinklab.evidence.distributions import from_moments
+from sinklab.evidence.pooling import mean_interval
 from sinklab.language import DataError, Notes, listing, tr
 from sinklab.propagate.model import Factor, Model, Noise, arrange
 from sinklab.propagate.monte_carlo import draw_totals
@@ -437,7 +438,8 @@ def plot_density(trees: pd.DataFrame, column: str) -> pd.DataFrame:
 def plot_values(by_plot: Mapping[str, pd.DataFrame], level: float = 0.95) -> pd.DataFrame:
     """Mass per hectare of a plot on a new site by each method of computing trees, as rows of ``values.csv``.
 
-    Many plots are nearly bare: the sd of a lognormal would lie far above that of the plots, which is given instead.
+    Bare plots count in the mean over sites, and the sd is that of the plots: many are nearly bare, and that of a lognormal
+    would lie far above it.
 
     Parameters
     ----------
@@ -447,10 +449,14 @@ def plot_values(by_plot: Mapping[str, pd.DataFrame], level: float = 0.95) -> pd.
     """
     rows = []
     for method, plots in by_plot.items():
-        row = soil.summarise(plots.assign(method=method), "agb_density", "site", ["method"], level)
-        row["name"], row["sd"] = f"agb_density[mangrove,{method}]", plots["agb_density"].std()
+        used = plots[plots["agb_density"] > 0].assign(method=method)
+        row = soil.summarise(used, "agb_density", "site", ["method"], level).iloc[0].to_dict()
+        of_sites = plots.groupby("site")["agb_density"].mean()
+        mean, error = float(of_sites.mean()), float(of_sites.std() / len(of_sites) ** 0.5)
+        row |= {"name": f"agb_density[mangrove,{method}]", "mean": mean, "sd": plots["agb_density"].std()}
+        row |= {"se": error} | mean_interval("agb_density", mean, error, len(of_sites) - 1, level)
         rows.append(row)
-    return pd.concat(rows, ignore_index=True)
+    return pd.DataFrame(rows)
 
 
 def between_equations(trees: pd.DataFrame, one: str, other: str) -> pd.DataFrame:

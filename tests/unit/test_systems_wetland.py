@@ -189,8 +189,9 @@ def test_stocks_of_cores_are_counted_by_what_became_of_them():
     assert list(values["definition"]) == ["soil_depth=50", "soil_depth=100"] and set(values["n"]) == {9}
     assert counts.to_numpy().tolist() == [[9, 1, 1, 1]] * 2
     kept = layers[~layers["core_id"].isin(["c3", "c5", "c7"])]
-    carbon = (kept["soc"] * kept["bulk_density"] * 2.5).groupby(kept["core_id"]).sum()
-    assert values["mean"].iloc[1] == pytest.approx(carbon.mean(), rel=0.01)
+    carbon = (kept["soc"] * kept["bulk_density"] * 2.5).groupby([kept["site"], kept["core_id"]]).sum()
+    # Every site counts once, however many of its cores were left.
+    assert values["mean"].iloc[1] == pytest.approx(carbon.groupby("site").mean().mean(), rel=0.01)
 
 
 def test_conversions_are_found_again():
@@ -218,4 +219,8 @@ def test_bare_plots_count_in_the_mean_over_sites():
     )
     assert list(values["name"]) == ["agb_density[mangrove,common]", "agb_density[mangrove,local]"]
     assert list(values["mean"]) == pytest.approx([145 / 3, 290 / 3])
-    assert values["se"][0] == pytest.approx(np.std([20, 40, 85], ddof=1) / 3**0.5)
+    error = np.std([20, 40, 85], ddof=1) / 3**0.5
+    assert values["se"][0] == pytest.approx(error) and set(values["n_study"]) == {1}
+    assert set(values["mean_of"]) == {"sites"} and set(values["n_site"]) == {3}
+    away = np.log(values["mean_upper"][0] / values["mean"][0])
+    assert away == pytest.approx(4.3027 * error / (145 / 3), rel=1e-3)
