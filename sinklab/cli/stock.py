@@ -103,7 +103,7 @@ def _variables(*names) -> set[str]:
 def _compute(arguments):
     from sinklab.data.checks import doubts
     from sinklab.data.regions import add_regions
-    from sinklab.propagate.stands import prepare
+    from sinklab.propagate.stands import moved_to, prepare
     from sinklab.propagate.stocks import stock
     from sinklab.results.summary import speaks_for
     from sinklab.tables.table import Table
@@ -112,6 +112,11 @@ def _compute(arguments):
         raise DataError("give --table, or --measured", "请给出 --table 或 --measured")
     by = [c for c in arguments.by.split(",") if c]
     tables = [Table.read(ref, root=arguments.root) for ref in arguments.table]
+    if arguments.calibrate:
+        needed = {x for t in tables for m in t.models for x in (*m.system.predictors, *m.system.free)}
+        plots = field_data(arguments, arguments.calibrate, needed, {arguments.species}, tell="stderr")
+        for line in moved_to(tables, plots, arguments.species, _mapping(arguments)):
+            print(line, file=sys.stderr)
     frame = _stands(arguments, by, tables)
     for line in sum(doubts(frame, str(arguments.stands)), []):
         print(line, file=sys.stderr)

@@ -18,7 +18,7 @@ Tree lists become plots that stocks can take (:func:`plots_of_trees`).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ from sinklab.data.files import records
 from sinklab.data.regions import hectares
 from sinklab.language import DataError, Notes, TableError, listing, require_choice, require_known, tr
 from sinklab.propagate.model import Model
+from sinklab.results.calibration import calibrated
 from sinklab.results.fit_result import FitResult
 from sinklab.tables.schema import system_of
 
@@ -295,6 +296,53 @@ def models_for(species, tables, mapping=None, responses=()) -> tuple[dict[str, M
         raise DataError(listing(dict.fromkeys(problems)))
     chosen = pd.DataFrame(rows, columns=["species", "species_id", "table", "model", "pool", "how"])
     return models, chosen
+
+
+def moved_to(
+    tables: Sequence[Any],
+    plots: pd.DataFrame,
+    species: str = "species",
+    mapping: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Move the models of tables to the place of measured plots, each by the plots of the species it stands for.
+
+    Plots without a column of species are those of the only model. The models of the tables are replaced.
+
+    Returns
+    -------
+    told : list of str
+        How many plots moved which model, and how many belong to none.
+
+    Raises
+    ------
+    DataError
+        No plot belongs to a model, or several models and no species; see :func:`sinklab.results.calibration.calibrated`.
+    """
+    options, problems, told = _options(tables), Notes(), Notes()
+    orders, automatic = _orders(mapping or {}, tables, options, problems), _automatic(tables)
+    if species in plots:
+        chosen = plots[species].map(
+            lambda label: _choose(species_key(label), str(label), orders, automatic)[0]
+        )
+    else:
+        chosen = pd.Series(next(iter(options)) if len(options) == 1 else "", plots.index)
+    if problems or not chosen.ne("").any():
+        problems.add(
+            f"no plot of the calibration belongs to a model of {', '.join(options)}; give a column of the species",
+            f"校准样地均不对应 {'、'.join(options)} 中的模型；请给出树种列",
+        )
+        raise DataError(listing(problems))
+    for table in tables:
+        models = list(table.models)
+        for name, (owner, i, fit) in options.items():
+            if owner is table and (n := int((chosen == name).sum())):
+                models[i] = calibrated(fit, plots[chosen == name])
+                told.add(f"{name} calibrated with {n} plots", f"{name} 已用 {n} 块样地校准")
+        # A table builds its models once, from its numbers, and keeps them.
+        vars(table)["models"] = tuple(models)
+    if left := int((chosen == "").sum()):
+        told.add(f"{left} plots of the calibration belong to no model", f"{left} 块校准样地没有对应的模型")
+    return list(told)
 
 
 def _pools(responses) -> str:

@@ -258,3 +258,44 @@ def test_stands_of_one_region_share_what_populations_differ():
             assert told[name] == pytest.approx(np.sqrt(fit.between.population.iloc[0, 0]), rel=0.1)
             assert draws.mean() == pytest.approx(found.estimate.sum(), rel=0.1)
     assert told["sampled"] < 0.2 * told["region"]
+
+
+def test_stocks_are_calibrated_with_the_plots_of_their_species(tmp_path, capsys, monkeypatch):
+    """Two tables, one of them far off here: thirty plots take that bias away and leave the other table alone."""
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+    source, refs = {"origin": "measured", "title": "plots"}, []
+    for name, seed in (("larix", 3), ("betula", 4)):
+        fit = sl.fit(stands(seed=seed), TEXT.split("\n")[0], method="ols-log", cluster="study_id")
+        refs.append(
+            Table.from_fits([fit], f"agb_density_forest_{name}", "0.1.0", source=source).write(tmp_path)
+        )
+    region = stands(1, 330, factor=(0.4, 1), seed=8).assign(species="larix", area_ha=1.0)
+    birch = stands(1, 100, factor=(1.0, 1), seed=9).assign(species="betula", area_ha=1.0)
+    pd.concat([region[:30], birch[:1].assign(species="oak")]).to_csv(tmp_path / "own.csv", index=False)
+    rest = pd.concat([region[30:], birch])
+    rest.drop(columns=["agb_density", "bgb_density", "total_density"]).to_csv(
+        tmp_path / "new.csv", index=False
+    )
+    command = [
+        "stock",
+        str(tmp_path / "new.csv"),
+        "--area",
+        "area_ha",
+        "--table",
+        *map(str, refs),
+        "--by",
+        "species",
+    ]
+    command += ["--map", "larix=agb_density_forest_larix", "--map", "betula=agb_density_forest_betula"]
+    command += ["--carbon-fraction", "0.5", "-o"]
+    told = {}
+    for name, more in (("before", []), ("after", ["--calibrate", str(tmp_path / "own.csv")])):
+        assert main([*command, str(tmp_path / name), *more]) == 0
+        summary = sl.read_csv(tmp_path / name / "stocks.csv")
+        told[name] = summary[summary["level"] == "species"].set_index("species")["carbon_t"]
+    said = capsys.readouterr().err
+    assert "calibrated with 30 plots" in said and "1 plots of the calibration belong to no model" in said
+    measured = rest.groupby("species")["agb_density"].sum() / 2
+    assert told["before"]["larix"] / measured["larix"] > 1.8
+    assert told["after"]["larix"] == pytest.approx(measured["larix"], rel=0.06)
+    assert told["after"]["betula"] == told["before"]["betula"]

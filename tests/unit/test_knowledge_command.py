@@ -6,6 +6,7 @@ import pytest
 
 from sinklab.cli import main
 from sinklab.data import vocabulary
+from sinklab.data.files import records
 from sinklab.evidence import knowledge, national
 from sinklab.language import DataError
 
@@ -44,6 +45,19 @@ def test_the_tables_of_the_inventory_stand_beside_and_not_the_ipcc_where_a_genus
     assert ratio["value"].tolist() == [0.37] and "Ouyang 2022" in ratio["source"].iloc[0]
     classes = knowledge.ask("油松").answers
     assert not classes.loc[classes["quantity"] == "root_shoot_ratio", "source"].str.contains("IPCC").any()
+
+
+def test_both_editions_of_the_ipcc_stand_with_their_own_class_bounds():
+    """Roots of temperate conifers: 50 and 150 t/ha in 2006, 125 t/ha in the refinement of 2019, seen rows only."""
+    rows = pd.DataFrame(records("rules", "defaults.csv", numbers=("value", "class_low", "class_high")))
+    assert set(rows["mark"]) <= {"V", "V2"} and rows["locator"].ne("").all()
+    roots = rows[(rows["variable"] == "root_shoot_ratio") & (rows["domain"] == "temperate")]
+    roots = roots[roots["taxon"] == "conifers"].groupby("edition")["class_low"].agg(lambda s: sorted(set(s)))
+    assert roots.to_dict() == {"IPCC 2006": [0, 50, 150], "IPCC 2019": [0, 125]}
+    stands = rows[(rows["variable"] == "agb_density") & (rows["taxon"] == "Cunninghamia")]
+    assert stands.sort_values("class_low")["value"].tolist() == [62.96, 148.6]
+    told = knowledge.ask("杉木").answers.query("kind == 'class' and quantity == 'agb_density'")
+    assert told["at"].tolist() == ["age 0-20", "age > 20"] and told["source"].str.contains("2019R").all()
 
 
 def test_names_at_every_level():
