@@ -205,9 +205,15 @@ def meaning(parts: tuple[str, ...], unit: str = "") -> Meaning:
     )
 
 
+#: What a crown is written along: 冠幅(m) 东西×南北.
+_AXES = re.compile(
+    r"(?:东西|南北|长|宽|EW|NS|E-W|N-S)向?\s*[×xX*✕]\s*(?:东西|南北|长|宽|EW|NS|E-W|N-S)向?", re.IGNORECASE
+)
+
+
 def taken_apart(part: str) -> tuple[str, str, list[str]]:
     """A part of a header without its unit, the unit, and other words in brackets."""
-    text = plain(part.translate(_POWERS))
+    text = re.sub(_AXES, "", plain(part.translate(_POWERS)))
     unit, words = "", []
     for inside in re.findall(
         r"[(\[【〔<「{]([^()\[\]【】〔〕<>「」{}]*(?:\([^()]*\)[^()]*)?)[)\]】〕>」}]", text
@@ -260,6 +266,9 @@ def _understood(bases, words) -> Meaning:
             return Meaning(end[0], "name", rank=2)
         if TWICE.fullmatch(fold(own)) and (over.name in REPEATED or over.kind == "crown"):
             return _one_of_two(over, fold(own))
+        if fold(own) in ("平均", "均值", "平均值", "mean", "average"):
+            # Of replicates beside each other their mean is read.
+            return replace(over, rank=2) if over.kind else whole
         if SEGMENT.fullmatch(plain(own)) and (over.kind in ORGANS or over.kind == "part"):
             return replace(over, kind="segment", rank=2)
     # What stands above an organ may be a quantity, and the other way round.
@@ -479,7 +488,7 @@ def quantity(text: str, comma: str = "") -> Quantity | None:
     if len(text) > PROSE:
         return None
     clean = plain(text.replace("。", "."))
-    clean = re.sub(r"^(?:约|ca\.?\s*|≈|~)\s*", "", clean)
+    clean = re.sub(r"^(?:约|ca\.?\s*|≈|~)\s*|\s*(?:左右|上下)$|\s*\((?:估|估测|估计|目测|约)\)$", "", clean)
     how = "point" if "。" in text else "width" if clean != text.strip().replace("\u2212", "-") else ""
     if "," in clean:
         if comma == "decimal":

@@ -308,12 +308,37 @@ def _text_sheet(path, encoding) -> Sheet:
         [cell.strip() for cell in row]
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     ]
+    if max(map(len, rows), default=0) < 2 and sum("  " in line.strip() for line in lines) * 2 > len(lines):
+        rows, delimiter = _fixed_width(lines), " "
     if (width := max(map(len, rows), default=0)) > MOST_COLUMNS:
         raise DataError(
             f"{path}: {width:,} columns; expected at most {MOST_COLUMNS:,}: is {delimiter!r} what stands between the cells?",
             f"{path}：{width:,} 列；最多 {MOST_COLUMNS:,} 列：{delimiter!r} 是否为单元格之间的分隔符？",
         )
     return Sheet("", rows, form=form, delimiter=delimiter)
+
+
+def _fixed_width(lines) -> list[list[str]]:
+    """Cells of lines whose columns stand below each other: between them are places that are blank in all lines of numbers."""
+    numbers = [
+        line.expandtabs() for line in lines if len(re.findall(r"(?<!\S)[-+]?\d[\d.]*(?!\S)", line)) > 1
+    ]
+    width = max(map(len, numbers), default=0)
+    used = [any(i < len(line) and line[i] != " " for line in numbers) for i in range(width)]
+    starts = [i for i in range(width) if used[i] and not (i and used[i - 1])]
+    if len(starts) < 2:
+        return [[line.strip()] for line in lines]
+    cells = []
+    for line in (line.expandtabs() for line in lines):
+        # A word belongs to the column that it stands over or that is nearest.
+        row: list[str] = [""] * len(starts)
+        for word in re.finditer(r"\S+(?: \S+)*", line):
+            ends = [next((k for k in range(s, width) if not used[k]), width) for s in starts]
+            near = [max(s - word.end(), word.start() - e, -1) for s, e in zip(starts, ends, strict=True)]
+            at = near.index(min(near))
+            row[at] = f"{row[at]} {word[0]}".strip()
+        cells.append(row)
+    return cells
 
 
 def _delimiter(text) -> str:
@@ -363,6 +388,9 @@ def decoded(path: str | Path, encoding: str | None = None) -> tuple[str, str]:
             text = raw.decode(name)
         except UnicodeDecodeError as error:
             start = error.start
+            continue
+        if name == "gb18030" and not re.search("[\u4e00-\u9fff]{2}|(?<![A-Za-z])[\u4e00-\u9fff]", text):
+            # A Western letter and the one after it, as in Höhe, make a single Chinese one after a Latin letter.
             continue
         western = name != "cp1252" or WESTERN.fullmatch("".join(c for c in text if ord(c) > 127))
         if "\x00" not in text and western:

@@ -143,7 +143,7 @@ class Grid:
         texts = [t for _, t in cells if not numeric(t)]
         if is_matrix(cells):
             return 60.0
-        if len(cells) < 2 or len(texts) * 2 < len(cells):
+        if len(cells) < 2 or len(texts) * 2 < len(cells) or _are_pairs(cells):
             return 0.0
         known = sum(knows(t) for t in texts)
         heads = sum(_is_head(t) for t in texts)
@@ -152,6 +152,18 @@ class Grid:
         width = len(set(below) | {j for j, _ in cells})
         value = 3 * known + len(texts) - 2 * (len(cells) - len(texts)) - 3 * heads - 2 * units
         return max(value, 0) * len(cells) / max(width, 1)
+
+
+def _are_pairs(cells) -> bool:
+    """Whether known labels and their values alternate, as in the head of a form: 胸径 | 18.2 | 树高 | 15.6."""
+    labels, values = [t for _, t in cells[::2]], [t for _, t in cells[1::2]]
+    return (
+        len(cells) > 3
+        and len(labels) == len(values)
+        and all(map(knows, labels))
+        and not any(map(knows, values))
+        and any(map(numeric, values))
+    )
 
 
 def is_matrix(cells: list[tuple[int, str]]) -> bool:
@@ -401,6 +413,8 @@ def _under_header(grid, form, bottom) -> tuple[dict[int, str], int]:
             and _records_follow(grid, row)
         ):
             form.skip(row, tr("column numbers", "栏号"))
+        elif row == bottom + 1 and _are_codes(grid, bottom, cells):
+            form.skip(row, tr("codes of the columns", "字段代码"))
         elif cells and not units and _are_units(grid, cells):
             units = {j: t for j, t in cells if is_unit(t)}
             form.skip(row, tr("units", "单位"))
@@ -413,6 +427,14 @@ def _under_header(grid, form, bottom) -> tuple[dict[int, str], int]:
 def _records_follow(grid, row) -> bool:
     """Whether the row below does not go on counting, as a record 1, 2, 3 … would."""
     return row + 1 < len(grid.cells) and len(grid.filled(row + 1)) > 1 and grid.filled(row + 1)[0][1] != "2"
+
+
+def _are_codes(grid, bottom, cells) -> bool:
+    """Whether a row below Chinese names holds their codes in a data base: LIN_BAN, XJ, MIAN_JI."""
+    names = grid.filled(bottom)
+    codes = all(re.fullmatch(r"[A-Za-z][A-Za-z_]*\d{0,2}", t) and not is_unit(t) for _, t in cells)
+    numbers = any(numeric(t) for row in grid.cells[bottom + 2 : bottom + 5] for t in row)
+    return codes and numbers and len(cells) * 3 >= len(names) * 2 and len(cells) > 2 and any("\u4e00" <= t[0] <= "\u9fff" for _, t in names)  # fmt: skip
 
 
 def _are_units(grid, cells) -> bool:

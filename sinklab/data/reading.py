@@ -262,6 +262,9 @@ class Reading:
         if at is None:
             return
         values = [row[at] for row in form.cells]
+        if form.title and layout.labelled([form.title, *filter(None, values)])[0]:
+            # The line above the first records is the title of the sheet.
+            values = [value or form.title for value in values]
         name, said = layout.labelled([v for v in values if v])
         values = [said.get(v, v) for v in values]
         form.fields[at] = layout.Field((name,) if name else (tr("line above", "分段"),), -1)

@@ -490,7 +490,8 @@ def stands_with_their_volume(folder):
 
 @form
 def stands_of_a_county(folder):
-    head = [["XX县森林资源小班一览表"], ["小班号", "林种", "优势树种(组)", "起源", "平均年龄(年)", "平均胸径(cm)", "郁闭度", "面积(hm²)", "每公顷蓄积(m³/hm²)"]]
+    head = [["XX县森林资源小班一览表"], ["小班号", "林种", "优势树种(组)", "起源", "平均年龄(年)", "平均胸径(cm)", "郁闭度", "面积(hm²)",
+        "每公顷蓄积(m³/hm²)"]]
     rows = table(head, [f"{i + 1:04d}" for i in K], ["用材林"] * N, ["马尾松"] * N, ["人工"] * N, 20 + K, DBH, [.7] * N, 3 + K, [100] * N)
     return sheet(folder, rows), {"stand": [f"{i + 1:04d}" for i in K], "area": 3 + K, "growing_stock": [100] * N, "age": 20 + K, "dbh": DBH,
                                  "canopy_closure": [.7] * N, "species": ["Pinus massoniana"] * N, "origin": ["planted"] * N}
@@ -508,6 +509,197 @@ def a_table_out_of_a_paper(folder):
 def areas_of_plots_in_cells(folder):
     rows = table(["样地号", "样地面积", "株数", "平均胸径(cm)"], K, ["20m×30m", "0.06公顷", "600m2", "0.9亩"] * 3, [60] * N, DBH)
     return sheet(folder, rows), {"plot_area": [.06] * N, "stem_density": [1000] * N, "dbh": DBH}
+
+
+# Odd ones: what is written beside, above and around the numbers.
+
+
+@form
+def tallies_by_diameter_class_and_storey(folder):
+    """每木检尺表: strokes of 正 for living and dead trees of a class, two species side by side below a merged head."""
+    rows = [["每木检尺登记表"], ["样地号：", 12, None, "样地面积：", "0.0667hm2"],
+            ["径阶(cm)", "杉木", None, "马尾松", None], [None, "株数", "平均高(m)", "株数", "平均高(m)"],
+            [6, "正一", 5.5, "丅", 5.1], [8, "正正", 7.2, "正", 6.8], [10, "正正下", 8.8, "正止", 8.1], [12, "丅", 10.2, "一", 9.4],
+            ["合计", 31, None, 17, None]]
+    return sheet(folder, rows, ["A3:A4", "B3:C3", "D3:E3"]), {
+        "sort": ["species", "dbh"], "dbh": [6, 8, 10, 12] * 2, "count": [6, 10, 13, 2, 2, 5, 9, 1],
+        "height": [5.5, 7.2, 8.8, 10.2, 5.1, 6.8, 8.1, 9.4], "plot_id": ["12"] * 8,
+        "species": ["Cunninghamia lanceolata"] * 4 + ["Pinus massoniana"] * 4,
+    }
+
+
+@form
+def standard_trees_in_columns_with_units_beside(folder):
+    """标准木 in columns, variables in rows, the unit in a column of its own, a remark at the end."""
+    named = [("胸径", "cm", DBH), ("树高", "m", HEIGHT), ("树干鲜重", "kg", fresh(STEM, .45)), ("树干含水率(湿基)", "%", [55] * N),
+             ("树枝鲜重", "kg", fresh(BRANCH, .5)), ("树枝含水率(湿基)", "%", [50] * N), ("树叶鲜重", "kg", fresh(LEAF, .4)),
+             ("树叶含水率(湿基)", "%", [60] * N)]
+    rows = [["标准木生物量测定表"], ["项目", "单位", *[f"标准木{i + 1}" for i in range(5)], "备注"],
+            *([a, u, *v[:5], None] for a, u, v in named)]
+    return sheet(folder, rows), {"dbh": DBH[:5], "height": HEIGHT[:5], **some(5, "stem branch foliage")}
+
+
+@form
+def profiles_below_their_own_heads(folder):
+    """土壤剖面 in blocks, each below a line that says which profile it is."""
+    rows = [["土壤剖面记录表"]]
+    for p in (1, 2):
+        rows += [[f"剖面号：P{p}", None, "海拔：650m"], ["土层/cm", "容重/(g/cm3)", "有机碳/(g/kg)", "砾石含量/%"],
+                 ["0~10", 1.1 + p / 10, 20 + p, 5], ["10~20", 1.2 + p / 10, 15 + p, 10], ["20~40", 1.3 + p / 10, 8 + p, 12], []]
+    return sheet(folder, rows), {
+        "layer_top": [0, 10, 20] * 2, "layer_bottom": [10, 20, 40] * 2, "bulk_density": [1.2, 1.3, 1.4, 1.3, 1.4, 1.5],
+        "soc": [21, 16, 9, 22, 17, 10], "gravel_fraction": [.05, .1, .12] * 2, "core_id": ["P1"] * 3 + ["P2"] * 3,
+    }
+
+
+@form
+def a_header_of_three_rows_with_merged_cells(folder):
+    """样方调查表: 植被 over 灌木层 and 草本层, each with cover, height and dry mass."""
+    rows = [["样方号", "样方面积(m2)", "植被层", None, None, None], [None, None, "草本层", None, None, "凋落物"],
+            [None, None, "盖度(%)", "平均高(cm)", "地上干重(g)", "干重(g)"],
+            *([k + 1, 1, 30 + 5 * k, 20 + k, 100 + 10 * k, 50 + k] for k in range(6))]
+    return sheet(folder, rows, ["A1:A3", "B1:B3", "C1:F1", "C2:E2"]), {
+        "plot_id": [str(k + 1) for k in range(6)], "cover_fraction": [.3 + .05 * k for k in range(6)],
+        "canopy_height": [20 + k for k in range(6)], "agb_density": [(100 + 10 * k) / 100 for k in range(6)],
+        "litter_density": [(50 + k) / 100 for k in range(6)],
+    }
+
+
+@form
+def text_numbers_with_blanks_and_full_width(folder):
+    """Numbers stored as text, with blanks around and within, full-width digits and points, and units in some."""
+    wide = str.maketrans("0123456789.", "０１２３４５６７８９．")
+    rows = table(["树号", "胸径（ｃｍ）", "树高（ｍ）", "树干（ｋｇ）"], IDS, [f" {d} ".translate(wide) for d in DBH],
+                 [f"{h}ｍ" for h in HEIGHT], [f"\u3000{s}" for s in STEM])
+    return sheet(folder, rows), {"tree_id": IDS, "dbh": DBH, "height": HEIGHT, "stem": STEM}
+
+
+@form
+def dates_as_serials_and_hidden_rows(folder):
+    """A date written as the serial of Excel; a hidden row that repeats the header."""
+    rows = table(["调查日期", "样木号", "胸径/cm", "树高/m", "干重/kg", "枝重/kg", "叶重/kg"], [45047 + i for i in range(N)], IDS, DBH,
+        HEIGHT, STEM, BRANCH, LEAF)
+    rows.insert(6, list(rows[0]))
+    return sheet(folder, rows), {"tree_id": IDS, "dbh": DBH, "height": HEIGHT, "stem": STEM, "branch": BRANCH, "foliage": LEAF}
+
+
+@form
+def decimal_commas_of_europe(folder):
+    rows = table(["Plot;Art;BHD [cm];Höhe [m];Schaft [kg]".split(";")][0], ["A"] * 6 + ["B"] * 6, ["Kiefer"] * N,
+                 *([str(x).replace(".", ",") for x in v] for v in (DBH, HEIGHT, STEM)))
+    return text(folder / "a.csv", rows, "cp1252", ";"), {"dbh": DBH, "height": HEIGHT, "stem": STEM, "plot_id": ["A"] * 6 + ["B"] * 6}
+
+
+@form
+def fixed_width_text(folder):
+    lines = ["TREE   DBH_CM   HT_M    STEM_KG", *(f"{i:<6}{d:>7}{h:>7}{s:>11}" for i, d, h, s in zip(IDS, DBH, HEIGHT, STEM, strict=True))]
+    (folder / "a.txt").write_text("\n".join(lines), encoding="ascii")
+    return folder / "a.txt", {"tree_id": IDS, "dbh": DBH, "height": HEIGHT, "stem": STEM}
+
+
+@form
+def inches_feet_and_pounds(folder):
+    rows = table(["Tree No.", "DBH (in)", "Total height (ft)", "Stem dry weight (lb)"], IDS, (DBH / 2.54).round(6), (HEIGHT / .3048).round(6),
+        (STEM / .45359237).round(6))
+    return text(folder / "a.csv", rows), {"tree_id": IDS, "dbh": DBH, "height": HEIGHT, "stem": STEM}
+
+
+@form
+def names_with_underscores(folder):
+    rows = table("plot_no tree_no spp dbh_cm ht_m stem_kg branch_kg leaf_kg root_kg".split(), [1] * N, IDS, ["PIMA"] * N, DBH, HEIGHT, STEM,
+        BRANCH, LEAF, ROOT)
+    return text(folder / "a.csv", rows), {"tree_id": IDS, "plot_id": ["1"] * N, "dbh": DBH, "height": HEIGHT, **some(N)}
+
+
+@form
+def trees_and_soil_beside_each_other(folder):
+    """Two tables side by side: trees left, layers of soil right, a blank column between."""
+    rows = [["样地3 标准木", None, None, None, None, "样地3 土壤", None, None], ["树号", "胸径(cm)", "树高(m)", "干(kg)", None, "土层(cm)",
+        "容重(g/cm3)", "有机碳(g/kg)"]]
+    soil = [("0-20", 1.2, 22), ("20-40", 1.3, 12), ("40-60", 1.4, 6)]
+    rows += [[IDS[i], DBH[i], HEIGHT[i], STEM[i], None, *(soil[i] if i < 3 else (None,) * 3)] for i in range(8)]
+    return sheet(folder, rows), {"tree_id": IDS[:8], "dbh": DBH[:8], "height": HEIGHT[:8], "stem": STEM[:8]}
+
+
+@form
+def tables_below_each_other_by_plot(folder):
+    """Blank lines and a title with the plot before each table of one sheet."""
+    rows = []
+    for p, part in (("1", slice(0, 5)), ("2", slice(5, 9)), ("3", slice(9, 12))):
+        rows += [[f"样地{p}"], ["序号", "树种", "胸径cm", "树高m"], *([i + 1, "杉木", d, h] for i, (d, h) in enumerate(zip(DBH[part],
+        HEIGHT[part], strict=True))), []]
+    return sheet(folder, rows), {"dbh": DBH, "height": HEIGHT, "plot_id": ["1"] * 5 + ["2"] * 4 + ["3"] * 3}
+
+
+@form
+def sheets_of_plots_with_heads_in_pairs(folder):
+    """A sheet a plot; the head says size and slope in cells beside their labels; remarks and signatures below."""
+    pages = {}
+    for p, part in ((1, slice(0, 6)), (2, slice(6, 12))):
+        pages[f"样地{p}"] = [
+            ["标准地每木调查记录表", None, None, None, None], ["标准地号", f"YD-0{p}", "面积", "20×30m", "坡度", f"{10 * p}°"],
+            ["小地名", "老虎冲", "林龄", "18a", "郁闭度", 0.7], ["株号", "胸径\n(cm)", "树高\n(m)", "枝下高\n(m)", "冠幅(m)\n东西×南北", "备注"],
+            *([i + 1, d, h, round(h * .5, 1), "2.0×3.0", "断梢" if i == 2 else None] for i, (d, h) in enumerate(zip(DBH[part], HEIGHT[part], strict=True))),
+            ["平均", 12.3, 8.8, None, None, None], ["调查：张三", None, "记录：李四", None, "日期：2024.5.6"]]
+    return book(folder / "a.xlsx", pages), {
+        "dbh": DBH, "height": HEIGHT, "plot_id": ["YD-01"] * 6 + ["YD-02"] * 6, "plot_area": [.06] * N, "age": [18] * N,
+        "crown_diameter": [2.5] * N, "crown_base_height": (HEIGHT * .5).round(1), "slope_angle": [10.] * 6 + [20.] * 6,
+    }
+
+
+@form
+def discs_of_a_stem_analysis(folder):
+    """解析木卡片: heights of discs down, ages across, diameters inside bark."""
+    rows = [["解析木圆盘检尺表"], ["解析木号", "J01", "树种", "杉木", "胸径(cm)", 18.2, "树高(m)", 15.6],
+            ["断面高(m)", "年轮数", "各龄阶直径(cm)", None, None, None], [None, None, "5年", "10年", "15年", "20年(带皮)"],
+            [0, 20, 4.0, 10.2, 16.0, 22.1], [1.3, 18, 2.1, 8.0, 13.5, 18.2], [3.6, 15, None, 6.2, 11.8, 16.0], [5.6, 12, None, 3.0, 9.9, 14.1]]
+    return sheet(folder, rows, ["A3:A4", "B3:B4", "C3:F3"]), {
+        "tree_id": ["J01"] * 10, "disc_height": [0] * 3 + [1.3] * 3 + [3.6] * 2 + [5.6] * 2, "age": [5, 10, 15] * 2 + [10, 15] * 2,
+        "各龄阶直径(cm)": [4, 10.2, 16, 2.1, 8, 13.5, 6.2, 11.8, 3, 9.9],
+    }
+
+
+@form
+def a_register_with_codes_below_the_names(folder):
+    """小班 register: names, then field codes, then numbers of columns; areas in mu; a sum for each village."""
+    rows = [["村", "林班号", "小班号", "面积", "优势树种", "龄组", "平均年龄", "平均胸径", "每公顷蓄积", "郁闭度"],
+            ["CUN", "LIN_BAN", "XIAO_BAN", "MIAN_JI", "YOU_SHI_SZ", "LING_ZU", "PJ_NL", "PJ_XJ", "HUO_LMGQXJ", "YU_BI_DU"],
+            [None, None, None, "亩", None, None, "年", "cm", "m3/hm2", None], list(range(1, 11))]
+    rows += [["大坪", "01", f"000{k + 1}", 150, "马尾松", "中龄林", 20 + k, 12 + k, 80 + k, .7] for k in range(3)] + [["大坪小计", None,
+        None, 450, None, None,
+        None, None, None, None]]
+    rows += [["龙潭", "02", f"000{k + 1}", 75, "杉木", "近熟林", 25 + k, 15 + k, 150 + k, .8] for k in range(3)] + [["龙潭小计", None, None, 225, None, None,
+        None, None, None, None], ["总计", None, None, 675, None, None, None, None, None, None]]
+    return sheet(folder, rows), {
+        "village": ["大坪"] * 3 + ["龙潭"] * 3, "stand": ["0001", "0002", "0003"] * 2, "area": [10] * 3 + [5] * 3, "age": [20, 21, 22, 25, 26, 27],
+        "dbh": [12, 13, 14, 15, 16, 17], "growing_stock": [80, 81, 82, 150, 151, 152], "species": ["Pinus massoniana"] * 3 + ["Cunninghamia lanceolata"] * 3,
+    }
+
+
+@form
+def replicates_in_columns_with_their_mean(folder):
+    """Three weighings beside each other and their mean: the mean is what is read."""
+    rows = [["样方号", "地上鲜重(g/m2)", None, None, None, "干鲜比"], [None, "重复1", "重复2", "重复3", "平均", None],
+            *([k + 1, 190 + k, 200 + k, 210 + k, 200 + k, .3] for k in range(6))]
+    return sheet(folder, rows, ["A1:A2", "B1:E1", "F1:F2"]), {"plot_id": [str(k + 1) for k in range(6)],
+        "agb_density": [(200 + k) * .3 / 100 for k in range(6)]}
+
+
+@form
+def old_book_with_merged_plots_and_girth(folder):
+    rows = [["红树林调查表"] + [None] * 4, ["样方编号", "树种", "基围(cm)", "株高(cm)", "冠幅(cm)"]]
+    rows += [["Q1" if k == 0 else "Q2" if k == 3 else None, "秋茄", round(math.pi * (4 + k), 4), 150 + 10 * k, 100 + 5 * k] for k in range(6)]
+    return old_book(folder / "a.xls", {"S": rows}, [(0, 0, 0, 4), (2, 4, 0, 0), (5, 7, 0, 0)]), {
+        "plot_id": ["Q1"] * 3 + ["Q2"] * 3, "basal_diameter": [4. + k for k in range(6)], "height": [1.5 + .1 * k for k in range(6)],
+        "crown_diameter": [1 + .05 * k for k in range(6)],
+    }
+
+
+@form
+def words_around_the_numbers(folder):
+    """Values with words: 约12, 15左右, 8.5（估）."""
+    said = [f"约{d}" if i % 3 == 0 else f"{d}左右" if i % 3 == 1 else f"{d}（估）" for i, d in enumerate(DBH)]
+    return sheet(folder, table(["树号", "胸径(cm)", "干(kg)"], IDS, said, STEM)), {"tree_id": IDS, "dbh": DBH, "stem": STEM}
 
 
 # fmt: on
