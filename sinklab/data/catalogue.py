@@ -212,10 +212,11 @@ def get(name: str, mirror: str | Path | None = None) -> list[tuple[Path, str]]:
 
 
 def _get_file(name, item, mirror) -> tuple[Path, str]:
+    target = folders()[0] / item["path"]
+    paths.mend(target.parent)
     here = find(item["path"])
     if here:
         return here, "present"
-    target = folders()[0] / item["path"]
     if mirror is not None:
         for candidate in (Path(mirror) / item["path"], Path(mirror) / Path(item["path"]).name):
             if candidate.is_file():

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -166,17 +166,18 @@ os._exit(0)  # sockets that nobody answers keep nobody waiting
 """
 
 
-@pytest.mark.parametrize("engine", ["local", "local without fork", "dask"])
-def test_a_second_user_gets_nothing_from_a_run(other, shared, engine):
-    name, _, without = engine.partition(" ")
+@contextmanager
+def at_work(shared, *start, fork=True, path=()):
+    """A batch whose jobs hang: its process with all its children, and the ports that they listen at."""
     variables = {
         "SINKLAB_ROOT": str(shared),
-        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONPATH": os.pathsep.join(map(str, [*path, REPOSITORY])),
         "TMPDIR": str(shared.parent / "temporary"),
+        "SINKLAB_FORK": "1" if fork else "0",
     }
     run = subprocess.Popen(
-        [sys.executable, "-m", "sinklab", "run", "trial", "--workers", "2", "--engine", name],
-        env={**os.environ, **variables, "SINKLAB_FORK": "0" if without else "1"},
+        [sys.executable, *start],
+        env={**os.environ, **variables},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -192,12 +193,25 @@ def test_a_second_user_gets_nothing_from_a_run(other, shared, engine):
         # The groups of kernels lead sessions of their own, yet stay in the family.
         ports = {c.laddr.port for p in family for c in p.net_connections("inet") if c.status == "LISTEN"}
         assert len(ports) >= 5
+        yield family, json.dumps(sorted(ports))
+    finally:
+        run.send_signal(signal.SIGTERM)
+        run.wait(60)
+
+
+RUN = "run", "trial", "--workers", "2", "--engine"
+
+
+@pytest.mark.parametrize("engine", ["local", "local without fork", "dask"])
+def test_a_second_user_gets_nothing_from_a_run(other, shared, engine):
+    name, _, without = engine.partition(" ")
+    with at_work(shared, "-m", "sinklab", *RUN, name, fork=not without) as (family, ports):
         private = [*(shared.parent / "temporary").glob(".sinklab.*"), *shared.rglob(".sinklab.*")]
         # Jupyter adds the sticky bit to the folder of a connection file.
         assert private and all(path.stat().st_mode & 0o777 == 0o700 for path in private)
         files = [path for folder in private for path in folder.rglob("kernel*.json")]
         assert files and all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in files)
-        done = other.attack(shared.parent, json.dumps(sorted(ports)), name)
+        done = other.attack(shared.parent, ports, name)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout) == {
             "read": [],
@@ -206,10 +220,40 @@ def test_a_second_user_gets_nothing_from_a_run(other, shared, engine):
             "heard": [],
             "executed": False,
         }
-        assert run.poll() is None and all(p.is_running() for p in family[:2]), "what was tried did no harm"
-    finally:
-        run.send_signal(signal.SIGTERM)
-        run.wait(60)
+        assert all(p.is_running() for p in family[:2]), "what was tried did no harm"
+
+
+#: Leaks that are planted in a run: how, and what the same attack then finds.
+LEAKS = {
+    "open folders": (
+        "local",
+        "import tempfile, os\nmade = tempfile.mkdtemp\n"
+        "def mkdtemp(*given, **named):\n    os.chmod(folder := made(*given, **named), 0o755)\n    return folder\n"
+        "tempfile.mkdtemp = mkdtemp\n",
+        "read",
+    ),
+    "no certificate": (
+        "dask",
+        "import distributed\nmade = distributed.LocalCluster\n"
+        "distributed.LocalCluster = lambda **named: made(**named | {'protocol': 'tcp://', 'security': None})\n"
+        "distributed.security.Security.temporary = staticmethod(lambda **named: None)\n",
+        "executed",
+    ),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_a_leak_of_a_run_would_be_noticed(other, shared, leak, tmp_path):
+    engine, code, wanted = LEAKS[leak]
+    if engine == "local":
+        (tmp_path / "sitecustomize.py").write_text(code, encoding="utf-8")
+        start = "-m", "sinklab"
+    else:
+        start = "-c", f"import sys\n{code}from sinklab.cli import main\nsys.exit(main(sys.argv[1:]))"
+    with at_work(shared, *start, *RUN, engine, path=[tmp_path]) as (_, ports):
+        done = other.attack(shared.parent, ports, engine)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)[wanted], done.stdout
 
 
 def test_the_attack_would_be_noticed(other, shared):
