@@ -148,7 +148,7 @@ def _compute(arguments):
         seed=arguments.seed,
         workers=arguments.workers,
     )
-    told = [line for t in tables for m in t.models for line in speaks_for(m)]
+    told = [line for t in tables for m in t.models for line in speaks_for(m, frame)]
     for note in (*notes, *dict.fromkeys(told)):
         print(note, file=sys.stderr)
     return result

@@ -176,10 +176,21 @@ def fit(
     lines, refused = _computed(prepared, carried)
     found = doubts(prepared.frame, name)
     source |= {"computed": refused} if refused else {}
+    source |= stocking_of(prepared.frame, prepared.system)
     source |= {"set_aside": aside} if aside else {}
     source |= {"implausible": found.columns} if found.columns else {}
     warnings = (*result.warnings, *lines, *found.columns, *found.records)
     return replace(result, label=label, source=carried | result.source | source, warnings=warnings)
+
+
+def stocking_of(frame: pd.DataFrame, system: System) -> dict[str, list[float]]:
+    """How dense the stands of a fit are that does not ask for it: deciles and median [1/ha], for whoever has other stands."""
+    trees = frame["stem_density"].dropna() if "stem_density" in frame else ()
+    asked = {"stem_density", "basal_area", "growing_stock", "agb_density"} & set(system.predictors)
+    stand = [r for r in system.free if r.endswith("_density") or r == "growing_stock"]
+    if asked or not stand or len(trees) < 5:
+        return {}
+    return {"stocking": [float(q) for q in trees.quantile([0.1, 0.5, 0.9])]}
 
 
 def _measured(prepared, data, system, name, totals) -> tuple[Prepared, dict[str, int]]:

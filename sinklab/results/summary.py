@@ -32,6 +32,11 @@ def fit_report(fit: FitResult) -> str:
     return "\n\n".join(block for block in blocks if block)
 
 
+#: Stands are of other stocking than the plots of a table when their median differs by this factor, or this share of them lies
+#: outside the deciles of the plots (a fifth does by chance).
+DENSER, STRANGE = 1.4, 0.5
+
+
 def population_sentence(fit: FitResult) -> str:
     """One sentence: whom the numbers of a result speak for, how its places were chosen, their sizes, and how well this is told."""
     cluster = fit.certificate.cluster or {}
@@ -64,11 +69,12 @@ def population_sentence(fit: FitResult) -> str:
     )
 
 
-def speaks_for(fit: FitResult) -> list[str]:
+def speaks_for(fit: FitResult, stands: pd.DataFrame | None = None) -> list[str]:
     """Whom the numbers of a result speak for, and what is wrong with them elsewhere: a sentence each.
 
-    A table of mass or stock per hectare by age alone holds for stands as dense as its own: research plots carry about twice
-    the stems of inventory plots of the same age.
+    ``stands`` are those it is applied to: their stems per hectare, where told, are held against those of the plots. A table
+    of mass or stock per hectare by age alone holds for stands as dense as its own: research plots carry about twice the stems
+    of inventory plots of the same age.
     """
     lines = [population_sentence(fit)]
     per_hectare = [r for r in fit.system.responses if r.endswith("_density") or r == "growing_stock"]
@@ -81,6 +87,22 @@ def speaks_for(fit: FitResult) -> list[str]:
                 "请改用平均胸径与株数密度的参数表，或先校准",
             )
         )
+    trees = (
+        pd.to_numeric(stands["stem_density"], errors="coerce")
+        if stands is not None and "stem_density" in stands
+        else None
+    )
+    if trees is not None and trees.notna().any() and (told := fit.source.get("stocking")):
+        here, outside = float(trees.median()), float((~trees.between(told[0], told[2]))[trees.notna()].mean())
+        if not told[0] <= here <= told[2] or outside > STRANGE or not 1 / DENSER <= here / told[1] <= DENSER:
+            lines.append(
+                tr(
+                    f"these stands have {here:.0f} stems per hectare (median), the plots of the table {told[1]:.0f} (from {told[0]:.0f} to "
+                    f"{told[2]:.0f}), and it does not ask for them: mass is off by about as much; calibrate, or take a table by stem density",
+                    f"这些林分每公顷 {here:.0f} 株（中位数），建表样地 {told[1]:.0f} 株（{told[0]:.0f}～{told[2]:.0f}），而参数表不含株数密度，"
+                    "结果偏差大致相当；请校准，或改用含株数密度的参数表",
+                )
+            )
     return lines
 
 

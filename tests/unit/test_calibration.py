@@ -224,12 +224,19 @@ def test_a_region_far_below_the_table_is_reached_with_thirty_plots():
     assert inside[30:].mean() > 0.92
 
 
+def by_size(population):
+    """The same plots by mean diameter and stem density."""
+    frame = stands(30, 20)
+    frame.attrs["source"] = {"spec": "open:x", "origin": "measured", "population": population}
+    return sl.fit(frame, TEXT.split("\n")[0], method="ols-log", cluster="study_id")
+
+
 def test_a_table_carries_the_spread_between_populations(tmp_path):
     from sinklab.results.calibration import widened
 
-    wide = widened(by_age(PURPOSIVE))
+    wide = widened(by_size(PURPOSIVE))
     source = {"origin": "measured", "title": "plots"}
-    folder = Table.from_fits([wide], "growing_stock_forest_larix", "0.1.0", source=source).write(tmp_path)
+    folder = Table.from_fits([wide], "agb_density_forest_larix", "0.1.0", source=source).write(tmp_path)
     read = Table.read(folder).models[0]
     assert read.between.population.to_numpy() == pytest.approx(wide.between.population.to_numpy())
     assert widened(read) is read
@@ -242,22 +249,19 @@ def test_stands_of_one_region_share_what_populations_differ():
     from sinklab.results.calibration import widened
 
     told = {}
-    for name, fit in (("sampled", by_age(None)), ("region", widened(by_age(PURPOSIVE)))):
+    for name, fit in (("sampled", by_size(None)), ("region", widened(by_size(PURPOSIVE)))):
         source = {"origin": "measured", "title": "plots"}
         table = Table.from_fits([fit], "agb_density_forest_larix", "0.1.0", source=source)
-        frame = pd.DataFrame({"area_ha": 1.0, "age": np.linspace(20, 60, 1000), "species": "larix"})
-        found = stock(
-            prepare(frame, area="area_ha"),
-            [table],
-            responses=["growing_stock"],
-            mapping={"larix": table.table_id},
-        )
+        sizes = {"dbh": np.linspace(10, 25, 1000), "stem_density": np.linspace(2500, 800, 1000)}
+        frame = pd.DataFrame(sizes | {"area_ha": 1.0, "species": "larix"})
+        found = stock(prepare(frame, area="area_ha"), [table], mapping={"larix": table.table_id})
         draws = found.draws.sum(axis=0)
         told[name] = np.log(draws).std()
         if name == "region":
-            assert told[name] == pytest.approx(np.sqrt(fit.between.population.iloc[0, 0]), rel=0.1)
-            assert draws.mean() == pytest.approx(found.estimate.sum(), rel=0.1)
-    assert told["sampled"] < 0.2 * told["region"]
+            expected = np.hypot(np.sqrt(fit.between.population.iloc[0, 0]), told["sampled"])
+            assert told[name] == pytest.approx(expected, rel=0.1)
+            assert draws.mean() == pytest.approx(found.estimate.sum(), rel=0.05)
+    assert told["sampled"] < 0.5 * told["region"]
 
 
 def test_stocks_are_calibrated_with_the_plots_of_their_species(tmp_path, capsys, monkeypatch):
@@ -299,3 +303,19 @@ def test_stocks_are_calibrated_with_the_plots_of_their_species(tmp_path, capsys,
     assert told["before"]["larix"] / measured["larix"] > 1.8
     assert told["after"]["larix"] == pytest.approx(measured["larix"], rel=0.06)
     assert told["after"]["betula"] == told["before"]["betula"]
+
+
+def test_stands_of_other_stocking_are_told_of(monkeypatch):
+    """A table by age of plots of 600 to 3,000 stems: no word to stands of as many, a warning to stands of a third."""
+    from sinklab.results.summary import speaks_for
+
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+    fit = by_age(PURPOSIVE)
+    told = fit.source["stocking"]
+    assert told == sorted(told) and 600 < told[0] < told[1] < told[2] < 3000
+    alike, thin = (
+        pd.DataFrame({"stem_density": np.linspace(*ends, 50)}) for ends in ((700, 2900), (300, 900))
+    )
+    assert len(speaks_for(fit, alike)) == len(speaks_for(fit)) == 2
+    assert f"600 stems per hectare (median), the plots of the table {told[1]:.0f}" in speaks_for(fit, thin)[2]
+    assert "stocking" not in by_size(None).source and len(speaks_for(by_size(None), thin)) == 1
