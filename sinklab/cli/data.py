@@ -636,7 +636,7 @@ def run_knowledge(arguments) -> int:
 
     sizes = ("dbh", "height", "stem_density", "growing_stock", "basal_area", "age", "agb_density")
     asked = {name: getattr(arguments, name) for name in sizes if getattr(arguments, name) is not None}
-    found = knowledge.ask(arguments.species, arguments.region, arguments.level, **asked)
+    found = knowledge.ask(" ".join(arguments.species), arguments.region, arguments.level, **asked)
     print(knowledge.report(found, arguments.level))
     if arguments.output:
         write_csv(found.answers, arguments.output)

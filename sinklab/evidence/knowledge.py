@@ -8,9 +8,10 @@ places and trees give the mean within ten per cent, from the spread that compara
 Every answer names its level, what it rests on, its range, and whom its interval speaks for: a new place of the taxon.
 """
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,9 @@ from scipy import stats
 
 from sinklab.data import vocabulary
 from sinklab.data.files import records
-from sinklab.data.open_data import forest_type, load
+from sinklab.data.open_data import forest_type, forest_types, load
 from sinklab.evidence import equations, national, pool_equations
-from sinklab.language import DataError, SinklabError, tr
+from sinklab.language import DataError, SinklabError, table, tr
 from sinklab.results.calibration import REFERENCE, between_populations
 
 #: Masses of a single plant that are asked of the published equations.
@@ -188,8 +189,8 @@ def _pooled(response, species, genus, family, group, region):
 def _of_trees(taxon, response, region, level, sizes) -> dict[str, Any]:
     if taxon.group in APART:
         raise DataError(
-            f"{response}: no pooled equation of single plants for {taxon.group}",
-            f"{response}：{taxon.group} 类没有合并的单株方程",
+            f"{vocabulary.label(response)}: no pooled equation of single plants for {taxon.group}",
+            f"{vocabulary.label(response)}：此类植物（{taxon.group}）没有合并的单株方程",
         )
     pooled = _pooled(
         response, taxon.species_id or taxon.species, taxon.genus, taxon.family, taxon.group, region
@@ -262,7 +263,8 @@ def _of_stands(taxon, model_id, model, level, sizes) -> dict[str, Any]:
     row = national.best(model_id, taxon.levels)
     if row is None:
         raise DataError(
-            f"{model_id}: no plot at any level of {taxon.name}", f"{model_id}：{taxon.name} 各级均无样地"
+            f"{model['label_en']}: no plot at any level of {taxon.name}",
+            f"{model['label_zh']}：{taxon.name} 各级均无样地",
         )
     predictors, x = model["predictors"], [1.0]
     at = []
@@ -402,24 +404,92 @@ def _spread_of_trees() -> dict[str, float]:
     return {"place": float(pooled.between[0, 0]), "plant": float(pooled.residual**2)}
 
 
+#: Words of the levels, and headings of the kinds of answers.
+LEVEL_WORDS = {
+    "species": ("species", "种"),
+    "genus": ("genus", "属"),
+    "family": ("family", "科"),
+    "forest_type": ("forest type", "森林类型"),
+    "group": ("all of a group", "类"),
+    "any": ("all trees", "全部树种"),
+    "class": ("class", "分类"),
+}
+KINDS = {
+    "tree": ("Single trees, at a new place", "单株（新地点的一株）"),
+    "equation": ("Printed equations", "印刷方程"),
+    "stand": ("Stands, one plot at a new place", "林分（新地点的一块样地）"),
+    "class": ("Class values, printed without an interval", "分类值（原文未附区间）"),
+    "printed": (
+        "Printed values: mean over sources, smallest and largest",
+        "印刷值：各来源均值、最小值与最大值",
+    ),
+}
+
+
+def _in_words(text: str, of: str = r"[a-z]\w+") -> str:
+    """Names of the vocabulary in a text, as labels; only those that a pattern finds, since ``year`` is a unit as well."""
+    parts = vocabulary.components()
+    words = {k: tr(c.label_en, c.label_zh) for k, c in parts.items()} | {
+        k: tr(t["name_en"], t["name_zh"]) for k, t in forest_types().items()
+    }
+    return re.sub(of, lambda m: words.get(m[0]) or vocabulary.label(m[0]), text)
+
+
+def _level_in_words(level: str) -> str:
+    kind, _, name = level.partition(" ")
+    named = _in_words(name) if kind in ("forest_type", "group") else name.replace("_", " ")
+    return f"{tr(*LEVEL_WORDS[kind])} {named}".strip()
+
+
+def _tables(answers: pd.DataFrame) -> list[str]:
+    """The answers of each kind as a table under its heading, and the sources by number."""
+    sources = {s: i for i, s in enumerate(dict.fromkeys(answers["source"]), 1)}
+    columns = {
+        "quantity": tr("quantity", "量"),
+        "value": tr("value", "值"),
+        "lower": tr("lower", "下限"),
+        "upper": tr("upper", "上限"),
+        "unit": tr("unit", "单位"),
+        "at": tr("at", "条件"),
+        "level": tr("level", "层级"),
+        "rests_on": tr("rests on", "依据"),
+        "range": tr("range", "范围"),
+    }
+    told = answers.assign(
+        unit=answers["unit"].map(vocabulary.units_symbol),
+        level=answers["level"].map(_level_in_words),
+        quantity=answers["quantity"].map(_in_words),
+        **{c: answers[c].map(partial(_in_words, of=r"[a-z]\w+(?= [\d>])")) for c in ("at", "range")},
+        **{c: [f"{v:.4g}" if pd.notna(v) else "" for v in answers[c]] for c in ("value", "lower", "upper")},
+    )
+    told.loc[told["kind"].isin(["class", "printed"]), "range"] = ""
+    told.loc[told["kind"] == "class", "rests_on"] = ""
+    blocks = []
+    for kind, part in told.groupby("kind", sort=False):
+        shown = [c for c in columns if part[c].astype(bool).any()]
+        rows = [
+            [*row, f"[{sources[s]}]"] for row, s in zip(part[shown].to_numpy(), part["source"], strict=True)
+        ]
+        blocks += [tr(*KINDS[kind]), table([*(columns[c] for c in shown), tr("source", "来源")], rows), ""]
+    return [*blocks, *(f"[{i}] {source}" for source, i in sources.items()), ""]
+
+
 def report(found: Answers, level: float = 0.95) -> str:
-    """The answers as text: a table, what was refused, and whom the numbers speak for."""
+    """The answers as text: tables, what was refused, and whom the numbers speak for."""
     taxon = found.taxon
+    kind = _in_words(taxon.forest_type)
     head = tr(
-        f"{taxon.name}: {taxon.species or taxon.genus or taxon.family}, {taxon.family}; forest type {taxon.forest_type or 'unknown'}",
-        f"{taxon.name}：{taxon.species or taxon.genus or taxon.family}（{taxon.family}）；森林类型 {taxon.forest_type or '未知'}",
+        f"{taxon.name}: {taxon.species or taxon.genus or taxon.family}, {taxon.family}; forest type {kind or 'unknown'}",
+        f"{taxon.name}：{taxon.species or taxon.genus or taxon.family}（{taxon.family}）；森林类型：{kind or '未知'}",
     )
-    table = found.answers.copy()
-    for column in ("value", "lower", "upper"):
-        table[column] = [f"{v:.4g}" if pd.notna(v) else "" for v in table[column]]
-    lines = [head, "", table.to_string(index=False), ""]
-    lines.append(
-        tr(
-            f"Intervals hold, at {100 * level:g} %, for one tree or one plot of a place that was not sampled; those of printed values are "
-            "the smallest and largest, class values have none.",
-            f"区间（{100 * level:g} %）针对未抽样地点的一株树或一块样地；印刷值给出最小与最大，分类值无区间。",
+    lines = [head, "", *_tables(found.answers)]
+    if found.answers["kind"].isin(["tree", "stand"]).any():
+        lines.append(
+            tr(
+                f"Intervals hold, at {100 * level:g} %, for one tree or one plot of a place that was not sampled.",
+                f"区间（{100 * level:g} %）针对未抽样地点的一株树或一块样地。",
+            )
         )
-    )
     if found.plan:
         p = found.plan
         lines.append(

@@ -1,5 +1,7 @@
 """What is known of a species: the level that answers, its interval and range, refusals, a plan where nothing is known."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from sinklab.cli import main
 from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.evidence import knowledge, national
-from sinklab.language import DataError
+from sinklab.language import DataError, speaking
 
 
 def test_a_species_answers_with_level_range_and_source():
@@ -58,6 +60,20 @@ def test_both_editions_of_the_ipcc_stand_with_their_own_class_bounds():
     assert stands.sort_values("class_low")["value"].tolist() == [62.96, 148.6]
     told = knowledge.ask("杉木").answers.query("kind == 'class' and quantity == 'agb_density'")
     assert told["at"].tolist() == ["age 0-20", "age > 20"] and told["source"].str.contains("2019R").all()
+
+
+def test_the_command_sets_tables_in_the_readers_language(capsys):
+    assert main(["knowledge", "Cunninghamia", "lanceolata", "--dbh", "12"]) == 0
+    told = capsys.readouterr().out
+    assert "diameter at breast height 12 cm" in told and "species Cunninghamia lanceolata" in told
+    assert "[1] " in told and "stem_density" not in told
+    with speaking("zh"):
+        assert main(["knowledge", "杉木"]) == 0
+        told = capsys.readouterr().out
+        assert "地上生物量" in told and "株数密度" in told and "年份" not in told
+        assert not re.search(r"\b(agb|dbh|species|genus|age|printed)\b", told)
+        assert main(["knowledge", "苦竹"]) == 0
+        assert "Empty DataFrame" not in capsys.readouterr().out
 
 
 def test_names_at_every_level():
