@@ -48,6 +48,8 @@ from sinklab.tables.schema import (
 FEW_ROWS, MOST_ROWS = 5, 300
 #: What is several times as large in one month as in another where plants die back.
 SEASONAL = ("agb_density", "bgb_density", "total_density", "root_shoot_ratio")
+#: Predictors along which a stand grows.
+SIZES = ("age", "growing_stock", "agb_density", "total_density")
 #: Units of what a stand accumulates, whose mean annual increment culminates.
 PER_AREA = ("m3/ha", "t/ha")
 
@@ -121,8 +123,10 @@ def _sampled(between) -> list[dict]:
 def _thresholds(frames, system) -> list[dict]:
     indices, rows = frames["indices"], []
     judged = set(zip(indices["model_id"], indices["response"], strict=True))
+    # A model without any index (pooled equations, models of other plots) leaves nothing to check, of its sums neither.
+    some = set(indices.loc[indices["TRE"].notna() | indices["R2"].notna(), "model_id"])
     for row in frames["equations"][["model_id", "response"]].to_dict("records"):
-        if (row["model_id"], row["response"]) not in judged:
+        if row["model_id"] in some and (row["model_id"], row["response"]) not in judged:
             # What could not be evaluated was not met.
             rows += [
                 rule.row(float("nan")) | row for rule in rules() if rule.applies(row["response"], system)
@@ -260,6 +264,7 @@ def refusals(fit) -> list[Refusal]:
         *_no_better(fit),
         *_standing_still(fit),
         *_one_plot(fit),
+        *_rising_ratio(fit),
         *_gross_errors(fit),
         *_more_than_matter(fit),
     ]
@@ -295,6 +300,9 @@ def _no_better(fit):
             yield Refusal(total, response, tre, "abs<=", total["value"])
         if alone and abs(ase) > systematic["value"]:
             yield Refusal(systematic, response, ase, "abs<=", systematic["value"])
+    rule, told = _gate("precision"), fit.index_table
+    if "agb" in told.index and told.at["agb", "MPE"] > rule["value"]:
+        yield Refusal(rule, "agb", float(told.at["agb", "MPE"]), "<=", rule["value"])
 
 
 def _standing_still(fit):
@@ -346,6 +354,17 @@ def _one_plot(fit):
         turned = sum(np.sign(_slope(*part.T)) != np.sign(whole) for part in kept if np.ptp(part[:, 0]) > 0)
         if turned >= rule["value"]:
             yield Refusal(rule, f"{response}: {x}", float(turned), "<", rule["value"])
+
+
+def _rising_ratio(fit):
+    """Roots over shoots fall as a stand grows: a ratio that rises was drawn by where roots were dug."""
+    x = tuple(fit.system.predictors)
+    if "root_shoot_ratio" not in fit.system.responses or fit.system.groups or x[1:] or not set(x) <= {*SIZES}:
+        return
+    rule, ends = _gate("direction"), pd.DataFrame({x[0]: list(fit.ranges[x[0]])})
+    low, high = fit.predict(ends, intervals=False)["root_shoot_ratio"]
+    if high / low > rule["value"]:
+        yield Refusal(rule, f"root_shoot_ratio: {x[0]}", float(high / low), "<=", rule["value"])
 
 
 def _gross_errors(fit):

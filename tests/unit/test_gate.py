@@ -169,6 +169,17 @@ def test_an_equation_off_on_average_is_refused():
     assert reasons(fit) == {"systematic"}
 
 
+def test_few_scattered_trees_make_no_equation():
+    # Willow of Russia: 21 trees, mean prediction error of 38 %.
+    random = np.random.default_rng(9)
+    dbh = random.uniform(3, 24, 12)
+    trees = pd.DataFrame({"dbh": dbh, "agb": 0.1 * dbh**2.3 * random.lognormal(0, 0.9, 12)})
+    fit = sl.fit(trees, "agb = a * dbh**b", variance="lognormal")
+    assert fit.index_table.at["agb", "MPE"] > 20 and "precision" in reasons(fit)
+    sure = trees.assign(agb=0.1 * dbh**2.3 * random.lognormal(0, 0.1, 12))
+    assert reasons(sl.fit(sure, "agb = a * dbh**b", variance="lognormal")) == set()
+
+
 def test_a_curve_that_falls_is_refused():
     data = stands(lambda t: 400 * np.exp(-0.02 * t))
     assert reasons(sl.fit(data, "growing_stock = a * exp(-b * age)")) >= {"falling"}
@@ -208,6 +219,20 @@ def test_a_sign_that_rests_on_one_plot_is_refused():
     assert "sign" not in reasons(sl.fit(data.drop(index=14), equation, variance="lognormal"))
 
 
+def test_roots_that_rise_with_the_stand_are_refused():
+    # Masson pine: r0 = 0.028, r1 = 0.347 over 4 to 555 m3/ha, where roots were dug on 59 to 555: 0.05 at the lower end.
+    random = np.random.default_rng(7)
+    stock = random.uniform(20, 500, 80)
+    stands = pd.DataFrame({"growing_stock": stock, "agb_density": 1.2 * stock**0.87})
+    text = "agb_density = a * growing_stock**b\nbgb_density = agb_density * r0 * growing_stock**r1\n"
+    text += "root_shoot_ratio = bgb_density / agb_density"
+    for exponent, expected in ((0.35, {"direction"}), (-0.15, set()), (0.04, set())):
+        dug = 0.2 * (stock / 150) ** exponent * random.lognormal(0, 0.1, 80)
+        made = stands.assign(bgb_density=stands["agb_density"] * dug)
+        made["agb_density"] *= random.lognormal(0, 0.1, 80)
+        assert reasons(sl.fit(made, text)) == expected
+
+
 def test_a_constant_can_be_fitted_and_beats_curves_of_nothing():
     random = np.random.default_rng(2)
     data = pd.DataFrame({"age": random.uniform(5, 60, 80), "growing_stock": random.lognormal(5, 0.3, 80)})
@@ -229,6 +254,12 @@ def test_where_there_is_nothing_to_check_there_is_no_failed_check():
     frames = table.frames | {"indices": table.frames["indices"].assign(TRE=np.nan)}
     found = run_checks(frames, table.table_id)
     assert "tre_limit" not in set(found["check_id"]) and "ase_limit" in set(found["check_id"])
+    # A model of other plots has no index at all, and its total is no failure.
+    indices = frames["indices"].copy()
+    indices[["R2", "SEE", "TRE", "ASE", "MPE", "MPSE", "RMSE", "AIC", "BIC"]] = np.nan
+    total = frames["equations"].assign(response="total_density")
+    frames |= {"indices": indices, "equations": pd.concat([frames["equations"], total])}
+    assert not set(run_checks(frames, table.table_id)["check_id"]) & {"tre_limit", "ase_limit"}
 
 
 def test_a_table_with_a_refusal_agrees_with_its_recomputation(tmp_path):

@@ -1,6 +1,7 @@
 """The page of every system: in both languages, and every function, variable, notebook and table it names exists."""
 
 import importlib
+import itertools
 import re
 from pathlib import Path
 
@@ -36,6 +37,27 @@ def test_a_page_names_what_exists(page):
             assert callable(getattr(importlib.import_module(module), function)), name
         assert set(re.findall(r"`([\w.]+)`", notebook)) <= notebooks, notebook
         assert set(re.findall(r"`(\w+)`", made)) <= tables, made
+
+
+def tables_of(path):
+    """Tables of the jobs of a batch, axes multiplied out; those of simulated studies and of other purposes have none to sign."""
+    batch, found = yaml.safe_load(path.read_text(encoding="utf-8")), set()
+    for job in batch.get("jobs", ()):
+        name, axes = job.get("parameters", {}).get("table_id", ""), job.get("matrix", {})
+        levels = [batch["axes"][axis] if chosen == "all" else chosen for axis, chosen in axes.items()]
+        for values in itertools.product(*levels):
+            found.add(name.format(**dict(zip(axes, values, strict=True))))
+    return found - {""}
+
+
+@pytest.mark.parametrize(
+    "batch",
+    "default systems systems_open knowledge open_data plots_and_cores species_by_country".split(),
+)
+def test_every_table_of_every_batch_has_a_verdict(batch):
+    text = "".join(p.read_text(encoding="utf-8") for p in (*PAGES, ROOT / "reports" / "reading.md"))
+    read = set(re.findall(r"`(\w+)`", text))
+    assert tables_of(ROOT / "notebooks" / "batches" / f"{batch}.yml") - read == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
