@@ -386,7 +386,13 @@ def comparison_figure(told: pd.DataFrame, lang: str | None = None) -> "Figure":
             share = 100 / first.reindex(part.index)
             place = np.array([sizes.index(s) for s in part.index]) + (m - len(methods) / 2) * 0.11
             span = (part[["lower", "upper"]].sub(part["value"], axis=0)).mul(share, axis=0).abs().T
-            line = {"fmt": "o", "ms": 3.5, "lw": 1.2, "color": METHODS[m % len(METHODS)]}
+            line = {
+                "fmt": "o" if m == 0 else MARKS[m - 1],
+                "ms": 3.5,
+                "lw": 1.2,
+                "mfc": "none" if m else None,
+            }
+            line["color"] = METHODS[m % len(METHODS)]
             axis.errorbar(place, part["value"] * share, yerr=span, label=method, **line)
         axis.axhline(100, color="#cccccc", lw=0.8, zorder=0)
         axis.set_xticks(range(len(sizes)), sizes)
@@ -616,8 +622,9 @@ def equations_figure(trees: pd.DataFrame, columns: Mapping[str, str], lang: str 
     groups = list(trees.groupby("species"))
     figure, axes = axes_of(3.2 * len(groups) + 0.4, 3.4, len(groups))
     for axis, (species, part) in zip(axes, groups, strict=True):
-        for shade, (column, label) in zip((INK, PRINTED, "#3b7dbd"), columns.items(), strict=False):
-            axis.plot(part["dbh"], part[column], ".", ms=2, color=shade, label=label)
+        looks = zip(((INK, "."), (PRINTED, "x"), ("#3b7dbd", "^")), columns.items(), strict=False)
+        for (shade, mark), (column, label) in looks:
+            axis.plot(part["dbh"], part[column], mark, ms=2.5, mew=0.4, color=shade, label=label)
         axis.set(xscale="log", yscale="log", title=f"{species} (n = {len(part)})")
         _name(axis, "dbh", "agb", lang)
     axes[0].legend(fontsize=7, markerscale=4)
@@ -641,16 +648,16 @@ def increments_figure(
         ``age``, ``stock_increment`` and ``site``.
     """
     figure, (axis,) = axes_of(5.6, 3.6)
-    for key, name, ink in (
-        ("cai", words(lang, "连年生长量", "current annual increment"), INK),
-        ("mai", words(lang, "平均生长量", "mean annual increment"), PRINTED),
+    for key, name, ink, dash in (
+        ("cai", words(lang, "连年生长量", "current annual increment"), INK, "-"),
+        ("mai", words(lang, "平均生长量", "mean annual increment"), PRINTED, "--"),
     ):
         _band(axis, increments["age"], increments, key, color=ink, alpha=0.15)
-        axis.plot(increments["age"], increments[key], color=ink, lw=1.8, label=name)
+        axis.plot(increments["age"], increments[key], dash, color=ink, lw=1.8, label=name)
     if printed is not None:
-        for site, part in printed.groupby("site"):
+        for mark, (site, part) in zip(MARKS, printed.groupby("site"), strict=False):
             label = words(lang, f"已发表的连年生长量，{site}", f"printed current increment, {site}")
-            axis.plot(part["age"], part["stock_increment"], "D", ms=4, color="#3b7dbd", label=label)
+            axis.plot(part["age"], part["stock_increment"], mark, ms=4, color="#3b7dbd", label=label)
     unit = vocabulary.units_symbol(vocabulary.variables()["stock_increment"].unit, lang)
     _name(axis, "age", None, lang)
     axis.set_ylabel(words(lang, f"生长量（{unit}）", f"increment ({unit})"))
@@ -680,9 +687,12 @@ def heights_figure(
         _points(axis, trees["dbh"], trees["height"], 2.2)
         _name(axis, "dbh", "height", lang)
         axis.set_ylim(0, 1.05 * trees["height"].max())
-    for shade, (form, fit) in zip((INK, *SHADES, "#444444"), fits.items(), strict=False):
+    for k, (shade, (form, fit)) in enumerate(zip((INK, *SHADES, "#444444"), fits.items(), strict=False)):
         told = fit.predict(grid)["height"]
-        left.plot(grid["dbh"], told, color=shade, lw=1.2, label=form.replace("_", " "))
+        look = {"ls": DASHES[k % len(DASHES)], "marker": MARKS[k] if k >= len(DASHES) else None}
+        left.plot(
+            grid["dbh"], told, color=shade, lw=1.2, ms=3, markevery=15, label=form.replace("_", " "), **look
+        )
     left.legend(fontsize=7, ncols=2)
     form, best = next(iter(fits.items()))
     for own in curves_of_groups(best, trees, group, 40).values():
@@ -703,16 +713,16 @@ def heights_beside_figure(fit: FitResult, published: pd.DataFrame, lang: str | N
     fit : FitResult
         Mixed curve.
     published : DataFrame
-        ``source, dbh, height``.
+        ``source_id, dbh, height``.
     """
     figure, (axis,) = axes_of(6.4, 4.0)
     grid = pd.DataFrame({"dbh": np.linspace(0.5, published["dbh"].max(), 120)})
     told = fit.predict(grid, kind="individual")
     _band(axis, grid["dbh"], told, "height", color=BAND, alpha=0.3)
     axis.plot(grid["dbh"], told["height"], color=INK, lw=1.8)
-    marks = "os^vD<>Pp*hXd"
-    for i, (source, part) in enumerate(published.groupby("source")):
-        axis.plot(part["dbh"], part["height"], marks[i % len(marks)], ms=4, mfc="none", mew=0.8, label=source)
+    for i, (source, part) in enumerate(published.groupby("source_id")):
+        look = {"ms": 4, "mfc": "none", "mew": 0.8, "label": literature.short(source)}
+        axis.plot(part["dbh"], part["height"], MARKS[i % len(MARKS)], **look)
     _name(axis, "dbh", "height", lang)
     axis.set_ylim(0, 1.1 * max(published["height"].max(), told["height_upper"].quantile(0.9)))
     axis.legend(fontsize=7, ncols=2)
@@ -839,7 +849,7 @@ def published_figure(
             lang, f"新拟合，均值 {level:.0%} 置信区间", f"new fit, {level:.0%} interval of the mean"
         )
         _band(axis, grid["dbh"], told.assign(**{f"{response}_lower": low}), response, color=BAND, alpha=0.5)
-        axis.plot(grid["dbh"], told[response], color=INK, lw=1.6, label=label, zorder=5)
+        axis.plot(grid["dbh"], told[response], ls=DASHES[4], color=INK, lw=1.6, label=label, zorder=5)
     if data is not None:
         both = data[["dbh", response]].dropna()
         label = words(lang, f"新样木 {len(both)} 株", f"{len(both)} new trees")
@@ -854,47 +864,3 @@ def published_figure(
     axis.set_title(told, fontsize=8, loc="left")
     axis.legend(fontsize=8)
     return figure
-
-
-# Maps of stocks: what there is, and how uncertain it is, side by side on a layer that the user brings.
-
-
-@styled
-def stock_map(
-    layer: Any, value: str, uncertainty: str, label: str | None = None, lang: str | None = None
-) -> "Figure":
-    """Two choropleths of one layer: a value, and its relative uncertainty.
-
-    Parameters
-    ----------
-    layer : GeoDataFrame
-        Polygons with the two columns; rows without a number are drawn grey.
-    value : str
-        Column of the stock per hectare of carbon [t/ha].
-    uncertainty : str
-        Column of its relative half-width [-].
-    label : str, optional
-        Column whose text is written on the polygons.
-    """
-    frame = layer.assign(_value=layer[value], _spread=100 * layer[uncertainty])
-    figure, (left, right) = axes_of(10, 4.8, 2)
-    carbon = words(lang, "单位面积碳储量 (t/hm²)", "carbon per area (t/ha)")
-    spread = words(lang, "相对不确定性（半宽/估计值，%）", "relative uncertainty (half-width / estimate, %)")
-    _choropleth(left, frame, "_value", carbon, "YlGn")
-    _choropleth(right, frame, "_spread", spread, "OrRd")
-    if label is not None and len(frame) <= 60:
-        inside = frame.geometry.representative_point()
-        for name, point in zip(frame[label].astype(str), inside, strict=True):
-            left.annotate(name, (point.x, point.y), ha="center", va="center", fontsize=6)
-    return figure
-
-
-def _choropleth(axis: Any, frame: Any, column: str, title: str, colours: str) -> None:
-    known = np.isfinite(frame[column].to_numpy(float))
-    if (~known).any():
-        frame[~known].plot(ax=axis, color="#eeeeee", edgecolor="#999999", linewidth=0.3, hatch="///")
-    if known.any():
-        line = {"edgecolor": "#666666", "linewidth": 0.2}
-        frame[known].plot(ax=axis, column=column, cmap=colours, legend=True, **line)
-    axis.set_title(title, loc="left")
-    axis.set_axis_off()

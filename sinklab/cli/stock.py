@@ -346,7 +346,7 @@ def _map(result, summary, arguments, path) -> None:
     """Map of the finest units on the layer that was given, or of the stands themselves."""
     from sinklab import plots
     from sinklab.data.regions import read_layer
-    from sinklab.plots import stock_map
+    from sinklab.propagate.stocks import stock_map
 
     if not arguments.boundaries:
         if hasattr(result.stands, "crs"):

@@ -9,20 +9,25 @@ and added up draw by draw, so that a province is as uncertain as its parts toget
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from sinklab import plots
 from sinklab.data import vocabulary
 from sinklab.data.files import records, rule_values
 from sinklab.equations.system import System
 from sinklab.evidence.distributions import Distribution, from_moments
-from sinklab.language import DataError, Notes, listing, require_choice, require_known, tr
+from sinklab.language import DataError, Notes, listing, require_choice, require_known, tr, width
 from sinklab.propagate.deductions import deduct
 from sinklab.propagate.model import Factor, Model, Noise, Units, among_sites, arrange, notes_of, text_of
 from sinklab.propagate.monte_carlo import draw_totals, row_variances, variances
 from sinklab.propagate.stands import Stands, models_for, species_key
 from sinklab.tables.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: What may be done about stands that cannot be computed.
 MISSING = ("list", "error")
@@ -572,3 +577,134 @@ def _noises(data, frame, used, measured, predictor_sd, area_sd, effects) -> list
         if sd:
             noises.append(Noise(f"effect of {column}", sd, by=column))
     return noises
+
+
+# Maps of stocks: what there is, and how uncertain it is, side by side on a layer that the user brings.
+
+
+@plots.styled
+def stock_map(
+    layer: Any, value: str, uncertainty: str, label: str | None = None, lang: str | None = None
+) -> "Figure":
+    """Choropleths of one layer: a value, and its relative uncertainty, with boundaries, names, scale bar and north arrow.
+
+    The layer is drawn in an equal-area projection about its middle; a map without a single number is left out, and wide
+    layers stand one above the other.
+
+    Parameters
+    ----------
+    layer : GeoDataFrame
+        Polygons with the two columns; rows without a number are hatched, and the legend counts them.
+    value : str
+        Column of the stock per hectare of carbon [t/ha].
+    uncertainty : str
+        Column of its relative half-width [-].
+    label : str, optional
+        Column whose text is written on the polygons, with the number below it, while there are few of them.
+    """
+    frame = _about_its_middle(layer.assign(_value=layer[value], _spread=100 * layer[uncertainty]))
+    carbon = plots.words(lang, "单位面积碳储量/(t/hm²)", "carbon per area (t/ha)")
+    spread = plots.words(
+        lang, "相对不确定性（半宽/估计值）/%", "relative uncertainty (half-width / estimate, %)"
+    )
+    told = [("_value", carbon, "YlGn"), ("_spread", spread, "OrRd")]
+    told = [t for t in told if np.isfinite(frame[t[0]].to_numpy(float)).any()] or told[:1]
+    west, south, east, north = frame.total_bounds
+    shape = float(np.clip((north - south) / max(east - west, 1e-9), 0.35, 1.8))
+    stacked = shape < 0.6 and len(told) > 1
+    size = (6.4, 6.0 * shape + 1.1) if stacked or len(told) == 1 else (4.6, 4.4 * shape + 1.1)
+    rows, columns = (len(told), 1) if stacked else (1, len(told))
+    figure, axes = plots.figure_of(size[0] * columns, size[1] * rows, rows, columns)
+    names = None if label is None or len(frame) > plots.MAX_VALUES else frame[label].astype(str)
+    for axis, (column, title, colours) in zip(axes.flat, told, strict=True):
+        _choropleth(axis, frame, column, title, colours, names)
+        _scale_and_north(axis, frame, lang)
+    missing = int((~np.isfinite(frame[told[0][0]].to_numpy(float))).sum())
+    if missing:
+        from matplotlib.patches import Patch
+
+        note = plots.words(lang, f"未统计（{missing} 个单元）", f"not counted ({missing} units)")
+        figure.legend(handles=[Patch(label=note, **NOT_COUNTED)], loc="outside lower left", fontsize="small")
+    return figure
+
+
+#: Look of units without a number.
+NOT_COUNTED = {"facecolor": "#f4f4f4", "edgecolor": "#555555", "linewidth": 0.5, "hatch": "////"}
+
+
+def _about_its_middle(layer: Any) -> Any:
+    """The layer in metres, equal in area, about its middle; as it is where it does not say its coordinates."""
+    if layer.crs is None or layer.empty:
+        return layer
+    west, south, east, north = layer.to_crs("EPSG:4326").total_bounds
+    third = (north - south) / 6
+    about = f"+lat_0={(south + north) / 2:.4f} +lon_0={(west + east) / 2:.4f}"
+    return layer.to_crs(
+        f"+proj=aea +lat_1={south + third:.4f} +lat_2={north - third:.4f} {about} +datum=WGS84 +units=m"
+    )
+
+
+def _choropleth(axis: Any, frame: Any, column: str, title: str, colours: str, names: Any) -> None:
+    from matplotlib.patheffects import withStroke
+
+    known = np.isfinite(frame[column].to_numpy(float))
+    if (~known).any():
+        frame[~known].plot(ax=axis, **NOT_COUNTED)
+    if known.any():
+        bar = {"orientation": "horizontal", "shrink": 0.7, "pad": 0.02, "label": title}
+        line = {"edgecolor": "#333333", "linewidth": 0.5 if len(frame) <= 200 else 0.15}
+        frame[known].plot(ax=axis, column=column, cmap=colours, legend=True, legend_kwds=bar, **line)
+    axis.set_axis_off()
+    axis.set_aspect("equal")
+    if names is None:
+        return
+    west, _, east, _ = frame.total_bounds
+    largest = 7.5 if len(frame) <= 20 else 6 if len(frame) <= 40 else 5
+    # Narrow units have small names, and no number below: the map is about 300 points wide.
+    bounds = frame.geometry.bounds
+    room = 300 * (bounds["maxx"] - bounds["minx"]) / max(east - west, 1e-9)
+    middle = frame.geometry.representative_point()
+    for name, point, number, wide in zip(names, middle, frame[column], room, strict=True):
+        size = float(np.clip(1.6 * wide / max(width(name), 1), 3.5, largest))
+        numbered = np.isfinite(number) and size > 0.7 * largest
+        text = f"{name}\n{number:.3g}" if numbered else name
+        halo = [withStroke(linewidth=1.6, foreground="white")]
+        where = {"ha": "center", "va": "center", "fontsize": size, "linespacing": 1.1}
+        axis.annotate(text, (point.x, point.y), path_effects=halo, **where)
+
+
+def _scale_and_north(axis: Any, frame: Any, lang: str | None) -> None:
+    """A bar of a round length below the map, and an arrow to the north above it; nothing without coordinates."""
+    if frame.crs is None or frame.empty:
+        return
+    west, south, east, north = frame.total_bounds
+    across, height = east - west, max(north - south, 0.35 * (east - west))
+    step = 10.0 ** np.floor(np.log10(across / 4))
+    length = max(k * step for k in (1, 2, 5) if k * step <= across / 4)
+    foot = south - 0.06 * height
+    axis.plot(
+        [west, west, west + length, west + length], foot + height * np.array([0.012, 0, 0, 0.012]), "k", lw=1
+    )
+    said = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+    axis.annotate(
+        said,
+        (west + length / 2, foot),
+        (0, -2),
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        fontsize=7,
+    )
+    arrow = {"arrowstyle": "-|>", "color": "black", "lw": 1}
+    top = (east, north + 0.06 * height)
+    axis.annotate("", top, (east, north - 0.06 * height), arrowprops=arrow)
+    axis.annotate(
+        plots.words(lang, "北", "N"),
+        top,
+        (0, 1),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=8,
+    )
+    axis.set_ylim(south - 0.14 * height, north + 0.13 * height)

@@ -620,7 +620,7 @@ class FitResult:
             columns = {"response": response, "observed": np.asarray(seen, float), "predicted": mean[response]}
             part = pd.DataFrame(columns, index=self.data.index)
             parts.append(part[part["observed"].notna()])
-        return pd.concat(parts)
+        return pd.concat(parts) if parts else pd.DataFrame(columns=["response", "observed", "predicted"])
 
     def standardised(self, response: str) -> pd.Series:
         """Residuals of a free response over their standard deviation, by row of :attr:`data`."""

@@ -7,6 +7,7 @@ import pytest
 import sinklab as sl
 from sinklab import plots
 from sinklab.data import literature
+from sinklab.propagate.stocks import stock_map
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +80,57 @@ def test_a_notebook_writes_into_the_workbench(tmp_path, monkeypatch):
     figure = plots.curves_figure(None, "dbh", "agb", printed=[("a", [1, 2], [3, 4])])
     plots.show(figure, "reports/runs/by_hand", "curves")
     assert (tmp_path / "reports" / "runs" / "by_hand" / "figures" / "curves.png").is_file()
+
+
+@pytest.fixture
+def counties():
+    """Six counties of half a degree about 25° N, two without a number."""
+    geopandas = pytest.importorskip("geopandas")
+    from shapely.geometry import box
+
+    cells = [
+        box(109 + 0.5 * i, 25 + 0.5 * j, 109.5 + 0.5 * i, 25.5 + 0.5 * j) for j in range(2) for i in range(3)
+    ]
+    columns = {
+        "density": [40.0, 55, np.nan, 71, 23, np.nan],
+        "spread": [0.1, 0.2, np.nan, 0.15, 0.3, np.nan],
+        "label": ["融水", "三江", "融安", "龙胜", "罗城", "环江"],
+    }
+    return geopandas.GeoDataFrame(columns, geometry=cells, crs="EPSG:4326")
+
+
+def texts(figure):
+    found = [t.get_text() for axis in figure.axes for t in axis.texts]
+    return found + [t.get_text() for legend in figure.legends for t in legend.get_texts()]
+
+
+@pytest.mark.parametrize(
+    "lang, north, left", [("zh", "北", "未统计（2 个单元）"), ("en", "N", "not counted (2 units)")]
+)
+def test_a_map_names_its_units_and_says_what_is_not_counted(counties, lang, north, left):
+    figure = stock_map(counties, "density", "spread", "label", lang)
+    said = texts(figure)
+    assert {"融安", "融水\n40", "龙胜\n71", north, left, "20 km"} <= set(said)
+    assert said.count("融安") == 2
+    # The bar is as long as it says, on a map of which a metre is a metre.
+    bar = next(line for line in figure.axes[0].lines if len(line.get_xdata()) == 4)
+    assert np.ptp(bar.get_xdata()) == pytest.approx(20_000)
+    west, _, east, _ = figure.axes[0].dataLim.extents
+    # A degree of longitude at 25.5° N is 100.5 km.
+    assert east - west == pytest.approx(1.5 * 100_500, rel=0.02)
+
+
+def test_a_map_has_no_empty_half(counties):
+    alone = stock_map(counties.assign(spread=np.nan), "density", "spread")
+    assert len([axis for axis in alone.axes if not axis.axison]) == 1
+    both = [axis for axis in stock_map(counties, "density", "spread").axes if not axis.axison]
+    assert len(both) == 2 and both[0].get_xlim() == both[1].get_xlim() and all(axis.lines for axis in both)
+    wide = counties.cx[:, 25:25.2].dissolve().assign(density=4.0, spread=0.1)
+    wide.geometry = wide.geometry.scale(2, 0.5)
+    first, second = (axis for axis in stock_map(wide, "density", "spread").axes if not axis.axison)
+    assert first.get_position().y0 > second.get_position().y1  # one above the other
+
+
+def test_a_map_without_coordinates_has_no_scale(counties):
+    plain = counties.set_crs(None, allow_override=True)
+    assert not any("km" in text or text == "N" for text in texts(stock_map(plain, "density", "spread")))

@@ -1,5 +1,7 @@
 """What an object shows of itself: a few lines, set tables in a notebook, figures by kind and ending."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 import sinklab as sl
 from sinklab import plots
 from sinklab.language import DataError
+from sinklab.results.summary import shape_report
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +120,9 @@ def test_a_fit_takes_a_field_file_as_the_command_does(tmp_path):
     assert named.certificate.cluster["column"] == "plot_id" and named.certificate.cluster["n"] == 6
     np.testing.assert_allclose(named.values, sl.fit(frame, "stem = a * dbh**b").values, rtol=1e-10)
     assert named.source["name"] == "trees.xlsx"
+
+
+def test_a_fit_whose_responses_are_not_in_its_data_has_no_pairs(fit):
+    lost = replace(fit, data=fit.data[["dbh", "height", "site"]])
+    assert lost.fitted().empty and list(lost.fitted().columns) == ["response", "observed", "predicted"]
+    assert "positive" in shape_report(lost)

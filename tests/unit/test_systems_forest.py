@@ -464,4 +464,4 @@ def test_sites_differ_by_what_was_drawn_and_reasons_are_told():
     assert "12 with three stands or more" in told["schumacher, each study_id"]
     few = frame[frame["study_id"] < 2]
     fits, told = forest.fit_sites(few, "growing_stock", "schumacher", "study_id", name="simulated")
-    assert fits == [] and "levels" in told["study_id"]
+    assert fits == [] and "2 groups" in told["study_id"]

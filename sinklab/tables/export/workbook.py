@@ -22,6 +22,8 @@ from openpyxl.formatting.rule import CellIsRule
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.page import PageMargins
+from openpyxl.worksheet.properties import PageSetupProperties
 
 from sinklab.data import vocabulary
 from sinklab.results.indices import formulas
@@ -41,6 +43,8 @@ QUANTILES = {
 
 #: Sheets that every workbook may have.
 FIXED = ("说明", "系数", "残差", "适用范围", "评价指标", "参数值")
+#: Rows of a sheet of predictions that are printed; more of them wait for trees.
+PREPARED = 30
 #: Moment that stands in the file in place of the present one, so that the same table gives the same bytes.
 _MOMENT = (2000, 1, 1, 0, 0, 0)
 
@@ -69,6 +73,8 @@ def write(table, level: float, kind: str) -> bytes:
     if len(table.values):
         values(book, table, level)
     book.active = 1 if table.models else 0
+    for sheet in book.worksheets:
+        _set_page(sheet)
     return _bytes(book, table)
 
 
@@ -77,6 +83,26 @@ def _order(book, names) -> None:
     wanted = ["说明", *(own[0] for own in names), "系数", "适用范围", "评价指标", "残差"]
     wanted += [own[2] for own in names] + [own[1] for own in names]
     book._sheets = [book[name] for name in wanted]
+
+
+def _set_page(sheet) -> None:
+    """One page wide on A4, head rows on every page; rows that wait for trees are printed as far as the first page."""
+    last, head = sheet.max_row, sheet[sheet.freeze_panes].row - 1 if sheet.freeze_panes else 0
+    note = "&A"
+    if last > head + PREPARED:
+        last = head + PREPARED
+        note += f"（打印前 {PREPARED} 行；更多行请在页面设置中修改打印区域）"
+    sheet.print_area = f"A1:{get_column_letter(sheet.max_column)}{last}"
+    if head:
+        sheet.print_title_rows = f"1:{head}"
+    letters = (get_column_letter(i) for i in range(1, sheet.max_column + 1))
+    wide = sum(sheet.column_dimensions[letter].width for letter in letters)
+    sheet.page_setup.orientation = "landscape" if wide > 95 else "portrait"
+    sheet.page_setup.paperSize = sheet.PAPERSIZE_A4
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+    sheet.page_margins = PageMargins(0.5, 0.5, 0.6, 0.6, 0.3, 0.3)
+    sheet.oddFooter.left.text, sheet.oddFooter.right.text = note, "&P/&N"
 
 
 def _bytes(book, table) -> bytes:
