@@ -547,3 +547,22 @@ def test_a_workbook_with_blanks_and_sizes_out_of_range_in_libreoffice(office, tm
     assert [mine.value("预测", FIRST_PREDICTION + 5, c) for c in (4, 5, 6, 7, 8, 9)] == shown[5]
     assert shown[5][4:] == ["—", "—"] and "标“—”处方程无值" in shown[5][1], shown[5]
     assert not any("—" in str(cell) for row in shown[:5] for cell in row)
+
+
+@pytest.mark.parametrize("make", [system_table, values_table], ids=["models", "values"])
+def test_a_sheet_prints_a_page_wide_with_its_heads(make):
+    table = make()
+    book = openpyxl.load_workbook(io.BytesIO(workbook.write(table, 0.95, "mean")))
+    for sheet in book.worksheets:
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage
+        wide = sum(sheet.column_dimensions[c[0].column_letter].width for c in sheet.iter_cols(max_row=1))
+        pages = sheet.page_setup.fitToWidth
+        assert wide / pages <= 170 and (pages == 1 or wide / (pages - 1) > 170)
+        assert sheet.page_setup.fitToHeight == 0
+        assert sheet.page_setup.orientation == ("landscape" if wide > 95 else "portrait")
+        head = sheet[sheet.freeze_panes].row - 1 if sheet.freeze_panes else 0
+        assert sheet.print_title_rows == (f"$1:${head}" if head else None)
+        last = int(sheet.print_area.rpartition("$")[2])
+        assert last == min(sheet.max_row, head + workbook.PREPARED)
+        # What is not printed is said on the page.
+        assert ("打印区域" in sheet.oddFooter.left.text) == (last < sheet.max_row)

@@ -44,7 +44,7 @@ QUANTILES = {
 #: Sheets that every workbook may have.
 FIXED = ("说明", "系数", "残差", "适用范围", "评价指标", "参数值")
 #: Rows of a sheet of predictions that are printed; more of them wait for trees.
-PREPARED = 30
+PREPARED = 25
 #: Moment that stands in the file in place of the present one, so that the same table gives the same bytes.
 _MOMENT = (2000, 1, 1, 0, 0, 0)
 
@@ -86,7 +86,7 @@ def _order(book, names) -> None:
 
 
 def _set_page(sheet) -> None:
-    """One page wide on A4, head rows on every page; rows that wait for trees are printed as far as the first page."""
+    """A page wide on A4, two where a sheet is very wide, head rows on every page; rows that wait for trees are printed as far as the first page."""
     last, head = sheet.max_row, sheet[sheet.freeze_panes].row - 1 if sheet.freeze_panes else 0
     note = "&A"
     if last > head + PREPARED:
@@ -100,7 +100,9 @@ def _set_page(sheet) -> None:
     sheet.page_setup.orientation = "landscape" if wide > 95 else "portrait"
     sheet.page_setup.paperSize = sheet.PAPERSIZE_A4
     sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
-    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+    # Wider sheets would be too small to read on one page: their first column stands on each.
+    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = math.ceil(wide / 170), 0
+    sheet.print_title_cols = "A:A"
     sheet.page_margins = PageMargins(0.5, 0.5, 0.6, 0.6, 0.3, 0.3)
     sheet.oddFooter.left.text, sheet.oddFooter.right.text = note, "&P/&N"
 
