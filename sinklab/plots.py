@@ -509,6 +509,8 @@ def beside_figure(rows: pd.DataFrame, variable: str, lang: str | None = None) ->
     axis.set_ylim(-len(labels) + 0.4, 0.6)
     axis.set_xlim(left=0)
     _name(axis, variable, None, lang)
+    if "variable" in rows and rows["variable"].nunique() > 1:
+        axis.set_xlabel(vocabulary.units_symbol(vocabulary.variable(variable).unit, lang))
     figure.legend(loc="outside upper left", ncols=3, fontsize="small")
     axis.grid(axis="x", color="#eeeeee")
     return figure

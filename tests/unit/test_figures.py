@@ -134,3 +134,28 @@ def test_a_map_has_no_empty_half(counties):
 def test_a_map_without_coordinates_has_no_scale(counties):
     plain = counties.set_crs(None, allow_override=True)
     assert not any("km" in text or text == "N" for text in texts(stock_map(plain, "density", "spread")))
+
+
+def test_heights_of_others_are_told_apart_by_marks_and_called_by_name():
+    rng = np.random.default_rng(2)
+    trees = pd.DataFrame({"dbh": rng.uniform(4, 40, 60)})
+    trees["height"] = 1.3 + 3 * trees["dbh"] ** 0.5 * np.exp(rng.normal(0, 0.1, 60))
+    fit = sl.fit(trees, "height = 1.3 + a*dbh**b", variance="power:mean", name="made")
+    others = pd.DataFrame({"source_id": ["ZZW2020", "Camac0000", "ZZW2020"], "dbh": [5.0, 10, 20]})
+    others["height"] = [8.0, 9, 15]
+    axis = plots.heights_beside_figure(fit, others).axes[0]
+    told = {text.get_text() for text in axis.get_legend().get_texts()}
+    assert told == {"Camac0000", literature.short("ZZW2020")}
+    assert len({line.get_marker() for line in axis.lines}) == 3
+
+
+def test_methods_have_a_mark_each():
+    rows = [
+        (m, "stem", "D=10", 10.0 + k, 9.0, 12.0 + k) for k, m in enumerate(["nsur", "wls", "mixed", "bayes"])
+    ]
+    told = pd.DataFrame(rows, columns=["method", "response", "size", "value", "lower", "upper"])
+    axis = plots.comparison_figure(told).axes[0]
+    marks = [
+        line.get_marker() for line in axis.lines if len(line.get_xdata()) == 1 and line.get_marker() != "None"
+    ]
+    assert len(set(marks)) == 4
