@@ -537,7 +537,7 @@ def run_new_draft(arguments) -> int:
         blank = {"zh": "（待定）", "en": "(to be decided)"}
         content = {
             "template": "species_standard",
-            "preview": False,
+            "preview": _is_preview(f"{table_id}@{version or '0.1.0'}"),
             "tables": {"main": f"{table_id}@{version}"},
             "species": known.species_id,
             "title": title,
@@ -558,8 +558,25 @@ def run_new_draft(arguments) -> int:
             "drafters": [blank],
         }
         print(_new_file(paths.reports("drafts"), name, content, yaml))
+        if content["preview"]:
+            print(
+                tr(
+                    "its table is not reviewed: the document bears a watermark until `preview: false` is written there",
+                    "所引参数表尚未评审：文稿带示范水印，评审后请在其中写 preview: false",
+                )
+            )
         print(tr(f"next: {typed()} draft {name}", f"下一步：{typed()} draft {name}"))
     return 0
+
+
+def _is_preview(ref) -> bool:
+    """Whether a document of a table can only be a preview: the table is not made yet, or nobody reviewed it."""
+    from sinklab.tables.table import Table
+
+    try:
+        return Table.read(ref).status not in ("reviewed", "published")
+    except SinklabError:
+        return True
 
 
 def _region_of(ref) -> str:

@@ -214,9 +214,11 @@ _AXES = re.compile(
 def taken_apart(part: str) -> tuple[str, str, list[str]]:
     """A part of a header without its unit, the unit, and other words in brackets."""
     text = re.sub(_AXES, "", plain(part.translate(_POWERS)))
+    # 粗根(>20mm) compares, <kg> is a bracket.
+    text = re.sub(r"<([^<>()]*)>", r"(\1)", text)
     unit, words = "", []
     for inside in re.findall(
-        r"[(\[【〔<「{]([^()\[\]【】〔〕<>「」{}]*(?:\([^()]*\)[^()]*)?)[)\]】〕>」}]", text
+        r"[(\[【〔「{]([^()\[\]【】〔〕「」{}]*(?:\([^()]*\)[^()]*)?)[)\]】〕」}]", text
     ):
         whole = unit_of(inside)
         for token in [inside] if whole else re.split(r"[,，、;；\s]+", inside):
@@ -228,7 +230,7 @@ def taken_apart(part: str) -> tuple[str, str, list[str]]:
                 words += [split[1]] if split[1] and not unit_of(token) else []
             elif token:
                 words.append(token)
-    base = re.sub(r"[(\[【〔<「{].*?[)\]】〕>」}]+", " ", text).strip(" /")
+    base = re.sub(r"[(\[【〔「{].*?[)\]】〕」}]+", " ", text).strip(" /")
     if not unit:
         base, unit = _unit_at_end(base)
     return base, unit, words

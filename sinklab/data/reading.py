@@ -265,6 +265,8 @@ class Reading:
         if form.title and layout.labelled([form.title, *filter(None, values)])[0]:
             # The line above the first records is the title of the sheet.
             values = [value or form.title for value in values]
+        # （一）杉木, 2、马尾松
+        values = [re.sub(r"^[(（]?[一二三四五六七八九十\d]+[)）、．](?=\D)\s*", "", v) for v in values]
         name, said = layout.labelled([v for v in values if v])
         values = [said.get(v, v) for v in values]
         form.fields[at] = layout.Field((name,) if name else (tr("line above", "分段"),), -1)
@@ -709,6 +711,13 @@ class Reading:
             return values
         if before is None:
             if m.kind == "sub":
+                beside = [g for g in self.fields if len(g.parts) > 1 and g.parts[:-1] == f.parts[:-1]]
+                lost = ", ".join(g.header for g in beside if not meaning(g.parts, g.unit).kind)
+                if lost:
+                    self.account.asked.add(
+                        f"{name} is the sum of its sorts, without {lost}: is that one too?",
+                        f"{name} 为分类之和，未含 {lost}：是否也应计入？",
+                    )
                 self.account.told.add(
                     f"{name}: of sorts, begun with {f.header}", f"{name}：由分类合计，含 {f.header}"
                 )

@@ -147,6 +147,8 @@ def test_from_a_workbook_to_a_batch_and_a_draft(workbench, tmp_path, capsys):
     described = yaml.safe_load(draft.read_text(encoding="utf-8"))
     assert described["tables"] == {"main": "agb_forest_pinus_massoniana@0.1.0"}
     assert described["region"] == {"zh": "广西", "en": "Guangxi"}
+    # A table that nobody reviewed can be shown, with a watermark: the next command must not refuse it.
+    assert described["preview"] is True and "watermark" in capsys.readouterr().out
     # Without it the region is that of the study, once the table is made.
     assert main(["new", "draft", "agb_forest_pinus_massoniana", "--name", "early"]) == 0
     early = yaml.safe_load((workbench / "reports" / "drafts" / "early.yml").read_text(encoding="utf-8"))
@@ -155,6 +157,6 @@ def test_from_a_workbook_to_a_batch_and_a_draft(workbench, tmp_path, capsys):
     assert main(fit) == 0
     assert main(["new", "draft", "agb_forest_pinus_massoniana", "--name", "late"]) == 0
     late = yaml.safe_load((workbench / "reports" / "drafts" / "late.yml").read_text(encoding="utf-8"))
-    assert late["region"]["en"] == "Guangxi"
+    assert late["region"]["en"] == "Guangxi" and late["preview"] is True
     assert main(["new", "draft", "agb_forest_pinus_massoniana"]) == 2
     assert "exists already" in capsys.readouterr().err

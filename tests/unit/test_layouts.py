@@ -702,6 +702,50 @@ def words_around_the_numbers(folder):
     return sheet(folder, table(["树号", "胸径(cm)", "干(kg)"], IDS, said, STEM)), {"tree_id": IDS, "dbh": DBH, "stem": STEM}
 
 
+@form
+def tree_list_by_species_lines(folder):
+    rows = [["每木检尺表"], ["编号", "胸径cm", "树高m", "备注"], ["（一）杉木", None, None, None], [1, 10.1, 8.2, None], [2, 12.3, 9.4,
+        None], ["（二）马尾松", None, None, None], [3, 14.1, 9.9, None], [4, 15.2, 10.3, "枯"]]
+    return sheet(folder, rows), {"dbh": [10.1, 12.3, 14.1, 15.2], "species": ["Cunninghamia lanceolata"] * 2 + ["Pinus massoniana"] * 2,
+        "tree_id": ["1", "2", "3", "4"]}
+
+
+@form
+def mm_and_dm_mixed_header(folder):
+    rows = table(["树号", "地径(mm)", "胸径(mm)", "树高(dm)", "生物量(g)"], IDS, DBH * 12, DBH * 10, HEIGHT * 10, STEM * 1000)
+    return sheet(folder, rows), {"tree_id": IDS, "basal_diameter": DBH * 1.2, "dbh": DBH, "height": HEIGHT}
+
+
+@form
+def stand_table_two_years_beside(folder):
+    rows = [["样地号", "2015年", None, "2020年", None], [None, "平均胸径(cm)", "密度(株/hm2)", "平均胸径(cm)", "密度(株/hm2)"], *([f"{k}",
+        10 + k, 1500, 12 + k, 1400] for k in range(1, 5))]
+    return sheet(folder, rows, ["A1:A2", "B1:C1", "D1:E1"]), {"sort": ["plot_id", "year"], "plot_id": [str(k) for k in range(1,
+        5) for _ in range(2)], "dbh": [x for k in range(1, 5) for x in (10 + k, 12 + k)], "stem_density": [1500, 1400] * 4}
+
+
+@form
+def values_with_units_and_commas(folder):
+    rows = table(["小班", "面积", "蓄积", "平均胸径"], [f"{k:03d}" for k in range(6)], [f"{1200.5 + k:,.1f}亩" for k in range(6)],
+        [f"{12000 + k:,}m³" for k in range(6)], [f"{12 + k}厘米" for k in range(6)])
+    return sheet(folder, rows), {"stand": [f"{k:03d}" for k in range(6)], "area": [(1200.5 + k) / 15 for k in range(6)], "dbh": [12. + k for k in range(6)]}
+
+
+@form
+def roots_by_diameter_class(folder):
+    rows = [["样木号", "胸径(cm)", "根系生物量(kg)", None, None, None], [None, None, "根桩", "粗根(>20mm)", "中根(5-20mm)", "细根(<5mm)"],
+        *([IDS[i], DBH[i], round(ROOT[i] * .4, 4), round(ROOT[i] * .3, 4), round(ROOT[i] * .2, 4), round(ROOT[i] * .1, 4)] for i in range(6))]
+    return sheet(folder, rows, ["A1:A2", "B1:B2", "C1:F1"]), {"tree_id": IDS[:6], "dbh": DBH[:6], "root": ROOT[:6]}
+
+
+@form
+def shrub_with_counts_and_mean_plant(folder):
+    rows = [["样方号", "样方面积", "种名", "株数", "平均地径(cm)", "平均高(m)", "平均冠幅(m×m)"], *([k + 1, "2m×2m", "檵木", 4 + k,
+        1.2 + k / 10, 1.5, "0.8×1.0"] for k in range(4))]
+    return sheet(folder, rows), {"plot_id": [str(k + 1) for k in range(4)], "plot_area": [4e-4] * 4, "count": [4 + k for k in range(4)],
+        "basal_diameter": [1.2 + k / 10 for k in range(4)], "height": [1.5] * 4, "crown_diameter": [.9] * 4}
+
+
 # fmt: on
 
 
