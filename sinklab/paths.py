@@ -305,9 +305,8 @@ def _swap(work: Path, path: Path) -> None:
         shutil.rmtree(old)
 
 
-@contextmanager
-def private(kind: str, within=None):
-    """Temporary folder that nobody else can enter; those that killed processes left are cleared."""
+def clear(within=None) -> Path:
+    """Clear private folders that killed processes left among temporary files, or in another place; which it was."""
     within = Path(within or tempfile.gettempdir())
     for left in within.glob(".sinklab.*"):
         with suppress(OSError):
@@ -315,6 +314,13 @@ def private(kind: str, within=None):
             ours = not hasattr(os, "geteuid") or state.st_uid == os.geteuid()
             if ours and stat.S_ISDIR(state.st_mode) and _left_behind(left):
                 shutil.rmtree(left)
+    return within
+
+
+@contextmanager
+def private(kind: str, within=None):
+    """Temporary folder that nobody else can enter; those that killed processes left are cleared."""
+    within = clear(within)
     folder = tempfile.mkdtemp(prefix=f".sinklab.{kind}.", dir=within)
     try:
         with _at_work(folder):

@@ -43,6 +43,7 @@ def _once(chosen, arguments, workers: int, again: bool = False) -> int:
     from sinklab import paths
     from sinklab.runs import batch, index
 
+    paths.clear()
     outcome = batch.run(
         chosen,
         arguments.only,

@@ -25,7 +25,7 @@ psutil = pytest.importorskip("psutil")
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(3600),
     pytest.mark.skipif(
         getattr(os, "geteuid", lambda: 1)() != 0 or not shutil.which("useradd"),
         reason="only root can make a second user",
@@ -60,7 +60,7 @@ def other():
             env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"} | variables,
             capture_output=True,
             encoding="utf-8",
-            timeout=180,
+            timeout=900,
             check=False,
         )
 
@@ -151,8 +151,9 @@ for port in ports:
     listener.close(0); sender.close(0)
 from distributed import Client
 from distributed.security import Security
+own = Security.temporary() if dask else None
 for port in ports if dask else ():
-    for address, security in ((f"tcp://127.0.0.1:{port}", None), (f"tls://127.0.0.1:{port}", Security.temporary())):
+    for address, security in ((f"tcp://127.0.0.1:{port}", None), (f"tls://127.0.0.1:{port}", own)):
         try:
             with Client(address, timeout=1, security=security, set_as_default=False) as client:
                 client.submit(exec, code).result(5)
@@ -184,15 +185,16 @@ def at_work(shared, *start, fork=True, path=()):
     )
     try:
         begun = [shared / "reports/runs/trial" / job / "behave.part.ipynb" for job in "ab"]
-        until = time.monotonic() + 120
-        while not all(path.is_file() for path in begun):
+        until, ports = time.monotonic() + 300, set()
+        while len(ports) < 5 or not all(path.is_file() for path in begun):
             assert time.monotonic() < until and run.poll() is None
-            time.sleep(0.1)
+            time.sleep(0.5)
+            with suppress(psutil.Error):  # of a process that has just ended
+                family = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
+                # The groups of kernels lead sessions of their own, yet stay in the family.
+                heard = [c for p in family for c in p.net_connections("inet") if c.status == "LISTEN"]
+                ports = {c.laddr.port for c in heard}
         time.sleep(3)
-        family = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
-        # The groups of kernels lead sessions of their own, yet stay in the family.
-        ports = {c.laddr.port for p in family for c in p.net_connections("inet") if c.status == "LISTEN"}
-        assert len(ports) >= 5
         yield family, json.dumps(sorted(ports))
     finally:
         run.send_signal(signal.SIGTERM)
