@@ -177,6 +177,23 @@ def ask(name: str, region: str | None = None, level: float = 0.95, **sizes: floa
 # Single plants, from published equations.
 
 
+@lru_cache(maxsize=16)
+def _seen(response) -> dict[str, set]:
+    """Ids, names, genera and families that have an equation of a response."""
+    rows = equations.published()
+    rows = rows[rows["response"] == response]
+    return {c: set(rows[c]) for c in ("species_id", "taxon", "genus", "family")}
+
+
+def _nearest(taxon, response, region):
+    """The pooled equation of a taxon; taxa without equations of their own share that of the level that has some."""
+    seen = _seen(response)
+    own = taxon.species_id in seen["species_id"] or taxon.species in seen["taxon"]
+    genus, family = (k if k in seen[c] else "" for c, k in (("genus", taxon.genus), ("family", taxon.family)))
+    species = (taxon.species_id or taxon.species) if own else ""
+    return _pooled(response, species, *("", "") if own else (genus, family), taxon.group, region)
+
+
 @lru_cache(maxsize=256)
 def _pooled(response, species, genus, family, group, region):
     if species:
@@ -192,9 +209,7 @@ def _of_trees(taxon, response, region, level, sizes) -> dict[str, Any]:
             f"{vocabulary.label(response)}: no pooled equation of single plants for {taxon.group}",
             f"{vocabulary.label(response)}：此类植物（{taxon.group}）没有合并的单株方程",
         )
-    pooled = _pooled(
-        response, taxon.species_id or taxon.species, taxon.genus, taxon.family, taxon.group, region
-    )
+    pooled = _nearest(taxon, response, region)
     low, high = pooled.ranges["dbh"]
     dbh = sizes.get("dbh") or float(np.sqrt(low * high))
     _inside("dbh", dbh, low, high, response)
@@ -355,13 +370,19 @@ PRINTED = {
 }
 
 
+@lru_cache(maxsize=8)
+def _rows_of(file) -> pd.DataFrame:
+    """Printed values of a file, read once."""
+    return load(f"literature:{file}")
+
+
 def _printed(taxon) -> list[dict[str, Any]]:
     """Printed values of the species itself: mean over sources with the range of all rows."""
     found = []
     for variable, file in PRINTED.items():
         with suppress(DataError):
-            rows = load(f"literature:{file}", {"species_id": taxon.species_id})
-            rows = rows[rows[variable].notna()]
+            rows = _rows_of(file)
+            rows = rows[(rows["species_id"] == (taxon.species_id or None)) & rows[variable].notna()]
             for component, part in rows.groupby(
                 rows.get("component", pd.Series("", index=rows.index)).fillna("")
             ):
