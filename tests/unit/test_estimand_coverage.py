@@ -19,7 +19,7 @@ def world(rng, k, tau, error, mean=0.5):
     return rows.assign(n=np.nan, **printed), true[k]
 
 
-@pytest.mark.parametrize("k", [3, 4, 5, 10])
+@pytest.mark.parametrize("k", [3, 4, 5, 8, 10])
 @pytest.mark.parametrize("error", [0.0, 0.5, 1.0])
 def test_few_studies_hold_their_mean_and_a_new_place(k, error):
     rng, tau, n = np.random.default_rng([k, int(10 * error)]), 0.03, 400

@@ -288,3 +288,39 @@ def test_a_conversion_that_makes_more_carbon_than_matter_is_refused():
     assert found.rule["rule_id"] == "matter" and found.value == pytest.approx(0.92, abs=0.03)
     fair = steep.assign(soc=470.2 * matter**1.161 * noise)
     assert refusals(sl.fit(fair, "soc = a * organic_matter**b", cluster="none")) == []
+
+
+GROWN = "growing_stock = exp(a) * (1 - exp(-exp(k) * age))", {"a": 5.7, "k": -4.5}
+ROOTS = "agb_density = a * growing_stock**b\nbgb_density = agb_density * r0 * growing_stock**r1\n"
+
+
+@pytest.mark.open_data
+@pytest.mark.parametrize(
+    ("source", "where", "text", "start", "rule"),
+    [
+        ("eurasia_plots", {"species": "larix_gmelinii", "origin": "natural"}, *GROWN, "culmination"),
+        ("eurasia_plots", {"species": "larix_gmelinii", "origin": "natural"}, SCHUMACHER, START, "explained"),
+        (
+            "eurasia_plots",
+            {"species": "pinus_massoniana"},
+            ROOTS + "root_shoot_ratio = bgb_density / agb_density",
+            None,
+            "direction",
+        ),
+        (
+            "drone_allometry",
+            {"plant_type": "Shrub"},
+            "agb_density = a * canopy_height**b",
+            None,
+            "systematic",
+        ),
+    ],
+    ids=["larch mitscherlich", "larch schumacher", "masson roots", "shrub"],
+)
+def test_what_the_pages_refuse_the_gate_refuses(open_data, source, where, text, start, rule):
+    """Curves that were published until they were read; see reports/systems."""
+    from sinklab.data import open_data as sets
+
+    more = {"canopy_height": {"min": 1}} if source == "drone_allometry" else {"country": "CHN"}
+    data = sets.load(f"open:{source}", where | more)
+    assert rule in reasons(sl.fit(data, text, start=start, variance="power:mean"))

@@ -158,7 +158,7 @@ def test_ids_are_three_stands(call, tmp_path):
     found = pd.read_csv(next((tmp_path / "out").glob("*stands*.csv")), dtype=str, encoding="utf-8-sig")
     assert list(found["stand_id"]) == ["001", "01", "1"]
     line = next(line for line in out.splitlines() if line.startswith("total"))
-    expected = 0.5 * sum(a * 20 * t**0.6 for a, t in ((10, 15), (20, 20), (5, 25)))
+    expected = 0.5 * sum(a * 300 * math.exp(-15 / t) for a, t in ((10, 15), (20, 20), (5, 25)))
     assert float(line.split()[4]) == pytest.approx(expected, rel=0.08)
 
 
