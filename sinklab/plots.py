@@ -450,22 +450,6 @@ def _shared(groups: Sequence[str]) -> tuple[str, list[str]]:
     return ";".join(alike), [";".join(part for part in parts if part not in alike) for parts in told]
 
 
-def readable(values: pd.DataFrame, lang: str | None = None) -> list[str]:
-    """Labels of values in words: the group, or the variable where there is none, and the number of units.
-
-    Parameters
-    ----------
-    values : DataFrame
-        Rows of ``values.csv``: ``group``, ``variable``, and ``n`` or ``n_study``.
-    """
-    labels = []
-    for row in values.to_dict("records"):
-        name = vocabulary.group_label(row["group"], lang) or vocabulary.label(row["variable"], lang)
-        n = row.get("n", np.nan)
-        labels.append(f"{name} (n = {n:g})" if n == n else name)
-    return labels
-
-
 @styled
 def beside_figure(rows: pd.DataFrame, variable: str, lang: str | None = None) -> "Figure":
     """Our values with their intervals, and what was printed of the same thing on the same row.
@@ -473,14 +457,16 @@ def beside_figure(rows: pd.DataFrame, variable: str, lang: str | None = None) ->
     Parameters
     ----------
     rows : DataFrame
-        ``label``, or the ``group`` of values; ``mean, q025, q975`` of ours; ``printed``, and ``lower, upper`` of it where they
+        ``label``, or the ``group`` of values (``variable`` where it is blank); ``mean, q025, q975`` of ours; ``printed``, and ``lower, upper`` of it where they
         are said. Whatever is not there may be missing. Rows of one label share a line: our value is the one of the first
         of them, and every printed one has the mark of its ``source_id`` (one kind of mark where there is no such column).
     variable : str
     """
     rows = rows.reindex(columns=rows.columns.union(["mean", "q025", "q975", "printed", "lower", "upper"]))
     if "label" not in rows:
-        rows = rows.assign(label=[vocabulary.group_label(group, lang) for group in rows["group"]])
+        told = [vocabulary.group_label(group, lang) for group in rows["group"]]
+        names = rows.get("variable", [variable] * len(rows))
+        rows = rows.assign(label=[a or vocabulary.label(x, lang) for a, x in zip(told, names, strict=True)])
     labels = list(dict.fromkeys(rows["label"]))
     sources = (
         list(dict.fromkeys(rows.loc[rows["printed"].notna(), "source_id"])) if "source_id" in rows else [""]
