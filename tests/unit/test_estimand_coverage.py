@@ -36,7 +36,7 @@ def test_few_studies_hold_their_mean_and_a_new_place(k, error):
     if not error:
         # Student's t is exact here: no wider than it must be; the normal is too narrow.
         assert mean / n < 0.98
-        assert k == 10 or normal / n < 0.91
+        assert k >= 8 or normal / n < 0.91
 
 
 def test_a_spread_that_other_groups_lend_holds_for_a_lone_study():
