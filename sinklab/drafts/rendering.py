@@ -5,6 +5,8 @@ import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from sinklab import paths
@@ -254,7 +256,8 @@ def _docx(text, look, folder) -> bytes:
     model, target = folder / "reference.docx", folder / "draft.docx"
     own = look.reference.read_bytes() if look.reference else None
     model.write_bytes(word.document(look.lang, own))
-    _pandoc(text, "docx", look, folder, f"--reference-doc={model}", f"--output={target}")
+    options = [f"--reference-doc={model}", f"--output={target}", f"--metadata=pages:{_pages(text, look, folder)}"]
+    _pandoc(text, "docx", look, folder, *options)
     return word.finish(target.read_bytes(), look.lang, look.title, look.number, look.watermark, look.marks)
 
 
@@ -270,20 +273,62 @@ def _html(text, look, folder) -> bytes:
     )
 
 
-def _pdf(text, look, folder) -> bytes:
+@lru_cache(maxsize=2)
+def _set(text, look, folder):
+    """The draft as typst reads it, ready to be set or asked for its pages.
+
+    Raises
+    ------
+    DraftError
+        Letters that neither the font of the house nor any of this machine has: they would print as boxes.
+    """
     import typst
 
     body = _pandoc(text, "typst", look, folder)
+    lacking = _lacking({letter for letter in body + look.title if letter > "\u2e80"})
+    if lacking:
+        raise DraftError(
+            f"no font has the letters {lacking}: install one that does, such as Noto Serif CJK SC",
+            f"没有字体含有下列字：{lacking}；请安装含有这些字的字体，如 Noto Serif CJK SC",
+        )
     known = {key: getattr(look, key) for key in ("lang", "title", "number", "watermark")}
     # Strings of JSON are strings of typst.
     items = ", ".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in known.items())
     preamble = (LAYOUT / "preamble.typ").read_text(encoding="utf-8")
     source = folder / "draft.typ"
     source.write_text(f"#let draft = ({items}, marks: {look.marks})\n{preamble}\n{body}", encoding="utf-8")
+    return typst.Compiler(str(source), font_paths=[str(paths.folder())])
+
+
+def _lacking(letters: set[str]) -> str:
+    """Letters that no font has; those of the machine are looked at only for what the font of the house lacks."""
+    import typst
+    from fontTools.ttLib import TTFont
+
+    house = [(str(file), -1) for file in sorted(paths.folder().glob("*.otf"))]
+    rest = {ord(letter) for letter in letters}
+    for path, index in chain(house, ((f.path, f.index) for f in typst.Fonts().fonts() if f.path)):
+        if not rest:
+            break
+        with TTFont(path, fontNumber=index, lazy=True) as font:
+            rest -= font.getBestCmap().keys()
+    return "".join(map(chr, sorted(rest)))
+
+
+def _pdf(text, look, folder) -> bytes:
     try:
-        return typst.compile(str(source), font_paths=[str(paths.folder())])
+        return _set(text, look, folder).compile()
     except RuntimeError as error:
         raise DraftError(f"typst: {error}", f"typst：{error}") from error
+
+
+def _pages(text, look, folder) -> str:
+    """Pages of the headings as the PDF has them, for the contents of the Word document; "" where it has none."""
+    try:
+        found = json.loads(_set(text, look, folder).query("<pages>", field="value"))
+    except RuntimeError as error:
+        raise DraftError(f"typst: {error}", f"typst：{error}") from error
+    return " ".join(found[0]) if found else ""
 
 
 def _pandoc(text, to, look, folder, *options) -> str:

@@ -16,17 +16,18 @@ local GAP = "\u{3000}"
 local WORDS = {
   zh = {
     tbl = "表", fig = "图", eq = "公式", annex = "附录", normative = "（规范性）",
-    informative = "（资料性）", chapter = { "第", "章" }, join = "、", open = "（", close = "）", gap = "",
+    informative = "（资料性）", chapter = { "第", "章" }, join = "、", to = "～", open = "（", close = "）", gap = "",
   },
   en = {
     tbl = "Table ", fig = "Figure ", eq = "Formula ", annex = "Annex ", normative = "(normative)",
-    informative = "(informative)", chapter = { "Clause ", "" }, join = ", ", open = "(", close = ")", gap = " ",
+    informative = "(informative)", chapter = { "Clause ", "" }, join = ", ", to = " to ", open = "(", close = ")", gap = " ",
   },
 }
 local FIELD = { tbl = "Table", fig = "Figure", eq = "Formula" }
 
 local words = WORDS.zh
 local problems, numbers, cited, entries = {}, {}, {}, {}
+local pages = {} -- of the entries of the contents, where the program knows them
 local annex, count = "", { tbl = 0, fig = 0, eq = 0 }
 local clause, annexes, bookmarks, ended = { 0, 0, 0 }, 0, 0, {}
 
@@ -130,7 +131,7 @@ local function section_end(name)
 end
 
 local function enclosed(id, inlines)
-  -- Bookmark around the whole heading, so that REF \r finds its number.
+  -- Bookmark around the whole heading, so that REF \n finds its number.
   bookmarks = bookmarks + 1
   local number, list = 9000 + bookmarks, pandoc.List({})
   list:insert(raw('<w:bookmarkStart w:id="' .. number .. '" w:name="' .. bookmark_name(id) .. '"/>'))
@@ -253,7 +254,7 @@ local function reference(id)
   local before, text, after, switch = "", numbers[id], "", " \\h"
   if kind == "eq" then before = words.eq end
   if kind == "sec" then
-    switch = " \\r \\h"
+    switch = " \\n \\h"
     local head, tail = words.chapter[1], words.chapter[2]
     if text:sub(1, #head) == head then
       before, after, text = head, tail, text:sub(#head + 1, #text - #tail)
@@ -266,11 +267,36 @@ local function reference(id)
   return out
 end
 
+-- Last of the citations from a place on whose numbers follow one another: （7）～（12） for six formulas in a row.
+local function run_end(ids, from)
+  local function parts(id)
+    local head, number = (numbers[id] or ""):match("^(.-)(%d+)[^%d]*$")
+    return id:match("^%a+") .. (head or ""), tonumber(number)
+  end
+  local head, number = parts(ids[from])
+  local last = from
+  while ids[last + 1] and not ids[from]:match("^sec:") do
+    local next_head, next_number = parts(ids[last + 1])
+    if not number or next_head ~= head or next_number ~= number + last + 1 - from then break end
+    last = last + 1
+  end
+  return last
+end
+
 local function cite(element)
-  local inlines = pandoc.List({})
-  for i, citation in ipairs(element.citations) do
-    if i > 1 then inlines:insert(pandoc.Str(words.join)) end
-    inlines:extend(reference(citation.id))
+  local inlines, ids, at = pandoc.List({}), {}, 1
+  for i, citation in ipairs(element.citations) do ids[i] = citation.id end
+  while ids[at] do
+    if at > 1 then inlines:insert(pandoc.Str(words.join)) end
+    inlines:extend(reference(ids[at]))
+    local last = run_end(ids, at)
+    if last > at + 1 then
+      inlines:insert(pandoc.Str(words.to))
+      for i = at + 1, last do cited[ids[i]] = true end
+      inlines:extend(reference(ids[last]))
+      at = last
+    end
+    at = at + 1
   end
   return inlines
 end
@@ -288,7 +314,7 @@ local function contents_docx()
     .. '"Front Heading,1,Annex,1,Annex Clause,2" </w:instrText></w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r>'
   for i, e in ipairs(entries) do
     local title = (e.number ~= "" and (e.number .. GAP) or "") .. pandoc.utils.stringify(e.title)
-    local page = '<w:r><w:tab/></w:r>' .. field("PAGEREF " .. bookmark_name(e.id) .. " \\h", "")
+    local page = '<w:r><w:tab/></w:r>' .. field("PAGEREF " .. bookmark_name(e.id) .. " \\h", pages[i] or "")
     lines[#lines + 1] = '<w:p><w:pPr><w:pStyle w:val="TOC' .. e.level .. '"/></w:pPr>' .. (i == 1 and opening or "")
       .. '<w:hyperlink w:anchor="' .. bookmark_name(e.id) .. '" w:history="1">' .. run(title) .. page .. "</w:hyperlink></w:p>"
   end
@@ -318,6 +344,7 @@ end
 local function number_all(doc)
   local language = pandoc.utils.stringify(doc.meta.lang or "zh"):sub(1, 2)
   words = WORDS[language] or WORDS.en
+  for page in pandoc.utils.stringify(doc.meta.pages or ""):gmatch("%S+") do pages[#pages + 1] = page end
   doc.blocks = doc.blocks:walk({
     traverse = "topdown",
     Header = heading,
