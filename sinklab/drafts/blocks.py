@@ -109,6 +109,12 @@ def listed(items, lang: str) -> str:
     return ("、" if lang == "zh" else ", ").join(items)
 
 
+def cited(ids) -> str:
+    """One citation of several formulas, tables or figures: those in a row are printed as a range."""
+    found = "; ".join(f"@{one}" for one in ids)
+    return f"[{found}]" if found else ""
+
+
 def species(key: str, lang: str) -> str:
     """Name of a species in words, with its Latin name in italics."""
     found = vocabulary.species(key)

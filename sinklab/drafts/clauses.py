@@ -18,11 +18,6 @@ def label(equation) -> str:
     return "q-" + equation.name.replace("_", "-")
 
 
-def references(equations, lang: str) -> str:
-    """Citations of some equations side by side."""
-    return listed((f"[@eq:{label(e)}]" for e in equations), lang)
-
-
 def counted(draft: dict) -> list[str]:
     """Modules that a description counts: those of its included pools and sources, of baseline and leakage, and others."""
     told = draft.get("chain") or {}

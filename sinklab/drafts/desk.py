@@ -500,7 +500,7 @@ class Desk:
     def model_refs(self, alias: str) -> str:
         """Citations of the equations of a model."""
         wanted = [r for r in self.responses(alias) if r != "volume"]
-        return blocks.listed((f"[@eq:{blocks.identifier(alias, r)}]" for r in wanted), self._lang)
+        return blocks.cited(f"eq:{blocks.identifier(alias, r)}" for r in wanted)
 
     def model_words(self, alias: str) -> str:
         """Sentences about structure, estimation and weights of a model, from its table."""
@@ -558,7 +558,7 @@ class Desk:
     def correlation_refs(self, alias: str, label: str) -> str:
         """References to all parts of ``correlation_tables``."""
         count = len(blocks.matrix_parts(len(self._fit(alias).parameters)))
-        return "[" + "; ".join(f"@tbl:{label}-{i + 1}" for i in range(count)) + "]"
+        return blocks.cited(f"tbl:{label}-{i + 1}" for i in range(count))
 
     def values_table(self, alias: str, label: str, caption: str, name: str = "", group: str = "") -> str:
         """Scalar values: those of a name, and those whose group contains ``group``."""

@@ -256,7 +256,11 @@ def _docx(text, look, folder) -> bytes:
     model, target = folder / "reference.docx", folder / "draft.docx"
     own = look.reference.read_bytes() if look.reference else None
     model.write_bytes(word.document(look.lang, own))
-    options = [f"--reference-doc={model}", f"--output={target}", f"--metadata=pages:{_pages(text, look, folder)}"]
+    options = [
+        f"--reference-doc={model}",
+        f"--output={target}",
+        f"--metadata=pages:{_pages(text, look, folder)}",
+    ]
     _pandoc(text, "docx", look, folder, *options)
     return word.finish(target.read_bytes(), look.lang, look.title, look.number, look.watermark, look.marks)
 
@@ -323,11 +327,14 @@ def _pdf(text, look, folder) -> bytes:
 
 
 def _pages(text, look, folder) -> str:
-    """Pages of the headings as the PDF has them, for the contents of the Word document; "" where it has none."""
+    """Pages of the headings as the PDF has them, for the contents of the Word document.
+
+    "" where there are none, or the draft cannot be set as a PDF: Word needs no PDF and counts itself when told to.
+    """
     try:
         found = json.loads(_set(text, look, folder).query("<pages>", field="value"))
-    except RuntimeError as error:
-        raise DraftError(f"typst: {error}", f"typst：{error}") from error
+    except (RuntimeError, DraftError):
+        return ""
     return " ".join(found[0]) if found else ""
 
 

@@ -80,6 +80,28 @@ def test_references_of_word_lead_somewhere(rendered):
     assert sum(field.split()[0] == "SEQ" for field in fields) > 20
 
 
+def test_contents_print_pages_before_word_counts_them(rendered):
+    document = word(rendered[1]["docx"])
+    entries = [
+        "".join(text.text or "" for text in paragraph.iter(f"{W}t"))
+        for paragraph in document.iter(f"{W}p")
+        if (style := paragraph.find(f"{W}pPr/{W}pStyle")) is not None
+        and style.get(f"{W}val", "").startswith("TOC")
+    ]
+    pages = [re.search(r"(\d+|[IVXivx]+)$", entry) for entry in entries]
+    assert len(entries) > 8 and all(pages), entries
+    numbers = [int(page[1]) for page in pages if page[1].isdigit()]
+    assert numbers == sorted(numbers) and numbers[-1] > 3
+
+
+def test_formulas_in_a_row_are_cited_as_a_range(rendered):
+    lang, files = rendered
+    told = " ".join(re.sub(r"<[^>]+>", "", files["html"].read_text(encoding="utf-8")).split())
+    assert re.search(
+        {"zh": r"公式（\d+）～公式（\d+）", "en": r"Formula \(\d+\) to Formula \(\d+\)"}[lang], told
+    )
+
+
 def test_properties_of_paragraphs_are_in_the_order_of_the_schema(rendered):
     order = (
         "pStyle keepNext keepLines pageBreakBefore framePr widowControl numPr suppressLineNumbers pBdr shd tabs "
