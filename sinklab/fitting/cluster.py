@@ -255,8 +255,9 @@ def between_groups(fit) -> Between | None:
 
     A group's deviations :math:`b` move the logarithm of a response by :math:`z^T b` with its relative slopes
     :math:`z`; :math:`\Psi` is the mean of :math:`z_r^T \mathrm{cov}(b)\, z_s` over the individuals, and the spread within a
-    group that of the relative residuals. Of a posterior, covariances are means over its draws. None where neither
-    method is used, or parameters vary by several columns.
+    group that of the relative residuals; what groups hold that contain others is the spread between populations. Of a
+    posterior, covariances are means over its draws. None where neither method is used, or parameters vary by several
+    columns.
     """
     found = _deviations(fit)
     if found is None:
@@ -278,6 +279,8 @@ def between_groups(fit) -> Between | None:
             scatter[:, i, j] = part.get(free, 0.0) * sds[free] / means[name]
     correlation = fit.correlation.loc[[*fit.residual], [*fit.residual]].to_numpy()
     spread = np.einsum("nri,ij,nsj->rs", moved, covariance, moved) / len(moved)
+    outer = getattr(fit.random, "outer", None)
+    population = outer and np.einsum("nri,ij,nsj->rs", moved, outer.covariance.to_numpy(), moved) / len(moved)
     within = np.einsum("nri,ij,nsj->rs", scatter[good], correlation, scatter[good]) / good.sum()
     own = fit.data[column.split("/")].astype(str).agg("/".join, axis=1).to_numpy()[good]
     levels, code = np.unique(own, return_inverse=True)
@@ -302,6 +305,7 @@ def between_groups(fit) -> Between | None:
         share=pd.Series((1 / counts).mean(axis=0), index=names),
         n=len(levels),
         effects=told,
+        population=None if outer is None else pd.DataFrame(_positive(population), **labels),
     )
 
 

@@ -33,10 +33,9 @@ determinant of the covariance is the product of those of :math:`I + E^T C_g E\,\
 Source
 ------
 Anderson D.G. (1965) Iterative procedures for nonlinear integral equations. J. ACM 12:547-560.
-Lindstrom M.J., Bates D.M. (1990) Nonlinear mixed effects models for repeated measures data.
-Biometrics 46:673-687. Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS,
-chapters 7 and 8. Springer. Walker H.F., Ni P. (2011) Anderson acceleration for fixed-point iterations. SIAM J. Numer.
-Anal. 49:1715-1735.
+Lindstrom M.J., Bates D.M. (1990) Nonlinear mixed effects models for repeated measures data. Biometrics 46:673-687.
+Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS, chapters 7 and 8. Springer.
+Walker H.F., Ni P. (2011) Anderson acceleration for fixed-point iterations. SIAM J. Numer. Anal. 49:1715-1735.
 """
 
 from dataclasses import dataclass, replace

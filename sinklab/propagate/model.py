@@ -305,6 +305,12 @@ class Model:
         """Sum of the responses at the estimates, shape (n,)."""
         return np.broadcast_to(self.mass(self.values[None], columns, places)[0], (n,)).astype(float)
 
+    @property
+    def populations(self) -> str:
+        """Column of the populations that sites lie in, of nested groups ``a[province/site]``: province; else ""."""
+        outer = getattr(getattr(self.fit, "random", None), "outer", None)
+        return outer.column.split("/")[-1] if self.sites and outer is not None else ""
+
     def _combined(self, matrix: pd.DataFrame, data: Mapping[str, Any], n: int) -> np.ndarray:
         """Variance of the sum of the responses, from a covariance of their logarithms; shape (n,)."""
         columns = {c: np.asarray(data[c], float) for c in self.predictors}
@@ -360,6 +366,8 @@ def among_sites(
 ) -> tuple[pd.DataFrame, Any, list[Noise]]:
     """Draw the spread between sites apart, once for every level of a column, and that between populations once for all.
 
+    Where a model was fitted to populations of its own, ``a[province/site]``, rows that name another are another draw.
+
     Parameters
     ----------
     data : DataFrame
@@ -379,7 +387,7 @@ def among_sites(
     told = {key: m.with_sites() for key, m in by_key.items()}
     if not any(m.sites for m in told.values()):
         return data, models, []
-    sd = np.zeros((2, len(data)))
+    sd, region = np.zeros((2, len(data))), np.full(len(data), "", object)
     keys = np.full(len(data), "") if single else data[model].astype(str).to_numpy()
     for key, one in told.items():
         rows = np.flatnonzero(keys == key)
@@ -387,11 +395,13 @@ def among_sites(
             part = data.iloc[rows]
             blank = part[list(one.predictors)].isna().any(axis=1).to_numpy()
             sd[:, rows[~blank]] = one.site_sd(part[~blank], int((~blank).sum()))
+            if one.populations in data:
+                region[rows] = text_of(part[one.populations])
     noises = [Noise(SITES, _SITE_SD, by=by)]
     if sd[1].any():
         noises.append(Noise(REGION, _REGION_SD, by=_REGION, log=True))
     told = told[""] if single else told
-    return data.assign(**{_SITE_SD: sd[0], _REGION_SD: sd[1], _REGION: ""}), told, noises
+    return data.assign(**{_SITE_SD: sd[0], _REGION_SD: sd[1], _REGION: region}), told, noises
 
 
 def notes_of(models) -> list[str]:

@@ -557,6 +557,8 @@ def _columns(frame, used, labels, models, group, predictor_sd) -> dict:
         data[x] = values.to_numpy(float)[used]
     for g in {g for m in models.values() for g in m.system.groups.values()}:
         data[g] = frame[g].to_numpy()[used]
+    for g in {m.with_sites().populations for m in models.values()} & {*frame}:
+        data[g] = frame[g].to_numpy()[used]
     require_known(sorted(predictor_sd or {}), sorted(needed), "predictor", "自变量")
     return data
 

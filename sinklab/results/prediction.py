@@ -8,8 +8,10 @@ covariance :math:`C`; an individual adds its residual variance, and the variance
 vary at random. The residual of an identity is the one that its parts imply, so a total honours the correlation
 of its components. Intervals of responses with lognormal residuals are built on ln(response) and transformed back;
 the interval of the mean is centred on the mean (with ``ols-log``: the line times the correction factor),
-the one of an individual on the median. Intervals are Wald intervals with Student's t; a quantity that cannot be
-negative has its lower limit cut at zero.
+the one of an individual on the median. Where sites differ by a wide factor (:data:`WIDE`), an individual with normal
+residuals of variance :math:`v` has the interval of a lognormal one,
+:math:`\hat f \exp(-l/2 \pm t\, \sqrt{(J C J^T + \Psi) / \hat f^2 + l})` with :math:`l = \ln(1 + v / \hat f^2)`.
+Intervals are Wald intervals with Student's t; a quantity that cannot be negative has its lower limit cut at zero.
 
 *Joint draws of the parameters* (:func:`by_draws`). Nothing is linearised, so the intervals of curved equations and
 of ratios may be lopsided. A table carries draws, so the same numbers come out wherever it is read.
@@ -255,6 +257,10 @@ def _interval(result, response, frame, mean, gradient, level, kind, sites) -> di
             base = centre / (result.correction[response] if result.of_medians else np.exp(model.sigma**2 / 2))
         half = quantile * np.sqrt(spread)
         lower, upper = base * np.exp(-half), base * np.exp(half)
+    elif kind == "individual" and lopsided(result, response, slope):
+        extra = np.log1p(residual_variance(result, slope, frame, mean) / centre**2)
+        half = quantile * np.sqrt((variance + between) / centre**2 + extra)
+        lower, upper = (centre * np.exp(end - extra / 2) for end in (-half, half))
     else:
         (family, tail), square = family_of(result, slope), quantile**2 * variance
         if kind == "individual":
@@ -284,6 +290,21 @@ def family_of(result: "sl.FitResult", parts: Iterable[str]) -> tuple[str, float]
     models = [result.residual[r] for r in parts]
     family = "gamma" if all(m.kind == "gamma" for m in models) else "t"
     return family, min((m.tail for m in models), default=np.inf)
+
+
+#: Standard deviation of the logarithmic site factor above which individuals are lopsided about their mean.
+WIDE = 0.15
+
+
+def lopsided(result: "sl.FitResult", response: str, parts: Iterable[str]) -> bool:
+    """Whether the interval of an individual is made on the scale of logarithms because sites differ by a wide factor.
+
+    The residuals of its free responses ``parts`` are normal there; gamma and t have intervals of their own, lognormal ones too.
+    """
+    between = result.between
+    if between is None or response not in between.names or family_of(result, parts) != ("t", np.inf):
+        return False
+    return bool(between.spread.loc[response, response] > WIDE**2)
 
 
 #: Whose individuals a prediction speaks of.

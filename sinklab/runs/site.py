@@ -33,14 +33,13 @@ LIMIT = 600
 
 
 def sources() -> dict[Path, str]:
-    """Files that become pages, and the address of each within the site."""
+    """Files that become pages, and the address of each within the site: reports on all tables stand with the systems."""
     guide = paths.notebooks("guide")
     found = {guide / f"start_{code}.md": START for code in LANGUAGES}
     for path in sorted([*guide.glob("*.ipynb"), *guide.glob("*.md")]):
         found.setdefault(path, f"guide/{path.stem}.html")
-    return found | {
-        path: f"systems/{path.stem}.html" for path in sorted(paths.reports("systems").glob("*.md"))
-    }
+    reports = [*paths.reports("systems").glob("*.md"), *paths.reports().glob("*.md")]
+    return found | {path: f"systems/{path.stem}.html" for path in sorted(reports)}
 
 
 def write_site(execute: bool = True) -> Path:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab.fitting import fit, fit_by
+from sinklab.results.prediction import WIDE
 from sinklab.tables.table import Table
 
 EQUATIONS = """stem = a1 * dbh**b1 * height**c1
@@ -69,6 +70,17 @@ def mixed_table(variance="lognormal"):
     trees["stem"] *= trees["site"].map({"north": 0.7, "south": 0.9, "east": 1.0, "west": 1.1}).fillna(1.3)
     result = fit(trees, "stem = a[site] * dbh**b", method="mixed", variance=variance)
     return Table.from_fits(result, "stem_forest_mixed", "1.0.0", source=SOURCE)
+
+
+def wide_table(method="nsur"):
+    """Sites that differ by a wide factor, and residuals that are normal."""
+    trees, factor = make_trees(), {"north": 0.5, "south": 0.8, "east": 1.0, "west": 1.2}
+    trees[["stem", "branch"]] = trees[["stem", "branch"]].mul(trees["site"].map(factor).fillna(1.6), axis=0)
+    vary = "[site]" if method == "mixed" else ""
+    equations = f"stem = a1{vary} * dbh**b1\nbranch = a2{vary} * dbh**b2\nagb = stem + branch"
+    result = fit(trees, equations, method=method, variance="power:mean", cluster="site")
+    assert np.sqrt(np.diag(result.between.spread)).min() > WIDE
+    return Table.from_fits(result, "agb_forest_wide", "1.0.0", source=SOURCE)
 
 
 def gamma_table():

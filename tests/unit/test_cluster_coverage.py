@@ -172,3 +172,33 @@ def test_interval_of_the_mean_from_twelve_trees():
     print(f"12 trees: covered {100 * covered:.1f} %")
     # With Student's t of n - p degrees of freedom it was 92.3 %.
     assert 0.93 <= covered <= 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("method", ["nsur", "mixed"])
+@pytest.mark.parametrize("spread", [0.2, 0.4])
+def test_trees_of_new_sites_that_differ_widely(method, spread):
+    equation = "agb = a[site] * dbh**b" if method == "mixed" else "agb = a * dbh**b"
+    below, above = [], []
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+
+        def sample(n_site, n, rng=rng):
+            site = np.repeat(np.arange(n_site), n)
+            dbh, factor = rng.uniform(5, 40, len(site)), rng.normal(0, spread, n_site)
+            agb = 0.1 * dbh**2.4 * np.exp(factor[site]) * rng.lognormal(-0.02, 0.2, len(site))
+            return pd.DataFrame({"site": site.astype(str), "dbh": dbh, "agb": agb})
+
+        fit, new = sl.fit(sample(25, 12), equation, method=method), sample(100, 1)
+        told = fit.predict(new, kind="individual", of="new")
+        assert (told["agb_lower"] > 0).all()
+        below.append((new["agb"] < told["agb_lower"]).mean())
+        above.append((new["agb"] > told["agb_upper"]).mean())
+    covered = 1 - np.mean(below) - np.mean(above)
+    print(
+        f"{method}, site SD {spread}: covered {100 * covered:.1f} %, below {100 * np.mean(below):.1f} %, above {100 * np.mean(above):.1f} %"
+    )
+    assert 0.93 <= covered <= 0.97
+    # Symmetric intervals lay above all trees of poor sites and below many of rich ones.
+    assert max(np.mean(below), np.mean(above)) < 0.045

@@ -3,13 +3,15 @@
 import io
 import re
 import zipfile
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from desk_workbench import copied, write_carbon_fractions, write_fir
 
 from sinklab import paths
-from sinklab.drafts import rendering
+from sinklab.drafts import description, rendering
+from sinklab.drafts.desk import Desk
 from sinklab.language import DraftError
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -92,6 +94,20 @@ def test_contents_print_pages_before_word_counts_them(rendered):
     assert len(entries) > 8 and all(pages), entries
     numbers = [int(page[1]) for page in pages if page[1].isdigit()]
     assert numbers == sorted(numbers) and numbers[-1] > 3
+
+
+@pytest.mark.slow
+def test_a_root_of_the_diameter_alone_is_said_to_be_so(workbench):
+    """Template prose follows from the table: no sentence says that such roots come from the shoots."""
+    write_fir(EQUATIONS.replace("agb * r0 * dbh**r1", "a4 * dbh**b4"), "agb_forest_my_fir")
+    describe(workbench, "my_fir", tables=ONLY_CARBON | {"main": "agb_forest_my_fir@0.1.0"})
+    told = {}
+    for name in (NAME, "my_fir"):
+        drawn = description.read(name)
+        desk, own = Desk(drawn, "zh", Path()), drawn.localised("zh") | {"preview": True}
+        told[name] = rendering.write(desk, drawn.template, "zh", own)
+    assert "根系生物量由自变量直接计算" in told["my_fir"] and "推算" not in told["my_fir"]
+    assert "由自变量直接计算" not in told[NAME] and "推算，两者相容" in told[NAME]
 
 
 def test_formulas_in_a_row_are_cited_as_a_range(rendered):

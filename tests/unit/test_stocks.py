@@ -621,3 +621,50 @@ def test_regions_of_one_table_share_its_parameters_and_each_stand_is_a_site_of_i
     assert drawn[0, 1] > 5 * np.sqrt(drawn[0, 0] * drawn[1, 1] / found.draws.shape[1])
     whole = np.ones(3) @ (shared + own) @ np.ones(3)
     assert found.draws.sum(axis=0).var() == pytest.approx(whole, rel=0.1)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_what_provinces_bring_is_drawn_once_for_each(named, tmp_path):
+    rng = np.random.default_rng(8)
+    province, site = np.repeat(np.arange(12), 24), np.repeat(np.arange(48), 6)
+    volume = rng.uniform(20, 350, 288)
+    factor = rng.normal(0, 0.3, 12)[province] + rng.normal(0, 0.15, 48)[site]
+    agb = 1.1 * volume**0.88 * np.exp(factor) * rng.lognormal(0, 0.08, 288)
+    data = pd.DataFrame({"growing_stock": volume, "agb_density": agb})
+    data = data.assign(province=[f"p{i}" for i in province], site=[f"s{i}" for i in site])
+    model = fit(data, "agb_density = a[province/site] * growing_stock**b", method="mixed", seed=1)
+    Table.from_fits(model, "agb_density_forest_larix", "1.0.0", source=SOURCE).write(tmp_path)
+    table = Table.read(tmp_path / "agb_density_forest_larix" / "1.0.0")
+    stands = pd.DataFrame(
+        {
+            "id": [f"p{i}" for i in range(6)],
+            "species": "兴安落叶松",
+            "growing_stock": [80.0, 120.0, 200.0, 150.0, 90.0, 220.0],
+            "county": ["A", "A", "A", "B", "B", "C"],
+            "province": ["X", "X", "X", "X", "X", "Y"],
+            "area": [10.0, 4.0, 6.0, 8.0, 12.0, 5.0],
+        }
+    )
+    given = stands if named else stands.drop(columns="province")
+    found = stock(
+        prepare(given, "id", area="area"), [table], by=["county"], carbon_fraction=0.5, n_draw=20_000
+    )
+    # By hand: counties of one province go up and down together by Psi of provinces, those of unnamed ones too.
+    mean = model.predict(stands, of="average")["agb_density"].to_numpy()
+    mass, (a, _) = 0.5 * stands["area"].to_numpy() * mean, model.values
+    slopes = mass[:, None] * np.column_stack([np.full(6, 1 / a), np.log(stands["growing_stock"])])
+    county = (stands["county"].to_numpy()[:, None] == list("ABC")).astype(float)
+    both, outer = (level.covariance.iloc[0, 0] for level in model.random.levels)
+    assert outer > 0.03 > both - outer > 0
+    residual = (0.5 * stands["area"] * model.residual["agb_density"].sd(mean, stands)).to_numpy()
+    together = (
+        (stands[["province"]].to_numpy() == stands["province"].to_numpy()) if named else np.ones((6, 6))
+    )
+    rows = slopes @ model.covariance.to_numpy() @ slopes.T + np.diag(mass**2 * (both - outer) + residual**2)
+    wanted = county.T @ (rows + np.expm1(outer) * np.outer(mass, mass) * together) @ county
+    drawn = np.cov(found.draws)
+    assert np.diag(drawn) == pytest.approx(np.diag(wanted), rel=0.1)
+    assert drawn[0, 1] == pytest.approx(wanted[0, 1], rel=0.12)
+    assert drawn[0, 2] == pytest.approx(
+        wanted[0, 2], abs=0.03 * np.sqrt(wanted[0, 0] * wanted[2, 2]) + 0.12 * wanted[0, 2]
+    )

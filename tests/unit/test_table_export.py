@@ -23,6 +23,7 @@ from published_tables import (
     system_table,
     tail_table,
     values_table,
+    wide_table,
 )
 
 from sinklab.cli import main
@@ -52,6 +53,10 @@ def reserved_table():
     return Table.from_fits(result, "stem_forest_reserved", "1.0.0", source=SOURCE)
 
 
+def wide_mixed_table():
+    return wide_table("mixed")
+
+
 MAKERS = [
     system_table,
     log_table,
@@ -60,6 +65,8 @@ MAKERS = [
     gamma_table,
     tail_table,
     mixed_table,
+    wide_table,
+    wide_mixed_table,
     odd_table,
     reserved_table,
 ]

@@ -16,7 +16,7 @@ from sinklab.equations import functions
 from sinklab.equations.compile import Graph, Term
 from sinklab.equations.parse import plain_number
 from sinklab.language import Notes, tr
-from sinklab.results.prediction import KINDS, family_of, floor, freedom_of
+from sinklab.results.prediction import KINDS, family_of, floor, freedom_of, lopsided
 from sinklab.results.variance import widening
 from sinklab.tables.schema import DEMONSTRATION
 
@@ -44,7 +44,7 @@ class Program:
     deviation : dict of Term
         Residual standard deviation of each free response.
     median : dict of Term
-        Median of each response with lognormal residuals.
+        Median of each response with lognormal residuals, or whose sites differ by a wide factor.
     extra : dict of Term
         What an individual adds to the variance of the mean: residual variance, with the correlation
         between equations, and variance between groups; for responses in ``median`` what it adds to the
@@ -73,7 +73,9 @@ class Program:
             self._correct(shares)
         self.deviation = {r: self._deviation(m) for r, m in model.residual.items()}
         logs = [r for r, m in model.residual.items() if m.variance.logged]
-        self.median = {r: self._median(r) for r in logs}
+        wide = [r for r in system.responses if r not in logs and lopsided(model, r, shares[r])]
+        self._scatter = {r: self._on_logs(r, shares[r]) for r in wide}
+        self.median = {r: self._median(r) for r in [*logs, *wide]}
         self.extra = {r: self._extra(r, shares[r]) for r in system.responses}
         self.freedom = {
             r: tuple(freedom_of(model, shares[r], kind) for kind in KINDS) for r in system.responses
@@ -158,7 +160,9 @@ class Program:
         return sigma * variance.g(delta, mean if variance.by_mean else self.columns[variance.by], _TERMS)
 
     def _median(self, response) -> Term:
-        """Median of a response with lognormal residuals, on which the interval of an individual is centred."""
+        """Median of a response with lognormal individuals, on which their interval is centred."""
+        if response in self._scatter:
+            return self._mean(response) * (self._scatter[response] / -2).call("exp")
         if self.model.of_medians:
             return self.raw[response]
         sigma = self._sigma(response)
@@ -167,10 +171,15 @@ class Program:
     def _extra(self, response, share) -> Term:
         between = self._between(self.gradient[response])
         if response in self.median:
-            mean, sigma = self._mean(response), self._sigma(response)
-            squared = mean * mean
-            return sigma * sigma + between / squared
+            squared = self._mean(response) * self._mean(response)
+            if response in self._scatter:
+                return self._scatter[response] + between / squared
+            return self._sigma(response) * self._sigma(response) + between / squared
         return self._variance(share) + between
+
+    def _on_logs(self, response, share) -> Term:
+        """Residual variance of the logarithm of a response whose sites differ by a wide factor."""
+        return (self._variance(share) / (self._mean(response) * self._mean(response)) + 1).call("log")
 
     def _variance(self, share) -> Term:
         """Residual variance of a response from the deviations of its parts."""
