@@ -33,13 +33,13 @@ LIMIT = 600
 
 
 def sources() -> dict[Path, str]:
-    """Files that become pages, and the address of each within the site: reports on all tables stand with the systems."""
+    """Files that become pages, and the address of each within the site."""
     guide = paths.notebooks("guide")
     found = {guide / f"start_{code}.md": START for code in LANGUAGES}
     for path in sorted([*guide.glob("*.ipynb"), *guide.glob("*.md")]):
         found.setdefault(path, f"guide/{path.stem}.html")
-    reports = [*paths.reports("systems").glob("*.md"), *paths.reports().glob("*.md")]
-    return found | {path: f"systems/{path.stem}.html" for path in sorted(reports)}
+    texts = sorted([*paths.reports("systems").glob("*.md"), *paths.reports().glob("*.md")])
+    return found | {path: f"{path.parent.name}/{path.stem}.html" for path in texts}
 
 
 def write_site(execute: bool = True) -> Path:
@@ -121,6 +121,8 @@ def _moved(source: Path, href: str, known: dict[Path, str]) -> str:
         return href
     name, _, anchor = href.partition("#")
     target = Path(os.path.normpath(source.parent / name))
+    if target == paths.reports("systems"):
+        target = next(iter(known))  # the start page lists them
     if target not in known:
         raise RunError(
             f"{paths.relative(source)}: the link {href} leads to no page of the site; link to a page of the guide or"

@@ -91,6 +91,8 @@ def built(tmp_path_factory):
     for room in ("data", "notebooks", "reports/systems"):
         (root / room).parent.mkdir(parents=True, exist_ok=True)
         (root / room).symlink_to(REPOSITORY / room)
+    for page in (REPOSITORY / "reports").glob("*.md"):
+        (root / "reports" / page.name).symlink_to(page)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SINKLAB_ROOT", str(root))
         yield site.write_site(execute=False).parent
