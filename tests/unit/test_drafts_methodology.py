@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from desk_workbench import copied, write_carbon_fractions, write_fir
 
-from sinklab.drafts import rendering
+from sinklab.drafts import description, rendering
+from sinklab.drafts.desk import Desk
 from sinklab.language import DraftError
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -194,3 +195,15 @@ def test_metering_guide_says_what_must_be_accounted_for(workbench):
     assert text.count("应计量") == 4
     assert "本文件按照GB/T 1.1—2020" in text
     assert "V" not in re.findall(r"式中：.*?。", text)[-1]
+
+
+@pytest.mark.parametrize("name", [n for n in description.names() if not description.read(n).tables])
+def test_headings_stand_apart_in_every_draft_without_tables(name, tmp_path):
+    """A branch that ends a line of a template swallows its end; the heading that follows must not join the paragraph."""
+    drawn = description.read(name)
+    for lang in ("zh", "en"):
+        desk, draft = Desk(drawn, lang, tmp_path), drawn.localised(lang) | {"preview": True}
+        lines = rendering.write(desk, drawn.template, lang, draft).split("\n")
+        heads = [i for i, line in enumerate(lines) if line.startswith("#")]
+        assert len(heads) > 10
+        assert [lines[i] for i in heads if lines[i - 1].strip()] == []
