@@ -81,37 +81,74 @@ local function math_width(latex)
   return #text * 0.9
 end
 
-local function width(blocks)
+-- Half-width letters of a line of a table, and of the sides of a cell.
+local PAGE, SIDES = 90, 3
+
+local function letters_of(text)
   local total = 0
-  blocks:walk({
-    Str = function(s)
-      for _, code in utf8.codes(s.text) do
-        total = total + ((code >= 0x2E80 and code ~= 0xFF5E) and 2 or 1)
-      end
-    end,
-    Space = function() total = total + 0.5 end,
-    Math = function(m) total = total + math_width(m.text) end,
-  })
+  for _, code in utf8.codes(text) do total = total + (code >= 0x2E80 and 2 or 1) end
   return total
 end
 
+-- Width of what a cell holds, and of the longest piece of it that no line may break: a number, a word, a formula.
+local function width(blocks)
+  local total, longest, run = 0, 0, 0
+  local function add(letters, breaks)
+    total = total + letters
+    run = breaks and 0 or run + letters
+    longest = math.max(longest, run)
+  end
+  blocks:walk({
+    traverse = "topdown",
+    Str = function(s)
+      for _, code in utf8.codes(s.text) do
+        local wide = code >= 0x2E80
+        -- The ends of a range stay together.
+        add(wide and 2 or 1, wide and code ~= 0xFF5E)
+      end
+    end,
+    Space = function() add(0.5, true) end,
+    SoftBreak = function() add(0.5, true) end,
+    Math = function(m) add(math_width(m.text)) end,
+    -- Citations: a field of Word, a link elsewhere.
+    RawInline = function(r)
+      for text in r.text:gmatch("<w:t[^>]*>([^<]*)") do add(letters_of(text)) end
+    end,
+    Link = function(l)
+      add(letters_of(pandoc.utils.stringify(l)))
+      return l, false
+    end,
+  })
+  return total, longest
+end
+
 local function shares(tbl)
-  local widest = {}
+  local widest, least = {}, {}
   local function measure(rows)
     for _, row in ipairs(rows) do
       local at = 1
       for _, cell in ipairs(row.cells) do
-        if cell.col_span == 1 then widest[at] = math.max(widest[at] or 0, width(cell.contents)) end
+        if cell.col_span == 1 then
+          local total, longest = width(cell.contents)
+          widest[at], least[at] = math.max(widest[at] or 0, total), math.max(least[at] or 0, longest)
+        end
         at = at + cell.col_span
       end
     end
   end
   measure(tbl.head.rows)
   for _, body in ipairs(tbl.bodies) do measure(body.body) end
-  local sum = 0
+  local sum, floor = 0, 0
   for i = 1, #tbl.colspecs do
-    widest[i] = math.min(math.max(widest[i] or 0, 4), 40) + 2
-    sum = sum + widest[i]
+    widest[i] = math.min(math.max(widest[i] or 0, 4), 40) + SIDES
+    least[i] = math.min(math.max(least[i] or 0, 4) + SIDES, widest[i])
+    sum, floor = sum + widest[i], floor + least[i]
+  end
+  -- Where all cannot stand on one line, what no line may break has its room first.
+  if sum > PAGE and floor < PAGE then
+    local spare = (PAGE - floor) / (sum - floor)
+    for i = 1, #tbl.colspecs do widest[i] = least[i] + (widest[i] - least[i]) * spare end
+    sum = PAGE
   end
   for i, spec in ipairs(tbl.colspecs) do tbl.colspecs[i] = { spec[1], widest[i] / sum } end
   return tbl
