@@ -837,7 +837,7 @@ def published_figure(
             lang, f"新拟合，均值 {level:.0%} 置信区间", f"new fit, {level:.0%} interval of the mean"
         )
         _band(axis, grid["dbh"], told.assign(**{f"{response}_lower": low}), response, color=BAND, alpha=0.5)
-        axis.plot(grid["dbh"], told[response], ls=DASHES[4], color=INK, lw=1.6, label=label, zorder=5)
+        axis.plot(grid["dbh"], told[response], ls=DASHES[2], color=INK, lw=1.6, label=label, zorder=5)
     if data is not None:
         both = data[["dbh", response]].dropna()
         label = words(lang, f"新样木 {len(both)} 株", f"{len(both)} new trees")

@@ -879,7 +879,7 @@ def mass_by_age(
 
     Returns
     -------
-    mass : DataFrame
+    told : DataFrame
         ``mean, q025, q975`` by age: the errors of both steps, on the scale of logarithms, are independent. [t/ha]
     """
     how = {"level": level, "kind": "individual"}

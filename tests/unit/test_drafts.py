@@ -3,7 +3,6 @@
 import io
 import re
 import zipfile
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -97,14 +96,14 @@ def test_contents_print_pages_before_word_counts_them(rendered):
 
 
 @pytest.mark.slow
-def test_a_root_of_the_diameter_alone_is_said_to_be_so(workbench):
+def test_a_root_of_the_diameter_alone_is_said_to_be_so(workbench, tmp_path):
     """Template prose follows from the table: no sentence says that such roots come from the shoots."""
     write_fir(EQUATIONS.replace("agb * r0 * dbh**r1", "a4 * dbh**b4"), "agb_forest_my_fir")
     describe(workbench, "my_fir", tables=ONLY_CARBON | {"main": "agb_forest_my_fir@0.1.0"})
     told = {}
     for name in (NAME, "my_fir"):
         drawn = description.read(name)
-        desk, own = Desk(drawn, "zh", Path()), drawn.localised("zh") | {"preview": True}
+        desk, own = Desk(drawn, "zh", tmp_path), drawn.localised("zh") | {"preview": True}
         told[name] = rendering.write(desk, drawn.template, "zh", own)
     assert "根系生物量由自变量直接计算" in told["my_fir"] and "推算" not in told["my_fir"]
     assert "由自变量直接计算" not in told[NAME] and "推算，两者相容" in told[NAME]

@@ -1,6 +1,7 @@
 """Values that a notebook worked out are recomputed by running it again: what agrees, what is named, what is refused."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -146,10 +147,12 @@ def test_parameters_that_are_assigned_again_make_no_recipe(workbench):
 def test_every_notebook_of_the_repository_that_records_a_recipe_may(workbench):
     found = 0
     for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
-        if "paths.recipe(" in path.read_text(encoding="utf-8"):
+        text = path.read_text(encoding="utf-8")
+        named = re.findall(r'(?:paths\.recipe\(|publish\(globals\(\), )\\"([^"\\]+)', text)
+        if named:
             paths.notebook_code(path)
             found += 1
-            assert f'paths.recipe(\\"{path.name}\\"' in path.read_text(encoding="utf-8")
+            assert named == [path.name]
     assert found >= 7
 
 
