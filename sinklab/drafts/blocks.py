@@ -457,7 +457,8 @@ def classes(cite, fit, lang, label, caption, trees) -> str:
         span = inside["height"].agg(["min", "max"]) if "height" in inside else ()
         shown = [cite("trees", row["class_label"], f"height {i}", h, measured(h)) for i, h in enumerate(span)]
         error = "—"
-        seen = here.to_numpy() & np.isfinite(weighed)
+        # Trees that lack a predictor, such as a height, have no prediction.
+        seen = here.to_numpy() & np.isfinite(weighed - predicted)
         if seen.any():
             value = float(100 * (weighed[seen] - predicted[seen]).sum() / predicted[seen].sum())
             error = cite("trees", row["class_label"], "TRE", value, fixed(value, 2))

@@ -28,7 +28,9 @@ def magnitude(number: float, digits: int) -> int:
 
 
 def fixed(number: float, decimals: int) -> str:
-    """A number to a decimal place, which may lie left of the point, with a true minus sign."""
+    """A number to a decimal place, which may lie left of the point, with a true minus sign; a dash where there is none."""
+    if not exists(number):
+        return "—"
     text = f"{round(number, decimals):.{max(decimals, 0)}f}"
     if float(text) == 0:
         return text.removeprefix("-")
@@ -44,7 +46,7 @@ def significant(number, digits: int = PLAIN_DIGITS) -> str:
 
 def measured(number: float) -> str:
     """A measured number as it was measured: no digits are added, and six at most are kept."""
-    return f"{number:.6g}".replace("-", MINUS)
+    return f"{number:.6g}".replace("-", MINUS) if exists(number) else "—"
 
 
 def beside(number: float, decimals: int, exponent: int) -> str:

@@ -9,6 +9,7 @@ import pytest
 from desk_workbench import copied, write_carbon_fractions, write_fir
 
 from sinklab import paths
+from sinklab.data import open_data
 from sinklab.drafts import description, rendering
 from sinklab.drafts.desk import Desk
 from sinklab.language import DraftError
@@ -93,6 +94,26 @@ def test_contents_print_pages_before_word_counts_them(rendered):
     assert len(entries) > 8 and all(pages), entries
     numbers = [int(page[1]) for page in pages if page[1].isdigit()]
     assert numbers == sorted(numbers) and numbers[-1] > 3
+
+
+def test_trees_without_a_height_leave_the_error_of_their_class_alone(workbench):
+    """Diameter classes of a draft: a tree that cannot be predicted is counted, and says nothing of the error."""
+    from sinklab.drafts import blocks
+    from sinklab.tables.table import Table
+
+    fit = Table.read("agb_forest_cunninghamia@0.1.0").model()
+    data = open_data.load("study:chinese_fir_simulated")
+    told = {}
+    for name, trees in (
+        ("whole", data),
+        ("blank", data.assign(height=data["height"].where(data.index % 7 > 0))),
+    ):
+        told[name] = blocks.classes(lambda *cell: cell[-1], fit, "en", "classes", "Classes", trees).split(
+            "\n"
+        )
+    assert "nan" not in "".join(told["blank"]) and told["whole"] != told["blank"]
+    counts = [[row.split("|")[2] for row in told[name] if row.startswith("|")] for name in told]
+    assert counts[0] == counts[1] and len(counts[0]) > 5
 
 
 @pytest.mark.slow
