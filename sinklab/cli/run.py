@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 
-from sinklab.language import RunError, tr
+from sinklab.language import RunError, reader_language, tr
 
 
 def run_command(arguments) -> int:
@@ -125,8 +125,15 @@ def run_lab(arguments) -> int:
             "此环境没有 JupyterLab；请执行：python run.py setup",
         )
     place = paths.reports("runs", "workspaces")
-    for system in vocabulary.ecosystems():
+    for system in ("", *vocabulary.ecosystems()):
         write_workspace(place, system)
+    # JupyterLab speaks the reader's language and asks nothing of the internet, until its user chooses otherwise.
+    settings = {
+        "@jupyterlab/translation-extension:plugin": {"locale": tr("en", "zh_CN")},
+        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    }
+    with paths.atomic_write(place / "settings" / "overrides.json") as stream:
+        json.dump(settings, stream)
     chosen = kernels.environment(paths.root())
     # The people at a notebook may use all processors; the library and its settings are those of the runs.
     passed = {name: chosen[name] for name in chosen if not name.endswith("_NUM_THREADS")}
@@ -153,15 +160,23 @@ def run_lab(arguments) -> int:
             continue
 
 
+#: What JupyterLab opens a file with.
+OPENED = {
+    "ipynb": ("notebook", "Notebook"),
+    "yml": ("editor", "Editor"),
+    "md": ("markdownviewer-widget", "Markdown Preview"),
+}
+
+
 def command(arguments, workspaces) -> list[str]:
     """Command that starts the server."""
     from sinklab import paths
 
-    address = f"/lab/workspaces/{arguments.system}" if arguments.system else "/lab/tree/notebooks"
     options = [
         f"--ServerApp.root_dir={paths.root()}",
         f"--LabApp.workspaces_dir={workspaces}",
-        f"--LabApp.default_url={address}",
+        f"--LabApp.app_settings_dir={os.path.join(workspaces, 'settings')}",
+        f"--LabApp.default_url=/lab/workspaces/{arguments.system or _start()}",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={arguments.port}",
     ]
@@ -173,10 +188,15 @@ def command(arguments, workspaces) -> list[str]:
     return [sys.executable, "-m", "jupyterlab", *options]
 
 
-def write_workspace(place, system: str):
-    """Write the workspace of a system, unless its user has arranged it already.
+def _start() -> str:
+    """Name of the page of tasks, which is that of its workspace."""
+    return f"start_{reader_language()}"
 
-    It opens the notebooks and the batch that runs them beside each other.
+
+def write_workspace(place, system: str):
+    """Write the workspace of a system, or for "" that of the page of tasks, unless its user has arranged it already.
+
+    It opens the notebooks and the batch that runs them beside each other, or the page.
 
     Returns
     -------
@@ -186,16 +206,19 @@ def write_workspace(place, system: str):
 
     from sinklab.data import vocabulary
 
+    known, files = vocabulary.ecosystem(system) if system else None, [f"guide/{_start()}.md"]
+    system = system or _start()
     path = place / (slugify(system) + WORKSPACE_EXTENSION)
     if path.exists():
         return path
-    widgets, data, known = [], {}, vocabulary.ecosystem(system)
-    files = [f"{notebook}.ipynb" for notebook in known.notebooks]
-    for name in [*files, f"batches/{known.batch}.yml"] if known.batch else files:
-        kind = "notebook" if name.endswith(".ipynb") else "editor"
+    if known:
+        files = [*(f"{notebook}.ipynb" for notebook in known.notebooks)]
+        files += [f"batches/{known.batch}.yml"] if known.batch else []
+    widgets, data = [], {}
+    for name in files:
+        kind, factory = OPENED[name.rpartition(".")[2]]
         key = f"{kind}:notebooks/{name}"
         widgets.append(key)
-        factory = "Notebook" if kind == "notebook" else "Editor"
         data[key] = {"data": {"path": f"notebooks/{name}", "factory": factory}}
     tabs = {"type": "tab-area", "currentIndex": 0, "widgets": widgets}
     data["layout-restorer:data"] = {"main": {"dock": tabs, "current": widgets[0]}}

@@ -7,14 +7,15 @@ from runs_workbench import REPOSITORY, workbench, write_batch  # noqa: F401
 
 from sinklab.cli import main, run
 from sinklab.data import vocabulary
+from sinklab.language import reader_language, speaking
 from sinklab.runs import magic
 
 
-@pytest.mark.parametrize("system", vocabulary.ecosystems())
+@pytest.mark.parametrize("system", ["", *vocabulary.ecosystems()])
 def test_a_workspace_opens_files_that_exist(tmp_path, system):
     path = run.write_workspace(tmp_path, system)
     content = json.loads(path.read_text(encoding="utf-8"))
-    assert content["metadata"]["id"] == system
+    assert content["metadata"]["id"] == (system or f"start_{reader_language()}")
     dock = content["data"]["layout-restorer:data"]["main"]["dock"]["widgets"]
     files = [content["data"][widget]["data"]["path"] for widget in dock]
     assert files and all((REPOSITORY / file).is_file() for file in files)
@@ -28,6 +29,9 @@ def test_the_server_listens_to_this_machine_only(workbench):
     command = run.command(chosen, "places")
     assert f"--ServerApp.root_dir={workbench}" in command and "--ServerApp.ip=127.0.0.1" in command
     assert "--LabApp.default_url=/lab/workspaces/karst" in command and command[-1] == "--no-browser"
+    chosen = argparse.Namespace(system=None, port=9000, no_browser=True)
+    with speaking("zh"):
+        assert "--LabApp.default_url=/lab/workspaces/start_zh" in run.command(chosen, "places")
 
 
 def events(capsys):
