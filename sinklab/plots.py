@@ -8,7 +8,8 @@ figure alone. What is drawn is worked out elsewhere: predictions, residuals and 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from functools import lru_cache, wraps
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -73,11 +74,24 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     return inside
 
 
-def figure_of(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple["Figure", Any]:
-    """Figure and its axes, an array (rows, columns)."""
+@lru_cache(maxsize=1)
+def _shown() -> type["Figure"]:
+    """Class of figures that a notebook shows when a cell ends with one, whatever it was set up for."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    class Shown(Figure):
+        def _repr_png_(self) -> bytes:
+            stream = BytesIO()
+            with style():
+                self.savefig(stream, format="png", dpi=110)
+            return stream.getvalue()
+
+    return Shown
+
+
+def figure_of(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple["Figure", Any]:
+    """Figure and its axes, an array (rows, columns)."""
+    figure = _shown()(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 

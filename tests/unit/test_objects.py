@@ -9,6 +9,7 @@ import pytest
 import sinklab as sl
 from sinklab import plots
 from sinklab.language import DataError
+from sinklab.plots import figure_of
 from sinklab.results.summary import shape_report
 
 
@@ -126,3 +127,11 @@ def test_a_fit_whose_responses_are_not_in_its_data_has_no_pairs(fit):
     lost = replace(fit, data=fit.data[["dbh", "height", "site"]])
     assert lost.fitted().empty and list(lost.fitted().columns) == ["response", "observed", "predicted"]
     assert "positive" in shape_report(lost)
+
+
+def test_a_figure_at_the_end_of_a_cell_is_shown():
+    """A kernel that knows nothing of figures asks an object for its picture."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    found, _ = InteractiveShell().display_formatter.format(figure_of(2, 1)[0])
+    assert found["image/png"].startswith(b"\x89PNG")
