@@ -67,7 +67,7 @@ def tables(root):
 def library(tmp_path_factory):
     """What all engines start from: an edit of the repository meanwhile would change what is compared."""
     root = tmp_path_factory.mktemp("library") / "copy"
-    for room in ("data", "notebooks", "sinklab"):
+    for room in ("data", "notebooks", "sinklab", "reports/templates"):
         shutil.copytree(REPOSITORY / room, root / room)
     shutil.copy(REPOSITORY / "tests" / "notebooks" / "behave.ipynb", root / "notebooks")
     shutil.copy(REPOSITORY / "requirements.lock", root)
