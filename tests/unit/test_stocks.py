@@ -578,7 +578,8 @@ def test_plots_that_the_model_has_not_seen_add_up_within_its_interval(genus):
     total = found.summary().iloc[-1]
     # Plots of one study resemble each other, so 95 % would be too narrow; a wrong unit is far outside.
     assert total["lower_t"] < unseen["agb_density"].sum() < total["upper_t"]
-    assert total["relative"] < 0.3
+    # How whole populations differ is a part of it.
+    assert total["relative"] < 0.4
 
 
 # one table for several regions

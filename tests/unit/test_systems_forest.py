@@ -324,7 +324,9 @@ def test_factor_of_chinese_fir_is_the_printed_line(open_data):
     plots = open_data.load("open:eurasia_plots", {"country": "CHN", "species": "cunninghamia_lanceolata"})
     plots = plots[(plots["growing_stock"] > 0) & (plots["total_density"] > 0)]
     plots = plots.assign(bcef=plots["total_density"] / plots["growing_stock"])
-    fit = next(f for f in forest.fit_factor(plots, "bcef", "growing_stock") if "hyperbola" in f.label)
+    # The printed hyperbola explains 18 % of the factor: it is reproduced, and the gate asks for the mean instead.
+    assert forest.fit_factor(plots, "bcef", "growing_stock") == []
+    fit = sl.fit(plots, forest.FORMS["hyperbola"].format(y="bcef", x="growing_stock"))
     # 0.4652 V + 19.141 over V.
     assert fit.values == pytest.approx([0.4652, 19.141], rel=0.04)
 
