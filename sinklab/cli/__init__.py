@@ -20,7 +20,7 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -32,6 +32,7 @@ from sinklab.language import DataError, SinklabError, reader_language, tr, typed
 KINDS = {"text": str, "append": str, "number": str, "integer": str}
 
 
+@lru_cache(maxsize=4)
 def rows(name: str) -> list[dict[str, str]]:
     """Rows of ``commands.csv``, ``options.csv``, ``examples.csv`` or ``phrases.csv``."""
     with (Path(__file__).parent / f"{name}.csv").open(encoding="utf-8", newline="") as file:
@@ -97,7 +98,9 @@ def build_parser() -> argparse.ArgumentParser:
     groups, numbers = {}, {}
     words = {row["en"]: row["zh"] for row in rows("phrases")} if reader_language() == "zh" else {}
     for row in rows("options"):
-        row["metavar"] = re.sub("[A-Z_]+", lambda found: words.get(found[0], found[0]), row["metavar"])
+        row = row | {
+            "metavar": re.sub("[A-Z_]+", lambda found: words.get(found[0], found[0]), row["metavar"])
+        }
         for command in row["commands"].split("; "):
             if row["kind"] in ("number", "integer"):
                 numbers.setdefault(command, []).append(row)

@@ -571,10 +571,11 @@ def run_new_draft(arguments) -> int:
 
 def _is_preview(ref) -> bool:
     """Whether a document of a table can only be a preview: the table is not made yet, or nobody reviewed it."""
+    from sinklab.tables.schema import FROZEN
     from sinklab.tables.table import Table
 
     try:
-        return Table.read(ref).status not in ("reviewed", "published")
+        return Table.read(ref).status not in FROZEN
     except SinklabError:
         return True
 

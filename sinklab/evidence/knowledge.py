@@ -22,7 +22,7 @@ from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.data.open_data import forest_type, forest_types, load
 from sinklab.evidence import equations, national, pool_equations
-from sinklab.language import DataError, SinklabError, table, tr
+from sinklab.language import DataError, SinklabError, heads, table, tr
 from sinklab.results.calibration import REFERENCE, between_populations
 
 #: Masses of a single plant that are asked of the published equations.
@@ -449,11 +449,15 @@ KINDS = {
 
 def _in_words(text: str, of: str = r"[a-z]\w+") -> str:
     """Names of the vocabulary in a text, as labels; only those that a pattern finds, since ``year`` is a unit as well."""
-    parts = vocabulary.components()
-    words = {k: tr(c.label_en, c.label_zh) for k, c in parts.items()} | {
-        k: tr(t["name_en"], t["name_zh"]) for k, t in forest_types().items()
-    }
-    return re.sub(of, lambda m: words.get(m[0]) or vocabulary.label(m[0]), text)
+
+    def word(found):
+        name = found[0]
+        if name in vocabulary.components():
+            return vocabulary.group_label(f"component={name}")
+        kind = forest_types().get(name)
+        return tr(kind["name_en"], kind["name_zh"]) if kind else vocabulary.label(name)
+
+    return re.sub(of, word, text)
 
 
 def _level_in_words(level: str) -> str:
@@ -465,17 +469,11 @@ def _level_in_words(level: str) -> str:
 def _tables(answers: pd.DataFrame) -> list[str]:
     """The answers of each kind as a table under its heading, and the sources by number."""
     sources = {s: i for i, s in enumerate(dict.fromkeys(answers["source"]), 1)}
-    columns = {
-        "quantity": tr("quantity", "量"),
-        "value": tr("value", "值"),
-        "lower": tr("lower", "下限"),
-        "upper": tr("upper", "上限"),
-        "unit": tr("unit", "单位"),
-        "at": tr("at", "条件"),
-        "level": tr("level", "层级"),
-        "rests_on": tr("rests on", "依据"),
-        "range": tr("range", "范围"),
-    }
+    names = ("quantity", "value", "lower", "upper", "unit", "at", "level", "rests_on", "range")
+    head = heads(
+        "quantity|value|lower|upper|unit|at|level|rests on|range", "量|值|下限|上限|单位|条件|层级|依据|范围"
+    )
+    columns = dict(zip(names, head, strict=True))
     told = answers.assign(
         unit=answers["unit"].map(vocabulary.units_symbol),
         level=answers["level"].map(_level_in_words),

@@ -279,8 +279,6 @@ def between_groups(fit) -> Between | None:
             scatter[:, i, j] = part.get(free, 0.0) * sds[free] / means[name]
     correlation = fit.correlation.loc[[*fit.residual], [*fit.residual]].to_numpy()
     spread = np.einsum("nri,ij,nsj->rs", moved, covariance, moved) / len(moved)
-    outer = getattr(fit.random, "outer", None)
-    population = outer and np.einsum("nri,ij,nsj->rs", moved, outer.covariance.to_numpy(), moved) / len(moved)
     within = np.einsum("nri,ij,nsj->rs", scatter[good], correlation, scatter[good]) / good.sum()
     own = fit.data[column.split("/")].astype(str).agg("/".join, axis=1).to_numpy()[good]
     levels, code = np.unique(own, return_inverse=True)
@@ -297,6 +295,10 @@ def between_groups(fit) -> Between | None:
         }
     )
     labels = {"index": names, "columns": names}
+    outer, population = getattr(fit.random, "outer", None), None
+    if outer is not None:
+        shared = np.einsum("nri,ij,nsj->rs", moved, outer.covariance.to_numpy(), moved) / len(moved)
+        population = pd.DataFrame(_positive(shared), **labels)
     return Between(
         column=column,
         spread=pd.DataFrame(_positive(spread), **labels),
@@ -305,7 +307,7 @@ def between_groups(fit) -> Between | None:
         share=pd.Series((1 / counts).mean(axis=0), index=names),
         n=len(levels),
         effects=told,
-        population=None if outer is None else pd.DataFrame(_positive(population), **labels),
+        population=population,
     )
 
 

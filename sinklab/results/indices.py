@@ -217,6 +217,8 @@ _COMPARE = {
     ">=": lambda value, limit: value >= limit,
     "abs<=": lambda value, limit: abs(value) <= limit,
 }
+#: Ends the source of a rule that was recalled.
+UNSEEN = " (text not seen)"
 
 
 @dataclass(frozen=True)

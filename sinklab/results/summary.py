@@ -87,23 +87,28 @@ def speaks_for(fit: FitResult, stands: pd.DataFrame | None = None) -> list[str]:
                 "请改用平均胸径与株数密度的参数表，或先校准",
             )
         )
-    trees = (
-        pd.to_numeric(stands["stem_density"], errors="coerce")
-        if stands is not None and "stem_density" in stands
-        else None
-    )
-    if trees is not None and trees.notna().any() and (told := fit.source.get("stocking")):
-        here, outside = float(trees.median()), float((~trees.between(told[0], told[2]))[trees.notna()].mean())
-        if not told[0] <= here <= told[2] or outside > STRANGE or not 1 / DENSER <= here / told[1] <= DENSER:
-            lines.append(
-                tr(
-                    f"these stands have {here:.0f} stems per hectare (median), the plots of the table {told[1]:.0f} (from {told[0]:.0f} to "
-                    f"{told[2]:.0f}), and it does not ask for them: mass is off by about as much; calibrate, or take a table by stem density",
-                    f"这些林分每公顷 {here:.0f} 株（中位数），建表样地 {told[1]:.0f} 株（{told[0]:.0f}～{told[2]:.0f}），而参数表不含株数密度，"
-                    "结果偏差大致相当；请校准，或改用含株数密度的参数表",
-                )
-            )
+    if stands is not None and "stem_density" in stands:
+        lines += _other_stocking(fit, pd.to_numeric(stands["stem_density"], errors="coerce").dropna())
     return lines
+
+
+def _other_stocking(fit, trees) -> list[str]:
+    """What is said where stands have other stems per hectare than the plots of a table that does not ask for them."""
+    told = fit.source.get("stocking")
+    if not told or trees.empty:
+        return []
+    low, middle, high = told
+    here, outside = float(trees.median()), float((~trees.between(low, high)).mean())
+    if low <= here <= high and outside <= STRANGE and 1 / DENSER <= here / middle <= DENSER:
+        return []
+    return [
+        tr(
+            f"these stands have {here:.0f} stems per hectare (median), the plots of the table {middle:.0f} (from {low:.0f} to "
+            f"{high:.0f}), and it does not ask for them: mass is off by about as much; calibrate, or take a table by stem density",
+            f"这些林分每公顷 {here:.0f} 株（中位数），建表样地 {middle:.0f} 株（{low:.0f}～{high:.0f}），而参数表不含株数密度，"
+            "结果偏差大致相当；请校准，或改用含株数密度的参数表",
+        )
+    ]
 
 
 def brief(fit: FitResult) -> str:
@@ -315,7 +320,7 @@ def verdicts(fit: FitResult) -> list[dict]:
             value = float(row[rule.quantity])
             told = f"{response}: {rule.quantity} = {value:.4g}{rule.unit if rule.unit != '1' else ''}; "
             bound, source = indices.bound(rule.comparison, rule.threshold), rule.source
-            zh = f"{told}要求 {bound}（{source.replace(' (text not seen)', '，未见原文')}）"
+            zh = f"{told}要求 {bound}（{source.replace(indices.UNSEEN, '，未见原文')}）"
             en = f"{told}wanted {bound} ({source})"
             found.append(
                 _verdict("threshold", response, rule.rule_id, rule.met(value), value, rule.threshold, en, zh)

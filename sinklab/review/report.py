@@ -14,6 +14,7 @@ from sinklab.data.files import records
 from sinklab.drafts import blocks, numbers, rendering
 from sinklab.drafts.rendering import Look, convert
 from sinklab.language import DraftError, SinklabError
+from sinklab.results import indices
 from sinklab.review.desk import WORDS
 from sinklab.review.findings import ModelFindings, TableFindings
 from sinklab.review.opinions import Opinions
@@ -270,7 +271,7 @@ class Report(Wording):
         return self.table("thresholds", label, caption, rows)
 
     def _reason(self, row) -> str:
-        source = blocks.escape(row["source"].replace(" (text not seen)", ""))
+        source = blocks.escape(row["source"].replace(indices.UNSEEN, ""))
         statuses = {
             "recalled": ("recalled, not read in print", "未核对原文"),
             "verified": ("read in print", "已核对原文"),

@@ -84,9 +84,11 @@ end
 -- Half-width letters of a line of a table, and of the sides of a cell.
 local PAGE, SIDES = 90, 3
 
+local function wide(code) return code >= 0x2E80 end
+
 local function letters_of(text)
   local total = 0
-  for _, code in utf8.codes(text) do total = total + (code >= 0x2E80 and 2 or 1) end
+  for _, code in utf8.codes(text) do total = total + (wide(code) and 2 or 1) end
   return total
 end
 
@@ -102,9 +104,8 @@ local function width(blocks)
     traverse = "topdown",
     Str = function(s)
       for _, code in utf8.codes(s.text) do
-        local wide = code >= 0x2E80
         -- The ends of a range stay together.
-        add(wide and 2 or 1, wide and code ~= 0xFF5E)
+        add(wide(code) and 2 or 1, wide(code) and code ~= 0xFF5E)
       end
     end,
     Space = function() add(0.5, true) end,
