@@ -137,6 +137,18 @@ class Finder:
         where = self.record(row)
         self.problems.append(Problem(self.file, where, self.label(column), value, expected, advice, rule))
 
+    def add_alike(self, values: Mapping, column, expected, advice, rule) -> None:
+        """Note records with one and the same problem: a few one by one, many together with the first places."""
+        if len(values) <= ALIKE_SHOWN:
+            for row, value in values.items():
+                self.add(row, column, value, expected, advice, rule)
+            return
+        self.told |= {(row, column) for row in values}
+        first = ", ".join(f"{self.record(row)} {values[row]}" for row in list(values)[:ALIKE_SHOWN])
+        n, of = len(values), int(self.frame[column].notna().sum())
+        text = tr(f"{n} of {of} records: {first}, …", f"{of} 条记录中的 {n} 条：{first} 等")
+        self.problems.append(Problem(self.file, "", self.label(column), text, expected, advice, rule))
+
     def add_column(self, column, expected, advice, rule) -> None:
         """Note a problem of a whole column, with the span of its values."""
         values = self.frame[column].dropna()
@@ -201,7 +213,8 @@ def identifiers(found) -> None:
             for row, cell in frame[column][numbers.isna() & frame[column].notna()].items():
                 found.add(row, column, str(cell), tr("a number", "数值"), found.check_form(), "number")
     # A plot is a record of its own where stands are described; trees and quadrats share theirs.
-    name = "tree_id" if "tree_id" in frame or not found.has_any(*STAND) else "plot_id"
+    single = plausibility.is_single(frame) or not found.has_any(*STAND)
+    name = "tree_id" if single else "plot_id"
     expected = tr("each id once", "编号不重复")
     for rows, advice, _ in repeated(frame, name, WITHIN) if name in frame else []:
         found.add(rows[-1], name, plain(frame[name][rows[-1]]), expected, advice, "duplicate")
@@ -278,6 +291,8 @@ def _restarts(ids: list) -> list[int]:
 def _copies(found, name) -> None:
     """Report records of other ids that are equal in every value that was measured."""
     sizes = [c for c in found.numeric if vocabulary.variable(c).role in ("predictor", "response", "stand")]
+    # What a plant stands for per hectare is that of its plot.
+    sizes = [c for c in sizes if not (plausibility.is_single(found.frame) and c in STAND)]
     many = found.frame[found.frame[sizes].notna().sum(axis=1) >= COPIED]
     masses = [c for c in sizes if vocabulary.variable(c).role != "predictor"]
     many = many[many[masses].notna().any(axis=1)] if masses else many.iloc[:0]
@@ -408,12 +423,16 @@ def outliers(found) -> None:
         return
     # What lies outside the limits has been reported, and would be no guide here.
     sound = found.inside("dbh") & found.inside("height")
-    for row in frame.index[sound & (frame["height"] < BREAST)]:
-        expected = tr("above 1.3 m where a dbh is given", "有胸径时应大于 1.3 m")
-        advice = tr("is the diameter a basal diameter?", "该直径是否为地径？")
-        found.add(row, "height", found.value("height", row), expected, advice, "height")
+    expected = tr("above 1.3 m where a dbh is given", "有胸径时应大于 1.3 m")
+    advice = tr(
+        "is the diameter a basal one, or taken lower, as on dwarf mangroves?",
+        "该直径是否为地径，或如矮化红树在更低处测定？",
+    )
+    low = frame.index[sound & (frame["height"] < BREAST)]
+    found.add_alike({row: found.value("height", row) for row in low}, "height", expected, advice, "height")
     group = frame["species"].fillna("") if "species" in frame else pd.Series("–", index=frame.index)
-    tall = sound & (frame["height"] >= found.rules["outlier_min_height"])
+    # What stands of a dead tree is often broken off.
+    tall = sound & (frame["height"] >= found.rules["outlier_min_height"]) & ~plausibility.is_dead(frame)
     for species in group[group != ""].unique():
         part = frame[tall & (group == species)]
         if len(part) >= found.rules["outlier_min_n"]:
@@ -546,8 +565,17 @@ def layers(found) -> None:
     numbers = found.frame[list(dict.fromkeys([*by, *found.numeric]))]
     faults = soil_layers.join_faults(numbers, by) if found.has("layer_top", "layer_bottom") else []
     for rule, some in (("layers", faults), ("carbon", soil_layers.carbon_faults(numbers))):
+        alike: dict[tuple, dict] = {}
         for fault in some:
-            found.add(fault.index, fault.column, fault.value, fault.expected, fault.advice, rule)
+            alike.setdefault((fault.column, fault.advice), {})[fault.index] = fault
+        for (column, advice), those in alike.items():
+            if rule == "carbon" or len(those) <= ALIKE_SHOWN:
+                for row, fault in those.items():
+                    found.add(row, column, fault.value, fault.expected, advice, rule)
+                continue
+            expected = tr("layers that join within a core", "同一土芯的土层上下相接")
+            values = {row: fault.value for row, fault in those.items()}
+            found.add_alike(values, column, expected, advice, rule)
 
 
 # Age classes (度) of bamboo culms that look like years.

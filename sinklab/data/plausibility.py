@@ -31,6 +31,11 @@ from sinklab.language import tr
 
 #: Masses and volumes of an individual, and quantities of a stand.
 OF_TREE, OF_STAND = ("kg", "m3"), ("t/ha", "m3/ha")
+#: Columns that say so, and words in them, of a tree that stands or lies dead, or was cut.
+STATUS = ("status", "状态", "树木状态", "生长状态", "生长状况")
+DEAD = ("dead", "cut", "snag", "stump", "fallen", "枯", "死", "伐", "倒")
+#: Columns that only the records of single plants have.
+SINGLE = ("tree_id", "crown_diameter", "crown_base_height", "basal_diameter", *STATUS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +44,7 @@ class Quantity:
 
     rule_id: str
     level: str
+    group: str
     factor: float
     powers: dict[str, float]
     unit: str
@@ -104,6 +110,36 @@ def level_of(frame: pd.DataFrame) -> str:
     if "layer_bottom" in frame or "soc" in frame:
         return "soil"
     return "stand" if units & set(OF_STAND) and "tree_id" not in frame and "kg" not in units else "tree"
+
+
+def is_single(frame: pd.DataFrame) -> bool:
+    """Whether the records are single plants, whatever they stand for per hectare."""
+    masses = any(vocabulary.variable(c).unit == "kg" for c in frame if vocabulary.is_number(c))
+    return masses or any(column in frame for column in SINGLE)
+
+
+def is_dead(frame: pd.DataFrame, status: str = "") -> pd.Series:
+    """Which trees stand or lie dead, or were cut; ``status`` is the column that says so (one of :data:`STATUS`)."""
+    status = status or next((name for name in STATUS if name in frame), "")
+    said = frame[status].astype("str").fillna("").str.casefold() if status else pd.Series("", frame.index)
+    return said.map(lambda text: any(word in text for word in DEAD))
+
+
+def group_of(frame: pd.DataFrame) -> np.ndarray:
+    """Group of the species vocabulary of each record, "" where none is known; a habitat of mangroves is one."""
+    held: dict[str, set] = {}
+    for one in vocabulary.species_list():
+        held.setdefault(one.genus, set()).add(one.group)
+    known = {genus: min(groups) for genus, groups in held.items() if len(groups) == 1}
+    genus = (
+        frame["species"].astype("str").str.split().str[0]
+        if "species" in frame
+        else pd.Series("", frame.index)
+    )
+    group = genus.map(known).fillna("")
+    if "habitat" in frame:
+        group = group.mask(frame["habitat"] == "mangrove", "mangrove")
+    return group.to_numpy(str)
 
 
 def measured(frame: pd.DataFrame) -> pd.DataFrame:
@@ -253,7 +289,7 @@ def columns(found: Any) -> None:
     codes = [(row, column) for row, column in found.told if column in frame]
     for row, column in codes:
         frame.loc[row, column] = np.nan
-    values = _values(frame, level)
+    values = _values(found.frame, frame, level)
     medians, odd = {}, []
     for quantity, one in values.items():
         known = one[np.isfinite(one)]
@@ -266,16 +302,34 @@ def columns(found: Any) -> None:
         _report_columns(found, values, medians, odd, frame.median().to_dict())
 
 
-def _values(frame, level) -> dict[Quantity, np.ndarray]:
-    """Quantities that can be worked out for some record."""
-    found = {q: comparable(frame, q, level) for q in quantities()}
-    return {q: v for q, v in found.items() if v is not None and np.isfinite(v).any()}
+def _values(whole, frame, level) -> dict[Quantity, np.ndarray]:
+    """Quantities that can be worked out for some record; one with limits of its own group is not judged by the general ones."""
+    found = {}
+    broken, group = is_dead(whole).to_numpy(), group_of(whole)
+    own: dict[tuple, set] = {}
+    for q in quantities():
+        if q.group:
+            own.setdefault(tuple(q.powers.items()), set()).add(q.group)
+    for q in quantities():
+        values = comparable(frame, q, level)
+        if values is None:
+            continue
+        elsewhere = (
+            group != q.group if q.group else np.isin(group, list(own.get(tuple(q.powers.items()), ())))
+        )
+        # What stands of a dead tree is often broken off.
+        values = np.where(elsewhere | (broken & ("height" in q.powers)), np.nan, values)
+        if np.isfinite(values).any():
+            found[q] = values
+    return found
 
 
 def report(found: Any) -> None:
     """Report records that contradict themselves, with the figures and the likely cause."""
     frame = measured(found.frame)
-    values = {q: v for q, v in _values(frame, level_of(found.frame)).items() if q not in found.odd}
+    values = {
+        q: v for q, v in _values(found.frame, frame, level_of(found.frame)).items() if q not in found.odd
+    }
     rows = {}
     for quantity, one in values.items():
         for i in np.flatnonzero(quantity.outside(one)):

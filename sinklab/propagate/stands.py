@@ -27,6 +27,7 @@ import pandas as pd
 
 from sinklab.data import vocabulary
 from sinklab.data.files import records
+from sinklab.data.plausibility import is_dead
 from sinklab.data.regions import hectares
 from sinklab.language import DataError, Notes, TableError, listing, require_choice, require_known, tr
 from sinklab.propagate.model import Model
@@ -430,9 +431,6 @@ PER_HECTARE = {
     "root": "bgb_density",
     "total": "total_density",
 }
-#: Columns that say so, and words in them, of a tree that stands or lies dead, or was cut.
-STATUS = ("status", "状态", "树木状态", "生长状态", "生长状况")
-DEAD = ("dead", "cut", "snag", "stump", "fallen", "枯", "死", "伐", "倒")
 
 
 def plots_of_trees(
@@ -464,7 +462,7 @@ def plots_of_trees(
         A height curve, for trees without a height.
     level : float
     status : str
-        Column that says which trees are dead or cut (one of :data:`STATUS` when left out); such trees are counted in
+        Column that says which trees are dead or cut (one of :data:`sinklab.data.plausibility.STATUS` when left out); such trees are counted in
         ``n_dead`` and weigh nothing here.
 
     Returns
@@ -480,9 +478,7 @@ def plots_of_trees(
     """
     wanted = [by, *([area] if isinstance(area, str) else []), *([status] if status else [])]
     require_known(wanted, list(trees.columns))
-    status = status or next((name for name in STATUS if name in trees), "")
-    said = trees[status].astype("str").fillna("").str.casefold() if status else pd.Series("", trees.index)
-    dead = said.map(lambda text: any(word in text for word in DEAD))
+    dead = is_dead(trees, status)
     alive = trees[~dead].copy()
     areas = _areas(trees, by, area)
     guessed, spread = _fill_heights(alive, heights)

@@ -178,8 +178,25 @@ def test_sound_layers_classes_and_trees_that_share_a_plot_are_not_reported():
 
 
 def test_many_problems_of_one_kind_are_counted(tmp_path, capsys):
-    rows = "\n".join(f"c{i},5,20" for i in range(60))
+    rows = "\n".join(f"c{i},0,20\nc{i},15,40\nc{i},50,60" for i in range(60))
     (tmp_path / "cores.csv").write_text(f"core_id,layer_top,layer_bottom\n{rows}\n", encoding="utf-8")
     assert main(["data", "check", str(tmp_path / "cores.csv")]) == 1
     told = capsys.readouterr().out.splitlines()
+    # Gaps and overlaps are each told once, with the first places.
+    assert "2 problems" in told[0] and len(told) == 3
+    assert "60 of 180 records: #2 (c0) 15–40 cm, #5 (c1) 15–40 cm, #8 (c2) 15–40 cm, …" in told[1]
+    assert "overlaps the layer above" in told[1] and "leaves a gap" in told[2]
+    (tmp_path / "plots.csv").write_text("plot_id,canopy_closure\n" + "\n".join(f"{i},7" for i in range(60)))
+    assert main(["data", "check", str(tmp_path / "plots.csv")]) == 1
+    told = capsys.readouterr().out.splitlines()
     assert "60 problems" in told[0] and len(told) == 52 and "and 10 more alike" in told[-1]
+
+
+def test_plants_of_a_plot_that_stand_for_a_number_per_hectare_share_it():
+    """Nested plots give each plant the number it stands for; the plot is no double, nor are small plants copies."""
+    plants = pd.DataFrame(
+        {"plot_id": ["a"] * 3, "stem_density": [795.8] * 3, "dbh": [2.0, 2, 3], "height": 2.0}
+    )
+    (double,) = check_frame(plants, "stands.csv")
+    assert double.rule == "duplicate"
+    assert check_frame(plants.assign(crown_diameter=0.4), "plants.csv") == []

@@ -357,7 +357,7 @@ def test_limits_are_those_of_the_open_studies(open_data):
         "stand": plausibility.learn([load("open:eurasia_plots")], "stand", 0.04),
     }
     for quantity in plausibility.quantities():
-        if quantity.level == "soil" or quantity.rule_id == "basal_over_breast":
+        if quantity.level == "soil" or quantity.rule_id == "basal_over_breast" or quantity.group:
             continue
         row = learned[quantity.level].loc[quantity.rule_id]
         assert quantity.n_study == row["n_study"]
@@ -367,6 +367,44 @@ def test_limits_are_those_of_the_open_studies(open_data):
         )
         assert quantity.low == 0 or quantity.low > row["low"] / 1.5
         assert quantity.high < 2.2 * row["high"]
+
+
+@pytest.mark.open_data
+def test_mangroves_are_judged_by_living_mangroves(open_data):
+    """Old mangroves are thicker for their height than forest trees, and what stands of dead ones is broken."""
+    from sinklab.data.open_data import load
+
+    trees = load("open:mangrove_trees_belize")
+    alive = trees[~plausibility.is_dead(trees)]
+    row = plausibility.learn([alive.assign(study_id=alive["site"])], "tree", 0.02).loc["slenderness_mangrove"]
+    (rule,) = (q for q in plausibility.quantities() if q.rule_id == "slenderness_mangrove")
+    assert row["low"] / 1.5 < rule.low <= row["low"] and rule.n_study == row["n_study"]
+    found = examine(trees, "belize").problems
+    assert len(found) < 0.01 * len(trees) and not any("height/dbh" in p.expected for p in found)
+    (low,) = (p for p in found if p.rule == "height")
+    assert low.value.startswith("830 of 3882 records: #1 (Big Creek_1_1) 1.1 m, ")
+    # Diameters in mm are seen as before.
+    assert any(p.rule == "column" for p in examine(trees.assign(dbh=trees["dbh"] * 10), "belize").problems)
+
+
+@pytest.mark.parametrize(("species", "alarms"), [("Kandelia obovata", 0), ("Pinus massoniana", 1)])
+@pytest.mark.parametrize("status", ["活", "枯立木"])
+def test_thick_short_trees_are_odd_unless_mangroves_or_dead(species, alarms, status):
+    dbh = np.linspace(20, 44, 10)  # too few for a curve of the species
+    height = np.where(np.arange(10) < 1, 0.15 * dbh, 0.6 * dbh)
+    trees = pd.DataFrame({"dbh": dbh, "height": height.round(2), "species": species, "status": "活"})
+    trees.loc[:0, "status"] = status
+    found = [p for p in examine(trees, "t").problems if "height/dbh" in p.expected]
+    assert len(found) == (alarms if status == "活" else 0)
+
+
+@pytest.mark.open_data
+@pytest.mark.parametrize("name", ["marsh_soil_cores", "mangrove_soil_cores", "mangrove_trees_belize"])
+def test_real_records_are_accused_a_few_per_thousand(open_data, name):
+    from sinklab.data.open_data import load
+
+    cores = load(f"open:{name}")
+    assert len(examine(cores, name).problems) < 0.005 * len(cores)
 
 
 @pytest.mark.open_data
