@@ -1,14 +1,15 @@
 """Methodologies and metering guides: numbers from tables, decisions and rules; recalled ones block; own documents."""
 
+import fnmatch
 import io
 import re
 import zipfile
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
-from desk_workbench import copied, write_carbon_fractions, write_fir
+from desk_workbench import REPOSITORY, copied, write_carbon_fractions, write_fir
 
+from sinklab.data.files import read_yaml
 from sinklab.drafts import description, rendering
 from sinklab.drafts.desk import Desk
 from sinklab.language import DraftError
@@ -25,18 +26,14 @@ TREE = "stem = a1 * dbh**b1 * height**c1\nbranch = a2 * dbh**b2\nagb = stem + br
 @pytest.fixture(scope="module")
 def workbench(tmp_path_factory):
     """Descriptions and templates of the repository, with small tables made here."""
-    import sinklab as sl
-    from sinklab.data import open_data
+    from sinklab.evidence import knowledge, national
     from sinklab.tables.table import Table
 
     with copied(tmp_path_factory.mktemp("methodology"), "*.yml") as root:
         write_fir(TREE, "agb_forest_eucalyptus", "agb_forest_cunninghamia", "agb_forest_pinus_massoniana")
-        stands = open_data.load("literature:stand_biomass", {"species_id": "eucalyptus"})
-        # The printed stands are of many eucalypts and make no curve that passes the gate.
-        near = np.random.default_rng(1).lognormal(0, 0.1, len(stands))
-        grown = stands.assign(agb_density=150 * np.exp(-6 / stands["age"]) * near)
-        growth = sl.fit(grown, "agb_density = exp(a - exp(b) / age)", start={"a": 5.0, "b": 1.8})
-        Table.from_fits([growth], "agb_density_forest_eucalyptus", "0.1.0").write()
+        taxon = knowledge.find("eucalyptus")
+        stands = national.as_result("agb_by_size", taxon.levels)
+        Table.from_fits([stands], "biomass_forest_eucalyptus_stand", "0.1.0").write()
         write_carbon_fractions()
         yield root
 
@@ -88,8 +85,8 @@ def test_numbers_come_from_tables_rules_and_decisions(workbench):
     assert row("data/chain/factors.csv", "carbon_fraction", "value")["value"] == 0.47
     assert row("data/chain/factors.csv", "fire_ch4_extratropical", "low")["printed"] == "2.8"
     assert row("data/rules/deductions.csv", "ar_tool14 2", "amount")["printed"] == "25\xa0%"
-    stand = "agb_density_forest_eucalyptus@0.1.0"
-    assert row(stand, "b", "value")["value"] == Table.read(stand).value("b")
+    stand = "biomass_forest_eucalyptus_stand@0.1.0"
+    assert row(stand, "b0", "value")["value"] == Table.read(stand).value("b0")
     own = f"reports/drafts/{ROTATION}.yml"
     assert row(own, "parcel_area", "value")["printed"] == "400\xa0m²"
     assert row(own, "non_permanence", "value")["status"] == "recalled"
@@ -207,3 +204,19 @@ def test_headings_stand_apart_in_every_draft_without_tables(name, tmp_path):
         heads = [i for i, line in enumerate(lines) if line.startswith("#")]
         assert len(heads) > 10
         assert [lines[i] for i in heads if lines[i - 1].strip()] == []
+
+
+def test_batches_before_the_drafts_make_every_table_they_cite():
+    batches = REPOSITORY / "notebooks" / "batches"
+    head = (batches / "drafts.yml").read_text(encoding="utf-8").partition("title:")[0]
+    made = set()
+    for batch, only in re.findall(r"#   run (\w+)(?: --only \"?([\w*]+))?", head):
+        jobs = [job["id"] for job in read_yaml(batches / f"{batch}.yml")["jobs"]]
+        made.update(fnmatch.filter(jobs, only or "*"))
+    lacking = {
+        ref
+        for name in description.names()
+        for ref in description.read(name).tables.values()
+        if ref.partition("@")[0] not in made
+    }
+    assert lacking == set()
