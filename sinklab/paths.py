@@ -525,13 +525,17 @@ def versions(packages=STACK) -> dict[str, str]:
     """
     import platform
 
-    found = {"python": platform.python_version()}
-    for name in packages:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {name: _version(name) for name in packages}
+    return {"python": platform.python_version()} | {name: v for name, v in found.items() if v}
+
+
+@lru_cache
+def _version(package) -> str | None:
+    # Every fit asks, and its metadata are read as a mail message is.
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 @lru_cache(maxsize=1)

@@ -356,23 +356,27 @@ def sums(found) -> None:
         present = [part for part in members if found.has(part)]
         if not found.has(whole) or not present:
             continue
-        frame = found.frame[[whole, *present]]
-        limit = found.rules["part_relative"] * frame[whole].abs() + found.rules["part_absolute"]
+        frame, masses = found.frame, {name: found.frame[name].to_numpy(float) for name in (whole, *present)}
+        limit = found.rules["part_relative"] * np.abs(masses[whole]) + found.rules["part_absolute"]
         for part in present:
-            _heavier(found, whole, part, frame.index[frame[part] - frame[whole] > limit], told)
-        known, total = frame[present].notna(), frame[present].sum(axis=1, min_count=1)
+            _heavier(found, whole, part, frame.index[masses[part] - masses[whole] > limit], told)
+        values = np.column_stack([masses[part] for part in present])
+        known, total = ~np.isnan(values), np.nansum(values, axis=1)
         all_there = complete and len(present) == len(members)
-        wrong = total - frame[whole] > limit
-        wrong |= all_there & known.all(axis=1) & ((frame[whole] - total) > limit)
-        several = known.sum(axis=1) > 1
-        rows = [row for row in frame.index[wrong & several] if (row, whole) not in told]
+        wrong = total - masses[whole] > limit
+        wrong |= all_there & known.all(axis=1) & (masses[whole] - total > limit)
+        places = [
+            i for i in np.flatnonzero(wrong & (known.sum(axis=1) > 1)) if (frame.index[i], whole) not in told
+        ]
+        rows = [frame.index[i] for i in places]
         told |= {(row, whole) for row in rows}
+        place = dict(zip(rows, places, strict=True))
         for row in found.in_words(rows, whole, "sum"):
-            some = [part for part in present if known[part][row]]
+            some = [part for part, there in zip(present, known[place[row]], strict=True) if there]
             made = " + ".join(f"{found.labels.get(part, part)} {frame[part][row]:.6g}" for part in some)
             missing = "" if all_there and len(some) == len(members) else tr("at least ", "至少 ")
             advice = tr("one of them is wrong, or the components differ", "其中之一有误，或组分口径不同")
-            expected = f"{missing}{total[row]:.6g} ({made})"
+            expected = f"{missing}{total[place[row]]:.6g} ({made})"
             found.add(row, whole, found.value(whole, row), expected, advice, "sum")
 
 

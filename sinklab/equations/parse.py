@@ -104,11 +104,15 @@ class Equation:
 
 def children(node) -> tuple:
     """Nodes directly below ``node``, in the order of writing."""
-    held = (getattr(node, name) for name in node.__match_args__)
-    parts = (part for value in held for part in (value if isinstance(value, tuple) else (value,)))
-    # The parts of a sum or product come with their signs.
-    nodes = (part[1] if isinstance(part, tuple) else part for part in parts)
-    return tuple(part for part in nodes if isinstance(part, Node))
+    below = []
+    for name in node.__match_args__:
+        held = getattr(node, name)
+        for part in held if isinstance(held, tuple) else (held,):
+            # The parts of a sum or product come with their signs.
+            part = part[1] if isinstance(part, tuple) else part
+            if isinstance(part, Node):
+                below.append(part)
+    return tuple(below)
 
 
 def is_condition(node) -> bool:

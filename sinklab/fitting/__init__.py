@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from sinklab.data.checks import doubts
-from sinklab.data.plausibility import computed, rules
+from sinklab.data.plausibility import Computed, computed, rules
 from sinklab.data.studies import NOT_MEASURED
 from sinklab.equations.system import System
 from sinklab.fitting.cluster import Scores, between_groups, robust
@@ -127,9 +127,11 @@ def fit(
         kept = [*wanted["text"] - {"species"}, *({cluster} - {None, "none"})]
         data = read(data, kept=kept, **wanted)
     prepared = prepare(data, system, name, totals=method in ("nsur", "bayes"))
-    aside: dict[str, int] = {}
+    items, aside = _computed_of(prepared), {}
     if not keep_computed:
-        prepared, aside = _measured(prepared, data, system, name, method in ("nsur", "bayes"))
+        prepared, aside = _measured(prepared, items, data, system, name, method in ("nsur", "bayes"))
+    if aside:
+        items = _computed_of(prepared)
     nested = ", ".join(f"{p}[{g}]" for p, g in prepared.system.groups.items() if "/" in g)
     if nested and method != "mixed":
         raise DataError(
@@ -173,7 +175,7 @@ def fit(
         given = {name: float(value) for name, value in dict(start).items()}
         result = replace(result, certificate=replace(result.certificate, start=given))
     source = {"name": name, "n_read": prepared.n_read, "n_used": len(prepared.frame)}
-    lines, refused = _computed(prepared, carried)
+    lines, refused = _not_measured(prepared, items, carried)
     found = doubts(prepared.frame, name)
     source |= {"computed": refused} if refused else {}
     source |= stocking_of(prepared.frame, prepared.system)
@@ -193,10 +195,14 @@ def stocking_of(frame: pd.DataFrame, system: System) -> dict[str, list[float]]:
     return {"stocking": [float(q) for q in trees.quantile([0.1, 0.5, 0.9])]}
 
 
-def _measured(prepared, data, system, name, totals) -> tuple[Prepared, dict[str, int]]:
+def _computed_of(prepared) -> list[Computed]:
+    """Values of the responses that follow from others."""
+    return computed(prepared.frame, [r for r in prepared.system.responses if r in prepared.frame])
+
+
+def _measured(prepared, items, data, system, name, totals) -> tuple[Prepared, dict[str, int]]:
     """Data without the computed values of responses that were measured for the most part, and how many those are."""
     frame, found = prepared.frame, {}
-    items = computed(frame, [r for r in prepared.system.responses if r in frame])
     for item in items:
         found.setdefault(item.column, set()).update(item.rows)
     most = rules()["computed_share"]
@@ -219,14 +225,14 @@ def _measured(prepared, data, system, name, totals) -> tuple[Prepared, dict[str,
     return replace(again, warnings=(*again.warnings, *lines)), {r: len(rows) for r, rows in found.items()}
 
 
-def _computed(prepared, source) -> tuple[list[str], dict[str, list[str]]]:
+def _not_measured(prepared, items, source) -> tuple[list[str], dict[str, list[str]]]:
     """What is told of responses that were not measured, and by response what keeps them from becoming a table.
 
     That is the word of columns.csv, or more than half of the values.
     """
     frame, lines = prepared.frame, {}
     rows = {r: set() for r in prepared.system.responses if r in frame}
-    for item in computed(frame, rows):
+    for item in items:
         lines.setdefault(item.column, []).append(str(item))
         rows[item.column] |= set(item.rows)
     most = rules()["computed_share"]

@@ -145,6 +145,7 @@ def _where_equations_speak(frame, system):
     exists, moves = np.zeros(shape, bool), np.zeros(shape, bool)
     if not columns or not free:
         return frame, [], []
+    filled = np.column_stack([~np.isnan(columns[x]) for x in columns]).all(axis=1)[:, None]
     evaluator = plain.compiled(tuple(free)).at(columns, len(frame))
     for _ in range(N_TRIED):
         size = len(plain.parameters)
@@ -154,7 +155,8 @@ def _where_equations_speak(frame, system):
         finite = np.isfinite(mean) & np.isfinite(slope).all(axis=2)
         exists |= finite
         moves |= finite & ((mean != 0) | (slope != 0).any(axis=2))
-    filled = np.column_stack([~np.isnan(columns[x]) for x in columns]).all(axis=1)[:, None]
+        if (~filled | moves).all():
+            break
     # 0 to an unknown power has no value either, even if one exponent or another gives it 0.
     power = np.array([system.power_product(r) is not None for r in free])
     nowhere = filled & (~exists | (~moves & power))

@@ -341,8 +341,8 @@ class SystemLikelihood:
         with np.errstate(all="ignore"):
             mean, jacobian = self.evaluate(beta)
             log_g = self.scale.log_g(exponents, mean)
-            u = np.where(used, (self.y - mean) * np.exp(-log_g), 0.0)
-            size = np.where(used, np.abs(self.y) * np.exp(-log_g), 0.0)
+            shrunk = np.exp(-log_g)
+            u = np.where(used, (self.y - mean) * shrunk, 0.0)
         if not (
             (np.abs(u) < HUGE).all() and np.isfinite(mean[used]).all() and np.isfinite(log_g[used]).all()
         ):
@@ -351,7 +351,7 @@ class SystemLikelihood:
             return None
         if sigma is None:
             count = used.sum(axis=0)
-            floor = ((EXACT * size) ** 2).sum(axis=0) / count
+            floor = (np.where(used, EXACT * self.y * shrunk, 0.0) ** 2).sum(axis=0) / count
             profile = self.correlated and self.complete
             sigma = (u.T @ u / len(u)) if profile else np.diag((u**2).sum(axis=0) / count)
             sigma = sigma + np.diag(floor)

@@ -635,7 +635,7 @@ def assembled(
 
 def _domains(system, frame) -> dict[str, Domain]:
     """Where the records of each response lie: those on which it, or all that it is made of, was measured."""
-    inputs, known, found = {}, {}, {}
+    inputs, known, found, alike = {}, {}, {}, {}
     for response, names in system.inputs_of.items():
         parts = [n for n in names if n in inputs]
         inputs[response] = {n for n in names if n in system.predictors}.union(*(inputs[n] for n in parts))
@@ -645,7 +645,11 @@ def _domains(system, frame) -> dict[str, Domain]:
         known[response] = own if response in system.free and own.any() else own | made
         used = [x for x in system.predictors if x in inputs[response]]
         if used and known[response].any():
-            found[response] = Domain.of(frame.loc[known[response], used])
+            # Components of the same trees lie where these lie.
+            same = (known[response].tobytes(), *used)
+            if same not in alike:
+                alike[same] = Domain.of(frame.loc[known[response], used])
+            found[response] = alike[same]
     return found
 
 

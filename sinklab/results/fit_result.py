@@ -221,14 +221,15 @@ class Domain:
         """Domain of the predictors of some records."""
         ranges = {x: (float(records[x].min()), float(records[x].max())) for x in records}
         joint = [x for x, (low, high) in ranges.items() if 0 < low < high]
-        logs = np.log(records[joint])
         bare = cls(ranges, pd.Series(dtype=float), pd.DataFrame(dtype=float))
-        if len(joint) < 2 or len(logs) < len(joint) + 2:
+        if len(joint) < 2 or len(records) < len(joint) + 2:
             return bare
-        found = cls(ranges, logs.mean(), logs.cov())
+        logs = np.log(records[joint].to_numpy(float))
         # Predictors that follow from each other leave no room beside their line.
         if np.linalg.cond(np.corrcoef(logs.T)) > _COLLINEAR:
             return bare
+        spread = pd.DataFrame(np.cov(logs.T), index=joint, columns=joint)
+        found = cls(ranges, pd.Series(logs.mean(axis=0), index=joint), spread)
         return replace(found, reach=float(found.distance(records).max()))
 
     @property
