@@ -226,8 +226,14 @@ def number(value, digits: int = 6) -> str:
     return f"{value:.{digits}g}"
 
 
+def of_words(cells) -> bool:
+    """Whether a column holds words, most of it: those stand left in a table, numbers right."""
+    told = [cell for cell in map(number, cells) if cell not in ("", "–", "nan")]
+    return sum(cell[0].isalpha() for cell in told) > len(told) / 2
+
+
 def table(header, rows) -> str:
-    """Lay out rows under a header, first column left, the others right.
+    """Lay out rows under a header, the first column and those of words left, the others right.
 
     Parameters
     ----------
@@ -237,10 +243,11 @@ def table(header, rows) -> str:
     """
     cells = [[str(h) for h in header], *([number(c) for c in row] for row in rows)]
     widths = [max(width(row[i]) for row in cells) for i in range(len(header))]
+    left = [not i or of_words(row[i] for row in cells[1:]) for i in range(len(header))]
     lines = []
     for row in cells:
         gaps = [" " * (w - width(c)) for c, w in zip(row, widths, strict=True)]
-        padded = [gap + c if i else c + gap for i, (c, gap) in enumerate(zip(row, gaps, strict=True))]
+        padded = [c + gap if words else gap + c for c, gap, words in zip(row, gaps, left, strict=True)]
         lines.append("  ".join(padded).rstrip())
     lines.insert(1, "  ".join("-" * w for w in widths))
     return "\n".join(lines)
@@ -251,7 +258,7 @@ _TABLE_STYLE = (
     "<style>.sinklab table{border-collapse:collapse;border-top:1.5px solid;border-bottom:1.5px solid;margin:.4em 0}"
     ".sinklab th{border-bottom:.75px solid;font-weight:600}"
     ".sinklab th,.sinklab td{padding:.15em .7em;text-align:right;font-variant-numeric:tabular-nums}"
-    ".sinklab th:first-child,.sinklab td:first-child{text-align:left}</style>"
+    ".sinklab th.w,.sinklab td.w{text-align:left}.sinklab td{line-height:1.5}</style>"
 )
 
 
@@ -272,9 +279,15 @@ def html(title: str, *blocks: "str | tuple[str, list, list]") -> str:
             parts.append("".join(f"<div>{escape(line)}</div>" for line in block.splitlines()))
             continue
         caption, header, rows = block
-        head = "".join(f"<th>{escape(str(h))}</th>" for h in header)
-        body = "".join(
-            f"<tr>{''.join(f'<td>{escape(number(cell))}</td>' for cell in row)}</tr>" for row in rows
-        )
-        parts.append(f"<div>{escape(caption)}</div><table><tr>{head}</tr>{body}</table>")
+        kinds = [
+            ' class="w"' if not i or of_words(row[i] for row in rows) else "" for i in range(len(header))
+        ]
+        lines = [
+            "".join(
+                f"<{tag}{kind}>{escape(number(cell))}</{tag}>" for cell, kind in zip(row, kinds, strict=True)
+            )
+            for tag, row in [("th", header), *(("td", row) for row in rows)]
+        ]
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        parts.append(f"<div>{escape(caption)}</div><table>{body}</table>")
     return "".join([*parts, "</div>"])

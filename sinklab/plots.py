@@ -1,4 +1,4 @@
-"""Figures: fits and their residuals, values, the systems, stands, published equations, and maps of stocks.
+"""Figures: fits and their residuals, values, objects, curves, published equations; those of one ecosystem stand in its chapter.
 
 Every function returns a matplotlib ``Figure`` drawn with the bundled Chinese font, so labels in Chinese look the same
 on every system; ``lang`` is that of the reader when left out. :func:`save` writes a file whose bytes depend on the
@@ -6,9 +6,9 @@ figure alone. What is drawn is worked out elsewhere: predictions, residuals and 
 """
 
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -18,13 +18,13 @@ import pandas as pd
 
 from sinklab import paths
 from sinklab.data import literature, vocabulary
-from sinklab.evidence import equations
+from sinklab.equations.system import System
+from sinklab.evidence import distributions, equations
 from sinklab.evidence.pool_equations import PooledEquation
-from sinklab.evidence.pooling import RATIOS
 from sinklab.language import DataError, reader_language, require_choice
 from sinklab.results.fit_result import FitResult, observed
-from sinklab.results.indices import class_means, class_quartiles
-from sinklab.results.prediction import curve_data, curves_of_groups, main_predictor
+from sinklab.results.indices import class_means
+from sinklab.results.prediction import curve_data, main_predictor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,8 +39,19 @@ METHODS = (INK, "#7a5195", "#ef5675", "#ffa600", "#2f7fb8", "#777777", "#8c564b"
 #: Marks and dashes one after another, so that lines and sources are told apart without colours.
 MARKS = "Ds^v<>PpX*hd"
 DASHES = ("-", "--", "-.", ":", (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
-#: Values that one figure shows, published lines that are named one by one, points of a published line.
-MAX_VALUES, MAX_NAMED, N_GRID = 60, 6, 120
+#: Values that one figure shows, published lines that are named one by one, priors, points of a line.
+MAX_VALUES, MAX_NAMED, MAX_PANELS, N_GRID = 60, 6, 12, 120
+
+#: What figures set in another way than a document, in this order.
+MATHTEXT = {
+    r"\begin{cases}": r"\{",
+    r"\end{cases}": "",
+    "&": r"\;",
+    r"\\": r";\;\;",
+    r"\left": "!L!",
+    r"\le": r"\leq",
+}
+MATHTEXT |= {"!L!": r"\left", r"\ge": r"\geq", r"\ne": r"\neq"}
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -111,7 +122,7 @@ def group_word(column: str, value: Any, lang: str | None = None) -> str:
     return vocabulary.group_label(f"{column}={value}", lang)
 
 
-def _name(axis: Any, x: str | None = None, y: str | None = None, lang: str | None = None) -> None:
+def name_axes(axis: Any, x: str | None = None, y: str | None = None, lang: str | None = None) -> None:
     """Label the axes with variables of the vocabulary and their units."""
     if x is not None:
         axis.set_xlabel(vocabulary.label(x, lang, True))
@@ -119,14 +130,14 @@ def _name(axis: Any, x: str | None = None, y: str | None = None, lang: str | Non
         axis.set_ylabel(vocabulary.label(y, lang, True))
 
 
-def _points(
+def points(
     axis: Any, x: Any, y: Any, size: float = 3.0, edge: str = "#999999", width: float = 0.4, label: Any = None
 ) -> None:
     """Measured values as open circles."""
     axis.plot(x, y, "o", ms=size, mfc="none", mec=edge, mew=width, label=label)
 
 
-def _band(axis: Any, x: Any, told: Any, response: str, **options: Any) -> None:
+def band(axis: Any, x: Any, told: Any, response: str, **options: Any) -> None:
     """Interval of a prediction."""
     axis.fill_between(x, told[f"{response}_lower"], told[f"{response}_upper"], lw=0, **options)
 
@@ -217,13 +228,13 @@ def fit_figure(
     of_one = words(lang, f"个体 {level} 区间", f"{level} interval of an individual")
     of_mean = words(lang, f"均值 {level} 区间", f"{level} interval of the mean")
     figure, (axis,) = axes_of(5.2, 3.8)
-    _band(axis, grid[x], single, response, color=FAINT, label=of_one)
-    _band(axis, grid[x], mean, response, color=BAND, label=of_mean)
+    band(axis, grid[x], single, response, color=FAINT, label=of_one)
+    band(axis, grid[x], mean, response, color=BAND, label=of_mean)
     seen = observed(fit, response, data)
     if seen is not None:
-        _points(axis, data[x], seen, edge="#555555", width=0.6, label=words(lang, "实测", "measured"))
+        points(axis, data[x], seen, edge="#555555", width=0.6, label=words(lang, "实测", "measured"))
     axis.plot(grid[x], mean[response], color=INK, lw=1.6, label=words(lang, "拟合", "fitted"))
-    _name(axis, x, response, lang)
+    name_axes(axis, x, response, lang)
     if log:
         axis.set_xscale("log")
         axis.set_yscale("log")
@@ -256,7 +267,7 @@ def observed_figure(fit: FitResult, response: str | None = None, lang: str | Non
         raise _no_trees(fit, response)
     told = fit.predict(fit.data, fit.level, of="average")[response]
     figure, (axis,) = axes_of(4.2, 4.0)
-    _points(axis, told, seen, edge=INK, width=0.6)
+    points(axis, told, seen, edge=INK, width=0.6)
     top = float(np.nanmax([np.nanmax(told), np.nanmax(seen)])) * 1.03
     axis.plot([0, top], [0, top], color="#999999", lw=0.9, label="1:1")
     name = vocabulary.label(response, lang, True)
@@ -280,7 +291,7 @@ def quantile_figure(fit: FitResult, lang: str | None = None) -> "Figure":
     for axis, response in zip(axes, fit.residual, strict=True):
         residual = np.sort(fit.standardised(response).to_numpy(float))
         normal = stats.norm.ppf((np.arange(len(residual)) + 0.5) / len(residual))
-        _points(axis, normal, residual, 2.5, INK, 0.5)
+        points(axis, normal, residual, 2.5, INK, 0.5)
         ends = [normal[0], normal[-1]]
         axis.plot(ends, ends, color="#999999", lw=0.9)
         axis.set_title(vocabulary.label(response, lang), fontsize="small")
@@ -330,7 +341,7 @@ def _no_trees(fit: FitResult, response: str) -> DataError:
     )
 
 
-#: Figures of :func:`of_fit`, by kind.
+#: Figures of a fit, by kind.
 KINDS: dict[str, Callable[..., "Figure"]] = {
     "fit": lambda fit, response, lang: fit_figure(fit, response, lang=lang, caption=True),
     "log": lambda fit, response, lang: fit_figure(fit, response, lang=lang, log=True, caption=True),
@@ -338,15 +349,132 @@ KINDS: dict[str, Callable[..., "Figure"]] = {
     "residuals": lambda fit, response, lang: residual_figure(fit, lang),
     "qq": lambda fit, response, lang: quantile_figure(fit, lang),
     "sites": lambda fit, response, lang: sites_figure(fit, response, lang),
+    "prior": lambda fit, response, lang: prior_figure(fit, lang),
 }
 
 
-def of_fit(
-    fit: FitResult, kind: str = "fit", response: str | None = None, lang: str | None = None
+def drawn(
+    thing: Any, kind: str, path: str | Path | None = None, lang: str | None = None, name: str | None = None
 ) -> "Figure":
-    """One of the :data:`KINDS` of figures of a fit; see :meth:`FitResult.plot`."""
-    require_choice("kind", kind, tuple(KINDS))
-    return KINDS[kind](fit, response, lang)
+    """Figure of a fit, table, system or distribution, as its method ``plot`` gives it; also written when a path is given.
+
+    Raises
+    ------
+    DataError
+        Unknown kinds and endings, and what a kind needs and the thing does not have.
+    """
+    kinds: dict[str, Callable[[], Figure]]
+    match thing:
+        case FitResult():
+            kinds = {known: partial(draw, thing, name, lang) for known, draw in KINDS.items()}
+        case System():
+            kinds = {"equations": partial(equations_as_set, thing, lang)}
+        case distributions.Distribution() | distributions.ZeroInflated():
+            kinds = {
+                known: partial(distribution_figure, thing, known, lang) for known in ("density", "cumulative")
+            }
+        case _:
+            kinds = {"values": partial(_values_of, thing, name, lang)}
+    require_choice("kind", kind, tuple(kinds))
+    figure = kinds[kind]()
+    if path is not None:
+        save(figure, path, dpi=600)
+    return figure
+
+
+def _values_of(table: Any, variable: str | None, lang: str | None) -> "Figure":
+    """Values of one variable of a table, those that are refused left out."""
+    there = table.values[
+        (table.values["status"] != "refused") & table.values[["mean", "q025"]].notna().all(axis=1)
+    ]
+    names = list(dict.fromkeys(there["variable"]))
+    if variable is not None or len(names) != 1:
+        require_choice(
+            words(lang, "response（取值的变量）", "response (variable of the values)"), variable, tuple(names)
+        )
+        there = there[there["variable"] == variable]
+    return values_figure(there, lang)
+
+
+@styled
+def equations_as_set(system: System, lang: str | None = None) -> "Figure":
+    """Equations of a system as a paper sets them, one below the other."""
+    lines = []
+    for equation, line in zip(system.equations, system.latex(lang), strict=True):
+        # What mathtext has no letters or brackets for stands on one line, or as it was written.
+        for said, set_as in MATHTEXT.items():
+            line = line.replace(said, set_as)
+        lines.append(f"${line}$" if line.isascii() else str(equation))
+    figure, (axis,) = axes_of(6.4, 0.3 + 0.42 * len(lines))
+    axis.axis("off")
+    for k, line in enumerate(lines):
+        axis.text(0, 1 - (k + 0.5) / len(lines), line, va="center", fontsize=13 if line[0] == "$" else 9)
+    return figure
+
+
+@styled
+def distribution_figure(found: Any, kind: str, lang: str | None = None) -> "Figure":
+    """Density of a distribution with its middle 95 %, or the share below; a share at nought is a stroke."""
+    (low, high), ends = found.quantile(np.array([0.025, 0.975])), found.quantile(np.array([0.001, 0.999]))
+    figure, (axis,) = axes_of(4.6, 3.0)
+    if kind == "cumulative":
+        share = np.linspace(0.001, 0.999, 4 * N_GRID)
+        axis.plot(found.quantile(share), share, color=INK, lw=1.6)
+        axis.set_ylabel(words(lang, "累积概率", "share below"))
+    else:
+        x = np.linspace(max(ends[0], 1e-9) if getattr(found, "zero", 0) else ends[0], ends[1], 4 * N_GRID)
+        y = found.pdf(x)
+        axis.fill_between(x, y, where=(x >= low) & (x <= high), color=FAINT, lw=0, label="95 %")
+        axis.plot(x, y, color=INK, lw=1.6)
+        axis.set_ylabel(words(lang, "概率密度", "density"))
+        axis.set_ylim(bottom=0)
+    if getattr(found, "zero", 0):
+        axis.axvline(0, color=PRINTED, lw=2, label=f"P(0) = {found.zero:.3g}")
+    axis.axvline(found.mean, color="#999999", lw=0.9, ls="--", label=words(lang, "均值", "mean"))
+    axis.set_title(repr(found), fontsize="small")
+    axis.legend()
+    return figure
+
+
+@styled
+def prior_figure(fit: FitResult, lang: str | None = None) -> "Figure":
+    """Posterior draws of every quantity that has a prior of its own, against that prior."""
+    stated = getattr(fit, "priors", None)
+    if stated is None:
+        raise DataError(
+            "the fit has no priors; fit it with method bayes", "该结果没有先验分布；请用 bayes 方法拟合"
+        )
+    from sinklab.fitting.bayes import priors
+
+    draws = pd.concat([fit.stored_draws, fit.other_draws], axis=1)
+    known, shown = dict(zip(stated["name"], stated["prior"], strict=True)), []
+    for column in draws:
+        # The prior of a pooled coefficient is that of its mean over the groups, of another that of every level.
+        name = column.removeprefix("mean(").removesuffix(")") if column.startswith("mean(") else column
+        name = name if name in known or f"mean({name.partition('[')[0]})" in draws else name.partition("[")[0]
+        shown += [(column, name)] if name in known else []
+    more, shown = max(len(shown) - MAX_PANELS, 0), shown[:MAX_PANELS]
+    figure, axes = figure_of(7.6, 2.0 * -(-len(shown) // 3), -(-len(shown) // 3), 3)
+    for axis in axes.flat[len(shown) :]:
+        axis.set_visible(False)
+    for axis, (column, name) in zip(axes.flat, shown, strict=False):
+        values, prior = draws[column].to_numpy(), priors.parse(name, known[name])
+        if name.startswith("sigma("):
+            # The prior is that of the spread at the centre of the variance function.
+            response = name[6:-1]
+            power = draws.get(f"exponent({response})", fit.residual[response].exponent)
+            values = values * np.exp(np.asarray(power) * fit.centres[response])
+        low, high = np.quantile(values, [0.001, 0.999])
+        x = np.linspace(low - (high - low) / 2, high + (high - low) / 2, N_GRID)
+        positive = name in fit.positive or name.startswith(("sigma(", "spread("))
+        x = x[x > 0] if positive else x
+        axis.hist(values, bins=30, density=True, color=BAND, label=words(lang, "后验", "posterior"))
+        axis.plot(x, prior.density(x, positive), color=PRINTED, lw=1.5, label=words(lang, "先验", "prior"))
+        axis.set_title(f"{column} ~ {known[name]}", fontsize="small")
+        axis.set_yticks([])
+    rest = words(lang, f"另有 {more} 个量未绘", f"{more} more quantities not drawn") if more else None
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, title=rest)
+    return figure
 
 
 @styled
@@ -360,14 +488,14 @@ def residual_figure(fit: FitResult, lang: str | None = None) -> "Figure":
     figure, axes = figure_of(7.2, 2.4 * len(fit.residual), len(fit.residual), 2)
     for (left, right), response in zip(axes, fit.residual, strict=True):
         part, residual = fitted[fitted["response"] == response], fit.standardised(response)
-        _points(left, part["predicted"], residual, 2.5, INK, 0.5)
+        points(left, part["predicted"], residual, 2.5, INK, 0.5)
         left.set_xscale("log")
         left.set_xlabel(f"{words(lang, '预测值', 'predicted')} {vocabulary.label(response, lang, True)}")
         left.set_ylabel(words(lang, "标准化残差", "standardised residual"))
         means = class_means(fit.data.loc[part.index, x], residual)
         for row in means.itertuples():
             right.errorbar(row.x, row.mean, yerr=row.half_width, fmt="o", ms=3.5, color=INK, lw=1)
-        _name(right, x, None, lang)
+        name_axes(right, x, None, lang)
         right.set_ylabel(words(lang, "分级均值", "class mean"))
         for axis in (left, right):
             axis.axhline(0, color="#999999", lw=0.8)
@@ -444,7 +572,7 @@ def values_figure(values: pd.DataFrame, lang: str | None = None) -> "Figure":
     axis.plot(shown["mean"], place, "o", ms=4, color=INK)
     axis.set_yticks(place, labels)
     axis.margins(y=0.6 / max(len(shown), 1))
-    _name(axis, str(shown["variable"].iloc[0]), None, lang)
+    name_axes(axis, str(shown["variable"].iloc[0]), None, lang)
     axis.grid(axis="x", color="#eeeeee")
     note = words(
         lang,
@@ -508,7 +636,7 @@ def beside_figure(rows: pd.DataFrame, variable: str, lang: str | None = None) ->
     axis.set_yticks([-i for i in range(len(labels))], labels)
     axis.set_ylim(-len(labels) + 0.4, 0.6)
     axis.set_xlim(left=0)
-    _name(axis, variable, None, lang)
+    name_axes(axis, variable, None, lang)
     if "variable" in rows and rows["variable"].nunique() > 1:
         axis.set_xlabel(vocabulary.units_symbol(vocabulary.variable(variable).unit, lang))
     figure.legend(loc="outside upper left", ncols=3, fontsize="small")
@@ -516,52 +644,7 @@ def beside_figure(rows: pd.DataFrame, variable: str, lang: str | None = None) ->
     return figure
 
 
-# Systems: carbon by depth, importance of inputs, curves over data, masses of trees.
-
-
-@styled
-def depth_figure(layers: pd.DataFrame, variable: str, by: str, lang: str | None = None) -> "Figure":
-    """Values of every layer against depth, with the median of 10 cm classes.
-
-    Parameters
-    ----------
-    layers : DataFrame
-        ``layer_top``, ``layer_bottom`` [cm] and ``variable``.
-    variable : str
-    by : str
-        Column whose values get a panel each.
-    """
-    groups = list(layers[layers[variable] > 0].groupby(by))
-    figure, axes = axes_of(3.4 * len(groups) + 0.6, 3.8, len(groups))
-    for axis, (key, part) in zip(axes, groups, strict=True):
-        middle = (part["layer_top"] + part["layer_bottom"]) / 2
-        axis.plot(part[variable], middle, ".", ms=2, color="#cccccc")
-        found = class_quartiles(middle, part[variable], width=10.0, last=14)
-        axis.fill_betweenx(found.index, found[0.25], found[0.75], color=BAND, alpha=0.5, lw=0)
-        axis.plot(found[0.5], found.index, "-o", ms=3, color=INK)
-        axis.set(xscale="log", ylim=(150, 0), title=f"{group_word(by, key, lang)} (n = {len(part)})")
-        _name(axis, variable, None, lang)
-        axis.set_ylabel(words(lang, "深度 / cm", "depth / cm"))
-    return figure
-
-
-@styled
-def importance_figure(table: pd.DataFrame, lang: str | None = None) -> "Figure":
-    """Bars of the importance of each input.
-
-    Parameters
-    ----------
-    table : DataFrame
-        ``input`` (a variable) and columns of shares, one panel each.
-    """
-    columns = [c for c in table.columns if c != "input"]
-    figure, axes = axes_of(3.6 * len(columns), 0.8 + 0.4 * len(table), len(columns))
-    names = [vocabulary.label(x, lang) for x in table["input"]]
-    for axis, column in zip(axes, columns, strict=True):
-        axis.barh(range(len(table))[::-1], table[column], color=BAND)
-        axis.set_yticks(range(len(table))[::-1], names)
-        axis.set_xlabel(column)
-    return figure
+# Curves over data.
 
 
 @styled
@@ -589,7 +672,7 @@ def curves_figure(
     """
     figure, (axis,) = axes_of(5.6, 4.0)
     if data is not None:
-        _points(axis, data[x], data[y], edge="#999999", width=0.5)
+        points(axis, data[x], data[y], edge="#999999", width=0.5)
     for k, fit in enumerate(fit for fit in fits if y in fit.system.responses):
         grid = pd.DataFrame({x: np.linspace(*fit.ranges[x], N_GRID)})
         look = {"ls": DASHES[k % len(DASHES)], "color": INKS[k % len(INKS)]}
@@ -603,178 +686,10 @@ def curves_figure(
         look = {"marker": MARKS[k % len(MARKS)], "ms": 4, "mfc": "none", "markevery": every}
         dash, shade = DASHES[(k + 1) % len(DASHES)], SHADES[k % len(SHADES)]
         axis.plot(*line[1:], ls=dash, color=shade, lw=1.0, label=line[0], **look)
-    _name(axis, x, y, lang)
+    name_axes(axis, x, y, lang)
     if log:
         axis.set(xscale="log", yscale="log")
     axis.legend(fontsize=8 if len(fits) + len(printed) < 8 else 6, ncols=1 + (len(fits) + len(printed) > 8))
-    return figure
-
-
-@styled
-def equations_figure(trees: pd.DataFrame, columns: Mapping[str, str], lang: str | None = None) -> "Figure":
-    """Masses by several equations over diameter, one panel for each species.
-
-    Parameters
-    ----------
-    trees : DataFrame
-        ``species``, ``dbh`` and the columns of masses [kg].
-    columns : dict of str
-        Column and its label.
-    """
-    groups = list(trees.groupby("species"))
-    figure, axes = axes_of(3.2 * len(groups) + 0.4, 3.4, len(groups))
-    for axis, (species, part) in zip(axes, groups, strict=True):
-        looks = zip(((INK, "."), (PRINTED, "x"), ("#3b7dbd", "^")), columns.items(), strict=False)
-        for (shade, mark), (column, label) in looks:
-            axis.plot(part["dbh"], part[column], mark, ms=2.5, mew=0.4, color=shade, label=label)
-        axis.set(xscale="log", yscale="log", title=f"{species} (n = {len(part)})")
-        _name(axis, "dbh", "agb", lang)
-    axes[0].legend(fontsize=7, markerscale=4)
-    return figure
-
-
-# Stands: growth, heights over diameters, what a few heights save, expansion factors.
-
-
-@styled
-def increments_figure(
-    increments: pd.DataFrame, printed: pd.DataFrame | None = None, lang: str | None = None
-) -> "Figure":
-    """Current and mean annual increment over age, each with its band; printed current increments as points.
-
-    Parameters
-    ----------
-    increments : DataFrame
-        Of :func:`sinklab.systems.forest.increments` for growing stock, at many ages.
-    printed : DataFrame, optional
-        ``age``, ``stock_increment`` and ``site``.
-    """
-    figure, (axis,) = axes_of(5.6, 3.6)
-    for key, name, ink, dash in (
-        ("cai", words(lang, "连年生长量", "current annual increment"), INK, "-"),
-        ("mai", words(lang, "平均生长量", "mean annual increment"), PRINTED, "--"),
-    ):
-        _band(axis, increments["age"], increments, key, color=ink, alpha=0.15)
-        axis.plot(increments["age"], increments[key], dash, color=ink, lw=1.8, label=name)
-    if printed is not None:
-        for mark, (site, part) in zip(MARKS, printed.groupby("site"), strict=False):
-            label = words(lang, f"已发表的连年生长量，{site}", f"printed current increment, {site}")
-            axis.plot(part["age"], part["stock_increment"], mark, ms=4, color="#3b7dbd", label=label)
-    unit = vocabulary.units_symbol(vocabulary.variables()["stock_increment"].unit, lang)
-    _name(axis, "age", None, lang)
-    axis.set_ylabel(words(lang, f"生长量（{unit}）", f"increment ({unit})"))
-    axis.set_ylim(bottom=0)
-    axis.legend(fontsize=8)
-    return figure
-
-
-@styled
-def heights_figure(
-    trees: pd.DataFrame, fits: Mapping[str, FitResult], group: str, lang: str | None = None
-) -> "Figure":
-    """Heights over diameters with the typical curves (left), and the curve of every plot of the best one (right).
-
-    Parameters
-    ----------
-    trees : DataFrame
-        ``dbh``, ``height``.
-    fits : dict of FitResult
-        Mixed curves by form, the best first.
-    group : str
-        Column of the plots.
-    """
-    figure, (left, right) = axes_of(8.6, 3.9, 2)
-    grid = pd.DataFrame({"dbh": np.linspace(0.3, trees["dbh"].max(), 120)})
-    for axis in (left, right):
-        _points(axis, trees["dbh"], trees["height"], 2.2)
-        _name(axis, "dbh", "height", lang)
-        axis.set_ylim(0, 1.05 * trees["height"].max())
-    for k, (shade, (form, fit)) in enumerate(zip((INK, *SHADES, "#444444"), fits.items(), strict=False)):
-        told = fit.predict(grid)["height"]
-        look = {"ls": DASHES[k % len(DASHES)], "marker": MARKS[k] if k >= len(DASHES) else None}
-        left.plot(
-            grid["dbh"], told, color=shade, lw=1.2, ms=3, markevery=15, label=form.replace("_", " "), **look
-        )
-    left.legend(fontsize=7, ncols=2)
-    form, best = next(iter(fits.items()))
-    for own in curves_of_groups(best, trees, group, 40).values():
-        right.plot(own["dbh"], own["height"], color=BAND, lw=0.9)
-    right.plot(grid["dbh"], best.predict(grid)["height"], color=INK, lw=1.8)
-    left.set_title(words(lang, "典型样地的各种曲线", "curves of the typical plot"), loc="left")
-    name = form.replace("_", " ")
-    right.set_title(words(lang, f"{name}：各样地的曲线", f"{name}: curve of each plot"), loc="left")
-    return figure
-
-
-@styled
-def heights_beside_figure(fit: FitResult, published: pd.DataFrame, lang: str | None = None) -> "Figure":
-    """Typical curve with the interval of one tree on a new plot, and published heights by their source.
-
-    Parameters
-    ----------
-    fit : FitResult
-        Mixed curve.
-    published : DataFrame
-        ``source_id, dbh, height``.
-    """
-    figure, (axis,) = axes_of(6.4, 4.0)
-    grid = pd.DataFrame({"dbh": np.linspace(0.5, published["dbh"].max(), 120)})
-    told = fit.predict(grid, kind="individual")
-    _band(axis, grid["dbh"], told, "height", color=BAND, alpha=0.3)
-    axis.plot(grid["dbh"], told["height"], color=INK, lw=1.8)
-    for i, (source, part) in enumerate(published.groupby("source_id")):
-        look = {"ms": 4, "mfc": "none", "mew": 0.8, "label": literature.short(source)}
-        axis.plot(part["dbh"], part["height"], MARKS[i % len(MARKS)], **look)
-    _name(axis, "dbh", "height", lang)
-    axis.set_ylim(0, 1.1 * max(published["height"].max(), told["height_upper"].quantile(0.9)))
-    axis.legend(fontsize=7, ncols=2)
-    return figure
-
-
-@styled
-def gain_figure(gain: pd.DataFrame, lang: str | None = None) -> "Figure":
-    """Error of heights on a plot against the heights measured there.
-
-    Parameters
-    ----------
-    gain : DataFrame
-        ``measured``, ``RMSE``.
-    """
-    figure, (axis,) = axes_of(4.6, 3.2)
-    axis.plot(gain["measured"], gain["RMSE"], "-o", color=INK)
-    axis.set_ylim(0, 1.1 * gain["RMSE"].max())
-    axis.set_xticks(gain["measured"])
-    axis.set_xlabel(words(lang, "样地内实测树高的株数", "heights measured on the plot"))
-    axis.set_ylabel(words(lang, "其余树木的均方根误差 / m", "RMSE of the other trees / m"))
-    axis.grid(axis="y", color="#eeeeee")
-    return figure
-
-
-@styled
-def factors_figure(
-    stands: pd.DataFrame, fits: Mapping[tuple[str, str], FitResult], lang: str | None = None
-) -> "Figure":
-    """Expansion factors and root:shoot ratio of stands over age (left) and growing stock (right), with the best fit.
-
-    Parameters
-    ----------
-    stands : DataFrame
-    fits : dict of FitResult
-        By ``(response, predictor)``; missing where the stands make no curve.
-    """
-    responses = [c for c in RATIOS if c in stands and stands[c].notna().any()]
-    figure, axes = figure_of(7.6, 0.4 + 2.4 * len(responses), len(responses), 2)
-    for row, response in zip(axes, responses, strict=True):
-        top = stands[response].quantile(0.98)
-        for axis, predictor in zip(row, ("age", "growing_stock"), strict=True):
-            _points(axis, stands[predictor], stands[response], 2.5)
-            if (response, predictor) in fits:
-                fit = fits[response, predictor]
-                grid = pd.DataFrame({predictor: np.linspace(*fit.ranges[predictor], 150)})
-                axis.plot(grid[predictor], fit.predict(grid)[response], color=INK, lw=1.6)
-            axis.set_ylim(0, 1.25 * top if np.isfinite(top) else 1)
-            _name(axis, predictor, None, lang)
-            axis.set_ylabel(textwrap.fill(vocabulary.label(response, lang, True), 26), fontsize=8)
     return figure
 
 
@@ -840,7 +755,7 @@ def published_figure(
         label = words(
             lang, f"合并方程，新地点 {level:.0%} 预测区间", f"pooled, {level:.0%} interval of a new place"
         )
-        _band(axis, grid["dbh"], told, response, color=PRINTED, alpha=0.15)
+        band(axis, grid["dbh"], told, response, color=PRINTED, alpha=0.15)
         axis.plot(grid["dbh"], told[response], color=PRINTED, lw=2.2, label=label, zorder=4)
     if fit is not None:
         grid = pd.DataFrame({"dbh": np.geomspace(*fit.ranges["dbh"], N_GRID)})
@@ -850,14 +765,14 @@ def published_figure(
         label = words(
             lang, f"新拟合，均值 {level:.0%} 置信区间", f"new fit, {level:.0%} interval of the mean"
         )
-        _band(axis, grid["dbh"], told.assign(**{f"{response}_lower": low}), response, color=BAND, alpha=0.5)
+        band(axis, grid["dbh"], told.assign(**{f"{response}_lower": low}), response, color=BAND, alpha=0.5)
         axis.plot(grid["dbh"], told[response], ls=DASHES[2], color=INK, lw=1.6, label=label, zorder=5)
     if data is not None:
         both = data[["dbh", response]].dropna()
         label = words(lang, f"新样木 {len(both)} 株", f"{len(both)} new trees")
         axis.plot(both["dbh"], both[response], "o", color=INK, ms=3, alpha=0.5, zorder=3, label=label)
     axis.set(xscale="log", yscale="log")
-    _name(axis, "dbh", response, lang)
+    name_axes(axis, "dbh", response, lang)
     told = words(lang, f"{drawn} 个方程", f"{drawn} equations")
     if other:
         told += words(

@@ -5,7 +5,7 @@ import json
 from sinklab import paths
 from sinklab.language import TableError, heads, listing, number, plain, reader_language, tr
 from sinklab.language import table as columns_of_text
-from sinklab.tables.schema import DEMONSTRATION, status_label
+from sinklab.tables.schema import status_label
 
 # What there is, and one table.
 
@@ -39,7 +39,6 @@ def run_list(arguments) -> int:
 
 def run_show(arguments) -> int:
     """Print one table: equations, coefficients, indices, ranges, values, failed checks, origin."""
-    from sinklab.results.summary import fit_report
     from sinklab.tables.table import Table
 
     table = Table.read(arguments.table, root=arguments.root)
@@ -51,10 +50,7 @@ def run_show(arguments) -> int:
     if arguments.json:
         print_json(_as_dict(table))
         return 0
-    blocks = [_head(table), tr(*DEMONSTRATION) if table.status == "demonstration" else ""]
-    blocks += [fit_report(model) for model in table.models]
-    blocks += [_values(table), _checks(table), _origin(table)]
-    print("\n\n".join(block for block in blocks if block))
+    print(table.summary())
     return 0
 
 
@@ -76,63 +72,6 @@ def _as_dict(table) -> dict:
         "sources": list(table.sources),
         "provenance": table.provenance.to_dict(),
     }
-
-
-def _head(table) -> str:
-    title = tr(table.title, table.title_zh)
-    return f"{title}\n{table.ref} · {tr('status', '状态')}: {status_label(table.status)}"
-
-
-def _values(table) -> str:
-    from sinklab.data import vocabulary
-
-    frame = table.values
-    if frame.empty:
-        return ""
-    header = heads(
-        "value|for|mean|lower|upper|unit|n|studies|distribution|status",
-        "参数|分组|均值|下限|上限|单位|n|研究数|分布|状态",
-    )
-    rows = []
-    for row in frame.to_dict("records"):
-        names = [vocabulary.label(row["variable"] or row["name"]), vocabulary.label(row["group"])]
-        numbers = [number(row[c], 5) for c in ("mean", "q025", "q975")]
-        counts = [number(row[c]) for c in ("n", "n_study")]
-        rows.append([*names, *numbers, row["unit"], *counts, row["family"], status_label(row["status"])])
-    return f"{tr('Values (2.5 % and 97.5 % quantiles)', '标量参数（2.5% 与 97.5% 分位数）')}\n{columns_of_text(header, rows)}"
-
-
-def _checks(table) -> str:
-    checks = table.checks
-    failed = checks[~checks["passed"].astype(bool)]
-    n = len(checks)
-    lines = [tr(f"Checks: {n - len(failed)} of {n} passed", f"检查：{n} 项中通过 {n - len(failed)} 项")]
-    for row in failed.to_dict("records"):
-        where = " ".join(part for part in (row["model_id"], row["response"]) if part)
-        recalled = row["rule_status"] == "recalled"
-        mark = tr(" [threshold recalled, not verified]", "［阈值凭记忆，未核对］") if recalled else ""
-        found = f"{row['check_id']} = {number(row['value'], 4)}"
-        source = f"; {row['rule_source']}" if row["rule_source"] else ""
-        lines.append(f"  ✗ {where}: {found}; {tr(row['message_en'], row['message_zh'])}{source}{mark}")
-    return "\n".join(lines)
-
-
-def _origin(table) -> str:
-    from sinklab.tables.provenance import name_of
-
-    lines = [tr("Origin", "来历")]
-    for data in table.provenance.data:
-        name = name_of(data)
-        kind = data.get("origin", "")
-        digest = str(data.get("fingerprint", ""))[:12]
-        parts = [name, kind, f"{tr('data', '数据')} {digest}" if digest else "", data.get("citation", "")]
-        lines.append("  " + " · ".join(str(part) for part in parts if part))
-    shown = {data.get("title") or name_of(data) for data in table.provenance.data}
-    others = [source["title"] for source in table.sources if source["title"] not in shown]
-    lines += [f"  {line}" for line in listing(others, limit=10).splitlines()]
-    software = table.provenance.sinklab
-    lines.append(f"  sinklab {software['version']} · {tr('source', '源码')} {software['source_sha256'][:12]}")
-    return "\n".join(lines)
 
 
 def run_validate(arguments) -> int:

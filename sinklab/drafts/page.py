@@ -17,7 +17,7 @@ from sinklab.language import DraftError, SinklabError, number, reader_language, 
 from sinklab.results import indices
 from sinklab.results.fit_result import FitResult
 from sinklab.results.summary import sampling_notes, shape_report, speaks_for, verdicts, wholes
-from sinklab.tables.schema import REFUSED, status_label
+from sinklab.tables.schema import status_label
 from sinklab.tables.table import Table
 
 #: Values and checks that one page shows; files hold the others.
@@ -30,6 +30,7 @@ FIGURES = {
     "residuals": ("standardised residuals, and their means by class", "标准化残差及分级均值"),
     "qq": ("quantiles of the residuals", "残差分位数"),
     "sites": ("sites", "样点"),
+    "prior": ("posterior against prior", "后验与先验分布"),
 }
 
 
@@ -183,7 +184,7 @@ class Page:
             if kind not in self.kinds:
                 continue
             try:
-                drawn = plots.of_fit(fit, kind, response, self.lang)
+                drawn = fit.plot(kind, response, lang=self.lang)
             except SinklabError:
                 continue
             found[kind] = self.picture(f"{key}-{kind}", drawn, tr(*words))
@@ -211,11 +212,10 @@ class Page:
 
     def values_figure(self) -> str:
         """Values and intervals, of those with most studies."""
-        there = self.table.values
-        there = there[(there["status"] != REFUSED) & there["mean"].notna() & there["q025"].notna()]
-        if there.empty or there["variable"].nunique() > 1:
+        try:
+            return self.picture("values", self.table.plot("values", lang=self.lang), tr("Values", "取值"))
+        except SinklabError:
             return ""
-        return self.picture("values", plots.values_figure(there, self.lang), tr("Values", "取值"))
 
     def checks(self) -> str:
         """Checks, those that failed first, with value and threshold."""

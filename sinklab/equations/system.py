@@ -4,7 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,10 +15,16 @@ from sinklab.equations.compile import Compiled
 from sinklab.equations.forms import PowerProduct, additive_terms, power_product
 from sinklab.equations.latex import to_latex
 from sinklab.equations.parse import Call, Equation, Name, Power, Product, Source, names, read, walk
-from sinklab.language import EquationError, listing, tr
+from sinklab.language import EquationError, heads, html, listing, table, tr
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Equations that a system shows of itself.
+SHOWN = 8
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class System:
     """Equations ``left = right``, read once and used for fitting, prediction and print.
 
@@ -238,6 +246,62 @@ class System:
     def __str__(self):
         """Canonical text."""
         return self.text
+
+    def __repr__(self) -> str:
+        """At most twelve lines: equations, and the roles of their names."""
+        lines, more = self.text.splitlines(), len(self.equations) - SHOWN
+        rest = [tr(f"and {more} more equations", f"另有 {more} 个方程")] if more > 0 else []
+        roles = [
+            f"{tr('predictors', '自变量')}: {', '.join(self.predictors) or '–'}",
+            f"{tr('parameters', '参数')}: {', '.join(self.parameters) or '–'}",
+        ]
+        return "\n".join([*lines[:SHOWN], *rest, *roles])
+
+    def _repr_html_(self) -> str:
+        return html(tr("Equations", "方程"), self.text, ("", *self._names()))
+
+    def _names(self) -> tuple[list[str], list[list[str]]]:
+        """Header and rows of what every name is."""
+        kinds = {self.free: ("fitted", "拟合"), self.identities: ("made of others", "由其他量得出")}
+        kinds |= {self.predictors: ("predictor", "自变量")}
+        rows = [
+            [
+                name,
+                tr(*kind),
+                vocabulary.label(name),
+                vocabulary.units_symbol(vocabulary.variable(name).unit)
+                if vocabulary.is_variable(name)
+                else "",
+            ]
+            for names, kind in kinds.items()
+            for name in names
+        ]
+        for name in self.parameters:
+            group = self.groups.get(name)
+            by = tr(f" by {vocabulary.label(group)}", f"，按{vocabulary.label(group)}") if group else ""
+            rows.append([name, tr("parameter", "参数") + by, "", ""])
+        return heads("name|role|meaning|unit", "名称|作用|含义|单位"), rows
+
+    def summary(self) -> str:
+        """Equations, and what every name in them is, as text.
+
+        Examples
+        --------
+        >>> print(System.parse("stem = a * dbh^b").summary().splitlines()[0])
+        stem = a * dbh**b
+        """
+        return f"{self.text}\n\n{table(*self._names())}"
+
+    def plot(
+        self, kind: str = "equations", path: str | Path | None = None, lang: str | None = None
+    ) -> "Figure":
+        """Draw the equations as a paper sets them (``equations``); see :meth:`FitResult.plot` for the others.
+
+        Examples
+        --------
+        >>> figure = System.parse("stem = a * dbh^b").plot()
+        """
+        return import_module("sinklab.plots").drawn(self, kind, path, lang)
 
     def __reduce__(self):
         """Pickle as text and roles: compiled functions are made anew where they are needed."""

@@ -33,14 +33,19 @@ cross-validation and WAIC. Statistics and Computing 27:1413-1432. Yao Y., Vehtar
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
-from sinklab.language import DataError, tr
+from sinklab.language import DataError, html, number, table, tr
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FAMILIES = ("normal", "lognormal", "gamma", "weibull", "beta", "logitnormal")
 UNIT_INTERVAL = ("beta", "logitnormal")
@@ -58,8 +63,62 @@ N_DRAW = 1000
 K_LIMIT = 0.7
 
 
+class _Shown:
+    """What a distribution shows of itself."""
+
+    family: str
+    mean: float
+
+    def quantile(self, q: ArrayLike) -> Any:
+        """Value below which a share ``q`` lies."""
+        raise NotImplementedError
+
+    def _numbers(self) -> dict[str, float]:
+        """Parameters and mean by their names."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        """Family, parameters, mean, spread and the middle 95 %."""
+        low, high = self.quantile(np.array([0.025, 0.975]))
+        told = {k: number(v, 4) for k, v in self._numbers().items()}
+        own = ", ".join(v for k, v in told.items() if k in ("p0", "p1", "p2"))
+        rest = "".join(f"{k} {v}, " for k, v in told.items() if k not in ("p0", "p1", "p2"))
+        return f"{self.family}({own}): {rest}95 % {low:.4g}–{high:.4g}"
+
+    def _rows(self) -> tuple[list[str], list[list]]:
+        """Header and rows of parameters, moments and quantiles."""
+        q = np.array([0.025, 0.25, 0.5, 0.75, 0.975])
+        quantiles = zip(q, self.quantile(q), strict=True)
+        rows = [*self._numbers().items(), *((f"{100 * a:g} %", float(x)) for a, x in quantiles)]
+        return [self.family, tr("value", "值")], [[k, number(v, 4)] for k, v in rows]
+
+    def _repr_html_(self) -> str:
+        return html(tr("Distribution", "概率分布"), ("", *self._rows()))
+
+    def summary(self) -> str:
+        """Parameters, mean, spread and quantiles, as text.
+
+        Examples
+        --------
+        >>> print(from_moments(0.5, 0.02, "normal").summary().splitlines()[-1])
+        97.5 %  0.5392
+        """
+        return table(*self._rows())
+
+    def plot(
+        self, kind: str = "density", path: str | Path | None = None, lang: str | None = None
+    ) -> "Figure":
+        """Draw the ``density``, or the ``cumulative`` share; see :meth:`FitResult.plot` for ``path``.
+
+        Examples
+        --------
+        >>> figure = from_moments(0.5, 0.02, "beta").plot()
+        """
+        return import_module("sinklab.plots").drawn(self, kind, path, lang)
+
+
 @dataclass(frozen=True, repr=False)
-class Distribution:
+class Distribution(_Shown):
     """A family with its two parameters; see the module for their meaning."""
 
     family: str
@@ -78,15 +137,6 @@ class Distribution:
                 f"{self.family} has no distribution with parameters {self.p1}, {self.p2}",
                 f"{self.family} 分布的参数 {self.p1}、{self.p2} 无效",
             )
-
-    def __repr__(self) -> str:
-        """Family, parameters, mean, spread and the middle 95 %."""
-        low, high = self.quantile(np.array([0.025, 0.975]))
-        return (
-            f"{self.family}({self.p1:.4g}, {self.p2:.4g}): "
-            f"{tr('mean', '均值')} {self.mean:.4g}, {tr('sd', '标准差')} {self.sd:.4g}, "
-            f"95 % {low:.4g}–{high:.4g}"
-        )
 
     def _frozen(self):
         match self.family:
@@ -130,6 +180,9 @@ class Distribution:
         """Standard deviation."""
         return self._moments()[1]
 
+    def _numbers(self) -> dict[str, float]:
+        return {"p1": self.p1, "p2": self.p2, tr("mean", "均值"): self.mean, tr("sd", "标准差"): self.sd}
+
     def _moments(self) -> tuple[float, float]:
         if self.family != "logitnormal":
             frozen = self._frozen()
@@ -141,8 +194,8 @@ class Distribution:
         return mean, float(np.sqrt(weights @ (value - mean) ** 2))
 
 
-@dataclass(frozen=True, eq=False)
-class ZeroInflated:
+@dataclass(frozen=True, eq=False, repr=False)
+class ZeroInflated(_Shown):
     """A point mass at nought of probability ``zero``, and a distribution above it."""
 
     zero: float
@@ -175,6 +228,13 @@ class ZeroInflated:
     def mean(self) -> float:
         """Mean, the noughts included."""
         return (1 - self.zero) * self.above.mean
+
+    def pdf(self, x: ArrayLike) -> Any:
+        """Density above nought, of the whole."""
+        return (1 - self.zero) * self.above.pdf(x)
+
+    def _numbers(self) -> dict[str, float]:
+        return {"p0": self.zero, "p1": self.above.p1, "p2": self.above.p2, tr("mean", "均值"): self.mean}
 
 
 def value_of_draws(name: str, variable: str, draws: ArrayLike, level: float, **told: Any) -> dict[str, Any]:

@@ -420,7 +420,8 @@ class FitResult:
         ----------
         kind : str
             ``fit`` (data, curve, both intervals), ``log`` (the same on logarithms), ``observed`` (against
-            predicted), ``residuals`` (by prediction and class), ``qq``, or ``sites``.
+            predicted), ``residuals`` (by prediction and class), ``qq``, ``sites``, or ``prior`` (of a Bayesian
+            fit: posterior against prior).
         response : str, optional
             The last left side, usually the total, when left out.
         path : path, optional
@@ -442,11 +443,7 @@ class FitResult:
         >>> fit.plot("log", "stem", "stem.pdf")  # doctest: +SKIP
         """
         # The chapter of figures stands above results; it is asked for by name, as one of several could be.
-        figures = import_module("sinklab.plots")
-        figure = figures.of_fit(self, kind, response, lang)
-        if path is not None:
-            figures.save(figure, path, dpi=600)
-        return figure
+        return import_module("sinklab.plots").drawn(self, kind, path, lang, response)
 
     @property
     def layout(self) -> Layout:

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,11 +19,13 @@ import pandas as pd
 from sinklab import paths
 from sinklab.data import vocabulary
 from sinklab.data.files import is_number
-from sinklab.language import TableError, html, listing, number, reader_language, tr
+from sinklab.language import TableError, heads, html, listing, number, reader_language, tr
+from sinklab.language import table as columns_of_text
 from sinklab.results.fit_result import FitResult
 from sinklab.tables import checks, pack, package
 from sinklab.tables.provenance import ModelRecord, Provenance, name_of, origin_of, package_sources, status_for
 from sinklab.tables.schema import (
+    DEMONSTRATION,
     DESCRIPTOR,
     LICENCE,
     REFUSED,
@@ -32,9 +35,13 @@ from sinklab.tables.schema import (
     check_version,
     columns_of,
     next_version,
+    status_label,
     system_of,
     version_key,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: Rows that a table shows of itself in a notebook.
 SHOWN = 12
@@ -316,7 +323,7 @@ class Table:
             told = told[told["class_column"].fillna("") == ""].head(SHOWN)
             indices = [c for c in ("n", "R2", "SEE", "TRE", "MPE", "MPSE") if c in told]
             rows = [[self._of(row), *(number(row[c], 4) for c in indices)] for row in told.to_dict("records")]
-            blocks.append((tr("Indices", "评价指标"), ["", *indices], rows))
+            blocks.append((tr("Indices", "评价指标"), ["", *(c.replace("R2", "R²") for c in indices)], rows))
         if len(self.values):
             header = ["", tr("mean", "均值"), tr("sd", "标准差"), tr("unit", "单位"), "n"]
             rows = [
@@ -333,9 +340,50 @@ class Table:
             blocks.append((tr("Values", "取值"), header, rows))
         return html(self._headline(), *blocks)
 
+    def summary(self) -> str:
+        """The whole table as text: equations, coefficients, indices, ranges, values, failed checks, origin."""
+        blocks = [_head(self), tr(*DEMONSTRATION) if self.status == "demonstration" else ""]
+        blocks += [model.summary() for model in self.models]
+        blocks += [_values(self), _checks(self), _origin(self)]
+        return "\n\n".join(block for block in blocks if block)
+
+    def plot(
+        self,
+        kind: str | None = None,
+        response: str | None = None,
+        path: str | Path | None = None,
+        lang: str | None = None,
+        model: str | None = None,
+    ) -> "Figure":
+        """Draw the table; see :meth:`FitResult.plot`.
+
+        Parameters
+        ----------
+        kind : str, optional
+            ``values`` (means with their intervals), or a kind of figure of a fit that needs no trees: ``fit``, ``log``,
+            ``sites``. A table with models is drawn as ``fit`` when left out, another as ``values``.
+        response : str, optional
+            Of a model; the variable of the values.
+        model : str, optional
+            Id or label, when there are several.
+
+        Raises
+        ------
+        SinklabError
+            Unknown kinds, nothing of that kind, or several models and no way to choose.
+
+        Examples
+        --------
+        >>> Table.read("growth_forest_abies").plot("log")  # doctest: +SKIP
+        """
+        draw = import_module("sinklab.plots").drawn
+        if kind == "values" or (kind is None and "models" not in self.frames):
+            return draw(self, "values", path, lang, response)
+        return draw(self.model(model), kind or "fit", path, lang, response)
+
     def _headline(self) -> str:
         title = self.title_zh if reader_language() == "zh" else self.title
-        return f"{self.ref} · {self.status} · {title}"
+        return f"{self.ref} · {status_label(self.status)} · {title}"
 
     def _lines(self) -> list[str]:
         lines = [
@@ -498,6 +546,62 @@ def publish(
     print(paths.relative(table.write()), table.status)
     checks = table.frames["checks"]
     return checks[~checks["passed"].astype(bool)]
+
+
+# The whole table as text.
+
+
+def _head(table) -> str:
+    title = tr(table.title, table.title_zh)
+    return f"{title}\n{table.ref} · {tr('status', '状态')}: {status_label(table.status)}"
+
+
+def _values(table) -> str:
+    frame = table.values
+    if frame.empty:
+        return ""
+    header = heads(
+        "value|for|mean|lower|upper|unit|n|studies|distribution|status",
+        "参数|分组|均值|下限|上限|单位|n|研究数|分布|状态",
+    )
+    rows = []
+    for row in frame.to_dict("records"):
+        names = [vocabulary.label(row["variable"] or row["name"]), vocabulary.label(row["group"])]
+        numbers = [number(row[c], 5) for c in ("mean", "q025", "q975")]
+        counts = [number(row[c]) for c in ("n", "n_study")]
+        rows.append([*names, *numbers, row["unit"], *counts, row["family"], status_label(row["status"])])
+    return f"{tr('Values (2.5 % and 97.5 % quantiles)', '标量参数（2.5% 与 97.5% 分位数）')}\n{columns_of_text(header, rows)}"
+
+
+def _checks(table) -> str:
+    checks = table.checks
+    failed = checks[~checks["passed"].astype(bool)]
+    n = len(checks)
+    lines = [tr(f"Checks: {n - len(failed)} of {n} passed", f"检查：{n} 项中通过 {n - len(failed)} 项")]
+    for row in failed.to_dict("records"):
+        where = " ".join(part for part in (row["model_id"], row["response"]) if part)
+        recalled = row["rule_status"] == "recalled"
+        mark = tr(" [threshold recalled, not verified]", "［阈值凭记忆，未核对］") if recalled else ""
+        found = f"{row['check_id']} = {number(row['value'], 4)}"
+        source = f"; {row['rule_source']}" if row["rule_source"] else ""
+        lines.append(f"  ✗ {where}: {found}; {tr(row['message_en'], row['message_zh'])}{source}{mark}")
+    return "\n".join(lines)
+
+
+def _origin(table) -> str:
+    lines = [tr("Origin", "来历")]
+    for data in table.provenance.data:
+        name = name_of(data)
+        kind = data.get("origin", "")
+        digest = str(data.get("fingerprint", ""))[:12]
+        parts = [name, kind, f"{tr('data', '数据')} {digest}" if digest else "", data.get("citation", "")]
+        lines.append("  " + " · ".join(str(part) for part in parts if part))
+    shown = {data.get("title") or name_of(data) for data in table.provenance.data}
+    others = [source["title"] for source in table.sources if source["title"] not in shown]
+    lines += [f"  {line}" for line in listing(others, limit=10).splitlines()]
+    software = table.provenance.sinklab
+    lines.append(f"  sinklab {software['version']} · {tr('source', '源码')} {software['source_sha256'][:12]}")
+    return "\n".join(lines)
 
 
 def _default_title(table_id, lang) -> str:

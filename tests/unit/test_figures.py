@@ -8,6 +8,7 @@ import sinklab as sl
 from sinklab import plots
 from sinklab.data import literature
 from sinklab.propagate.stocks import stock_map
+from sinklab.systems import figures
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +144,7 @@ def test_heights_of_others_are_told_apart_by_marks_and_called_by_name():
     fit = sl.fit(trees, "height = 1.3 + a*dbh**b", variance="power:mean", name="made")
     others = pd.DataFrame({"source_id": ["ZZW2020", "Camac0000", "ZZW2020"], "dbh": [5.0, 10, 20]})
     others["height"] = [8.0, 9, 15]
-    axis = plots.heights_beside_figure(fit, others).axes[0]
+    axis = figures.heights_beside_figure(fit, others).axes[0]
     told = {text.get_text() for text in axis.get_legend().get_texts()}
     assert told == {"Camac0000", literature.short("ZZW2020")}
     assert len({line.get_marker() for line in axis.lines}) == 3

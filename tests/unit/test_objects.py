@@ -8,6 +8,10 @@ import pytest
 
 import sinklab as sl
 from sinklab import plots
+from sinklab.cli import main
+from sinklab.data import literature
+from sinklab.evidence import distributions
+from sinklab.fitting.bayes.priors import parse
 from sinklab.language import DataError
 from sinklab.plots import figure_of
 from sinklab.results.summary import shape_report
@@ -40,35 +44,98 @@ def table(fit):
     )
 
 
-@pytest.mark.parametrize("lang", ["zh", "en"])
-def test_a_fit_and_a_table_fit_twelve_lines(fit, table, lang, monkeypatch):
-    monkeypatch.setenv("SINKLAB_LANG", lang)
-    for thing in (fit, table):
-        assert 3 <= len(repr(thing).splitlines()) <= 12
-    assert "agb = stem + branch" in repr(fit) and "R2" in repr(fit)
-    assert "agb_forest_cunninghamia@0.1.0 · draft" in repr(table)
-    assert fit.summary().count("\n") > 20 and repr(fit).splitlines()[0] in fit.summary()
+@pytest.fixture(scope="module")
+def bayes(fit):
+    stem = "stem = a * dbh**b[site]"
+    return sl.fit(fit.data, stem, method="bayes", draws=400, chains=2, seed=1)
+
+
+#: What each object shows: words of its few lines, a number or word of its set table, its kinds of figure, in (zh, en).
+SHOWN = {
+    "system": (("自变量: dbh", "predictors: dbh"), ("由其他量得出", "made of others"), ("equations",)),
+    "fit": (("已收敛", "converged"), ("估计值", "value"), tuple(k for k in plots.KINDS if k != "prior")),
+    "bayes": (
+        ("bayes ·", "bayes ·"),
+        ("估计值", "value"),
+        ("fit", "log", "observed", "residuals", "qq", "prior"),
+    ),
+    "table": (("0.1.0 · 草案", "0.1.0 · draft"), ("杉木 &lt;b&gt;", "Fir &amp; co"), ("fit", "log", "sites")),
+    "values": (("取值 3 个", "3 values"), ("均值", "mean"), ("values",)),
+    "distribution": (("均值 0.5", "mean 0.5"), ("0.4608", "0.4608"), ("density", "cumulative")),
+    "zero": (("zero_gamma(", "zero_gamma("), ("p0", "p0"), ("density", "cumulative")),
+}
+
+
+@pytest.fixture
+def thing(request, fit, table):
+    match request.param:
+        case "system":
+            return fit.system
+        case "values":
+            rows = literature.load("carbon_fraction")
+            values = sl.summarise(rows, "carbon_fraction", by=["component"])
+            return sl.Table.from_values(values.head(3), "cf_forest_cunninghamia", "0.1.0")
+        case "distribution":
+            return sl.from_moments(0.5, 0.02, "normal")
+        case "zero":
+            return distributions.fit(np.append(np.zeros(4), np.linspace(1, 9, 30)), "zero_gamma")
+        case "bayes":
+            return request.getfixturevalue("bayes")
+    return {"fit": fit, "table": table}[request.param]
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
-def test_a_notebook_shows_set_tables_with_every_text_escaped(fit, table, lang, monkeypatch):
+@pytest.mark.parametrize(("thing", "told"), SHOWN.items(), indirect=["thing"], ids=list(SHOWN))
+def test_an_object_shows_itself(thing, told, lang, monkeypatch, tmp_path):
+    """At most twelve lines; a set table in the reader's language, its texts escaped; all of it as text; figures by kind."""
     monkeypatch.setenv("SINKLAB_LANG", lang)
-    shown = fit._repr_html_()
-    assert shown.count("<table>") == 2 and ("估计值" in shown) == (lang == "zh")
-    assert f"{fit.parameters['value'][0]:.4g}" in shown
-    shown = table._repr_html_()
-    assert "<b>&" not in shown and ("杉木 &lt;b&gt;" in shown if lang == "zh" else "Fir &amp; co" in shown)
-
-
-def test_a_distribution_says_what_it_is(monkeypatch):
-    monkeypatch.setenv("SINKLAB_LANG", "en")
-    assert (
-        repr(sl.from_moments(0.5, 0.02, "normal"))
-        == "normal(0.5, 0.02): mean 0.5, sd 0.02, 95 % 0.4608–0.5392"
+    line, cell, kinds = (
+        (pair[lang == "en"] if len(pair) == 2 and pair is not told[2] else pair) for pair in told
     )
+    assert len(repr(thing).splitlines()) <= 12 and line in repr(thing)
+    shown = thing._repr_html_()
+    assert "<table>" in shown and cell in shown and "<b>0" not in shown
+    assert len(thing.summary().splitlines()) >= len(repr(thing).splitlines())
+    for kind in kinds:
+        figure = thing.plot(kind, lang=lang, path=tmp_path / f"{kind}.png")
+        assert figure.axes and (tmp_path / f"{kind}.png").stat().st_size > 5000
+    with pytest.raises(sl.SinklabError, match=r"kind|模型|model"):
+        thing.plot("nothing")
 
 
-@pytest.mark.parametrize("kind", plots.KINDS)
+def test_a_prior_is_drawn_on_the_scale_of_its_posterior(bayes):
+    """The area below each prior, over where it lies, is one, and the draws of sigma are those at the centre."""
+    axes = {axis.get_title().split(" ~ ")[0]: axis for axis in bayes.plot("prior").axes if axis.get_visible()}
+    assert set(axes) == {"a", "mean(b)", "spread(b)", "sigma(stem)", "exponent(stem)"}
+    centre, power = bayes.centres["stem"], bayes.other_draws["exponent(stem)"]
+    at_centre = np.median(bayes.other_draws["sigma(stem)"] * np.exp(power * centre))
+    low, high = axes["sigma(stem)"].get_xlim()
+    assert low < at_centre < high
+    for row in bayes.priors.itertuples():
+        prior = parse(row.name, row.prior)
+        x = (
+            np.linspace(1e-6, 60 * prior.scale, 400_000)
+            if prior.family != "normal"
+            else np.linspace(-9, 12, 9999)
+        )
+        x = np.geomspace(1e-9, 1e6, 99_999) if prior.family == "lognormal" else x
+        assert np.trapezoid(prior.density(x), x) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_table_that_cannot_be_drawn_says_why(table, fit):
+    with pytest.raises(sl.SinklabError, match="response"):
+        table.plot("values", "agb")
+    with pytest.raises(DataError, match=r"priors|先验"):
+        fit.plot("prior")
+
+
+def test_the_command_shows_a_table_as_its_summary(table, tmp_path, capsys):
+    table.write(tmp_path)
+    assert main(["table", "show", table.ref, "--root", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.strip() == sl.Table.read(table.ref, root=tmp_path).summary()
+
+
+@pytest.mark.parametrize("kind", SHOWN["fit"][2])
 def test_every_kind_of_figure_is_drawn(fit, kind):
     axes = fit.plot(kind, "agb", lang="zh").axes
     assert axes and all(axis.get_xlabel() or axis.get_ylabel() or axis.get_title() for axis in axes)

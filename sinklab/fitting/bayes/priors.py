@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy import stats
 
 from sinklab.data.files import records
 from sinklab.language import DataError, listing, require_known, tr
@@ -65,6 +66,13 @@ class Prior:
         if self.family == "lognormal":
             return -0.5 * (np.log(value / self.centre) / self.scale) ** 2 - np.log(value * self.scale)
         return -0.5 * ((value - self.centre) / self.scale) ** 2 - np.log(self.scale)
+
+    def density(self, value: ArrayLike, positive: bool = False) -> np.ndarray:
+        """Density; of what must be positive, that of the part above 0."""
+        above = 1.0
+        if self.family == "halfnormal" or (positive and self.family == "normal"):
+            above = stats.norm.sf(0, self.centre, self.scale)
+        return np.exp(self.log_density(value)) / np.sqrt(2 * np.pi) / above
 
     def draw(self, rng: np.random.Generator, size: Any, positive: bool = False) -> np.ndarray:
         """Random values; all of them positive if they must be."""
