@@ -48,6 +48,8 @@ from sinklab.tables.schema import (
 FEW_ROWS, MOST_ROWS = 5, 300
 #: What is several times as large in one month as in another where plants die back.
 SEASONAL = ("agb_density", "bgb_density", "total_density", "root_shoot_ratio")
+#: Numbers of a row of values that the quantity must be able to have.
+LIMITED = ("mean", "mean_lower", "mean_upper", "q025", "q975")
 #: Predictors along which a stand grows.
 SIZES = ("age", "growing_stock", "agb_density", "total_density")
 #: Units of what a stand accumulates, whose mean annual increment culminates.
@@ -225,7 +227,7 @@ def refuse_values(
         found = (
             None
             if row["status"] == REFUSED
-            else given.get(row["name"]) or _unsaid(row) or _beyond_bounds(row)
+            else given.get(row["name"]) or _unsaid(row) or _beyond_bounds(row) or _denser_than_soil(row)
         )
         if found is None:
             continue
@@ -248,12 +250,26 @@ def _beyond_bounds(row) -> Refusal | None:
         return None
     low = -np.inf if info.minimum is None else info.minimum
     high = np.inf if info.maximum is None else info.maximum
-    for column in ("mean", "mean_lower", "mean_upper", "q025", "q975"):
+    for column in LIMITED:
         value = row[column]
         if not pd.isna(value) and not low <= value <= high:
             below = value < low
             limit = float(low if below else high)
             return Refusal(_gate("bounds"), column, float(value), ">=" if below else "<=", limit)
+    return None
+
+
+def _denser_than_soil(row) -> Refusal | None:
+    """The first of mean and limits of a carbon stock that a soil of the stated depth cannot hold."""
+    told = dict(part.partition("=")[::2] for part in str(row["definition"]).split(";"))
+    if row["variable"] != "soc_stock" or row["unit"] != "t/ha" or not told.get("soil_depth"):
+        return None
+    rule = _gate("carbon_volume")
+    for column in LIMITED:
+        # A tonne per hectare is a tenth of a kilogram on a square metre.
+        volume = row[column] / 10 / (float(told["soil_depth"]) / 100)
+        if volume > rule["value"]:
+            return Refusal(rule, column, float(volume), "<=", rule["value"])
     return None
 
 

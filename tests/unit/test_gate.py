@@ -66,6 +66,30 @@ def test_values_that_cannot_be_are_refused_and_the_others_stay(tmp_path):
         assert export_table(back, target, tmp_path / f"out.{target}").stat().st_size > 0
 
 
+def test_no_soil_holds_more_carbon_than_a_layer_of_peat():
+    """A quantile of 2,380 t/ha to 1 m lies within the bounds of a stock of any depth, and no metre of soil holds it."""
+    rows = values(
+        ("soc_stock[wide]", "soc_stock", "t/ha", 443.0, 44.0, 2380.0),
+        ("soc_stock[shallow]", "soc_stock", "t/ha", 119.0, 12.0, 637.0),
+        ("soc_stock[peat]", "soc_stock", "t/ha", 479.0, 168.0, 1133.0),
+        ("soc_stock[deep]", "soc_stock", "t/ha", 1900.0, 900.0, 2380.0),
+        ("soc_stock[any]", "soc_stock", "t/ha", 1900.0, 900.0, 2380.0),
+    ).assign(
+        definition=[
+            "soil_depth=100",
+            "habitat=mangrove;soil_depth=30",
+            "soil_depth=100",
+            "soil_depth=300",
+            "",
+        ]
+    )
+    table = sl.Table.from_values(rows, "soc_stock_wetland_planted", "0.1.0", source=SOURCE)
+    found = table.values.set_index("name")
+    assert list(found.index[found["status"] == "refused"]) == ["soc_stock[wide]", "soc_stock[shallow]"]
+    assert "q975 238 (<= 150)" in found.loc["soc_stock[wide]", "note"]
+    assert "q975 212.3 (<= 150)" in found.loc["soc_stock[shallow]", "note"]
+
+
 def test_a_refused_value_prints_as_a_dash_and_is_not_cited():
     table = sl.Table.from_values(PLANTED, "values_forest_planted", "0.1.0", source=SOURCE)
     cited = []

@@ -40,24 +40,49 @@ def test_a_page_names_what_exists(page):
 
 
 def tables_of(path):
-    """Tables of the jobs of a batch, axes multiplied out; those of simulated studies and of other purposes have none to sign."""
+    """Tables of the jobs of a batch, axes multiplied out, and jobs that leave results alone."""
     batch, found = yaml.safe_load(path.read_text(encoding="utf-8")), set()
     for job in batch.get("jobs", ()):
-        name, axes = job.get("parameters", {}).get("table_id", ""), job.get("matrix", {})
+        name, axes = job.get("parameters", {}).get("table_id") or job["id"], job.get("matrix", {})
         levels = [batch["axes"][axis] if chosen == "all" else chosen for axis, chosen in axes.items()]
         for values in itertools.product(*levels):
             found.add(name.format(**dict(zip(axes, values, strict=True))))
-    return found - {""}
+    return found
+
+
+READING = ROOT / "reports" / "reading.md"
+VERDICTS = ("可签", "有改动可签", "拒签", "见系统页")
+
+
+def verdicts(text):
+    """Verdict and reason of every table in the rows of a page of readings."""
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| `")]
+    return {t: (v.strip(), why.strip()) for names, v, why in rows for t in re.findall(r"`(\w+)`", names)}
 
 
 @pytest.mark.parametrize(
     "batch",
-    "default systems systems_open knowledge open_data plots_and_cores species_by_country".split(),
+    "default systems systems_open knowledge open_data plots_and_cores species_by_country inventory inventory_open".split(),
 )
 def test_every_table_of_every_batch_has_a_verdict(batch):
-    text = "".join(p.read_text(encoding="utf-8") for p in (*PAGES, ROOT / "reports" / "reading.md"))
-    read = set(re.findall(r"`(\w+)`", text))
-    assert tables_of(ROOT / "notebooks" / "batches" / f"{batch}.yml") - read == set()
+    read, pages = verdicts(READING.read_text(encoding="utf-8")), "".join(p.read_text("utf-8") for p in PAGES)
+    for table in tables_of(ROOT / "notebooks" / "batches" / f"{batch}.yml"):
+        verdict, why = read.get(table, ("见系统页", "·"))
+        assert verdict.startswith(VERDICTS) and why, f"{table}: {verdict}"
+        if verdict.startswith("见系统页"):
+            assert f"`{table}`" in pages, f"{table}: no verdict"
+
+
+def test_a_table_that_was_not_read_has_no_verdict():
+    text = (
+        READING.read_text(encoding="utf-8")
+        + "\n| `made_up`、`other` | 未读 · not read | 本次未运行 · not run |\n"
+    )
+    found = verdicts(text)
+    assert {t for t, (verdict, _) in found.items() if not verdict.startswith(VERDICTS)} == {
+        "made_up",
+        "other",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
