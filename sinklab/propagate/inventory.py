@@ -69,7 +69,7 @@ class Inventory:
         measured again.
     plots : DataFrame
         Every plot, also those without trees: ``plot_id``, ``plot_area`` [ha], ``stratum`` (one
-        stratum when absent).
+        stratum when absent); of a model ``a[province/site]`` also ``province``, unless trees or strata have it.
     models : Model or mapping of str to Model
         Response in kg (individuals).
     strata : DataFrame, optional
@@ -152,6 +152,7 @@ class Inventory:
         weight = self.scale / area.reindex(plot).to_numpy()
         if names == self.stratum_names:
             weight = weight / group.map(dict(zip(names, self.n_plot, strict=True))).to_numpy(float)
+        trees = self._with_populations(trees, plot)
         trees, models, of_sites = among_sites(trees, self.models, self.model, "plot_id")
         return arrange(
             trees.assign(_group=group.to_numpy()),
@@ -166,6 +167,20 @@ class Inventory:
             groups=names,
             residual_of=residual_of,
         )
+
+    def _with_populations(self, trees, plot) -> pd.DataFrame:
+        """Trees with the province of their plot or stratum, where a model was fitted to sites in provinces."""
+        models = self.models.values() if isinstance(self.models, dict) else (self.models,)
+        for column in {m.with_sites().populations for m in models} - {"", *trees}:
+            if column in self.plots:
+                held = self.plots[column].set_axis(self.plots["plot_id"].astype(str))
+            elif self.strata is not None and column in self.strata:
+                held = self.strata[column].set_axis(self.strata["stratum"].astype(str))
+                held = self._plot_stratum.map(held)
+            else:
+                continue
+            trees = trees.assign(**{column: held.reindex(plot).to_numpy()})
+        return trees
 
     @cached_property
     def plot_values(self) -> pd.Series:

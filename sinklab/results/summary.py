@@ -303,7 +303,7 @@ def verdicts(fit: FitResult) -> list[dict]:
     Returns
     -------
     verdicts : list of dict
-        ``kind`` (threshold, worse_than_mean, intercept, simpler, family, gross_errors), ``response``, ``name`` (of the rule,
+        ``kind`` (threshold, worse_than_mean, missed, intercept, simpler, family, gross_errors), ``response``, ``name`` (of the rule,
         parameter or family),
         ``passed``, ``value``, ``threshold``, ``message_en``, ``message_zh``.
     """
@@ -325,7 +325,28 @@ def verdicts(fit: FitResult) -> list[dict]:
             found.append(
                 _verdict("threshold", response, rule.rule_id, rule.met(value), value, rule.threshold, en, zh)
             )
-    return found + _needless(fit) + _families(fit) + _gross(fit)
+    return found + _missed(fit) + _needless(fit) + _families(fit) + _gross(fit)
+
+
+def _missed(fit) -> list[dict]:
+    """The smallest or largest third of the records where a curve passes them by: sums may agree where the form does not."""
+    found, rule = [], rule_values("data_checks")
+    parts = fit.fitted().groupby("response", sort=False) if fit.data is not None else ()
+    for response, part in parts:
+        part = part[part["predicted"] > 0].sort_values("predicted")
+        n = len(part) // 3
+        for en, zh, third in (("smallest", "最小", part[:n]), ("largest", "最大", part[len(part) - n :])):
+            off = third["observed"] - third["predicted"]
+            relative, total = off / third["predicted"], 100 * off.sum() / third["predicted"].sum()
+            told_apart = abs(relative.mean()) > rule["third_se"] * relative.std() / np.sqrt(max(n, 1))
+            if n < rule["third_least"] or abs(total) < rule["third_error"] or not told_apart:
+                continue
+            from_, to = third["observed"].min(), third["observed"].max()
+            en = f"{response}: the curve misses the {en} third ({n} records, {from_:.4g}–{to:.4g}): {total:+.1f} % in total"
+            zh = f"{response}：曲线偏离{zh}的三分之一（{n} 条记录，{from_:.4g}～{to:.4g}）：合计偏差 {total:+.1f}%"
+            en, zh = f"{en}; try another form", f"{zh}；请换方程形式"
+            found.append(_verdict("missed", response, "third", False, total, rule["third_error"], en, zh))
+    return found
 
 
 #: How the option ``variance`` names the families of residuals, and their names in two languages.

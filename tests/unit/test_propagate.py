@@ -334,6 +334,50 @@ def test_strata_are_means_of_all_their_plots():
     )
 
 
+@pytest.mark.parametrize("told_by", ["trees", "plots", "strata", None])
+def test_what_provinces_bring_to_an_inventory_is_drawn_once_for_each(told_by):
+    """Two strata of one province go up and down together, those of two do not; unnamed ones are taken for one."""
+    rng = np.random.default_rng(8)
+    province, site = np.repeat(np.arange(12), 32), np.repeat(np.arange(48), 8)
+    dbh = rng.uniform(6, 40, 384)
+    factor = rng.normal(0, 0.3, 12)[province] + rng.normal(0, 0.15, 48)[site]
+    agb = 0.1 * dbh**2.3 * np.exp(factor) * rng.lognormal(0, 0.08, 384)
+    data = pd.DataFrame({"dbh": dbh, "agb": agb, "province": province.astype(str), "site": site.astype(str)})
+    model = fit(data, "agb = a[province/site] * dbh**b", method="mixed", seed=1)
+    both, outer = (level.covariance.iloc[0, 0] for level in model.random.levels)
+    assert outer > 0.03 > both - outer > 0
+    given = inventory(models=Model.of(model, "agb"), sampling=False, residual=False)
+    home = {"hill": "X", "valley": "Y"}
+    of_plot = given.plots["stratum"].map(home)
+    if told_by == "plots":
+        given = replace(given, plots=given.plots.assign(province=of_plot))
+    elif told_by == "strata":
+        given = replace(given, strata=given.strata.assign(province=given.strata["stratum"].map(home)))
+    elif told_by == "trees":
+        at = dict(zip(given.plots["plot_id"], of_plot, strict=True))
+        given = replace(given, trees=given.trees.assign(province=given.trees["plot_id"].map(at)))
+    found = propagate(given, 20_000, seed=2)
+    # By hand: the mass of a stratum by the parameters, by each of its plots as a site, and by its province.
+    mean = model.predict(given.trees, of="average")["agb"].to_numpy() / 0.06 / 1000
+    plot, stratum = given.trees["plot_id"], given.plots.set_index("plot_id")["stratum"]
+    size = stratum.value_counts()
+    mass = mean / size[plot.map(stratum)].to_numpy()
+    inside = np.column_stack([(plot.map(stratum) == s).to_numpy(float) for s in ("hill", "valley")])
+    slopes = np.column_stack([mass / model.values[0], mass * np.log(given.trees["dbh"])]).T @ inside
+    by_plot = pd.DataFrame(mass[:, None] * inside).groupby(plot.to_numpy()).sum().to_numpy()
+    whole = mass @ inside
+    together = np.ones((2, 2)) if told_by is None else np.eye(2)
+    wanted = slopes.T @ model.covariance.to_numpy() @ slopes
+    wanted += (
+        np.expm1(both - outer) * by_plot.T @ by_plot + np.expm1(outer) * np.outer(whole, whole) * together
+    )
+    drawn = np.cov(found.model_draws[:2])
+    assert np.diag(drawn) == pytest.approx(np.diag(wanted), rel=0.1)
+    assert drawn[0, 1] == pytest.approx(
+        wanted[0, 1], abs=0.03 * np.sqrt(wanted[0, 0] * wanted[1, 1]) + 0.1 * wanted[0, 1]
+    )
+
+
 def test_intervals_of_few_plots_use_student_t():
     result = propagate(inventory(models=square(se=1e-9), residual=False), 20000, seed=3)
     lower, upper = result.interval(0.9)[1]
