@@ -78,8 +78,10 @@ def unit_of(text: str) -> str:
 
 
 def is_unit(text: str) -> bool:
-    """Whether a text names a unit and nothing else."""
-    return bool(unit_of(text))
+    """Whether a text names a unit, and of what it is, and nothing else."""
+    inside = re.sub(r"^[(\[（【]|[)\]）】]$", "", text)
+    of = OF_WHAT.fullmatch(inside)
+    return bool(unit_of(text) or (of and unit_of(of[2] or of[3])))
 
 
 # Names.
@@ -129,6 +131,12 @@ TWICE = re.compile(r"[12]|[ab]|东西|南北|东西向|南北向|ew|ns|sn|长|�
 #: Parts of a stem or crown that are weighed one by one.
 SEGMENT = re.compile(
     r"\d+(?:\.\d+)?\s*m?\s*[-~–—至]\s*\d+(?:\.\d+)?\s*m?|梢头?|顶?梢|梢段|第?[一二三四五六七八九十\d]+段|[上中下](?:部|层|段)?|基部|伐桩"
+)
+#: What a tree gained, below the size that it is of.
+INCREMENT = re.compile("(?:连年|平均|定期|年均)生长量?|生长率|increment|[cmp]ai", re.IGNORECASE)
+#: A unit that says of what: 体积%, kg d.m.
+OF_WHAT = re.compile(
+    r"(体积|质量|重量)\s*([%‰])|(.+?)\s*(?:d\.? ?m\.?|d\.? ?w\.?|o\.? ?d\.? ?w\.?|dry)", re.IGNORECASE
 )
 #: Kinds of headers that name an organ: the whole of it, or one of several sorts (粗根, 细根).
 ORGANS = ("organ", "sub")
@@ -187,6 +195,14 @@ def meaning(parts: tuple[str, ...], unit: str = "") -> Meaning:
     bases, units, words = [], [], []
     if not parts or max(map(len, parts)) > PROSE:
         return Meaning()
+    if unit and not unit_of(unit):
+        # A unit that says of what, below the name: 体积%.
+        of = OF_WHAT.fullmatch(re.sub(r"^[(\[（【]|[)\]）】]$", "", unit))
+        return (
+            meaning((*parts[:-1], f"{parts[-1]}({of[1]})"), of[2])
+            if of and of[1]
+            else meaning(parts, of[3] if of else "")
+        )
     if len(parts) > 1 and is_unit(parts[-1]) and not knows(parts[-1]):
         # A row of units that belongs to the header.
         return meaning(parts[:-1], unit or parts[-1])
@@ -261,7 +277,7 @@ def _understood(bases, words) -> Meaning:
     """Meaning of a header by its last part, with what stands above it and in brackets."""
     own, above = bases[-1], bases[:-1]
     whole = _single(own)
-    if above and not whole.kind:
+    if above and (not whole.kind or INCREMENT.fullmatch(fold(own))):
         over = _understood(above, words)
         end = _words().get(fold(own), ("", ""))
         if over.kind == "layer" and end[1] == "end":
@@ -271,6 +287,12 @@ def _understood(bases, words) -> Meaning:
         if fold(own) in ("平均", "均值", "平均值", "mean", "average"):
             # Of replicates beside each other their mean is read.
             return replace(over, rank=2) if over.kind else whole
+        if (
+            INCREMENT.fullmatch(fold(own))
+            and vocabulary.is_variable(over.name)
+            and over.name != "growing_stock"
+        ):
+            return Meaning()
         if SEGMENT.fullmatch(plain(own)) and (over.kind in ORGANS or over.kind == "part"):
             return replace(over, kind="segment", rank=2)
     # What stands above an organ may be a quantity, and the other way round.

@@ -7,13 +7,34 @@ the same individuals, plots or organs, :func:`derive` works out dry masses, crow
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from sinklab.data import layout, vocabulary
-from sinklab.data.columns import ORGANS, PER_AREA, SEGMENT, Account, Column, Meaning, meaning
+from sinklab.data.columns import (
+    ORGANS,
+    PER_AREA,
+    SEGMENT,
+    TWICE,
+    Account,
+    Column,
+    Meaning,
+    fits,
+    fold,
+    is_blank,
+    is_unit,
+    knows,
+    meaning,
+    quantity,
+    species_name,
+    taken_apart,
+    unit_of,
+    with_unit,
+)
 from sinklab.data.files import plain
+from sinklab.data.layout import SURVEY, Field, Form, labelled
 from sinklab.language import DataError, tr
 
 #: Names that make an individual known.
@@ -107,6 +128,378 @@ def _same(form, f) -> Any:
     own = meaning(f.parts, f.unit)
     twice = sum(meaning(g.parts, g.unit).name == own.name for g in form.fields if g.parts) > 1
     return f.parts if twice or not own.name else (own.name, own.kind, own.unit)
+
+
+# Tables that are wider than what they say: species, surveys, ages or points as columns.
+
+
+def melt(form: Form) -> None:
+    """Give each record one species, survey, age or point where columns repeat for several."""
+    _samples(form)
+    groups: dict[str, list[int]] = {}
+    for i, f in enumerate(form.fields):
+        if len(f.parts) > 1 and not knows(f.parts[0]) and not is_unit(f.parts[1]):
+            groups.setdefault(f.parts[0], []).append(i)
+    below = {tuple(form.fields[i].parts[1:] for i in at) for at in groups.values()}
+    twice = all(TWICE.fullmatch(fold(p[0])) for one in below for p in one)
+    if len(groups) > 1 and not twice and len(below) == 1:
+        name, said = labelled(list(groups))
+        if not name:
+            name = "species" if any(species_name(g) != g for g in groups) else tr("group", "组")
+        labels = [said.get(label, label) for label in groups]
+        _gather(
+            form,
+            name,
+            labels,
+            list(groups.values()),
+            [
+                Field(form.fields[i].parts[1:], form.fields[i].at, form.fields[i].unit)
+                for i in next(iter(groups.values()))
+            ],
+        )
+        return
+    _by_layer(form)
+    _by_plot(form)
+    _by_survey(form)
+    _by_number(form)
+    _by_species(form)
+
+
+#: 100 g of a sample that were dried: the mass stands in the header.
+FIXED = re.compile(r"(\d+(?:\.\d+)?)\s*(g|克|kg)\s*(?:鲜重?的?)?(?=.*样|.*sample)", re.IGNORECASE)
+#: Numbers of samples: 样1鲜重, 2号样干重, sample 2 dry.
+REPLICATE = re.compile(r"(样品?|sample\s*)\s*[1-5①②③一二三](?=\D)|[1-5一二三]号(?=样)", re.IGNORECASE)
+
+
+def _samples(form) -> None:
+    """Give samples of one mass a column of it, and put those that were taken several times together."""
+    for i, f in enumerate(list(form.fields)):
+        cut = FIXED.match(f.parts[-1]) if f.parts else None
+        rest = f.parts[-1][cut.end() :] if cut else ""
+        if cut and (m := meaning((*f.parts[:-1], rest), f.unit)).name.endswith("sample_dry"):
+            form.fields[i] = Field((*f.parts[:-1], rest), f.at, f.unit)
+            fresh = (
+                re.sub("[烘绝]?干", "鲜", rest[::-1], count=1)[::-1]
+                if "干" in rest
+                else re.sub("dry", "fresh", rest)
+            )
+            if meaning((*f.parts[:-1], fresh)).name == m.name.replace("_dry", "_fresh"):
+                form.add(
+                    fresh, [cut[1] if row[i] else "" for row in form.cells], plain(cut[2]).replace("克", "g")
+                )
+    groups: dict[tuple, list[int]] = {}
+    for i, f in enumerate(form.fields):
+        bare = tuple(REPLICATE.sub(lambda m: m[1] or "", p) for p in f.parts)
+        name = meaning(bare, f.unit).name
+        if bare != f.parts and ("sample" in name or name.endswith(("moisture", "ratio"))):
+            groups.setdefault(bare, []).append(i)
+    gone = []
+    for bare, at in groups.items():
+        f = form.fields[at[0]]
+        form.fields[at[0]] = Field(bare, f.at, f.unit)
+        for row in form.cells:
+            own = [q.value if (q := quantity(row[i])) else None for i in at]
+            known = [v for v in own if v is not None]
+            whole = len(known) if not meaning(bare).name.endswith(("fresh", "dry")) else 1
+            # Masses of samples add up, where all are there; shares are averaged.
+            row[at[0]] = (
+                f"{sum(known) / whole:.10g}" if known and (len(known) == len(at) or whole > 1) else ""
+            )
+        gone += at[1:]
+        form.notes.add(
+            f"{'/'.join(bare)}: {len(at)} samples of each put together",
+            f"{'/'.join(bare)}：每株 {len(at)} 份样品已合并",
+        )
+    for row in [form.fields, *form.cells, *form.at] if gone else ():
+        row[:] = [value for k, value in enumerate(row) if k not in gone]
+
+
+def _by_layer(form) -> None:
+    """Layers as columns below each quantity: 有机碳 0-20, 20-40; or below the title alone."""
+    found: dict[str, dict[tuple, int]] = {}
+    for i, f in enumerate(form.fields):
+        said = quantity(f.parts[-1]) if f.parts else None
+        if said and said.ends and meaning(f.parts).kind != "segment":
+            found.setdefault(plain(f.parts[-1]), {})[f.parts[:-1] or (_in_title(form.title),)] = i
+    same = {tuple(one) for one in found.values()}
+    if len(found) > 1 and len(same) == 1:
+        first = next(iter(found.values()))
+        fields = [Field(base, form.fields[i].at, form.fields[i].unit) for base, i in first.items()]
+        _gather(form, "土层", list(found), [list(one.values()) for one in found.values()], fields)
+
+
+def _by_plot(form) -> None:
+    """Plots or trees as columns, of what the title names: 土层, 样地1, 样地2."""
+    at = [
+        i
+        for i, f in enumerate(form.fields)
+        if len(f.parts) == 1 and labelled([f.parts[0]])[0] in ("plot_id", "tree_id")
+    ]
+    name, said = labelled([form.fields[i].parts[0] for i in at])
+    value = _in_title(form.title)
+    if len(at) > 1 and name and meaning((value,)).name:
+        labels = [said.get(form.fields[i].parts[0], form.fields[i].parts[0]) for i in at]
+        _gather(form, name, labels, [[i] for i in at], [Field((value,), form.fields[at[0]].at)])
+
+
+def _by_survey(form) -> None:
+    """Columns such as 胸径2015, 胸径2020."""
+    found: dict[str, dict[str, int]] = {}
+    for i, f in enumerate(form.fields):
+        mark = SURVEY.search(f.header)
+        rest = re.sub(r"[(（][)）]", "", SURVEY.sub("", f.header)).strip(" _-/") if mark else ""
+        if mark and meaning((rest,)).name and "(" not in rest[:1]:
+            found.setdefault(mark[0].rstrip("年"), {})[rest] = i
+    bases = list(dict.fromkeys(base for one in found.values() for base in one))
+    if len(found) < 2 or not any(sum(base in one for one in found.values()) > 1 for base in bases):
+        return
+    for one in found.values():
+        if list(one) != list(next(iter(found.values()))):
+            return
+    name = "year" if all(k[:2].isdigit() for k in found) else "survey"
+    _gather(
+        form,
+        name,
+        list(found),
+        [list(one.values()) for one in found.values()],
+        [Field((b,), form.fields[next(iter(found.values()))[b]].at) for b in bases],
+    )
+
+
+def _by_number(form) -> None:
+    """Columns that are numbers: ages of a stem analysis, points of a line."""
+    groups: dict[tuple, list[int]] = {}
+    for i, f in enumerate(form.fields):
+        if f.parts and re.fullmatch(
+            r"(?:测点|样点|点|point ?)?\d+(?:\.\d+)?\s*(?:a|年|年生|龄|m|cm|号)?",
+            plain(f.parts[-1]),
+            re.IGNORECASE,
+        ):
+            groups.setdefault(f.parts[:-1], []).append(i)
+    for above, at in groups.items():
+        if len(at) < 3:
+            continue
+        label = "/".join(above) or form.title
+        old = re.search("龄|年|age", label, re.IGNORECASE)
+        marks = [re.search(r"[\d.]+", plain(form.fields[i].parts[-1]))[0] for i in at]
+        titled, size = _in_title(form.title), meaning(above) if above else Meaning()
+        told = meaning((titled,)).name
+        if (
+            size.name in ("height", "dbh")
+            and vocabulary.is_variable(told)
+            and vocabulary.variable(told).role == "response"
+        ):
+            # A matrix of volumes: a class of heights over each column.
+            _gather(form, label, marks, [[i] for i in at], [Field((titled,), form.fields[at[0]].at)])
+            return
+        value = Field(above or (titled,), form.fields[at[0]].at)
+        _gather(form, "age" if old else tr("point", "测点"), marks, [[i] for i in at], [value])
+        return
+
+
+def _by_species(form) -> None:
+    """Columns that are species, of counts beside a class of diameters."""
+    if not any(meaning(f.parts).kind == "class" for f in form.fields if f.parts):
+        return
+    at = [
+        i for i, f in enumerate(form.fields) if len(f.parts) == 1 and species_name(f.parts[0]) != f.parts[0]
+    ]
+    if at and not any(meaning(f.parts).name == "count" for f in form.fields if f.parts):
+        labels = [form.fields[i].parts[0] for i in at]
+        _gather(form, "species", labels, [[i] for i in at], [Field(("株数",), form.fields[at[0]].at)])
+
+
+def _in_title(title) -> str:
+    """The one variable, with its unit, that stands in a title; "value" where it names several."""
+    found: dict[str, str] = {}
+    for word in re.findall(r"[\u4e00-\u9fff]+(?:[(（][^()（）]+[)）])?|[A-Za-z ]+", title):
+        start = 0
+        while start < len(word):
+            for stop in range(len(word), start + 1, -1):
+                one = meaning((word[start:stop],))
+                if (
+                    vocabulary.is_variable(one.name)
+                    and vocabulary.variable(one.name).numeric
+                    and one.kind == "name"
+                ):
+                    found.setdefault(one.name, word[start:stop])
+                    start = stop - 1
+                    break
+            start += 1
+    return (
+        next(iter(found.values()))
+        if len(found) == 1
+        else tr("value", "数值")
+        if found or not title
+        else title
+    )
+
+
+def _gather(form, name, labels, groups, fields) -> None:
+    """Records for each group of columns below each other, with a column that says which; blank ones are left out."""
+    moved = {i for at in groups for i in at}
+    rest = [i for i in range(len(form.fields)) if i not in moved]
+    remarks = {k for k, f in enumerate(fields) if meaning(f.parts).kind == "remark"}
+    cells, rows, at = [], [], []
+    for values, row, places in zip(form.cells, form.rows, form.at, strict=True):
+        for label, group in zip(labels, groups, strict=True):
+            own = [values[i] for i in group]
+            if any(v and not is_blank(v) for k, v in enumerate(own) if k not in remarks):
+                cells.append([*(values[i] for i in rest), label, *own])
+                at.append([*(places[i] for i in rest), -1, *(places[i] for i in group)])
+                rows.append(row)
+    form.fields = [*(form.fields[i] for i in rest), Field((name,), -1), *fields]
+    form.cells, form.rows, form.at = cells, rows, at
+    told = ", ".join(labels[:6]) + (" …" if len(labels) > 6 else "")
+    form.notes.add(
+        f"columns of {told} made records with a column {name}; blank ones left out",
+        f"{told} 各列已转为记录（{name} 列），空白者略去",
+    )
+
+
+# What a column is by its neighbours.
+
+
+def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
+    """Settle names that other columns of the table, its title or its numbers explain."""
+    kinds = {m.kind for m in found}
+    taken = {m.name for m in found}
+    organs = taken & (set(PER_AREA) | {"wood", "culm", "crown"})
+    unit_line = [unit_of(u) for u in re.split(r"[、,，;；\s]+", reading.forms[0].units) if u]
+    out = []
+    plots = {m.name for m in found if m.name in ("plot_id", "tree_id", "core_id")} and not taken & {"stand"}
+    nested = len({f.header for m, f in zip(found, reading.fields, strict=True) if m.name == "plot_id"}) > 1
+    trees = taken & {"dbh", "basal_diameter", "culm"} or organs & {"stem", "foliage"}
+    for m, f in zip(found, reading.fields, strict=True):
+        if not m.kind and f.parts and not taken & {"tree_id", "core_id"}:
+            m = _bare_number(m, f, trees, taken)
+        if m.problem == "unit" and m.kind == "stand" and m.unit == "m3" and "area" in taken:
+            m = m if "growing_stock" in taken else replace(m, name="stand_volume", kind="name", problem="")
+        if m.name == "height" and "cover_fraction" in taken and not trees and "tree_id" not in taken:
+            m = replace(m, name="canopy_height")
+        if m.name == "area" and plots and "plot_area" not in taken:
+            m = replace(m, name="plot_area")
+        if nested and m.name == "plot_id" and re.search("样方|quadrat", f.header, re.IGNORECASE):
+            # 样方 within 样地.
+            m = replace(m, name="quadrat")
+        if m.kind == "quantity" and m.name == "dry" and "component" not in kinds:
+            base = fold(taken_apart(f.parts[-1])[0])
+            if (
+                base in ("干重", "干质量", "干生物量", "干重量")
+                and organs
+                and "stem" not in taken
+                and "fresh" not in taken
+            ):
+                # Beside 枝重 and 叶重 the mass of the stem is written 干重.
+                m = with_unit(replace(m, name="stem", kind="organ"))
+            elif re.search("全株|单株|总|total|whole", f.header, re.IGNORECASE):
+                m = with_unit(replace(m, name="total", kind="organ"))
+        if not m.unit and unit_line and vocabulary.is_variable(m.name):
+            fitting = (
+                {u for u in unit_line if fits(u, vocabulary.variable(m.name).unit, "")}
+                if vocabulary.variable(m.name).unit
+                else set()
+            )
+            if len(fitting) == 1 and m.name not in ("age", "count"):
+                m = replace(m, unit=fitting.pop())
+            elif m.kind in ORGANS and len(unit_line) == 1:
+                m = with_unit(replace(m, unit=unit_line[0]))
+        out.append(m)
+    out = _understory(reading, _of_litter_traps(reading, out))
+    return _checked_sums(reading, _carbon_of_organs(reading, out))
+
+
+def _bare_number(m, f, trees, taken) -> Meaning:
+    """编号 of what the table is of: trees, cores or plots."""
+    base = fold(taken_apart(f.parts[-1])[0])
+    if base in ("标准木", "样木", "样树", "样株", "单株", "解析木", "平均木", "伐倒木"):
+        return Meaning("tree_id", "name", rank=2)
+    if base not in ("编号", "号", "no", "id", "代号", "number", "nr"):
+        return m
+    if trees:
+        return Meaning("tree_id", "name", rank=2)
+    if taken & {"soc", "bulk_density", "organic_matter"}:
+        return Meaning("core_id", "name", rank=2)
+    return Meaning("plot_id", "name", rank=2) if taken & set(PER_AREA.values()) - {"plot_id"} else m
+
+
+#: Forms of litterfall: what is weighed as leaves and twigs there is litter.
+TRAPS = re.compile("收集[框器网]|凋落量|凋落物总量|litter ?(?:fall|trap)", re.IGNORECASE)
+
+
+def _of_litter_traps(reading, found) -> list[Meaning]:
+    """Leaves and twigs of litter are no organs of trees."""
+    taken = {m.name for m in found}
+    heads = " ".join([reading.forms[0].title, *(f.header for f in reading.fields)])
+    if "litter" not in taken or taken & {"tree_id", "dbh", "stem", "culm", "agb"} or not TRAPS.search(heads):
+        return found
+    return [
+        replace(m, name=f"litter_{m.name}", kind="part") if m.kind in ORGANS and m.name != "litter" else m
+        for m in found
+    ]
+
+
+def _understory(reading, found) -> list[Meaning]:
+    """Herbs and shrubs beside each other are two parts of the understory; alone they are what stands on the quadrat."""
+    forms = {"shrub": re.compile("灌木|shrub", re.IGNORECASE), "herb": re.compile("草本|herb", re.IGNORECASE)}
+    at = {}
+    for i, (m, f) in enumerate(zip(found, reading.fields, strict=True)):
+        if m.kind == "quantity" and m.name in ("fresh", "dry"):
+            word = next((form for form, pattern in forms.items() if pattern.search(f.header)), "")
+            at |= {i: word} if word else {}
+    if len(set(at.values())) < 2:
+        return found
+    return [
+        m if i not in at
+        else replace(m, name="understory", kind="sub") if m.name == "dry"
+        else replace(m, name=f"{at[i]}_fresh", kind="part")
+        for i, m in enumerate(found)
+    ]  # fmt: skip
+
+
+def _carbon_of_organs(reading, found) -> list[Meaning]:
+    """Carbon in per cent of organs or species that stand beside it, where no soil is described."""
+    taken, kinds = {m.name for m in found}, {m.kind for m in found}
+    if (
+        "carbon_fraction" in taken
+        or taken & {"soc", "bulk_density"}
+        or "layer" in kinds
+        or not kinds & {"component"}
+    ):
+        return found
+    carbon = ("c", "tc", "碳", "全碳", "有机碳", "total carbon", "carbon")
+    return [
+        Meaning("carbon_fraction", "name", m.unit, rank=2)
+        if f.parts and fold(taken_apart(f.parts[-1])[0]) in carbon and m.unit in ("%", "g/kg", "1")
+        else m
+        for m, f in zip(found, reading.fields, strict=True)
+    ]
+
+
+def _checked_sums(reading, found) -> list[Meaning]:
+    """A sum beside organs is a whole where the numbers say of what: aboveground, or with the roots."""
+    organs = {i: m for i, m in enumerate(found) if m.kind in ORGANS}
+    names = {m.name for m in organs.values()}
+    out = list(found)
+    for i, (m, f) in enumerate(zip(found, reading.fields, strict=True)):
+        if m.kind != "sum" or not names & {"stem", "wood", "culm", "stem_biomass_density"}:
+            continue
+        above = [k for k in organs if reading.fields[k].parts[:-1] == f.parts[:-1]]
+        rows = [[quantity(row[k], reading.comma) for k in (i, *above)] for row in reading.cells]
+        known = [[q.value for q in row] for row in rows if all(q and q.value is not None for q in row)]
+        agree = [abs(sum(rest) - whole) <= 0.005 * whole + 0.02 for whole, *rest in known]
+        if len(above) < 3 or sum(agree) * 10 < 9 * len(agree) or not agree:
+            continue
+        name = "total" if names & {"root", "bgb", "bgb_density"} else "agb"
+        unit = m.unit or next(organs[k].unit for k in above)
+        settled = with_unit(Meaning(name, "organ", unit, rank=2))
+        if settled.name and settled.name not in {one.name for one in out}:
+            out[i] = settled
+            reading.account.told.add(
+                f"{f.header} is the sum of {', '.join(organs[k].name for k in above)}: {settled.name}",
+                f"{f.header} 为 {'、'.join(organs[k].name for k in above)} 之和：{settled.name}",
+            )
+    return out
 
 
 # Organs below each other.
@@ -347,7 +740,7 @@ def derive(columns: dict, account: Account) -> None:
         "fresh", "sample_fresh", "sample_dry", "dry_ratio", "fresh_ratio", "moisture", "moisture_wet", "moisture_dry",
     )  # fmt: skip
     shared = {p: columns[p] for p in parts[1:] if p in columns}
-    for organ in [*PER_AREA, "wood", "culm", "rhizome", "crown"]:
+    for organ in [*PER_AREA, "wood", "culm", "rhizome", "crown", "shrub", "herb"]:
         own = shared | {p: columns[f"{organ}_{p}"] for p in parts if f"{organ}_{p}" in columns}
         for name, unit in ((organ, "kg"), (PER_AREA.get(organ, ""), "t/ha")):
             fresh = columns.get(f"{name}_fresh")
@@ -357,6 +750,9 @@ def derive(columns: dict, account: Account) -> None:
             if made is not None:
                 columns[name] = made
                 account.columns.append(Column(name, -1, name, unit, unit))
+    if {"shrub", "herb"} <= set(columns) and "understory" not in columns:
+        columns["understory"] = columns.pop("shrub") + columns.pop("herb")
+        account.told.add("understory = shrubs + herbs", "林下植被 = 灌木 + 草本")
     if "stand_volume" in columns and "area" in columns:
         columns["growing_stock"] = columns["stand_volume"] / columns["area"]
         account.told.add("growing_stock = stand_volume / area", "growing_stock = 小班蓄积 ÷ 面积")

@@ -13,14 +13,12 @@ from dataclasses import dataclass, field, replace
 from sinklab.data import vocabulary
 from sinklab.data.columns import (
     ORGANS,
-    TWICE,
-    fold,
-    is_blank,
     is_unit,
     knows,
     meaning,
     quantity,
     species_name,
+    unit_of,
 )
 from sinklab.data.files import Sheet, letters, numeric, place, plain
 from sinklab.language import DataError, Notes, listing, tr
@@ -167,7 +165,10 @@ def _are_pairs(cells) -> bool:
 
 
 def is_matrix(cells: list[tuple[int, str]]) -> bool:
-    """Whether a row counts the points of a line: a word, then 1, 2, 3 …."""
+    """Whether a row counts the points of a line: a word, then 1, 2, 3 …; or layers that join: 0-20, 20-40."""
+    ends = [q.ends for _, t in cells[1:] if (q := quantity(t)) and q.ends]
+    if len(cells) > 2 and len(ends) == len(cells) - 1 and knows(cells[0][1]):
+        return all(a[1] == b[0] for a, b in zip(ends, ends[1:], strict=False))
     return (
         len(cells) > 5
         and not numeric(cells[0][1])
@@ -270,15 +271,26 @@ def _turned(sheet) -> Sheet:
     """The sheet, with rows for columns where the names of the variables stand below each other in its first column."""
     grid = Grid(sheet)
     wide = [row for row in range(min(len(sheet.rows), DEPTH)) if len(grid.filled(row)) > 2]
-    named = [row for row in wide if knows(sheet.rows[row][0])]
-    beside = [t for row in named[1:] for _, t in grid.filled(row)[1:]]
+    at = 0
+    if wide and len(sheet.rows[0]) > 3 and sum(knows(sheet.rows[row][0]) for row in wide) * 2 < len(wide):
+        # Groups stand before the names: 鲜重 | 干, 枝, 叶.
+        at = 1
+    named = [row for row in wide if knows(sheet.rows[row][at])]
+    beside = [t for row in named[1:] for j, t in grid.filled(row) if j > at and not is_unit(plain(t))]
+    heads = [t for _, t in grid.filled(wide[0])[1:]] if wide else []
     if (
         len(named) < 3
         or len(named) * 4 < 3 * len(wide)
         or sum(map(numeric, beside)) * 4 < 3 * len(beside)
-        or any(sum(knows(t) for _, t in grid.filled(row)) > 2 for row in wide)
-        or sum(meaning((sheet.rows[row][0],)).kind in (*ORGANS, "component") for row in named) == len(named)
-        or not any(vocabulary.is_variable(meaning((sheet.rows[row][0],)).name) for row in named)
+        or any(
+            sum(knows(t) and not is_unit(plain(t)) for j, t in grid.filled(row) if j >= at) > 2
+            for row in wide
+        )
+        or (
+            all(meaning((sheet.rows[row][at],)).kind in (*ORGANS, "component") for row in named)
+            and labelled(heads)[0] != "plot_id"
+        )
+        or not any(vocabulary.is_variable(meaning((sheet.rows[row][at],)).name) for row in named)
     ):
         return sheet
     first = wide[0]
@@ -286,7 +298,7 @@ def _turned(sheet) -> Sheet:
     merged = [(b, a - first, d, c - first) for a, b, c, d in sheet.merged if a >= first]
     dates = {(column, row - first) for row, column in sheet.dates if row >= first}
     name, said = labelled([t for t in (row[0] for row in rows[1:]) if t and t not in UNIT_LABELS])
-    if name and not knows(rows[0][0]):
+    if name and (not knows(rows[0][0]) or meaning((rows[0][0],)).kind == "component"):
         rows[0][0] = name
         for row in rows[1:]:
             row[0] = said.get(row[0], row[0])
@@ -482,7 +494,13 @@ def _head(grid, form, start) -> None:
             written = last if is_unit(last[1]) else None
         size = _SIZE.search(joined) if not pairs else None
         if size:
-            form.constants.append((size[1], size[2], f"{letters(cells[0][0])}{row + 1}"))
+            form.constants.append(
+                (
+                    f"{size[1][:2]}面积" if size[1] != "标准地" else "样地面积",
+                    size[2],
+                    f"{letters(cells[0][0])}{row + 1}",
+                )
+            )
         for label, value, j in pairs:
             form.constants.append((label, value, f"{letters(j)}{row + 1}"))
         if written and all(is_unit(t) for t in re.split(r"[、,，;；\s]+", written[1]) if t):
@@ -500,7 +518,7 @@ def _head(grid, form, start) -> None:
 
 #: Size of a plot in a title: 样方面积1m×1m.
 _SIZE = re.compile(
-    r"((?:样方|样地|标准地|样圆)(?:面积|大小|规格))[为:：]?\s*(\d[\d.]*\s*(?:m|米)?\s*[×xX*]\s*\d[\d.]*\s*(?:m|米)|\d[\d.]*\s*(?:m2|m²|㎡|hm2|hm²|公顷|亩))"
+    r"((?:样方|样地|标准地|样圆)(?:面积|大小|规格)?)[为:：]?\s*(\d[\d.]*\s*(?:m|米)?\s*[×xX*]\s*\d[\d.]*\s*(?:m|米)|\d[\d.]*\s*(?:m2|m²|㎡|hm2|hm²|公顷|亩))"
 )
 
 
@@ -550,6 +568,10 @@ def _records(grid, form, first) -> None:
             form.others += [other, *other.others] if other else []
             break
         why = _no_record(form, cells, remarks)
+        if why == tr("note", "附注") and not form.units:
+            # 注：数据为平均值±标准差（t·hm-2）
+            unit = re.search(r"[(（]\s*([^()（）]+?)\s*[)）]", cells[0][1])
+            form.units = unit[1] if unit and "/" in unit_of(unit[1]) else ""
         if why:
             section = cells[0][1] if why == _line() else section
             form.skip(row, why)
@@ -698,6 +720,10 @@ _PLOT = _numbered("样地|标准地|样方|样圆|plot|quadrat")
 _TREE = _numbered("标准木|样木|解析木|平均木|伐倒木|样株|样竹|木|tree")
 
 
+#: What tells one survey from another.
+SURVEY = re.compile(r"(?:19|20)\d\d年?|[前后上本]期|初[测查]|复[测查]|第?[一二三四1-4][次期]")
+
+
 def labelled(labels: list[str]) -> tuple[str, dict[str, str]]:
     """What names of sheets, groups of columns or lines between records say, all of one kind.
 
@@ -722,146 +748,6 @@ def labelled(labels: list[str]) -> tuple[str, dict[str, str]]:
     if labels and all(species_name(label) != label for label in labels):
         return "species", {}
     return "", {}
-
-
-# Tables that are wider than what they say: species, surveys, ages or points as columns.
-
-SURVEY = re.compile(r"(?:19|20)\d\d年?|[前后上本]期|初[测查]|复[测查]|第?[一二三四1-4][次期]")
-
-
-def melt(form: Form) -> None:
-    """Give each record one species, survey, age or point where columns repeat for several."""
-    groups: dict[str, list[int]] = {}
-    for i, f in enumerate(form.fields):
-        if len(f.parts) > 1 and not knows(f.parts[0]):
-            groups.setdefault(f.parts[0], []).append(i)
-    below = {tuple(form.fields[i].parts[1:] for i in at) for at in groups.values()}
-    twice = all(TWICE.fullmatch(fold(p[0])) for one in below for p in one)
-    if len(groups) > 1 and not twice and len(below) == 1:
-        name, said = labelled(list(groups))
-        if not name:
-            name = "species" if any(species_name(g) != g for g in groups) else tr("group", "组")
-        labels = [said.get(label, label) for label in groups]
-        _gather(
-            form,
-            name,
-            labels,
-            list(groups.values()),
-            [
-                Field(form.fields[i].parts[1:], form.fields[i].at, form.fields[i].unit)
-                for i in next(iter(groups.values()))
-            ],
-        )
-        return
-    _by_layer(form)
-    _by_survey(form)
-    _by_number(form)
-    _by_species(form)
-
-
-def _by_layer(form) -> None:
-    """Layers as columns below each quantity: 有机碳 0-20, 20-40."""
-    found: dict[str, dict[tuple, int]] = {}
-    for i, f in enumerate(form.fields):
-        said = quantity(f.parts[-1]) if len(f.parts) > 1 else None
-        if said and said.ends and meaning(f.parts).kind != "segment":
-            found.setdefault(plain(f.parts[-1]), {})[f.parts[:-1]] = i
-    same = {tuple(one) for one in found.values()}
-    if len(found) > 1 and len(same) == 1:
-        first = next(iter(found.values()))
-        fields = [Field(base, form.fields[i].at, form.fields[i].unit) for base, i in first.items()]
-        _gather(form, "土层", list(found), [list(one.values()) for one in found.values()], fields)
-
-
-def _by_survey(form) -> None:
-    """Columns such as 胸径2015, 胸径2020."""
-    found: dict[str, dict[str, int]] = {}
-    for i, f in enumerate(form.fields):
-        mark = SURVEY.search(f.header)
-        rest = re.sub(r"[(（][)）]", "", SURVEY.sub("", f.header)).strip(" _-/") if mark else ""
-        if mark and meaning((rest,)).name and "(" not in rest[:1]:
-            found.setdefault(mark[0].rstrip("年"), {})[rest] = i
-    bases = list(dict.fromkeys(base for one in found.values() for base in one))
-    if len(found) < 2 or not any(sum(base in one for one in found.values()) > 1 for base in bases):
-        return
-    for one in found.values():
-        if list(one) != list(next(iter(found.values()))):
-            return
-    name = "year" if all(k[:2].isdigit() for k in found) else "survey"
-    _gather(
-        form,
-        name,
-        list(found),
-        [list(one.values()) for one in found.values()],
-        [Field((b,), form.fields[next(iter(found.values()))[b]].at) for b in bases],
-    )
-
-
-def _by_number(form) -> None:
-    """Columns that are numbers: ages of a stem analysis, points of a line."""
-    groups: dict[tuple, list[int]] = {}
-    for i, f in enumerate(form.fields):
-        if f.parts and re.fullmatch(r"\d+(?:\.\d+)?\s*(?:a|年|年生|龄|m|cm|号)?", plain(f.parts[-1])):
-            groups.setdefault(f.parts[:-1], []).append(i)
-    for above, at in groups.items():
-        if len(at) < 3:
-            continue
-        label = "/".join(above) or form.title
-        old = re.search("龄|年|age", label, re.IGNORECASE)
-        value = Field(above or (_in_title(form.title),), form.fields[at[0]].at)
-        marks = [re.match(r"[\d.]+", plain(form.fields[i].parts[-1]))[0] for i in at]
-        _gather(form, "age" if old else tr("point", "测点"), marks, [[i] for i in at], [value])
-        return
-
-
-def _by_species(form) -> None:
-    """Columns that are species, of counts beside a class of diameters."""
-    if not any(meaning(f.parts).kind == "class" for f in form.fields if f.parts):
-        return
-    at = [
-        i for i, f in enumerate(form.fields) if len(f.parts) == 1 and species_name(f.parts[0]) != f.parts[0]
-    ]
-    if at and not any(meaning(f.parts).name == "count" for f in form.fields if f.parts):
-        labels = [form.fields[i].parts[0] for i in at]
-        _gather(form, "species", labels, [[i] for i in at], [Field(("株数",), form.fields[at[0]].at)])
-
-
-def _in_title(title) -> str:
-    """Name of a variable, with its unit, that stands in a title."""
-    words = re.findall(r"[\u4e00-\u9fff]+(?:[(（][^()（）]+[)）])?|[A-Za-z ]+", title)
-    for word in words:
-        for start in range(len(word)):
-            for stop in range(len(word), start + 1, -1):
-                found = meaning((word[start:stop],))
-                if (
-                    vocabulary.is_variable(found.name)
-                    and vocabulary.variable(found.name).numeric
-                    and found.kind == "name"
-                ):
-                    return word[start:stop]
-    return title or tr("value", "数值")
-
-
-def _gather(form, name, labels, groups, fields) -> None:
-    """Records for each group of columns below each other, with a column that says which; blank ones are left out."""
-    moved = {i for at in groups for i in at}
-    rest = [i for i in range(len(form.fields)) if i not in moved]
-    remarks = {k for k, f in enumerate(fields) if meaning(f.parts).kind == "remark"}
-    cells, rows, at = [], [], []
-    for values, row, places in zip(form.cells, form.rows, form.at, strict=True):
-        for label, group in zip(labels, groups, strict=True):
-            own = [values[i] for i in group]
-            if any(v and not is_blank(v) for k, v in enumerate(own) if k not in remarks):
-                cells.append([*(values[i] for i in rest), label, *own])
-                at.append([*(places[i] for i in rest), -1, *(places[i] for i in group)])
-                rows.append(row)
-    form.fields = [*(form.fields[i] for i in rest), Field((name,), -1), *fields]
-    form.cells, form.rows, form.at = cells, rows, at
-    told = ", ".join(labels[:6]) + (" …" if len(labels) > 6 else "")
-    form.notes.add(
-        f"columns of {told} made records with a column {name}; blank ones left out",
-        f"{told} 各列已转为记录（{name} 列），空白者略去",
-    )
 
 
 def compare_sums(form: Form) -> Notes:

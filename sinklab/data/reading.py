@@ -17,7 +17,6 @@ from sinklab.data import columns as names
 from sinklab.data import files, layout, regions, vocabulary
 from sinklab.data.columns import (
     FAULTS,
-    PER_AREA,
     Account,
     Column,
     Meaning,
@@ -31,9 +30,20 @@ from sinklab.data.columns import (
     species_name,
     unit_of,
 )
-from sinklab.data.derived import KEYS, align, chosen, derive, join, known_names, organs_together, tell_keys
+from sinklab.data.derived import (
+    KEYS,
+    align,
+    by_context,
+    chosen,
+    derive,
+    join,
+    known_names,
+    melt,
+    organs_together,
+    tell_keys,
+)
 from sinklab.data.files import letters, place, plain
-from sinklab.data.layout import SECTION, compare_sums, melt
+from sinklab.data.layout import SECTION, compare_sums
 from sinklab.language import DataError, UnitError, listing, tr
 
 if TYPE_CHECKING:
@@ -316,7 +326,7 @@ class Reading:
     def meanings(self, needed: Collection[str]) -> list[Meaning]:
         """Understand all headers together; what is given goes before what is written."""
         found = [meaning(f.parts, f.unit) if f.parts else Meaning() for f in self.fields]
-        found = self._by_context(found)
+        found = by_context(self, found)
         given = {}
         for name, column in self.given.items():
             given[self._position(column)] = name
@@ -354,72 +364,6 @@ class Reading:
         raise DataError(
             f"--column: no column {column}; found {known}", f"--column：没有列 {column}；现有 {known}"
         )
-
-    def _by_context(self, found) -> list[Meaning]:
-        """Settle names that other columns of the table explain."""
-        kinds = {m.kind for m in found}
-        taken = {m.name for m in found}
-        organs = taken & (set(PER_AREA) | {"wood", "culm", "crown"})
-        unit_line = [unit_of(u) for u in re.split(r"[、,，;；\s]+", self.forms[0].units) if u]
-        out = []
-        plots = {m.name for m in found if m.name in ("plot_id", "tree_id", "core_id")} and not taken & {
-            "stand"
-        }
-        nested = len({f.header for m, f in zip(found, self.fields, strict=True) if m.name == "plot_id"}) > 1
-        trees = taken & {"dbh", "basal_diameter", "culm"} or organs & {"stem", "foliage"}
-        for m, f in zip(found, self.fields, strict=True):
-            if not m.kind and f.parts and not taken & {"tree_id", "core_id"}:
-                m = self._bare_number(m, f, trees, taken)
-            if m.problem == "unit" and m.kind == "stand" and m.unit == "m3" and "area" in taken:
-                m = (
-                    m
-                    if "growing_stock" in taken
-                    else replace(m, name="stand_volume", kind="name", problem="")
-                )
-            if m.name == "height" and "cover_fraction" in taken and not trees and "tree_id" not in taken:
-                m = replace(m, name="canopy_height")
-            if m.name == "area" and plots and "plot_area" not in taken:
-                m = replace(m, name="plot_area")
-            if nested and m.name == "plot_id" and re.search("样方|quadrat", f.header, re.IGNORECASE):
-                # 样方 within 样地.
-                m = replace(m, name="quadrat")
-            if m.kind == "quantity" and m.name == "dry" and "component" not in kinds:
-                base = names.fold(names.taken_apart(f.parts[-1])[0])
-                if (
-                    base in ("干重", "干质量", "干生物量", "干重量")
-                    and organs
-                    and "stem" not in taken
-                    and "fresh" not in taken
-                ):
-                    # Beside 枝重 and 叶重 the mass of the stem is written 干重.
-                    m = names.with_unit(replace(m, name="stem", kind="organ"))
-                elif re.search("全株|单株|总|total|whole", f.header, re.IGNORECASE):
-                    m = names.with_unit(replace(m, name="total", kind="organ"))
-            if not m.unit and unit_line and vocabulary.is_variable(m.name):
-                fitting = (
-                    {u for u in unit_line if names.fits(u, vocabulary.variable(m.name).unit, "")}
-                    if vocabulary.variable(m.name).unit
-                    else set()
-                )
-                if len(fitting) == 1 and m.name not in ("age", "count"):
-                    m = replace(m, unit=fitting.pop())
-                elif m.kind in names.ORGANS and len(unit_line) == 1:
-                    m = names.with_unit(replace(m, unit=unit_line[0]))
-            out.append(m)
-        return out
-
-    def _bare_number(self, m, f, trees, taken) -> Meaning:
-        """编号 of what the table is of: trees, cores or plots."""
-        base = names.fold(names.taken_apart(f.parts[-1])[0])
-        if base in ("标准木", "样木", "样树", "样株", "单株", "解析木", "平均木", "伐倒木"):
-            return Meaning("tree_id", "name", rank=2)
-        if base not in ("编号", "号", "no", "id", "代号", "number", "nr"):
-            return m
-        if trees:
-            return Meaning("tree_id", "name", rank=2)
-        if taken & {"soc", "bulk_density", "organic_matter"}:
-            return Meaning("core_id", "name", rank=2)
-        return Meaning("plot_id", "name", rank=2) if taken & set(PER_AREA.values()) - {"plot_id"} else m
 
     def _settled(self, found, needed) -> list[Meaning]:
         """Keep one column for each variable: the one whose header says it most plainly; else ask."""

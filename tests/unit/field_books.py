@@ -6,6 +6,8 @@ import numpy as np
 import openpyxl
 import xlwt
 
+from sinklab.data.reading import read
+
 N = 12
 DBH = np.array([5.2, 7.9, 10.4, 12.6, 14.8, 17.1, 19.5, 21.3, 24.7, 28.2, 31.6, 35.9])
 HEIGHT = (1.3 + DBH**2 / (4 + 0.2 * DBH) ** 2).round(1)
@@ -14,6 +16,9 @@ BRANCH = (0.02 * DBH**2.1).round(2)
 LEAF = (0.03 * DBH**1.7).round(2)
 ROOT = (0.015 * DBH**2.3).round(2)
 IDS = [f"{i + 1:03d}" for i in range(N)]
+ORGANS = (("干", STEM, 0.45), ("枝", BRANCH, 0.5), ("叶", LEAF, 0.4), ("根", ROOT, 0.48))
+MASSES = {"stem": STEM, "branch": BRANCH, "foliage": LEAF, "root": ROOT}
+K = np.arange(N)
 
 
 def book(path, pages, merge=(), formats=()):
@@ -77,3 +82,36 @@ def holds(frame, rel=1e-3, **columns):
             assert [None if v is None or v != v else v for v in found] == list(values)
         else:
             np.testing.assert_allclose(found.to_numpy(float), np.asarray(values, float), rtol=rel, atol=1e-9)
+
+
+def fresh(mass, ratio):
+    return (mass / ratio).round(4)
+
+
+def sheet(folder, rows, merge=(), name="S", **more):
+    return book(folder / "a.xlsx", {name: rows} | more, merge)
+
+
+def table(head, *columns):
+    return [
+        *([head] if isinstance(head[0], str) or head[0] is None else head),
+        *map(list, zip(*columns, strict=True)),
+    ]
+
+
+def some(n, names="stem branch foliage root"):
+    return {name: MASSES[name][:n] for name in names.split()}
+
+
+def is_read(file, truth):
+    """Read a form and hold it against its truth; "sort" are columns to sort by, "says" what the account must tell."""
+    truth = dict(truth)
+    told, order = truth.pop("says", ()), truth.pop("sort", [])
+    frame = read(file)
+    if order:
+        account = frame.attrs["account"]
+        frame = frame.sort_values(order).reset_index(drop=True)
+        frame.attrs["account"] = account
+    holds(frame, **truth)
+    assert len(frame) == len(next(iter(truth.values())))
+    says(frame, *told)

@@ -1,0 +1,421 @@
+"""More forms as field crews and laboratories keep them, written with their truth before any of them was read."""
+
+import numpy as np
+import pytest
+from field_books import (
+    BRANCH,
+    DBH,
+    HEIGHT,
+    IDS,
+    LEAF,
+    MASSES,
+    ORGANS,
+    ROOT,
+    STEM,
+    K,
+    N,
+    book,
+    fresh,
+    is_read,
+    old_book,
+    sheet,
+    some,
+    table,
+    text,
+)
+
+from sinklab.data.reading import read
+
+FORMS = {}
+MASSES_BUT_ROOT = {name: mass for name, mass in MASSES.items() if name != "root"}
+# fmt: off
+
+
+def form(function):
+    FORMS[function.__name__] = function
+    return function
+
+
+# Trees
+
+
+@form
+def girths_in_an_old_book_with_remarks_and_a_foot(folder):
+    girth = (DBH * np.pi).round(1)
+    rows = [["附表3  每木检尺记录表"] + [None] * 6, ["县：融水", None, "林场：贝江河", None, "日期：2021.7.15", None, None],
+            ["序号", "树 种", "围径", "树 高", "枝下高", "冠幅", "备注"], [None, None, "（cm）", "（m）", "（m）", "（m）", None],
+            *[[i + 1, "杉木", girth[i], HEIGHT[i], round(HEIGHT[i] / 2, 1), "1.2×0.9", "断梢" if i == 3 else None] for i in range(N)],
+            ["检尺员：", "王五", None, "记录员：", "赵六", None, None], ["注：围径在胸高1.3m处量取。"] + [None] * 6]
+    return old_book(folder / "a.xls", {"Sheet1": rows}, [(0, 0, 0, 6), (2, 3, 0, 0), (2, 3, 1, 1), (2, 3, 6, 6)]), {
+        "dbh": girth / np.pi, "height": HEIGHT, "crown_base_height": (HEIGHT / 2).round(1), "crown_diameter": [1.05] * N,
+        "species": ["Cunninghamia lanceolata"] * N}
+
+
+@form
+def stem_analysis_with_increments(folder):
+    ages = [5, 10, 15, 20, 25, 30]
+    d, h, v = [1.2, 6.1, 10.4, 13.9, 16.2, 18.0], [2.1, 6.0, 9.8, 12.7, 14.9, 16.3], [.0004, .0112, .0451, .0963, .1502, .2011]
+
+    def per(x):
+        return [round(a / b, 4) for a, b in zip(x, ages, strict=True)]
+
+    def grown(x):
+        return [None, *[round((b - a) / 5, 4) for a, b in zip(x, x[1:], strict=False)]]
+
+    head = [["解析木生长过程总表"], ["龄阶", "胸径(cm)", None, None, "树高(m)", None, None, "材积(m3)", None, None, "形数"],
+            ["(年)", *["总生长量", "平均生长量", "连年生长量"] * 3, None]]
+    return sheet(folder, table(head, ages, d, per(d), grown(d), h, per(h), grown(h), v, per(v), grown(v), [.5] * 6),
+                 ["A1:K1", "B2:D2", "E2:G2", "H2:J2"]), {"age": ages, "dbh": d, "height": h, "volume": v}
+
+
+@form
+def a_matrix_of_volumes(folder):
+    d, h = [6, 8, 10, 12], [5, 7, 9]
+    v = [[round(6e-5 * a**1.8 * b**0.95, 5) for b in h] for a in d]
+    rows = [["杉木二元立木材积表", None, None, None], ["胸径(cm)", "树高(m)", None, None], [None, *h], *([a, *r] for a, r in zip(d, v, strict=True)),
+            ["单位：m3"]]
+    return sheet(folder, rows, ["A1:D1", "A2:A3", "B2:D2"]), {"dbh": np.repeat(d, 3), "height": h * 4, "volume": np.ravel(v)}
+
+
+@form
+def organs_below_one_merged_mass_with_bark_and_fruit(folder):
+    wood, bark = (STEM * .9).round(3), (STEM * .1).round(3)
+    head = [["表2 样木生物量"], ["样木编号", "胸径", "树高", "生物量（kg/株）"] + [None] * 6, [None, "D(cm)", "H(m)", "干材", "树皮",
+            "枝", "叶", "果", "根", "合计"]]
+    return sheet(folder, table(head, IDS, DBH, HEIGHT, wood, bark, BRANCH, LEAF, [0.1] * N, ROOT, wood + bark + BRANCH + LEAF + .1 + ROOT),
+                 ["A1:J1", "A2:A3", "D2:J2"]), {"tree_id": IDS, "dbh": DBH, "height": HEIGHT, "wood": wood, "bark": bark, "branch": BRANCH,
+                 "foliage": LEAF, "root": ROOT, "total": wood + bark + BRANCH + LEAF + .1 + ROOT}
+
+
+@form
+def transposed_with_groups(folder):
+    n = 5
+    rows = [["项目", None, "单位", *[f"{i + 1}号" for i in range(n)]], ["样木基本情况", "胸径", "cm", *DBH[:n]], [None, "树高", "m", *HEIGHT[:n]],
+            ["鲜重", "干", "kg", *fresh(STEM, .45)[:n]], [None, "枝", "kg", *fresh(BRANCH, .5)[:n]], [None, "叶", "kg", *fresh(LEAF, .4)[:n]],
+            ["干重", "干", "kg", *STEM[:n]], [None, "枝", "kg", *BRANCH[:n]], [None, "叶", "kg", *LEAF[:n]],
+                    ["备注", None, None, "", "二叉", None, None, None]]
+    return sheet(folder, rows, ["A2:A3", "A4:A6", "A7:A9"]), {"dbh": DBH[:n], "height": HEIGHT[:n], **some(n, "stem branch foliage")}
+
+
+@form
+def two_samples_of_each_organ_in_rows(folder):
+    rows = [["标准木生物量外业记录（第2组）"] + [None] * 9,
+            ["样地", "木号", "胸径/cm", "树高/m", "器官", "总鲜重/kg", "样1鲜重/g", "样2鲜重/g", "样1干重/g", "样2干重/g"]]
+    for i in range(4):
+        for k, (o, m, r) in enumerate(ORGANS):
+            rows.append([*([f"P{i // 2 + 1}", i % 2 + 1, DBH[i], HEIGHT[i]] if k == 0 else [None] * 4), o, fresh(m, r)[i], 200, 200, 200 * r, 200 * r])
+    merge = ["A1:J1", *(f"{c}{3 + 4 * i}:{c}{6 + 4 * i}" for i in range(4) for c in "ABCD")]
+    return sheet(folder, rows, merge), {"plot_id": ["P1", "P1", "P2", "P2"], "dbh": DBH[:4], "height": HEIGHT[:4], **some(4)}
+
+
+@form
+def an_export_of_r_with_row_names(folder):
+    rows = [['""', '"tree"', '"sp"', '"dbh_cm"', '"ht_m"', '"w_stem_kg"', '"w_branch_kg"', '"w_foliage_kg"'],
+            *[[f'"{i + 1}"', f'"{IDS[i]}"', '"Larix gmelinii"', DBH[i], "NA" if i == 4 else HEIGHT[i], STEM[i], BRANCH[i], LEAF[i]] for i in range(N)]]
+    height = HEIGHT.copy()
+    height[4] = np.nan
+    return text(folder / "a.csv", rows), {"tree_id": IDS, "dbh": DBH, "height": height, "stem": STEM, "branch": BRANCH, "foliage": LEAF,
+                                          "species": ["Larix gmelinii"] * N}
+
+
+@form
+def a_first_line_for_excel_and_decimal_commas(folder):
+    def comma(x):
+        return str(x).replace(".", ",")
+
+    rows = [["sep=;"], ["Tree", "Species", "DBH [cm]", "Height [m]", "Stem dry mass [kg]", "Branch dry mass [kg]", "Needle dry mass [kg]"],
+            *[[IDS[i], "Picea abies", *(comma(x[i]) for x in (DBH, HEIGHT, STEM, BRANCH, LEAF))] for i in range(N)]]
+    return text(folder / "a.csv", rows, "cp1252", ";"), {"tree_id": IDS, "dbh": DBH, "height": HEIGHT, **MASSES_BUT_ROOT,
+                                                         "species": ["Picea abies"] * N}
+
+
+
+@form
+def units_in_a_row_of_their_own_in_english(folder):
+    rows = [["Plot", "Tree No.", "Species", "DBH", "Total height", "Stem", "Branches", "Leaves", "Coarse roots"],
+            ["", "", "", "(cm)", "(m)", "(kg d.m.)", "(kg d.m.)", "(kg d.m.)", "(kg d.m.)"],
+            *[["A", i + 1, "Pinus massoniana", DBH[i], HEIGHT[i], STEM[i], BRANCH[i], LEAF[i], ROOT[i]] for i in range(N)]]
+    return sheet(folder, rows), {"plot_id": ["A"] * N, "dbh": DBH, "height": HEIGHT, **MASSES}
+
+
+@form
+def an_export_of_a_phone(folder):
+    rows = [["提交时间", "调查人", "经度", "纬度", "海拔", "树种名称", "胸径(cm)", "树高(m)", "照片"],
+            *[[f"2023/5/{i + 1} 9:0{i % 10}", "张三", f"{108.3 + i / 100:.4f}°E", f"{22.85 + i / 100:.4f}°N", "152m", "马尾松", DBH[i], HEIGHT[i],
+               f"https://x.cn/{i}.jpg"] for i in range(N)]]
+    return text(folder / "a.csv", rows, "gb18030"), {"longitude": 108.3 + K / 100, "latitude": 22.85 + K / 100, "elevation": [152] * N,
+                                                     "dbh": DBH, "height": HEIGHT, "species": ["Pinus massoniana"] * N}
+
+
+@form
+def discs_with_volumes_of_wood(folder):
+    fresh_mass, volume, dry = [310.2, 255.1, 190.4, 120.9], [300, 250, 190, 122], [126, 107.5, 79.8, 48.8]
+    rows = table([["木材基本密度测定表"], ["样木号", "圆盘位置", "鲜重(g)", "浸水体积(cm3)", "绝干重(g)", "基本密度(g/cm3)"]],
+                 ["A1"] * 4, ["0m", "1.3m", "3.3m", "5.3m"], fresh_mass, volume, dry, [.42, .43, .42, .40])
+    return sheet(folder, rows, ["A1:F1"]), {"tree_id": ["A1"] * 4, "wood_density": [.42, .43, .42, .40]}
+
+
+@form
+def dead_wood_by_decay_class(folder):
+    rows = [["倒木调查表"] + [None] * 8, ["样地号", "编号", "类型", "分解等级", "大头直径\n(cm)", "小头直径\n(cm)", "长度\n(m)",
+            "材积\n(m³)", "密度\n(g/cm³)"],
+            ["LS-1", 1, "倒木", "Ⅰ", 22.1, 18, 6.5, .2065, .45], [None, 2, "倒木", "Ⅲ", 30.2, 25.3, 4, .2422, .31],
+            [None, 3, "枯立木", "Ⅱ", 18, 12.4, 3.2, .0586, .38], ["LS-2", 1, "树桩", "Ⅴ", 40, 38, .4, .0477, .12]]
+    return sheet(folder, rows, ["A1:I1", "A3:A5"]), {"plot_id": ["LS-1"] * 3 + ["LS-2"], "volume": [.2065, .2422, .0586, .0477],
+                                                     "wood_density": [.45, .31, .38, .12]}
+
+
+# Bamboo and shrubs
+
+
+@form
+def culms_by_classes_in_roman_letters(folder):
+    n, part = 8, (K[:8] % 4)
+    culm, branch, leaf = (STEM / 2)[:n].round(3), BRANCH[:n], LEAF[:n]
+    rows = [["毛竹单株生物量测定"] + [None] * 9, ["竹号", "度数", "眉径/cm", "竹高/m", "鲜重/kg", None, None, "含水率（占鲜重）/%", None, None],
+            [None, None, None, None, "秆", "枝", "叶", "秆", "枝", "叶"],
+            *[[i + 1, f"{'ⅠⅡⅢⅣ'[part[i]]}度", round(DBH[i] / 3, 1), HEIGHT[i], round(culm[i] / .5, 4), round(branch[i] / .55, 4),
+               round(leaf[i] / .45, 4), 50, 45, 55] for i in range(n)]]
+    return sheet(folder, rows, ["A1:J1", "A2:A3", "B2:B3", "C2:C3", "D2:D3", "E2:G2", "H2:J2"]), {
+        "age_class": part + 1, "height": HEIGHT[:n], "culm": culm, "branch": branch, "foliage": leaf}
+
+
+@form
+def shrubs_with_two_crown_axes_in_cm(folder):
+    n = 6
+    rows = table(["样方", "丛号", "种名", "基径(mm)", "株高(cm)", "冠幅长(cm)", "冠幅宽(cm)", "枝干干重(g)", "叶干重(g)", "根干重(g)"],
+                 ["Q1"] * 3 + ["Q2"] * 3, [1, 2, 3] * 2, ["柠条锦鸡儿"] * n, 8 + K[:n], 80 + 10 * K[:n], 60 + K[:n], 40 + K[:n],
+                 100 + K[:n], 20 + K[:n], 70 + K[:n])
+    return text(folder / "a.txt", rows, "utf-16", "\t"), {"plot_id": ["Q1"] * 3 + ["Q2"] * 3, "basal_diameter": (8 + K[:n]) / 10,
+        "height": (80 + 10 * K[:n]) / 100, "crown_diameter": (50 + K[:n]) / 100, "foliage": (20 + K[:n]) / 1000, "root": (70 + K[:n]) / 1000}
+
+
+# Stands
+
+
+@form
+def a_plot_head_in_one_cell(folder):
+    pages = {f"样地{p}": [[f"样地号：{p}   面积：20m×30m   海拔：{450 + p}m   坡度：25°"], ["树号", "树种", "胸径", "树高"], [None, None, "cm", "m"],
+                         *[[i + 1, "杉木", DBH[i] + p, HEIGHT[i]] for i in range(3)], ["平均", None, round(DBH[:3].mean() + p, 1), None]] for p in (1, 2)}
+    return book(folder / "a.xlsx", pages), {"plot_id": ["1"] * 3 + ["2"] * 3, "plot_area": [.06] * 6, "elevation": [451] * 3 + [452] * 3,
+        "slope_angle": [25] * 6, "dbh": [*DBH[:3] + 1, *DBH[:3] + 2]}
+
+
+@form
+def two_inventories_in_one_book_in_another_order(folder):
+    first = table(["样地", "树号", "树种", "胸径(cm)", "树高(m)"], ["01"] * N, IDS, ["油松"] * N, DBH, HEIGHT)
+    second = table(["样地", "树号", "树种", "树高(m)", "胸径(cm)", "备注"], ["01"] * N, IDS, ["油松"] * N, HEIGHT + .5, DBH + .9, ["枯死", *[None] * 11])
+    return book(folder / "a.xlsx", {"2018年": first, "2023年": second}), {"plot_id": ["01"] * 24, "tree_id": IDS * 2, "dbh": [*DBH, *DBH + .9],
+        "height": [*HEIGHT, *HEIGHT + .5], "year": [2018] * 12 + [2023] * 12}
+
+
+@form
+def permanent_plots_with_ingrowth(folder):
+    before = [None if i == 2 else DBH[i] for i in range(N)]
+    now = [None if i == 5 else round(DBH[i] + 1.1, 1) for i in range(N)]
+    kind = ["进界木" if i == 2 else "采伐木" if i == 5 else "保留木" for i in range(N)]
+    rows = table([["广西第九次固定样地每木检尺"], ["样地号", "样木号", "检尺类型", "树种", "前期胸径", "本期胸径"]], ["1024"] * N, IDS, kind,
+            ["马尾松"] * N, before, now)
+    return text(folder / "a.csv", rows, "gbk"), {"sort": ["survey", "tree_id"], "plot_id": ["1024"] * 22,
+        "dbh": [x for x in [*before, *now] if x]}
+
+
+@form
+def subtotals_and_shares_of_species(folder):
+    rows = [["标准地调查汇总"] + [None] * 7, ["标准地", "树种", "株数\n(株/hm2)", "平均胸径\n(cm)", "平均树高\n(m)",
+            "断面积\n(m2/hm2)", "蓄积量\n(m3/hm2)", "占比\n(%)"]]
+    for p in (1, 2):
+        rows += [[p, "马尾松", 900 + p, 14.2, 11.3, 15.1, 85.2, "80.0%"], [None, "杉木", 300, 12.1, 9.8, 3.5, 21.3, "20.0%"],
+                 ["小计", None, 1200 + p, None, None, 18.6, 106.5, "100%"]]
+    return sheet(folder, [*rows, ["合计", None, 2403, None, None, 37.2, 213, None], ["注：蓄积量按二元材积表计算"]], ["A1:H1", "A3:A4", "A6:A7"]), {
+        "plot_id": ["1", "1", "2", "2"], "stem_density": [901, 300, 902, 300], "dbh": [14.2, 12.1] * 2, "height": [11.3, 9.8] * 2,
+        "basal_area": [15.1, 3.5] * 2, "growing_stock": [85.2, 21.3] * 2}
+
+
+@form
+def means_with_errors_and_letters_of_tests(folder):
+    rows = [["林龄", "密度", "乔木层生物量", None, None, None], ["Stand age (a)", "(株·hm-2)", "干", "枝", "叶", "根"],
+            *[[a, 2500 - 40 * a, f"{2.1 * a:.1f}±{.3 * a:.2f}{c}", f"{.4 * a:.2f}±0.05{c}", f"{.2 * a:.2f}±0.03{c}", f"{.5 * a:.2f}±0.10{c}"]
+              for a, c in ((8, "c"), (16, "b"), (25, "a"))], ["注：数据为平均值±标准差（t·hm-2），不同小写字母表示差异显著（P<0.05）"]]
+    ages = np.array([8, 16, 25])
+    return sheet(folder, rows, ["C1:F1"]), {"age": ages, "stem_density": 2500 - 40 * ages, "stem_biomass_density": 2.1 * ages,
+                                            "branch_density": .4 * ages, "foliage_density": .2 * ages, "bgb_density": .5 * ages}
+
+
+@form
+def a_planting_with_spacing_and_year(folder):
+    rows = [["造林地调查", None, None, None, None, None], ["地块", "造林年份", "树龄(年)", "株行距", "平均胸径", "平均高"], [None,
+            None, None, "m×m", "cm", "m"],
+            ["一号地", 2012, 9, "2×3", 11.2, 9.4], ["二号地", 2015, 6, "2×2", 7.3, 6.1], ["三号地", 2009, 12, "3×3", 13.9, 11.7]]
+    return sheet(folder, rows, ["A1:F1"]), {"age": [9, 6, 12], "dbh": [11.2, 7.3, 13.9], "height": [9.4, 6.1, 11.7]}
+
+
+# Quadrats and litter
+
+
+@form
+def herbs_above_and_below_with_samples(folder):
+    rows = [["草本样方调查表（样方1m×1m）"] + [None] * 8, ["样方号", "盖度", "平均高", "地上部分", None, None, "地下部分", None, None],
+            [None, "%", "cm", "鲜重g", "样鲜重g", "样干重g", "鲜重g", "样鲜重g", "样干重g"],
+            *[[f"C{k + 1}", 60 + k, 30 + k, 400 + 10 * k, 100, 30, 600 + 10 * k, 100, 35] for k in range(5)]]
+    k = np.arange(5)
+    return sheet(folder, rows, ["A1:I1", "D2:F2", "G2:I2"]), {"cover_fraction": (60 + k) / 100, "canopy_height": 30 + k,
+        "agb_density": (400 + 10 * k) * .3 / 100, "bgb_density": (600 + 10 * k) * .35 / 100}
+
+
+@form
+def traps_of_litterfall(folder):
+    rows = [["收集框", "框面积(m2)", "收集日期", "叶(g)", "枝(g)", "花果(g)", "杂物(g)", "凋落物总量(g)"],
+            *[[f"T{k + 1}", .5, "2022-10-15", 80 + k, 20, 5, 3, 108 + k] for k in range(6)]]
+    return sheet(folder, rows), {"litter_density": (108 + np.arange(6)) / .5 / 100}
+
+
+@form
+def litter_bags_taken_back(folder):
+    rows = [["凋落叶分解试验", None, None, None, None, None], ["样地", "袋号", "投放天数(d)", "初始干重(g)", "残留干重(g)", "残留率(%)"],
+            *[[f"S{k // 3 + 1}", k % 3 + 1, 90 * (k % 3 + 1), 10, 9 - k % 3, 90 - 10 * (k % 3)] for k in range(6)]]
+    return sheet(folder, rows, ["A1:F1"]), {"plot_id": ["S1"] * 3 + ["S2"] * 3, "says": ("残留率", "初始干重")}
+
+
+# Soil, rock and laboratories
+
+
+@form
+def an_english_report_of_a_laboratory(folder):
+    rows = [["ANALYTICAL REPORT No. 2291"], ["Client:", "Forest Research Station"], ["Date received:",
+            "12-Mar-2022"], ["Method:", "Dry combustion (LECO)"], [],
+            ["Lab ID", "Sample ID", "Depth", "Bulk density", "Total organic carbon", "Total N"], ["", "", "cm", "g/cm3", "%", "%"],
+            ["L001", "P1", "0-10", 1.05, 3.21, .25], ["L002", "P1", "10-30", 1.21, 1.88, .15], ["L003", "P2", "0-10", .98, 4.02, .31],
+            ["L004", "P2", "10-30", 1.18, "<0.05", "<0.02"], [], ["End of report"], ["Results refer to oven-dry soil (105 °C)."]]
+    return text(folder / "a.csv", rows), {"layer_top": [0, 10, 0, 10], "layer_bottom": [10, 30, 10, 30], "bulk_density": [1.05, 1.21, .98, 1.18],
+        "soc": [32.1, 18.8, 40.2, np.nan]}
+
+
+@form
+def cores_in_unicode_text_with_loss_on_ignition(folder):
+    rows = [["Core", "Section", "Depth interval (cm)", "Dry bulk density (g cm-3)", "LOI (%)", "OC (%)"],
+            *[[f"M{c}", s + 1, f"{15 * s}~{15 * s + 15}", .4 + s / 10, 20 - s, 9 - s / 2] for c in (1, 2) for s in range(3)]]
+    s = np.array([0, 1, 2] * 2)
+    return text(folder / "a.txt", rows, "utf-16", "\t"), {"core_id": ["M1"] * 3 + ["M2"] * 3, "layer_top": 15 * s, "layer_bottom": 15 * s + 15,
+        "bulk_density": .4 + s / 10, "organic_matter": (20 - s) / 100, "soc": 10 * (9 - s / 2)}
+
+
+@form
+def ring_knives_with_stones(folder):
+    rows = [["土壤容重（环刀法，100cm3）及有机质测定"] + [None] * 8,
+            ["剖面号", "土层", "环刀号", "环刀重", "湿土+环刀", "干土重", "容重", "石砾含量", "有机质"], [None, "cm", None, "g", "g",
+                    "g", "g·cm⁻³", "体积%", "g·kg⁻¹"],
+            *[[*([f"P{p}"] if k == 0 else [None]), z, f"{p}{k}", 105.2, 290.1, 100 * d, d, g, om] for p in (1, 2)
+              for k, (z, d, g, om) in enumerate((("0—20", 1.12, 5, 42.1), ("20—40", 1.28, 8, 25.4), ("40—60", 1.35, 12, 14.9)))]]
+    return sheet(folder, rows, ["A1:I1", "A4:A6", "A7:A9"]), {"core_id": ["P1"] * 3 + ["P2"] * 3,
+            "layer_top": [0, 20, 40] * 2, "layer_bottom": [20, 40, 60] * 2,
+        "bulk_density": [1.12, 1.28, 1.35] * 2, "gravel_fraction": [.05, .08, .12] * 2, "organic_matter": [.0421, .0254, .0149] * 2}
+
+
+@form
+def carbon_of_organs_with_means_and_deviations(folder):
+    rows = [["树种", "器官", "样品号", "C(%)", "N(g/kg)"]]
+    for sp in ("杉木", "马尾松"):
+        for o, c in (("干", 48.9), ("枝", 47.5), ("叶", 50.1), ("根", 46.8)):
+            rows += [[sp, o, 1, c, 2.1], [sp, o, 2, c + .4, 2.3], [None, None, "平均值", c + .2, 2.2], [None, None, "标准差", .28, .14]]
+    return sheet(folder, rows), {"carbon_fraction": np.ravel([[c, c + .4] for c in (48.9, 47.5, 50.1, 46.8)] * 2) / 100,
+                                 "species": ["Cunninghamia lanceolata"] * 8 + ["Pinus massoniana"] * 8}
+
+
+@form
+def karst_by_slope_and_hollow(folder):
+    rows = [["石漠化样地调查", None, None, None, None, None, None], ["样地", "小生境", "裸岩率/%", "植被盖度/%", "平均土厚/cm",
+            "土壤容重/g·cm-3", "石漠化程度"],
+            ["K1", "石坑", 35, 62, 28.5, 1.02, "轻度"], [None, "石缝", 58, 40, 12.1, .95, "中度"], [None, "土面", 12, 80, 45, 1.15, "潜在"],
+            ["K2", "石坑", 72, 25, 15.2, .98, "重度"], [None, "石缝", 78, 18, 9.4, .91, "重度"]]
+    return sheet(folder, rows, ["A1:G1", "A3:A5", "A6:A7"]), {"plot_id": ["K1"] * 3 + ["K2"] * 2, "bedrock_exposure": [.35, .58, .12, .72, .78],
+        "cover_fraction": [.62, .4, .8, .25, .18], "soil_depth": [28.5, 12.1, 45, 15.2, 9.4], "bulk_density": [1.02, .95, 1.15, .98, .91]}
+
+
+@form
+def a_matrix_of_exposure_by_line_and_point(folder):
+    rows = [["基岩裸露率（%）测线调查", None, None, None, None], ["测线", "测点1", "测点2", "测点3", "测点4"], ["L1", 20, 35, 40, 15], ["L2", 60, 55, 70, 65],
+            ["平均", 40, 45, 55, 40]]
+    return sheet(folder, rows, ["A1:E1"]), {"bedrock_exposure": np.array([20, 35, 40, 15, 60, 55, 70, 65]) / 100}
+
+
+@form
+def layers_of_plots_below_merged_elements(folder):
+    head = [["样地", "林型", "SOC (g/kg)", None, None, "全氮 (g/kg)", None, None, "容重 (g/cm3)", None, None], [None, None, *["0-10", "10-20", "20-40"] * 3]]
+    rows = table(head, ["1", "2", "3"], ["天然林", "人工林", "灌丛"], [30, 28, 22], [20, 18, 14], [12, 11, 9], [2.1, 2, 1.8], [1.5, 1.4, 1.1], [1, .9, .8],
+                 [.98, 1.05, 1.11], [1.1, 1.15, 1.2], [1.25, 1.3, 1.33])
+    return sheet(folder, rows, ["A1:A2", "B1:B2", "C1:E1", "F1:H1", "I1:K1"]), {"sort": ["plot_id", "layer_top"], "plot_id": list("111222333"),
+        "layer_top": [0, 10, 20] * 3, "soc": [30, 20, 12, 28, 18, 11, 22, 14, 9], "bulk_density": [.98, 1.1, 1.25, 1.05, 1.15, 1.3, 1.11, 1.2, 1.33]}
+
+
+# Forms that were known to fail
+
+
+@form
+def samples_of_a_hundred_grams(folder):
+    head = ["树号", "胸径(cm)", *[f"{o}鲜重(kg)" for o, *_ in ORGANS], *[f"100g{o}样干重(g)" for o, *_ in ORGANS]]
+    return sheet(folder, table(head, IDS, DBH, *[fresh(m, r) for _, m, r in ORGANS], *[[100 * r] * N for *_, r in ORGANS])), {
+        "tree_id": IDS, "dbh": DBH, **MASSES}
+
+
+@form
+def herbs_of_a_quadrat_with_a_sample_of_a_hundred_grams(folder):
+    rows = [["样方号", "面积(m2)", "草本鲜重(g)", "100g样干重(g)"], *[[f"C{k}", 1, 400 + k, 30] for k in range(4)]]
+    return sheet(folder, rows), {"plot_id": [f"C{k}" for k in range(4)], "agb_density": (400 + np.arange(4)) * .3 / 100}
+
+
+@form
+def herbs_and_shrubs_beside_litter(folder):
+    rows = [["样方号", "面积(m2)", "草本干重(g)", "灌木干重(g)", "枯落物干重(g)"], *[[f"C{k}", 4, 100 + k, 300, 150] for k in range(4)]]
+    return sheet(folder, rows), {"understory_density": (400 + np.arange(4)) / 400, "litter_density": [.375] * 4}
+
+
+@form
+def organs_by_plots(folder):
+    rows = [["各样地乔木层生物量（t/hm2）", None, None, None], ["器官", "样地1", "样地2", "样地3"], ["干", 50, 60, 70], ["枝", 10, 12, 14],
+            ["叶", 5, 6, 7], ["根", 13, 15, 17], ["合计", 78, 93, 108]]
+    return sheet(folder, rows, ["A1:D1"]), {"plot_id": ["1", "2", "3"], "stem_biomass_density": [50, 60, 70], "bgb_density": [13, 15, 17],
+                                            "total_density": [78, 93, 108]}
+
+
+@form
+def organs_with_units_by_plots(folder):
+    rows = [["组分", "1号样地", "2号样地"], ["树干(t/hm2)", 50, 60], ["树枝(t/hm2)", 10, 12], ["树叶(t/hm2)", 5, 6]]
+    return sheet(folder, rows), {"plot_id": ["1", "2"], "stem_biomass_density": [50, 60], "foliage_density": [5, 6]}
+
+
+@form
+def layers_below_a_merged_title(folder):
+    rows = [["土壤有机碳含量(g/kg)", None, None, None], ["样地", "0-20cm", "20-40cm", "40-60cm"], ["1", 30, 20, 12], ["2", 28, 18, 11]]
+    return sheet(folder, rows, ["A1:D1"]), {"plot_id": list("111222"), "layer_top": [0, 20, 40] * 2, "soc": [30, 20, 12, 28, 18, 11]}
+
+
+@form
+def layers_by_plots(folder):
+    rows = [["土壤容重（g/cm3）", None, None, None], ["土层(cm)", "样地1", "样地2", "样地3"], ["0-20", 1.1, 1.2, 1.3], ["20-40", 1.2, 1.3, 1.4]]
+    return sheet(folder, rows, ["A1:D1"]), {"plot_id": list("123123"), "layer_top": [0] * 3 + [20] * 3, "bulk_density": [1.1, 1.2, 1.3, 1.2, 1.3, 1.4]}
+
+
+# fmt: on
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_forms_of_crews_are_read_without_editing(tmp_path, name):
+    is_read(*FORMS[name](tmp_path))
+
+
+def test_a_title_of_two_quantities_names_neither(tmp_path):
+    rows = [
+        ["土壤有机碳与容重", None, None],
+        ["土层(cm)", "样地1", "样地2"],
+        ["0-20", 30, 20],
+        ["20-40", 28, 18],
+    ]
+    assert not {"soc", "bulk_density"} & set(read(sheet(tmp_path, rows, ["A1:C1"])))
+
+
+def test_a_sum_that_is_none_is_no_whole(tmp_path):
+    rows = table(
+        ["树号", "胸径(cm)", "干(kg)", "枝(kg)", "叶(kg)", "合计"], IDS, DBH, STEM, BRANCH, LEAF, STEM
+    )
+    assert not {"agb", "total"} & set(read(sheet(tmp_path, rows)))
