@@ -8,6 +8,9 @@ Plain-text tables for a terminal, aligned for Latin and Chinese letters.
 import locale
 import math
 import os
+import sys
+import threading
+import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +67,47 @@ def tr(en: str, zh: str) -> str:
 def say(en: str, zh: str) -> None:
     """Print a text in the reader's language."""
     print(tr(en, zh))
+
+
+#: Seconds after which somebody who waits is told for what; what silences that: a job that nobody watches.
+PATIENCE, QUIET = 2.0, "SINKLAB_QUIET"
+_told = threading.Lock()
+
+
+@contextmanager
+def waiting(en: str, zh: str) -> Iterator[None]:
+    """Tell on stderr what is being done where it takes longer than two seconds, counting on a terminal, and how long it took.
+
+    Within another of these, nothing more is told.
+    """
+    if os.environ.get(QUIET) or not _told.acquire(blocking=False):
+        yield
+        return
+    start, done, stream = time.monotonic(), threading.Event(), sys.stderr
+    lines = 0
+
+    def tell(end: str = "") -> None:
+        nonlocal lines
+        again = "\r" if lines and stream.isatty() else ""
+        stream.write(f"{again}sinklab: {tr(en, zh)} … {time.monotonic() - start:.0f} s{end}")
+        stream.flush()
+        lines += 1
+
+    def count() -> None:
+        while not done.wait(PATIENCE):
+            if not lines or stream.isatty():
+                tell("" if stream.isatty() else "\n")
+
+    thread = threading.Thread(target=count, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        _told.release()
+        if lines:
+            tell("\n")
 
 
 def heads(en: str, zh: str) -> list[str]:

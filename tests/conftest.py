@@ -10,6 +10,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ["MPLBACKEND"] = "Agg"
 os.environ["SINKLAB_LANG"] = "en"
+os.environ["SINKLAB_QUIET"] = "1"  # on a busy machine anything may take two seconds
 os.environ.pop("SINKLAB_ROOT", None)
 if os.environ.get("SINKLAB_DATA"):
     # Tests and notebook kernels work in other folders, where a relative path would lead astray.

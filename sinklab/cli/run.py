@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 
-from sinklab.language import RunError, reader_language, tr
+from sinklab.language import QUIET, RunError, reader_language, tr
 
 
 def run_command(arguments) -> int:
@@ -137,7 +137,8 @@ def run_lab(arguments) -> int:
     chosen = kernels.environment(paths.root())
     # The people at a notebook may use all processors; the library and its settings are those of the runs.
     passed = {name: chosen[name] for name in chosen if not name.endswith("_NUM_THREADS")}
-    passed.pop("MPLBACKEND", None)
+    for job in ("MPLBACKEND", QUIET):
+        passed.pop(job, None)
     environment = dict(os.environ) | passed
     print(
         tr(

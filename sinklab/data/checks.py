@@ -22,7 +22,7 @@ from sinklab.data.columns import Account
 from sinklab.data.files import records, rule_values
 from sinklab.data.reading import read
 from sinklab.data.studies import Problem, inspect
-from sinklab.language import DataError, tr, typed
+from sinklab.language import DataError, tr, typed, waiting
 
 # The collector of problems, and the advice that goes with a suspicious number.
 
@@ -664,7 +664,11 @@ def look(target: str | Path, **options: Any) -> Finder:
     DataError
         Nothing of that name exists, a file cannot be read at all, or not one of its columns is understood.
     """
-    text = str(target)
+    with waiting(f"checking {target}", f"正在检查 {target}"):
+        return _looked(str(target), options)
+
+
+def _looked(text, options) -> Finder:
     kind, name = text.split(":", 1) if text.startswith(("study:", "open:")) else ("", text)
     if kind == "study" or (
         not kind and (name in catalogue.list_studies() or (Path(name) / "study.yml").is_file())

@@ -17,7 +17,7 @@ import pandas as pd
 
 from sinklab import paths
 from sinklab.data import catalogue, files, literature, plausibility, studies, vocabulary
-from sinklab.language import DataError, Notes, listing, require_known, tr
+from sinklab.language import DataError, Notes, listing, require_known, tr, waiting
 
 
 def load(spec: str, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -49,13 +49,14 @@ def load(spec: str, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
     >>> load("open:eurasia_trees", {"genus": "Larix", "dbh": {"min": 1}})  # doctest: +SKIP
     """
     kind, name = catalogue.kind_and_name(spec)
-    if kind == "study":
-        frame = studies.read_study(name)
-    elif kind == "open":
-        frame = read_open(name)
-    else:
-        catalogue.literature_files(name)
-        frame = literature.load(name, every="check" in (where or {}))
+    with waiting(f"loading {spec}", f"正在载入 {spec}"):
+        if kind == "study":
+            frame = studies.read_study(name)
+        elif kind == "open":
+            frame = read_open(name)
+        else:
+            catalogue.literature_files(name)
+            frame = literature.load(name, every="check" in (where or {}))
     chosen = select(frame, where, spec)
     source = dict(frame.attrs.get("source") or {})
     if kind == "literature":

@@ -44,7 +44,7 @@ from sinklab.data.derived import (
 )
 from sinklab.data.files import letters, place, plain
 from sinklab.data.layout import SECTION, compare_sums
-from sinklab.language import DataError, UnitError, listing, tr
+from sinklab.language import DataError, UnitError, listing, tr, waiting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,19 +104,20 @@ def read(
     DataError
         The file cannot be read, holds no table, or a column or cell that is needed may mean several things.
     """
-    path = Path(source)
-    if not path.exists() and path.suffix.lower() not in regions.LAYERS:
-        return _keep(_held(source), kept, text)
-    if path.suffix.lower() in regions.LAYERS:
-        layer = regions.read_layer(path, sheet or None, encoding, crs)
-        form, shapes = _layer_form(layer, sheet)
-        reading = Reading(path.name, [form], columns or {}, units or {}, frozenset(map(plain, missing)))
-        return _keep(_with_shapes(reading.frame(needed, set(text)), shapes), kept, text)
-    forms, rest = chosen(_forms(source, encoding), sheet, needed, source)
-    reading = Reading(
-        Path(source).name, forms, columns or {}, units or {}, frozenset(map(plain, missing)), rest
-    )
-    return _keep(reading.frame(needed, set(text)), kept, text)
+    with waiting(f"reading {source}", f"正在读取 {source}"):
+        path = Path(source)
+        if not path.exists() and path.suffix.lower() not in regions.LAYERS:
+            return _keep(_held(source), kept, text)
+        if path.suffix.lower() in regions.LAYERS:
+            layer = regions.read_layer(path, sheet or None, encoding, crs)
+            form, shapes = _layer_form(layer, sheet)
+            reading = Reading(path.name, [form], columns or {}, units or {}, frozenset(map(plain, missing)))
+            return _keep(_with_shapes(reading.frame(needed, set(text)), shapes), kept, text)
+        forms, rest = chosen(_forms(source, encoding), sheet, needed, source)
+        reading = Reading(
+            Path(source).name, forms, columns or {}, units or {}, frozenset(map(plain, missing)), rest
+        )
+        return _keep(reading.frame(needed, set(text)), kept, text)
 
 
 def _keep(frame, kept, text) -> "pd.DataFrame":

@@ -46,6 +46,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 import sinklab
 from sinklab import paths
+from sinklab.language import QUIET
 from sinklab.runs.jobs import Task
 
 # The environment of workers and kernels.
@@ -62,6 +63,7 @@ FIXED = {
     "JUPYTER_PREFER_ENV_PATH": "1",
     "JUPYTER_PLATFORM_DIRS": "1",
     "MPLBACKEND": "agg",
+    QUIET: "1",
 }
 #: Set only where the user has not; PyTensor must never look for a C compiler.
 PREFERRED = {"PYTENSOR_FLAGS": "cxx=,mode=NUMBA"}

@@ -1,8 +1,10 @@
 """Language, errors, paths, units, vocabulary and CSV reading."""
 
 import csv
+import io
 import re
 import shutil
+import threading
 from contextlib import ExitStack
 
 import numpy as np
@@ -205,3 +207,30 @@ def test_what_a_killed_process_left_is_cleared_by_the_next_write(tmp_path, monke
     with pytest.raises(KeyError), paths.atomic_folder(tmp_path / "t"):
         raise KeyError
     assert [p.name for p in (tmp_path / "t").iterdir()] == ["was.csv"], "what stood there before is back"
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_what_takes_long_is_told_while_it_lasts(monkeypatch, watched):
+    """On a terminal the seconds count up in one line; elsewhere it is told once, and at its end."""
+    told = threading.Semaphore(0)
+
+    class Stream(io.StringIO):
+        def isatty(self):
+            return watched
+
+        def write(self, text):
+            super().write(text)
+            told.release()
+
+    monkeypatch.setattr("sys.stderr", stream := Stream())
+    monkeypatch.setattr(language, "PATIENCE", 0.01)
+    monkeypatch.delenv(language.QUIET)
+    with language.waiting("loading a", "正在载入 a"), language.waiting("reading b", "正在读取 b"):
+        assert told.acquire(timeout=60) and (not watched or told.acquire(timeout=60))
+    lines = stream.getvalue()
+    assert lines.startswith("sinklab: loading a … 0 s") and lines.endswith("\n") and "reading b" not in lines
+    assert lines.count("\n") == (1 if watched else 2) and ("\r" in lines) == watched
+    monkeypatch.setattr(language, "PATIENCE", 60)
+    with language.waiting("loading a", "正在载入 a"):
+        pass
+    assert stream.getvalue() == lines
