@@ -1,6 +1,6 @@
 r"""A table as LaTeX: equations as a standard prints them, and tables with guarded digits.
 
-The file is a fragment for ``\input``; it needs amsmath and booktabs, and ctex where it speaks Chinese.
+The file is a fragment for ``\input``; it needs amsmath, booktabs and longtable, and ctex where it speaks Chinese.
 """
 
 import math
@@ -141,14 +141,27 @@ def _ranges(model) -> str:
 
 
 def _values(table) -> str:
-    rows = []
+    rows, whom = [], {}
     for row in table.values.to_dict("records"):
         se = row["se"]
         size = math.floor(math.log10(se)) if se and math.isfinite(se) and se > 0 else None
         decimals = 1 - size if size is not None else 4
-        shown = [escape(row["name"]), escape(row["unit"])]
+        variable, group = (str(row.get(c) or "") for c in ("variable", "group"))
+        named = f"{vocabulary.label(variable)} {vocabulary.group_label(group)}" if variable else row["name"]
+        shown = [escape(named.strip()), escape(vocabulary.units_symbol(row["unit"]))]
         numbers = [number(row[c], decimals) for c in ("mean", "se", "q025", "q975")]
-        rows.append([*shown, *numbers, escape(vocabulary.estimand(row))])
-    head = heads("quantity|unit|mean|standard error", "参数|单位|均值|标准误")
-    head += [r"$q_{0.025}$", r"$q_{0.975}$", *heads("mean and range", "均值与区间所指")]
-    return _tabular(tr("Scalar parameters", "标量参数"), "llccccl", head, rows)
+        said = vocabulary.estimand(row)
+        rows.append([*shown, *numbers, f"{whom.setdefault(said, len(whom) + 1)}" if said else "--"])
+    head = heads("quantity|unit|mean|SE", "参数|单位|均值|标准误")
+    head += [r"$q_{0.025}$", r"$q_{0.975}$", tr("note", "注")]
+    top = f"\\toprule\n{' & '.join(head)} \\\\\n\\midrule"
+    body = "\n".join(" & ".join(row) + r" \\" for row in rows)
+    caption = tr("Scalar parameters", "标量参数")
+    notes = r"\\ ".join(f"{i}\\quad {escape(said)}" for said, i in whom.items())
+    about = tr("Mean and range: ", "均值与区间所指：")
+    # Rows may go over pages, and long names turn at the end of their column.
+    return (
+        "{\\small\\setlength{\\tabcolsep}{4pt}\n\\begin{longtable}{p{0.3\\linewidth}lccccc}\n"
+        f"\\caption{{{caption}}}\\\\\n{top}\n\\endfirsthead\n{top}\n\\endhead\n\\bottomrule\n\\endfoot\n"
+        f"{body}\n\\end{{longtable}}\n" + (f"\\noindent {about}\\\\ {notes}\n" if whom else "") + "}\n"
+    )
