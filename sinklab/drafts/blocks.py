@@ -74,9 +74,12 @@ def _units() -> dict[str, dict[str, str]]:
     return {row["unit"]: row for row in records("vocabulary", "printed_units.csv")}
 
 
-def unit_symbol(unit: str) -> str:
+def unit_symbol(unit: str, lang: str) -> str:
     """Symbol of a unit as it is printed; "" for a plain number."""
-    return "" if unit in ("", "1") else _units().get(unit, {"symbol": unit})["symbol"]
+    if unit in ("", "1"):
+        return ""
+    row = _units().get(unit, {"symbol": unit})
+    return (lang == "en" and row.get("symbol_en")) or row["symbol"]
 
 
 def unit_words(unit: str, lang: str) -> str:
@@ -84,7 +87,11 @@ def unit_words(unit: str, lang: str) -> str:
     if unit in ("", "1"):
         return "无量纲" if lang == "zh" else "dimensionless"
     words = _units().get(unit, {}).get(f"words_{lang}", unit)
-    return f"单位为{words}（{unit_symbol(unit)}）" if lang == "zh" else f"in {words} ({unit_symbol(unit)})"
+    return (
+        f"单位为{words}（{unit_symbol(unit, lang)}）"
+        if lang == "zh"
+        else f"in {words} ({unit_symbol(unit, lang)})"
+    )
 
 
 def title(name: str, lang: str) -> str:
@@ -96,7 +103,7 @@ def title(name: str, lang: str) -> str:
 def headed(name: str, lang: str) -> str:
     """Label of a variable with its unit, as in ``胸径/cm``."""
     known = vocabulary.variables().get(name)
-    symbol = unit_symbol(known.unit) if known else ""
+    symbol = unit_symbol(known.unit, lang) if known else ""
     if not symbol:
         return title(name, lang)
     if lang == "en":
@@ -148,7 +155,7 @@ def demonstration_note(refs, lang: str) -> str:
 
 def span(name: str, low: float, high: float, lang: str) -> str:
     """Range of a variable with its unit at both ends."""
-    unit = unit_symbol(vocabulary.variable(name).unit)
+    unit = unit_symbol(vocabulary.variable(name).unit, lang)
     return between(*(f"{end:g}\N{NO-BREAK SPACE}{unit}".rstrip() for end in (low, high)), lang)
 
 
@@ -179,6 +186,10 @@ _ESTIMATED = {
     ),
 }
 _POOLED = ("方程由已发表的方程合并得到", "the equation is pooled from published ones")
+_NATIONAL = (
+    "各方程由公开的样地数据取对数后，按研究与样地嵌套的混合效应模型估计",
+    "the equations are estimated from open plots as a mixed-effects model of logarithms, plots nested in studies",
+)
 _UNWEIGHTED = ("各方程分别用最小二乘法估计", "each equation is estimated by least squares")
 
 
@@ -190,7 +201,9 @@ def told(fit, lang: str) -> str:
     plain = fit.method == "wls" and not weighted
     said = [(_UNWEIGHTED if plain else _ESTIMATED.get(fit.method, _UNWEIGHTED))[at]]
     if fit.method == "pooled":
-        return f"{_POOLED[0]}。" if lang == "zh" else f"{_POOLED[1].capitalize()}."
+        # Models of stands were fitted to plots elsewhere; the repository carries their estimates.
+        how = _NATIONAL if fit.source.get("spec") == "literature:equations/stands" else _POOLED
+        return f"{how[0]}。" if lang == "zh" else f"{how[1].capitalize()}."
     if len(fit.residual) == 1 and fit.method == "nsur":
         said = [_ESTIMATED["wls"][at] if weighted else _UNWEIGHTED[at]]
     if weighted:
@@ -556,21 +569,15 @@ def values(cite, frame, lang, label, caption, ref, labels=None) -> str:
 
     ``labels`` are wordings of groups that the vocabulary does not know.
     """
-    if not len(frame):
-        raise DraftError(
-            f"{ref}: no value is left to print in table {label}", f"{ref}：表 {label} 中没有可列出的取值"
-        )
     several = frame["variable"].nunique() > 1
-    head = [header("group", lang), header("mean", lang), header("se", lang)]
-    head += [header("interval", lang), header("n_study", lang), header("estimand", lang)]
-    rows = []
+    rows, refused, stands = [], [], []
     for row in frame.to_dict("records"):
         shown = vocabulary.group_label(row["group"], lang)
         shown = (labels or {}).get(shown, shown)
         if several or not shown:
             shown = " ".join(filter(None, (title(row["variable"] or row["name"], lang), shown)))
         if row["status"] == REFUSED:
-            rows.append([escape(shown), *["—"] * 5])
+            refused.append(escape(shown))
             continue
         limits = row["q025"], row["q975"]
         mean, se, low, high = _value_texts(row["mean"], row["se"], *limits)
@@ -581,9 +588,31 @@ def values(cite, frame, lang, label, caption, ref, labels=None) -> str:
             if text != "—":
                 cite("values", row["name"], column, row[column], text, row["status"])
         interval = between(low, high, lang) if exists(limits[0]) else "—"
-        told = escape(vocabulary.estimand(row, lang)) or "—"
-        rows.append([escape(shown), mean, se, interval, studies, told])
-    return table(label, caption, head, rows, "lccccl")
+        stands.append(escape(vocabulary.estimand(row, lang)) or "—")
+        rows.append([escape(shown), mean, se, interval, studies, stands[-1]])
+    if not rows:
+        raise DraftError(
+            f"{ref}: no value is left to print in table {label}", f"{ref}：表 {label} 中没有可列出的取值"
+        )
+    # What all rows share is said once, below the table.
+    columns = ["group", "mean", "se", "interval", "n_study", "estimand"][: 6 if len({*stands}) > 1 else 5]
+    notes = [] if len(columns) > 5 or stands[0] == "—" else [_STANDS[lang].format(stands[0])]
+    notes += [_REFUSED[lang].format(listed(refused, lang))] if refused else []
+    marks = (
+        [f" {i}" if lang == "en" else str(i) for i in range(1, len(notes) + 1)] if len(notes) > 1 else [""]
+    )
+    told = [_NOTE[lang].format(mark) + note for mark, note in zip(marks, notes, strict=False)]
+    head, rows = [header(word, lang) for word in columns], [row[: len(columns)] for row in rows]
+    return table(label, caption, head, rows, "lccccl"[: len(columns)], told)
+
+
+#: Notes of a table of values: what all rows stand for, and the groups whose estimates a check refused.
+_NOTE = {"zh": "注{}：", "en": "NOTE{} "}
+_STANDS = {"zh": "均值与区间所指：{}。", "en": "Mean and range: {}."}
+_REFUSED = {
+    "zh": "{}的估计值未通过合理性检验，未列入。",
+    "en": "The estimates of {} did not pass the checks of plausibility and are not listed.",
+}
 
 
 def _value_texts(mean, se, low, high) -> list[str]:

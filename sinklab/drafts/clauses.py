@@ -147,7 +147,7 @@ def monitored(chain, lang: str, name: str, caption: str) -> str:
         [
             f"${s.printed(s.indices)}$",
             s.label_zh if lang == "zh" else s.label_en,
-            unit_symbol(chains.bare(s.unit)) or "—",
+            unit_symbol(chains.bare(s.unit), lang) or "—",
             s.method_zh if lang == "zh" else s.method_en,
             header(f"when_{s.when}", lang),
         ]
@@ -168,7 +168,9 @@ def settled(chain, lang: str, decision, name: str, caption: str) -> str:
         elif s.factor.startswith("decision:"):
             text = decision(s.factor.partition(":")[2])
         meaning = s.label_zh if lang == "zh" else s.label_en
-        rows.append([f"${s.printed(s.indices)}$", meaning, unit_symbol(chains.bare(s.unit)) or "—", text])
+        rows.append(
+            [f"${s.printed(s.indices)}$", meaning, unit_symbol(chains.bare(s.unit), lang) or "—", text]
+        )
     return table(name, caption, head, rows, "llcl", widths=(14, 42, 10, 34))
 
 
@@ -193,7 +195,7 @@ def factors(chain, cite, lang: str, name: str, caption: str, more=()) -> str:
                 )
         between = "～" if lang == "zh" else " to "
         limits = f"{shown['low']}{between}{shown['high']}" if "low" in shown else "—"
-        unit = unit_symbol(chains.bare(row["unit"])) or "—"
+        unit = unit_symbol(chains.bare(row["unit"]), lang) or "—"
         source = f"{escape(row['edition'])}, {escape(row['place'])}"
         rows.append([sign, row[f"label_{lang}"], shown["value"], limits, unit, source])
     return table(name, caption, head, rows, "llcccl", widths=(15, 28, 8, 13, 11, 25))
@@ -264,7 +266,7 @@ def _shown(chain, cite, lang, name, value, write) -> list[str]:
         return cite(EXAMPLE, "example", name, place or "value", number, write(number), "reviewed")
 
     text = ("；" if lang == "zh" else "; ").join(_parts(value, noted, lang))
-    return [f"${symbol.printed(symbol.indices)}$", text, unit_symbol(chains.bare(symbol.unit)) or "—"]
+    return [f"${symbol.printed(symbol.indices)}$", text, unit_symbol(chains.bare(symbol.unit), lang) or "—"]
 
 
 def _parts(value, noted, lang, at: str = ""):

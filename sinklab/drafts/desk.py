@@ -6,7 +6,7 @@ drafters decided, defaults of rules, constants of a definition.
 """
 
 import re
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -398,7 +398,7 @@ class Desk:
 
     def limits(self, alias: str, predictor: str) -> str:
         """Fitted span of a predictor with its unit: ``1.5 cm～41.2 cm``."""
-        cite, unit = self._cite(alias), blocks.unit_symbol(vocabulary.variable(predictor).unit)
+        cite, unit = self._cite(alias), blocks.unit_symbol(vocabulary.variable(predictor).unit, self._lang)
         low, high = (
             cite("ranges", predictor, column, bound, numbers.measured(bound)) + f"\N{NO-BREAK SPACE}{unit}"
             for column, bound in zip(("minimum", "maximum"), self._fit(alias).ranges[predictor], strict=True)
@@ -580,7 +580,9 @@ class Desk:
         fit = self._fit(alias)
         data = trees_of(fit)
         file = f"{blocks.identifier(label)}.png"
-        plots.save(plots.fit_figure(fit, response, data, self._lang), self._folder / file)
+        # The caption names the figure.
+        drawn = plots.fit_figure(replace(fit, label=""), response, data, self._lang)
+        plots.save(drawn, self._folder / file)
         if data is None:
             caption += "（未绘样木）" if self._lang == "zh" else " (trees not drawn)"
         return f"\n![{caption}]({file}){{#fig:{label} width=11cm}}\n"

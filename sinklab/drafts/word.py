@@ -12,6 +12,7 @@ import io
 import subprocess
 import zipfile
 from functools import lru_cache
+from itertools import pairwise
 from xml.sax.saxutils import quoteattr
 
 import docx
@@ -21,6 +22,7 @@ from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_TAB_ALIGNMENT, WD_TAB_LEADER
 from docx.oxml import OxmlElement, parse_xml
 from docx.oxml.ns import nsdecls, qn
 from docx.shared import Mm, Pt, RGBColor
+from docx.text.paragraph import Paragraph
 
 from sinklab.data.files import records
 from sinklab.language import DraftError
@@ -48,6 +50,8 @@ LISTS = {
 }
 #: Largest document of the drafters, unpacked, in bytes.
 LARGEST = 50_000_000
+#: Points between a table and the text below it; above the dates of a cover without a call for comments.
+BELOW_TABLE, ABOVE_DATES = 6, 170
 #: Rows of a table that is not broken across pages.
 SMALL_TABLE = 15
 #: Files carry this date instead of the time of rendering, so that equal drafts are equal files.
@@ -277,6 +281,9 @@ def finish(raw: bytes, lang: str, title: str, number: str, watermark: str, marks
     for table in made.tables:
         _table(table)
     _terms(made)
+    _cover(made)
+    _together(made)
+    _accents(made)
     _sections(made)
     _page_furniture(made, lang, number, watermark, marks)
     _renumber_bookmarks(made)
@@ -342,6 +349,47 @@ def _terms(made) -> None:
         # The level's own indent would win over the style's.
         paragraph.paragraph_format.left_indent = hang.left_indent or Pt(0)
         paragraph.paragraph_format.first_line_indent = hang.first_line_indent or Pt(0)
+
+
+def _cover(made) -> None:
+    """The dates stand low on the cover, also where no call for comments stands above them."""
+    styles = {p.style.name: p for p in made.paragraphs if p.style.name.startswith("Cover ")}
+    if "Cover Dates" in styles and "Cover Note" not in styles:
+        styles["Cover Dates"].paragraph_format.space_before = Pt(ABOVE_DATES)
+
+
+def _together(made) -> None:
+    """Keep what belongs together on one page: a lead and its formula, the formula and its legend, a lead and its list."""
+    blocks = [block for block in made.element.body if block.tag in (qn("w:p"), qn("w:tbl"))]
+    for one, following in pairwise(blocks):
+        if one.tag == qn("w:tbl") and following.tag == qn("w:p"):
+            # Text does not stand on the lower rule of a table.
+            text = Paragraph(following, made)
+            if text.style.name in ("Body Text", "First Paragraph"):
+                text.paragraph_format.space_before = Pt(BELOW_TABLE)
+        if qn("w:tbl") in (one.tag, following.tag):
+            continue
+        before, after = (Paragraph(p, made).style.name for p in (one, following))
+        formula = after == "Equation" and before not in ("Legend", "Section End")
+        explained = after == "Legend" and before == "Equation"
+        opens = Paragraph(one, made).text.rstrip().endswith(("：", ":", "where"))
+        if formula or explained or (opens and after in ("Legend", "List Dash", "List Letter")):
+            Paragraph(one, made).paragraph_format.keep_with_next = True
+
+
+#: Accents as the formulas of Word know them, for the spacing signs that look like them.
+ACCENTS = {
+    "‾": "\N{COMBINING OVERLINE}",
+    "¯": "\N{COMBINING OVERLINE}",
+    "^": "\N{COMBINING CIRCUMFLEX ACCENT}",
+}
+
+
+def _accents(made) -> None:
+    """A mean has a bar over its letter: with a spacing sign programs print a dot, or the sign beside it."""
+    for mark in made.element.body.iter(qn("m:chr")):
+        if mark.getparent().tag == qn("m:accPr"):
+            mark.set(qn("m:val"), ACCENTS.get(mark.get(qn("m:val")), mark.get(qn("m:val"))))
 
 
 def _sections(made) -> None:

@@ -3,15 +3,19 @@
 import io
 import re
 import zipfile
+from pathlib import Path
 from xml.etree import ElementTree
 
+import docx
+import pandas as pd
 import pytest
 from desk_workbench import copied, write_carbon_fractions, write_fir
 
 from sinklab import paths
 from sinklab.data import open_data
-from sinklab.drafts import description, rendering
+from sinklab.drafts import blocks, description, rendering
 from sinklab.drafts.desk import Desk
+from sinklab.drafts.word import BELOW_TABLE
 from sinklab.language import DraftError
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -315,3 +319,59 @@ def test_printed_parameters_give_the_predictions_of_the_table(workbench):
     assert (moved.abs() / mean["foliage_se"]).max() <= 0.1
     by_error = digits.guard(fit).unguarded
     assert by_error > 0.1, "the digits of the errors alone would do here: the test shows nothing"
+
+
+def test_word_keeps_leads_with_formulas_and_bars_over_letters():
+    """A lead stays with its formula, the formula with its legend; means have a combining bar, text stands off a table."""
+    look = rendering.Look("en", "T", "N")
+    text = (
+        "# One {#sec:one}\n\nThe mean is calculated with [@eq:mean].\n\n$$\\bar{x} = x$$ {#eq:mean}\n\n::: legend\nwhere\n\n"
+        "$x$ is the mass.\n:::\n\nSee [@tbl:a]:\n\n- one.\n\n| a |\n|:--|\n| b |\n\nTable: T {#tbl:a}\n\nBelow.\n"
+    )
+    with paths.private("draft") as folder:
+        raw = rendering.convert(text, "docx", look, Path(folder))
+    made = docx.Document(io.BytesIO(raw))
+    kept = {p.text: p.paragraph_format.keep_with_next for p in made.paragraphs}
+    assert kept["The mean is calculated with Formula (1)."]
+    assert kept["where"]
+    assert kept["See Table 1:"]
+    assert not kept["Below."]
+    assert any(text.startswith("—\u2003one") for text in kept)
+    below = next(p for p in made.paragraphs if p.text == "Below.")
+    assert below.paragraph_format.space_before.pt == BELOW_TABLE
+    body = zipfile.ZipFile(io.BytesIO(raw)).read("word/document.xml").decode()
+    assert 'm:chr m:val="\u0305"' in body
+
+
+def test_refused_values_are_told_below_the_table_and_not_as_dashes():
+    row = {
+        "variable": "carbon_fraction",
+        "q025": 0.45,
+        "q975": 0.55,
+        "n_study": 3,
+        "mean_of": "units",
+        "status": "draft",
+    }
+    rows = [
+        row | {"name": "a", "group": "component=root", "mean": 0.5, "se": 0.01},
+        row | {"name": "b", "group": "component=stem", "mean": None, "se": None, "status": "refused"},
+    ]
+    noted = []
+
+    def cite(*entry):
+        noted.append(entry)
+        return entry[4]
+
+    text = blocks.values(cite, pd.DataFrame(rows), "en", "t", "T", "table@0.1.0")
+    assert text.count("| root") == 1
+    assert "—" not in text
+    assert "NOTE 1 Mean and range: mean of all units." in text
+    assert "did not pass the checks of plausibility and are not listed" in text
+    assert {entry[1] for entry in noted} == {"a"}
+    with pytest.raises(DraftError, match="no value is left"):
+        blocks.values(cite, pd.DataFrame(rows[1:]), "en", "t", "T", "table@0.1.0")
+
+
+def test_units_have_their_own_symbol_in_english():
+    assert blocks.unit_symbol("1/ha", "zh") == "株/hm²"
+    assert blocks.unit_symbol("1/ha", "en") == "stems/hm²"

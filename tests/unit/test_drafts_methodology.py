@@ -213,10 +213,7 @@ def test_batches_before_the_drafts_make_every_table_they_cite():
     for batch, only in re.findall(r"#   run (\w+)(?: --only \"?([\w*]+))?", head):
         jobs = [job["id"] for job in read_yaml(batches / f"{batch}.yml")["jobs"]]
         made.update(fnmatch.filter(jobs, only or "*"))
-    lacking = {
-        ref
-        for name in description.names()
-        for ref in description.read(name).tables.values()
-        if ref.partition("@")[0] not in made
-    }
-    assert lacking == set()
+    drafts = [read_yaml(path) for path in (REPOSITORY / "reports" / "drafts").glob("*.yml")]
+    cited = {ref.partition("@")[0] for draft in drafts for ref in (draft.get("tables") or {}).values()}
+    assert len(cited) > 10
+    assert cited - made == set()

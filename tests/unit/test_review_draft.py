@@ -171,7 +171,7 @@ def test_document_of_an_older_version_than_the_description_is_stale(english, wor
 
 def test_table_that_does_not_exist_is_named(english, tmp_path):
     ref = "agb_forest_cunninghamia@0.1.0"
-    back = edited(english, tmp_path / english.name, *[(ref, ref.replace("0.1.0", "9.0.0"))] * 2)
+    back = edited(english, tmp_path / english.name, (ref, ref.replace("0.1.0", "9.0.0")))
     assert [f.kind for f in check_draft(back).findings] == ["unknown"]
 
 

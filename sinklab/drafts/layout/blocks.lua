@@ -3,6 +3,7 @@
 
 local DOCX, TYPST = FORMAT == "docx", FORMAT == "typst"
 
+local DASH = "——" -- before the items of a list
 local SMALL = 14 -- rows of a table that is not broken across pages
 
 local STYLES = {
@@ -59,7 +60,7 @@ local function BulletList(list)
   local out = pandoc.List({})
   for _, item in ipairs(list.content) do
     local blocks = item_blocks(item)
-    if blocks[1] and blocks[1].t == "Para" then blocks[1].content:insert(1, pandoc.Str("——")) end
+    if blocks[1] and blocks[1].t == "Para" then blocks[1].content:insert(1, pandoc.Str(DASH)) end
     out:insert(pandoc.Div(blocks, { ["custom-style"] = "List Dash" }))
   end
   return out
@@ -164,10 +165,23 @@ local function with_notes(tbl, div)
   return tbl
 end
 
+-- A lead stays with its formula; in Word the program sees to that.
+local function before_formula(block, following)
+  if not TYPST or block.t ~= "Para" or not following or following.t ~= "Para" then return false end
+  local first, own = following.content[1], block.content[1]
+  local function numbered(inline)
+    return inline and inline.t == "RawInline" and inline.text:match("^#numbered%[") ~= nil
+  end
+  return numbered(first) and not numbered(own)
+end
+
 local function Blocks(blocks)
   local out = pandoc.List({})
-  for _, block in ipairs(blocks) do
+  for i, block in ipairs(blocks) do
     local last = out[#out]
+    if before_formula(block, blocks[i + 1]) then
+      block = pandoc.Div({ pandoc.RawBlock("typst", "#stays["), block, pandoc.RawBlock("typst", "]") })
+    end
     if block.t == "Div" and block.classes:includes("tablenote") and last and last.t == "Table" then
       out[#out] = with_notes(last, block)
     else
@@ -192,4 +206,9 @@ local function Image(image)
   end
 end
 
-return { { Image = Image }, { Blocks = Blocks }, { Table = Table }, { Div = Div, BulletList = BulletList, OrderedList = OrderedList } }
+-- One dash and a space as wide in English.
+local function Meta(meta)
+  if pandoc.utils.stringify(meta.lang or "zh"):sub(1, 2) ~= "zh" then DASH = "—\u{2003}" end
+end
+
+return { { Meta = Meta, Image = Image }, { Blocks = Blocks }, { Table = Table }, { Div = Div, BulletList = BulletList, OrderedList = OrderedList } }
