@@ -691,11 +691,11 @@ def ratios(stands: pd.DataFrame, keep_computed: bool = False) -> pd.DataFrame:
         if over in stands and under in stands:
             made[name] = (stands[over] / stands[under].where(stands[under] > 0)).where(stands[over] > 0)
     aside = []
-    for item in [] if keep_computed else computed(stands, {over for over, _ in RATIOS.values()}):
-        for name, (over, under) in RATIOS.items():
-            if name in made and item.column == over and under in item.formula:
-                made.loc[list(item.rows), name] = np.nan
-                aside.append(str(item))
+    for item in [] if keep_computed else computed(stands, {part for of in RATIOS.values() for part in of}):
+        # Of two parts that both are a share of the growing stock, or of one, the ratio was not measured.
+        own = [name for name, of in RATIOS.items() if name in made and item.column in of]
+        made.loc[list(item.rows), own] = np.nan
+        aside += [str(item)] if own else []
     made.attrs["set_aside"] = aside
     if "bef" in made:
         heavy = made.index[made["bef"] < 1 - 1e-9]
