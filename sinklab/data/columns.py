@@ -216,6 +216,8 @@ def meaning(parts: tuple[str, ...], unit: str = "") -> Meaning:
     symbol = re.fullmatch(r"W_?\{?([A-Za-z])\}?", plain(bases[-1]))
     if symbol and not found.name and written in ("kg", "g"):
         found = Meaning(MASSES.get(symbol[1].upper(), ""), "organ", rank=2)
+    if not found.name and plain(bases[-1]).casefold() == "v" and written == "m3":
+        found = Meaning("volume", "name", rank=2)
     return (
         with_unit(replace(found, unit=written)) if found.name or found.kind else replace(found, unit=written)
     )
@@ -258,6 +260,9 @@ def _unit_at_end(base: str) -> tuple[str, str]:
         name, rest = base[:cut].strip(), base[cut + 1 :].strip(" :,，")
         if name and rest and unit_of(rest) and not (rest.isdigit() or _lone(name, rest)):
             return name, unit_of(rest)
+        if name and "_" in rest and unit_of(rest.replace("_", "/")):
+            # oc_g_kg
+            return name, unit_of(rest.replace("_", "/"))
     glued = re.fullmatch(r"([\u4e00-\u9fff]+)([A-Za-z%][A-Za-z0-9/%\-]*)", base)
     if glued and unit_of(glued[2]):
         return glued[1], unit_of(glued[2])
@@ -295,6 +300,9 @@ def _understood(bases, words) -> Meaning:
             return Meaning()
         if SEGMENT.fullmatch(plain(own)) and (over.kind in ORGANS or over.kind == "part"):
             return replace(over, kind="segment", rank=2)
+    mark = next((fold(w) for w in words if TWICE.fullmatch(fold(w))), "")
+    if mark and not above and (whole.kind == "crown" or whole.name in REPEATED):
+        return _one_of_two(whole, mark)
     # What stands above an organ may be a quantity, and the other way round.
     if above or words:
         around = [_single(b) for b in [*above, *words]]
@@ -413,6 +421,8 @@ def with_unit(found: Meaning) -> Meaning:
             kind = "name" if amount == "dry" else "part"
     if name == "count" and _dimension(unit) == "count per area":
         name = "stem_density"
+    if name == "volume" and _dimension(unit) == _dimension("m3/ha"):
+        name = "growing_stock"
     if kind == "unit" and _dimension(unit) == "density":
         name, kind = "wood_density", "name"
     if kind in ("stand", "unit") and not unit:
@@ -498,6 +508,12 @@ class Quantity:
     how: str = ""
 
 
+#: Degrees, minutes and seconds: 110°30′15″E.
+_ANGLE = re.compile(
+    r"[东西南北]?[经纬]?\s*(\d{1,3})\s*[°度]\s*(\d{1,2}(?:\.\d+)?)\s*['′´’分](?:\s*(\d{1,2}(?:\.\d+)?)\s*(?:[\"″”秒]|''|′′))?\s*([NSEWnsew])?"
+)
+
+
 @lru_cache(maxsize=65536)
 def quantity(text: str, comma: str = "") -> Quantity | None:
     """Read a cell; None when it says nothing that can be understood.
@@ -513,6 +529,11 @@ def quantity(text: str, comma: str = "") -> Quantity | None:
         return None
     clean = plain(text.replace("。", "."))
     clean = re.sub(r"^(?:约|ca\.?\s*|≈|~)\s*|\s*(?:左右|上下)$|\s*\((?:估|估测|估计|目测|约)\)$", "", clean)
+    angle = _ANGLE.fullmatch(clean)
+    if angle:
+        parts = [float(angle[k] or 0) for k in (1, 2, 3)]
+        south = -1 if (angle[4] or "").upper() in ("S", "W") else 1
+        return Quantity(south * (parts[0] + parts[1] / 60 + parts[2] / 3600), unit="degree")
     how = "point" if "。" in text else "width" if clean != text.strip().replace("\u2212", "-") else ""
     if "," in clean:
         if comma == "decimal":

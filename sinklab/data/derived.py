@@ -375,6 +375,9 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
             m = _bare_number(m, f, trees, taken)
         if m.problem == "unit" and m.kind == "stand" and m.unit == "m3" and "area" in taken:
             m = m if "growing_stock" in taken else replace(m, name="stand_volume", kind="name", problem="")
+        if m.problem == "unit" and not m.unit and f.parts and (unit := _unit_in_cells(reading, f)):
+            # 2500株/hm² stands in the cells.
+            m = meaning((*f.parts[:-1], f"{f.parts[-1]}({unit})"), f.unit)
         if m.name == "height" and "cover_fraction" in taken and not trees and "tree_id" not in taken:
             m = replace(m, name="canopy_height")
         if m.name == "area" and plots and "plot_area" not in taken:
@@ -405,8 +408,16 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
             elif m.kind in ORGANS and len(unit_line) == 1:
                 m = with_unit(replace(m, unit=unit_line[0]))
         out.append(m)
-    out = _understory(reading, _of_litter_traps(reading, out))
+    out = _one_species(reading, _understory(reading, _of_litter_traps(reading, out)))
     return _checked_sums(reading, _carbon_of_organs(reading, out))
+
+
+def _unit_in_cells(reading, f) -> str:
+    """The one unit that all cells of a column bear."""
+    at = reading.fields.index(f)
+    said = [quantity(row[at], reading.comma) for row in reading.cells if row[at] and not is_blank(row[at])]
+    units = {q.unit if q else "" for q in said}
+    return units.pop() if len(units) == 1 else ""
 
 
 def _bare_number(m, f, trees, taken) -> Meaning:
@@ -457,15 +468,25 @@ def _understory(reading, found) -> list[Meaning]:
     ]  # fmt: skip
 
 
+def _one_species(reading, found) -> list[Meaning]:
+    """Of names in two languages beside each other the Latin ones are read."""
+    at = [i for i, m in enumerate(found) if m.name == "species"]
+    latin = [
+        i
+        for i in at
+        if re.search("拉丁|学名|latin|scientific|botanical", reading.fields[i].header, re.IGNORECASE)
+    ]
+    return [
+        replace(m, name="", kind="") if i in at and len(latin) == 1 and i not in latin else m
+        for i, m in enumerate(found)
+    ]
+
+
 def _carbon_of_organs(reading, found) -> list[Meaning]:
     """Carbon in per cent of organs or species that stand beside it, where no soil is described."""
     taken, kinds = {m.name for m in found}, {m.kind for m in found}
-    if (
-        "carbon_fraction" in taken
-        or taken & {"soc", "bulk_density"}
-        or "layer" in kinds
-        or not kinds & {"component"}
-    ):
+    organs = any(m.kind == "component" and _holds_organs(reading, i) for i, m in enumerate(found))
+    if "carbon_fraction" in taken or taken & {"soc", "bulk_density"} or "layer" in kinds or not organs:
         return found
     carbon = ("c", "tc", "碳", "全碳", "有机碳", "total carbon", "carbon")
     return [
@@ -509,7 +530,11 @@ def organs_together(reading: Any, found: list[Meaning]) -> list[Meaning]:
     """Make one record of an individual whose organs stand in records of their own; masses of an organ add up."""
     amounts = {m.name: i for i, m in enumerate(found) if m.kind == "quantity"}
     at = [i for i, m in enumerate(found) if m.kind == "component"]
-    at = at or [i for i, m in enumerate(found) if not m.kind and amounts and _holds_organs(reading, i)]
+    at = at or [
+        i
+        for i, m in enumerate(found)
+        if (m.kind in ("", "layer") or m.name == "component") and amounts and _holds_organs(reading, i)
+    ]
     if len(at) != 1 or not amounts:
         return found
     keys = [i for i, m in enumerate(found) if m.name in KEYS and i != at[0]]

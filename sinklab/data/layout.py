@@ -518,7 +518,7 @@ def _head(grid, form, start) -> None:
 
 #: Size of a plot in a title: 样方面积1m×1m.
 _SIZE = re.compile(
-    r"((?:样方|样地|标准地|样圆)(?:面积|大小|规格)?)[为:：]?\s*(\d[\d.]*\s*(?:m|米)?\s*[×xX*]\s*\d[\d.]*\s*(?:m|米)|\d[\d.]*\s*(?:m2|m²|㎡|hm2|hm²|公顷|亩))"
+    r"((?:样方|样地|标准地|样圆)(?:面积|大小|规格)?)[为:：]?\s*(\d[\d.]*\s*(?:c?m|米)?\s*[×xX*]\s*\d[\d.]*\s*(?:c?m|米)|\d[\d.]*\s*(?:m2|m²|㎡|hm2|hm²|公顷|亩))"
 )
 
 
@@ -717,9 +717,17 @@ def _numbered(kinds) -> re.Pattern:
 
 
 _PLOT = _numbered("样地|标准地|样方|样圆|plot|quadrat")
+#: A plot with its number in a title: 样地3每木检尺; not 样方50cm×50cm, 样地3个.
+PLOT_IN_TITLE = re.compile(
+    r"(?:样地|标准地)\s*(?:编?号)?\s*[:：]?\s*([A-Za-z]{0,3}\d+)(?![\d.]|\s*(?:[cm个块×xX*—～~-]|号?[~～—-]))"
+)
 _TREE = _numbered("标准木|样木|解析木|平均木|伐倒木|样株|样竹|木|tree")
 
 
+#: Months and seasons.
+_SEASON = re.compile(
+    r"(?:1[0-2]|[1-9])月份?|[春夏秋冬][季天]?|spring|summer|autumn|fall|winter", re.IGNORECASE
+)
 #: What tells one survey from another.
 SURVEY = re.compile(r"(?:19|20)\d\d年?|[前后上本]期|初[测查]|复[测查]|第?[一二三四1-4][次期]")
 
@@ -734,11 +742,19 @@ def labelled(labels: list[str]) -> tuple[str, dict[str, str]]:
     said : dict of str to str
         The part of each label that is the value.
     """
-    for name, pattern in (("plot_id", _PLOT), ("tree_id", _TREE), ("year", SURVEY), ("survey", SURVEY)):
-        match = re.fullmatch if name.endswith("_id") else re.search
+    for name, pattern in (
+        ("plot_id", _PLOT),
+        ("tree_id", _TREE),
+        ("year", SURVEY),
+        ("season", _SEASON),
+        ("survey", SURVEY),
+    ):
+        match = re.fullmatch if name.endswith("_id") or name == "season" else re.search
         found = {label: match(pattern, plain(label)) for label in labels}
         if labels and all(found.values()):
             said = {label: next(filter(None, (*m.groups(), m[0]))) for label, m in found.items()}
+            if len(labels) == 1 and name == "season":
+                continue
             if name != "year":
                 return name, said
             if all(v[:2] in ("19", "20") for v in said.values()):

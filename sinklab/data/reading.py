@@ -302,6 +302,8 @@ class Reading:
                 f"{where}：{label} {value} → 全部记录的 {found.name}",
             )
         name, said = layout.labelled([form.title]) if form.title else ("", {})
+        if not name and (plot := layout.PLOT_IN_TITLE.search(form.title)):
+            name, said = "plot_id", {form.title: plot[1]}
         if name in ("plot_id", "tree_id", "species") and name not in taken:
             taken.add(name)
             form.add(name, [said.get(form.title, form.title)] * len(form.rows))
@@ -587,7 +589,11 @@ class Reading:
         name = m.name
         unit = known.unit if known else inner_unit(name, m.unit)
         unit_in = m.unit or unit
-        if not m.unit and name.endswith(("moisture", "dry_ratio")) and _percent(cells):
+        if (
+            not m.unit
+            and name.endswith(("moisture", "dry_ratio", "moisture_dry", "moisture_wet"))
+            and _percent(cells)
+        ):
             unit_in = "%"
         values, limits, spreads, sides = (np.full(len(cells), np.nan) for _ in range(4))
         marks = []
@@ -685,10 +691,10 @@ class Reading:
             return None
         nan = float("nan")
         if q.sides and m.name == "plot_area":
-            side = q.unit or "m"
-            if side != "m":
+            if q.unit not in ("", "m", "cm"):
                 return None
-            return vocabulary.convert(q.sides[0] * q.sides[1], "m2", "ha"), nan, nan, nan
+            sides = [vocabulary.convert(x, q.unit or "m", "m") for x in q.sides]
+            return vocabulary.convert(sides[0] * sides[1], "m2", "ha"), nan, nan, nan
         if q.sides and m.kind != "crown":
             return None
         try:
@@ -820,7 +826,7 @@ def inner_unit(name: str, unit: str) -> str:
     """Unit in which a quantity outside the vocabulary is kept."""
     if name == "area_se":
         return "ha"
-    if name.endswith(("moisture", "_ratio")):
+    if name.endswith(("moisture", "_ratio", "moisture_dry", "moisture_wet")):
         return "1"
     if name.endswith("_density_fresh"):
         return "t/ha"

@@ -396,6 +396,226 @@ def layers_by_plots(folder):
     return sheet(folder, rows, ["A1:D1"]), {"plot_id": list("123123"), "layer_top": [0] * 3 + [20] * 3, "bulk_density": [1.1, 1.2, 1.3, 1.2, 1.3, 1.4]}
 
 
+# A second thirty, written before the first were mended
+
+
+@form
+def a_card_of_the_national_inventory(folder):
+    rows=[["森林资源连续清查样地调查卡片"]+[None]*7,["样地号",1234,"地类","乔木林","优势树种","杉木","郁闭度",.7],["平均年龄",18,"坡度",22,
+        "海拔",640,"样地面积","0.0667hm2"],
+      ["样木号","立木类型","检尺类型","树种名称","胸径","水平距","方位角","备注"],*[[i+1,"林木","保留木","杉木",DBH[i],round(3+i*.7,1),10*i,
+        None] for i in range(N)]]
+    return old_book(folder/"a.xls",{"样地":rows},[(0,0,0,7)]),{"plot_id":["1234"]*N,"dbh":DBH,"age":[18]*N,"elevation":[640]*N,
+        "plot_area":[.0667]*N,"canopy_closure":[.7]*N}
+
+
+@form
+def tallies_with_strokes(folder):
+    rows=[["径阶(cm)","杉木","马尾松","合计"],[6,"正","T",7],[8,"正正一","正",16],[10,"正下","",8],["合计",24,7,31]]
+    return sheet(folder,rows),{"sort":["species","dbh"],"dbh":[6,8,10,6,8],"count":[5,11,8,2,5],
+        "species":["Cunninghamia lanceolata"]*3+["Pinus massoniana"]*2}
+
+
+@form
+def components_in_english_rows(folder):
+    rows=[["Tree ID","DBH (cm)","Height (m)","Component","Fresh weight (kg)","Subsample fresh weight (g)","Subsample oven-dry weight (g)"]]
+    for i in range(4):
+        for o, (_, m, r) in zip(("Stem", "Branches", "Foliage", "Roots"), ORGANS, strict=True):
+            rows.append([f"T{i + 1}", DBH[i], HEIGHT[i], o, fresh(m, r)[i], 250, 250 * r])
+    return sheet(folder,rows),{"tree_id":["T1","T2","T3","T4"],"dbh":DBH[:4],"height":HEIGHT[:4],**some(4)}
+
+
+@form
+def absolute_moisture_of_each_organ(folder):
+    head=[["样木","胸径cm","鲜重kg",None,None,None,"绝对含水率%",None,None,None],[None,None,"干","枝","叶","根","干","枝","叶","根"]]
+    rows=table(head,IDS,DBH,*[fresh(m,r) for _,m,r in ORGANS],*[[100*(1/r-1)]*N for *_,r in ORGANS])
+    return sheet(folder,rows,["A1:A2","B1:B2","C1:F1","G1:J1"]),{"dbh":DBH,**MASSES}
+
+
+@form
+def herbs_by_species(folder):
+    rows=[["样地号","样方号","物种","株（丛）数","平均高度(cm)","盖度(%)","地上干重(g/m2)"],*[[f"P{k//3+1}",k%3+1,["狗尾草","白茅",
+        "芒"][k%3],5+k,20+k,30+k,80+k] for k in range(6)]]
+    return sheet(folder,rows),{"plot_id":["P1"]*3+["P2"]*3,"canopy_height":[20+k for k in range(6)],
+        "cover_fraction":[(30+k)/100 for k in range(6)],"agb_density":[(80+k)/100 for k in range(6)]}
+
+
+@form
+def european_horizons(folder):
+    rows=[["Site","Profile","Horizon","Upper depth [cm]","Lower depth [cm]","Bulk density [g/cm³]","Corg [%]",
+        "Stones [vol.%]"],["Höhenwald","1","Ah","0","8","0,95","5,2","5"],["Höhenwald","1","Bv","8","30","1,22","1,9","12"],
+        ["Höhenwald","2","Ah","0","10","0,99","4,8","4"]]
+    return text(folder/"a.csv",rows,"cp1252",";"),{"core_id":["1","1","2"],"layer_top":[0,8,0],"layer_bottom":[8,30,10],
+        "bulk_density":[.95,1.22,.99],"soc":[52,19,48],"gravel_fraction":[.05,.12,.04]}
+
+
+@form
+def soil_with_replicates(folder):
+    rows=[["样点","采样深度(cm)","重复","容重(g/cm3)","有机质(g/kg)","pH"],*[[f"S{p}",d,r,1+p/10+r/100,30-p,5.1] for p in (1,
+        2) for d in ("0～10","10～20") for r in (1,2)]]
+    return sheet(folder,rows),{"layer_top":[0,0,10,10]*2,"layer_bottom":[10,10,20,20]*2,"organic_matter":[.029]*4+[.028]*4}
+
+
+@form
+def bamboo_stands_per_mu(folder):
+    rows=[["样地编号","立竹度(株/亩)","平均眉径(cm)","平均竹高(m)","海拔(m)"],*[[k+1,180+k,9+k/10,12.5,400+k] for k in range(4)]]
+    return sheet(folder,rows),{"plot_id":["1","2","3","4"],"stem_density":[(180+k)*15 for k in range(4)],"height":[12.5]*4,
+        "elevation":[400+k for k in range(4)]}
+
+
+@form
+def street_trees(folder):
+    rows=[["编号","道路名称","树种","胸径(cm)","树高(m)","枝下高(m)","冠幅东西(m)","冠幅南北(m)","健康状况"],*[[f"X{i+1}","人民路","香樟",
+        DBH[i],HEIGHT[i],1.8,4+i/10,5+i/10,"良好"] for i in range(N)]]
+    return text(folder/"a.csv",rows,"gbk"),{"tree_id":[f"X{i+1}" for i in range(N)],"dbh":DBH,"height":HEIGHT,
+        "crown_base_height":[1.8]*N,"crown_diameter":4.5+K/10}
+
+
+@form
+def mangrove_shrubs(folder):
+    rows=[["样方","序号","种类","基围(cm)","株高(m)","冠幅(EW)","冠幅(NS)"],[None,None,None,None,None,"m","m"],*[["Q1",k+1,"秋茄",10+k,
+        1.5+k/10,1+k/10,.8+k/10] for k in range(6)]]
+    k=np.arange(6)
+    return sheet(folder,rows),{"plot_id":["Q1"]*6,"basal_diameter":(10+k)/np.pi,"height":1.5+k/10,"crown_diameter":.9+k/10,
+        "species":["Kandelia obovata"]*6}
+
+
+@form
+def replicates_of_quadrats_with_mean(folder):
+    rows=[["样地","草地类型","地上生物量(g/m2)",None,None,None],[None,None,"重复1","重复2","重复3","平均"],["G1","草甸",100,120,110,110],
+        ["G2","典型草原",60,70,65,65]]
+    return sheet(folder,rows,["A1:A2","B1:B2","C1:F1"]),{"plot_id":["G1","G2"],"agb_density":[1.1,.65]}
+
+
+@form
+def thousands_and_footnotes(folder):
+    rows=[["Table 2. Stand characteristics"],["Plot","Age (yr)","Density (trees/ha)","Mean DBH (cm)","Basal area (m2/ha)",
+        "Stem volume (m3/ha)","Aboveground biomass (t/ha)"],["1","22","1,250","15.2","22.7","165.3*","98.1"],["2","35","980",
+        "19.8","30.2","n.d.","142.6"],["* estimated from yield table"]]
+    return sheet(folder,rows),{"plot_id":["1","2"],"age":[22,35],"stem_density":[1250,980],"dbh":[15.2,19.8],
+        "basal_area":[22.7,30.2],"growing_stock":[165.3,np.nan],"agb_density":[98.1,142.6]}
+
+
+@form
+def girth_in_mm(folder):
+    rows=table(["Tag","Species","Girth at BH (mm)","Total height (m)"],IDS,["Quercus mongolica"]*N,(DBH*np.pi*10).round(0),HEIGHT)
+    return text(folder/"a.tsv",rows,"utf-8","\t"),{"tree_id":IDS,"dbh":(DBH*np.pi*10).round(0)/10/np.pi,"height":HEIGHT}
+
+
+@form
+def a_table_far_down_with_blank_columns(folder):
+    rows=[[None],[None,"××省林业科学研究院"],[None,"杉木单株生物量"],[None,"调查日期：2020年8月"],[],[],[None,"样木号",None,"胸径(cm)",None,
+        "树高(m)","干重(kg)","枝重(kg)","叶重(kg)"],*[[None,IDS[i],None,DBH[i],None,HEIGHT[i],STEM[i],BRANCH[i],LEAF[i]] for i in range(N)]]
+    return sheet(folder,rows),{"tree_id":IDS,"dbh":DBH,"height":HEIGHT,"stem":STEM,"branch":BRANCH,"foliage":LEAF}
+
+
+@form
+def a_sheet_of_explanations_first(folder):
+    return book(folder/"a.xlsx",{"说明":[["本表为2022年调查数据"],["胸径单位：cm"],["联系人：张三"]],"数据":table(["木号","胸径","树高",
+        "材积(m3)"],IDS,DBH,HEIGHT,(STEM/500).round(4))}),{"tree_id":IDS,"dbh":DBH,"height":HEIGHT,"volume":(STEM/500).round(4)}
+
+
+@form
+def litter_of_half_a_metre(folder):
+    rows=[["枯落物调查（样方50cm×50cm）",None,None,None,None],["样方","层次","鲜重(g)","样品鲜重(g)","样品干重(g)"],*[[f"L{k//2+1}",
+        ["未分解层","半分解层"][k%2],200+k,100,40] for k in range(4)]]
+    return sheet(folder,rows,["A1:E1"]),{"litter_density":[(200+201)*.4/.25/100,(202+203)*.4/.25/100]}
+
+
+@form
+def three_lists_side_by_side(folder):
+    rows=[["样地3每木检尺"]+[None]*8,["序号","胸径","树高"]*3,*[[k+1,DBH[k],HEIGHT[k],k+5,DBH[k+4],HEIGHT[k+4],k+9,DBH[k+8],
+        HEIGHT[k+8]] for k in range(4)]]
+    return old_book(folder/"a.xls",{"S":rows},[(0,0,0,8)]),{"sort":["dbh"],"plot_id":["3"]*N,"dbh":DBH,"height":HEIGHT}
+
+
+@form
+def moisture_as_a_share(folder):
+    rows=table(["树号","胸径(cm)","干鲜重(kg)","干湿基含水率","枝鲜重(kg)","枝湿基含水率","叶鲜重(kg)","叶湿基含水率"],IDS,DBH,*[c for _,m,
+        r in ORGANS[:3] for c in (fresh(m,r),[1-r]*N)])
+    return sheet(folder,rows),{"dbh":DBH,"stem":STEM,"branch":BRANCH,"foliage":LEAF}
+
+
+@form
+def utf_16_without_a_mark(folder):
+    rows=table(["树号","树种","胸径（cm）","树高（m）"],IDS,["华北落叶松"]*N,DBH,HEIGHT)
+    return text(folder/"a.txt",rows,"utf-16-be","\t"),{"tree_id":IDS,"dbh":DBH,"height":HEIGHT}
+
+
+@form
+def decimal_commas_in_a_workbook(folder):
+    def c(x):
+        return [str(v).replace(".", ",") for v in x]
+
+    return sheet(folder,table(["Tree","DBH (cm)","Height (m)","Stem (kg)"],IDS,c(DBH),c(HEIGHT),c(STEM))),{"dbh":DBH,"height":HEIGHT,"stem":STEM}
+
+
+@form
+def orchard_trees(folder):
+    rows=[["果园样树调查表",None,None,None,None,None,None],["样树号","品种","树龄(年)","地径(cm)","树高(m)","冠幅(m)","单株产量(kg)"],
+        *[[k+1,"油茶",8+k,6+k/2,2.1+k/10,"1.8×2.0",4.5] for k in range(5)]]
+    k=np.arange(5)
+    return sheet(folder,rows,["A1:G1"]),{"tree_id":list("12345"),"age":8+k,"basal_diameter":6+k/2,"height":2.1+k/10,"crown_diameter":[1.9]*5}
+
+
+@form
+def mean_trees_of_stands(folder):
+    rows=[["样地","林龄","密度(株/hm2)","平均木胸径(cm)","平均木树高(m)","单株生物量(kg/株)",None,None,None],[None]*5+["干","枝","叶","根"],
+        *[[f"P{k+1}",10+5*k,2400-300*k,DBH[k+2],HEIGHT[k+2],STEM[k+2],BRANCH[k+2],LEAF[k+2],ROOT[k+2]] for k in range(4)]]
+    return sheet(folder,rows,[*(f"{c}1:{c}2" for c in "ABCDE"),"F1:I1"]),{"plot_id":["P1","P2","P3","P4"],"age":[10,15,20,
+        25],"stem_density":[2400,2100,1800,1500],"dbh":DBH[2:6],"height":HEIGHT[2:6],"stem":STEM[2:6],"root":ROOT[2:6]}
+
+
+@form
+def units_in_the_cells(folder):
+    rows=[["标准地","林龄","密度","平均胸径","平均树高"],["一","10年生","2500株/hm²","11.2cm","8.4m"],["二","20年生","1800株/hm²","17.9cm","14.2m"]]
+    return sheet(folder,rows),{"plot_id":["一","二"],"age":[10,20],"stem_density":[2500,1800],"dbh":[11.2,17.9],"height":[8.4,14.2]}
+
+
+@form
+def underscored_names_of_a_laboratory(folder):
+    rows=[["sample_no","core","depth_top_cm","depth_bottom_cm","oc_g_kg","bd_g_cm3"],["1","A","0","5","41.2","0.62"],["2",
+        "A","5","15","33.1","0.71"],["3","B","0","5","38.4","0.66"]]
+    return text(folder/"a.csv",rows),{"core_id":["A","A","B"],"layer_top":[0,5,0],"layer_bottom":[5,15,5],"soc":[41.2,33.1,
+        38.4],"bulk_density":[.62,.71,.66]}
+
+
+@form
+def degrees_minutes_seconds(folder):
+    rows=[["样地号","经度","纬度","海拔(m)","林龄(a)","蓄积量(m3/hm2)"],["1","110°30′00″E","25°15′36″N",510,15,120.5],["2","110°31'12\"E",
+        "25°16'12\"N",620,25,210]]
+    return sheet(folder,rows),{"longitude":[110.5,110.52],"latitude":[25.26,25.27],"growing_stock":[120.5,210]}
+
+
+@form
+def names_in_two_languages(folder):
+    rows=table(["编号","中文名","拉丁学名","D1.3(cm)","H(m)","V(m³)"],IDS,["马尾松"]*N,["Pinus massoniana"]*N,DBH,HEIGHT,(STEM/500).round(4))
+    return sheet(folder,rows),{"tree_id":IDS,"species":["Pinus massoniana"]*N,"dbh":DBH,"height":HEIGHT,"volume":(STEM/500).round(4)}
+
+
+@form
+def stands_of_an_old_book_per_mu(folder):
+    rows=[["小班一览表",None,None,None,None,None],["林班","小班","面积(亩)","优势树种","平均年龄","亩蓄积(m3)"],[1,1,45,"杉木",15,6.2],[1,2,
+        30,"马尾松",22,7.1],[2,1,60,"杉木",9,3.4],["合计",None,135,None,None,None]]
+    return old_book(folder/"a.xls",{"S":rows},[(0,0,0,5)]),{"stand":["1","2","1"],"area":[3,2,4],"age":[15,22,9],"growing_stock":[93,106.5,51]}
+
+
+@form
+def rock_and_soil_in_english(folder):
+    rows=[["Plot","Slope position","Rock outcrop (%)","Mean soil depth (cm)","Vegetation cover (%)","SOC (g kg-1)",
+        "BD (g cm-3)"],["K1","upper",62,14.5,35,41.2,.92],["K2","middle",41,22.1,52,36.8,1.01]]
+    return sheet(folder,rows),{"plot_id":["K1","K2"],"bedrock_exposure":[.62,.41],"soil_depth":[14.5,22.1],
+        "cover_fraction":[.35,.52],"soc":[41.2,36.8],"bulk_density":[.92,1.01]}
+
+
+@form
+def surveys_in_sheets_by_month(folder):
+    pages={m:table(["样方","草层高(cm)","盖度%","地上干重(g/m2)"],["a","b"],[20+i,30+i],[50,60],[100+10*i,140+10*i]) for i,
+        m in enumerate(("5月","7月","9月"))}
+    return book(folder/"a.xlsx",pages),{"plot_id":["a","b"]*3,"canopy_height":[20,30,21,31,22,32],"agb_density":[1,1.4,1.1,
+        1.5,1.2,1.6],"season":["5月","5月","7月","7月","9月","9月"]}
+
+
 # fmt: on
 
 
