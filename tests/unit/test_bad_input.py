@@ -635,7 +635,7 @@ PREDICT = [
             "--kind ''": "",
             "--intervals magic": "magic",
             "--calibrate lost.csv": "no such file",
-            "--calibrate trees.csv": "",
+            "--calibrate head.csv": "no record",
             "--calibrate empty.csv": "",
             "-o folder": "not a file",
             "-o pipe": "not a file",
