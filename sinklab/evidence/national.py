@@ -465,7 +465,8 @@ def estimates(found: Nested, model_id: str) -> pd.DataFrame:
     """One row for every taxon: coefficients at the centre, their covariance, and how places and plots differ.
 
     ``level`` is the logarithm of the median at the centre of the predictors, ``slope_1`` … the exponents, ``v00`` … their
-    covariance; ``between`` and ``within`` the variances of places of new studies and of plots in them. A taxon of fewer than
+    covariance; ``between`` and ``within`` the variances of places of new studies and of plots in them; ``most`` the species
+    with most plots and ``most_share`` its share of them. A taxon of fewer than
     :data:`FEWEST` plots has no row: its range would be a point, and its genus answers as well.
     """
     rows, frame, p = [], found.frame, len(found.predictors) + 1
@@ -489,7 +490,11 @@ def estimates(found: Nested, model_id: str) -> pd.DataFrame:
                 ends = {"low": part[x].min(), "high": part[x].max(), "centre": np.exp(found.centre[j])}
                 row |= {f"slope_{j + 1}": line[j + 1]} | {f"{k}_{j + 1}": v for k, v in ends.items()}
             row |= {f"v{i}{j}": covariance[i, j] for i in range(p) for j in range(i, p)}
-            rows.append(row | {"between": between, "within": within})
+            species = part["species"].value_counts()
+            most = (
+                {"most": species.index[0], "most_share": species.iloc[0] / len(part)} if len(species) else {}
+            )
+            rows.append(row | {"between": between, "within": within, "most": "", "most_share": 0.0} | most)
     return pd.DataFrame(rows)
 
 
@@ -540,7 +545,13 @@ def as_result(
             f"{model_id}: no plot of {', '.join(map(str, taxon.values()))} at any level",
             f"{model_id}：{'、'.join(map(str, taxon.values()))} 各级均无样地",
         )
-    return _result([known_models[name] for name in chain], rows, label, level, seed)
+    found = _result([known_models[name] for name in chain], rows, label, level, seed)
+    keys = ("rank", "taxon", "most", "most_share")
+    found.certificate.other["speaks_for"] = [
+        {"asked": str(taxon.get("genus") or taxon.get("species") or "")} | {k: row[k] for k in keys}
+        for row in rows
+    ]
+    return found
 
 
 def _result(chain, rows, label, level, seed) -> FitResult:

@@ -18,7 +18,9 @@ of their level. Over diameter and height only equations of both are used.
 the restricted likelihood; :math:`\mu` is the generalised mean, with covariance
 :math:`C = (\sum (T + V_i)^{-1})^{-1}`. At a size with row :math:`x` of centred logarithms, the curve of a new
 place has variance :math:`x^T (C + T) x`, one of its trees the residual variance on top, and intervals use
-Student's t on k - 1 degrees of freedom. The pooled line is the median place.
+Student's t on k - 1 degrees of freedom. :math:`\mu` is the line of the median place and states the priors of a place. What is
+predicted and tabled is the mean over places, :math:`\exp(x^T \mu + x^T T x / 2)`, which is no power where places differ in
+their exponents: its equation has squares of logarithms beside the powers.
 Fewer equations than ``least_pooled`` in ``data/rules/equation_checks.csv`` cannot tell :math:`T`; they take
 that of a wider group of equations, and say so.
 
@@ -42,9 +44,9 @@ from sinklab import paths
 from sinklab.equations.system import System
 from sinklab.evidence import equations
 from sinklab.evidence.equations import log_values, look_up, rules, span
-from sinklab.language import DataError, Notes, require_choice, require_level
+from sinklab.language import DataError, Notes, require_choice, require_level, tr
 from sinklab.results import indices
-from sinklab.results.fit_result import Certificate, FitResult
+from sinklab.results.fit_result import Between, Certificate, FitResult
 from sinklab.results.variance import ResidualModel
 
 PREDICTORS = (("dbh",), ("dbh", "height"))
@@ -178,6 +180,8 @@ def _line(row, predictors, centre, limits, n) -> dict:
 # The pooled equation: its text, predictions with intervals, and priors.
 
 KINDS = ("mean", "place", "individual")
+#: Column that names the place of trees.
+PLACE = "site"
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +221,7 @@ class PooledEquation:
         return f"{self.response} = a * {powers}"
 
     def values(self, at: dict[str, float] | None = None) -> dict[str, float]:
-        """Coefficients; ``a`` is the response at a size of 1, or at the sizes ``at``."""
+        """Coefficients of the median place; ``a`` is the response at a size of 1, or at the sizes ``at``."""
         value = self._move(at) @ self.mean
         return dict(zip(self.names, [float(np.exp(value[0])), *map(float, value[1:])], strict=True))
 
@@ -225,6 +229,20 @@ class PooledEquation:
         """Covariance of ``ln a`` and the exponents: of the pooled line (``mean``) or of a new place."""
         move = self._move(at)
         return move @ (self.covariance + (self.between if kind != "mean" else 0)) @ move.T
+
+    def of_mean(self) -> tuple[str, np.ndarray]:
+        """Equation of the mean over places, with its coefficients (p,): those of a median place, and what places add."""
+        spread = self._move(None) @ self.between @ self._move(None).T
+        logs = [f"log({x})" for x in self.predictors]
+        squares = [
+            f"{spread[i, j] / (2 if i == j else 1):+.6g} * {one} * {other}"
+            for i, one in enumerate(logs, 1)
+            for j, other in enumerate(logs, 1)
+            if i <= j and abs(spread[i, j]) > FLAT
+        ]
+        text = self.equation() + (f" * exp({' '.join(squares).removeprefix('+')})" if squares else "")
+        line = self._move(None) @ self.mean + np.array([spread[0, 0] / 2, *spread[0, 1:]])
+        return text, np.array([np.exp(line[0]), *line[1:]])
 
     def _move(self, at) -> np.ndarray:
         """Matrix that moves the level from the centre to sizes ``at`` (1 of everything when left out)."""
@@ -244,13 +262,14 @@ class PooledEquation:
             The predictors: ``dbh`` [cm], and ``height`` [m] if the equation has it.
         level : float
         kind : "mean", "place" or "individual"
-            Interval of the median place, of the curve of a new place, of one of its trees.
+            Interval of the mean over places, of the curve of a new place, of one of its trees.
 
         Returns
         -------
         prediction : DataFrame
-            For the response r: ``r`` (median place), ``r_lower``, ``r_upper`` in its unit, ``r_sd_log`` (SD of
-            the logarithm) and ``out_of_range``.
+            For the response r: ``r`` (mean over places), ``r_lower``, ``r_upper`` in its unit, ``r_sd_log`` (SD of
+            the logarithm) and ``out_of_range``. A new place is as often above the median of places as below it, which is less
+            than their mean.
         """
         require_choice("kind", kind, KINDS)
         require_level(level)
@@ -262,15 +281,17 @@ class PooledEquation:
         spread = self.covariance + (self.between if kind != "mean" else 0)
         variance = np.einsum("ij,jk,ik->i", x, spread, x) + (self.residual**2 if kind == "individual" else 0)
         line, half = x @ self.mean, stats.t.ppf(0.5 + level / 2, self.freedom) * np.sqrt(variance)
+        mean = line + np.einsum("ij,jk,ik->i", x, self.between, x) / 2
+        middle = mean if kind == "mean" else line
         outside = np.zeros(len(x), bool)
         for name, (low, high) in self.ranges.items():
             outside |= (columns[name] < low) | (columns[name] > high)
         r = self.response
         return pd.DataFrame(
             {
-                r: np.exp(line),
-                f"{r}_lower": np.exp(line - half),
-                f"{r}_upper": np.exp(line + half),
+                r: np.exp(mean),
+                f"{r}_lower": np.exp(middle - half),
+                f"{r}_upper": np.exp(middle + half),
                 f"{r}_sd_log": np.sqrt(variance),
                 "out_of_range": outside,
             },
@@ -311,6 +332,8 @@ class PooledEquation:
 METHOD = "random-effects meta-analysis of published equations by pseudo-data, restricted maximum likelihood"
 #: Steps that keep a variance from becoming exactly nought on the way.
 FLOOR = 1e-10
+#: Variance of an exponent between places below which the mean over places is a power.
+FLAT = 1e-6
 
 
 def restricted_likelihood(values, covariances, between) -> float:
@@ -507,10 +530,11 @@ def default_equation(
 
 
 def as_result(pooled: PooledEquation, label: str = "", level: float = 0.95, seed: int = 0) -> FitResult:
-    """Turn a pooled equation into a result for a new place.
+    """Turn a pooled equation into a result: the mean over places, and how a new place lies about it.
 
-    The covariance of the coefficients is that of a new place: sampling and spread between places. The
-    residual of single trees is lognormal. There are no trees, hence no indices of fit and no likelihood.
+    The variance of places that is common to all sizes is that of a site (``between``); what their exponents add at other
+    sizes stands in the covariance of the coefficients, beside the sampling error. The residual of single trees is
+    lognormal. There are no trees, hence no indices of fit and no likelihood.
 
     Parameters
     ----------
@@ -526,23 +550,41 @@ def as_result(pooled: PooledEquation, label: str = "", level: float = 0.95, seed
     result : FitResult
     """
     response, names = pooled.response, list(pooled.names)
-    value = np.array(list(pooled.values().values()))
+    text, value = pooled.of_mean()
     scale = np.array([value[0], *np.ones(len(value) - 1)])
-    covariance = pooled.log_covariance() * np.outer(scale, scale)
-    se = np.sqrt(np.diag(covariance))
-    half = stats.t.ppf(0.5 + level / 2, pooled.freedom) * np.sqrt(np.diag(pooled.log_covariance()))
+    everywhere, move = _everywhere(pooled.between), pooled._move(None)
+    common = np.zeros_like(pooled.between)
+    common[0, 0] = everywhere
+    logs = move @ (pooled.covariance + pooled.between - common) @ move.T
+    covariance = logs * np.outer(scale, scale)
+    half = stats.t.ppf(0.5 + level / 2, pooled.freedom) * np.sqrt(np.diag(logs))
     ends = np.array([np.log(value[0]), *value[1:]])
     lower, upper = ends - half, ends + half
     lower[0], upper[0] = np.exp(lower[0]), np.exp(upper[0])
+    one = {"index": [response], "columns": [response]}
     empty = indices.evaluate(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]), p=1)
     return FitResult(
-        system=System.parse(pooled.equation(), pooled.predictors, responses_required=False),
+        system=System.parse(text, pooled.predictors, responses_required=False),
         method="pooled",
         parameters=pd.DataFrame(
-            {"name": names, "group": "", "value": value, "se": se, "lower": lower, "upper": upper}
+            {
+                "name": names,
+                "group": "",
+                "value": value,
+                "se": np.sqrt(np.diag(covariance)),
+                "lower": lower,
+                "upper": upper,
+            }
         ),
         covariance=pd.DataFrame(covariance, names, names),
-        residual={response: ResidualModel(response, "lognormal", pooled.residual, freedom=pooled.freedom)},
+        residual={
+            response: ResidualModel(
+                response,
+                "lognormal",
+                float(np.hypot(pooled.residual, np.sqrt(everywhere))),
+                freedom=pooled.freedom,
+            )
+        },
         correlation=pd.DataFrame([[1.0]], [response], [response]),
         loglik=np.nan,
         n={response: pooled.n_tree},
@@ -552,19 +594,56 @@ def as_result(pooled: PooledEquation, label: str = "", level: float = 0.95, seed
         index_table=pd.DataFrame(np.nan, [response], list(empty)),
         converged=True,
         certificate=Certificate(
+            cluster={
+                "column": PLACE,
+                "n": len(pooled.rows),
+                "kind": "mixed",
+                "freedom": pooled.freedom,
+                "weight": 1.0,
+            },
             other={
                 "method": METHOD,
+                "curve": "mean over places",
+                "speaks_for": [_speaks_for(pooled.rows)],
                 "equations": list(pooled.rows["equation_id"]),
                 "texts": list(pooled.rows["text"]),
                 "between_places": pooled.between.tolist(),
                 "centre": dict(pooled.centre),
                 "spread_borrowed": pooled.borrowed,
-            }
+            },
         ),
-        warnings=pooled.notes,
+        warnings=(*pooled.notes, tr("the curve is the mean over places", "曲线为各地点的均值")),
         versions=paths.versions(),
         source=equations.source(pooled.rows),
         label=label,
         level=level,
         seed=seed,
+        between=Between(
+            column=PLACE,
+            spread=pd.DataFrame(everywhere, **one),
+            within=pd.DataFrame(pooled.residual**2, **one),
+            # The median of places in the middle of the sizes.
+            centre=pd.Series({response: -pooled.between[0, 0] / 2}),
+            share=pd.Series({response: 0.0}),
+            n=len(pooled.rows),
+        ),
     )
+
+
+def _speaks_for(rows) -> dict[str, str | float]:
+    """The taxon with most equations, its share of them, and the level at which it was found."""
+    taxa, known = rows["taxon"].value_counts(), "level" in rows
+    rank = rows.loc[rows["taxon"] == taxa.index[0], "level"].iloc[0] if known else ""
+    return {
+        "asked": "",
+        "rank": rank,
+        "taxon": rank,
+        "most": taxa.index[0],
+        "most_share": taxa.iloc[0] / len(rows),
+    }
+
+
+def _everywhere(between) -> float:
+    """Variance between places that is left at the size where they differ least."""
+    cross, slopes = between[0, 1:], between[1:, 1:]
+    return float(max(between[0, 0] - cross @ np.linalg.pinv(slopes, hermitian=True) @ cross, 0.0))

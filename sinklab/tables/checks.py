@@ -283,6 +283,8 @@ def refusals(fit) -> list[Refusal]:
         *_rising_ratio(fit),
         *_gross_errors(fit),
         *_more_than_matter(fit),
+        *_another_species(fit),
+        *_any_place(fit),
     ]
 
 
@@ -407,6 +409,32 @@ def _more_than_matter(fit):
         yield Refusal(
             rule, f"soc: organic_matter {matter[worst]:.2g}", float(share[worst]), "<=", rule["value"]
         )
+
+
+def _another_species(fit):
+    """Evidence of a family or a type of forest that is mostly that of one species of another genus."""
+    rule = _gate("another_species")
+    for told in fit.certificate.other.get("speaks_for", ()):
+        genus = str(told["most"]).partition(" ")[0]
+        wide = (
+            told["rank"] in ("family", "forest_type", "group", "any")
+            and genus != told["asked"].partition(" ")[0]
+        )
+        if wide and told["most_share"] > rule["value"]:
+            where = f"{told['taxon']}: {told['most']}"
+            yield Refusal(rule, where, float(told["most_share"]), "<=", rule["value"])
+
+
+def _any_place(fit):
+    """Curves of published equations or plots, for a place that has none: what they say of it at the size known best."""
+    if fit.method != "pooled":
+        return
+    rule, whole = _gate("new_place"), fit.system.responses[-1]
+    along = {x: np.geomspace(low, high, 21) for x, (low, high) in fit.ranges.items()}
+    told = fit.predict(pd.DataFrame(along))
+    factor = np.sqrt(told[f"{whole}_upper"] / told[f"{whole}_lower"]).min()
+    if factor > rule["value"]:
+        yield Refusal(rule, whole, float(factor), "<=", rule["value"])
 
 
 def _slope(x, y) -> float:

@@ -7,6 +7,7 @@ import pytest
 import sinklab as sl
 from sinklab.data.files import read_csv
 from sinklab.drafts import blocks
+from sinklab.evidence import equations, national, pool_equations
 from sinklab.language import DataError, TableError
 from sinklab.paths import file_sha256
 from sinklab.results.summary import fit_report
@@ -348,3 +349,52 @@ def test_what_the_pages_refuse_the_gate_refuses(open_data, source, where, text, 
     more = {"canopy_height": {"min": 1}} if source == "drone_allometry" else {"country": "CHN"}
     data = sets.load(f"open:{source}", where | more)
     assert rule in reasons(sl.fit(data, text, start=start, variance="power:mean"))
+
+
+def published(factors, exponents, names=None):
+    """Power equations of conifers as rows of the catalogue."""
+    base = equations.published().loc["luo2018_pinus_massoniana_guangxi_agb_2"]
+    cells = {"n": 40, "r2": 0.97, "dbh_min": 5.0, "dbh_max": 30.0}
+    rows = []
+    for i, (a, b) in enumerate(zip(factors, exponents, strict=True)):
+        more = {"equation_id": f"made_{i}", "text": f"agb = {a:.6g} * dbh**{b:.6g}", "level": "species"}
+        more |= {"taxon": "Pinus massoniana"} if names is None else {"taxon": names[i], "level": "family"}
+        rows.append(base.to_dict() | cells | more)
+    return pd.DataFrame(rows).set_index("equation_id", drop=False)
+
+
+def test_published_equations_that_leave_a_new_place_within_more_than_a_factor_of_two_are_refused():
+    """Six places whose mass of a tree of 12 cm has an SD of 0.4 on the log; half of that passes."""
+    wide = np.array([-0.5, -0.3, -0.1, 0.1, 0.3, 0.5])
+    for width, found in ((1.0, {"new_place"}), (0.4, set())):
+        exponents = [2.39, 2.41, 2.4, 2.4, 2.41, 2.39]
+        curves = pool_equations.pool(published(0.1 * np.exp(width * wide), exponents))
+        fit = pool_equations.as_result(curves)
+        assert reasons(fit) == found
+        if not found:
+            assert sl.Table.from_fits(fit, "agb_forest_near", "0.1.0", source=SOURCE).models
+            continue
+        with pytest.raises(TableError, match="factor either way within which a new place lies"):
+            sl.Table.from_fits(fit, "agb_forest_wide", "0.1.0", source=SOURCE)
+
+
+def test_a_family_whose_evidence_is_one_species_of_another_genus_speaks_for_that_species():
+    """Cypress asked of a family of which five equations of six are Chinese fir; shared among genera the family answers."""
+    factors, exponents = [0.1, 0.11, 0.09, 0.1, 0.12, 0.1], [2.4, 2.38, 2.42, 2.41, 2.39, 2.4]
+    for names, found in (
+        (["Cunninghamia lanceolata"] * 5 + ["Metasequoia glyptostroboides"], {"another_species"}),
+        (["Cunninghamia lanceolata"] * 3 + ["Metasequoia glyptostroboides"] * 3, set()),
+    ):
+        fit = pool_equations.as_result(pool_equations.pool(published(factors, exponents, names)))
+        assert reasons(fit) == found
+    # Stands: cypress takes the family; fir takes that of the pines, none of which has half of the plots.
+    taxon = {"forest_type": "cypress", "family": "Cupressaceae", "genus": "Cupressus"}
+    (told,) = refusals(national.as_result("agb_by_size", taxon | {"species": "Cupressus funebris"}))
+    assert told.rule["rule_id"] == "another_species" and told.where == "Cupressaceae: Cunninghamia lanceolata"
+    fir = {
+        "forest_type": "needleleaf_evergreen",
+        "family": "Pinaceae",
+        "genus": "Abies",
+        "species": "Abies x",
+    }
+    assert reasons(national.as_result("agb_by_size", fir)) == set()
