@@ -594,6 +594,10 @@ def values(cite, frame, lang, label, caption, ref, labels=None) -> str:
         raise DraftError(
             f"{ref}: no value is left to print in table {label}", f"{ref}：表 {label} 中没有可列出的取值"
         )
+    if lang == "zh":
+        # The sign of a range and its units, as a text in Chinese has them.
+        stands = [re.sub(r"(\d)–(\d+) ?(c?m)\b", r"\1 \3～\2 \3", text) for text in stands]
+        rows = [[*row[:-1], text] for row, text in zip(rows, stands, strict=True)]
     # What all rows share is said once, below the table.
     columns = ["group", "mean", "se", "interval", "n_study", "estimand"][: 6 if len({*stands}) > 1 else 5]
     notes = [] if len(columns) > 5 or stands[0] == "—" else [_STANDS[lang].format(stands[0])]

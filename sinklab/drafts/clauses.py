@@ -52,10 +52,10 @@ PARTS = (
 )
 
 
-def printed(chain) -> list:
-    """Equations in the order of the text."""
+def printed(chain, parts=PARTS) -> list:
+    """Equations in the order of the text, which prints the parts in this order."""
     rows = chains.modules()
-    return [e for name in PARTS for m in rows for e in _of(chain, m, name) if _part(e, rows) == name]
+    return [e for name in parts for m in rows for e in _of(chain, m, name) if _part(e, rows) == name]
 
 
 def _part(equation, rows) -> str:
@@ -231,8 +231,8 @@ _EXAMPLE = {
 }
 
 
-def worked_example(chain, cite, lang: str) -> str:
-    """Input and result of every equation on the numbers of the example."""
+def worked_example(chain, cite, lang: str, parts=PARTS) -> str:
+    """Input and result of every equation on the numbers of the example, in the order in which the text has the parts."""
     found, words = chains.example(chain), _EXAMPLE[lang]
     data, steps = (
         (words["data"], words["steps"]) if found.plot else (words["emission"], words["steps_emission"])
@@ -249,7 +249,7 @@ def worked_example(chain, cite, lang: str) -> str:
     text = f"\n{data}\n\n{table('example-data', words['data_caption'], head, rows, 'llc', widths=(14, 70, 16))}\n"
     head = [header(word, lang) for word in ("formula", "symbol", "worth", "unit")]
     known, rows = found.known | found.plot, []
-    for equation in printed(chain):
+    for equation in printed(chain, parts):
         row = _shown(chain, cite, lang, equation.left, known[equation.left], rounded)
         rows.append([f"[@eq:{label(equation)}]", *row])
     return (

@@ -307,6 +307,8 @@ class Desk:
             said = tr(f"draft {description.name}, chain:", f"文稿 {description.name} 的计算链：")
             raise DraftError(f"{said}\n{listing(problems)}")
         self._printed_in: dict[str, list[str]] = {}
+        #: Parts of the chain in the order in which the template asked for them.
+        self._parts: list[str] = []
 
     def names(self) -> dict:
         """Names that a template may use."""
@@ -514,6 +516,7 @@ class Desk:
 
     def chain_part(self, part: str) -> str:
         """Clauses of a part of the chain with their equations and legends."""
+        self._parts.append(part)
         return clauses.part(self.chain, part, self._lang)
 
     def design_table(self, label: str, caption: str) -> str:
@@ -537,7 +540,8 @@ class Desk:
 
     def worked_example(self) -> str:
         """The chain worked out on the numbers of the example."""
-        return clauses.worked_example(self.chain, self.citations.add, self._lang)
+        parts = dict.fromkeys([*self._parts, *clauses.PARTS])
+        return clauses.worked_example(self.chain, self.citations.add, self._lang, parts)
 
     # Tables
 

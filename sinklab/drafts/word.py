@@ -180,7 +180,8 @@ def _page(made, lang) -> None:
     language = properties.find(qn("w:lang"))
     if language is not None:
         language.set(qn("w:eastAsia"), "zh-CN")
-        language.set(qn("w:val"), "zh-CN" if lang == "zh" else "en-GB")
+        # Latin words of a Chinese text are words too: they are not broken anywhere.
+        language.set(qn("w:val"), "en-GB")
 
 
 def _style(made, style, lang) -> None:
@@ -370,6 +371,9 @@ def _together(made) -> None:
         if qn("w:tbl") in (one.tag, following.tag):
             continue
         before, after = (Paragraph(p, made).style.name for p in (one, following))
+        if before.lower().startswith("heading"):
+            # Some programs keep a heading with its text only where the paragraph itself says so.
+            Paragraph(one, made).paragraph_format.keep_with_next = True
         formula = after == "Equation" and before not in ("Legend", "Section End")
         explained = after == "Legend" and before == "Equation"
         opens = Paragraph(one, made).text.rstrip().endswith(("：", ":", "where"))

@@ -1,5 +1,7 @@
 """The linter of drafts: each rule finds its fault, names the line, and leaves good text alone."""
 
+import re
+
 import pytest
 from desk_workbench import copied
 
@@ -173,3 +175,11 @@ def test_command(workbench, capsys):
     linted(workbench, "# 甲 {#sec:a}\n\n样地应布设。\n")
     assert main(["draft", "tried", "--lint", "--lang", "zh"]) == 0
     assert not (workbench / "reports" / "drafts" / "tried").exists()
+
+
+def test_chinese_titles_in_an_english_list_keep_their_signs():
+
+    (rule,) = (rule for rule in rules("en") if rule.rule_id == "english_comma")
+    assert not re.search(rule.pattern, "Li (2017). 杉木、马尾松人工林根系生物量及分配. Forest Research.")
+    assert re.search(rule.pattern, "stems，branches")
+    assert re.search(rule.pattern, "the fir（杉木）")

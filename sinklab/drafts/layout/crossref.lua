@@ -316,9 +316,10 @@ local function contents_docx()
     local title = (e.number ~= "" and (e.number .. GAP) or "") .. pandoc.utils.stringify(e.title)
     local page = '<w:r><w:tab/></w:r>' .. field("PAGEREF " .. bookmark_name(e.id) .. " \\h", pages[i] or "")
     lines[#lines + 1] = '<w:p><w:pPr><w:pStyle w:val="TOC' .. e.level .. '"/></w:pPr>' .. (i == 1 and opening or "")
-      .. '<w:hyperlink w:anchor="' .. bookmark_name(e.id) .. '" w:history="1">' .. run(title) .. page .. "</w:hyperlink></w:p>"
+      .. '<w:hyperlink w:anchor="' .. bookmark_name(e.id) .. '" w:history="1">' .. run(title) .. page .. "</w:hyperlink>"
+      -- A paragraph of its own for the end of the field could make an empty page.
+      .. (i == #entries and '<w:r><w:fldChar w:fldCharType="end"/></w:r>' or "") .. "</w:p>"
   end
-  lines[#lines + 1] = '<w:p><w:r><w:fldChar w:fldCharType="end"/></w:r></w:p>'
   return { pandoc.RawBlock("openxml", table.concat(lines)) }
 end
 
