@@ -19,6 +19,8 @@ from sinklab.review.desk import ON_TABLES
 
 GREEN, GREY, RED, PALE = "#1b4d3e", "#8a8a8a", "#b5362a", "rgba(127,182,154,0.35)"
 SHOWN_BETAS = 4
+#: Buttons of a figure that a reviewer has no use for; they would lie over the title.
+SPARE = ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "sendDataToCloud"]
 _TABLE = "border-collapse:collapse;font-size:13px;line-height:1.35"
 _CELL = "padding:2px 10px 2px 0;text-align:left;border-bottom:1px solid #e0e0e0"
 
@@ -160,7 +162,7 @@ class DeskView:
 
     def _build_figures(self):
         x = self.desk.fit.system.predictors[0]
-        look = {"template": "simple_white", "height": 360, "width": 550, "showlegend": False}
+        look = {"template": "simple_white", "height": 360, "autosize": True, "showlegend": False}
         look["margin"] = {"l": 60, "r": 10, "t": 40, "b": 50}
         ring = {"symbol": "circle-open", "size": 18, "color": RED}
         self.scatter = go.FigureWidget(
@@ -199,8 +201,12 @@ class DeskView:
         self.save.on_click(lambda button: self._try(self._save))
 
     def _layout(self):
-        half = widgets.Layout(width="50%")
-        figures = widgets.HBox([widgets.Box([f], layout=half) for f in (self.scatter, self.curve)])
+        half = widgets.Layout(width="50%", min_width="0")
+        for figure in (self.scatter, self.curve):
+            # A figure has the width of its half of the window, whatever that is.
+            figure._config = {"responsive": True, "displaylogo": False, "modeBarButtonsToRemove": SPARE}
+            figure.update_layout(title_font_size=14)
+        figures = widgets.HBox([widgets.VBox([f], layout=half) for f in (self.scatter, self.curve)])
         buttons = widgets.HBox([self.exclude, self.keep, self.undo])
         left = widgets.VBox([self.record, self.reason, buttons], layout=half)
         signed = widgets.HBox([self.reviewer, self.date, self.decision])

@@ -27,7 +27,15 @@ def template(name: str):
 
     places = PackageLoader("sinklab.runs", "")
     environment = Environment(loader=places, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["soft"] = soft
     return environment.get_template(name)
+
+
+def soft(text: str):
+    """A name or path whose line may end after a stroke, a dot or an underline, rather than within a word."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([_/.@:-]+)(?=\w)", r"\1<wbr>", str(escape(text))))  # noqa: S704 - it is escaped
 
 
 def write(notebook: Path, title: dict) -> Path:

@@ -16,6 +16,30 @@ def executable() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
+#: Expression for the words of a page that are broken over lines with a piece of two letters or fewer.
+BROKEN_WORDS = r"""(() => {
+  const found = [], range = document.createRange();
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode;
+    if (text.parentElement.closest('script, style, math, svg')) continue;
+    for (const word of text.data.matchAll(/[A-Za-z]{4,}/g)) {
+      const pieces = [];
+      let line = null;
+      for (let i = word.index; i < word.index + word[0].length; i++) {
+        range.setStart(text, i); range.setEnd(text, i + 1);
+        const place = range.getClientRects()[0];
+        if (!place) continue;
+        if (line === null || Math.abs(place.top - line) > 4) { pieces.push(0); line = place.top; }
+        pieces[pieces.length - 1]++;
+      }
+      if (pieces.length > 1 && Math.min(...pieces) <= 2) found.push(word[0] + ': ' + pieces);
+    }
+  }
+  return found;
+})()"""
+
+
 class Page:
     """One page of a browser that can reach nothing but this machine.
 
@@ -89,6 +113,16 @@ class Page:
         """Type into the element that an expression gives."""
         self.click(code)
         self.send("Input.insertText", text=text)
+
+    def resize(self, width, height):
+        """Give the window another size [pixels]."""
+        self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
 
     def picture(self, path):
         """Save what the window shows as PNG."""

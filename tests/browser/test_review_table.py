@@ -33,7 +33,7 @@ DOTS = f"[...({FIGURE}?.querySelector('.scatterlayer .trace')?.querySelectorAll(
 
 
 @pytest.fixture
-def lab(tmp_path, monkeypatch):
+def lab(tmp_path, monkeypatch, request):
     root = tmp_path / "工作台"
     shutil.copytree(REPOSITORY / "data", root / "data", ignore=shutil.ignore_patterns("open"))
     (root / "notebooks").mkdir()
@@ -46,7 +46,7 @@ def lab(tmp_path, monkeypatch):
         port = free.getsockname()[1]
     settings = {
         "PYTHONPATH": str(REPOSITORY),
-        "SINKLAB_LANG": "en",
+        "SINKLAB_LANG": getattr(request, "param", "en"),
         "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
         "JUPYTER_DATA_DIR": str(tmp_path / "data"),
         "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
@@ -118,15 +118,40 @@ def run_all(page):
     chromium.wait(attempt, 120)
 
 
-def test_a_reviewer_clicks_a_tree_sets_it_aside_and_signs(lab, page, tmp_path):
-    root, address = lab
+def open_desk(page, address):
+    """Open the notebook, run it, and wait for the points of the first figure."""
     page.send("Page.navigate", url=address)
     chromium.wait(
         lambda: page.js("!!document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=idle]')"), 120
     )
-    page.js("void window.jupyterapp.commands.execute('application:toggle-left-area')")
     run_all(page)
     chromium.wait(lambda: page.js(f"{DOTS}.length") == 150, 120)
+
+
+@pytest.mark.parametrize("lab", ["zh", "en"], indirect=True)
+def test_the_desk_fits_the_windows_of_offices(lab, page, tmp_path, request):
+    """Beside the list of files, as JupyterLab opens."""
+    open_desk(page, lab[1])
+    desk = "document.querySelector('.jp-OutputArea-output .widget-vbox')"
+    pictures = Path(os.environ.get("SINKLAB_PICTURES") or tmp_path)
+    page.click(f"{DOTS}[{ROW}]")
+    shows(page, "DFBETAS")
+    assert page.js(f"{FIGURE}.querySelector('.main-svg').getBoundingClientRect().width") < 600
+    for width in (1366, 1920):
+        page.resize(width, 1000)
+        page.js(f"{desk}.scrollIntoView()")
+        time.sleep(3)
+        page.picture(pictures / f"desk_{request.node.callspec.id}_{width}.png")
+        right = page.js(f"{desk}.closest('.jp-WindowedPanel-outer').getBoundingClientRect().right")
+        parts = f"[{desk}, ...{desk}.querySelectorAll('*')].filter(e => e.offsetParent && !e.closest('svg'))"
+        assert page.js(f"Math.max(...{parts}.map(e => e.getBoundingClientRect().right))") <= right <= width
+        assert page.js("document.documentElement.scrollWidth") <= width
+        assert page.js(chromium.BROKEN_WORDS) == []
+
+
+def test_a_reviewer_clicks_a_tree_sets_it_aside_and_signs(lab, page, tmp_path):
+    root, address = lab
+    open_desk(page, address)
     page.click(f"{DOTS}[{ROW}]")
     shows(page, "CL073")
     shows(page, "DFBETAS")
