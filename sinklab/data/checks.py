@@ -190,7 +190,8 @@ def slip_of(ratio, unit, within):
 STAND = ("growing_stock", "stem_density", "basal_area")
 #: Measurements that make a coincidence of two individuals unlikely.
 COPIED = 4
-#: Individuals are numbered within these; a plot may stand once for each layer, core, date and component.
+#: Individuals are numbered within these; a plot may stand once for each layer, core, date and component, a tree for each
+#: survey and disc.
 WITHIN = (
     "study_id",
     "source_id",
@@ -199,6 +200,10 @@ WITHIN = (
     "core_id",
     "layer_top",
     "season",
+    "year",
+    "survey",
+    "quadrat",
+    "disc",
     "species",
     "component",
 )

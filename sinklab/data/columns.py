@@ -132,6 +132,8 @@ TWICE = re.compile(r"[12]|[ab]|东西|南北|东西向|南北向|ew|ns|sn|长|�
 SEGMENT = re.compile(
     r"\d+(?:\.\d+)?\s*m?\s*[-~–—至]\s*\d+(?:\.\d+)?\s*m?|梢头?|顶?梢|梢段|第?[一二三四五六七八九十\d]+段|[上中下](?:部|层|段)?|基部|伐桩"
 )
+#: What a mean of replicates is called.
+MEANS = ("平均", "均值", "平均值", "mean", "average")
 #: What a tree gained, below the size that it is of.
 INCREMENT = re.compile("(?:连年|平均|定期|年均)生长量?|生长率|increment|[cmp]ai", re.IGNORECASE)
 #: A unit that says of what: 体积%, kg d.m.
@@ -218,9 +220,21 @@ def meaning(parts: tuple[str, ...], unit: str = "") -> Meaning:
         found = Meaning(MASSES.get(symbol[1].upper(), ""), "organ", rank=2)
     if not found.name and plain(bases[-1]).casefold() == "v" and written == "m3":
         found = Meaning("volume", "name", rank=2)
-    return (
-        with_unit(replace(found, unit=written)) if found.name or found.kind else replace(found, unit=written)
-    )
+    if found.name == "moisture" or found.name.endswith("_moisture"):
+        said = " ".join(parts)
+        wet = re.search("湿基|鲜基|鲜重|相对|wet|fresh basis", said, re.IGNORECASE)
+        dry = re.search("干基|干重|绝对|dry basis", said, re.IGNORECASE)
+        found = replace(found, name=found.name + ("_wet" if wet else "_dry" if dry else ""))
+    settled = with_unit(replace(found, unit=written))
+    if (
+        settled.problem == "unit"
+        and settled.unit
+        and len(parts) > 1
+        and (over := meaning(parts[:-1], written)).name
+    ):
+        # 冠幅 above Crown/m: the name in one of two languages that the unit fits.
+        return over
+    return settled if found.name or found.kind else replace(found, unit=written)
 
 
 #: What a crown is written along: 冠幅(m) 东西×南北.
@@ -282,14 +296,14 @@ def _understood(bases, words) -> Meaning:
     """Meaning of a header by its last part, with what stands above it and in brackets."""
     own, above = bases[-1], bases[:-1]
     whole = _single(own)
-    if above and (not whole.kind or INCREMENT.fullmatch(fold(own))):
+    if above and (not whole.kind or fold(own) in MEANS or INCREMENT.fullmatch(fold(own))):
         over = _understood(above, words)
         end = _words().get(fold(own), ("", ""))
         if over.kind == "layer" and end[1] == "end":
             return Meaning(end[0], "name", rank=2)
         if TWICE.fullmatch(fold(own)) and (over.name in REPEATED or over.kind == "crown"):
             return _one_of_two(over, fold(own))
-        if fold(own) in ("平均", "均值", "平均值", "mean", "average"):
+        if fold(own) in MEANS:
             # Of replicates beside each other their mean is read.
             return replace(over, rank=2) if over.kind else whole
         if (
@@ -419,6 +433,9 @@ def with_unit(found: Meaning) -> Meaning:
         if organ in PER_AREA and amount in ("fresh", "dry"):
             name = PER_AREA[organ] + ("_fresh" if amount == "fresh" else "")
             kind = "name" if amount == "dry" else "part"
+    if name in ("count", "stem_density") and unit == "ha":
+        # Stems/ha, 株数/hm2.
+        unit = "1/ha"
     if name == "count" and _dimension(unit) == "count per area":
         name = "stem_density"
     if name == "volume" and _dimension(unit) == _dimension("m3/ha"):
@@ -449,7 +466,7 @@ def fits(unit: str, wanted: str, name: str = "") -> bool:
         vocabulary.convert(1.0, unit, wanted)
     except UnitError:
         # A length may stand for a volume or area only where the cells say so: 20 m × 30 m.
-        return name == "plot_area" and unit == "m"
+        return name == "plot_area" and unit in ("m", "cm")
     return True
 
 
@@ -484,7 +501,7 @@ def _in_vocabulary(match) -> str:
 
 #: Cells of a column of numbers that say that there is no value.
 BLANKS = {
-    "", "na", "n/a", "n.a.", "null", "none", "nil", "-", "--", "---", "—", "——", "–", "/", "\\", ".", "*", "…", "...", "......", "……",
+    "", "na", "n/a", "n.a.", "n.d.", "nd", "null", "none", "nil", "-", "--", "---", "—", "——", "–", "/", "\\", ".", "*", "…", "...", "......", "……",
     "×", "x", "?", "？", "未测", "未测定", "未测量", "未称", "未量", "缺", "缺测", "缺失", "缺值", "缺株", "无", "无数据", "未采", "未采集",
     "未取", "未取样", "丢失", "遗失", "损坏", "破损", "未挖", "未检", "not measured", "missing", "lost", "no data", "#n/a", "未调查", "空",
 }  # fmt: skip

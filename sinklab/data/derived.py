@@ -14,6 +14,7 @@ import numpy as np
 
 from sinklab.data import layout, vocabulary
 from sinklab.data.columns import (
+    MEANS,
     ORGANS,
     PER_AREA,
     SEGMENT,
@@ -159,7 +160,7 @@ def melt(form: Form) -> None:
         )
         return
     _by_layer(form)
-    _by_plot(form)
+    _by_label(form)
     _by_survey(form)
     _by_number(form)
     _by_species(form)
@@ -228,18 +229,25 @@ def _by_layer(form) -> None:
         _gather(form, "土层", list(found), [list(one.values()) for one in found.values()], fields)
 
 
-def _by_plot(form) -> None:
-    """Plots or trees as columns, of what the title names: 土层, 样地1, 样地2."""
-    at = [
-        i
-        for i, f in enumerate(form.fields)
-        if len(f.parts) == 1 and labelled([f.parts[0]])[0] in ("plot_id", "tree_id")
-    ]
-    name, said = labelled([form.fields[i].parts[0] for i in at])
-    value = _in_title(form.title)
-    if len(at) > 1 and name and meaning((value,)).name:
-        labels = [said.get(form.fields[i].parts[0], form.fields[i].parts[0]) for i in at]
-        _gather(form, name, labels, [[i] for i in at], [Field((value,), form.fields[at[0]].at)])
+def _by_label(form) -> None:
+    """Plots, trees or months as columns, below a quantity or of what the title names: 土层, 样地1, 样地2."""
+    groups: dict[tuple, list[int]] = {}
+    for i, f in enumerate(form.fields):
+        if f.parts and labelled([f.parts[-1], f.parts[-1]])[0] in ("plot_id", "tree_id", "season"):
+            groups.setdefault(f.parts[:-1], []).append(i)
+    for above, at in groups.items():
+        name, said = labelled([form.fields[i].parts[-1] for i in at])
+        value = above or (_in_title(form.title),)
+        if len(at) > 1 and name and meaning(value).name:
+            labels = [said.get(form.fields[i].parts[-1], form.fields[i].parts[-1]) for i in at]
+            _gather(
+                form,
+                name,
+                labels,
+                [[i] for i in at],
+                [Field(value, form.fields[at[0]].at, form.fields[at[0]].unit)],
+            )
+            return
 
 
 def _by_survey(form) -> None:
@@ -276,8 +284,10 @@ def _by_number(form) -> None:
             re.IGNORECASE,
         ):
             groups.setdefault(f.parts[:-1], []).append(i)
+    means = {f.parts[:-1] for f in form.fields if len(f.parts) > 1 and fold(f.parts[-1]) in MEANS}
     for above, at in groups.items():
-        if len(at) < 3:
+        # Replicates beside their mean are not records of their own.
+        if len(at) < 3 or above in means:
             continue
         label = "/".join(above) or form.title
         old = re.search("龄|年|age", label, re.IGNORECASE)
@@ -291,6 +301,10 @@ def _by_number(form) -> None:
         ):
             # A matrix of volumes: a class of heights over each column.
             _gather(form, label, marks, [[i] for i in at], [Field((titled,), form.fields[at[0]].at)])
+            return
+        if size.kind == "class":
+            # A pivot of counts.
+            _gather(form, label, marks, [[i] for i in at], [Field(("株数",), form.fields[at[0]].at)])
             return
         value = Field(above or (titled,), form.fields[at[0]].at)
         _gather(form, "age" if old else tr("point", "测点"), marks, [[i] for i in at], [value])
@@ -408,6 +422,7 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
             elif m.kind in ORGANS and len(unit_line) == 1:
                 m = with_unit(replace(m, unit=unit_line[0]))
         out.append(m)
+    out = _layers_with_bounds(reading, out)
     out = _one_species(reading, _understory(reading, _of_litter_traps(reading, out)))
     return _checked_sums(reading, _carbon_of_organs(reading, out))
 
@@ -466,6 +481,13 @@ def _understory(reading, found) -> list[Meaning]:
         else replace(m, name=f"{at[i]}_fresh", kind="part")
         for i, m in enumerate(found)
     ]  # fmt: skip
+
+
+def _layers_with_bounds(reading, found) -> list[Meaning]:
+    """Of 层次 (A, B) beside 深度 (0-15) the one with bounds tells the layers."""
+    at = [i for i, m in enumerate(found) if m.kind == "layer"]
+    own = [i for i in at if any((q := quantity(row[i], reading.comma)) and q.ends for row in reading.cells)]
+    return [Meaning() if i in at and len(own) == 1 and i not in own else m for i, m in enumerate(found)]
 
 
 def _one_species(reading, found) -> list[Meaning]:
@@ -550,9 +572,7 @@ def organs_together(reading: Any, found: list[Meaning]) -> list[Meaning]:
             begun = i
         groups.setdefault(tuple(row[k] for k in keys) or (begun,), []).append(i)
     amount = {name: _amount(reading, found[i], i) for name, i in amounts.items()}
-    amount = dry_amounts(
-        amount, [reading.fields[i].header for m, i in amounts.items() if "moisture" in m], reading.account
-    )
+    amount = dry_amounts(amount, reading.account)
     _spread(reading, groups, organs, amount)
     keep = [i for i in range(len(found)) if i != at[0] and i not in amounts.values()]
     first = [rows[0] for rows in groups.values()]
@@ -718,7 +738,7 @@ def _texts(values) -> Any:
 # Dry masses, crowns, values per area.
 
 
-def dry_amounts(amount: dict, headers: list[str], account: Account) -> dict:
+def dry_amounts(amount: dict, account: Account) -> dict:
     """Dry mass from fresh mass and a sample that was dried, a ratio, or the moisture where its basis is stated."""
     fresh = amount.get("fresh")
     if fresh is None or ("dry" in amount and np.isfinite(amount["dry"]).any()):
@@ -732,26 +752,23 @@ def dry_amounts(amount: dict, headers: list[str], account: Account) -> dict:
         ratio, how = 1 / amount["fresh_ratio"], tr("fresh mass / (fresh : dry)", "鲜质量 ÷ 鲜干比")
     elif "dry_ratio" in amount:
         ratio, how = amount["dry_ratio"], tr("fresh mass × dry ratio", "鲜质量 × 干鲜比")
+    elif "moisture" in amount and np.nanmax(amount["moisture"]) > 1:
+        amount = amount | {"moisture_dry": amount["moisture"]}
     elif "moisture" in amount:
-        text = " ".join(headers)
-        if re.search("湿基|鲜基|鲜重|相对|wet|fresh basis", text, re.IGNORECASE):
-            ratio, how = (
-                1 - amount["moisture"],
-                tr("fresh mass × (1 − moisture, of fresh mass)", "鲜质量 ×（1 − 含水率，湿基）"),
-            )
-        elif re.search("干基|干重|绝对|dry basis", text, re.IGNORECASE) or np.nanmax(amount["moisture"]) > 1:
-            ratio, how = (
-                1 / (1 + amount["moisture"]),
-                tr("fresh mass / (1 + moisture, of dry mass)", "鲜质量 ÷（1 + 含水率，干基）"),
-            )
-        else:
-            account.asked.add(
-                "is the moisture of fresh or of dry mass? --column moisture_wet=COL or moisture_dry=COL",
-                "含水率以鲜质量还是干质量为基？--column moisture_wet=列 或 moisture_dry=列",
-            )
-    for basis, turn in (("moisture_wet", lambda m: 1 - m), ("moisture_dry", lambda m: 1 / (1 + m))):
-        if basis in amount:
-            ratio, how = turn(amount[basis]), tr(f"fresh mass with {basis}", f"由鲜质量与 {basis} 换算")
+        account.asked.add(
+            "is the moisture of fresh or of dry mass? --column moisture_wet=COL or moisture_dry=COL",
+            "含水率以鲜质量还是干质量为基？--column moisture_wet=列 或 moisture_dry=列",
+        )
+    if "moisture_wet" in amount:
+        ratio, how = (
+            1 - amount["moisture_wet"],
+            tr("fresh mass × (1 − moisture, of fresh mass)", "鲜质量 ×（1 − 含水率，湿基）"),
+        )
+    elif "moisture_dry" in amount:
+        ratio, how = (
+            1 / (1 + amount["moisture_dry"]),
+            tr("fresh mass / (1 + moisture, of dry mass)", "鲜质量 ÷（1 + 含水率，干基）"),
+        )
     if ratio is None:
         return amount
     account.told.add(f"dry mass = {how}", f"干质量 = {how}")
@@ -760,7 +777,6 @@ def dry_amounts(amount: dict, headers: list[str], account: Account) -> dict:
 
 def derive(columns: dict, account: Account) -> None:
     """Add what follows from the columns that were read: dry masses, crowns, values per hectare."""
-    headers = [c.header for c in account.columns if "moisture" in c.name]
     parts = (
         "fresh", "sample_fresh", "sample_dry", "dry_ratio", "fresh_ratio", "moisture", "moisture_wet", "moisture_dry",
     )  # fmt: skip
@@ -771,7 +787,7 @@ def derive(columns: dict, account: Account) -> None:
             fresh = columns.get(f"{name}_fresh")
             if fresh is None or name in columns:
                 continue
-            made = dry_amounts(own | {"fresh": fresh}, headers, account).get("dry")
+            made = dry_amounts(own | {"fresh": fresh}, account).get("dry")
             if made is not None:
                 columns[name] = made
                 account.columns.append(Column(name, -1, name, unit, unit))
@@ -783,7 +799,7 @@ def derive(columns: dict, account: Account) -> None:
         account.told.add("growing_stock = stand_volume / area", "growing_stock = 小班蓄积 ÷ 面积")
     own = shared | {p: columns[p] for p in ("fresh", "dry") if p in columns}
     if own and "dry" not in own and "fresh" in own:
-        made = dry_amounts(own, headers, account).get("dry")
+        made = dry_amounts(own, account).get("dry")
         if made is not None:
             columns["dry"] = made
     if "crown_1" in columns and "crown_2" in columns and "crown_diameter" not in columns:

@@ -208,7 +208,11 @@ def find(sheet: Sheet, start: int = 0) -> Form | None:
     best = max(scores, key=lambda row: (scores[row], -row), default=None)
     if best is None or not scores[best]:
         return _without_header(grid, start)
-    best = next(row for row in range(start, best + 1) if grid.filled(row) == grid.filled(best))
+    best = next(
+        row
+        for row in range(start, best + 1)
+        if grid.filled(row) == grid.filled(best) or _is_table(grid, row, best)
+    )
     top, bottom = _block(grid, best, start)
     _row_names(grid, bottom)
     form = Form(sheet, [], (top, bottom))
@@ -224,6 +228,22 @@ def find(sheet: Sheet, start: int = 0) -> Form | None:
         return form
     _side_by_side(form)
     return form
+
+
+def _is_table(grid, row, below) -> bool:
+    """Whether a row above another header is the header of a table of its own: known names, and records before the next."""
+    cells = grid.filled(row)
+    known = sum(knows(t) and not is_unit(plain(t)) for _, t in cells)
+    if known < 3 or known * 4 < 3 * len(cells) or any(numeric(t) or _is_head(t) for _, t in cells):
+        return False
+    names = {j for j, _ in cells}
+    under = [grid.filled(r) for r in range(row + 1, below)]
+    records = [
+        r
+        for r in under
+        if len(r) * 2 > len(cells) and {j for j, _ in r} <= names and sum(numeric(t) for _, t in r) >= 2
+    ]
+    return len(records) >= 2
 
 
 def _blocks(grid, header) -> list[Sheet]:
@@ -288,7 +308,7 @@ def _turned(sheet) -> Sheet:
         )
         or (
             all(meaning((sheet.rows[row][at],)).kind in (*ORGANS, "component") for row in named)
-            and labelled(heads)[0] != "plot_id"
+            and labelled(heads)[0] not in ("plot_id", "tree_id")
         )
         or not any(vocabulary.is_variable(meaning((sheet.rows[row][at],)).name) for row in named)
     ):
@@ -298,6 +318,10 @@ def _turned(sheet) -> Sheet:
     merged = [(b, a - first, d, c - first) for a, b, c, d in sheet.merged if a >= first]
     dates = {(column, row - first) for row, column in sheet.dates if row >= first}
     name, said = labelled([t for t in (row[0] for row in rows[1:]) if t and t not in UNIT_LABELS])
+    corner = meaning((rows[0][0],)).unit if knows(rows[0][0]) else ""
+    if name and corner:
+        # 器官(t/hm2): the unit of every organ.
+        rows[0][1:] = [t if not t or meaning((t,)).unit else f"{t}({corner})" for t in rows[0][1:]]
     if name and (not knows(rows[0][0]) or meaning((rows[0][0],)).kind == "component"):
         rows[0][0] = name
         for row in rows[1:]:

@@ -691,9 +691,10 @@ class Reading:
             return None
         nan = float("nan")
         if q.sides and m.name == "plot_area":
-            if q.unit not in ("", "m", "cm"):
+            unit = q.unit or (unit_in if unit_in in ("m", "cm") else "m")
+            if unit not in ("m", "cm"):
                 return None
-            sides = [vocabulary.convert(x, q.unit or "m", "m") for x in q.sides]
+            sides = [vocabulary.convert(x, unit, "m") for x in q.sides]
             return vocabulary.convert(sides[0] * sides[1], "m2", "ha"), nan, nan, nan
         if q.sides and m.kind != "crown":
             return None

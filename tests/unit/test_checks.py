@@ -200,3 +200,12 @@ def test_plants_of_a_plot_that_stand_for_a_number_per_hectare_share_it():
     (double,) = check_frame(plants, "stands.csv")
     assert double.rule == "duplicate"
     assert check_frame(plants.assign(crown_diameter=0.4), "plants.csv") == []
+
+
+def test_a_tree_stands_once_in_each_survey():
+    trees = pd.DataFrame(
+        {"plot_id": ["p"] * 6, "tree_id": list("123") * 2, "dbh": [9.1, 12, 14.4, 10, 13, 15.2]}
+    )
+    assert check_frame(trees.assign(year=[2018] * 3 + [2023] * 3), "trees.csv") == []
+    (anew,) = check_frame(trees, "trees.csv")
+    assert anew.rule == "duplicate"

@@ -616,6 +616,224 @@ def surveys_in_sheets_by_month(folder):
         1.5,1.2,1.6],"season":["5月","5月","7月","7月","9月","9月"]}
 
 
+# A third thirty, written after the second were mended
+
+
+@form
+def trees_of_a_thinning_trial(folder):
+    rows=[["抚育间伐试验样地检尺表",None,None,None,None,None],["小区","处理","株号","树种","胸径\n/cm","树高\n/m"],*[[f"A{k//3+1}",
+        "强度" if k<6 else "对照",k%3+1,"红松",DBH[k],HEIGHT[k]] for k in range(N)]]
+    return sheet(folder,rows,["A1:F1"]),{"plot_id":[f"A{k//3+1}" for k in range(N)],"dbh":DBH,"height":HEIGHT,"species":["Pinus koraiensis"]*N}
+
+
+@form
+def weights_in_jin(folder):
+    rows=table(["树号","胸径(cm)","树干重(斤)","树枝重(斤)","树叶重(斤)"],IDS,DBH,STEM*2,BRANCH*2,LEAF*2)
+    return sheet(folder,rows),{"tree_id":IDS,"dbh":DBH,"stem":STEM,"branch":BRANCH,"foliage":LEAF}
+
+
+@form
+def a_paper_table_of_organs_by_tree_in_columns(folder):
+    n=5
+    rows=[["Organ (kg)",*[f"Tree {i+1}" for i in range(n)]],["Stem",*STEM[:n]],["Branch",*BRANCH[:n]],["Leaf",*LEAF[:n]],["Root",*ROOT[:n]],
+        ["Total",*(STEM+BRANCH+LEAF+ROOT)[:n].round(2)]]
+    return sheet(folder,rows),{**some(n),"total":(STEM+BRANCH+LEAF+ROOT)[:n].round(2)}
+
+
+@form
+def fresh_of_field_and_ratios_at_the_foot(folder):
+    rows=[*table(["树号","胸径(cm)","干鲜重(kg)","枝鲜重(kg)","叶鲜重(kg)"],IDS,DBH,*[fresh(m,r) for _,m,r in ORGANS[:3]])]
+    return book(folder/"a.xlsx",{"外业":rows,"含水率":[["器官","含水率(湿基,%)"],["干",55],["枝",50],["叶",60]]}),{"tree_id":IDS,"dbh":DBH,
+        "stem":STEM,"branch":BRANCH,"foliage":LEAF}
+
+
+@form
+def saplings_and_trees_of_a_plot(folder):
+    rows=[["样地 05",None,None,None],["一、乔木层"],["树号","树种","胸径(cm)","树高(m)"],[1,"栓皮栎",12.1,9.5],[2,"栓皮栎",15.4,11.2],[3,
+        "油松",9.8,7.4],["二、灌木层"],["样方号","种名","株数","平均高(m)","盖度(%)"],["G1","胡枝子",12,.8,15],["G2","连翘",7,1.1,20]]
+    return sheet(folder,rows),{"tree_id":["1","2","3"],"dbh":[12.1,15.4,9.8],"height":[9.5,11.2,7.4]}
+
+
+@form
+def plots_in_the_columns_of_an_english_table(folder):
+    rows=[["Variable","Unit","Plot 1","Plot 2","Plot 3"],["Stand age","yr",12,20,31],["Stem density","trees/ha",2100,1650,1200],["Mean DBH",
+        "cm",9.8,14.1,18.7],["Aboveground biomass","Mg/ha",45.2,88.1,142]]
+    return sheet(folder,rows),{"age":[12,20,31],"stem_density":[2100,1650,1200],"dbh":[9.8,14.1,18.7],"agb_density":[45.2,88.1,142]}
+
+
+@form
+def soil_of_three_replicates_beside(folder):
+    rows=[["剖面","土层(cm)","容重(g/cm3)",None,None,None,"SOC(g/kg)"],[None,None,"①","②","③","均值",None],["P1","0-10",1,1.1,1.2,1.1,25],
+        ["P1","10-20",1.2,1.2,1.2,1.2,15]]
+    return sheet(folder,rows,["A1:A2","B1:B2","C1:F1","G1:G2"]),{"core_id":["P1","P1"],"layer_top":[0,10],"bulk_density":[1.1,1.2],"soc":[25,15]}
+
+
+@form
+def a_card_of_a_soil_pit(folder):
+    rows=[["土壤剖面记载表",None,None,None],["剖面编号","T-07","海拔(m)",820],["经度",108.1234,"纬度",23.4567],["层次","深度","容重",
+        "有机碳"],[None,"cm","g/cm³","g/kg"],["A","0-15",1.02,31.2],["AB","15-40",1.21,14.8],["B","40-80",1.35,6.1]]
+    return sheet(folder,rows,["A1:D1"]),{"core_id":["T-07"]*3,"elevation":[820]*3,"latitude":[23.4567]*3,"layer_top":[0,15,40],
+        "layer_bottom":[15,40,80],"bulk_density":[1.02,1.21,1.35],"soc":[31.2,14.8,6.1]}
+
+
+@form
+def mangrove_cores_cut_every_five(folder):
+    rows=[["Core ID","Depth mid (cm)","Depth interval (cm)","DBD (g/cc)","TOC (%)"],*[[c,2.5+5*k,f"{5*k} to {5*k+5}",.5+k/10,
+        6-k] for c in ("MG1","MG2") for k in range(3)]]
+    k=np.array([0,1,2]*2)
+    return text(folder/"a.csv",rows),{"core_id":["MG1"]*3+["MG2"]*3,"layer_top":5*k,"layer_bottom":5*k+5,"bulk_density":.5+k/10,"soc":10*(6-k)}
+
+
+@form
+def bamboo_organs_in_grams(folder):
+    n=6
+    rows=[["编号","龄级(度)","胸径(cm)","枝下高(m)","全高(m)","秆干重(g)","枝干重(g)","叶干重(g)"],*[[i+1,"一二三"[i%3],round(DBH[i]/3,1),3,
+        HEIGHT[i],1000*STEM[i],1000*BRANCH[i],1000*LEAF[i]] for i in range(n)]]
+    return sheet(folder,rows),{"age_class":[1,2,3]*2,"height":HEIGHT[:n],"culm":STEM[:n],"branch":BRANCH[:n],"foliage":LEAF[:n]}
+
+
+@form
+def a_stand_register_with_species_composition(folder):
+    rows=[["乡镇","村","小班号","面积(hm2)","树种组成","优势树种","林龄","郁闭度","公顷蓄积"],["大乡","一村",12,3.2,"8杉2马","杉木",18,.7,
+        125.4],["大乡","二村",3,5.1,"10马","马尾松",25,.6,98.2]]
+    return text(folder/"a.csv",rows,"gb18030"),{"stand":["12","3"],"area":[3.2,5.1],"species":["Cunninghamia lanceolata","Pinus massoniana"],
+        "age":[18,25],"canopy_closure":[.7,.6],"growing_stock":[125.4,98.2]}
+
+
+@form
+def grass_of_seasons_in_columns(folder):
+    rows=[["样地","地上生物量(g/m2)",None,None],[None,"6月","8月","10月"],["G1",80,150,120],["G2",60,110,95]]
+    return sheet(folder,rows,["A1:A2","B1:D1"]),{"sort":["plot_id","agb_density"],"plot_id":["G1"]*3+["G2"]*3,"agb_density":[.8,1.2,1.5,.6,.95,1.1]}
+
+
+@form
+def heights_of_two_instruments(folder):
+    rows=table(["木号","胸径(cm)","树高(m)(测高器)","树高(m)(伐倒实测)","材积(m3)"],IDS,DBH,HEIGHT+.3,HEIGHT,(STEM/500).round(4))
+    return sheet(folder,rows),{"tree_id":IDS,"dbh":DBH,"volume":(STEM/500).round(4)}
+
+
+@form
+def a_list_with_totals_by_plot_in_a_column(folder):
+    rows=[["样地号","树号","胸径(cm)","单株材积(m3)","样地蓄积(m3)"]]
+    for p in (1, 2):
+        rows +=[[p if k==0 else None,k+1,DBH[k],round(STEM[k]/500,4),.85 if k==0 else None] for k in range(4)]
+    return sheet(folder,rows,["A2:A5","A6:A9","E2:E5","E6:E9"]),{"plot_id":["1"]*4+["2"]*4,"dbh":[*DBH[:4]]*2,"volume":[*(STEM[:4]/500).round(4)]*2}
+
+
+@form
+def english_biomass_with_carbon(folder):
+    rows=[["Tree","D (cm)","H (m)","Biomass (kg)",None,None,"Carbon concentration (%)",None,None],[None,None,None,"Stem","Branch","Leaf",
+        "Stem","Branch","Leaf"],*[[IDS[i],DBH[i],HEIGHT[i],STEM[i],BRANCH[i],LEAF[i],48.1,47.2,49.5] for i in range(6)]]
+    return sheet(folder,rows,["A1:A2","B1:B2","C1:C2","D1:F1","G1:I1"]),{"tree_id":IDS[:6],"dbh":DBH[:6],"height":HEIGHT[:6],**some(6,
+        "stem branch foliage")}
+
+
+@form
+def a_csv_of_a_data_logger_with_quotes(folder):
+    rows=[['"Plot ID"','"Tree ID"','"Species"','"DBH(cm)"','"Height(m)"','"Remarks"'],*[['"P1"',f'"{i+1}"','"Eucalyptus urophylla"',
+        f'"{DBH[i]}"',f'"{HEIGHT[i]}"','"ok, straight"'] for i in range(N)]]
+    return text(folder/"a.csv",rows),{"plot_id":["P1"]*N,"dbh":DBH,"height":HEIGHT}
+
+
+@form
+def shrubs_in_cm_and_g_below_group_heads(folder):
+    n, k = 6, np.arange(6)
+    rows=[["样方编号","灌木种名","基径","株高","冠幅",None,"生物量(干重)",None,None],[None,None,"mm","cm","长(cm)","宽(cm)","枝(g)","叶(g)",
+        "根(g)"],*[["S1","黄荆",7+i,90+i,60+2*i,50,120+i,25,80] for i in range(n)]]
+    return sheet(folder,rows,["A1:A2","B1:B2","E1:F1","G1:I1"]),{"plot_id":["S1"]*n,"basal_diameter":(7+k)/10,"height":(90+k)/100,
+        "crown_diameter":(55+k)/100,"branch":(120+k)/1000,"root":[.08]*n}
+
+
+@form
+def stands_with_intervals_of_age(folder):
+    rows=[["龄组","林龄(a)","样地数","平均胸径(cm)","蓄积量(m3/hm2)","地上生物量(t/hm2)","地下生物量(t/hm2)"],["幼龄林","≤10",5,6.1,35.2,
+        22.1,5.4],["中龄林","11-20",8,12.4,98.3,61.2,13.9],["近熟林","21-25",4,16.7,152.6,93.4,20.8]]
+    return sheet(folder,rows),{"dbh":[6.1,12.4,16.7],"growing_stock":[35.2,98.3,152.6],"agb_density":[22.1,61.2,93.4],"bgb_density":[5.4,13.9,20.8]}
+
+
+@form
+def an_old_book_of_english_plots(folder):
+    rows=[["PLOT SUMMARY"],["Plot No","Elev (m)","Slope (deg)","Stems/ha","QMD (cm)","Top height (m)","BA (m2/ha)","Vol (m3/ha)"],[101,540,
+        18,1450,13.2,14.5,19.8,130.4],[102,610,25,1100,16.9,17.8,24.7,188]]
+    return old_book(folder/"a.xls",{"Sheet1":rows}),{"plot_id":["101","102"],"elevation":[540,610],"slope_angle":[18,25],
+        "stem_density":[1450,1100],"basal_area":[19.8,24.7],"growing_stock":[130.4,188]}
+
+
+@form
+def litter_by_parts_with_moisture(folder):
+    rows=[["样方号","样方面积(m2)","枯落物鲜重(g)","含水率(鲜重基,%)"],*[[f"K{k}",.25,150+k,40] for k in range(4)]]
+    return sheet(folder,rows),{"litter_density":(150+np.arange(4))*.6/.25/100}
+
+
+@form
+def trees_with_a_second_header_in_english(folder):
+    rows=[["序号","树种","胸径","树高","冠幅"],["No.","Species","DBH/cm","Height/m","Crown/m"],*[[i+1,"木荷",DBH[i],HEIGHT[i],
+        "2.5*3.1"] for i in range(N)]]
+    return sheet(folder,rows),{"dbh":DBH,"height":HEIGHT,"crown_diameter":[2.8]*N,"species":["Schima superba"]*N}
+
+
+@form
+def wood_density_by_species(folder):
+    rows=[["序号","中文名","拉丁名","气干密度(g/cm3)","基本密度(g/cm3)"],[1,"杉木","Cunninghamia lanceolata",.37,.31],[2,"马尾松",
+        "Pinus massoniana",.52,.43]]
+    return sheet(folder,rows),{"species":["Cunninghamia lanceolata","Pinus massoniana"],"wood_density":[.31,.43]}
+
+
+@form
+def rows_in_reverse_with_blank_ids(folder):
+    rows=[["标准木号","器官","鲜重","干物质率"],[None,None,"kg","%"]]
+    for i in range(3):
+        for k, (o, m, r) in enumerate(ORGANS):
+            rows.append([f"{i+1}#" if k==0 else None,o,fresh(m,r)[i],100*r])
+    return sheet(folder,rows),{"tree_id":["1#","2#","3#"],**some(3)}
+
+
+@form
+def plots_with_mixed_units_of_area(folder):
+    rows=[["样地号","样地面积","株数","平均胸径(cm)"],["1","20m×20m",52,12.1],["2","400m2",61,11.4],["3","0.6亩",40,14]]
+    return sheet(folder,rows),{"plot_id":["1","2","3"],"plot_area":[.04,.04,.04],"stem_density":[1300,1525,1000],"dbh":[12.1,11.4,14]}
+
+
+@form
+def karst_fissures_by_class(folder):
+    rows=[["样方","小生境类型","面积比例(%)","土层厚度(cm)","岩石裸露率(%)"],["Q1","石沟",15,22.5,48],["Q1","石面",48,0,48],["Q2","土面",80,41,12]]
+    return text(folder/"a.txt",rows,"utf-16","\t"),{"plot_id":["Q1","Q1","Q2"],"soil_depth":[22.5,0,41],"bedrock_exposure":[.48,.48,.12]}
+
+
+@form
+def a_growth_ring_table(folder):
+    rows=[["树号","年龄(a)","去皮胸径(cm)","树高(m)"],*[[f"J{t}",a,1.1*a+t,.8*a] for t in (1,2) for a in (5,10,15)]]
+    return sheet(folder,rows),{"tree_id":["J1"]*3+["J2"]*3,"age":[5,10,15]*2,"height":[4,8,12]*2}
+
+
+@form
+def peat_cores_with_von_post(folder):
+    rows=[["孔号","上界(m)","下界(m)","分解度","干容重(g/cm3)","有机质(%)","含水量(%)"],["ZK1",0,.5,"H3",.12,85.2,88],["ZK1",.5,1,"H5",.15,80.1,85]]
+    return sheet(folder,rows),{"core_id":["ZK1","ZK1"],"layer_top":[0,50],"layer_bottom":[50,100],"bulk_density":[.12,.15],
+        "organic_matter":[.852,.801]}
+
+
+@form
+def seagrass_quadrats(folder):
+    rows=[["站位","样框面积(cm×cm)","海草种类","地上干重(g)","地下干重(g)"],["Z1","25×25","Zostera marina",12.1,8.4],["Z2","25×25",
+        "Zostera marina",9.8,7.7]]
+    return sheet(folder,rows),{"plot_area":[6.25e-6]*2,"agb_density":[12.1/.0625/100,9.8/.0625/100]}
+
+
+@form
+def urban_list_with_codes_of_health(folder):
+    rows=[["古树编号","树种","树龄/年","树高/米","胸围/厘米","平均冠幅/米","生长势"],["01","银杏",350,22.5,410,14,"正常"],["02","侧柏",220,
+        14.1,255,8.5,"衰弱"]]
+    return text(folder/"a.csv",rows,"gbk"),{"tree_id":["01","02"],"age":[350,220],"height":[22.5,14.1],"dbh":[410/np.pi,255/np.pi],
+        "crown_diameter":[14,8.5]}
+
+
+@form
+def a_pivot_of_counts(folder):
+    rows=[["样地","径阶(cm)",None,None,None],[None,8,10,12,14],["P1",5,12,9,3],["P2",7,10,11,2]]
+    return sheet(folder,rows,["A1:A2","B1:E1"]),{"plot_id":["P1"]*4+["P2"]*4,"dbh":[8,10,12,14]*2,"count":[5,12,9,3,7,10,11,2]}
+
+
 # fmt: on
 
 
