@@ -453,7 +453,9 @@ def _import(module: str, package: str):
     from importlib import import_module
 
     try:
-        return import_module(module)
+        # dask_jobqueue takes Ctrl-C for itself as it is imported, and would end a run with code 0 in silence.
+        with _deaf():
+            return import_module(module)
     except ImportError as error:
         raise RunError(
             f"the dask engine needs the package {package!r}; install it or use --engine local",
