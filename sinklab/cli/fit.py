@@ -372,9 +372,7 @@ def run_predict(arguments) -> int:
     options = {"level": arguments.level, "kind": arguments.kind, "intervals": arguments.intervals}
     options["of"] = vars(arguments)["for"]
     model = _calibrated(table, arguments) if arguments.calibrate else table
-    for one in [model] if arguments.calibrate else table.models:
-        for line in speaks_for(one):
-            print(line, file=sys.stderr)
+    used = [model] if arguments.calibrate else table.models
     told, columns, done = Counter(), None, 0
     with ExitStack() as opened:
         stream = (
@@ -383,6 +381,9 @@ def run_predict(arguments) -> int:
         if arguments.output:
             stream.write("\ufeff")
         for frame in _parts(arguments, needed, {"species", *groups}):
+            if columns is None:
+                for line in dict.fromkeys(line for one in used for line in speaks_for(one, frame)):
+                    print(line, file=sys.stderr)
             out = _predicted(model, frame, needed, options, told)
             if columns not in (None, list(out.columns)):
                 raise DataError(

@@ -52,6 +52,7 @@ def run_tree_list(arguments) -> int:
     from sinklab.tables.table import Table
 
     tables = [Table.read(ref) for ref in arguments.table]
+    _move(tables, arguments, "species")
     curves = Table.read(arguments.height).models if arguments.height else ()
     # Curves of a table are ranked, the best first.
     heights = curves[0] if curves else None
@@ -100,10 +101,21 @@ def _variables(*names) -> set[str]:
     return {known if vocabulary.is_variable(known) else name for name, known in found.items()}
 
 
+def _move(tables, arguments, species, mapping=None) -> None:
+    """Calibrate tables with the trees or plots of the place in the file of ``--calibrate``, and tell of it."""
+    from sinklab.propagate.stands import moved_to
+
+    if arguments.calibrate:
+        needed = {x for t in tables for m in t.models for x in (*m.system.predictors, *m.system.free)}
+        records = field_data(arguments, arguments.calibrate, needed, {species}, tell="stderr")
+        for line in moved_to(tables, records, species, mapping):
+            print(line, file=sys.stderr)
+
+
 def _compute(arguments):
     from sinklab.data.checks import doubts
     from sinklab.data.regions import add_regions
-    from sinklab.propagate.stands import moved_to, prepare
+    from sinklab.propagate.stands import prepare
     from sinklab.propagate.stocks import stock
     from sinklab.results.summary import speaks_for
     from sinklab.tables.table import Table
@@ -112,11 +124,7 @@ def _compute(arguments):
         raise DataError("give --table, or --measured", "请给出 --table 或 --measured")
     by = [c for c in arguments.by.split(",") if c]
     tables = [Table.read(ref, root=arguments.root) for ref in arguments.table]
-    if arguments.calibrate:
-        needed = {x for t in tables for m in t.models for x in (*m.system.predictors, *m.system.free)}
-        plots = field_data(arguments, arguments.calibrate, needed, {arguments.species}, tell="stderr")
-        for line in moved_to(tables, plots, arguments.species, _mapping(arguments)):
-            print(line, file=sys.stderr)
+    _move(tables, arguments, arguments.species, _mapping(arguments))
     frame = _stands(arguments, by, tables)
     for line in sum(doubts(frame, str(arguments.stands)), []):
         print(line, file=sys.stderr)

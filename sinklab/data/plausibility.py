@@ -488,6 +488,7 @@ PAIRS = (
     ("foliage_density", "branch_density"), ("branch_density", "stem_biomass_density"),
     ("foliage_density", "stem_biomass_density"), ("bark_density", "stem_biomass_density"),
     ("stem_biomass_density", "growing_stock"), ("agb_density", "growing_stock"), ("soc", "organic_matter"),
+    ("growing_stock", "basal_area · height"),
 )  # fmt: skip
 #: Sizes that a formula may have been given, beside the partners above.
 GIVEN = ("dbh", "height", "basal_diameter", "crown_diameter", "crown_area", "age", "volume", "growing_stock")
@@ -518,6 +519,10 @@ def computed(frame: pd.DataFrame, columns: Any = None) -> list[Computed]:
     wanted = [c for c in numbers if columns is None or c in columns]
     held = {c: numbers[c].to_numpy() for c in numbers}
     half = {c: _resolution(v[np.isfinite(v)]) for c, v in held.items()}
+    if {"growing_stock", "dbh", "stem_density", "height"} <= set(held):
+        # A form factor of the species makes a stock of stems, mean diameter and height.
+        area = np.pi / 4 * (held["dbh"] / 100) ** 2 * held["stem_density"]
+        held["basal_area · height"], half["basal_area · height"] = area * held["height"], 0.0
     groups = [("", np.arange(len(frame)))]
     for name in ALIKE:
         if name in frame and frame[name].nunique() > 1:

@@ -50,8 +50,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from sinklab import paths
+from sinklab.data import catalogue as catalogue_of_open
 from sinklab.data import literature, vocabulary
-from sinklab.data.files import records, rule_values
+from sinklab.data.files import read_csv, records, rule_values
 from sinklab.equations.system import System
 from sinklab.language import DataError, EquationError, Notes, SinklabError, listing, tr
 
@@ -233,13 +234,15 @@ def _problems(found: list[Equation]) -> list[str]:
     ]
 
 
-def published(plausible: bool = True) -> pd.DataFrame:
+def published(plausible: bool = True, provinces: bool = False) -> pd.DataFrame:
     """Published equations of individuals, one row each, indexed by ``equation_id``.
 
     Parameters
     ----------
     plausible : bool
         Leave out the rows that the check found implausible; they are counted in ``attrs["notes"]``.
+    provinces : bool
+        With those of :func:`of_provinces` over the diameter alone, where their file is at hand.
 
     Returns
     -------
@@ -249,6 +252,10 @@ def published(plausible: bool = True) -> pd.DataFrame:
     """
     rows = pd.DataFrame([vars(e) for e in catalogue().values() if e.of_individuals])
     rows = rows.set_index("equation_id", drop=False)
+    if provinces:
+        # Those over diameter and height are of the same trees.
+        more = of_provinces()
+        rows = pd.concat([rows, more[more["predictors"] == "dbh"]]) if len(more) else rows
     bad = rows["check"] == "implausible"
     notes = Notes()
     if plausible and bad.any():
@@ -260,6 +267,90 @@ def published(plausible: bool = True) -> pd.DataFrame:
     rows.attrs["notes"] = notes
     rows.attrs["source"] = source(rows)
     return rows
+
+
+#: Organ equations by species and province, below a folder of open data.
+PROVINCES = "china_regional_equations/equations.csv"
+#: Parts of the country of the provinces that no equation of the repository is from.
+ZONES = {"chongqing": "southwest"}
+ORGANS = {
+    "stem": "stem_over_bark_stump_unknown",
+    "branch": "branch_unspecified",
+    "foliage": "foliage_unspecified",
+    "root": "root_unspecified",
+}
+
+
+def of_provinces() -> pd.DataFrame:
+    """Organ equations of nine provinces (Zhou et al. 2018), with their sums above ground; no rows without ``SINKLAB_DATA``.
+
+    Second hand, read in the code of a package: no number of trees, range or R² is told. Each is held against the other
+    published equations; ``check`` says which are implausible.
+    """
+    path = catalogue_of_open.find(PROVINCES)
+    return _of_provinces(path, path.stat().st_mtime_ns) if path else pd.DataFrame()
+
+
+@lru_cache(maxsize=2)
+def _of_provinces(path, changed) -> pd.DataFrame:
+    known = pd.DataFrame([vars(e) for e in catalogue().values() if e.of_individuals])
+    zones = dict(zip(known["region_id"], known["zone"], strict=True)) | ZONES
+    rows = []
+    for (province, label, form), part in read_csv(path).groupby(
+        ["province", "species_or_group", "form"], sort=False
+    ):
+        region = province.lower()
+        told = _taxon_of(label)
+        if told is None:
+            continue
+        size = "(dbh**2 * height)" if "height" in form else "dbh"
+        texts = {r.organ: f"{r.a:g} * {size}**{r.b:g}" for r in part.itertuples()}
+        texts["agb"] = " + ".join(texts[organ] for organ in ("stem", "branch", "foliage") if organ in texts)
+        for response, text in texts.items():
+            key = f"zhou2018_{label.lower().replace('.', '').replace(' ', '_')}_{region}_{response}"
+            row = dict.fromkeys(Equation.__dataclass_fields__, "") | told
+            row |= dict.fromkeys(("minimum", "maximum", "dbh_min", "dbh_max", "n", "r2", "r"), np.nan)
+            row |= {
+                "equation_id": f"{key}_{'dh' if 'height' in form else 'd'}",
+                "system": "forest",
+                "region": province,
+            }
+            row |= {"region_id": region, "zone": zones[region], "response": response, "predictor": "dbh"}
+            row |= {
+                "component": ORGANS.get(response, "aboveground_no_stump"),
+                "unit": "kg",
+                "printed_unit": "kg",
+            }
+            row |= {"predictors": "dbh;height" if "height" in form else "dbh", "text": f"{response} = {text}"}
+            rows.append(row | {"source_id": "ZHOU2018", "read": "second hand", "locator": "R/initValueSet.R"})
+    found = pd.DataFrame(rows).set_index("equation_id", drop=False)
+    known = known.set_index("equation_id", drop=False)
+    checked = check(found, pd.concat([known, found]))
+    found = found.assign(check=checked["check"], reason=checked["reason"].fillna(""))
+    # A set whose stem and sum are both out was misprinted, or misread, as a whole: of a tenth of an oak nothing is left.
+    out = found[(found["check"] == "implausible") & found["response"].isin(["stem", "agb"])]
+    lost = out.groupby(["region_id", "taxon", "predictors"])["response"].nunique().eq(2)
+    sets = pd.MultiIndex.from_frame(found[["region_id", "taxon", "predictors"]])
+    whole = sets.isin(lost[lost].index) & found["check"].ne("implausible")
+    found.loc[whole, ["check", "reason"]] = ["implausible", "of a set whose stem and sum are implausible"]
+    return found
+
+
+def _taxon_of(label) -> dict[str, str] | None:
+    """Keys of a species, a genus, conifers or broadleaved trees; None of mixtures and of what is another province's."""
+    if label in ("Conifer", "Broadleaf"):
+        return {"taxon": label.lower(), "group": label.lower()}
+    found = vocabulary.find_species(label.removesuffix(" L."))
+    if found is None:
+        return None
+    own = found.species_id if " " in found.name_latin else ""
+    return {
+        "taxon": label,
+        "species_id": own,
+        "genus": found.genus,
+        "family": found.family,
+        "group": found.group,
+    }
 
 
 def source(rows: pd.DataFrame) -> dict[str, Any]:
@@ -392,6 +483,7 @@ def look_up(
     predictors: Iterable[str] | None = None,
     least: int = 1,
     plausible: bool = True,
+    provinces: bool = False,
 ) -> pd.DataFrame:
     """Published equations for a species, and failing that for its genus, family, type, or any tree.
 
@@ -412,8 +504,8 @@ def look_up(
         Use only equations of exactly these.
     least : int
         Number of equations to find before the search stops.
-    plausible : bool
-        Leave out implausible ones.
+    plausible, provinces : bool
+        See :func:`published`.
 
     Returns
     -------
@@ -421,7 +513,7 @@ def look_up(
         As :func:`published`, with ``level`` (species, genus, family, group, any) and ``near`` (region,
         zone, elsewhere), the nearest first. Empty when even the widest level has none.
     """
-    rows = published(plausible)
+    rows = published(plausible, provinces)
     keys = _keys(rows, species, genus, family, group)
     known = rows["response"] == response
     if predictors is not None:

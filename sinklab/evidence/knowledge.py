@@ -169,7 +169,7 @@ def ask(name: str, region: str | None = None, level: float = 0.95, **sizes: floa
     ]
     found = pd.DataFrame(rows, columns=order)
     own = {"species", "genus"} & set(
-        found.loc[found["kind"] != "class", "level"].map(lambda s: s.split(" ")[0])
+        found.loc[found["kind"] != "class", "level"].map(lambda s: s.removeprefix("zone ").split(" ")[0])
     )
     return Answers(taxon, found, refused, None if own else _plan(taxon))
 
@@ -180,7 +180,7 @@ def ask(name: str, region: str | None = None, level: float = 0.95, **sizes: floa
 @lru_cache(maxsize=16)
 def _seen(response) -> dict[str, set]:
     """Ids, names, genera and families that have an equation of a response."""
-    rows = equations.published()
+    rows = equations.published(provinces=True)
     rows = rows[rows["response"] == response]
     return {c: set(rows[c]) for c in ("species_id", "taxon", "genus", "family")}
 
@@ -196,11 +196,14 @@ def _nearest(taxon, response, region):
 
 @lru_cache(maxsize=256)
 def _pooled(response, species, genus, family, group, region):
-    if species:
-        return pool_equations.default_equation(response, species, region=region)
-    return pool_equations.default_equation(
-        response, region=region, genus=genus or None, family=family or None, group=group
-    )
+    """Equations of the narrowest level; where the part of the country of a region has enough of them, those alone."""
+    keys = {} if species else {"genus": genus or None, "family": family or None, "group": group}
+    if region:
+        rows = equations.look_up(response, species or None, region=region, provinces=True, **keys)
+        near = rows[rows["near"].isin(["region", "zone"]) & (rows["predictors"] == "dbh")]
+        if len(near) >= equations.rules()["least_pooled"]:
+            return pool_equations.pool(near.assign(level="zone " + near["level"]))
+    return pool_equations.default_equation(response, species or None, region=region, provinces=True, **keys)
 
 
 def _of_trees(taxon, response, region, level, sizes) -> dict[str, Any]:
@@ -224,17 +227,24 @@ def _of_trees(taxon, response, region, level, sizes) -> dict[str, Any]:
         "upper": told[f"{response}_upper"],
         "unit": "kg",
         "level": _level(taxon, widest),
-        "rests_on": tr(
-            f"{len(pooled.rows)} equations, {pooled.n_tree} trees",
-            f"{len(pooled.rows)} 个方程，{pooled.n_tree} 株",
-        ),
+        "rests_on": _counted(pooled.rows["n"]),
         "range": f"dbh {low:g}-{high:g} cm",
         "source": "; ".join(pooled.sources),
     }
 
 
+def _counted(trees) -> str:
+    """Number of equations and of their trees, where that is printed."""
+    told, silent = int(trees.sum()), int((~(trees > 0)).sum())
+    counted = tr(f", {told} trees", f"，{told} 株") if told else ""
+    without = tr(f" ({silent} without a number of trees)", f"（{silent} 个未印株数）") if silent else ""
+    return tr(f"{len(trees)} equations{counted}{without}", f"{len(trees)} 个方程{counted}{without}")
+
+
 def _level(taxon, level) -> str:
-    """Level with its name: ``genus Quercus``; a type of plants is told by its group."""
+    """Level with its name: ``genus Quercus``; a type of plants is told by its group, a part of the country before it."""
+    if level.startswith("zone "):
+        return f"zone {_level(taxon, level.removeprefix('zone '))}"
     name = {"group": taxon.group, "any": ""}.get(level, getattr(taxon, level, ""))
     return f"{level} {name}".strip()
 
@@ -462,6 +472,8 @@ def _in_words(text: str, of: str = r"[a-z]\w+") -> str:
 
 def _level_in_words(level: str) -> str:
     kind, _, name = level.partition(" ")
+    if kind == "zone":
+        return tr(f"{_level_in_words(name)}, this part of the country", f"{_level_in_words(name)}（本大区）")
     named = _in_words(name) if kind in ("forest_type", "group") else name.replace("_", " ")
     return f"{tr(*LEVEL_WORDS[kind])} {named}".strip()
 

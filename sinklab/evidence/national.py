@@ -29,10 +29,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import linalg, optimize, stats
+from scipy import linalg, optimize, special, stats
 
 from sinklab import paths
-from sinklab.data import literature, vocabulary
+from sinklab.data import literature, plausibility, vocabulary
 from sinklab.data.files import read_csv, records
 from sinklab.data.open_data import load
 from sinklab.equations.system import System
@@ -104,6 +104,12 @@ def stands() -> pd.DataFrame:
     kept = [plots.assign(set="eurasia_plots"), more[~np.array(near)].assign(set="groa_china")]
     found = pd.concat(kept, ignore_index=True)
     found["basal_area"] = found["stem_density"] * np.pi / 4 * (found["dbh"] / 100) ** 2
+    shaped = {row for item in plausibility.computed(found, {"growing_stock"}) for row in item.rows}
+    found["shaped"] = found.index.isin(shaped)
+    notes.add(
+        f"{len(shaped)} growing stocks are a form factor times basal area and height: no model of growing stock is made of them",
+        f"{len(shaped)} 个蓄积量等于形数×断面积×平均高，系推算，未用于蓄积量模型",
+    )
     return units(found).pipe(_with_notes, notes)
 
 
@@ -217,8 +223,9 @@ def fit_model(stands: pd.DataFrame, model_id: str) -> Nested:
 
 
 def usable(frame: pd.DataFrame, response: str, predictors: Sequence[str]) -> pd.DataFrame:
-    """Stands that have the response and every predictor, all of them positive."""
-    return frame[frame[[response, *predictors]].gt(0).all(axis=1)]
+    """Stands that have the response and every predictor, all positive; a stock that a form factor made teaches none."""
+    told = frame[[response, *predictors]].gt(0).all(axis=1)
+    return frame[told & ~frame["shaped"] if response == "growing_stock" and "shaped" in frame else told]
 
 
 def fit(frame: pd.DataFrame, response: str, predictors: Sequence[str], spreads: dict | None = None) -> Nested:
@@ -422,12 +429,13 @@ def populations(found: Nested) -> dict[str, float]:
     ``regional``: between forest types of cells of five degrees (those of two studies or more), each predicted without its
     cell, less what studies of one population differ. ``selection``: mean square of how far inventories lie from the
     median that research plots give them, less the spread of studies and places, which a new place has anyway.
+    ``scatter_freedom``: degrees of freedom on which studies tell the scatter of plots within another one.
 
     Returns
     -------
     told : dict
-        ``regional, n_region, selection, n_inventory, shift`` (mean over inventories and types). An inventory without the
-        response or a predictor is not counted.
+        ``regional, n_region, selection, n_inventory, shift`` (mean over inventories and types) and ``scatter_freedom``. An
+        inventory without the response or a predictor is not counted.
     """
     frame = found.frame
     cell = (frame["latitude"] // 5).astype(str) + "/" + (frame["longitude"] // 5).astype(str)
@@ -452,7 +460,18 @@ def populations(found: Nested) -> dict[str, float]:
     # An inventory that lies as near as a study of the type says nothing of its selection.
     selection = max(float(np.mean(np.square(away) - apart)), 0.0) if away else np.nan
     told = {"regional": max(float(regional), 0.0), "n_region": len(of_regions), "selection": selection}
-    return told | {"n_inventory": n_inventory, "shift": float(np.mean(away)) if away else np.nan}
+    told |= {"n_inventory": n_inventory, "shift": float(np.mean(away)) if away else np.nan}
+    return told | {"scatter_freedom": _freedom_of(off.agg(["var", "size"]).query("size > 5"))}
+
+
+def _freedom_of(groups) -> float:
+    """Degrees of freedom of the variance of one group by those of others (Smyth 2004, section 6.2), 100 at most."""
+    half = (groups["size"] - 1) / 2
+    logs = np.log(groups["var"]) - special.digamma(half) + np.log(half)
+    more = float(logs.var() - special.polygamma(1, half).mean())
+    if more <= special.polygamma(1, 50.0):
+        return 100.0
+    return 2 * float(optimize.brentq(lambda x: special.polygamma(1, x) - more, 1e-3, 50.0))
 
 
 # Estimates as rows that a repository can carry, and as results.

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sinklab.data.checks import doubts
@@ -186,13 +187,29 @@ def fit(
 
 
 def stocking_of(frame: pd.DataFrame, system: System) -> dict[str, list[float]]:
-    """How dense the stands of a fit are that does not ask for it: deciles and median [1/ha], for whoever has other stands."""
-    trees = frame["stem_density"].dropna() if "stem_density" in frame else ()
-    asked = {"stem_density", "basal_area", "growing_stock", "agb_density"} & set(system.predictors)
+    """What stands of a fit are like where it does not ask: for whoever has other stands.
+
+    Returns
+    -------
+    told : dict
+        ``stocking``: deciles and median of the stems [1/ha]. ``heights``: line of ln(mean height) [m] on ln(mean diameter)
+        [cm], and the deciles of the ratio to it. Blank for trees, for what is asked for, and where too few plots tell it.
+    """
+    told: dict[str, list[float]] = {}
     stand = [r for r in system.free if r.endswith("_density") or r == "growing_stock"]
-    if asked or not stand or len(trees) < 5:
-        return {}
-    return {"stocking": [float(q) for q in trees.quantile([0.1, 0.5, 0.9])]}
+    by, whole = set(system.predictors), {"growing_stock", "agb_density"}
+    if not stand or whole & by:
+        return told
+    trees = frame["stem_density"].dropna() if "stem_density" in frame else ()
+    if len(trees) >= 5 and not {"stem_density", "basal_area"} & by:
+        told["stocking"] = [float(q) for q in trees.quantile([0.1, 0.5, 0.9])]
+    if {"dbh", "height"} <= set(frame) and "dbh" in by and "height" not in by:
+        sizes = np.log(frame[["dbh", "height"]].where(lambda d: d > 0).dropna())
+        if len(sizes) >= 10 and np.ptp(sizes["dbh"]) > 0:
+            slope, level = np.polyfit(sizes["dbh"], sizes["height"], 1)
+            ratio = np.exp(sizes["height"] - level - slope * sizes["dbh"])
+            told["heights"] = [float(level), float(slope), *(float(q) for q in ratio.quantile([0.1, 0.9]))]
+    return told
 
 
 def _computed_of(prepared) -> list[Computed]:

@@ -31,7 +31,7 @@ from sinklab.data.plausibility import is_dead
 from sinklab.data.regions import hectares
 from sinklab.language import DataError, Notes, TableError, listing, require_choice, require_known, tr
 from sinklab.propagate.model import Model
-from sinklab.results.calibration import calibrated
+from sinklab.results.calibration import calibrated, widened
 from sinklab.results.fit_result import FitResult
 from sinklab.tables.schema import system_of
 
@@ -305,9 +305,10 @@ def moved_to(
     species: str = "species",
     mapping: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Move the models of tables to the place of measured plots, each by the plots of the species it stands for.
+    """Move the models of tables to the place of measured plots or trees, each by those of the species it stands for.
 
-    Plots without a column of species are those of the only model. The models of the tables are replaced.
+    Records without a column of species are those of the only model. The models of the tables are replaced. What may lie between
+    the place and the population of a table is in the prior (:func:`sinklab.results.calibration.widened`).
 
     Returns
     -------
@@ -329,20 +330,20 @@ def moved_to(
         chosen = pd.Series(next(iter(options)) if len(options) == 1 else "", plots.index)
     if problems or not chosen.ne("").any():
         problems.add(
-            f"no plot of the calibration belongs to a model of {', '.join(options)}; give a column of the species",
-            f"校准样地均不对应 {'、'.join(options)} 中的模型；请给出树种列",
+            f"no record of the calibration belongs to a model of {', '.join(options)}; give a column of the species",
+            f"校准记录均不对应 {'、'.join(options)} 中的模型；请给出树种列",
         )
         raise DataError(listing(problems))
     for table in tables:
         models = list(table.models)
         for name, (owner, i, fit) in options.items():
             if owner is table and (n := int((chosen == name).sum())):
-                models[i] = calibrated(fit, plots[chosen == name])
-                told.add(f"{name} calibrated with {n} plots", f"{name} 已用 {n} 块样地校准")
+                models[i] = calibrated(widened(fit), plots[chosen == name])
+                told.add(f"{name} calibrated with {n} records", f"{name} 已用 {n} 条记录校准")
         # A table builds its models once, from its numbers, and keeps them.
         vars(table)["models"] = tuple(models)
     if left := int((chosen == "").sum()):
-        told.add(f"{left} plots of the calibration belong to no model", f"{left} 块校准样地没有对应的模型")
+        told.add(f"{left} records of the calibration belong to no model", f"{left} 条校准记录没有对应的模型")
     return list(told)
 
 

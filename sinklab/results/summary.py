@@ -32,11 +32,6 @@ def fit_report(fit: FitResult) -> str:
     return "\n\n".join(block for block in blocks if block)
 
 
-#: Stands are of other stocking than the plots of a table when their median differs by this factor, or this share of them lies
-#: outside the deciles of the plots (a fifth does by chance).
-DENSER, STRANGE = 1.4, 0.5
-
-
 def population_sentence(fit: FitResult) -> str:
     """One sentence: whom the numbers of a result speak for, how its places were chosen, their sizes, and how well this is told."""
     cluster = fit.certificate.cluster or {}
@@ -56,11 +51,13 @@ def population_sentence(fit: FitResult) -> str:
         for x, (low, high) in fit.ranges.items()
     )
     chosen = rows["selection"]
-    whom = (
-        (f"a new place like the {n}sampled ({column})", f"与所抽 {n}个 {column} 同类的新地点")
-        if column
-        else ("individuals like those measured", "与所测个体同类者")
-    )
+    printed = len((fit.certificate.other or {}).get("equations", ()))
+    if column:
+        whom = f"a new place like the {n}sampled ({column})", f"与所抽 {n}个 {column} 同类的新地点"
+    elif printed:
+        whom = f"a new place like those of {printed} equations", f"与 {printed} 个方程的建模地点同类的新地点"
+    else:
+        whom = "individuals like those measured", "与所测个体同类者"
     return tr(
         f"the numbers speak for {whom[0]}{f' in {region}' if region else ''}, {chosen['meaning_en']}"
         f"{f'; {sizes}' if sizes else ''}; pedigree {score:.2f} of 1; calibrate where places differ",
@@ -72,34 +69,37 @@ def population_sentence(fit: FitResult) -> str:
 def speaks_for(fit: FitResult, stands: pd.DataFrame | None = None) -> list[str]:
     """Whom the numbers of a result speak for, and what is wrong with them elsewhere: a sentence each.
 
-    ``stands`` are those it is applied to: their stems per hectare, where told, are held against those of the plots. A table
+    ``stands`` are those it is applied to: their stems per hectare, and heights at their diameters, where told, are held against
+    those of the plots. Once calibrated a result speaks for the place alone. A table
     of mass or stock per hectare by age alone holds for stands as dense as its own: research plots carry about twice the stems
     of inventory plots of the same age.
     """
     lines = [population_sentence(fit)]
     per_hectare = [r for r in fit.system.responses if r.endswith("_density") or r == "growing_stock"]
-    if per_hectare and set(fit.system.predictors) == {"age"}:
+    if per_hectare and set(fit.system.predictors) == {"age"} and "calibrated_with" not in fit.source:
         lines.append(
             tr(
                 f"{', '.join(per_hectare)} by age alone hold for stands as dense as those of the table; research plots carry about twice the "
-                "stems of an inventory. Take a table by mean diameter and stem density, or calibrate",
+                "stems of an inventory. Take a table by basal area and height or by mean diameter and stem density, or calibrate",
                 f"{'、'.join(per_hectare)} 仅以林龄为自变量，只适用于与建表样地同密度的林分（研究样地株数约为清查样地的两倍）；"
-                "请改用平均胸径与株数密度的参数表，或先校准",
+                "请改用含断面积与平均高、或平均胸径与株数密度的参数表，或先校准",
             )
         )
-    if stands is not None and "stem_density" in stands:
-        lines += _other_stocking(fit, pd.to_numeric(stands["stem_density"], errors="coerce").dropna())
+    if stands is not None and "calibrated_with" not in fit.source:
+        lines += [*_other_stocking(fit, stands), *_other_heights(fit, stands)]
     return lines
 
 
-def _other_stocking(fit, trees) -> list[str]:
+def _other_stocking(fit, stands) -> list[str]:
     """What is said where stands have other stems per hectare than the plots of a table that does not ask for them."""
-    told = fit.source.get("stocking")
+    told, rule = fit.source.get("stocking"), rule_values("data_checks")
+    trees = pd.to_numeric(stands.get("stem_density", pd.Series(dtype=float)), errors="coerce").dropna()
     if not told or trees.empty:
         return []
     low, middle, high = told
     here, outside = float(trees.median()), float((~trees.between(low, high)).mean())
-    if low <= here <= high and outside <= STRANGE and 1 / DENSER <= here / middle <= DENSER:
+    denser, strange = rule["stocking_factor"], rule["stocking_outside"]
+    if low <= here <= high and outside <= strange and 1 / denser <= here / middle <= denser:
         return []
     return [
         tr(
@@ -107,6 +107,29 @@ def _other_stocking(fit, trees) -> list[str]:
             f"{high:.0f}), and it does not ask for them: mass is off by about as much; calibrate, or take a table by stem density",
             f"这些林分每公顷 {here:.0f} 株（中位数），建表样地 {middle:.0f} 株（{low:.0f}～{high:.0f}），而参数表不含株数密度，"
             "结果偏差大致相当；请校准，或改用含株数密度的参数表",
+        )
+    ]
+
+
+def _other_heights(fit, stands) -> list[str]:
+    """What is said where stands are lower or higher at one mean diameter than the plots of a table that asks for no height."""
+    told = fit.source.get("heights")
+    if not told or not {"dbh", "height"} <= set(stands):
+        return []
+    sizes = stands[["dbh", "height"]].apply(pd.to_numeric, errors="coerce").where(lambda d: d > 0).dropna()
+    level, slope, low, high = told
+    ratio = sizes["height"] / np.exp(level + slope * np.log(sizes["dbh"]))
+    off = float(ratio.median()) - 1 if len(ratio) else 0.0
+    if abs(off) <= rule_values("data_checks")["height_share"]:
+        return []
+    side, word = ("lower", "低") if off < 0 else ("higher", "高")
+    return [
+        tr(
+            f"these stands are {100 * abs(off):.0f} % {side} at equal mean diameter than the plots of the table (most of those from "
+            f"{100 * low:.0f} to {100 * high:.0f} % of their line), and it does not ask for heights: stock and mass are off by about "
+            "as much; calibrate, or take a table by basal area and height",
+            f"同一平均胸径下，这些林分比建表样地{word} {100 * abs(off):.0f} %（建表样地多为其曲线的 {100 * low:.0f}～{100 * high:.0f} %），"
+            "而参数表不含树高，蓄积量与生物量偏差大致相当；请校准，或改用含断面积与平均高的参数表",
         )
     ]
 

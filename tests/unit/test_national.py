@@ -1,5 +1,7 @@
 """Stand models on nested levels: the engine against a peer, its rows, results, calibration, and what was kept back."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -146,16 +148,29 @@ def test_the_narrowest_level_answers():
 def test_the_rows_are_made_from_the_open_plots(open_data):
     stands = national.stands()
     assert stands["set"].value_counts().to_dict() == {"eurasia_plots": 2380, "groa_china": 2046}
-    found = national.fit_model(stands, "agb_by_size")
-    made = national.estimates(found, "agb_by_size").reset_index(drop=True)
-    kept = national.known()
-    kept = kept[kept["model_id"] == "agb_by_size"].reset_index(drop=True)
-    assert list(made["taxon"]) == list(kept["taxon"])
-    for column in ("level", "slope_1", "slope_2", "between", "within"):
-        assert made[column].to_numpy() == pytest.approx(kept[column].to_numpy(), abs=0.01)
-    told = national.left_out(found, "study")
-    assert 93 <= 100 * told["inside"].mean() <= 97
-    assert abs(told["predicted"].sum() / told["observed"].sum() - 1) < 0.05
+    for model_id in ("agb_by_size", "stock_by_basal_area"):
+        found = national.fit_model(stands, model_id)
+        made = national.estimates(found, model_id).reset_index(drop=True)
+        kept = national.known()
+        kept = kept[kept["model_id"] == model_id].reset_index(drop=True)
+        assert list(made["taxon"]) == list(kept["taxon"])
+        for column in ("level", "slope_1", "slope_2", "between", "within"):
+            assert made[column].to_numpy() == pytest.approx(kept[column].to_numpy(), abs=0.01)
+        told = national.left_out(found, "study")
+        assert 93 <= 100 * told["inside"].mean() <= 97
+        assert abs(told["predicted"].sum() / told["observed"].sum() - 1) < 0.05
+
+
+@pytest.mark.open_data
+def test_stocks_that_a_form_factor_made_teach_no_model_of_stock(open_data):
+    """A third of the printed stocks with stems, diameter and height are 0.6727, 0.5113 … times basal area and height."""
+    stands = national.stands()
+    shape = stands["growing_stock"] / (stands["basal_area"] * stands["height"])
+    pine = stands["shaped"] & stands["species"].eq("Pinus tabuliformis")
+    assert pine.sum() > 50 and shape[pine].to_numpy() == pytest.approx(0.6727, rel=0.006)
+    assert 0.25 < stands.loc[shape.notna(), "shaped"].mean() < 0.4
+    assert not national.usable(stands, "growing_stock", ("dbh", "stem_density"))["shaped"].any()
+    assert national.usable(stands, "agb_density", ("growing_stock",))["shaped"].any()
 
 
 # Another population: an inventory that no research plot is in.
@@ -183,7 +198,10 @@ def test_the_variances_between_populations_follow_from_the_open_plots(open_data)
     stands = national.stands()
     stands = stands[stands["set"] == "eurasia_plots"]
     rows = records(
-        "rules", "populations.csv", numbers=("regional", "selection", "n_region"), several=("predictors",)
+        "rules",
+        "populations.csv",
+        numbers=("regional", "selection", "n_region", "scatter_freedom"),
+        several=("predictors",),
     )
     for of, response in (("stock", "growing_stock"), ("mass", "agb_density")):
         for row in (r for r in rows if r["of"] == of and r["predictors"] != ("agb_density",)):
@@ -193,6 +211,7 @@ def test_the_variances_between_populations_follow_from_the_open_plots(open_data)
             told = national.populations(found)
             assert told["regional"] == pytest.approx(row["regional"], abs=6e-4), row
             assert told["n_region"] == row["n_region"]
+            assert told["scatter_freedom"] == pytest.approx(row["scatter_freedom"], abs=0.06), row
             if of == "stock":
                 # What mass takes from selection is what growing stock does.
                 assert told["selection"] == pytest.approx(row["selection"], abs=6e-4), row
@@ -200,21 +219,66 @@ def test_the_variances_between_populations_follow_from_the_open_plots(open_data)
                 assert same["selection"] == row["selection"]
 
 
-@pytest.mark.open_data
-def test_an_inventory_is_covered_by_age_once_research_plots_are_no_sample_of_it(open_data):
-    """Age alone: twice the stock of the inventory, and intervals that hold only with the spread between populations."""
-    import sinklab as sl
+@pytest.fixture(scope="module")
+def research():
+    """Open plots of birch, poplar and aspen, the basal area by mean diameter and stems."""
     from sinklab.data.open_data import load
+
+    plots = load("open:eurasia_plots", {"country": "CHN", "forest_type": "poplar_birch"})
+    return plots.assign(basal_area=plots["stem_density"] * np.pi / 4 * (plots["dbh"] / 100) ** 2)
+
+
+def by_thirty(fit, plots, n=100):
+    """Coverage and bias of the other plots after calibration with thirty, ``n`` times."""
+    rng = np.random.default_rng(1)
+    own = [plots.iloc[rng.permutation(len(plots))] for _ in range(n)]
+    return np.array([covered(calibrated(fit, p[:30]), p[30:]) for p in own])
+
+
+@pytest.mark.open_data
+def test_an_inventory_is_covered_by_age_once_research_plots_are_no_sample_of_it(open_data, research):
+    """Age alone: nearly twice the stock of the inventory, and intervals that hold only with the spread between populations."""
+    import sinklab as sl
     from sinklab.results.calibration import widened
 
-    plots, rng = inventory(), np.random.default_rng(1)
-    research = load("open:eurasia_plots", {"country": "CHN", "forest_type": "poplar_birch"})
+    plots = inventory()
     by_age = sl.fit(research, "growing_stock = a*age**b", method="ols-log")
-    by_size = sl.fit(research, "growing_stock = a*dbh**b*stem_density**c", method="ols-log")
     (before, off), (after, _) = covered(by_age, plots), covered(widened(by_age), plots)
-    assert before < 0.88 and off > 0.9
-    assert 0.93 <= after <= 0.975
-    assert abs(covered(by_size, plots)[1]) < 0.25
-    own = [plots.iloc[rng.permutation(len(plots))] for _ in range(20)]
-    told = np.array([covered(calibrated(widened(by_size), p[:30]), p[30:]) for p in own])
-    assert abs(told[:, 1].mean()) < 0.05 and np.abs(told[:, 1]).max() < 0.11
+    assert before < 0.88 and off > 0.8
+    assert 0.93 <= after <= 0.985
+    told = by_thirty(widened(by_age), plots, 40)
+    # The mean of thirty plots has a standard error of a tenth itself.
+    assert abs(told[:, 1].mean()) < 0.05 and 0.93 <= told[:, 0].mean() <= 0.97
+
+
+@pytest.mark.open_data
+def test_an_inventory_is_lower_at_one_diameter_and_a_table_with_height_holds_there(
+    open_data, research, monkeypatch
+):
+    """Diameter and stems: a quarter too much, for stands of one form are a sixth lower; basal area and height hold."""
+    import sinklab as sl
+    from sinklab.results.calibration import widened
+    from sinklab.results.summary import speaks_for
+
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+    plots = inventory()
+    by_size = sl.fit(research, "growing_stock = a*dbh**b*stem_density**c", method="ols-log")
+    assert 0.2 < covered(by_size, plots)[1] < 0.25
+    assert re.search("1[1-7] % lower at equal mean diameter", " ".join(speaks_for(by_size, plots)))
+    form = [(d["growing_stock"] / (d["basal_area"] * d["height"])).median() for d in (research, plots)]
+    assert form == pytest.approx([0.48, 0.49], abs=0.01)
+    for model in ("a*basal_area**b*height**c", "a*dbh**b*stem_density**c*height**d"):
+        inside, off = covered(widened(sl.fit(research, f"growing_stock = {model}", method="ols-log")), plots)
+        assert 0.93 <= inside <= 0.97 and abs(off) < 0.07
+    told = by_thirty(widened(by_size), plots, 40)
+    assert abs(told[:, 1].mean()) < 0.03 and 0.93 <= told[:, 0].mean() <= 0.97
+
+
+@pytest.mark.open_data
+@pytest.mark.parametrize("model, most", [("stock_by_size", 0.15), ("stock_by_basal_area", 0.12)])
+def test_national_models_hold_for_an_inventory_and_thirty_plots_take_the_rest(open_data, model, most):
+    plots, fit = inventory(), national.as_result(model, {"forest_type": "poplar_birch"})
+    inside, off = covered(fit, plots)
+    assert inside > 0.93 and abs(off) < most
+    told = by_thirty(fit, plots, 40)
+    assert abs(told[:, 1].mean()) < 0.02 and 0.93 <= told[:, 0].mean() <= 0.98

@@ -191,6 +191,11 @@ def test_lines_of_stands_from_the_file(open_data, plots, latin, species):
 def test_growth_of_planted_fir_from_the_file(open_data, plots):
     part = plots[(plots["Tree species"] == "Cunninghamia lanceolata") & (plots["Origin"] == "Planted")]
     part = part[(part["Stand age"] > 0) & (part["Growing stock"] > 0)]
+    # Forty-eight stocks are one form factor times basal area and height: those were computed.
+    cylinder = np.pi / 4 * (part["DBH"] / 100) ** 2 * part["Tree number"] * part["Height"]
+    made = np.abs(np.log(part["Growing stock"] / cylinder / 0.51133)) < 0.0056
+    assert made.sum() == 48
+    part = part[~made]
     age, stock = part["Stand age"].to_numpy(), part["Growing stock"].to_numpy()
     curves = {
         "gompertz": (lambda t, a, b, k: np.exp(a - np.exp(b - np.exp(k) * t)), [6.5, 1.3, -2.8]),
@@ -199,8 +204,7 @@ def test_growth_of_planted_fir_from_the_file(open_data, plots):
     }
     where = {"country": "CHN", "species": "cunninghamia_lanceolata", "origin": "planted"}
     fits, refused = forest.fit_growth(load("open:eurasia_plots", where), "growing_stock", forms=tuple(curves))
-    # The logistic grows fastest, on average, at the youngest age: the gate leaves it out.
-    assert [fit.label for fit in fits] == ["gompertz", "schumacher"] and list(refused) == ["logistic"]
+    assert sorted(fit.label for fit in fits) == sorted(curves) and not refused
     for fit in fits:
         curve, start = curves[fit.label]
         found = likeliest(curve, age, stock, start)
