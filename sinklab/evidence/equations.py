@@ -271,6 +271,8 @@ def published(plausible: bool = True, provinces: bool = False) -> pd.DataFrame:
 
 #: Organ equations by species and province, below a folder of open data.
 PROVINCES = "china_regional_equations/equations.csv"
+#: Those of them that are implausible, with the reason.
+OUT = ("equations", "provinces_out.csv")
 #: Parts of the country of the provinces that no equation of the repository is from.
 ZONES = {"chongqing": "southwest"}
 ORGANS = {
@@ -284,8 +286,8 @@ ORGANS = {
 def of_provinces() -> pd.DataFrame:
     """Organ equations of nine provinces (Zhou et al. 2018), with their sums above ground; no rows without ``SINKLAB_DATA``.
 
-    Second hand, read in the code of a package: no number of trees, range or R² is told. Each is held against the other
-    published equations; ``check`` says which are implausible.
+    Second hand, read in the code of a package: no number of trees, range or R² is told. Each was held against the other
+    published equations (:func:`checked_provinces`); ``check`` says which are implausible.
     """
     path = catalogue_of_open.find(PROVINCES)
     return _of_provinces(path, path.stat().st_mtime_ns) if path else pd.DataFrame()
@@ -324,16 +326,26 @@ def _of_provinces(path, changed) -> pd.DataFrame:
             row |= {"predictors": "dbh;height" if "height" in form else "dbh", "text": f"{response} = {text}"}
             rows.append(row | {"source_id": "ZHOU2018", "read": "second hand", "locator": "R/initValueSet.R"})
     found = pd.DataFrame(rows).set_index("equation_id", drop=False)
-    known = known.set_index("equation_id", drop=False)
-    checked = check(found, pd.concat([known, found]))
-    found = found.assign(check=checked["check"], reason=checked["reason"].fillna(""))
-    # A set whose stem and sum are both out was misprinted, or misread, as a whole: of a tenth of an oak nothing is left.
+    # The comparison takes a minute: what it says is carried.
+    out = {r["equation_id"]: r["reason"] for r in records("literature", *OUT)}
+    told = ["implausible" if name in out else "ok" for name in found.index]
+    return found.assign(check=told, reason=[out.get(name, "") for name in found.index])
+
+
+def checked_provinces() -> pd.DataFrame:
+    """The implausible ones of :func:`of_provinces` by the comparison with all others: how ``provinces_out.csv`` was made.
+
+    A set whose stem and sum are both out was misprinted, or misread, as a whole: of a tenth of an oak nothing is left.
+    """
+    found, among = of_provinces(), published(plausible=False)
+    told = check(found, pd.concat([among, found]))
+    found = found.assign(check=told["check"], reason=told["reason"].fillna(""))
+    sets = ["region_id", "taxon", "predictors"]
     out = found[(found["check"] == "implausible") & found["response"].isin(["stem", "agb"])]
-    lost = out.groupby(["region_id", "taxon", "predictors"])["response"].nunique().eq(2)
-    sets = pd.MultiIndex.from_frame(found[["region_id", "taxon", "predictors"]])
-    whole = sets.isin(lost[lost].index) & found["check"].ne("implausible")
+    lost = out.groupby(sets)["response"].nunique().eq(2)
+    whole = pd.MultiIndex.from_frame(found[sets]).isin(lost[lost].index) & found["check"].ne("implausible")
     found.loc[whole, ["check", "reason"]] = ["implausible", "of a set whose stem and sum are implausible"]
-    return found
+    return found.loc[found["check"] == "implausible", ["equation_id", "reason"]].reset_index(drop=True)
 
 
 def _taxon_of(label) -> dict[str, str] | None:
