@@ -51,13 +51,11 @@ def population_sentence(fit: FitResult) -> str:
         for x, (low, high) in fit.ranges.items()
     )
     chosen = rows["selection"]
-    printed = len((fit.certificate.other or {}).get("equations", ()))
-    if column:
-        whom = f"a new place like the {n}sampled ({column})", f"与所抽 {n}个 {column} 同类的新地点"
-    elif printed:
-        whom = f"a new place like those of {printed} equations", f"与 {printed} 个方程的建模地点同类的新地点"
-    else:
-        whom = "individuals like those measured", "与所测个体同类者"
+    whom = (
+        (f"a new place like the {n}sampled ({column})", f"与所抽 {n}个 {column} 同类的新地点")
+        if column
+        else ("individuals like those measured", "与所测个体同类者")
+    )
     return tr(
         f"the numbers speak for {whom[0]}{f' in {region}' if region else ''}, {chosen['meaning_en']}"
         f"{f'; {sizes}' if sizes else ''}; pedigree {score:.2f} of 1; calibrate where places differ",

@@ -430,7 +430,7 @@ def test_printed_equations_and_stands_say_whom_they_speak_for(monkeypatch):
     monkeypatch.setenv("SINKLAB_LANG", "en")
     pooled = pool_equations.default_equation("agb", "pinus_massoniana")
     text = population_sentence(pool_equations.as_result(pooled))
-    assert f"those of {len(pooled.rows)} equations, printed in publications" in text
+    assert f"the {len(pooled.rows)} sampled (site), printed in publications" in text
     assert "pedigree 0.58 of 1" in text
     stands = load("literature:stand_biomass").attrs["source"]["population"]
     assert stands["selection"] == "published" and pedigree(stands)[0] == pytest.approx(0.46)
