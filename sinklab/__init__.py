@@ -5,6 +5,10 @@ A model is text (:class:`System`), a fit is a :class:`FitResult`, a published re
 
 What stands in ``__all__`` is the public interface: it is typed, kept stable and tested. Chapters
 (``sinklab.systems.karst``, ``sinklab.plots``, …) hold more, for notebooks of one subject.
+
+In the examples of docstrings ``trees`` is ``sl.load("study:chinese_fir_simulated")``, ``fit`` is
+``sl.fit(trees, "stem = a * dbh**b")``, ``table`` a :class:`Table` of it, ``stand_table`` one of stand biomass by age,
+and ``folder`` an empty folder.
 """
 
 from importlib import import_module

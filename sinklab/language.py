@@ -60,12 +60,24 @@ def speaking(code: str | None) -> Iterator[None]:
 
 
 def tr(en: str, zh: str) -> str:
-    """Return the English or the Chinese wording, as the reader prefers."""
+    """Return the English or the Chinese wording, as the reader prefers.
+
+    Examples
+    --------
+    >>> sl.tr('ready', '就绪')
+    'ready'
+    """
     return zh if reader_language() == "zh" else en
 
 
 def say(en: str, zh: str) -> None:
-    """Print a text in the reader's language."""
+    """Print a text in the reader's language.
+
+    Examples
+    --------
+    >>> sl.say('ready', '就绪')
+    ready
+    """
     print(tr(en, zh))
 
 
@@ -122,6 +134,14 @@ class SinklabError(Exception):
     """Base of all errors that a user can mend; the command line ends with exit code 2.
 
     Takes the English and the Chinese wording, or one text that is both.
+
+    Examples
+    --------
+    >>> try:
+    ...     sl.variable('girth of the moon')
+    ... except sl.SinklabError as error:
+    ...     print(type(error).__name__)
+    DataError
     """
 
     def __init__(self, en: str = "", zh: str | None = None):

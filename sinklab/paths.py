@@ -51,7 +51,13 @@ def _root(override: str, here: str) -> Path:
 
 
 def root() -> Path:
-    """Folder of the workbench: ``SINKLAB_ROOT``, else the nearest one that holds ``data/vocabulary``."""
+    """Folder of the workbench: ``SINKLAB_ROOT``, else the nearest one that holds ``data/vocabulary``.
+
+    Examples
+    --------
+    >>> (sl.root() / 'data').is_dir()
+    True
+    """
     return _root(os.environ.get("SINKLAB_ROOT", ""), os.getcwd())
 
 

@@ -56,6 +56,12 @@ def compare(fits: Fits) -> pd.DataFrame:
     ------
     DataError
         Fewer than two fits, or fits of different responses or trees.
+
+    Examples
+    --------
+    >>> other = sl.fit(trees, 'stem = c * exp(d * log(dbh)**2)')
+    >>> sl.compare({'power': fit, 'log': other}).columns[:3].tolist()
+    ['method', 'k', 'loglik']
     """
     if len(fits) < 2:
         raise DataError("compare needs at least two fits", "比较至少需要两个拟合")
@@ -150,6 +156,12 @@ def average(fits: Fits, data: pd.DataFrame, level: float = 0.95) -> pd.DataFrame
     -------
     prediction : DataFrame
         For each response that all fits predict: ``r, r_se, r_lower, r_upper``.
+
+    Examples
+    --------
+    >>> other = sl.fit(trees, 'stem = c * exp(d * log(dbh)**2)')
+    >>> sl.average({'power': fit, 'log': other}, pd.DataFrame({'dbh': [20.0]})).columns.tolist()
+    ['stem', 'stem_se', 'stem_lower', 'stem_upper']
     """
     weights = _ranked(fits)["weight"]
     predictions = {name: fit.predict(data) for name, fit in fits.items()}
@@ -288,6 +300,14 @@ def beside(
     ------
     DataError
         An aspect that ``same`` does not speak of, or columns that are missing.
+
+    Examples
+    --------
+    >>> same = dict.fromkeys(['depth', 'pool', 'season'], '') | {'quantity': 'variable', 'type': 'species'}
+    >>> printed = pd.DataFrame({'variable': 'stem', 'species': 'fir', 'value': [150.0, 180.0, 210.0, 260.0], 'source_id': list('ABCD')})
+    >>> ours = pd.DataFrame({'variable': ['stem'], 'species': 'fir', 'mean': 200.0, 'q025': 100.0, 'q975': 300.0})
+    >>> sl.beside(printed, ours, same).verdict
+    'agrees'
     """
     _say_all(printed, ours, same)
     used, spec = [c for c in same.values() if c], _file(printed)
@@ -337,6 +357,13 @@ def beside_fit(
         As for :func:`beside`.
     **about
         What the fit speaks of, by columns of ``same``.
+
+    Examples
+    --------
+    >>> same = dict.fromkeys(['depth', 'pool', 'season'], '') | {'quantity': 'variable', 'type': 'species'}
+    >>> printed = pd.DataFrame({'variable': 'stem', 'species': 'fir', 'dbh': [10.0, 20.0, 30.0], 'value': [14.0, 82.0, 215.0], 'source_id': list('ABC')})
+    >>> sl.beside_fit(printed, fit, same, variable='stem', species='fir').inside
+    3
     """
     response = fit.system.responses[0]
     told = fit.predict(printed, level=level, kind="individual")

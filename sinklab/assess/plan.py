@@ -328,6 +328,12 @@ def tree_plan(
     ------
     DataError
         The pilot cannot be planned with, or options out of range.
+
+    Examples
+    --------
+    >>> plan = sl.tree_plan(fit, target=5.0)
+    >>> plan.reached
+    True
     """
     sampler = Sampler(fit, design)
     response = response or ("agb" if "agb" in fit.system.responses else fit.system.responses[0])
@@ -629,6 +635,12 @@ def plot_plan(
     ------
     DataError
         Missing columns, values that are not positive, repeated strata; all at once.
+
+    Examples
+    --------
+    >>> strata = pd.DataFrame({'stratum': ['fir', 'pine'], 'area': [800.0, 1200.0], 'mean': [90.0, 70.0], 'sd': [30.0, 28.0]})
+    >>> sl.plot_plan(strata)['n_plot'].tolist()
+    [21, 30]
     """
     frame = _checked(strata, error, level, plot_area, assurance)
     sample = _PlotSamples(frame, level, plot_area)

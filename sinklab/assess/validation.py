@@ -197,6 +197,12 @@ def validate(fit: FitResult, scheme: str = "kfold:10", seed: int | None = None) 
     Returns
     -------
     validation : Validation
+
+    Examples
+    --------
+    >>> found = sl.validate(fit, 'kfold:5', seed=1)
+    >>> found.predictions.columns.tolist()
+    ['response', 'observed', 'predicted', 'fold']
     """
     mixed = fit.method == "mixed" and fit.data is not None
     refit = partial(_mixed_again, fit) if mixed else Refitter(fit).refit
@@ -337,6 +343,11 @@ def influence(fit: FitResult, group: str | None = None, workers: int = 1) -> pd.
     influence : DataFrame
         Indexed by the row of the data, or the level (the groups of a mixed model when nothing is said): ``cook``, then one column of DFBETAS for each
         parameter, ``flag`` above 4 / n. A tree without which the fit fails has NaN and is flagged.
+
+    Examples
+    --------
+    >>> sl.influence(fit)['cook'].idxmax()
+    4
     """
     away = fit.values - jackknife(fit, group, workers)
     inverse = np.linalg.pinv(fit.covariance.to_numpy(), hermitian=True)
@@ -505,6 +516,11 @@ def transfer_test(
     ------
     DataError
         Fewer trees than the rule asks for, or than ``fewest``.
+
+    Examples
+    --------
+    >>> sl.transfer_test(trees, 'stem = a * dbh**b', {'a': 0.05, 'b': 2.5}, 'stem').verdict
+    'calibrate'
     """
     system = System.parse(equation).bind(data.columns)
     used = data[[*system.predictors, response]].dropna()

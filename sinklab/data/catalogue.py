@@ -68,7 +68,13 @@ def literature_files(name: str) -> list[Path]:
 
 
 def list_studies() -> tuple[str, ...]:
-    """Ids of the studies under ``data/studies``, sorted."""
+    """Ids of the studies under ``data/studies``, sorted.
+
+    Examples
+    --------
+    >>> sl.list_studies()
+    ('chinese_fir_simulated', 'eucalypt_simulated', 'masson_pine_simulated')
+    """
     return tuple(sorted(path.parent.name for path in paths.data("studies").glob("*/study.yml")))
 
 

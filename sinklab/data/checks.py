@@ -730,7 +730,13 @@ def nearest(column: str) -> list[str]:
 
 
 def check_study(study_id: str | Path) -> list[Problem]:
-    """Find every problem of a study: its four files, then its values."""
+    """Find every problem of a study: its four files, then its values.
+
+    Examples
+    --------
+    >>> len(sl.check_study('chinese_fir_simulated'))
+    0
+    """
     return _look_at_study(study_id).problems
 
 

@@ -555,6 +555,12 @@ def read_csv(path: str | Path, numeric: Collection[str] | None = None) -> pd.Dat
     ------
     DataError
         See :func:`read_rows` and :func:`to_numbers`.
+
+    Examples
+    --------
+    >>> sl.write_csv(pd.DataFrame({'dbh': [12.5]}), folder / 'a.csv')
+    >>> sl.read_csv(folder / 'a.csv', numeric=['dbh'])['dbh'].tolist()
+    [12.5]
     """
     import pandas as pd
 
@@ -672,7 +678,14 @@ def _yaml_size(yaml, text: str, kind) -> tuple[int, float]:
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
-    r"""Write a frame as UTF-8 with BOM and ``\\n`` line ends, in place only when complete."""
+    r"""Write a frame as UTF-8 with BOM and ``\\n`` line ends, in place only when complete.
+
+    Examples
+    --------
+    >>> sl.write_csv(pd.DataFrame({'dbh': [12.5]}), folder / 'a.csv')
+    >>> (folder / 'a.csv').exists()
+    True
+    """
     with paths.atomic_write(path) as stream:
         stream.write("\ufeff")
         frame.to_csv(stream, index=False, lineterminator="\n")

@@ -46,6 +46,8 @@ def load(spec: str, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
 
     Examples
     --------
+    >>> load("study:chinese_fir_simulated", {"dbh": {"min": 30}}).shape
+    (25, 12)
     >>> load("open:eurasia_trees", {"genus": "Larix", "dbh": {"min": 1}})  # doctest: +SKIP
     """
     kind, name = catalogue.kind_and_name(spec)

@@ -103,6 +103,12 @@ def read(
     ------
     DataError
         The file cannot be read, holds no table, or a column or cell that is needed may mean several things.
+
+    Examples
+    --------
+    >>> trees[['dbh', 'stem']].to_csv(folder / 'trees.csv', index=False)
+    >>> sl.read(folder / 'trees.csv').columns.tolist()
+    ['dbh', 'stem']
     """
     with waiting(f"reading {source}", f"正在读取 {source}"):
         path = Path(source)

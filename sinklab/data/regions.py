@@ -28,6 +28,12 @@ class Region:
     """One row of ``data/vocabulary/regions.csv``; ``zone`` is "" where a province has none.
 
     ``city`` is that of a county, ``code`` the one of GB/T 2260, ``pilot`` says whether a plan names the county.
+
+    Examples
+    --------
+    >>> from sinklab.data import regions
+    >>> regions.find('桂林市').name_en
+    'Guilin'
     """
 
     level: str

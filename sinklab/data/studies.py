@@ -93,6 +93,11 @@ def read_study(study_id: str | Path) -> pd.DataFrame:
     ------
     DataError
         Everything that is wrong with the four files, at once.
+
+    Examples
+    --------
+    >>> sl.read_study('chinese_fir_simulated').shape
+    (150, 12)
     """
     found = inspect(study_folder(study_id))
     if found.problems:

@@ -74,7 +74,7 @@ def convert(values: ArrayLike, unit_from: str, unit_to: str) -> Any:
 
     Examples
     --------
-    >>> convert(250.0, "g/m2", "t/ha")
+    >>> float(convert(250.0, "g/m2", "t/ha"))
     2.5
     """
     (dimension_from, factor_from), (dimension_to, factor_to) = (
@@ -152,6 +152,11 @@ def variable(name: str) -> Variable:
     ------
     DataError
         With the nearest known names.
+
+    Examples
+    --------
+    >>> sl.variable('dbh').unit
+    'cm'
     """
     known = variables()
     if name not in known:
@@ -345,6 +350,11 @@ def species(key: str) -> Species:
     ------
     DataError
         With the nearest known names.
+
+    Examples
+    --------
+    >>> sl.species('杉木').name_latin
+    'Cunninghamia lanceolata'
     """
     found = find_species(key)
     if found is None:

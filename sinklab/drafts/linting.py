@@ -92,6 +92,14 @@ def lint(name: str, lang: str = "zh") -> list[Finding]:
     ------
     DraftError
         The draft cannot be filled in.
+
+    Examples
+    --------
+    >>> try:
+    ...     findings = sl.lint('methodology_grassland')
+    ... except sl.SinklabError as error:
+    ...     print(str(error).splitlines()[0])
+    draft methodology_grassland, tables:
     """
     drawn = description.read(name)
     places: list = []

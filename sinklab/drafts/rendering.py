@@ -87,6 +87,14 @@ def render(
     DraftError
         A final rendering prints numbers whose status is not good enough; tables, references or names
         that do not exist; anything else wrong in description or template. Files made before stay.
+
+    Examples
+    --------
+    >>> try:
+    ...     files = sl.render('methodology_grassland', 'zh', 'html', preview=True)
+    ... except sl.SinklabError as error:
+    ...     print(str(error).splitlines()[0])
+    draft methodology_grassland, tables:
     """
     formats = checked(lang, formats)
     drawn = description.read(name)

@@ -119,7 +119,13 @@ class _Shown:
 
 @dataclass(frozen=True, repr=False)
 class Distribution(_Shown):
-    """A family with its two parameters; see the module for their meaning."""
+    """A family with its two parameters; see the module for their meaning.
+
+    Examples
+    --------
+    >>> sl.Distribution('beta', 312, 312)
+    beta(312, 312): mean 0.5, sd 0.02, 95 % 0.4608–0.5392
+    """
 
     family: str
     p1: float
@@ -265,6 +271,11 @@ def from_moments(mean: float, sd: float, family: str) -> Distribution:
     ------
     DataError
         The family has none, as a beta with a standard deviation above sqrt(mean (1 - mean)).
+
+    Examples
+    --------
+    >>> sl.from_moments(0.5, 0.02, 'beta')
+    beta(312, 312): mean 0.5, sd 0.02, 95 % 0.4608–0.5392
     """
     ratio = sd / mean if mean else np.inf
     match family:

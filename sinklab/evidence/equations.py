@@ -249,6 +249,11 @@ def published(plausible: bool = True, provinces: bool = False) -> pd.DataFrame:
     rows : DataFrame
         Columns are those of :class:`Equation`; ``attrs["source"]`` and ``attrs["notes"]`` as for any data source.
         Recalled equations are not among them.
+
+    Examples
+    --------
+    >>> sl.published().columns[:3].tolist()
+    ['equation_id', 'system', 'taxon']
     """
     rows = pd.DataFrame([vars(e) for e in catalogue().values() if e.of_individuals])
     rows = rows.set_index("equation_id", drop=False)
@@ -524,6 +529,11 @@ def look_up(
     rows : DataFrame
         As :func:`published`, with ``level`` (species, genus, family, group, any) and ``near`` (region,
         zone, elsewhere), the nearest first. Empty when even the widest level has none.
+
+    Examples
+    --------
+    >>> sl.look_up('agb', '杉木')['response'].unique().tolist()
+    ['agb']
     """
     rows = published(plausible, provinces)
     keys = _keys(rows, species, genus, family, group)

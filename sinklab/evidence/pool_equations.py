@@ -510,6 +510,11 @@ def default_equation(
     Returns
     -------
     pooled : PooledEquation
+
+    Examples
+    --------
+    >>> sl.default_equation('agb', '杉木').ranges['dbh']
+    (2.0, 36.3)
     """
     limits = rules()
     wider = look_up(response, species, region=region, least=10_000, **keys)

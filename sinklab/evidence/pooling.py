@@ -242,6 +242,9 @@ def summarise(
     ------
     DataError
         A column is missing, or no row has a value.
+
+    >>> len(sl.summarise(sl.load('literature:carbon_fraction'), 'carbon_fraction', ['component'])) > 9
+    True
     """
     by = list(by)
     require_known((variable, *by, study, "spread_kind"), rows)
@@ -555,6 +558,10 @@ class Hierarchy:
 
     ``spreads`` has one row per draw and a column per level and crossed column, then ``study`` and ``stand``: standard
     deviations on the scale. ``rows`` are the values used; ``effective`` is the effective number of draws.
+
+    >>> from sinklab.evidence import pooling
+    >>> type(pooling.fit(sl.load('literature:carbon_fraction'), 'carbon_fraction', 'component')).__name__
+    'Hierarchy'
     """
 
     variable: str

@@ -336,6 +336,11 @@ def fit_by(
     ------
     DataError
         The column is missing or has blanks.
+
+    Examples
+    --------
+    >>> [found.label for found in sl.fit_by(trees, 'stem = a * dbh**b', 'site')]
+    ['模拟样点A', '模拟样点B', '模拟样点C', '模拟样点D', '模拟样点E']
     """
     frame = pd.DataFrame(data)
     if by not in frame.columns:

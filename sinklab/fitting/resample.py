@@ -81,6 +81,11 @@ def bootstrap(
         Unknown kind or interval, no group column, or one whose levels cut through the groups of a mixed model.
     ConvergenceError
         More than a tenth of the refits failed.
+
+    Examples
+    --------
+    >>> sl.bootstrap(fit, 50, seed=1).certificate.bootstrap['n']
+    50
     """
     unit = fit.sampled_by
     kind = kind or ("group" if unit else "case")

@@ -1,26 +1,25 @@
 r"""Trees on plots in strata, and what their errors make of the strata, the region, and its change.
 
-The mean of a stratum is the mean of its plots' densities. Its error has two parts that are drawn
-apart: what the trees say (parameters, measurement, residuals: see :mod:`sinklab.propagate.model`),
-and that other plots could have been drawn, with standard error :math:`s_h/\sqrt{n_h}`, where :math:`s_h` is the
-spread of the plots at the estimates. The region is the mean of the strata weighted by area; areas can be uncertain.
+The mean of a stratum is the mean of its plots' densities. Its error has two parts that are drawn apart: what the trees say
+(parameters, measurement, residuals: see :mod:`sinklab.propagate.model`), and that other plots could have been drawn, with
+standard error :math:`s_h/\sqrt{n_h}`, where :math:`s_h` is the spread of the plots at the estimates. The region is the mean of
+the strata weighted by area; areas can be uncertain.
 
-*One rule for every interval.* The sampling error of a mean, of one stratum or of many, is Student's t on the
-degrees of freedom of :func:`sinklab.assess.plan.effective_freedom`: :math:`n_h - 1` for a stratum, about
-:math:`n - M` for strata that are alike. The t of each stratum must not be added up: few plots a stratum have a t
-that knows no bounds, while their pooled spread is known well.
+*One rule for every interval.* The sampling error of a mean, of one stratum or of many, is Student's t on the degrees of freedom
+of :func:`sinklab.assess.plan.effective_freedom`: :math:`n_h - 1` for a stratum, about :math:`n - M` for strata that are alike.
+The t of each stratum must not be added up: few plots a stratum have a t that knows no bounds, while their pooled spread is
+known well.
 
-Two inventories of one region share parameters of a model, factors of a species and areas of a
-stratum, draw by draw: their error in the difference is that of the difference alone. Measurement errors are new at
-each occasion. What an equation leaves unexplained of a tree stays with it: trees with one ``tree_id`` on one plot keep
-their residual; without identifiers residuals are new as well, which is on the safe side where the same trees
-stand in both. Plots may be permanent, new, or some of each. With :math:`n_c` plots in both,
+Two inventories of one region share parameters of a model, factors of a species and areas of a stratum, draw by draw: their
+error in the difference is that of the difference alone. Measurement errors are new at each occasion. What an equation leaves
+unexplained of a tree stays with it: trees with one ``tree_id`` on one plot keep their residual; without identifiers residuals
+are new as well, which is on the safe side where the same trees stand in both. Plots may be permanent, new, or some of each.
+With :math:`n_c` plots in both,
 
 .. math:: \operatorname{var}(\bar y_2 - \bar y_1) =
    \frac{s_1^2}{n_1} + \frac{s_2^2}{n_2} - \frac{2\, n_c\, s_{12}}{n_1 n_2},
 
-which is the variance of plot differences over :math:`n` when all are permanent, and the sum of two
-variances when none is.
+which is the variance of plot differences over :math:`n` when all are permanent, and the sum of two variances when none is.
 
 Source
 ------
@@ -65,16 +64,14 @@ class Inventory:
     Attributes
     ----------
     trees : DataFrame
-        One row per individual: ``plot_id``, the predictors, the column ``model``; ``tree_id`` where trees are
-        measured again.
+        One row per individual: ``plot_id``, the predictors, the column ``model``; ``tree_id`` where trees are measured again.
     plots : DataFrame
         Every plot, also those without trees: ``plot_id``, ``plot_area`` [ha], ``stratum`` (one
         stratum when absent); of a model ``a[province/site]`` also ``province``, unless trees or strata have it.
     models : Model or mapping of str to Model
         Response in kg (individuals).
     strata : DataFrame, optional
-        ``stratum``, ``area`` [ha], and ``area_se`` [ha] where areas are uncertain. Needed for several
-        strata, and for totals.
+        ``stratum``, ``area`` [ha], and ``area_se`` [ha] where areas are uncertain. Needed for several strata, and for totals.
     model : str, optional
         Column of the trees that chooses the model.
     noises, factors : sequences
@@ -83,6 +80,8 @@ class Inventory:
         False when the plots are all there is, as in a full census.
     name : str
         Of this inventory; two inventories that are compared need different names.
+    >>> len(sl.Inventory(**sl.simulated_inventory(trees[['dbh']]), models=sl.Model.of(fit, 'stem'), name='a').plots)
+    20
     """
 
     trees: pd.DataFrame
@@ -496,8 +495,7 @@ def difference(
     Parameters
     ----------
     first, second : Inventory
-        With different names, and the same strata with the same areas. Plots of one ``plot_id`` are
-        one permanent plot.
+        With different names, and the same strata with the same areas. Plots of one ``plot_id`` are one permanent plot.
     n_draw, seed, workers
         See :func:`propagate`.
 
@@ -509,6 +507,10 @@ def difference(
     ------
     DataError
         Names that are equal, strata or areas that differ, permanent plots that changed stratum.
+
+    >>> frames, model = sl.simulated_inventory(trees[['dbh']]), sl.Model.of(fit, 'stem')
+    >>> sl.difference(*(sl.Inventory(**frames, models=model, name=n) for n in '12'), 200).summary().shape
+    (3, 13)
     """
     _check_change(first, second)
     pair = first, second
@@ -640,8 +642,7 @@ def read_inventory(
     source : path
         A folder with ``trees`` (``plot_id`` and predictors, ``tree_id`` where trees are measured again), ``plots``
         (``plot_id, plot_area, stratum``) and, for several strata, ``strata`` (``stratum, area, area_se``), each a workbook
-        or text file (:data:`FILES`); or one workbook with these tables; or one list of trees that says the area
-        of their plots.
+        or text file (:data:`FILES`); or one workbook with these tables; or one list of trees that says the area of their plots.
     needed : collection of str
         Predictors of the trees.
     tell : callable, optional
@@ -659,6 +660,10 @@ def read_inventory(
     ------
     DataError
         A file or one of its columns is missing; a plot or stratum with two areas.
+
+    >>> _ = [f.to_csv(folder / f'{n}.csv') for n, f in sl.simulated_inventory(trees[['dbh']]).items()]
+    >>> sorted(sl.read_inventory(folder))
+    ['plots', 'strata', 'trees']
     """
     found, accounts = _inventory_files(Path(source)), []
 
@@ -756,6 +761,9 @@ def plots_of_one_size(trees: pd.DataFrame, plot_area: float) -> dict[str, pd.Dat
     ------
     DataError
         No ``plot_id``, trees without one, or an area that is not above nought.
+
+    >>> len(sl.plots_of_one_size(trees.assign(plot_id=trees['site']), 0.06)['plots'])
+    5
     """
     lost = len(trees) if "plot_id" not in trees else int(trees["plot_id"].isna().sum())
     if lost or not plot_area > 0:
@@ -787,6 +795,9 @@ def simulated_inventory(
     -------
     frames : dict
         As :func:`read_inventory`. Nobody measured it: numbers from it are demonstrations.
+
+    >>> {name: len(frame) for name, frame in sl.simulated_inventory(trees[['dbh']]).items()}
+    {'trees': 737, 'plots': 20, 'strata': 2}
     """
     rng = np.random.default_rng(seed)
     trees, plots, strata = [], [], []

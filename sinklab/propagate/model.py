@@ -89,6 +89,11 @@ class Noise:
         Share of the rows with a gross error, and its standard deviation; only for rows.
     log : bool
         The standard deviation is that of the logarithm of the mass, and the mean stays: for wide errors.
+
+    Examples
+    --------
+    >>> sl.Noise('callipers', 0.3, 'dbh').column
+    'dbh'
     """
 
     name: str
@@ -127,6 +132,11 @@ class Factor:
         number has no uncertainty.
     by : str
         Column of the levels; "" for one draw for all rows.
+
+    Examples
+    --------
+    >>> sl.Factor('carbon_fraction', {'': sl.from_moments(0.5, 0.02, 'normal')}).of('any')
+    normal(0.5, 0.02): mean 0.5, sd 0.02, 95 % 0.4608–0.5392
     """
 
     name: str
@@ -181,6 +191,11 @@ class Model:
         Gives the residual standard deviation on the natural scale.
     sites : bool
         Whether the spread between sites is drawn apart (:func:`among_sites`), and residuals are those within a site.
+
+    Examples
+    --------
+    >>> sl.Model.of(fit, 'stem').predictors
+    ('dbh',)
     """
 
     name: str

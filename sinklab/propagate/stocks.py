@@ -337,6 +337,13 @@ def stock(
     ------
     DataError
         Columns that are missing, no stand that can be used, or ``missing="error"`` and some that cannot.
+
+    Examples
+    --------
+    >>> from sinklab.propagate.stands import prepare
+    >>> rows = pd.DataFrame({'id': ['a', 'b'], 'species': '杉木', 'age': [12.0, 25.0], 'area': [3.0, 5.0]})
+    >>> len(sl.stock(prepare(rows, 'id', 'area'), [stand_table], n_draw=200).summary())
+    1
     """
     # What is found here is added to the problems of these stocks, not of the stands.
     stands = Stands(stands.frame.copy(), list(stands.rows))

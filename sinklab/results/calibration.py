@@ -81,6 +81,12 @@ def calibrated(
     DataError
         The result does not know how places differ, or the records have no response or no predictor of it.
     ConvergenceError
+
+    Examples
+    --------
+    >>> local = sl.calibrated(fit, trees.head(12))
+    >>> local.source['calibrated_with']
+    12
     """
     frame = _checked(fit, trees)
     if fit.random is None:

@@ -367,6 +367,11 @@ class FitResult:
     ``ranges`` gives the fitted span of each predictor, ``domains`` that of each response; ``correction`` the factor that each
     back-transformed prediction is multiplied by (1 on the natural scale). ``data`` is None when the
     result was read from a table.
+
+    Examples
+    --------
+    >>> fit.predict(pd.DataFrame({'dbh': [20.0]})).round(1).to_dict('records')
+    [{'stem': 80.6, 'stem_se': 2.9, 'stem_lower': 63.1, 'stem_upper': 100.9, 'out_of_range': False, 'range_note': ''}]
     """
 
     system: System

@@ -118,6 +118,11 @@ class Variance:
     ``by`` names the predictor, or ``mean`` for the prediction; ``exponent`` is None when it is estimated. ``ident`` names the
     column whose groups have a sigma of their own; ``tail`` holds the degrees of freedom of Student's t, infinite for others,
     None when they are estimated.
+
+    Examples
+    --------
+    >>> sl.Variance.parse('power:dbh').by
+    'dbh'
     """
 
     kind: str

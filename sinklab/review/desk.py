@@ -183,6 +183,13 @@ class Desk:
         No such table.
     DataError
         The table has no such model, its data cannot be had, or its method is not fitted tree by tree.
+
+    Examples
+    --------
+    >>> desk = sl.Desk(table.write(folder))
+    >>> desk.exclude(72, 'wrong leaf bag')
+    >>> desk.excluded
+    {72: 'wrong leaf bag'}
     """
 
     def __init__(

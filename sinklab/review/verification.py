@@ -160,6 +160,12 @@ def verify(ref: str | Path, root: str | Path | None = None, data: Sequence[str |
     ------
     TableError
         There is no such table.
+
+    Examples
+    --------
+    >>> place = table.write(sl.root() / 'params')
+    >>> sl.verify(table.ref).agreed
+    True
     """
     return recomputed(table.resolve(ref, root), data)[0]
 

@@ -33,7 +33,13 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def load_ipython_extension(shell: "InteractiveShell") -> None:
-    """Give a shell the magic."""
+    """Give a shell the magic.
+
+    Examples
+    --------
+    >>> from IPython.core.interactiveshell import InteractiveShell
+    >>> sl.load_ipython_extension(InteractiveShell.instance())
+    """
     shell.register_magic_function(sinklab_magic, "line", "sinklab")
 
 

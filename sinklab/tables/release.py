@@ -110,6 +110,15 @@ def release_table(
     ------
     TableError
         With all reasons why the version cannot be released. Nothing is written then.
+
+    Examples
+    --------
+    >>> place = table.write(sl.root() / 'params')
+    >>> try:
+    ...     sl.release_table(table.ref, sl.verify(table.ref), 'first release', ['Zhang San'])
+    ... except sl.SinklabError as error:
+    ...     print(str(error).splitlines()[1])
+    made from simulated data; a demonstration is never released
     """
     folder = resolve(ref, root)
     faults = validate(folder)

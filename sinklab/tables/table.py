@@ -54,6 +54,11 @@ class Table:
     ``frames`` holds the files by name (``models``, ``equations``, ``coefficients`` … ``values``,
     ``checks``, ``draws``), ``provenance`` what the numbers were made from. Make one with
     :meth:`from_fits`, :meth:`from_values` or :meth:`read`.
+
+    Examples
+    --------
+    >>> sl.Table.from_fits([fit], 'stem_forest_cunninghamia', '0.1.0').value('b', 'status')
+    'demonstration'
     """
 
     table_id: str
@@ -529,6 +534,12 @@ def publish(
     ------
     TableError
         As the makers of tables.
+
+    Examples
+    --------
+    >>> names = {'table_id': 'stem_forest_cunninghamia', 'version': '0.1.0', 'title_en': 'Fir', 'title_zh': '杉木'}
+    >>> failed = sl.publish(names, fits=[fit], source=trees.attrs['source'])
+    params/stem_forest_cunninghamia/0.1.0 demonstration
     """
     made = {"recipe": paths.recipe(notebook, dict(names))} if notebook else {}
     made |= {"summary": summary} if summary else {}
@@ -826,6 +837,12 @@ def list_tables(root: str | Path | None = None) -> list[dict]:
     ------
     TableError
         Descriptions that cannot be read, all at once.
+
+    Examples
+    --------
+    >>> _ = table.write(folder)
+    >>> [row['table_id'] for row in sl.list_tables(folder)]
+    ['stem_forest_cunninghamia']
     """
     base = Path(root) if root is not None else paths.params()
     found, problems = [], []

@@ -36,7 +36,13 @@ _TEXT = re.compile(r"\s*(\w+)\s*\(([^()]*)\)\s*")
 
 @dataclass(frozen=True)
 class Prior:
-    """Distribution of one quantity; ``centre`` is 0 for the families that have none."""
+    """Distribution of one quantity; ``centre`` is 0 for the families that have none.
+
+    Examples
+    --------
+    >>> sl.Prior('b', 'normal', 2.4, 0.5, 'stated').text
+    'normal(2.4, 0.5)'
+    """
 
     name: str
     family: str

@@ -57,6 +57,11 @@ def export_table(
     ------
     TableError
         Unknown target, level or kind, or a table that the target cannot hold.
+
+    Examples
+    --------
+    >>> sl.export_table(table, 'r', folder / 'stem.R').name
+    'stem.R'
     """
     if target not in TARGETS:
         known = ", ".join(TARGETS)
