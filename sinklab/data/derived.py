@@ -422,7 +422,7 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
             elif m.kind in ORGANS and len(unit_line) == 1:
                 m = with_unit(replace(m, unit=unit_line[0]))
         out.append(m)
-    out = _layers_with_bounds(reading, out)
+    out = _layers_with_bounds(reading, _bare_bounds(reading, out))
     out = _one_species(reading, _understory(reading, _of_litter_traps(reading, out)))
     return _checked_sums(reading, _carbon_of_organs(reading, out))
 
@@ -481,6 +481,19 @@ def _understory(reading, found) -> list[Meaning]:
         else replace(m, name=f"{at[i]}_fresh", kind="part")
         for i, m in enumerate(found)
     ]  # fmt: skip
+
+
+def _bare_bounds(reading, found) -> list[Meaning]:
+    """Top and Bottom, 起 and 止, in a table of soil are the bounds of its layers."""
+    taken = {m.name for m in found}
+    bounds = [
+        meaning(("土层", *f.parts)).name if not m.kind and len(f.parts) == 1 else ""
+        for m, f in zip(found, reading.fields, strict=True)
+    ]
+    both = sorted(filter(None, bounds)) == ["layer_bottom", "layer_top"]
+    if not both or not taken & {"soc", "bulk_density", "organic_matter"} or "layer_top" in taken:
+        return found
+    return [Meaning(b, "name", m.unit, rank=2) if b else m for b, m in zip(bounds, found, strict=True)]
 
 
 def _layers_with_bounds(reading, found) -> list[Meaning]:

@@ -834,6 +834,12 @@ def a_pivot_of_counts(folder):
     return sheet(folder,rows,["A1:A2","B1:E1"]),{"plot_id":["P1"]*4+["P2"]*4,"dbh":[8,10,12,14]*2,"count":[5,12,9,3,7,10,11,2]}
 
 
+@form
+def bounds_of_layers_by_a_word(folder):
+    rows = [["Core", "Top (cm)", "Bottom (cm)", "Dry BD (g/cm3)", "Organic C (%)"], *[["C1", 10 * k, 10 * k + 10, 1 + k / 10, 3 - k] for k in range(3)]]
+    return sheet(folder, rows), {"core_id": ["C1"] * 3, "layer_top": [0, 10, 20], "layer_bottom": [10, 20, 30], "soc": [30, 20, 10]}
+
+
 # fmt: on
 
 
