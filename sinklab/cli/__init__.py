@@ -27,6 +27,7 @@ from typing import NoReturn
 
 from sinklab import __version__
 from sinklab.language import DataError, SinklabError, reader_language, tr, typed
+from sinklab.language import width as columns_of
 
 #: Kinds of options; numbers are read by :func:`_number`, when it is known what they are for.
 KINDS = {"text": str, "append": str, "number": str, "integer": str}
@@ -57,6 +58,18 @@ class _Help(argparse.HelpFormatter):
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return text if "\n" in text else super()._fill_text(text, width, indent)
+
+    def _format_action(self, action: argparse.Action) -> str:
+        """Chinese letters take two columns, so what stands beside them starts as many columns earlier."""
+        told, head = super()._format_action(action), self._format_action_invocation(action)
+        wider = columns_of(head) - len(head)
+        before, found, after = told.partition(head)
+        help_of, gap = after.lstrip(" "), len(after) - len(after.lstrip(" "))
+        if not (wider and found) or after.startswith("\n"):
+            return told
+        at = len(before.rpartition("\n")[2]) + len(head) + gap
+        space = " " * (gap - wider) if gap - wider > 1 else "\n" + " " * at
+        return before + head + space + help_of
 
 
 class _Parser(argparse.ArgumentParser):

@@ -205,6 +205,16 @@ def _read_aloud(code: str, notebooks: list[Path]) -> list[tuple[tuple[Path, str]
 # The docstrings.
 
 
+def placeless(text: str) -> str:
+    """A page of functions without the place where a module lies that is a default: its name says all."""
+    # Signatures are set letter by letter; between the two brackets stand spans alone.
+    return re.sub(
+        r"(?:&lt;|<)(?:</?span[^>]*>)*module(?:(?!&gt;).){1,400}?(?:'|&#39;)(\w+)(?:'|&#39;).{1,500}?site-packages.{1,300}?&gt;",
+        r"\1",
+        text,
+    )
+
+
 def _write_reference(first: Path) -> None:
     """Write a page of the public names and one of each chapter that notebooks use."""
     import pdoc.doc
@@ -225,5 +235,7 @@ def _write_reference(first: Path) -> None:
         page.parent.mkdir(parents=True, exist_ok=True)
         back = "../" * (1 + name.count(".")) + START
         pdoc.render.configure(docformat="numpy", logo=_LOGO, logo_link=back, **words)
-        page.write_text(pdoc.render.html_module(module, told), encoding="utf-8", newline="\n")
-    (first.parent / "search.js").write_text(pdoc.render.search_index(told), encoding="utf-8", newline="\n")
+        page.write_text(placeless(pdoc.render.html_module(module, told)), encoding="utf-8", newline="\n")
+    (first.parent / "search.js").write_text(
+        placeless(pdoc.render.search_index(told)), encoding="utf-8", newline="\n"
+    )

@@ -13,7 +13,10 @@ import pytest
 
 import sinklab as sl
 from sinklab import cli, language
+from sinklab.cli import main
+from sinklab.language import width
 from sinklab.propagate.deductions import rules
+from sinklab.results import variance
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMANDS = [row["command"] for row in cli.rows("commands")]
@@ -127,3 +130,30 @@ def test_help_needs_no_environment(tmp_path, arguments):
     assert done.returncode == 0, done.stderr
     assert "用法：" in done.stdout and "run.py fit 样木.xlsx" in done.stdout
     assert not (tmp_path / ".venv").exists() and not done.stderr
+
+
+def test_help_in_chinese_stands_in_one_column(capsys, monkeypatch):
+    monkeypatch.setenv("SINKLAB_LANG", "zh")
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if re.match(r"  (-\S|批次)", line)]
+    starts = {
+        width(re.match(r"  \S.*?\s{2,}(?=\S)", line).group())
+        for line in lines
+        if re.search(r"\S\s{2,}\S", line)
+    }
+    assert len(lines) > 12 and starts == {24}
+
+
+def test_a_page_of_functions_names_no_place_of_a_machine():
+    pytest.importorskip("pdoc")
+    from pdoc import doc, render
+
+    from sinklab.runs.site import placeless
+
+    raw = render.html_module(doc.Module(variance), {})
+    made = placeless(raw)
+    assert "site-packages" in raw and "site-packages" not in made and "numpy" in made
+    plain = re.sub(r"<[^>]+>", "", made)
+    assert re.search(r"library:\s*Any\s*=\s*numpy", plain)
