@@ -153,6 +153,9 @@ def _divided(match: re.Match) -> str:
         left, right = inner[: found.start()], inner[found.end() :]
         closed = left.count("</") == len(re.findall(r"<[a-zA-Z]", left))
         if closed and _CHINESE.search(left) and not _CHINESE.search(right):
+            # What the Chinese wording is about, named before its colon, is that of the English one too.
+            about = re.match(r"(<code>[^<]*</code>)：", left)
+            right = f"{about[1]}: {right}" if about and about[1] not in right else right
             return f'<{tag}{more}><span class="zh">{left}</span><span class="en">{right}</span></{tag}>'
     return match[0]
 

@@ -168,3 +168,8 @@ def test_a_link_that_leads_nowhere_is_refused(tmp_path):
     with pytest.raises(RunError, match=r"nothing\.md"):
         site._moved(source, "nothing.md", {source: "a.html"})
     assert site._moved(source, "a.md#x", {source: "guide/a.html"}) == "a.html#x"
+
+
+def test_both_wordings_name_the_table_they_speak_of():
+    told = site._both("<li><code>soil_karst_houzhai</code>：可签。均值一致。 · sign: the means agree.</li>")
+    assert '<span class="en"><code>soil_karst_houzhai</code>: sign: the means agree.</span>' in told
