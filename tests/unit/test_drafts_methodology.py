@@ -217,3 +217,16 @@ def test_batches_before_the_drafts_make_every_table_they_cite():
     cited = {ref.partition("@")[0] for draft in drafts for ref in (draft.get("tables") or {}).values()}
     assert len(cited) > 10
     assert cited - made == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["carbon_ticket_guangxi", "metering_guide_sichuan", "methodology_afforestation"]
+)
+def test_example_lists_its_formulas_in_the_order_of_the_text(name, tmp_path):
+    drawn = description.read(name)
+    desk, draft = Desk(drawn, "en", tmp_path), drawn.localised("en") | {"preview": True}
+    text = rendering.write(desk, drawn.template, "en", draft)
+    numbered = re.findall(r"\{#(eq:q-[\w-]+)\}", text)
+    listed = re.findall(r"^\| \[@(eq:q-[\w-]+)\]", text, re.MULTILINE)
+    assert len(listed) > 10
+    assert listed == [one for one in numbered if one in listed]
