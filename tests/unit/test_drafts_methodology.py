@@ -230,3 +230,29 @@ def test_example_lists_its_formulas_in_the_order_of_the_text(name, tmp_path):
     listed = re.findall(r"^\| \[@(eq:q-[\w-]+)\]", text, re.MULTILINE)
     assert len(listed) > 10
     assert listed == [one for one in numbered if one in listed]
+
+
+@pytest.mark.slow
+def test_review_names_words_changed_in_a_methodology(workbench, tmp_path):
+    from sinklab.review.draft import check_draft
+
+    sent = rendering.render(ROTATION, "zh", "docx")["docx"]
+    assert not check_draft(sent).findings
+    changes = (
+        ("单位为厘米（cm）", "单位为毫米（mm）"),
+        ("单位为千克（kg）", "单位为克（g）"),
+        ("不应按样地", "应按样地"),
+        ("GB/T 26424", "GB/T 26425"),
+        ("桉树立木生物量模型的参数", "杉木立木生物量模型的参数"),
+        ("外业测定应记录测定内容、单位、方法、日期、测定人和仪器。", ""),
+    )
+    for before, after in changes:
+        back = tmp_path / sent.name
+        with zipfile.ZipFile(sent) as old, zipfile.ZipFile(back, "w") as new:
+            for part in old.namelist():
+                text = old.read(part)
+                if part == "word/document.xml":
+                    assert before.encode() in text, before
+                    text = text.replace(before.encode(), after.encode(), 1)
+                new.writestr(part, text)
+        assert {f.kind for f in check_draft(back).findings} & {"wording", "deleted"}, before
