@@ -46,6 +46,8 @@ from sinklab.tables.schema import (
 
 #: Rows that tell the sign of an exponent, and single rows that are left out in turn.
 FEW_ROWS, MOST_ROWS = 5, 300
+#: Condition of cross-products of sizes above which they are all alike.
+ALIKE = 1e10
 #: What is several times as large in one month as in another where plants die back.
 SEASONAL = ("agb_density", "bgb_density", "total_density", "root_shoot_ratio")
 #: Numbers of a row of values that the quantity must be able to have.
@@ -354,25 +356,28 @@ def _standing_still(fit):
 
 
 def _one_plot(fit):
-    """The exponent of a power of one predictor whose sign rests on one plot or one study."""
+    """The exponent of the first predictor of an equation, alone or in a system, whose sign rests on one plot or one study."""
     data, rule = fit.data, _gate("sign")
-    if data is None or len(fit.system.predictors) != 1 or fit.system.groups:
+    if data is None or not fit.system.predictors or fit.system.groups:
         return
-    x = fit.system.predictors[0]
+    predictors = list(fit.system.predictors)
     for response in fit.system.free:
         if response not in data or not _is_power(fit.system, response):
             continue
-        used = data[(data[x] > 0) & (data[response] > 0)]
-        if len(used) < FEW_ROWS or used[x].nunique() < 3:
+        used = data[(data[[*predictors, response]] > 0).all(axis=1)]
+        if len(used) < FEW_ROWS + len(predictors) - 1 or used[predictors[0]].nunique() < 3:
             continue
-        logs = np.log(used[[x, response]].to_numpy(float))
-        whole = _slope(*logs.T)
-        studies = used["study_id"].astype(str).to_numpy() if "study_id" in used else np.arange(len(used))
-        groups = [*(studies == s for s in set(studies)), *np.eye(len(used), dtype=bool)[:MOST_ROWS]]
-        kept = [logs[~out] for out in groups if 0 < out.sum() <= len(used) - 3]
-        turned = sum(np.sign(_slope(*part.T)) != np.sign(whole) for part in kept if np.ptp(part[:, 0]) > 0)
+        logs = np.log(used[[*predictors, response]].to_numpy(float))
+        whole, *others = _exponents(logs, _left_out(fit, used))
+        turned = sum(np.sign(exponent) != np.sign(whole) for exponent in others)
         if turned >= rule["value"]:
-            yield Refusal(rule, f"{response}: {x}", float(turned), "<", rule["value"])
+            yield Refusal(rule, f"{response}: {predictors[0]}", float(turned), "<", rule["value"])
+
+
+def _left_out(fit, used) -> list[np.ndarray]:
+    """Codes (n,) of what is left out in turn: studies, sampled units, and single records."""
+    columns = {"study_id", (fit.certificate.cluster or {}).get("column")} & {*used}
+    return [pd.factorize(used[column])[0] for column in sorted(columns)] + [np.arange(len(used))]
 
 
 def _rising_ratio(fit):
@@ -437,17 +442,26 @@ def _any_place(fit):
         yield Refusal(rule, whole, float(factor), "<=", rule["value"])
 
 
-def _slope(x, y) -> float:
-    away = x - x.mean()
-    return float(away @ y / (away @ away))
+def _exponents(logs, left_out) -> list[float]:
+    """Exponent of the first predictor, from logarithms (n, p + 1): of all records, then without each group of the codes."""
+    rows = np.column_stack([np.ones(len(logs)), logs - logs.mean(axis=0)])
+    squares, found = rows[:, :, None] * rows[:, None, :], []
+    whole = squares.sum(axis=0)
+    for code in left_out:
+        parts = np.zeros((max(code.max() + 1, 1), *whole.shape))
+        np.add.at(parts, np.maximum(code, 0), squares * (code >= 0)[:, None, None])
+        found += [whole - part for part in parts[:MOST_ROWS]]
+    # Records beyond those of the coefficients, which the sizes that are left must tell apart.
+    enough = [m for m in found if m[0, 0] > logs.shape[1] and np.linalg.cond(m[:-1, :-1]) < ALIKE]
+    return [float(np.linalg.solve(m[:-1, :-1], m[:-1, -1])[1]) for m in [whole, *enough]]
 
 
 def _is_power(system, response) -> bool:
-    """Whether a response is a factor times a power, which is a straight line in logarithms."""
-    x, parameters = system.predictors[0], system.parameters
-    at = {p: 0.7 for p in parameters}
+    """Whether a response is a factor times a power of the first predictor, which is a straight line in logarithms."""
+    first, *others = system.predictors
+    frame = pd.DataFrame({first: [1.0, 2.0, 4.0]} | dict.fromkeys(others, [2.0] * 3))
     with np.errstate(all="ignore"):
-        line = np.log(np.asarray(system.mean(at, pd.DataFrame({x: [1.0, 2.0, 4.0]}))[response], float))
+        line = np.log(np.asarray(system.mean(dict.fromkeys(system.parameters, 0.7), frame)[response], float))
     return (
         line.shape == (3,) and bool(np.isclose(line[2] - line[1], line[1] - line[0])) and line[0] != line[1]
     )
