@@ -170,16 +170,13 @@ class Inventory:
     def _with_populations(self, trees, plot) -> pd.DataFrame:
         """Trees with the province of their plot or stratum, where a model was fitted to sites in provinces."""
         models = self.models.values() if isinstance(self.models, dict) else (self.models,)
-        for column in {m.with_sites().populations for m in models} - {"", *trees}:
-            if column in self.plots:
-                held = self.plots[column].set_axis(self.plots["plot_id"].astype(str))
-            elif self.strata is not None and column in self.strata:
-                held = self.strata[column].set_axis(self.strata["stratum"].astype(str))
-                held = self._plot_stratum.map(held)
-            else:
-                continue
-            trees = trees.assign(**{column: held.reindex(plot).to_numpy()})
-        return trees
+        places = self.plots.assign(stratum=_stratum(self.plots))
+        if self.strata is not None:
+            own = [c for c in self.strata if c == "stratum" or c not in places]
+            places = places.merge(self.strata[own].astype({"stratum": str}), on="stratum", how="left")
+        places = places.set_index(places["plot_id"].astype(str)).reindex(plot)
+        wanted = {m.with_sites().populations for m in models} & {*places} - {*trees}
+        return trees.assign(**{column: places[column].to_numpy() for column in wanted})
 
     @cached_property
     def plot_values(self) -> pd.Series:

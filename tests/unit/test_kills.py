@@ -90,6 +90,20 @@ def kill(process, luck, place, seconds, group=False):
     return running
 
 
+class Trials:
+    """Numbers of trials until so many commands were killed at work: some end before, more so as a machine gets idle."""
+
+    def __init__(self, wanted):
+        self.wanted, self.killed = wanted, 0
+
+    def __iter__(self):
+        for trial in range(3 * self.wanted):
+            if self.killed >= self.wanted:
+                return
+            yield trial
+        raise AssertionError(f"only {self.killed} of {self.wanted} were killed at work")
+
+
 def ask(*arguments, code=0):
     """What a command tells that nobody kills; in this process, which need not start another."""
     with io.StringIO() as told, contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
@@ -139,7 +153,7 @@ EQUATION = [
 
 def test_save(bench):
     """From empty, over a version that is there, and two at once."""
-    luck, params, killed = random.Random(1), bench / "params", 0
+    luck, params, trials = random.Random(1), bench / "params", Trials(KILLS)
 
     def reset():
         shutil.rmtree(params)
@@ -151,20 +165,19 @@ def test_save(bench):
     finish(start(bench, "fit", "two.csv", *EQUATION, "--overwrite"))
     two = tree(params)
     assert one.keys() == two.keys() and one != two
-    for trial in range(KILLS):
+    for trial in trials:
         reset()
         over = bool(trial % 2)
         if over:
             ask("fit", "one.csv", *EQUATION)
         given = ["fit", "two.csv", *EQUATION, *(["--overwrite"] if over else [])]
-        killed += kill(start(bench, *given), luck, params, seconds)
+        trials.killed += kill(start(bench, *given), luck, params, seconds)
         ask("table", "list")
         here = {name: digest for name, digest in tree(params).items() if ".part" not in name}
         assert here in ([one, two] if over else [{}, two]), trial
         ask(*given)
         settle()
         assert tree(params) == two, trial
-    assert killed >= KILLS * 0.8
     for _ in range(10):
         reset()
         both = [start(bench, "fit", f"{name}.csv", *EQUATION) for name in ("one", "two")]
@@ -189,7 +202,7 @@ REASONS = {}
 
 def test_release(bench):
     """A draft, the draft's successor, and two tables at once, whose entries stand in one change log."""
-    luck, params, killed = random.Random(2), bench / "params", 0
+    luck, params, trials = random.Random(2), bench / "params", Trials(KILLS)
     for name in ("one", "two"):
         write_csv(make_trees(80, len(name)), bench / f"{name}.csv")
         ask("fit", f"{name}.csv", *EQUATION[:-1], f"stem_forest_{name}", "--version", "1.0.0")
@@ -202,10 +215,10 @@ def test_release(bench):
     begun = time.monotonic()
     finish(start(bench, *release("one")))
     seconds, one = time.monotonic() - begun, tree(params)
-    for trial in range(KILLS):
+    for trial in trials:
         shutil.rmtree(params)
         shutil.copytree(drafts, params)
-        killed += kill(start(bench, *release("one")), luck, params, seconds)
+        trials.killed += kill(start(bench, *release("one")), luck, params, seconds)
         ask("table", "list")
         folder = params / "stem_forest_one" / "1.0.0"
         assert validate(folder) == [], trial
@@ -214,7 +227,6 @@ def test_release(bench):
         assert status == "draft" or "already reviewed" in told
         settle()
         assert tree(params) == one, trial
-    assert killed >= KILLS * 0.8
     for trial in range(10):
         shutil.rmtree(params)
         shutil.copytree(drafts, params)
@@ -249,13 +261,13 @@ def test_data_get(bench):
     given = ["data", "get", "large", "--mirror", mirror]
     begun = time.monotonic()
     finish(start(bench, *given))
-    seconds, whole, killed = time.monotonic() - begun, tree(target), 0
+    seconds, whole, trials = time.monotonic() - begun, tree(target), Trials(KILLS)
     assert {name.rpartition("/")[2]: digest for name, digest in whole.items()} == wanted
-    for trial in range(KILLS):
+    for trial in trials:
         shutil.rmtree(target)
         target.mkdir()
         both = [start(bench, *given) for _ in range(1 + trial % 2)]
-        killed += kill(both[0], luck, target, seconds)
+        trials.killed += kill(both[0], luck, target, seconds)
         here = {name: digest for name, digest in tree(target).items() if ".part" not in name}
         assert here.items() <= whole.items(), trial
         for process in both[1:]:
@@ -263,13 +275,12 @@ def test_data_get(bench):
         time.sleep(2.1)
         ask(*given)
         assert tree(target) == whole, trial
-    assert killed >= KILLS * 0.8
 
 
 def test_draft(tmp_path_factory):
     """A document over another one: each file is one of both, and the next command makes what is missing."""
     folder = tmp_path_factory.mktemp("desk")
-    luck, killed = random.Random(6), 0
+    luck, trials = random.Random(6), Trials(KILLS)
     with copied(folder, f"{DRAFT}.yml") as root:
         write_fir(SYSTEM, "agb_forest_cunninghamia")
         write_carbon_fractions({"species_id": "cunninghamia_lanceolata"})
@@ -279,9 +290,9 @@ def test_draft(tmp_path_factory):
         begun = time.monotonic()
         finish(start(root, *given))
         seconds, first = time.monotonic() - begun, tree(place)
-        for trial in range(KILLS):
+        for trial in trials:
             shutil.rmtree(place, ignore_errors=True)  # a kill may have come before there was one
-            killed += kill(start(root, *given), luck, place.parent, seconds)
+            trials.killed += kill(start(root, *given), luck, place.parent, seconds)
             here = {path: digest for path, digest in tree(place).items() if ".part" not in path}
             assert here.items() <= first.items(), trial
             if trial % 10 == 9:
@@ -290,7 +301,6 @@ def test_draft(tmp_path_factory):
                 for process in both:
                     finish(process)
                 assert tree(place) == first and [*(folder / "temporary").iterdir()] == [], trial
-        assert killed >= KILLS * 0.8
 
 
 BATCH = """\
@@ -328,7 +338,7 @@ def alone(root, seconds=30):
 @pytest.mark.parametrize("half", [0, 1])
 def test_run(bench, half):
     """From empty, one and two at once, the process alone and its whole group."""
-    luck, killed = random.Random(4 + half), 0
+    luck, trials = random.Random(4 + half), Trials(KILLS // 2)
     (bench / "notebooks" / "batches" / "trial.yml").write_text(BATCH, encoding="utf-8")
 
     def begin():
@@ -338,12 +348,12 @@ def test_run(bench, half):
     finish(begin())
     seconds, whole = time.monotonic() - begun, tree(bench / "params")
     assert len(whole) == 3
-    for trial in range(KILLS // 2):
+    for trial in trials:
         shutil.rmtree(bench / "params")
         shutil.rmtree(bench / "reports")
         (bench / "params").mkdir()
         both = [begin() for _ in range(1 + half)]
-        killed += kill(both[0], luck, bench, seconds, group=bool(trial % 2))
+        trials.killed += kill(both[0], luck, bench, seconds, group=bool(trial % 2))
         if half:
             finish(both[1])
         alone(bench)
@@ -352,7 +362,6 @@ def test_run(bench, half):
         assert "0 failed" in finish(begin())
         assert tree(bench / "params") == whole, trial
         assert not late or not (parts(bench) or [*(bench.parent / "temporary").iterdir()]), trial
-    assert killed >= KILLS // 2 * 0.8
 
 
 def test_whoever_ends_a_run_or_the_laboratory_ends_its_children(bench):
