@@ -64,15 +64,13 @@ MEMORY = 5
 SETTLED_LOGLIK, SETTLED, SETTLED_SPREAD = 1e-5, 2e-4, 1e-4
 #: Log-likelihoods within which two starts have ended in the same place.
 SAME = 1e-3
-#: First guess of the spread between groups, relative to the parameter.
-FIRST_SPREAD = 0.1
-#: A spread that has vanished starts the next search from this part of the parameter.
-NO_SPREAD = 1e-4
+#: First guess of the spread between groups relative to the parameter, and where one that has vanished starts the next search.
+FIRST_SPREAD, NO_SPREAD = 0.1, 1e-4
 #: Slope of the log-likelihood at which a search of covariances ends; the second where a spread (relative to the
 #: parameter) is below the third, since the logarithm of a spread near nought has next to no slope.
 FLAT, FLAT_NEAR_NONE, NEAR_NONE = 1e-4, 1e-7, 0.02
-#: A spread between groups below this part of the parameter is none.
-NO_SPREAD_NOTE = 2e-4
+#: A spread between groups below this part of the parameter is none; a mean so many per cent above the typical group is told.
+NO_SPREAD_NOTE, MEAN_NOTE = 2e-4, 0.5
 
 
 @dataclass(frozen=True)
@@ -563,15 +561,14 @@ class MixedModel:
 def _all_logged(functions, frame) -> bool:
     """Whether residuals are lognormal: of all equations, or of none."""
     require_families(functions, "mixed", ident=True)
-    logged = [f.logged for f in functions.values()]
-    if any(logged) and not all(logged):
+    if len(logged := {f.logged for f in functions.values()}) > 1:
         raise EquationError(
             "method mixed takes lognormal residuals for all equations or for none; use lognormal or power:mean alone",
             "方法 mixed 要求全部方程或都不用对数正态残差；请统一用 lognormal 或 power:mean",
         )
-    if all(logged):
+    if True in logged:
         refuse_zeros(frame, list(functions))
-    return all(logged)
+    return True in logged
 
 
 def nest(system) -> list[str]:
@@ -798,16 +795,12 @@ def from_mixed(prepared, model, state, certificate, level, seed) -> FitResult:
     covariance = inverse(state.solution.information) * (1.0 if model.reml else count / max(count - k, 1))
     sigma = np.sqrt(np.diag(state.sigma))
     natural = model.scale.natural_sigma(sigma, state.exponents)
-    counts = model.observed.sum(axis=0)
-    freedom = {
-        r: float(c - len(model.system.own_parameters[r])) for r, c in zip(model.free, counts, strict=True)
-    }
-    residual = {}
+    own, freedom, residual = model.system.own_parameters, {}, {}
     for j, (response, f) in enumerate(zip(model.free, model.scale.functions, strict=True)):
+        freedom[response] = float(model.observed[:, j].sum() - len(own[response]))
+        told = natural[j], state.exponents[j], freedom[response]
         ratios = model.scale.ratios(j, state.exponents, model.observed[:, j])
-        residual[response] = f.residual(
-            response, natural[j], state.exponents[j], freedom[response], ratios=ratios
-        )
+        residual[response] = f.residual(response, *told, ratios=ratios)
     by_parameter = freedom_by_parameter(Layout.of(model.system, prepared.frame), freedom)
     # Groups, not trees, say how well the mean of a parameter that varies between them is known.
     by_parameter[model.places] = np.minimum(by_parameter[model.places], len(model.levels[0].groups) - 1)
@@ -836,10 +829,15 @@ def _corrections(model, state) -> dict[str, float]:
     """Factors that make means over trees and groups of the medians of the typical group."""
     if not model.logged:
         return dict.fromkeys(model.free, 1.0)
-    slope = model.evaluate(state.beta, model.no_effects())[1][:, :, model.places]
-    between = np.einsum("nmq,qr,nmr->nm", slope, sum(state.psi), slope)
-    spread = np.where(model.observed, between + np.diag(state.sigma), np.nan)
+    spread = _between(model, state) + np.diag(state.sigma)
     return dict(zip(model.free, map(float, np.nanmean(np.exp(spread / 2), axis=0)), strict=True))
+
+
+def _between(model, state) -> np.ndarray:
+    """Variance between groups of the logarithm of each response of each record (n, m); NaN where it was not measured."""
+    mean, slope = model.evaluate(state.beta, model.no_effects())
+    slope = slope[:, :, model.places] / (1.0 if model.logged else mean[:, :, None])
+    return np.where(model.observed, np.einsum("nmq,qr,nmr->nm", slope, sum(state.psi), slope), np.nan)
 
 
 def _random_effects(model, state) -> RandomEffects:
@@ -871,13 +869,14 @@ def _mixed_warnings(certificate, model, state) -> list[str]:
         spread = np.sqrt(np.diag(psi)) / np.maximum(model.unit(state.beta), 1e-12)
         names = ", ".join(n for n, s in zip(model.random, spread, strict=True) if s < NO_SPREAD_NOTE)
         if names:
-            warnings.append(
-                tr(
-                    f"the groups of {level.column} do not differ in {names}; a model without that random effect does "
-                    "as well",
-                    f"{level.column} 各组之间 {names} 无差异；可去掉该随机效应",
-                )
-            )
+            en = f"the groups of {level.column} do not differ in {names}; a model without that random effect does as well"
+            warnings.append(tr(en, f"{level.column} 各组之间 {names} 无差异；可去掉该随机效应"))
+    if not model.logged:
+        above = 100 * np.expm1(np.nanmean(_between(model, state), axis=0) / 2)
+        told = ", ".join(f"{r} {x:.1f} %" for r, x in zip(model.free, above, strict=True) if x > MEAN_NOTE)
+        en = f"the curves are those of a typical {model.levels[0].column}; the mean over all lies above them by about {told}"
+        zh = f"曲线为典型 {model.levels[0].column} 的曲线；全部的均值约比其高 {told}"
+        warnings += [tr(en, zh)] if told else []
     return warnings
 
 

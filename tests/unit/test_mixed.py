@@ -459,3 +459,14 @@ def test_stands_draw_the_groups_of_a_mixed_model(spread):
         np.sqrt(spread.between.spread.loc["agb", "agb"]), rel=0.1
     )
     assert notes_of([model]) and not notes_of([model.with_sites()])
+
+
+@pytest.mark.parametrize(("variance", "told"), [("power:mean", True), ("lognormal", False)])
+def test_a_curve_of_the_typical_site_says_how_far_the_mean_lies_above_it(variance, told):
+    rng = np.random.default_rng(1)
+    site, dbh = np.repeat(np.arange(60), 12), rng.uniform(5, 40, 720)
+    factor = np.exp(rng.normal(0, 0.4, 60))[site]
+    data = pd.DataFrame({"dbh": dbh, "agb": 0.1 * dbh**2.3 * factor * rng.lognormal(0, 0.1, 720)})
+    result = sl.fit(data.assign(site=site.astype(str)), ONE, method="mixed", variance=variance)
+    above = 100 * np.expm1(result.random.covariance.iloc[0, 0] / 2)
+    assert any(f"lies above them by about agb {above:.1f} %" in line for line in result.warnings) == told
