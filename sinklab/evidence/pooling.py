@@ -247,7 +247,7 @@ def summarise(
     True
     """
     by = list(by)
-    require_known((variable, *by, study, "spread_kind"), rows)
+    require_known((variable, *by, study), rows)
     rows = rows[rows[variable].notna()]
     if rows.empty:
         raise DataError(f"{variable}: no row has a value", f"{variable}：没有任何取值")

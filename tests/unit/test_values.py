@@ -114,3 +114,19 @@ def test_predictive_intervals_hold_a_new_study():
         row = pooling.summarise(rows, "carbon_fraction", ["species_id"]).iloc[0]
         inside.append(row["q025"] < true[6] < row["q975"])
     assert np.mean(inside) == pytest.approx(0.95, abs=0.03)
+
+
+def test_measured_plots_are_pooled_by_study_without_a_printed_spread():
+    """Rows of plots have no ± and no kind of it: a mean of study means, whichever column names the study."""
+    rows = pd.DataFrame(
+        {
+            "litter_density": [2.0, 4.0, 6.0, 9.0, 3.0, 3.0],
+            "forest_type": "chinese_fir",
+            "study_id": ["a", "a", "b", "b", "c", "c"],
+        }
+    )
+    told = pooling.summarise(rows, "litter_density", ["forest_type"], study="study_id").iloc[0]
+    assert told["n_study"] == 3 and told["variable"] == "litter_density"
+    # Means of studies 3, 7.5 and 3: the one that scatters most counts least.
+    assert 3.0 < told["mean"] < np.mean([3.0, 7.5, 3.0]) + 0.01
+    assert told["spread_read"] == "none" and told["q025"] < told["mean"] < told["q975"]
