@@ -244,6 +244,7 @@ def repeated(frame: pd.DataFrame, name: str, within: Sequence[str]) -> list[tupl
     """
     keys = [name, *(c for c in within if c in frame and c != name)]
     filled = frame[frame[name].notna()]
+    keys += ["age"] if plausibility.has_histories(filled, keys) else []
     double = filled[filled.duplicated(keys, keep=False)]
     if double.empty:
         return []

@@ -218,8 +218,10 @@ def meaning(parts: tuple[str, ...], unit: str = "") -> Meaning:
     symbol = re.fullmatch(r"W_?\{?([A-Za-z])\}?", plain(bases[-1]))
     if symbol and not found.name and written in ("kg", "g"):
         found = Meaning(MASSES.get(symbol[1].upper(), ""), "organ", rank=2)
-    if not found.name and plain(bases[-1]).casefold() == "v" and written == "m3":
-        found = Meaning("volume", "name", rank=2)
+    known = _words().get(fold(bases[-1]), ("", ""))
+    if known[1] == "symbol" and written and (one := with_unit(Meaning(known[0], "name", written, 2))).name:
+        # N(株/hm2), dg_cm: a letter means what its unit allows.
+        return one
     if found.name == "moisture" or found.name.endswith("_moisture"):
         said = " ".join(parts)
         wet = re.search("湿基|鲜基|鲜重|相对|wet|fresh basis", said, re.IGNORECASE)
@@ -362,7 +364,7 @@ def _single(text: str) -> Meaning:
     word = _words().get(key)
     if known and (known[1] == 0 or not word or word[1] == "filler"):
         return Meaning(known[0], "organ" if known[0] in PER_AREA else "name", rank=known[1])
-    if word and word[1] not in ("filler", "end"):
+    if word and word[1] not in ("filler", "end", "symbol"):
         return Meaning(word[0], word[1], rank=1)
     twice = re.fullmatch(rf"(.{{2,}}?) ?({TWICE.pattern})", key)
     base = _single(twice[1]) if twice else Meaning()
@@ -632,6 +634,16 @@ def counted(text: str, tally: bool) -> float | None:
     if tens:
         return 10.0 * _DIGITS.get(tens[1] or "一", 1) + _DIGITS.get(tens[2] or "零", 0)
     return float(_DIGITS[text]) if text in _DIGITS else None
+
+
+def is_du(header: Any, table: Any) -> bool:
+    """Whether 度 heads classes, Ⅰ or 2, of a table that speaks of bamboo; ``header`` is one of its ``fields``."""
+    if not header.parts or fold(header.parts[-1]) not in ("度", "度别"):
+        return False
+    cells = [plain(row[table.fields.index(header)]) for row in table.cells]
+    classes = [counted(c, False) or (float(c) if c in "123456789" else 0) for c in cells if c]
+    said = [*(form.title for form in table.forms), *(f.header for f in table.fields), *sum(table.cells, [])]
+    return bool(classes) and all(0 < k <= 12 for k in classes) and any("竹" in text for text in said)
 
 
 def is_blank(text: str, missing: Collection[str] = frozenset()) -> bool:

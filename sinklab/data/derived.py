@@ -25,6 +25,7 @@ from sinklab.data.columns import (
     fits,
     fold,
     is_blank,
+    is_du,
     is_unit,
     knows,
     meaning,
@@ -285,12 +286,17 @@ def _by_number(form) -> None:
         ):
             groups.setdefault(f.parts[:-1], []).append(i)
     means = {f.parts[:-1] for f in form.fields if len(f.parts) > 1 and fold(f.parts[-1]) in MEANS}
+    inside = {i for at in groups.values() for i in at}
+    sizes = {meaning(f.parts, f.unit).name for i, f in enumerate(form.fields) if i not in inside and f.parts}
     for above, at in groups.items():
         # Replicates beside their mean are not records of their own.
         if len(at) < 3 or above in means:
             continue
         label = "/".join(above) or form.title
         old = re.search("龄|年|age", label, re.IGNORECASE)
+        if len(sizes & {"dbh", "height", "tree_id"}) > 1:
+            # Values of one tree at several heights stand beside its diameter and height.
+            continue
         marks = [re.search(r"[\d.]+", plain(form.fields[i].parts[-1]))[0] for i in at]
         titled, size = _in_title(form.title), meaning(above) if above else Meaning()
         told = meaning((titled,)).name
@@ -387,11 +393,13 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
     for m, f in zip(found, reading.fields, strict=True):
         if not m.kind and f.parts and not taken & {"tree_id", "core_id"}:
             m = _bare_number(m, f, trees, taken)
+        if not m.kind and is_du(f, reading):
+            m = Meaning("age_class", "name", "du", 2)
+        if m.problem == "unit" and not m.unit and f.parts and (unit := _unit_in_cells(reading, f, unit_line)):
+            # 2500株/hm² stands in the cells, or 立方米 above the table.
+            m = meaning((*f.parts[:-1], f"{f.parts[-1]}({unit})"), f.unit)
         if m.problem == "unit" and m.kind == "stand" and m.unit == "m3" and "area" in taken:
             m = m if "growing_stock" in taken else replace(m, name="stand_volume", kind="name", problem="")
-        if m.problem == "unit" and not m.unit and f.parts and (unit := _unit_in_cells(reading, f)):
-            # 2500株/hm² stands in the cells.
-            m = meaning((*f.parts[:-1], f"{f.parts[-1]}({unit})"), f.unit)
         if m.name == "height" and "cover_fraction" in taken and not trees and "tree_id" not in taken:
             m = replace(m, name="canopy_height")
         if m.name == "area" and plots and "plot_area" not in taken:
@@ -427,12 +435,13 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
     return _checked_sums(reading, _carbon_of_organs(reading, out))
 
 
-def _unit_in_cells(reading, f) -> str:
-    """The one unit that all cells of a column bear."""
+def _unit_in_cells(reading, f, above) -> str:
+    """The one unit that all cells of a column bear; of volumes the one that a line above the table names."""
+    volumes = [u for u in above if u in ("m3", "m3/ha") and re.search("蓄积|volume", f.header, re.IGNORECASE)]
     at = reading.fields.index(f)
     said = [quantity(row[at], reading.comma) for row in reading.cells if row[at] and not is_blank(row[at])]
     units = {q.unit if q else "" for q in said}
-    return units.pop() if len(units) == 1 else ""
+    return volumes[0] if len(volumes) == 1 else units.pop() if len(units) == 1 else ""
 
 
 def _bare_number(m, f, trees, taken) -> Meaning:

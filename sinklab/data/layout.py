@@ -141,9 +141,12 @@ class Grid:
         texts = [t for _, t in cells if not numeric(t)]
         if is_matrix(cells):
             return 60.0
-        if len(cells) < 2 or len(texts) * 2 < len(cells) or _are_pairs(cells):
-            return 0.0
         known = sum(knows(t) for t in texts)
+        # 0m, 1m, 3m beside three names head the diameters at these heights.
+        marks = [q for _, t in cells if numeric(t) and (q := quantity(t)) and q.unit]
+        few = len(texts) * 2 < len(cells) and (known < 3 or len(texts) + len(marks) < len(cells))
+        if len(cells) < 2 or few or _are_pairs(cells):
+            return 0.0
         heads = sum(_is_head(t) for t in texts)
         units = sum(is_unit(plain(t)) for t in texts)
         below = [j for i in range(row + 1, min(row + 12, len(self.cells))) for j, _ in self.filled(i)]
@@ -227,6 +230,7 @@ def find(sheet: Sheet, start: int = 0) -> Form | None:
     if not form.rows and not start:
         return form
     _side_by_side(form)
+    _layers_in_names(form)
     return form
 
 
@@ -699,6 +703,42 @@ def _starts_card(grid, form, row) -> bool:
     known = {label for label, _, _ in form.constants}
     heads = any(_is_head(text) for _, text in cells) or bool(known & set(pairs))
     return heads and bool(pairs) and any(_repeats_header(form, grid.filled(r)) for r in below)
+
+
+#: A sample with its layer: P1 0-20, P1-20-40, LS-1(0-20cm), 1_40_60.
+_LAYERED = re.compile(
+    r"(.*?[^\s_(（:：-])[\s_(（:：-]+(\d+(?:\.\d+)?)\s*(?:cm)?\s*[-_~～–—至]\s*(\d+(?:\.\d+)?)\s*(?:cm)?\s*[)）]?",
+    re.IGNORECASE,
+)
+
+
+def _layers_in_names(form) -> None:
+    """Take layers that only the names of samples say into a column of their own, where they join within each core."""
+    names = [meaning(f.parts, f.unit) for f in form.fields if f.parts]
+    if any(m.kind == "layer" or m.name.startswith("layer_") for m in names):
+        return
+    if not {"soc", "bulk_density", "organic_matter", "carbon_density", "soc_stock"} & {m.name for m in names}:
+        return
+    for k, f in enumerate(form.fields):
+        found = [_LAYERED.fullmatch(plain(row[k])) for row in form.cells]
+        if not f.parts or not found or not all(found):
+            continue
+        before: dict[str, float] = {}
+        for core, top, bottom in (m.groups() for m in found):
+            if float(top) != before.get(core, 0) or float(bottom) <= float(top):
+                break
+            before[core] = float(bottom)
+        else:
+            if not meaning(f.parts, f.unit).name:
+                form.fields[k] = replace(f, parts=("core_id",))
+            for row, m in zip(form.cells, found, strict=True):
+                row[k] = m[1]
+            form.add("土层(cm)", [f"{m[2]}-{m[3]}" for m in found])
+            form.notes.add(
+                f"{f.header}: layers taken out of the names of samples, in cm",
+                f"{f.header}：样品名中的土层已另列，单位 cm",
+            )
+            return
 
 
 # The same columns several times side by side.

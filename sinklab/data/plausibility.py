@@ -16,6 +16,7 @@ chance allows, given how many digits were written, and columns that are function
 Everything only reports, with the figures that show it; nothing is converted or left out on its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
@@ -34,6 +35,19 @@ OF_TREE, OF_STAND = ("kg", "m3"), ("t/ha", "m3/ha")
 #: Columns that say so, and words in them, of a tree that stands or lies dead, or was cut.
 STATUS = ("status", "状态", "树木状态", "生长状态", "生长状况")
 DEAD = ("dead", "cut", "snag", "stump", "fallen", "枯", "死", "伐", "倒")
+#: Groups of species whose stands are no forest, and columns that only forests have.
+OPEN = ("herb", "shrub")
+GRASSLAND = {"grassland_type", "canopy_height", "cover_fraction", "desertification_grade"}
+FOREST = {
+    "dbh",
+    "height",
+    "age",
+    "stem_density",
+    "basal_area",
+    "growing_stock",
+    "forest_type",
+    "canopy_closure",
+}
 #: Columns that only the records of single plants have.
 SINGLE = ("tree_id", "crown_diameter", "crown_base_height", "basal_diameter", *STATUS)
 
@@ -118,6 +132,21 @@ def is_single(frame: pd.DataFrame) -> bool:
     return masses or any(column in frame for column in SINGLE)
 
 
+def has_histories(frame: pd.DataFrame, keys: Sequence[str]) -> bool:
+    """Whether ids stand once for each age, as in a stem analysis: most have three ages and more, and none shrinks."""
+    sizes = [c for c in ("dbh", "height", "volume") if c in frame]
+    if "age" not in frame or "age" in keys or not sizes or not pd.api.types.is_numeric_dtype(frame["age"]):
+        return False
+    trees = [
+        t.sort_values("age") for _, t in frame.groupby(list(keys), dropna=False, sort=False) if len(t) > 1
+    ]
+    grown = [
+        t["age"].is_unique and len(t) > 2 and all(t[c].dropna().is_monotonic_increasing for c in sizes)
+        for t in trees
+    ]
+    return len(grown) > 0 and sum(grown) * 10 >= 8 * len(grown)
+
+
 def is_dead(frame: pd.DataFrame, status: str = "") -> pd.Series:
     """Which trees stand or lie dead, or were cut; ``status`` is the column that says so (one of :data:`STATUS`)."""
     status = status or next((name for name in STATUS if name in frame), "")
@@ -139,6 +168,13 @@ def group_of(frame: pd.DataFrame) -> np.ndarray:
     group = genus.map(known).fillna("")
     if "habitat" in frame:
         group = group.mask(frame["habitat"] == "mangrove", "mangrove")
+        group = group.mask((group == "") & (frame["habitat"] == "salt_marsh"), "herb")
+    if not FOREST & set(frame):
+        # Grassland says its kind; where nothing speaks of trees and little stands, no forest is meant.
+        low = pd.Series(bool(GRASSLAND & set(frame)), frame.index)
+        if "agb_density" in frame:
+            low |= frame["agb_density"] < rules()["open_agb"]
+        group = group.mask((group == "") & low, "herb")
     return group.to_numpy(str)
 
 
@@ -317,6 +353,9 @@ def _values(whole, frame, level) -> dict[Quantity, np.ndarray]:
         elsewhere = (
             group != q.group if q.group else np.isin(group, list(own.get(tuple(q.powers.items()), ())))
         )
+        if q.level == "stand":
+            # The limits of stands are those of forests.
+            elsewhere = elsewhere | np.isin(group, OPEN)
         # What stands of a dead tree is often broken off.
         values = np.where(elsewhere | (broken & ("height" in q.powers)), np.nan, values)
         if np.isfinite(values).any():

@@ -602,7 +602,7 @@ class Reading:
         ):
             unit_in = "%"
         values, limits, spreads, sides = (np.full(len(cells), np.nan) for _ in range(4))
-        marks = []
+        marks, classed = [], []
         for i, cell in enumerate(cells):
             if is_blank(cell, self.missing):
                 if cell:
@@ -621,6 +621,9 @@ class Reading:
             if q is None and name in ("age_class", "count"):
                 number = counted(cell, name == "count")
                 q = None if number is None else Quantity(number)
+            if middle := self._middle(q, m, cells):
+                classed.append(self.rows[i] + 1)
+                q = middle
             read_as = self._one(q, m, unit_in, unit)
             if read_as is None:
                 self.account.doubtful.append((i, name, cell, self.place(i, position)))
@@ -636,6 +639,12 @@ class Reading:
             if q.how:
                 marks.append((q.how, i))
         self._tell_marks(f, marks)
+        if classed:
+            told = spans(classed)
+            self.account.told.add(
+                f"{f.header}: classes taken at their middle in row {told}",
+                f"{f.header}：第 {told} 行为分级，取中值",
+            )
         values = self._with_others(f, m, values)
         self.columns[name] = values
         for suffix, extra in (("_limit", limits), ("_sd", spreads)):
@@ -690,6 +699,16 @@ class Reading:
             self.account.told.add(f"{name}: sum of its segments", f"{name}：各段之和")
             return total
         return total / np.maximum(known, 1)
+
+    def _middle(self, q, m, cells) -> Quantity | None:
+        """Middle of a class of ages or sizes, 11-20; of the ages up to 10 among such classes it is half of that."""
+        if q is None or (m.name != "age" and m.kind != "class"):
+            return None
+        if q.ends and q.ends[0] < q.ends[1]:
+            return Quantity(sum(q.ends) / 2, unit=q.unit)
+        among = any((other := quantity(c, self.comma)) and other.ends for c in cells)
+        first = m.name == "age" and q.sign == "<" and among
+        return Quantity(q.limit / 2, unit=q.unit) if first else None
 
     def _one(self, q, m, unit_in, unit) -> tuple[float, float, float, float] | None:
         """Value, limit, spread and area of the crown of one cell, in the unit of the vocabulary."""

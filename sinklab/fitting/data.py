@@ -24,6 +24,7 @@ import pandas as pd
 from scipy.optimize import least_squares
 
 from sinklab.data.checks import repeated
+from sinklab.data.plausibility import has_histories
 from sinklab.equations.compile import Layout
 from sinklab.equations.parse import names
 from sinklab.equations.system import System
@@ -215,6 +216,13 @@ def _repeated_ids(frame) -> tuple[list[str], list[str]]:
     """Faults of ids that stand twice; numbers that begin anew on the next plot are a note, and no tree is lost."""
     names = [c for c in ID_COLUMNS if c in frame.columns]
     faults, notes = [], []
+    keys = [c for c in (*names[:1], *WITHIN_COLUMNS) if c in frame]
+    if names and has_histories(frame[frame[names[0]].notna()], keys):
+        note = tr(
+            "records of several ages of one tree are not independent: group the fit by tree",
+            "同一株不同年龄的记录不独立：请按株分组拟合",
+        )
+        notes.append(f"{names[0]}: {note}")
     for rows, advice, anew in repeated(frame, names[0], WITHIN_COLUMNS) if names else []:
         if anew:
             notes.append(f"{names[0]}: {advice}")

@@ -209,3 +209,16 @@ def test_a_tree_stands_once_in_each_survey():
     assert check_frame(trees.assign(year=[2018] * 3 + [2023] * 3), "trees.csv") == []
     (anew,) = check_frame(trees, "trees.csv")
     assert anew.rule == "duplicate"
+
+
+def test_a_tree_of_a_stem_analysis_stands_once_for_each_age():
+    tree = pd.DataFrame(
+        {"tree_id": ["J1"] * 4 + ["J2"] * 4, "age": [5, 10, 15, 20] * 2, "dbh": [2.0, 5, 8, 10, 3, 6, 9, 12]}
+    )
+    tree["height"] = tree["dbh"] + 1
+    assert not [p for p in check_frame(tree, "t.csv") if p.rule == "duplicate"]
+    tree.loc[3, "age"] = 15
+    assert [p for p in check_frame(tree, "t.csv") if p.rule == "duplicate"]
+    # A tree that was written twice with another age is no history.
+    tree = pd.DataFrame({"tree_id": ["1", "2", "3", "3"], "age": [20, 22, 25, 31], "dbh": [10.0, 11, 12, 15]})
+    assert [p for p in check_frame(tree, "t.csv") if p.rule == "duplicate"]

@@ -840,12 +840,192 @@ def bounds_of_layers_by_a_word(folder):
     return sheet(folder, rows), {"core_id": ["C1"] * 3, "layer_top": [0, 10, 20], "layer_bottom": [10, 20, 30], "soc": [30, 20, 10]}
 
 
+@form
+def letters_that_their_units_explain(folder):
+    rows=[["plot","n_ha","dg_cm","hg_m","g_m2ha","v_m3ha"],["A",1200,12.3,11,14.3,80],["B",1300,14.3,12,20.9,125]]
+    return text(folder/"a.csv",rows),{"stem_density":[1200,1300],"dbh":[12.3,14.3],"height":[11,12],"basal_area":[14.3,20.9],"growing_stock":[80,125]}
+
+
+@form
+def a_bare_du_of_bamboo_and_classes_of_diameters(folder):
+    rows=[["样地","竹种","度","径阶(cm)","株数"],["1","毛竹","Ⅱ","6-8",5],["1","毛竹","Ⅲ","8-10",6]]
+    return sheet(folder,rows),{"age_class":[2,3],"dbh":[7,9],"count":[5,6],"says":["middle|中值"]}
+
+
+@form
+def ages_as_classes(folder):
+    rows=[["小班","年龄(a)","面积(hm2)","蓄积(m3)"],["1","11-20",3,300],["2","≤10",2,20],["3","21～30",1,120],["4",">60",1,200]]
+    return sheet(folder,rows),{"age":[15.5,5,25.5,np.nan],"age_limit":[np.nan]*3+[60],"growing_stock":[100,10,120,200],"says":["row 2–4|第 2–4 行"]}
+
+
+@form
+def layers_in_names_of_samples(folder):
+    rows=[["样品编号","有机碳(g/kg)","容重(g/cm3)"],["LS-1（0-20cm）",20,1.1],["LS-1（20-40cm）",15,1.2],["LS-2(0-20cm)",22,1.],["LS-2(20-40cm)",11,1.3]]
+    return sheet(folder,rows),{"core_id":["LS-1"]*2+["LS-2"]*2,"layer_top":[0,20]*2,"layer_bottom":[20,40]*2,"soc":[20,15,22,11]}
+
+
+@form
+def a_taper_table_has_one_record_a_tree(folder):
+    rows=[["树号","胸径(cm)","树高(m)","各高度处带皮直径(cm)",None,None],[None,None,None,"0.5m","2m","4m"],["J1",10,9,11,9,7],["J2",12,10,13,10,8]]
+    return sheet(folder,rows,["A1:A2","B1:B2","C1:C2","D1:F1"]),{"tree_id":["J1","J2"],"dbh":[10,12],"height":[9,10]}
+
+
+# More field books, written before one of them was read
+
+
+@form
+def county_subcompartments_with_town_totals(folder):
+    rows=[["融水县2022年森林资源小班一览表"]+[None]*9,["单位：公顷、立方米"]+[None]*9,["乡镇","村","林班","小班","面积","优势树种","林龄","平均胸径","平均树高","小班蓄积"],
+     ["怀宝镇","东水村","3","1",4.2,"杉木",18,14.2,11.5,420],["怀宝镇","东水村","3","2",2.5,"马尾松",25,18.1,13.2,300],["怀宝镇小计",None,None,None,6.7,None,None,None,None,720],
+     ["四荣乡","荣地村","7","1",3,"毛竹",None,9.5,12,None],["合计",None,None,None,9.7,None,None,None,None,720],["填表人：张三",None,None,None,"2022年10月"]+[None]*5]
+    return sheet(folder,rows,["A1:J1","A2:J2"]),{"stand":["1","2","1"],"area":[4.2,2.5,3],"age":[18,25,np.nan],"growing_stock":[100,120,np.nan],
+        "dbh":[14.2,18.1,9.5]}
+
+
+@form
+def felled_tree_card_transposed_gb(folder):
+    rows=[["项目","单位","1号木","2号木","3号木"],["胸径","cm",*DBH[:3]],["树高","m",*HEIGHT[:3]],["树龄","a",12,15,18],["干重","kg",*STEM[:3]],
+        ["枝重","kg",*BRANCH[:3]],["叶重","kg",*LEAF[:3]],["根重","kg",*ROOT[:3]]]
+    return text(folder/"a.csv",rows,"gb18030"),{"dbh":DBH[:3],"height":HEIGHT[:3],"age":[12,15,18],**some(3)}
+
+
+@form
+def english_r_export_of_felled_trees(folder):
+    rows=[["tree_id","species","age_yr","dbh_cm","ht_m","d0_cm","stem_dw_kg","branch_dw_kg","leaf_dw_kg","root_dw_kg"],*[[IDS[i],
+        "Larix gmelinii",20+i,DBH[i],HEIGHT[i],DBH[i]+2,STEM[i],BRANCH[i],LEAF[i],ROOT[i]] for i in range(N)]]
+    return text(folder/"a.csv",rows),{"tree_id":IDS,"age":[20+i for i in range(N)],"dbh":DBH,"height":HEIGHT,"basal_diameter":DBH+2,**MASSES}
+
+
+@form
+def soil_profile_utf16(folder):
+    rows=[["剖面号","土层深度/cm","容重/(g·cm-3)","有机碳含量/(g·kg-1)","砾石含量/%"],["S01","0~10",1.05,32.1,5],["S01","10~30",1.18,18.4,8],
+        ["S01","30~60",1.30,9.2,15],["S02","0~10",.98,40.2,3],["S02","10~30",1.1,22.5,6]]
+    return text(folder/"a.txt",rows,"utf-16","\t"),{"layer_top":[0,10,30,0,10],"layer_bottom":[10,30,60,10,30],
+        "bulk_density":[1.05,1.18,1.3,.98,1.1],"soc":[32.1,18.4,9.2,40.2,22.5],"gravel_fraction":[.05,.08,.15,.03,.06]}
+
+
+@form
+def lab_sheet_of_organic_matter(folder):
+    rows=[["检测报告",None,None,None,None],["送样单位：林科院",None,None,"检测日期：2021-06-03",None],["实验室编号","原编号","有机质(g/kg)","全氮(g/kg)","pH"],
+        ["T001","A1_0_20",41.2,2.1,4.8],["T002","A1_20_40",25.5,1.3,5.0],["T003","A2_0_20",38.3,1.9,4.7],["T004","A2_20_40",21.1,1.0,4.9]]
+    return sheet(folder,rows,["A1:E1"]),{"organic_matter":[.0412,.0255,.0383,.0211],"layer_top":[0,20,0,20],"layer_bottom":[20,40,20,40]}
+
+
+@form
+def grass_quadrats_with_bags(folder):
+    rows=[["样地","样方","优势种","盖度(%)","平均高(cm)","地上鲜重(g/m2)","地上干重(g/m2)","地下生物量(g/m2)"],["赤01","1","羊草",65,35,320,140.2,980],
+        ["赤01","2","羊草",70,38,350,151.5,1020],["赤02","1","大针茅",50,30,250,110.8,860]]
+    return sheet(folder,rows),{"plot_id":["赤01","赤01","赤02"],"cover_fraction":[.65,.7,.5],"canopy_height":[35,38,30],
+        "agb_density":[1.402,1.515,1.108],"bgb_density":[9.8,10.2,8.6]}
+
+
+@form
+def bamboo_culms_with_du_in_words(folder):
+    rows=[["毛竹样竹生物量调查表"]+[None]*7,["竹号","度","眉径/cm","竹高/m","竹秆/kg","竹枝/kg","竹叶/kg","竹蔸/kg"],["1","Ⅰ",8.5,11.2,9.1,1.8,.9,2.1],
+        ["2","Ⅱ",9.6,12.5,13.0,2.3,1.1,2.8],["3","Ⅲ",10.2,13.1,16.2,2.7,1.2,3.2]]
+    return sheet(folder,rows,["A1:H1"]),{"age_class":[1,2,3],"dbh":[8.5,9.6,10.2],"height":[11.2,12.5,13.1],"culm":[9.1,13,16.2],
+        "branch":[1.8,2.3,2.7],"foliage":[.9,1.1,1.2]}
+
+
+@form
+def wetland_core_in_english(folder):
+    rows=[["Core ID","Depth top (cm)","Depth bottom (cm)","DBD (g cm-3)","LOI (%)","Corg (%)"],["SM1",0,5,.42,18.2,7.1],["SM1",5,10,.48,16.5,6.4],
+        ["SM2",0,5,.39,19.9,8.0]]
+    return text(folder/"a.csv",rows),{"core_id":["SM1","SM1","SM2"],"layer_top":[0,5,0],"layer_bottom":[5,10,5],"bulk_density":[.42,.48,.39],
+        "soc":[71,64,80]}
+
+
+@form
+def stand_summary_with_symbols(folder):
+    rows=[["样地号","N(株/hm2)","Dg(cm)","Hm(m)","G(m2/hm2)","M(m3/hm2)","A(a)"],["1",1800,12.4,10.2,21.7,120,18],["2",1500,15.1,12.8,26.9,180,24]]
+    return sheet(folder,rows),{"stem_density":[1800,1500],"dbh":[12.4,15.1],"height":[10.2,12.8],"basal_area":[21.7,26.9],"growing_stock":[120,180],
+        "age":[18,24]}
+
+
+@form
+def height_classes_of_seedlings(folder):
+    rows=[["地块","苗高级(cm)","地径(mm)","单株干重(g)"],["A","10-20",4.1,5.2],["A","20-30",5.6,9.3]]
+    return sheet(folder,rows),{"basal_diameter":[.41,.56]}
+
+
+@form
+def litter_by_decay_layer(folder):
+    rows=[["样方号","样方面积(m2)","未分解层干重(g)","半分解层干重(g)","凋落物总干重(g)"],["L1",1,210,350,560],["L2",1,180,320,500]]
+    return sheet(folder,rows),{"litter_density":[5.6,5.0]}
+
+
+@form
+def deadwood_line(folder):
+    rows=[["样地","枯木编号","类型","直径(cm)","长度(m)","腐烂等级"],["P1","1","倒木",18.2,3.4,2],["P1","2","枯立木",22.1,6.0,1]]
+    return sheet(folder,rows),{"plot_id":["P1","P1"]}
+
+
+@form
+def karst_soil_depth_grid(folder):
+    rows=[["样线","测点","裸岩/土","土层厚度(cm)"],["1","1","土",12],["1","2","石",None],["1","3","土",25]]
+    return sheet(folder,rows),{"soil_depth":[12,np.nan,25]}
+
+
+@form
+def inventory_of_two_periods_in_sheets(folder):
+    one=[["样地号","样木号","树种","胸径(cm)"],["21","1","杉木",10.2],["21","2","马尾松",15.6]]
+    two=[["样地号","样木号","树种","胸径(cm)"],["21","1","杉木",13.1],["21","2","马尾松",18.4]]
+    return book(folder/"a.xlsx",{"2015年":one,"2020年":two}),{"dbh":[10.2,15.6,13.1,18.4],"year":[2015,2015,2020,2020]}
+
+
+@form
+def stem_analysis_long(folder):
+    rows=[["解析木","龄阶/年","去皮直径/cm","树高/m","材积/m3"],["1号",5,2.1,3.2,.0008],["1号",10,6.4,6.8,.0121],["1号",15,10.2,9.9,.0425]]
+    return sheet(folder,rows),{"age":[5,10,15],"height":[3.2,6.8,9.9],"volume":[.0008,.0121,.0425]}
+
+
+@form
+def taper_of_old_book(folder):
+    rows=[["木号","D1.3(cm)","H(m)","0m","1m","3m","5m"],["1",14.2,12.1,17.5,14.8,12.2,9.1],["2",16.8,13.5,20.1,17.2,14.4,11.0]]
+    return old_book(folder/"a.xls",{"S":rows}),{"dbh":[14.2,16.8],"height":[12.1,13.5]}
+
+
+@form
+def forest_carbon_of_layers_in_columns(folder):
+    rows=[["样地","土壤有机碳储量(t/hm2)",None,None],[None,"0-20cm","20-40cm","40-60cm"],["Y1",45.2,28.1,15.3],["Y2",50.1,30.4,17.7]]
+    return sheet(folder,rows,["A1:A2","B1:D1"]),{"plot_id":["Y1"]*3+["Y2"]*3,"soc_stock":[45.2,28.1,15.3,50.1,30.4,17.7],"layer_top":[0,20,40]*2}
+
+
+@form
+def plots_with_mean_and_sd(folder):
+    rows=[["林分类型","乔木层(t/hm2)","灌木层(t/hm2)","草本层(t/hm2)","凋落物层(t/hm2)"],["杉木林","98.2±6.1","2.1±0.3","1.2±0.2","4.5±0.6"],
+        ["马尾松林","110.5±8.8","3.2±0.5","0.9±0.1","5.8±0.7"]]
+    return sheet(folder,rows),{"litter_density":[4.5,5.8],"litter_density_sd":[.6,.7]}
+
+
+@form
+def shrubs_with_crowns(folder):
+    rows=[["样方","株号","灌木种","基径(mm)","株高(cm)","冠幅EW(cm)","冠幅NS(cm)","地上鲜重(g)","地上干重(g)","根干重(g)"],["1","1","山杏",22,120,90,80,820,410,260],
+        ["1","2","山杏",18,100,70,60,560,280,190]]
+    return sheet(folder,rows),{"basal_diameter":[2.2,1.8],"height":[1.2,1.0],"crown_diameter":[.85,.65],"agb":[.41,.28],"root":[.26,.19]}
+
+
+@form
+def english_plots_two_row_header(folder):
+    rows=[["Plot","Stand",None,None,"Biomass (Mg/ha)",None,None],[None,"Age (yr)","Density (stems/ha)","Mean DBH (cm)","Stem","Branch","Root"],
+        ["P1",12,2200,9.8,45.1,8.2,11.9],["P2",20,1700,13.9,88.0,13.1,21.4]]
+    return sheet(folder,rows,["A1:A2","B1:D1","E1:G1"]),{"plot_id":["P1","P2"],"age":[12,20],"stem_density":[2200,1700],"dbh":[9.8,13.9],
+        "stem_biomass_density":[45.1,88],"branch_density":[8.2,13.1],"bgb_density":[11.9,21.4]}
+
+
 # fmt: on
 
 
 @pytest.mark.parametrize("name", FORMS)
 def test_forms_of_crews_are_read_without_editing(tmp_path, name):
     is_read(*FORMS[name](tmp_path))
+
+
+def test_du_of_no_bamboo_and_samples_without_joining_layers_stay_as_written(tmp_path):
+    other = read(sheet(tmp_path, [["树种", "度", "株数"], ["杉木", "Ⅱ", 5], ["杉木", "Ⅲ", 6]]))
+    assert "age_class" not in other
+    rows = [["样号", "有机碳(g/kg)"], ["P1-10-20", 20], ["P1-40-50", 12]]
+    assert "layer_top" not in read(sheet(tmp_path, rows))
 
 
 def test_a_title_of_two_quantities_names_neither(tmp_path):

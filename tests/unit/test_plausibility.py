@@ -471,3 +471,20 @@ def test_ratios_that_return_in_the_open_plots(open_data, species, ratio, least):
     assert any(
         float(c.formula.split()[0]) == pytest.approx(ratio, rel=0.005) and len(c.rows) >= least for c in found
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "odd"),
+    [({}, False), ({"age": 20.0}, True), ({"species": "Leymus chinensis", "height": 0.4}, False)],
+)
+def test_roots_of_grassland_are_not_held_against_forests(more, odd):
+    shoots = np.linspace(0.8, 2.5, 12)
+    frame = pd.DataFrame(
+        {
+            "plot_id": [f"Q{i}" for i in range(12)],
+            "agb_density": shoots,
+            "bgb_density": (shoots * np.random.default_rng(1).uniform(4, 8, 12)).round(2),
+        }
+    )
+    told = examine(frame.assign(**more), "q.csv").problems
+    assert any("bgb_density" in str(p) for p in told) == odd
