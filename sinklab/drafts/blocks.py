@@ -36,7 +36,7 @@ def identifier(*parts) -> str:
     return "-".join(_IDENTIFIER.sub("-", str(part)).strip("-") for part in parts)
 
 
-def table(label: str, caption: str, header, rows, align: str = "", notes=(), widths=()) -> str:
+def table(label: str, caption: str, header, rows, align: str = "", notes=(), widths=(), thin=False) -> str:
     """A numbered table.
 
     Parameters
@@ -53,9 +53,14 @@ def table(label: str, caption: str, header, rows, align: str = "", notes=(), wid
         Printed in the last row, as the rules of drafting ask.
     widths : sequence of int
         Shares of the width of the page; left to the renderer when left out.
+    thin : bool
+        Leave out columns that hold nothing but dashes.
     """
     rules = {"l": (":", ""), "c": (":", ":"), "r": ("", ":")}
     align = align or "c" * len(header)
+    told = [i for i in range(len(header)) if not (thin and rows) or any(row[i] != "—" for row in rows)]
+    header, *rows = ([line[i] for i in told] for line in (header, *rows))
+    align, widths = "".join(align[i] for i in told), [widths[i] for i in told] if widths else ()
     dashes = ["-" * width for width in widths or [3] * len(align)]
     marks = [dash.join(rules[letter]) for letter, dash in zip(align, dashes, strict=True)]
     lines = [header, marks, *rows]
@@ -511,7 +516,7 @@ def residuals(cite, fit, lang, label, caption) -> str:
             exponent = fixed(model.exponent, 4)
             cells.append(cite("equations", response, "variance_exponent", model.exponent, exponent))
         rows.append(cells)
-    return table(label, caption, head, rows, "lccc")
+    return table(label, caption, head, rows, "lccc", thin=True)
 
 
 def sites(cite, fit, lang, label, caption) -> str:

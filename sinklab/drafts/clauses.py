@@ -141,7 +141,8 @@ def designs(chain, lang: str, fill, name: str, caption: str) -> str:
 
 
 def monitored(chain, lang: str, name: str, caption: str) -> str:
-    """Data to be monitored: all that the chain measures."""
+    """Data to be monitored: all that the chain measures. What credits nothing has no crediting period at whose end soils come again."""
+    when = {} if chain.of("net") else {"soil": "each"}
     head = [header(word, lang) for word in ("symbol", "quantity_measured", "unit", "method", "frequency")]
     rows = [
         [
@@ -149,7 +150,7 @@ def monitored(chain, lang: str, name: str, caption: str) -> str:
             s.label_zh if lang == "zh" else s.label_en,
             unit_symbol(chains.bare(s.unit), lang) or "—",
             s.method_zh if lang == "zh" else s.method_en,
-            header(f"when_{s.when}", lang),
+            header(f"when_{when.get(s.when, s.when)}", lang),
         ]
         for s in chain.wanted("measured")
     ]
@@ -198,7 +199,7 @@ def factors(chain, cite, lang: str, name: str, caption: str, more=()) -> str:
         unit = unit_symbol(chains.bare(row["unit"]), lang) or "—"
         source = f"{escape(row['edition'])}, {escape(row['place'])}"
         rows.append([sign, row[f"label_{lang}"], shown["value"], limits, unit, source])
-    return table(name, caption, head, rows, "llcccl", widths=(15, 28, 8, 13, 11, 25))
+    return table(name, caption, head, rows, "llcccl", widths=(15, 28, 8, 13, 11, 25), thin=True)
 
 
 # The worked example
@@ -210,6 +211,7 @@ _EXAMPLE = {
         "data": "## 算例数据 {#sec:example-given}\n\n算例数据见[@tbl:example-data]，为说明计算步骤而设，不代表任何项目。"
         "$t_{1}$、$t_{2}$为前后两次监测，$i$为层；第一层第一个样地的碳储量由测定值算出，其余样地的碳储量直接给出。",
         "emission": "## 算例数据 {#sec:example-given}\n\n算例数据见[@tbl:example-data]，为说明计算步骤而设，不代表任何项目。",
+        "defaults": "表中未列的因子取[@tbl:factors]的缺省值。",
         "data_caption": "算例数据",
         "steps": "## 算例步骤 {#sec:example-calculated}\n\n按公式顺序计算的结果见[@tbl:example-steps]，计算中不修约，表中的结果修约到五位有效数字。"
         "单位面积碳储量一行列出第一层第一个样地的结果。",
@@ -221,6 +223,7 @@ _EXAMPLE = {
         "$t_{1}$ and $t_{2}$ are the two monitorings, $i$ is the stratum. The stock of the first plot of the first stratum is calculated from "
         "its measurements, the stocks of the others are given.",
         "emission": "## Data of the example {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they show the steps and stand for no project.",
+        "defaults": " Factors that the table does not list have the default values of [@tbl:factors].",
         "data_caption": "Data of the example",
         "steps": "## Steps of the example {#sec:example-calculated}\n\nThe results, in the order of the formulas, are given in [@tbl:example-steps]. "
         "Nothing is rounded on the way; results are shown to five significant digits. The row of the stock per area shows the first plot of the first stratum.",
@@ -246,6 +249,9 @@ def worked_example(chain, cite, lang: str, parts=PARTS) -> str:
     head = [header(word, lang) for word in ("symbol", "worth", "unit")]
     shown = {n: v for n, v in inputs.items() if chain.symbols[n].kind != "constant"}
     rows = [_shown(chain, cite, lang, name, value, measured) for name, value in shown.items()]
+    own = {symbol.name for symbol in chain.symbols.values() if chain.default(symbol)} - shown.keys()
+    if own & {name for equation in chain.equations for name in equation.inside()}:
+        data += words["defaults"]
     text = f"\n{data}\n\n{table('example-data', words['data_caption'], head, rows, 'llc', widths=(14, 70, 16))}\n"
     head = [header(word, lang) for word in ("formula", "symbol", "worth", "unit")]
     known, rows = found.known | found.plot, []

@@ -5,6 +5,7 @@ whether they are good enough to be printed; :class:`Decided` has the numbers tha
 drafters decided, defaults of rules, constants of a definition.
 """
 
+import math
 import re
 from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
@@ -15,6 +16,7 @@ from sinklab.data.files import records
 from sinklab.drafts import blocks, clauses, numbers
 from sinklab.drafts.description import Description
 from sinklab.language import DraftError, SinklabError, TableError, listing, tr
+from sinklab.results import indices
 from sinklab.results.calibration import pedigree
 from sinklab.tables.schema import STATUSES
 from sinklab.tables.table import Table
@@ -270,7 +272,7 @@ OFFERED = (
     "has_table has responses ranges parts value number n n_sites has_sites chosen limits equation equations legend index_formulas "
     "correlation_refs values_table figure species label sources table_list status_note range_notes ratio_equation has_n has_trees class_table "
     "model_aliases model_title model_refs model_words has_chain chain_part design_table monitored_table settled_table "
-    "factor_table worked_example check_rows explained"
+    "factor_table worked_example check_rows checks_of explained"
 ).split()
 #: Tables of a fit that templates ask for by alias, label and caption.
 TABLES = {
@@ -451,18 +453,30 @@ class Desk:
                 reason = accepted.get(row["check_id"]) or accepted.get(f"{row['check_id']}:{row['response']}")
                 passed = {"true": "yes", "false": "no"}.get(str(row["passed"]).lower(), "open")
                 said = row[f"message_{self._lang}"]
-                what = (
-                    f"{blocks.title(row['response'], self._lang)}: {said}"
-                    if vocabulary.is_variable(row["response"])
-                    else said
-                )
-                value, limit = (
-                    numbers.measured(row[c]) if numbers.exists(row[c]) else "—"
-                    for c in ("value", "threshold")
-                )
+                of = str(row["response"]) if row["response"] == row["response"] else ""
+                if vocabulary.is_variable(of):
+                    said = f"{blocks.title(of, self._lang)}: {said}"
+                elif of and passed != "yes":
+                    # Which of the values of a table failed.
+                    said = f"{of.partition(' [')[0]}: {said}"
+                what = said.replace(": ", "：", 1) if self._lang == "zh" else said
+                value = numbers.measured(row["value"]) if numbers.exists(row["value"]) else "—"
+                threshold = row["threshold"] if numbers.exists(row["threshold"]) else math.nan
+                limit = indices.bound(row["comparison"], threshold, self._lang) or "—"
                 told = {"ref": table.ref, "what": blocks.escape(what), "value": value, "limit": limit}
                 found.append(told | {"passed": passed, "reason": reason or "", "check": row["check_id"]})
         return found
+
+    def checks_of(self, ref: str) -> list[dict]:
+        """Checks of one table for readers: values that passed one and the same check share a row."""
+        alike: dict[tuple, list[dict]] = {}
+        for row in self.check_rows():
+            if row["ref"] == ref:
+                alike.setdefault((row["what"], row["limit"], row["passed"], row["reason"]), []).append(row)
+        words = "{}个值" if self._lang == "zh" else "{} values"
+        return [
+            rows[0] | ({"value": words.format(len(rows))} if len(rows) > 1 else {}) for rows in alike.values()
+        ]
 
     def open_checks(self) -> list[str]:
         """Checks that failed or were not evaluated, and that nobody accepted with a reason.
@@ -517,6 +531,10 @@ class Desk:
     def chain_part(self, part: str) -> str:
         """Clauses of a part of the chain with their equations and legends."""
         self._parts.append(part)
+        # Legends send the reader to the table of decisions, which may stand before that of the parameters.
+        for symbol in self.chain.wanted("fixed"):
+            if symbol.factor.startswith("decision:"):
+                self._decided.used.setdefault(symbol.factor.partition(":")[2])
         return clauses.part(self.chain, part, self._lang)
 
     def design_table(self, label: str, caption: str) -> str:

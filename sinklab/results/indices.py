@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from sinklab.data.files import records
-from sinklab.language import tr
+from sinklab.language import reader_language, tr
 from sinklab.results.variance import gamma_shape
 
 
@@ -263,11 +263,16 @@ class Rule:
         }
 
 
-def bound(comparison: str, threshold: float) -> str:
-    """What a check wants, as people write it: ``≤ ±5``; "" where it names no threshold."""
+def bound(comparison: str, threshold: float, lang: str | None = None) -> str:
+    """What a check wants, as people write it: ``≤ 5``, ``within ±5``; "" where it names no threshold.
+
+    ``lang`` (``zh``, ``en``) is that of the text, by default the reader's.
+    """
     if not comparison or threshold != threshold:
         return ""
-    return f"{comparison.replace('abs<=', '≤ ±').replace('<=', '≤ ').replace('>=', '≥ ')}{threshold:g}"
+    if comparison == "abs<=":
+        return f"±{threshold:g}以内" if (lang or reader_language()) == "zh" else f"within ±{threshold:g}"
+    return f"{comparison.replace('<=', '≤ ').replace('>=', '≥ ')}{threshold:g}"
 
 
 @lru_cache(maxsize=1)

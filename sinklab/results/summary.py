@@ -1,5 +1,7 @@
 """A fit as text that a person would want to read: what was found, how sure it is, whether it makes sense."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -340,9 +342,9 @@ def verdicts(fit: FitResult) -> list[dict]:
                 continue
             value = float(row[rule.quantity])
             told = f"{response}: {rule.quantity} = {value:.4g}{rule.unit if rule.unit != '1' else ''}; "
-            bound, source = indices.bound(rule.comparison, rule.threshold), rule.source
-            zh = f"{told}要求 {bound}（{source.replace(indices.UNSEEN, '，未见原文')}）"
-            en = f"{told}wanted {bound} ({source})"
+            bound = partial(indices.bound, rule.comparison, rule.threshold)
+            zh = f"{told}要求 {bound('zh')}（{rule.source.replace(indices.UNSEEN, '，未见原文')}）"
+            en = f"{told}wanted {bound('en')} ({rule.source})"
             found.append(
                 _verdict("threshold", response, rule.rule_id, rule.met(value), value, rule.threshold, en, zh)
             )

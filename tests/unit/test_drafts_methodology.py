@@ -256,3 +256,105 @@ def test_review_names_words_changed_in_a_methodology(workbench, tmp_path):
                     text = text.replace(before.encode(), after.encode(), 1)
                 new.writestr(part, text)
         assert {f.kind for f in check_draft(back).findings} & {"wording", "deleted"}, before
+
+
+@pytest.mark.parametrize(
+    "name", ["carbon_ticket_guangxi", "methodology_afforestation", "metering_guide_karst"]
+)
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_values_that_legends_look_for_stand_in_the_table_of_values(name, lang, tmp_path):
+    """The table may stand before that of the parameters, which used to be what put them there."""
+    drawn = description.read(name)
+    desk, draft = Desk(drawn, lang, tmp_path), drawn.localised(lang) | {"preview": True}
+    text = rendering.write(desk, drawn.template, lang, draft)
+    table = text[: text.index("{#tbl:decisions}")].rpartition("\n\n| ")[2]
+    wanted = [s.factor[9:] for s in desk.chain.wanted("fixed") if s.factor.startswith("decision:")]
+    assert wanted
+    for one in wanted:
+        assert f"| {draft['decisions'][one]['label']} |" in f"| {table}"
+
+
+@pytest.mark.parametrize(("lang", "words"), [("zh", "计入期"), ("en", "crediting period")])
+@pytest.mark.parametrize("name", ["metering_guide_karst", "metering_guide_grassland"])
+def test_a_metering_guide_has_no_crediting_period(name, lang, words, tmp_path):
+    drawn = description.read(name)
+    desk, draft = Desk(drawn, lang, tmp_path), drawn.localised(lang) | {"preview": True}
+    assert words not in rendering.write(desk, drawn.template, lang, draft)
+
+
+def test_explanation_tells_of_chain_and_deduction_where_the_document_has_them(tmp_path):
+    def explained(name):
+        drawn = description.read(name)
+        draft = drawn.localised("en") | {"preview": True}
+        return rendering.write(Desk(drawn, "en", tmp_path), rendering.EXPLANATION, "en", draft)
+
+    rules, guide, methodology = map(
+        explained, ("carbon_inclusion_guangxi", "metering_guide_karst", "methodology_afforestation")
+    )
+    assert "chain of equations" not in rules and "default factors" not in rules.lower()
+    assert "default factors" in guide.lower() and "AR-TOOL14; those of Chinese" not in guide
+    assert "AR-TOOL14; those of Chinese" in methodology
+
+
+def test_a_column_of_dashes_is_left_out_of_the_default_factors():
+    from sinklab.account import chain
+    from sinklab.drafts import clauses
+
+    def columns(*modules):
+        made = clauses.factors(chain.Chain(modules), lambda *told: told[5], "en", "factors", "Factors")
+        return made.strip().partition("\n")[0]
+
+    assert "Range" not in columns("tree") and "Unit" not in columns("tree")
+    assert "Range" in columns("tree", "fire") and "Unit" in columns("tree", "fire")
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_checks_of_a_table_that_passed_alike_share_a_row(workbench, lang, tmp_path):
+    desk = Desk(description.read(ROTATION), lang, tmp_path)
+    rows = desk.check_rows()
+    told = [row for ref in {row["ref"] for row in rows} for row in desk.checks_of(ref)]
+    assert all(row["limit"] != "5" for row in told) and any("±5" in row["limit"] for row in told)
+    keys = [(r["ref"], r["what"], r["limit"], r["passed"], r["reason"]) for r in told]
+    assert len(set(keys)) == len(keys)
+    assert set(keys) == {(r["ref"], r["what"], r["limit"], r["passed"], r["reason"]) for r in rows}
+
+
+def test_openings_stay_with_what_they_open(tmp_path):
+    """A block within a block that does not stay itself stays nowhere."""
+    drawn = description.read("carbon_ticket_guangxi")
+    desk, draft = Desk(drawn, "en", tmp_path), drawn.localised("en") | {"preview": True}
+    text = rendering.write(desk, drawn.template, "en", draft)
+    look = rendering.Look("en", "", "", "")
+    typst = rendering._pandoc(text, "typst", look, tmp_path)
+    assert typst.count("#stays[\nwhere\n") == text.count("\nwhere\n") > 5
+    assert "#block[\n#stays[" not in typst
+
+
+@pytest.mark.parametrize(
+    "name", ["potential_assessment_sichuan", "methodology_afforestation", "metering_guide_karst"]
+)
+def test_example_says_which_factors_are_defaults(name, tmp_path):
+    from sinklab.account import chain
+
+    drawn = description.read(name)
+    desk = Desk(drawn, "en", tmp_path)
+    text, found = desk.worked_example(), chain.example(desk.chain)
+    listed = text[: text.index("{#tbl:example-data}")]
+    unlisted = [
+        symbol
+        for symbol in desk.chain.wanted("fixed")
+        if desk.chain.default(symbol) and f"| ${symbol.printed(symbol.indices)}$ |" not in listed
+    ]
+    assert ("default values of [@tbl:factors]" in text) == bool(unlisted)
+    for symbol in unlisted:
+        assert float(found.known[symbol.name]) == float(desk.chain.default(symbol)["value"])
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("zh", ("样地", "植被", "同一季节")), ("en", ("plots", "vegetation", "season"))]
+)
+def test_methodology_without_plots_speaks_of_none(lang, words, tmp_path):
+    drawn = description.read("methodology_manure")
+    desk, draft = Desk(drawn, lang, tmp_path), drawn.localised(lang) | {"preview": True}
+    text = rendering.write(desk, drawn.template, lang, draft)
+    assert not [word for word in words if word in text]

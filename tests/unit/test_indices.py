@@ -30,3 +30,10 @@ def test_relative_indices_divide_by_the_prediction():
 def test_information_criteria():
     assert indices.aic(-100.0, 3) == 206.0
     assert indices.bic(-100.0, 3, 50) == pytest.approx(200 + 3 * np.log(50))
+
+
+def test_a_bound_on_both_sides_reads_as_people_write_it():
+    assert indices.bound("abs<=", 5, "en") == "within ±5"
+    assert indices.bound("abs<=", 5, "zh") == "±5以内"
+    assert (indices.bound("<=", 10, "zh"), indices.bound(">=", 0.95, "en")) == ("≤ 10", "≥ 0.95")
+    assert indices.bound("", 5) == "" == indices.bound("<=", float("nan"))

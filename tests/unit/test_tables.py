@@ -395,3 +395,18 @@ def test_a_notebook_publishes_its_values(tmp_path, monkeypatch, capsys):
     values.attrs["source"] = about
     publish(names, values=values, summary="again")
     assert values.attrs["source"] == about
+
+
+@pytest.mark.parametrize(
+    ("table_id", "en", "zh"),
+    [
+        ("agb_forest_cunninghamia", "Cunninghamia lanceolata", "杉木"),
+        ("agb_forest_betula", "Betula", "桦木属"),
+        ("agb_forest_pinus_massoniana", "Pinus massoniana", "马尾松"),
+        ("soc_stock_karst_houzhai", "houzhai", "houzhai"),
+    ],
+)
+def test_default_title_names_species_and_genera(table_id, en, zh):
+    from sinklab.tables.table import _default_title
+
+    assert _default_title(table_id, "en").endswith(en) and _default_title(table_id, "zh").endswith(zh)

@@ -165,9 +165,11 @@ local function with_notes(tbl, div)
   return tbl
 end
 
--- A lead stays with its formula; in Word the program sees to that.
-local function before_formula(block, following)
+-- A lead stays with its formula, "where" with what it opens; in Word the program sees to that.
+local function opens(block, following)
   if not TYPST or block.t ~= "Para" or not following or following.t ~= "Para" then return false end
+  local text = pandoc.utils.stringify(block)
+  if text == "where" or text == "where:" or text == "式中：" then return true end
   local first, own = following.content[1], block.content[1]
   local function numbered(inline)
     return inline and inline.t == "RawInline" and inline.text:match("^#numbered%[") ~= nil
@@ -179,14 +181,15 @@ local function Blocks(blocks)
   local out = pandoc.List({})
   for i, block in ipairs(blocks) do
     local last = out[#out]
-    if before_formula(block, blocks[i + 1]) then
-      block = pandoc.Div({ pandoc.RawBlock("typst", "#stays["), block, pandoc.RawBlock("typst", "]") })
-    end
+    local leads = opens(block, blocks[i + 1])
+    -- No Div around the three: it would print a block that stays nowhere.
+    if leads then out:insert(pandoc.RawBlock("typst", "#stays[")) end
     if block.t == "Div" and block.classes:includes("tablenote") and last and last.t == "Table" then
       out[#out] = with_notes(last, block)
     else
       out:insert(block)
     end
+    if leads then out:insert(pandoc.RawBlock("typst", "]")) end
   end
   return out
 end
