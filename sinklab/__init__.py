@@ -11,6 +11,7 @@ In the examples of docstrings ``trees`` is ``sl.load("study:chinese_fir_simulate
 and ``folder`` an empty folder.
 """
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -95,3 +96,13 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """List the public names, loaded or not."""
     return sorted(__all__)
+
+
+def _in_notebook() -> None:
+    """Have data frames shown as set tables where the library is imported in IPython or Jupyter."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is not None:
+        import_module("sinklab.runs.magic").show_frames(shell)
+
+
+_in_notebook()

@@ -13,6 +13,7 @@ import time
 import traceback
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import sinklab
@@ -336,8 +337,10 @@ def _papermill(source, part, parameters, deadline) -> None:
     import logging
 
     import papermill
+    from papermill.translators import papermill_translators
     from traitlets.config import Config
 
+    papermill_translators.register("python", _translator())
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     settings = {"transport_encryption": "auto", "client_factory": "sinklab.runs.kernels.Client"}
     # It holds the key with which code can be sent to the kernel.
@@ -355,6 +358,19 @@ def _papermill(source, part, parameters, deadline) -> None:
         shutdown_kernel="immediate",
         config=Config({"KernelManager": settings, "AsyncKernelManager": settings}),
     )
+
+
+@cache
+def _translator():
+    """How papermill writes parameters as Python: Chinese as Chinese, not as escapes."""
+    from papermill.translators import PythonTranslator
+
+    class Readable(PythonTranslator):
+        @classmethod
+        def translate_escaped_str(cls, str_val):
+            return json.dumps(str(str_val), ensure_ascii=False)
+
+    return Readable
 
 
 @contextmanager

@@ -330,6 +330,11 @@ def install(preloaded: bool, until: float = float("inf"), more: bool = False) ->
 class Ordinary(LocalProvisioner):
     """A new process for each kernel, its memory limited where Linux offers that."""
 
+    async def pre_launch(self, **kwargs):
+        """Have the kernel load the extension, which shows data frames as set tables."""
+        kwargs = await super().pre_launch(**kwargs)
+        return kwargs | {"cmd": [*kwargs["cmd"], "--ext=sinklab"]}
+
     async def launch_kernel(self, cmd, **kwargs):
         """Start the kernel and limit its memory."""
         information = await super().launch_kernel(cmd, **kwargs)

@@ -6,9 +6,12 @@ After ``%load_ext sinklab``::
     %sinklab table list
 
 Jobs are executed by a process of their own, exactly as from a terminal; the cell only shows them.
+
+The extension, and ``import sinklab`` in a notebook, also have data frames shown as set tables in the reader's language.
 """
 
 import json
+import math
 import os
 import re
 import shlex
@@ -18,11 +21,15 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import cache
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sinklab import paths
-from sinklab.language import tr
+from sinklab.data import vocabulary
+from sinklab.data.files import records
+from sinklab.language import html, number, tr
+from sinklab.tables.schema import status_label
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -33,7 +40,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def load_ipython_extension(shell: "InteractiveShell") -> None:
-    """Give a shell the magic.
+    """Give a shell the magic, and have it show data frames as set tables in the reader's language.
 
     Examples
     --------
@@ -41,6 +48,16 @@ def load_ipython_extension(shell: "InteractiveShell") -> None:
     >>> sl.load_ipython_extension(InteractiveShell.instance())
     """
     shell.register_magic_function(sinklab_magic, "line", "sinklab")
+    show_frames(shell)
+
+
+def show_frames(shell: "InteractiveShell") -> None:
+    """Have a shell show data frames and series as :func:`frame_html` sets them."""
+    formatter = shell.display_formatter.formatters["text/html"]
+    # By name: pandas need not be imported for it.
+    for kind, module in (("DataFrame", "frame"), ("Series", "series")):
+        for place in ("pandas", f"pandas.core.{module}"):
+            formatter.for_type_by_name(place, kind, frame_html)
 
 
 def sinklab_magic(line: str) -> None:
@@ -158,3 +175,149 @@ class Progress:
                 + f" · <code>{escape(n['index'])}</code>"
             )
         return "<br>".join(parts)
+
+
+# Data frames as set tables in the reader's language.
+
+#: Rows shown of a frame that has more than pandas would print, letters of a cell, significant digits of a column.
+ROWS, LETTERS, DIGITS = 20, 200, 4
+#: Columns whose entries are names of variables.
+_NAMES = ("name", "variable", "response", "quantity", "predictor")
+#: What a column tells of a variable that begins its name; a name of values with the levels of their group.
+_ENDS = ("se", "lower", "upper", "min", "max", "spread", "sd")
+_OF_GROUP = re.compile(r"(\w+)\[(.*?)\](?: \[(.*)\])?")
+
+
+def frame_html(frame: Any) -> str:
+    """Set a data frame or series as a table: labels with units, groups in words, as many digits as tell something.
+
+    A column that exists in both languages stands in the reader's; of a long or wide frame the number left out is told.
+    """
+    import pandas as pd
+
+    if isinstance(frame, pd.Series):
+        frame = frame.to_frame("" if frame.name is None else frame.name)
+    most = pd.get_option("display.max_rows"), pd.get_option("display.max_columns") or len(frame.columns)
+    shown = frame if not most[0] or len(frame) <= most[0] else frame.head(ROWS)
+    index = [] if _counts_rows(frame.index) else list(range(frame.index.nlevels))
+    header = [heading(frame.index.names[i] or "") for i in index]
+    rows = [_cells(shown.index.get_level_values(i), frame.index.names[i]) for i in index]
+    places = [i for i, name in enumerate(frame.columns) if not _of_other_language(name, frame.columns)]
+    for i in places[: most[1]]:
+        header.append(_column(frame.columns[i], frame.columns.names))
+        rows.append(_cells(shown.iloc[:, i], frame.columns[i]))
+    notes = []
+    if len(shown) < len(frame):
+        notes.append(
+            tr(f"first {len(shown)} of {len(frame)} rows", f"共 {len(frame)} 行，此处为前 {len(shown)} 行")
+        )
+    if len(places) > most[1]:
+        notes.append(
+            tr(f"first {most[1]} of {len(places)} columns", f"共 {len(places)} 列，此处为前 {most[1]} 列")
+        )
+    return html("", ("", header, list(zip(*rows, strict=True))), *notes)
+
+
+@cache
+def _headings() -> dict[str, tuple[str, str]]:
+    """Words of columns that are no variables, English and Chinese."""
+    return {row["word"]: (row["en"], row["zh"]) for row in records("vocabulary", "frame_headers.csv")}
+
+
+def heading(name: Any) -> str:
+    """Header of a column: a variable with its unit, a word of result tables, the end of an interval; else the name."""
+    text, known = str(name), _headings()
+    if vocabulary.is_variable(text):
+        return vocabulary.label(text, unit=True)
+    if text in known:
+        return tr(*known[text])
+    own = text.removesuffix(tr("_en", "_zh"))
+    base, _, end = text.rpartition("_")
+    if vocabulary.is_variable(base) and end in _ENDS:
+        return f"{vocabulary.label(base, unit=True)} {tr(*known[end])}"
+    of_group = _OF_GROUP.fullmatch(text)
+    if of_group and vocabulary.is_variable(of_group[1]):
+        groups = vocabulary.group_label(of_group[3] or "") or ", ".join(map(_level, of_group[2].split(",")))
+        return f"{vocabulary.label(of_group[1], unit=True)} {groups}"
+    return heading(own) if own != text else text
+
+
+def _level(value: str) -> str:
+    """One level of a group whose column is not told, in words where only one column knows it."""
+    known = {column for column, level in vocabulary.group_words() if level == value}
+    known |= {"component"} if value in vocabulary.components() else set()
+    known |= {"species_id"} if vocabulary.group_label(f"species_id={value}") != value else set()
+    return vocabulary.group_label(f"{known.pop()}={value}") if len(known) == 1 else value
+
+
+def _column(name: Any, levels: Any) -> str:
+    """Header of a column whose name may have several levels, each a group of its own column."""
+    names = name if isinstance(name, tuple) else (name,)
+    return " · ".join(_word(part, level) for part, level in zip(names, levels, strict=True) if part != "")
+
+
+def _word(value: Any, column: Any) -> str:
+    """A name in words: of a group where its column is known, else as a header."""
+    if column in ("species", "species_id"):
+        return vocabulary.group_label(f"species_id={value}")
+    if column == "status":
+        return status_label(value)
+    if column == "unit":
+        return vocabulary.units_symbol(value)
+    if column == "group":
+        return vocabulary.group_label(value) if "=" in value else value
+    if column is None or column in _NAMES:
+        return heading(value)
+    return vocabulary.group_label(f"{column}={value}")
+
+
+def _cells(values: Any, column: Any) -> list[str]:
+    """Entries of one column as texts."""
+    import numpy as np
+    import pandas as pd
+
+    values = pd.Series(values).reset_index(drop=True)
+    if pd.api.types.is_float_dtype(values):
+        values = values.astype(float)
+        sizes = values[np.isfinite(values) & (values != 0)].abs()
+        places = DIGITS - 1 - int(np.floor(np.log10(sizes.median()))) if len(sizes) else 0
+        # No zeros beyond what a rounded column holds.
+        places = next(
+            (d for d in range(max(places, 0)) if np.allclose(sizes, sizes.round(d), 1e-9, 0)), max(places, 0)
+        )
+        return [_number(value, places) for value in values]
+    return [_entry(value, column) for value in values]
+
+
+def _number(value: float, places: int) -> str:
+    """A number of a column; one that would vanish or overflow there keeps significant digits of its own."""
+    if not math.isfinite(value) or places > 6 or (value and abs(value) < 0.5 * 10**-places):
+        return number(value, DIGITS)
+    return f"{value:.{places}f}"
+
+
+def _entry(value: Any, column: Any) -> str:
+    """One entry that is no decimal number."""
+    import pandas as pd
+
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return "–"
+    if type(value).__name__ in ("bool", "bool_"):
+        return heading("yes" if value else "no")
+    if isinstance(value, float):
+        return number(value, DIGITS)
+    text = _word(value, column) if isinstance(value, str) and column is not None else str(value)
+    return text if len(text) <= LETTERS else text[:LETTERS] + "…"
+
+
+def _counts_rows(index: Any) -> bool:
+    """Whether an index is but the number of the row."""
+    import pandas as pd
+
+    return isinstance(index, pd.RangeIndex) and index.name is None and index.start == 0 and index.step == 1
+
+
+def _of_other_language(name: Any, columns: Any) -> bool:
+    """Whether a column repeats in the other language what another one says in the reader's."""
+    own, other = tr("_en _zh", "_zh _en").split()
+    return isinstance(name, str) and name.endswith(other) and name.removesuffix(other) + own in columns

@@ -135,4 +135,5 @@ def test_a_page_of_the_guide_runs_and_says_what_it_promises(path, workbench, mon
     told = [output for cell in out.cells for output in cell.get("outputs", [])]
     text = "".join(str(o.get("text", "")) + str(o.get("data", {}).get("text/plain", "")) for o in told)
     assert SAYS[path.stem] in text, text[-2000:]
+    assert not [o for o in told if "dataframe" in str(o.get("data", {}).get("text/html", ""))], "a raw frame"
     assert not [o for o in told if o["output_type"] == "stream" and "Traceback" in str(o.get("text", ""))]

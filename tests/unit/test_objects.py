@@ -1,10 +1,13 @@
 """What an object shows of itself: a few lines, set tables in a notebook, figures by kind and ending."""
 
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 import sinklab as sl
 from sinklab import plots
@@ -15,6 +18,7 @@ from sinklab.fitting.bayes.priors import parse
 from sinklab.language import DataError
 from sinklab.plots import figure_of
 from sinklab.results.summary import shape_report
+from sinklab.runs.magic import show_frames
 
 
 @pytest.fixture(scope="module")
@@ -202,3 +206,62 @@ def test_a_figure_at_the_end_of_a_cell_is_shown():
 
     found, _ = InteractiveShell().display_formatter.format(figure_of(2, 1)[0])
     assert found["image/png"].startswith(b"\x89PNG")
+
+
+def as_html(thing):
+    """What a notebook with the extension shows of the last line of a cell, as HTML."""
+    formatter = DisplayFormatter()
+    show_frames(SimpleNamespace(display_formatter=formatter))
+    return formatter.format(thing)[0]["text/html"]
+
+
+FRAME = {
+    "name": ["agb_density[mangrove]", "soc_stock[pinus_massoniana,1]"],
+    "species_id": ["cunninghamia_lanceolata", "<b>"],
+    "dbh": [12.25, 7.5],
+    "stem_lower": [0.012345, 123.456],
+    "mean": [float("nan"), 1e-7],
+    "n": [1200, 3],
+    "passed": [True, False],
+    "message_en": ["fine", "bad"],
+    "message_zh": ["好", "坏"],
+}
+
+
+@pytest.mark.parametrize(
+    ("lang", "head", "rows"),
+    [
+        (
+            "zh",
+            "生境 项目 树种键 胸径/cm 树干生物量/kg|下限 均值 n 通过 说明",
+            [
+                "红树林 单位面积地上生物量/(t/hm²)|红树林 杉木 12.25 0.01 – 1200 是 好",
+                "river 土壤碳储量/(t/hm²)|马尾松,|1 &lt;b&gt; 7.50 123.46 1e-07 3 否 坏",
+            ],
+        ),
+        (
+            "en",
+            "habitat what species|key diameter|at|breast|height|(cm) stem|biomass|(kg)|lower mean n passed message",
+            [
+                "mangrove aboveground|biomass|per|area|(t/ha)|mangrove Cunninghamia|lanceolata 12.25 0.01 – 1200 yes fine",
+                "river soil|carbon|stock|(t/ha)|Pinus|massoniana,|1 &lt;b&gt; 7.50 123.46 1e-07 3 no bad",
+            ],
+        ),
+    ],
+)
+def test_a_cell_shows_a_frame_as_a_set_table_in_words(lang, head, rows, monkeypatch):
+    monkeypatch.setenv("SINKLAB_LANG", lang)
+    shown = as_html(pd.DataFrame(FRAME, index=pd.Index(["mangrove", "river"], name="habitat")))
+    lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in re.findall("<tr>(.*?)</tr>", shown)]
+    wanted = [[cell.replace("|", " ") for cell in line.split(" ")] for line in (head, *rows)]
+    assert lines == wanted
+
+
+def test_a_long_or_wide_frame_tells_what_is_left_out_and_a_series_is_set_too(monkeypatch):
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+    with pd.option_context("display.max_columns", 20):
+        shown = as_html(pd.DataFrame(np.arange(2400).reshape(100, 24)))
+    assert "first 20 of 100 rows" in shown and "first 20 of 24 columns" in shown
+    assert shown.count("<tr>") == 21
+    shown = as_html(pd.Series([2, 1], ["pinus", "larix"], name="height"))
+    assert "height (m)" in shown and "pinus" in shown and "first" not in shown

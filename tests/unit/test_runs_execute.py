@@ -42,6 +42,18 @@ def trial(workbench):
     return workbench
 
 
+def test_a_cell_of_a_run_shows_a_frame_as_a_set_table(workbench, monkeypatch):
+    monkeypatch.setenv("SINKLAB_LANG", "zh")
+    place = workbench / "notebooks" / "behave.ipynb"
+    content = json.loads(place.read_text(encoding="utf-8"))
+    content["cells"][-1]["source"] = "import pandas\npandas.DataFrame({'dbh': [12.5]})"
+    place.write_text(json.dumps(content), encoding="utf-8")
+    write_batch(workbench, "notebook: behave.ipynb\ndefaults: {seed: 7}\njobs:\n  - {id: one}\n")
+    assert sinklab_run("trial") == 0
+    page = (workbench / "reports" / "runs" / "trial" / "one" / "behave.html").read_text(encoding="utf-8")
+    assert "胸径/cm</th>" in page and "12.5</td>" in page and 'class="dataframe"' not in page
+
+
 def test_failures_stay_with_their_job(trial, capsys):
     assert sinklab_run("trial", "--workers", "2") == 1
     printed = capsys.readouterr().out
@@ -66,6 +78,7 @@ def test_failures_stay_with_their_job(trial, capsys):
     streams = [o for c in said["cells"] for o in c.get("outputs", ()) if o["output_type"] == "stream"]
     text = "".join("".join(output["text"]) for output in streams)
     assert text == "good 2.0 7 {} 好作业 1 True\n", "parameters, one thread, and the workbench as folder"
+    assert 'title_zh = "好作业"' in "".join(line for cell in said["cells"] for line in cell["source"])
 
     bad = records["trial/bad"]
     assert bad.line == "DataError: study_x/data.csv, record 41: dbh = 1830 cm\nexpected 0.1-400 cm"
