@@ -306,7 +306,7 @@ def _entry(value: Any, column: Any) -> str:
         return heading("yes" if value else "no")
     if isinstance(value, float):
         return number(value, DIGITS)
-    text = _word(value, column) if isinstance(value, str) and column is not None else str(value)
+    text = _word(value, column) if isinstance(value, str) else str(value)
     return text if len(text) <= LETTERS else text[:LETTERS] + "…"
 
 
