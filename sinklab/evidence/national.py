@@ -421,21 +421,73 @@ def _score(part) -> pd.Series:
 
 #: Inventories that research plots are held against, and the types that a forester may give their stands.
 INVENTORIES = {"forestat_plots": ("poplar_birch", "broadleaf_deciduous")}
+#: Studies of the compilation whose plots are of the national inventory (Ni et al. 2001 scale inventory data up).
+OF_INVENTORY = ("Luo, 1996; Ni et al., 2001",)
+#: Plots of a forest type on which such a study is heard.
+HEARD = 30
 
 
-def populations(found: Nested) -> dict[str, float]:
+def witnesses(found: Nested) -> pd.DataFrame:
+    """How far inventories lie from what research plots give them, one row per inventory and forest type.
+
+    A study of the compilation is held against a fit without it.
+
+    Returns
+    -------
+    told : DataFrame
+        ``inventory, forest_type, n``; ``shift``, mean of the logarithms less the median predicted; ``selection``, its square
+        less the spread of studies and places, which a new place has anyway; ``away`` (Series of the plots) and their
+        ``sd`` and ``freedom``, of which the coverage with any variance of selection follows (:func:`covered`).
+    """
+    held = []
+    for name, kinds in INVENTORIES.items():
+        plots = load(f"open:{name}")
+        plots["stem_density"] = plots["basal_area"] / (np.pi / 4 * (plots["dbh"] / 100) ** 2)
+        if {found.response, *found.predictors} <= set(plots):
+            held += [
+                (name, kind, found, plots.assign(**dict.fromkeys(LEVELS) | {"forest_type": kind}))
+                for kind in kinds
+            ]
+    for name in OF_INVENTORY:
+        own = found.frame["study"] == name
+        parts = {k: p for k, p in found.frame[own].groupby("forest_type") if len(p) >= HEARD}
+        rest = (
+            scaled(fit(found.frame[~own], found.response, found.predictors, found.spreads)) if parts else None
+        )
+        known = set(rest.frame["forest_type"]) if rest else set()
+        held += [(name, kind, rest, part) for kind, part in parts.items() if kind in known]
+    rows = []
+    for name, kind, model, plots in held:
+        told = model.predict(plots)
+        away = np.log(plots[found.response]) - told["log"]
+        square = float(away.mean()) ** 2 - model.apart({"forest_type": kind}, 0.0)[0]
+        rows.append((name, kind, len(plots), float(away.mean()), square, away, told["sd"], model.freedom))
+    columns = "inventory forest_type n shift selection away sd freedom".split()
+    return pd.DataFrame(rows, columns=columns)
+
+
+def covered(told: pd.DataFrame, selection: float, level: float = 0.95) -> float:
+    """Share of the plots of :func:`witnesses` inside their intervals, with a variance of selection."""
+    inside = [
+        np.abs(row.away) <= stats.t.ppf(0.5 + level / 2, row.freedom) * np.sqrt(row.sd**2 + selection)
+        for row in told.itertuples(index=False)
+    ]
+    return float(np.concatenate(inside).mean())
+
+
+def populations(found: Nested) -> dict[str, Any]:
     """Variances of logarithms by which whole populations differ, for the predictors of a model.
 
     ``regional``: between forest types of cells of five degrees (those of two studies or more), each predicted without its
-    cell, less what studies of one population differ. ``selection``: mean square of how far inventories lie from the
-    median that research plots give them, less the spread of studies and places, which a new place has anyway.
+    cell, less what studies of one population differ. ``selection``: mean over the inventories of :func:`witnesses` of
+    what each says on the average of its types, none less than nought.
     ``scatter_freedom``: degrees of freedom on which studies tell the scatter of plots within another one.
 
     Returns
     -------
     told : dict
-        ``regional, n_region, selection, n_inventory, shift`` (mean over inventories and types) and ``scatter_freedom``. An
-        inventory without the response or a predictor is not counted.
+        ``regional, n_region``, ``selection`` by inventory, and ``scatter_freedom``. An inventory without the response or a
+        predictor is not counted.
     """
     frame = found.frame
     cell = (frame["latitude"] // 5).astype(str) + "/" + (frame["longitude"] // 5).astype(str)
@@ -446,21 +498,9 @@ def populations(found: Nested) -> dict[str, float]:
     of_regions = off.mean().groupby(level=[0, 1]).agg(["mean", "var", "size"]).query("size > 1")
     of_studies = np.average(of_regions["var"], weights=of_regions["size"] - 1)
     regional = of_regions["mean"].var() - of_studies * (1 / of_regions["size"]).mean()
-    away, apart, n_inventory = [], [], 0
-    for name, kinds in INVENTORIES.items():
-        plots = load(f"open:{name}")
-        plots["stem_density"] = plots["basal_area"] / (np.pi / 4 * (plots["dbh"] / 100) ** 2)
-        if not {found.response, *found.predictors} <= set(plots):
-            continue
-        n_inventory += 1
-        for kind in kinds:
-            median = found.predict(plots.assign(**dict.fromkeys(LEVELS) | {"forest_type": kind}))["log"]
-            away.append(float((np.log(plots[found.response]) - median).mean()))
-            apart.append(found.apart({"forest_type": kind}, 0.0)[0])
-    # An inventory that lies as near as a study of the type says nothing of its selection.
-    selection = max(float(np.mean(np.square(away) - apart)), 0.0) if away else np.nan
-    told = {"regional": max(float(regional), 0.0), "n_region": len(of_regions), "selection": selection}
-    told |= {"n_inventory": n_inventory, "shift": float(np.mean(away)) if away else np.nan}
+    # An inventory that lies as near as studies of its types says nothing of its selection.
+    selection = witnesses(found).groupby("inventory")["selection"].mean().clip(lower=0)
+    told = {"regional": max(float(regional), 0.0), "n_region": len(of_regions), "selection": dict(selection)}
     return told | {"scatter_freedom": _freedom_of(off.agg(["var", "size"]).query("size > 5"))}
 
 
