@@ -355,6 +355,10 @@ def _standing_still(fit):
             )
 
 
+#: Condition of the correlation of predictors from which on they are one: 100 is a correlation of 0.98.
+TIED = 100
+
+
 def _one_plot(fit):
     """The exponent of the first predictor of an equation, alone or in a system, whose sign rests on one plot or one study."""
     data, rule = fit.data, _gate("sign")
@@ -368,6 +372,8 @@ def _one_plot(fit):
         if len(used) < FEW_ROWS + len(predictors) - 1 or used[predictors[0]].nunique() < 3:
             continue
         logs = np.log(used[[*predictors, response]].to_numpy(float))
+        if predictors[1:] and np.linalg.cond(np.corrcoef(logs[:, :-1].T)) > TIED:
+            continue  # heights that follow from diameters: only the exponents together have a meaning
         whole, *others = _exponents(logs, _left_out(fit, used))
         turned = sum(np.sign(exponent) != np.sign(whole) for exponent in others)
         if turned >= rule["value"]:

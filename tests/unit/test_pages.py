@@ -61,7 +61,7 @@ def test_a_page_of_values_shows_refused_ones_as_such(tmp_path):
     text = " ".join(text_of(page).split())
     assert "0.510" in text and "data:image/png" in page.read_text("utf-8")
     # A carbon fraction above one is refused: named, without a number.
-    assert "杉木 — — — —" in text and "4.90" not in text and "✗" in text
+    assert "杉木的估计值未通过合理性检验，未列入" in text and "4.90" not in text and "✗" in text
 
 
 def test_a_report_of_a_fit_has_its_verdicts_and_figures_in_each_format(tmp_path):
