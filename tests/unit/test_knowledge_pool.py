@@ -267,7 +267,8 @@ def test_default_equations_meet_trees_they_never_saw(species, genus):
     trees = trees.dropna(subset=["dbh", "agb"])
     found = default_equation("agb", species, least=5)
     place, tree = found.predict(trees), found.predict(trees, kind="individual")
-    away = np.log(trees["agb"] / place["agb"])
+    # Logarithms lie about the median of places, below their mean by half the variance.
+    away = np.log(trees["agb"] / place["agb"]) + place["agb_sd_log"] ** 2 / 2
     assert abs(away.mean()) < 0.2
     sites = away.groupby([trees["study_id"].fillna(""), trees["site"].fillna("")]).agg(["mean", "size"])
     sites = sites.loc[sites["size"] >= 5, "mean"]
