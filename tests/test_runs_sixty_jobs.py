@@ -41,7 +41,7 @@ jobs:
     memory: 800 MB
     parameters: {name: takes_all_memory, behaviour: hog}
 """
-FEWEST = 55
+FEWEST = 50
 
 
 def sinklab(root, *arguments):
