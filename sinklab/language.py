@@ -290,10 +290,14 @@ def number(value, digits: int = 6) -> str:
     return f"{value:.{digits}g}"
 
 
-def of_words(cells) -> bool:
-    """Whether a column holds words, most of it: those stand left in a table, numbers right."""
-    told = [cell for cell in map(number, cells) if cell not in ("", "–", "nan")]
-    return sum(cell[0].isalpha() for cell in told) > len(told) / 2
+def stand_left(header, rows) -> list[bool]:
+    """Which columns stand left in a table: the first, and those that hold words, most of them; numbers stand right."""
+
+    def of_words(cells):
+        told = [cell for cell in map(number, cells) if cell not in ("", "–", "nan")]
+        return sum(cell[0].isalpha() for cell in told) > len(told) / 2
+
+    return [not i or of_words(row[i] for row in rows) for i in range(len(header))]
 
 
 def table(header, rows) -> str:
@@ -307,7 +311,7 @@ def table(header, rows) -> str:
     """
     cells = [[str(h) for h in header], *([number(c) for c in row] for row in rows)]
     widths = [max(width(row[i]) for row in cells) for i in range(len(header))]
-    left = [not i or of_words(row[i] for row in cells[1:]) for i in range(len(header))]
+    left = stand_left(header, cells[1:])
     lines = []
     for row in cells:
         gaps = [" " * (w - width(c)) for c, w in zip(row, widths, strict=True)]
@@ -343,9 +347,7 @@ def html(title: str, *blocks: "str | tuple[str, list, list]") -> str:
             parts.append("".join(f"<div>{escape(line)}</div>" for line in block.splitlines()))
             continue
         caption, header, rows = block
-        kinds = [
-            ' class="w"' if not i or of_words(row[i] for row in rows) else "" for i in range(len(header))
-        ]
+        kinds = [' class="w"' if left else "" for left in stand_left(header, rows)]
         lines = [
             "".join(
                 f"<{tag}{kind}>{escape(number(cell))}</{tag}>" for cell, kind in zip(row, kinds, strict=True)

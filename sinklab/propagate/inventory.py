@@ -170,13 +170,15 @@ class Inventory:
     def _with_populations(self, trees, plot) -> pd.DataFrame:
         """Trees with the province of their plot or stratum, where a model was fitted to sites in provinces."""
         models = self.models.values() if isinstance(self.models, dict) else (self.models,)
+        wanted = {m.with_sites().populations for m in models} - {"", *trees}
+        if not wanted:
+            return trees
         places = self.plots.assign(stratum=_stratum(self.plots))
         if self.strata is not None:
             own = [c for c in self.strata if c == "stratum" or c not in places]
             places = places.merge(self.strata[own].astype({"stratum": str}), on="stratum", how="left")
         places = places.set_index(places["plot_id"].astype(str)).reindex(plot)
-        wanted = {m.with_sites().populations for m in models} & {*places} - {*trees}
-        return trees.assign(**{column: places[column].to_numpy() for column in wanted})
+        return trees.assign(**{column: places[column].to_numpy() for column in wanted & {*places}})
 
     @cached_property
     def plot_values(self) -> pd.Series:
