@@ -105,14 +105,14 @@ def sampling_options(arguments) -> dict:
 
 def run(arguments) -> int:
     """Fit, print, write; 1 when a fit did not converge."""
-    from sinklab.drafts import page
+    from sinklab.drafts import rendering
     from sinklab.fitting import fit, fit_by
     from sinklab.fitting.resample import check_kind
     from sinklab.results.summary import fit_report
 
     # What is asked for afterwards is checked before the work.
     if arguments.report:
-        page.format_of(arguments.report)
+        rendering.format_of(arguments.report)
     reference = _table_reference(arguments) if arguments.save else None
     if arguments.bootstrap or arguments.influence is not None or arguments.method != "bayes":
         check_kind(arguments.resample.partition(":")[0] or None, arguments.interval, arguments.method)
@@ -152,7 +152,7 @@ def run(arguments) -> int:
     if arguments.json:
         _write_json(results, validations, arguments)
     if arguments.report:
-        written = _or_error(errors, page.write_page, results, arguments.report)
+        written = _or_error(errors, rendering.write_page, results, arguments.report)
         if written:
             print(tr(f"report: {written}", f"报告：{written}"), file=sys.stderr)
     if reference:

@@ -43,7 +43,7 @@ def run_show(arguments) -> int:
 
     table = Table.read(arguments.table, root=arguments.root)
     if arguments.output:
-        from sinklab.drafts.page import write_page
+        from sinklab.drafts.rendering import write_page
 
         print(write_page(table, arguments.output))
         return 0

@@ -6,8 +6,17 @@ and example name the same quantities in the same units. ``cite`` notes printed n
 
 from sinklab.account import chain as chains
 from sinklab.data.files import records
-from sinklab.drafts.blocks import escape, header, listed, table, unit_symbol, unit_words
-from sinklab.drafts.numbers import fixed, magnitude, measured
+from sinklab.drafts.blocks import (
+    escape,
+    fixed,
+    header,
+    listed,
+    magnitude,
+    measured,
+    table,
+    unit_symbol,
+    unit_words,
+)
 
 #: File that a number comes from, as the list of numbers names it.
 FACTORS, EXAMPLE = "data/chain/factors.csv", "data/chain/example.csv"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sinklab.data import open_data, vocabulary
 from sinklab.data.files import records
-from sinklab.drafts import blocks, clauses, numbers
+from sinklab.drafts import blocks, clauses
 from sinklab.drafts.description import Description
 from sinklab.language import DraftError, SinklabError, TableError, listing, tr
 from sinklab.results import indices
@@ -179,7 +179,7 @@ class Decided:
         if row is None:
             file = "stock_defaults.csv"
             raise DraftError(f"no default {rule!r} in data/rules/{file}", f"{file} 中没有 {rule!r}")
-        return self._rule("stock_defaults.csv", row, "value", numbers.measured(float(row["value"])))
+        return self._rule("stock_defaults.csv", row, "value", blocks.measured(float(row["value"])))
 
     def deduction_table(self, rule: str, label: str, caption: str) -> str:
         """Steps of a deduction that takes a share of the half-width, from ``data/rules/deductions.csv``."""
@@ -226,7 +226,7 @@ class Decided:
         ends = found["value"] if isinstance(found["value"], list) else [found["value"]]
         shown = []
         for end in ends:
-            text = _with_unit(numbers.measured(end), found.get("unit", ""), self._lang)
+            text = _with_unit(blocks.measured(end), found.get("unit", ""), self._lang)
             status = BASES[found["basis"]]
             shown.append(self._citations.add(self._file, "decisions", name, "value", end, text, status))
         return blocks.between(*shown, self._lang) if len(shown) > 1 else shown[0]
@@ -360,7 +360,7 @@ class Desk:
         number, status = table.value(name, column), table.value(name, "status")
         if isinstance(number, str):
             return blocks.escape(number)
-        text = numbers.with_error(table.value(name), table.value(name, "se"), number)[2]
+        text = blocks.with_error(table.value(name), table.value(name, "se"), number)[2]
         file = "coefficients" if "coefficients" in table.frames else "values"
         return self.citations.add(table.ref, file, name, column, number, text, status)
 
@@ -404,7 +404,7 @@ class Desk:
         """Fitted span of a predictor with its unit: ``1.5 cm～41.2 cm``."""
         cite, unit = self._cite(alias), blocks.unit_symbol(vocabulary.variable(predictor).unit, self._lang)
         low, high = (
-            cite("ranges", predictor, column, bound, numbers.measured(bound)) + f"\N{NO-BREAK SPACE}{unit}"
+            cite("ranges", predictor, column, bound, blocks.measured(bound)) + f"\N{NO-BREAK SPACE}{unit}"
             for column, bound in zip(("minimum", "maximum"), self._fit(alias).ranges[predictor], strict=True)
         )
         return blocks.between(low, high, self._lang)
@@ -460,8 +460,8 @@ class Desk:
                     # Which of the values of a table failed.
                     said = f"{of.partition(' [')[0]}: {said}"
                 what = said.replace(": ", "：", 1) if self._lang == "zh" else said
-                value = numbers.measured(row["value"]) if numbers.exists(row["value"]) else "—"
-                threshold = row["threshold"] if numbers.exists(row["threshold"]) else math.nan
+                value = blocks.measured(row["value"]) if blocks.exists(row["value"]) else "—"
+                threshold = row["threshold"] if blocks.exists(row["threshold"]) else math.nan
                 limit = indices.bound(row["comparison"], threshold, self._lang) or "—"
                 told = {"ref": table.ref, "what": blocks.escape(what), "value": value, "limit": limit}
                 found.append(told | {"passed": passed, "reason": reason or "", "check": row["check_id"]})

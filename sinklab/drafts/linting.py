@@ -10,8 +10,16 @@ from dataclasses import dataclass
 from sinklab import paths
 from sinklab.data.files import records
 from sinklab.drafts import description, meaning, rendering
-from sinklab.drafts.numbers import typed_numbers
-from sinklab.drafts.outline import Heading, MarkedDesk, Outline, Spot, lines, loader, taken_apart
+from sinklab.drafts.meaning import (
+    Heading,
+    MarkedDesk,
+    Outline,
+    Spot,
+    lines,
+    loader,
+    taken_apart,
+    typed_numbers,
+)
 from sinklab.language import reader_language, tr
 
 #: Letters shown on either side of what was found.

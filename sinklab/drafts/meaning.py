@@ -1,7 +1,9 @@
 """What a draft means: one symbol one thing, every symbol explained with its unit, references, terms, what is counted.
 
-The checks look at a draft as it would be printed, whoever wrote it: :mod:`.linting` tells what they find by line, a
-final rendering is refused for it (:func:`require`), and the review of a document that came back runs them again.
+A draft is taken apart first: the template is filled in with marks around what the desk printed, so that each line is
+known by its file; the lines become an outline of spots and headings, and numbers are read back from the text. The checks
+look at it as it would be printed, whoever wrote it: :mod:`.linting` tells what they find by line, a final rendering is
+refused for it (:func:`require`), and the review of a document that came back runs them again.
 """
 
 import re
@@ -11,8 +13,357 @@ from functools import lru_cache
 from sinklab.account import chain as chains
 from sinklab.data import vocabulary
 from sinklab.drafts.blocks import unit_words
-from sinklab.drafts.outline import Outline, Spot, plain_lines, taken_apart
+from sinklab.drafts.desk import DECIDED, TABLES, Desk
 from sinklab.language import DraftError, listing, tr
+
+#: Letters of the private area: around the number of a source line, and around what the desk printed.
+PLACE, END, OPEN, CLOSE = "\ue000", "\ue001", "\ue002", "\ue003"
+#: Stands where something was taken out.
+GAP = "\ue004"
+#: Functions of the desk that print; the others answer questions.
+PRINTING = {*DECIDED, *TABLES} | {
+    *"value number n n_sites limits equation equations legend correlation_refs values_table figure species label "
+    "sources status_note range_notes ratio_equation class_table model_title model_refs model_words chain_part design_table monitored_table "
+    "settled_table factor_table worked_example".split()
+}
+_TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{##.*?##\}", re.DOTALL)
+_MARK = re.compile(f"{PLACE}(\\d+){END}")
+_HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*(\{[^{}]*\})?\s*$")
+_DIV = re.compile(r"^:::+\s*(\S*)")
+_IDENTIFIER = re.compile(r"\{[^{}]*#((?:tbl|fig|eq|sec):[\w-]+)")
+_CITED = re.compile(r"@((?:tbl|fig|eq|sec):[\w-]+)")
+#: What is neither prose nor typed by a drafter: formulas, code, attributes, references, links.
+_NOT_PROSE = re.compile(r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\{[^{}]*\}|\[@[^\]]*\]|!?\[\]\{[^}]*\}|https?://\S+")
+_NOTE = re.compile(r"^(?:注\d*：|示例\d*：|NOTE\b|EXAMPLE\b)")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a rendered draft.
+
+    ``text`` is what is printed; in ``typed`` everything that the desk printed is replaced by a gap, so
+    that what is left was typed by a drafter.
+    """
+
+    file: str
+    number: int
+    text: str
+    typed: str
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A line with its part (cover, foreword, front, scope, body, annex) and kind (heading, table, note …)."""
+
+    line: Line
+    part: str
+    kind: str
+
+    @property
+    def prose(self) -> str:
+        """The text without formulas, code, attributes and references."""
+        return _NOT_PROSE.sub(GAP, self.line.text)
+
+    @property
+    def typed(self) -> str:
+        """The prose that a drafter typed."""
+        return _NOT_PROSE.sub(GAP, self.line.typed)
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading: level, words, identifier, classes, and the position of its line."""
+
+    level: int
+    title: str
+    identifier: str
+    classes: tuple[str, ...]
+    at: int
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A draft as spots and headings, with what is defined and cited where."""
+
+    spots: tuple[Spot, ...]
+    headings: tuple[Heading, ...]
+
+    def between(self, first: Heading, second: Heading | None) -> tuple[Spot, ...]:
+        """Spots under a heading up to another one, or to the end."""
+        return self.spots[first.at + 1 : second.at if second else None]
+
+    def body(self) -> list[Heading]:
+        """Headings that are numbered."""
+        return [h for h in self.headings if "front" not in h.classes]
+
+    def standard(self) -> bool:
+        """Whether the draft follows the structure of GB/T 1.1: it has a foreword."""
+        return any(h.identifier == "sec:foreword" for h in self.headings)
+
+    def defined(self) -> dict[str, Spot]:
+        """Where each identifier is defined."""
+        return {found: spot for spot in self.spots for found in _IDENTIFIER.findall(spot.line.text)}
+
+    def cited(self) -> set[str]:
+        """Identifiers that the text mentions."""
+        return {found for spot in self.spots for found in _CITED.findall(spot.line.text)}
+
+
+# A template filled in so that every line is known by its file
+
+
+class MarkedDesk(Desk):
+    """A desk whose printing functions enclose what they print; figures are not drawn."""
+
+    def names(self) -> dict:
+        """Names that a template may use."""
+        return {
+            name: _enclosing(function) if name in PRINTING else function
+            for name, function in super().names().items()
+        }
+
+    def figure(self, alias: str, response: str, label: str, caption: str) -> str:
+        """Place of a figure, which is not drawn."""
+        self._fit(alias)
+        return f"\n![{caption}]({label}.png){{#fig:{label}}}\n"
+
+
+def _enclosing(function):
+    def enclosed(*arguments, **named):
+        printed = function(*arguments, **named)
+        if isinstance(printed, list):
+            return [f"{OPEN}{text}{CLOSE}" for text in printed]
+        return f"{OPEN}{printed}{CLOSE}"
+
+    return enclosed
+
+
+def loader(inner, places: list):
+    """Loader of templates whose lines carry marks; ``places`` is filled with ``(template, line)``."""
+    from jinja2 import BaseLoader
+
+    class Marking(BaseLoader):
+        def get_source(self, environment, template):
+            source, path, fresh = inner.get_source(environment, template)
+            return _with_marks(source, template, places), path, fresh
+
+    return Marking()
+
+
+def _with_marks(source: str, template: str, places: list) -> str:
+    spans = [match.span() for match in _TAG.finditer(source)]
+    out, at = [], 0
+    for number, line in enumerate(source.splitlines(keepends=True), start=1):
+        # A mark inside a tag would break it; blanks before a tag that stands alone must stay its first.
+        if not any(start < at < end for start, end in spans):
+            out.append(f"{PLACE}{len(places)}{END}")
+            places.append((template, number))
+        out.append(line)
+        at += len(line)
+    return "".join(out)
+
+
+def lines(text: str, places) -> list[Line]:
+    """Take the marks out of a rendered text."""
+    found, place, inside = [], ("", 0), False
+    for raw in text.split("\n"):
+        here = None
+        for mark in _MARK.finditer(raw):
+            # A line begins where its first letter stands; marks before it belong to tags.
+            if here is None or not _MARK.sub("", raw[: mark.start()]).strip(f" {OPEN}{CLOSE}"):
+                here = places[int(mark[1])]
+            place = places[int(mark[1])]
+        plain = _MARK.sub("", raw)
+        typed, inside = _typed(plain, inside)
+        file, number = here or place
+        found.append(Line(file, number, plain.replace(OPEN, "").replace(CLOSE, ""), typed))
+    return found
+
+
+def _typed(text: str, inside: bool) -> tuple[str, bool]:
+    """Replace printed stretches by a gap; ``inside`` says whether one is open at the start of the line."""
+    out, depth = [], int(inside)
+    for letter in text:
+        if letter == OPEN:
+            depth += 1
+            out.append(GAP)
+        elif letter == CLOSE:
+            depth -= 1
+        elif not depth:
+            out.append(letter)
+    return "".join(out), depth > 0
+
+
+# The outline: where each line stands
+
+
+def taken_apart(lines: list[Line]) -> Outline:
+    """Find the headings of a draft and say of each line where it stands."""
+    spots, headings, part, div = [], [], "cover", ""
+    for at, line in enumerate(lines):
+        found = _HEADING.match(line.text)
+        fence = _DIV.match(line.text)
+        if found and not div:
+            heading = _heading(found, at)
+            headings.append(heading)
+            part = _part(heading, part)
+            kind = "heading"
+        elif fence:
+            div, kind = fence[1].strip("{}."), "fence"
+        else:
+            kind = _kind(line.text, div)
+        spots.append(Spot(line, part, kind))
+    return Outline(tuple(spots), tuple(headings))
+
+
+def _heading(found, at) -> Heading:
+    attributes = (found[3] or "").strip("{}").split()
+    identifier = next((word[1:] for word in attributes if word.startswith("#")), "")
+    classes = tuple(word[1:] for word in attributes if word.startswith("."))
+    return Heading(len(found[1]), found[2], identifier, classes, at)
+
+
+def _part(heading, before) -> str:
+    if "front" in heading.classes:
+        return "foreword" if heading.identifier == "sec:foreword" else "front"
+    if "annex" in heading.classes:
+        return "annex"
+    if heading.level > 1:
+        return before
+    return "scope" if heading.identifier == "sec:scope" else "body"
+
+
+def _kind(text: str, div: str) -> str:
+    if not text.strip():
+        return "blank"
+    if div in ("legend", "statusnote"):
+        return div
+    if div.startswith("cover"):
+        return "cover"
+    if div in ("note", "tablenote") or _NOTE.match(text):
+        return "note"
+    if text.startswith("|"):
+        return "table"
+    if text.startswith("Table:"):
+        return "caption"
+    return "formula" if text.startswith("$$") else "text"
+
+
+def plain_lines(markdown: str) -> list[Line]:
+    """Lines of a rendered text without marks: nothing is known of who typed them."""
+    return [Line("", number, text, "") for number, text in enumerate(markdown.split("\n"), start=1)]
+
+
+# Numbers read back from a text. Those of standards, clauses, years, dates, levels of intervals, addresses and references to
+# tables are *structure*: they are part of the wording and never come from a parameter table.
+
+#: A number with its sign and power of ten. Digits that follow a letter belong to a name (CO2, a1).
+NUMBER = re.compile(
+    r"(?<![A-Za-z0-9_.])(?:(?<![\w)])[−-]|−)?\d+(?:[.,]\d+)*(?:\s?[×xX*]\s?10\s?\^?[−-]?\d+)?", re.ASCII
+)
+_WIDE = str.maketrans("０１２３４５６７８９．－＋％，\u3000\u00a0", "0123456789.-+%,  ")
+#: A cited table, as drafts print it.
+TABLE = re.compile(r"\b([a-z][a-z0-9]*(?:_[a-z0-9]+)+)@(\d+\.\d+\.\d+)")
+#: Bodies that number their standards.
+_BODIES = r"(?:GB|LY|HJ|NY|SL|QX|TD|HY|DZ|JJ[FG]|ISO(?:/IEC)?|IEC|DB\d*)"
+STRUCTURE = re.compile(
+    "|".join(
+        (
+            TABLE.pattern,
+            r"(?:https?://|doi:\s?|www\.)\S+|\b10\.\d{4,}/\S+",
+            # Numbers of standards and methodologies, with the year behind a dash.
+            rf"\b{_BODIES}(?:/[TZ])?\s?\d[\d.]*(?:[—–:-]\d{{4}})?",
+            r"\bT/[A-Z]+\s?\d[\d.]*(?:[—–:-]\d{4})?|\b(?:CCER|AR-TOOL|AR-AMS|AR-ACM|VM)[-\s]?\d[\dV-]*",
+            r"\bICS\s[\d.]+|\bCCS\s[A-Z]\s?\d+",
+            r"(?:Part|Annex|Clause|Table|Figure|Fig\.|Formula|Equation|Eq\.|Section|Tier|Approach|No\.)"
+            r"[\s\u00a0]*[A-Z]?\.?\d+(?:\.\d+)*",
+            r"(?:表|图|公式|附录)\s?[A-Z]?\.?\d+(?:\.\d+)*",
+            r"第\s?\d+(?:\.\d+)*\s?(?:部分|章|条|款|节|页|次|期|卷|号)",
+            # Dates, and years of publications.
+            r"\b(?:19|20)\d\d(?:-\d\d-\d\d|\s?年(?:\d+\s?月(?:\d+\s?日)?)?)",
+            r"(?:et al\.,?\s\(?|[A-Z][a-z]+(?:,\s|\s\())(?:19|20)\d\d\b|\((?:19|20)\d\d\)",
+            # The level of an interval.
+            r"\d+(?:\.\d+)?[\s\u00a0]?%[\s\u00a0]?(?=lower|upper|limit|range|interval|confidence|置信|上限|下限|区间|范围)",
+            r"(?<=level)[\s\u00a0]\d+(?:\.\d+)?[\s\u00a0]?%|(?<=水平|概率)[\s\u00a0]?\d+(?:\.\d+)?[\s\u00a0]?%",
+            # Numbers of items of a list.
+            r"^\s*\d+\s?[)）、]",
+        )
+    ),
+    # Words end where Chinese begins.
+    re.ASCII,
+)
+#: In text that a drafter types: numbers that belong to names (standards, methodologies, dates, formulas of
+#: substances, identifiers of papers), and those of items of a list.
+_NAMES = re.compile(
+    rf"(?<![A-Za-z])(?:{_BODIES}|T)(?:/[A-Z]+)*\s*[\dX]+(?:\.\d+)*(?:[-—:][\dX]+)*"
+    r"|(?<![A-Za-z])[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+|(?<![A-Za-z])[A-Z]{2,}\d+(?![A-Za-z0-9])"
+    r"|(?:CO|CH|N)~?[24]~?O?(?![a-z0-9])"
+    r"|doi:?\s*10\.\S+|(?<!\d)10\.\d{4,}/\S+|\d{4}-\d{2}(?:-\d{2})?|(?<!\d)\d{4}\s*年(?:\s*\d+\s*月)?"
+)
+_ITEM = re.compile(r"^\s*(?:\d+[.)]|[a-z]\))\s")
+_TYPED = re.compile(r"(?<![A-Za-z0-9_.~^])[−-]?\d+(?:\.\d+)?\s*(?:%|‰|[a-zA-Z²³/·]+|[\u4e00-\u9fff])?")
+_WORD = re.compile(r"[A-Za-z]+|\s+|.", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A number in a text: as it stands there, and from where to where."""
+
+    text: str
+    start: int
+    end: int
+
+    @property
+    def plain(self) -> str:
+        """The number in one spelling: no spaces, one kind of minus sign."""
+        return plain(self.text)
+
+
+def widened(text: str) -> str:
+    """Text with digits, signs and spaces of full width in their usual form, of the same length."""
+    return text.translate(_WIDE)
+
+
+def plain(text: str) -> str:
+    """A printed number in one spelling, the marks of Markdown left out."""
+    text = re.sub(r"[\s^*]", "", widened(text).replace("×", "x").replace("X", "x"))
+    return text.replace("\N{MINUS SIGN}", "-").replace("–", "-").removeprefix("+")
+
+
+def read_numbers(text: str) -> list[Token]:
+    """Numbers of a text that are not structure."""
+    text = widened(text)
+    covered = [match.span() for match in STRUCTURE.finditer(text)]
+    return [
+        Token(match.group(), *match.span())
+        for match in NUMBER.finditer(text)
+        if not any(start < match.end() and match.start() < end for start, end in covered)
+    ]
+
+
+def masked(text: str) -> str:
+    """Text with every number replaced by ``#``, in single spaces."""
+    text = widened(text)
+    for token in reversed(read_numbers(text)):
+        text = f"{text[: token.start]}#{text[token.end :]}"
+    return " ".join(text.split())
+
+
+def words(text: str) -> list[tuple[str, Token | None]]:
+    """Text as words and letters; a number is ``("#", token)``."""
+    text, found, at = widened(text), [], 0
+    for token in [*read_numbers(text), Token("", len(text), len(text))]:
+        found += [(word, None) for word in _WORD.findall(text[at : token.start]) if not word.isspace()]
+        if token.text:
+            found.append(("#", token))
+        at = token.end
+    return found
+
+
+def typed_numbers(text: str) -> list[str]:
+    """Numbers, with the word behind them, of Markdown that a drafter typed; numbers of names and of items are none."""
+    return [match[0].strip() for match in _TYPED.finditer(_NAMES.sub("", _ITEM.sub("", text)))]
+
 
 # Symbols of a formula
 

@@ -30,8 +30,7 @@ from sinklab import paths
 from sinklab.drafts import description, linting, rendering
 from sinklab.drafts.description import Description
 from sinklab.drafts.desk import Citation, Desk
-from sinklab.drafts.numbers import TABLE, masked, read_numbers, words
-from sinklab.drafts.outline import Line, taken_apart
+from sinklab.drafts.meaning import TABLE, Line, masked, read_numbers, taken_apart, words
 from sinklab.drafts.rendering import Look, convert
 from sinklab.language import LANGUAGES, DraftError, SinklabError, tr
 from sinklab.review.word import CELL, Piece, WordFile, likeness, pieces

@@ -11,7 +11,7 @@ import numpy as np
 from sinklab import paths, plots
 from sinklab.data import vocabulary
 from sinklab.data.files import records
-from sinklab.drafts import blocks, numbers, rendering
+from sinklab.drafts import blocks, rendering
 from sinklab.drafts.rendering import Look, convert
 from sinklab.language import DraftError, SinklabError
 from sinklab.results import indices
@@ -91,9 +91,9 @@ class Wording:
             return f"{value}"
         if value == np.inf:
             return "∞"
-        if not numbers.exists(value):
+        if not blocks.exists(value):
             return "—"
-        return numbers.significant(value, 3) if decimals is None else numbers.fixed(value, decimals)
+        return blocks.significant(value, 3) if decimals is None else blocks.fixed(value, decimals)
 
     def cell(self, form: str, value, *more) -> str:
         """One cell in a form of the specification of tables.

@@ -196,7 +196,7 @@ def _notebook(task: Task, started: float, more: bool) -> Record:
 
 def _sheet(name: str, folder: Path, drawn: list[Path]) -> Path | None:
     """Write the page of a table, with the figures of its notebook; None for outputs of other kinds."""
-    from sinklab.drafts.page import write_page
+    from sinklab.drafts.rendering import write_page
     from sinklab.tables.table import Table
 
     place = paths.root() / name

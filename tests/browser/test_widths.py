@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import sinklab as sl
-from sinklab.drafts.page import write_page
+from sinklab.drafts.rendering import write_page
 from sinklab.language import speaking
 from sinklab.runs import ledger
 from sinklab.runs.index import write_index

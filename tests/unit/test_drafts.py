@@ -268,7 +268,7 @@ def test_text_of_a_description_is_not_code(workbench):
     (2.5, float("nan"), ("2.50000", "—")),
 ])  # fmt: skip
 def test_digits_follow_the_standard_error(value, se, printed):
-    from sinklab.drafts.numbers import with_error
+    from sinklab.drafts.blocks import with_error
 
     assert tuple(with_error(value, se)) == printed
 

@@ -10,7 +10,7 @@ import pytest
 from published_tables import log_table, make_trees, system_table
 
 import sinklab as sl
-from sinklab.drafts.page import write_page
+from sinklab.drafts.rendering import write_page
 from sinklab.fitting import fit
 from sinklab.language import DraftError
 from sinklab.runs import index

@@ -8,7 +8,7 @@ import pytest
 
 from sinklab.drafts import description, linting, meaning, rendering
 from sinklab.drafts.desk import Desk
-from sinklab.drafts.outline import Line, taken_apart
+from sinklab.drafts.meaning import Line, taken_apart
 from sinklab.review.draft import _compare, changed_words, expected
 
 #: Drafts without parameter tables, so that nothing has to be fitted.

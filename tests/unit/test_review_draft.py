@@ -9,7 +9,7 @@ from desk_workbench import copied, write_carbon_fractions, write_fir
 
 from sinklab import paths
 from sinklab.drafts import description
-from sinklab.drafts.numbers import masked, plain, read_numbers
+from sinklab.drafts.meaning import masked, plain, read_numbers
 from sinklab.drafts.rendering import Look, convert
 from sinklab.language import DraftError
 from sinklab.review.draft import _written, check_draft
