@@ -188,7 +188,7 @@ def validate(fit: FitResult, scheme: str = "kfold:10", seed: int | None = None) 
     Parameters
     ----------
     fit : FitResult
-        Of ``wls``, ``nsur``, ``ols-log`` or ``mixed`` (which predicts for a typical group), with its data.
+        Of ``wls``, ``nsur``, ``ols-log`` or ``mixed`` (which predicts the mean over groups), with its data.
     scheme : str
         One of the table above.
     seed : int, optional
@@ -205,18 +205,18 @@ def validate(fit: FitResult, scheme: str = "kfold:10", seed: int | None = None) 
     ['response', 'observed', 'predicted', 'fold']
     """
     mixed = fit.method == "mixed" and fit.data is not None
-    refit = partial(_mixed_again, fit) if mixed else Refitter(fit).refit
+    again = partial(_mixed_again, fit) if mixed else partial(_again, fit, Refitter(fit))
     everyone = np.arange(len(fit.data))
     parts, failed, totals = [], 0, []
     of_sites = not mixed and fit.between is not None and scheme == f"leave:{fit.between.column}"
     for name, test in folds(fit.data, scheme, fit.seed if seed is None else seed):
-        values, factors = refit(np.setdiff1d(everyone, test))
-        if not np.isfinite(values).all():
+        without = again(np.setdiff1d(everyone, test))
+        if without is None:
             failed += 1
             continue
-        parts += _predicted(fit, values, factors, fit.data.iloc[test], name)
+        parts += _predicted(without, fit.data.iloc[test], name)
         if of_sites:
-            totals += _left_out(fit, values, factors, test, name)
+            totals += _left_out(fit, without, test, name)
     if not parts:
         raise DataError(
             f"validation {scheme!r}: no fold could be refitted", f"验证方案 {scheme!r}：各折均无法重新拟合"
@@ -227,16 +227,23 @@ def validate(fit: FitResult, scheme: str = "kfold:10", seed: int | None = None) 
     return Validation(scheme, pd.concat(parts), count, failed, found)
 
 
-def _left_out(fit, values, factors, test, name) -> list[tuple]:
-    """Totals of a site, predicted as those of a new one by the estimates and the spread between sites without it."""
-    rest = fit.data.drop(index=fit.data.index[test])
-    without = replace(
-        fit,
-        parameters=fit.parameters.assign(value=values),
-        correction=dict(zip(fit.system.free, factors, strict=True)),
-        data=rest,
+def _again(model, refitter, rows) -> FitResult | None:
+    """The result with the estimates on other rows; None where the refit fails."""
+    values, factors = refitter.refit(rows)
+    if not np.isfinite(values).all():
+        return None
+    return replace(
+        model,
+        parameters=model.parameters.assign(value=values),
+        correction=dict(zip(model.system.free, factors, strict=True)),
         stored_draws=None,
     )
+
+
+def _left_out(fit, without, test, name) -> list[tuple]:
+    """Totals of a site, predicted as those of a new one by the estimates and the spread between sites without it."""
+    rest = fit.data.drop(index=fit.data.index[test])
+    without = replace(without, data=rest)
     spread = spread_between(without, Unit.of(rest, fit.between.column))
     if spread is None:
         return []
@@ -261,25 +268,22 @@ def _left_out(fit, values, factors, test, name) -> list[tuple]:
     return rows
 
 
-def _mixed_again(model, rows) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a mixed model to other rows: estimates of the typical group, factor of each free response; NaN where it fails."""
-    free, system = model.system.free, model.system.grouped(model.random.column, model.random.names)
+def _mixed_again(model, rows) -> FitResult | None:
+    """A mixed model fitted to other rows; None where that fails."""
+    system = model.typical.system.grouped(model.random.column, model.random.names)
+    variance, estimator = (
+        {r: m.spec for r, m in model.residual.items()},
+        model.certificate.estimator or "ml",
+    )
     try:
-        variance, estimator = (
-            {r: m.spec for r, m in model.residual.items()},
-            model.certificate.estimator or "ml",
-        )
-        again = fit(model.data.iloc[rows], system, "mixed", variance, estimator)
+        found = fit(model.data.iloc[rows], system, "mixed", variance, estimator)
     except SinklabError:
-        return np.full(len(model.values), np.nan), np.ones(len(free))
-    return again.values, np.array([again.correction[r] for r in free])
+        return None
+    return found if np.isfinite(found.values).all() else None
 
 
-def _predicted(fit, values, factors, rows, fold) -> list[pd.DataFrame]:
-    free = fit.system.free
-    means = fit.layout.at(rows, free, len(rows)).mean_and_jacobian(values)[0] * factors
-    columns = {x: rows[x].to_numpy(float) for x in fit.system.predictors}
-    means = fit.system.complete({r: means[:, j] for j, r in enumerate(free)}, columns)
+def _predicted(fit, rows, fold) -> list[pd.DataFrame]:
+    means = fit.means(fit.columns(rows))
     found = []
     for response in fit.system.responses:
         observed = observed_of(fit, response, rows)

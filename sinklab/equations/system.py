@@ -12,7 +12,7 @@ import numpy as np
 
 from sinklab.data import vocabulary
 from sinklab.equations.compile import Compiled
-from sinklab.equations.forms import PowerProduct, additive_terms, power_product
+from sinklab.equations.forms import PowerProduct, additive_terms, over_groups, power_product
 from sinklab.equations.latex import to_latex
 from sinklab.equations.parse import Call, Equation, Name, Power, Product, Source, names, read, walk
 from sinklab.language import EquationError, heads, html, listing, table, tr
@@ -150,6 +150,18 @@ class System:
         names = "|".join(map(re.escape, parameters))
         equations, source = read(re.sub(rf"\b({names})\b(?!\[)", rf"\1[{column}]", self.text))
         return System(equations, self.predictors, self.bound, source)
+
+    def over_groups(
+        self, parameters: Iterable[str], covariance: np.ndarray, multiplies: Iterable[str]
+    ) -> "System":
+        """The mean over groups between which some parameters deviate; see :func:`~sinklab.equations.forms.over_groups`."""
+        told = self.equations, self.identities, list(parameters), covariance, list(multiplies)
+        for multiplied_out in (True, False):
+            equations, source = read("\n".join(map(str, over_groups(*told, multiplied_out))))
+            found = System(equations, self.predictors, self.bound, source)
+            if found.parameters == self.parameters:
+                break
+        return found
 
     @cached_property
     def _named(self) -> dict[str, tuple[str, ...]]:

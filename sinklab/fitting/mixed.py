@@ -16,8 +16,10 @@ alternation is a fixed point, and may swing about it; it is therefore accelerate
 common (Anderson 1965; Walker & Ni 2011). The log-likelihood reported is the one of the linear model at the end.
 
 *What comes out.* The parameters are those of the typical group; ``fit.random`` holds :math:`\Psi` and
-the effects of the groups seen. Predictions are for a group that nothing is known of, and the interval
-of an individual contains the spread between groups. :func:`sinklab.results.calibration.calibrated`
+the effects of the groups seen. The equations of the result are those of the mean over groups
+(:func:`sinklab.equations.forms.over_groups`), since a population has the mean and not the typical group; those of the
+typical group stand in ``fit.random.typical``. With ``lognormal`` the factor that makes means of medians holds the spread
+between groups too. The interval of an individual contains the spread between groups. :func:`sinklab.results.calibration.calibrated`
 predicts for a group of which some trees were weighed (EBLUP).
 
 *When.* Trees from several sites, when the next site matters: dummy variables (``nsur`` with
@@ -45,9 +47,10 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from sinklab.equations.compile import Layout
+from sinklab.equations.system import System
 from sinklab.fitting.data import Prepared, refuse_zeros, start_values
 from sinklab.fitting.likelihood import LOG_2PI, LogScale, Scale, find_patterns, inverse
-from sinklab.fitting.search import certified_maximum, rank_of, singular_values
+from sinklab.fitting.search import Triangle, certified_maximum, rank_of, singular_values
 from sinklab.fitting.system import SystemFit, assembled, freedom_by_parameter, not_converged
 from sinklab.language import ConvergenceError, DataError, EquationError, tr
 from sinklab.results.fit_result import Certificate, FitResult, RandomEffects
@@ -69,7 +72,7 @@ FIRST_SPREAD, NO_SPREAD = 0.1, 1e-4
 #: Slope of the log-likelihood at which a search of covariances ends; the second where a spread (relative to the
 #: parameter) is below the third, since the logarithm of a spread near nought has next to no slope.
 FLAT, FLAT_NEAR_NONE, NEAR_NONE = 1e-4, 1e-7, 0.02
-#: A spread between groups below this part of the parameter is none; a mean so many per cent above the typical group is told.
+#: A spread between groups below this part of the parameter is none; a typical group so many per cent off the mean is told.
 NO_SPREAD_NOTE, MEAN_NOTE = 2e-4, 0.5
 
 
@@ -156,7 +159,7 @@ class Again:
     @classmethod
     def of(cls, fit, functions) -> "Again":
         """What the refits of a result with its data start from."""
-        written = fit.system.grouped(fit.random.column, fit.random.names)
+        written = fit.typical.system.grouped(fit.random.column, fit.random.names)
         prepared = Prepared(written, fit.data, (), len(fit.data))
         reml = fit.certificate.estimator == "reml"
         model = MixedModel(prepared, functions, reml)
@@ -745,45 +748,6 @@ def _squares(rows) -> np.ndarray:
     return np.array([joined[a:b].T @ joined[a:b] for a, b in zip(rows.starts, ends, strict=True)])
 
 
-class Triangle:
-    """A covariance as an unrestricted vector: Cholesky factor with the logarithm of its diagonal.
-
-    Parameters
-    ----------
-    size : int
-    """
-
-    def __init__(self, size: int):
-        self.size = size
-        self.places = np.tril_indices(size)
-        self.on_diagonal = self.places[0] == self.places[1]
-
-    def __len__(self):
-        """Length of the vector."""
-        return len(self.on_diagonal)
-
-    def matrix(self, vector) -> np.ndarray:
-        """Covariance of a vector."""
-        half = self._half(vector)
-        return half @ half.T
-
-    def _half(self, vector) -> np.ndarray:
-        half = np.zeros((self.size, self.size))
-        half[self.places] = np.where(self.on_diagonal, np.exp(np.clip(vector, -40, 40)), vector)
-        return half
-
-    def slope(self, vector, by_matrix) -> np.ndarray:
-        """Derivative by the vector, from the derivative by the (symmetric) covariance."""
-        half = self._half(vector)
-        entries = ((by_matrix + by_matrix.T) @ half)[self.places]
-        return np.where(self.on_diagonal, entries * half[self.places], entries)
-
-    def vector(self, matrix) -> np.ndarray:
-        """Vector of a positive definite covariance."""
-        entries = np.linalg.cholesky(matrix)[self.places]
-        return np.where(self.on_diagonal, np.log(np.where(self.on_diagonal, np.abs(entries), 1.0)), entries)
-
-
 # The result.
 
 
@@ -804,8 +768,9 @@ def from_mixed(prepared, model, state, certificate, level, seed) -> FitResult:
     by_parameter = freedom_by_parameter(Layout.of(model.system, prepared.frame), freedom)
     # Groups, not trees, say how well the mean of a parameter that varies between them is known.
     by_parameter[model.places] = np.minimum(by_parameter[model.places], len(model.levels[0].groups) - 1)
+    told, random, notes = _over_groups(model, _random_effects(model, state), prepared.frame, values)
     return assembled(
-        replace(prepared, system=model.system),
+        replace(prepared, system=told),
         method="mixed",
         values=values,
         covariance=covariance * np.outer(scale, scale),
@@ -817,12 +782,30 @@ def from_mixed(prepared, model, state, certificate, level, seed) -> FitResult:
         correction=_corrections(model, state),
         correction_kind="baskerville" if model.logged else "none",
         certificate=certificate,
-        warnings=[*prepared.warnings, *_mixed_warnings(certificate, model, state)],
-        random=_random_effects(model, state),
+        warnings=[*prepared.warnings, *_mixed_warnings(certificate, model, state), *notes],
+        random=random,
         level=level,
         seed=seed,
         on_log=model.on_log,
     )
+
+
+def _over_groups(model, random, frame, values) -> tuple[System, RandomEffects, list[str]]:
+    """The equations of the mean over groups, what keeps those of the typical one, and how far these are apart."""
+    # The factor that makes means of medians holds the spread between groups: logarithms stay as they are.
+    told = model.system if model.logged else model.system.over_groups(*random.spread_told)
+    if told == model.system:
+        return told, random, []
+    columns = {x: frame[x].to_numpy(float) for x in told.predictors}
+    typical, mean = (
+        s.compiled(model.free).at(columns, len(frame)).mean(values) for s in (model.system, told)
+    )
+    off = 100 * np.nanmean(np.where(model.observed, mean / typical - 1, np.nan), axis=0)
+    shown = ", ".join(f"{r} {x:+.1f} %" for r, x in zip(model.free, off, strict=True) if abs(x) > MEAN_NOTE)
+    column = model.levels[0].column
+    en = f"the curves are the mean over {column}, beside those of a typical one: {shown}"
+    notes = [tr(en, f"曲线为各 {column} 的均值，与典型 {column} 的曲线相比：{shown}")] if shown else []
+    return told, replace(random, typical=model.system), notes
 
 
 def _corrections(model, state) -> dict[str, float]:
@@ -871,12 +854,6 @@ def _mixed_warnings(certificate, model, state) -> list[str]:
         if names:
             en = f"the groups of {level.column} do not differ in {names}; a model without that random effect does as well"
             warnings.append(tr(en, f"{level.column} 各组之间 {names} 无差异；可去掉该随机效应"))
-    if not model.logged:
-        above = 100 * np.expm1(np.nanmean(_between(model, state), axis=0) / 2)
-        told = ", ".join(f"{r} {x:.1f} %" for r, x in zip(model.free, above, strict=True) if x > MEAN_NOTE)
-        en = f"the curves are those of a typical {model.levels[0].column}; the mean over all lies above them by about {told}"
-        zh = f"曲线为典型 {model.levels[0].column} 的曲线；全部的均值约比其高 {told}"
-        warnings += [tr(en, zh)] if told else []
     return warnings
 
 

@@ -516,3 +516,42 @@ def _refuse_undetermined(engine, state, finite, held) -> None:
         "exactly, leave no maximum; use a form with fewer parameters",
         f"数据不能确定参数（{shown}）：因变量几乎不变，或方程与数据完全吻合，似然没有最大值；请改用参数较少的形式",
     )
+
+
+class Triangle:
+    """A covariance as an unrestricted vector: Cholesky factor with the logarithm of its diagonal.
+
+    Parameters
+    ----------
+    size : int
+    """
+
+    def __init__(self, size: int):
+        self.size = size
+        self.places = np.tril_indices(size)
+        self.on_diagonal = self.places[0] == self.places[1]
+
+    def __len__(self):
+        """Length of the vector."""
+        return len(self.on_diagonal)
+
+    def matrix(self, vector) -> np.ndarray:
+        """Covariance of a vector."""
+        half = self._half(vector)
+        return half @ half.T
+
+    def _half(self, vector) -> np.ndarray:
+        half = np.zeros((self.size, self.size))
+        half[self.places] = np.where(self.on_diagonal, np.exp(np.clip(vector, -40, 40)), vector)
+        return half
+
+    def slope(self, vector, by_matrix) -> np.ndarray:
+        """Derivative by the vector, from the derivative by the (symmetric) covariance."""
+        half = self._half(vector)
+        entries = ((by_matrix + by_matrix.T) @ half)[self.places]
+        return np.where(self.on_diagonal, entries * half[self.places], entries)
+
+    def vector(self, matrix) -> np.ndarray:
+        """Vector of a positive definite covariance."""
+        entries = np.linalg.cholesky(matrix)[self.places]
+        return np.where(self.on_diagonal, np.log(np.where(self.on_diagonal, np.abs(entries), 1.0)), entries)

@@ -88,7 +88,7 @@ def calibrated(
     >>> local.source['calibrated_with']
     12
     """
-    frame = _checked(fit, trees)
+    frame, fit = _checked(fit, trees), fit.typical
     if fit.random is None:
         return _by_factors(fit, frame, label)
     deviations = np.zeros(len(fit.random.names))

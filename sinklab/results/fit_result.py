@@ -32,7 +32,8 @@ class RandomEffects:
     that vary; ``multiplies`` names those whose deviation ``u`` multiplies by ``exp(u)`` instead of being
     added; ``effects`` holds the deviations of the groups seen, one row each; ``spread``, of a
     result read from a table, the covariance of the coefficients of each of them. With groups in groups (``province/site``) covariance and effects are those of
-    the finest groups, with all that they owe to the coarser ones, which stand in ``outer``.
+    the finest groups, with all that they owe to the coarser ones, which stand in ``outer``. ``typical`` holds the equations
+    of the typical group where those of the result are of the mean over groups.
     """
 
     column: str
@@ -41,11 +42,17 @@ class RandomEffects:
     effects: pd.DataFrame | None = None
     outer: "RandomEffects | None" = None
     spread: dict[str, pd.DataFrame] | None = None
+    typical: System | None = None
 
     @property
     def names(self) -> list[str]:
         """Parameters that vary."""
         return list(self.covariance.index)
+
+    @property
+    def spread_told(self) -> tuple[list[str], np.ndarray, tuple[str, ...]]:
+        """Parameters that vary, the covariance of their deviations, and those that are multiplied."""
+        return self.names, self.covariance.to_numpy(float), self.multiplies
 
     def places(self, labels) -> list[int]:
         """Positions of the parameters that vary."""
@@ -87,7 +94,7 @@ class RandomEffects:
             "multiplies": list(self.multiplies),
             "effects": None if self.effects is None else plain(self.effects.to_dict("index")),
             "outer": self.outer and self.outer.to_json(),
-        }
+        } | ({} if self.typical is None else {"typical": [str(e) for e in self.typical.equations]})
 
 
 def correlation_draws(names: Sequence[str], draws: pd.DataFrame) -> np.ndarray:
@@ -466,6 +473,12 @@ class FitResult:
         return self.parameters["value"].to_numpy(float)
 
     @property
+    def typical(self) -> "FitResult":
+        """The result with the equations of the typical group, where its own are those of the mean over groups."""
+        told = self.random.typical if self.random else None
+        return self if told is None else replace(self, system=told)
+
+    @property
     def n_variance(self) -> int:
         """Number of estimated variance and correlation parameters."""
         m = len(self.residual)
@@ -516,7 +529,8 @@ class FitResult:
         only on the scale of logarithms is that tie a straight line: drawn as it stands, a factor known
         to a tenth would move every prediction by half a percent, and one known badly, by far more.
         """
-        return np.array([n in self.system.leading for n in self.parameters["name"]], bool) & (self.values > 0)
+        leading = self.typical.system.leading
+        return np.array([n in leading for n in self.parameters["name"]], bool) & (self.values > 0)
 
     def columns(self, data: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:
         """What the equations need of the data: predictors as numbers, groups as text."""

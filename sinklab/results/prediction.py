@@ -10,7 +10,8 @@ of its components. Intervals of responses with lognormal residuals are built on 
 the interval of the mean is centred on the mean (with ``ols-log``: the line times the correction factor),
 the one of an individual on the median. Where sites differ by a wide factor (:data:`WIDE`), an individual with normal
 residuals of variance :math:`v` has the interval of a lognormal one,
-:math:`\hat f \exp(-l/2 \pm t\, \sqrt{(J C J^T + \Psi) / \hat f^2 + l})` with :math:`l = \ln(1 + v / \hat f^2)`.
+:math:`\hat f \exp(-(\Psi / \hat f^2 + l)/2 \pm t\, \sqrt{(J C J^T + \Psi) / \hat f^2 + l})` with
+:math:`l = \ln(1 + v / \hat f^2)`, :math:`\Psi` being what parameters that vary at random add.
 Intervals are Wald intervals with Student's t; a quantity that cannot be negative has its lower limit cut at zero.
 
 *Joint draws of the parameters* (:func:`by_draws`). Nothing is linearised, so the intervals of curved equations and
@@ -132,6 +133,7 @@ def _of_known_groups(result, data, level, kind, intervals) -> pd.DataFrame:
 
 def known_group(result: "sl.FitResult", name: str) -> "sl.FitResult":
     """A mixed fit moved to a group that it has seen: its effects, and the covariance that its trees leave."""
+    result = result.typical
     random = result.random
     values = random.moved(result.values, result.labels, random.effects.loc[name].to_numpy(float))
     if random.spread is not None:
@@ -260,7 +262,9 @@ def _interval(result, response, frame, mean, gradient, level, kind, sites) -> di
     elif kind == "individual" and lopsided(result, response, slope):
         extra = np.log1p(residual_variance(result, slope, frame, mean) / centre**2)
         half = quantile * np.sqrt((variance + between) / centre**2 + extra)
-        lower, upper = (centre * np.exp(end - extra / 2) for end in (-half, half))
+        # The median individual, of the median group, lies below the mean.
+        off = (between / centre**2 + extra) / 2
+        lower, upper = (centre * np.exp(end - off) for end in (-half, half))
     else:
         (family, tail), square = family_of(result, slope), quantile**2 * variance
         if kind == "individual":
@@ -546,7 +550,9 @@ def by_draws(result, frame, level, kind, sites=None) -> dict[str, np.ndarray]:
     values = result.draws(N_DRAW if stored is None else min(N_DRAW, len(stored))).to_numpy()
     rng = np.random.default_rng([result.seed, len(values)])
     responses, n = result.system.responses, len(frame)
-    evaluator = result.layout.at(frame, tuple(result.system.free), n)
+    # One group has its own curve, not the mean over groups.
+    of_one = result.typical if kind == "individual" else result
+    evaluator = of_one.layout.at(frame, tuple(result.system.free), n)
     found = {r: np.empty((len(values), n)) for r in responses}
     for i, theta in enumerate(values):
         if kind == "individual" and result.random is not None:
@@ -691,7 +697,7 @@ N_GRID = 200
 
 def curves_of_groups(fit: "sl.FitResult", data: pd.DataFrame, group: str, n: int) -> dict[str, pd.DataFrame]:
     """Curve of every group of a mixed fit over ``n`` sizes between the smallest and the largest of its own trees."""
-    x, found = main_predictor(fit), {}
+    fit, x, found = fit.typical, main_predictor(fit), {}
     for level, deviation in fit.random.effects.iterrows():
         sizes = data.loc[data[group].astype(str) == str(level), x]
         own = pd.DataFrame({x: np.linspace(sizes.min(), sizes.max(), n)})

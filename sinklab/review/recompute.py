@@ -249,7 +249,9 @@ class Recomputation:
         """Equations of a model as they were fitted."""
         from sinklab.equations.system import System
 
-        system = System.parse("\n".join(self._of(key, "equations").sort_values("equation_order")["equation"]))
+        told = self._of(key, "equations").sort_values("equation_order")
+        apart = "typical" in told and told["typical"].fillna("").ne("").all()
+        system = System.parse("\n".join(told["typical" if apart else "equation"]))
         random = self._of(key, "random_effects") if "random_effects" in self.frames else ()
         if len(random) and not system.groups:
             # Packages of before wrote the equations of a mixed model without its groups.

@@ -20,6 +20,7 @@ within the Monte Carlo error of its effective number of draws.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -348,7 +349,9 @@ def compare_file(
             a, b = before[key][field.name], after[key][field.name]
             if field.name in keys or field.name in SETTINGS.get(name, ()) or (absent(a) and absent(b)):
                 continue
-            if field.name in WORDS.get(name, ()):
+            if (name, field.name) == ("equations", "equation"):
+                found.append(_equation(shown(key), a, b))
+            elif field.name in WORDS.get(name, ()):
                 found.append(_word(name, shown(key), field.name, a, b))
             elif field.type in ("number", "integer"):
                 allowed = tolerance(name, field.name, np.nan if absent(a) else a, width, n_draw, drawn)
@@ -366,6 +369,16 @@ def _standard_errors(name, row, se) -> tuple[float, float]:
 
 def _word(name, row, column, a, b) -> Comparison:
     return Comparison(name, row, column, a, b, 0.0, 0.0 if a == b else np.inf)
+
+
+def _equation(row, a, b) -> Comparison:
+    """An equation as text: its words, and its numbers, some of which are estimates (what groups add to a mean)."""
+    texts = [re.split(r"(?<![\w.])(\d+(?:\.\d*)?(?:e[-+]?\d+)?)", str(text)) for text in (a, b)]
+    if texts[0][::2] != texts[1][::2]:
+        return _word("equations", row, "equation", a, b)
+    pairs = [(float(x), float(y)) for x, y in zip(texts[0][1::2], texts[1][1::2], strict=True)]
+    apart = max((abs(x - y) / (SPREAD * abs(x)) for x, y in pairs if x != y), default=0.0)
+    return Comparison("equations", row, "equation", a, b, 0.0, apart)
 
 
 def _row(name, row, stored, recomputed) -> Comparison:

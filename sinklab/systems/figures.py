@@ -137,7 +137,7 @@ def increments_figure(
 def heights_figure(
     trees: pd.DataFrame, fits: Mapping[str, FitResult], group: str, lang: str | None = None
 ) -> "Figure":
-    """Heights over diameters with the typical curves (left), and the curve of every plot of the best one (right).
+    """Heights over diameters with the curves of the mean over plots (left), and the curve of every plot of the best one (right).
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def heights_figure(
     for own in curves_of_groups(best, trees, group, 40).values():
         right.plot(own["dbh"], own["height"], color=BAND, lw=0.9)
     right.plot(grid["dbh"], best.predict(grid)["height"], color=INK, lw=1.8)
-    left.set_title(words(lang, "典型样地的各种曲线", "curves of the typical plot"), loc="left")
+    left.set_title(words(lang, "各样地均值的各种曲线", "curves of the mean over plots"), loc="left")
     name = form.replace("_", " ")
     right.set_title(words(lang, f"{name}：各样地的曲线", f"{name}: curve of each plot"), loc="left")
     return figure
@@ -173,7 +173,7 @@ def heights_figure(
 
 @styled
 def heights_beside_figure(fit: FitResult, published: pd.DataFrame, lang: str | None = None) -> "Figure":
-    """Typical curve with the interval of one tree on a new plot, and published heights by their source.
+    """Mean curve with the interval of one tree on a new plot, and published heights by their source.
 
     Parameters
     ----------

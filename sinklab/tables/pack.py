@@ -214,8 +214,10 @@ def _model_row(key, fit, status, source, group_column, n_draw) -> dict:
 
 def _equation_rows(key, fit, status, components) -> list[dict]:
     rows = []
-    # A parameter that varies at random is written as it was fitted, with its group.
-    system = fit.system.grouped(fit.random.column, fit.random.names) if fit.random else fit.system
+    # A parameter that varies at random is written as it was fitted, with its group: in the equation, or beside the mean over groups.
+    apart = fit.random is not None and fit.random.typical is not None
+    fitted = fit.typical.system.grouped(fit.random.column, fit.random.names) if fit.random else fit.system
+    system = fit.system if apart else fitted
     for order, equation in enumerate(system.equations, start=1):
         response, used = equation.response, {n.name for n in names(equation.right)}
         row = {
@@ -227,6 +229,7 @@ def _equation_rows(key, fit, status, components) -> list[dict]:
             "component": components.get(response, ""),
             "unit": _unit(response),
             "equation": str(equation),
+            "typical": str(fitted.equations[order - 1]) if apart else "",
             "role": "identity" if response in fit.system.identities else "free",
             "predictors": ";".join(x for x in fit.system.predictors if x in used),
             "n": fit.n.get(response),
@@ -499,8 +502,11 @@ def _model(row, part, record) -> FitResult:
     system = parse(equations["equation"], part["ranges"]["predictor"])
     random = _random(part.get("random_effects"), part.get("group_effects"))
     if random is not None:
-        # The parameters of such a model are those of the typical group.
+        # The parameters of such a model are those of the typical group, and so were the equations of older tables.
         system = system.ungrouped()
+        apart = "typical" in equations and equations["typical"].fillna("").ne("").all()
+        typical = parse(equations["typical"], part["ranges"]["predictor"]).ungrouped() if apart else None
+        random = replace(random, typical=typical)
     parameters = part["coefficients"][_PARAMETERS].copy()
     labels = labels_of(parameters)
     _check_names(system, set(parameters["name"]))

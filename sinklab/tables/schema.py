@@ -115,9 +115,12 @@ def system_of(table_id: str) -> str:
 # The files
 
 #: Version of the package layout itself; it changes when a column changes its name or meaning.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 #: Columns that came with a layout; in a package of an older one they are blank.
-ADDED = {2: {"values": "definition of_whom mean_of ratio_of n_site sd_of mean_lower mean_upper".split()}}
+ADDED = {
+    2: {"values": "definition of_whom mean_of ratio_of n_site sd_of mean_lower mean_upper".split()},
+    3: {"equations": ["typical"]},
+}
 DESCRIPTOR = "datapackage.json"
 LICENCE = {"name": "Apache-2.0", "title": "Apache License 2.0"}
 #: Files beside the CSV files: file name, format, media type.

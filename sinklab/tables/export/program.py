@@ -162,20 +162,25 @@ class Program:
     def _median(self, response) -> Term:
         """Median of a response with lognormal individuals, on which their interval is centred."""
         if response in self._scatter:
-            return self._mean(response) * (self._scatter[response] / -2).call("exp")
+            return self._mean(response) * (self._spread_of_logs(response) / -2).call("exp")
         if self.model.of_medians:
             return self.raw[response]
         sigma = self._sigma(response)
         return self._mean(response) * (sigma * sigma / -2).call("exp")
 
     def _extra(self, response, share) -> Term:
+        if response in self._scatter:
+            return self._spread_of_logs(response)
         between = self._between(self.gradient[response])
         if response in self.median:
             squared = self._mean(response) * self._mean(response)
-            if response in self._scatter:
-                return self._scatter[response] + between / squared
             return self._sigma(response) * self._sigma(response) + between / squared
         return self._variance(share) + between
+
+    def _spread_of_logs(self, response) -> Term:
+        """Variance of the logarithm of an individual about its median where sites differ by a wide factor."""
+        squared = self._mean(response) * self._mean(response)
+        return self._scatter[response] + self._between(self.gradient[response]) / squared
 
     def _on_logs(self, response, share) -> Term:
         """Residual variance of the logarithm of a response whose sites differ by a wide factor."""
