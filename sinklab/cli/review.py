@@ -1,12 +1,372 @@
-"""``sinklab review``: a table, a draft that came back, or a claimed equation.
+"""``sinklab table``: list tables, show one, validate packages, compare versions, verify, export and release.
 
+``sinklab review``: a table, a draft that came back, or a claimed equation.
 ``sinklab draft``: render a draft to Word, HTML and PDF, check its wording, or list the drafts there are.
 """
 
+import json
 import sys
 from pathlib import Path
 
-from sinklab.language import DraftError, reader_language, tr
+from sinklab import paths
+from sinklab.language import DraftError, TableError, heads, listing, number, plain, reader_language, tr
+from sinklab.language import table as columns_of_text
+from sinklab.tables.schema import status_label
+
+# What there is, and one table.
+
+
+def print_json(content) -> None:
+    """Print plain types as JSON; numbers that do not exist are null."""
+    print(json.dumps(plain(content), ensure_ascii=False, indent=2))
+
+
+def run_list(arguments) -> int:
+    """Print one line for each version of each table."""
+    from sinklab.tables.table import list_tables
+
+    found = list_tables(arguments.root)
+    if arguments.json:
+        print_json(found)
+        return 0
+    if not found:
+        where = arguments.root or paths.relative(paths.params())
+        print(tr(f"no tables in {where}", f"{where} 中没有参数表"))
+        return 0
+    header = heads(
+        "table|version|status|models|equations|values|title", "参数表|版本|状态|模型|方程|标量|名称"
+    )
+    columns = ("table_id", "version", "status", "n_model", "n_equation", "n_value")
+    columns += ("title_zh" if reader_language() == "zh" else "title",)
+    rows = [[(row | {"status": status_label(row["status"])})[c] for c in columns] for row in found]
+    print(columns_of_text(header, rows))
+    return 0
+
+
+def run_show(arguments) -> int:
+    """Print one table: equations, coefficients, indices, ranges, values, failed checks, origin."""
+    from sinklab.tables.table import Table
+
+    table = Table.read(arguments.table, root=arguments.root)
+    if arguments.output:
+        from sinklab.drafts.rendering import write_page
+
+        print(write_page(table, arguments.output))
+        return 0
+    if arguments.json:
+        print_json(_as_dict(table))
+        return 0
+    print(table.summary())
+    return 0
+
+
+def _as_dict(table) -> dict:
+    return {
+        "table_id": table.table_id,
+        "version": table.version,
+        "status": table.status,
+        "title": table.title,
+        "title_zh": table.title_zh,
+        "models": [
+            row | {"fit": model.to_json()}
+            for row, model in zip(table.frames["models"].to_dict("records"), table.models, strict=True)
+        ]
+        if table.models
+        else [],
+        "values": table.values.to_dict("records"),
+        "checks": table.checks.to_dict("records"),
+        "sources": list(table.sources),
+        "provenance": table.provenance.to_dict(),
+    }
+
+
+def run_validate(arguments) -> int:
+    """Validate packages; 1 when any has a problem."""
+    from sinklab.tables.checks import validate
+    from sinklab.tables.table import list_tables, ref_of, resolve
+
+    refs = arguments.tables or [f"{row['table_id']}@{row['version']}" for row in list_tables(arguments.root)]
+    folders = [resolve(ref, arguments.root) for ref in refs]
+    found = {ref_of(folder): validate(folder) for folder in folders}
+    if arguments.json:
+        print_json(found)
+    else:
+        for folder, problems in found.items():
+            n = len(problems)
+            state = tr(f"problems: {n}", f"{n} 个问题") if n else tr("ok", "通过")
+            print("\n".join([f"{folder}: {state}", *(f"  {problem}" for problem in problems)]))
+        if not found:
+            print(tr("no tables", "没有参数表"))
+    return 1 if any(found.values()) else 0
+
+
+# Which numbers of a table moved, why, and which version that needs.
+
+#: Rows of each part of the report, unless all are asked for.
+SHOWN = 20
+
+
+def run_diff(arguments) -> int:
+    """Print what changed."""
+    from sinklab.tables.comparison import diff
+    from sinklab.tables.table import Table
+
+    found = diff(*(Table.read(ref, arguments.root) for ref in (arguments.old, arguments.new)))
+    if arguments.json:
+        print_json(found.to_json())
+    else:
+        print(report_diff(found, None if arguments.all else SHOWN))
+    return 0
+
+
+def report_diff(found, limit: int | None = SHOWN) -> str:
+    """Differences for a person; ``limit`` rows of each part."""
+    head = f"{found.old} → {found.new}"
+    parts = [_causes(found), _estimates(found, limit), _moves(found), _others(found, limit), _verdict(found)]
+    return "\n\n".join([head, *(part for part in parts if part)])
+
+
+def _causes(found) -> str:
+    if not found.causes:
+        return tr("Origin: the same data, method and software", "来历：数据、方法、软件均相同")
+    kinds = {"data": tr("data", "数据"), "method": tr("method", "方法"), "software": tr("software", "软件")}
+    lines = [tr("Origin", "来历")]
+    for cause in found.causes:
+        old, new = (_short(text) for text in (cause.old, cause.new))
+        lines.append(f"  {kinds[cause.kind]} · {cause.name}: {old} → {new}")
+    return "\n".join(lines)
+
+
+def _short(text: str) -> str:
+    if not text:
+        return "–"
+    digest = len(text) == 64 and not set(text) - set("0123456789abcdef")
+    return text[:12] if digest else text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _estimates(found, limit) -> str:
+    changes = sorted(found.estimates, key=lambda c: -abs(c.in_se if c.in_se is not None else float("inf")))
+    if not changes:
+        return tr("Estimates: none moved", "估计值：没有变动")
+    beyond = sum(bool(c.beyond) for c in changes)
+    title = tr(
+        f"Estimates: {len(changes)} moved, {beyond} beyond the old interval",
+        f"估计值：{len(changes)} 个变动，其中 {beyond} 个超出旧区间",
+    )
+    header = heads(
+        "estimate|old|new|change %|in old se|old interval|beyond",
+        "参数|旧值|新值|变化/%|以旧标准误计|旧区间|超出",
+    )
+    rows = [
+        [
+            c.row,
+            number(c.old),
+            number(c.new),
+            number(100 * (c.new / c.old - 1) if c.old else None, 3),
+            number(c.in_se, 3),
+            f"{number(c.lower, 5)} … {number(c.upper, 5)}",
+            tr("yes", "是") if c.beyond else tr("no", "否"),
+        ]
+        for c in changes[:limit]
+    ]
+    return f"{title}\n{columns_of_text(header, rows)}{_rest(changes, limit)}"
+
+
+def _rest(items, limit) -> str:
+    left = len(items) - len(items[:limit])
+    return tr(f"\n… and {left} more (--all)", f"\n……另有 {left} 处（--all 全部列出）") if left else ""
+
+
+def _moves(found) -> str:
+    lines = [f"  {text}" for text in found.not_compared]
+    if lines:
+        lines.insert(0, tr("Predictions that cannot be compared", "无法比较的预测值"))
+    if not found.moves:
+        return "\n".join(lines)
+    title = tr(
+        "Predictions along the old validity range, where they moved most",
+        "沿旧适用范围的预测值：变动最大处",
+    )
+    header = heads(
+        "model|response|change %|in old se|points beyond the old interval|at",
+        "模型|因变量|变化/%|以旧标准误计|超出旧区间的点数|位置",
+    )
+    rows = []
+    for m in found.moves:
+        moved = [number(100 * m.relative, 3), number(m.in_se, 3), f"{m.n_beyond}/{m.n_point}"]
+        rows.append([m.model_id, m.response, *moved, m.at])
+    return "\n".join([title, columns_of_text(header, rows), *lines])
+
+
+def _others(found, limit) -> str:
+    changes = [c for c in found.changes if c.beyond is None]
+    lines = []
+    for file in dict.fromkeys(c.file for c in changes):
+        here = [c for c in changes if c.file == file]
+        columns = dict.fromkeys(c.column or tr("rows", "行") for c in here)
+        lines.append(f"  {file}: {len(here)} ({', '.join(columns)})")
+    if not lines:
+        return _rounding(found)
+    lines.insert(0, tr("Other cells", "其他单元格"))
+    plain = [c for c in changes if c.part == "major" or not c.column or limit is None]
+    for c in plain[:limit]:
+        if not c.column:
+            gone = c.new is None
+            lines.append(
+                f"    {c.file}: {c.row} " + (tr("is gone", "已删除") if gone else tr("is new", "为新增"))
+            )
+        else:
+            lines.append(f"    {c.file}: {c.row}: {c.column}: {number(c.old)} → {number(c.new)}")
+    return "\n".join(lines) + _rest(plain, limit) + (f"\n{_rounding(found)}" if found.n_rounding else "")
+
+
+def _rounding(found) -> str:
+    if not found.n_rounding:
+        return ""
+    return tr(
+        f"{found.n_rounding} further numbers differ by rounding only",
+        f"另有 {found.n_rounding} 个数仅有舍入差异",
+    )
+
+
+def _verdict(found) -> str:
+    if found.part == "none":
+        return tr("No difference: the version stays.", "没有差异：版本号不变。")
+    word = {
+        "patch": tr("patch: only words changed", "修订号：只有文字变化"),
+        "minor": tr("minor: rows added or numbers moved inside", "次版本：有新增行，或数值在原区间内移动"),
+        "major": tr(
+            "major: a value changed its meaning, went away or left its old interval",
+            "主版本：有数值改变含义、被删除或移出原区间",
+        ),
+    }[found.part]
+    line = tr(f"Proposed version: {found.proposed} ({word})", f"建议版本号：{found.proposed}（{word}）")
+    if not found.enough:
+        new = found.new.partition("@")[2]
+        line += tr(f"; {new} is not enough", f"；{new} 不够")
+    return line
+
+
+# For a workbook, R or a text; computed again; released.
+
+
+def run_export(arguments) -> int:
+    """Write the file and name it."""
+    from sinklab.tables.export import export_table
+    from sinklab.tables.table import Table
+
+    table = Table.read(arguments.table, root=arguments.root)
+    path = export_table(table, arguments.to, arguments.output, arguments.level, arguments.kind)
+    if arguments.json:
+        print_json({"table": table.ref, "to": arguments.to, "file": str(path)})
+    else:
+        print(tr(f"{table.ref} written to {path}", f"已将 {table.ref} 写入 {path}"))
+    return 0
+
+
+def run_verify(arguments) -> int:
+    """Print what was recomputed; 1 when anything differs or could not be recomputed."""
+    from sinklab.review.verification import verify
+
+    found = [verify(ref, arguments.root, arguments.data) for ref in arguments.tables]
+    if arguments.json:
+        print_json([v.to_json() for v in found])
+    else:
+        print("\n\n".join(map(report_verify, found)))
+    return 0 if all(v.agreed for v in found) else 1
+
+
+def report_verify(found, limit: int = 30) -> str:
+    """Say for a person what a recomputation found."""
+    lines = [f"{found.ref}: " + (tr("agreed", "相符") if found.agreed else tr("NOT agreed", "不符"))]
+    same = sum(i.agreed for i in found.inputs)
+    if found.inputs:
+        lines.append(
+            tr(
+                f"  inputs: {same} of {len(found.inputs)} files have the stated SHA-256",
+                f"  输入：{len(found.inputs)} 个文件中 {same} 个的 SHA-256 与表中一致",
+            )
+        )
+    if found.comparisons:
+        header = heads(
+            "file|compared|agreed|largest deviation / tolerance", "文件|比较数|相符数|最大偏差/容许值"
+        )
+        rows = []
+        for row in found.summary().to_dict("records"):
+            largest = "∞" if row["largest"] == float("inf") else number(row["largest"], 2)
+            rows.append([row["file"], row["n"], row["n_agreed"], largest])
+        lines += [f"  {line}" for line in columns_of_text(header, rows).splitlines()]
+    for title, items in (
+        (tr("the package itself", "参数表本身"), found.problems),
+        (tr("could not be recomputed", "无法重算"), found.missing),
+        (tr("differences", "差异"), found.differences()),
+        (tr("to know", "说明"), found.notes()),
+    ):
+        if items:
+            lines.append(f"  {title}:")
+            lines += [f"    {line}" for line in listing(items, limit).splitlines()]
+    return "\n".join(lines)
+
+
+def run_release(arguments) -> int:
+    """Recompute and release; an error names every reason against it."""
+    from sinklab.review.verification import verify
+    from sinklab.tables.release import draft_of, release_table
+
+    draft, version = draft_of(arguments.table, arguments.root)
+    done = release_table(
+        draft,
+        verify(draft, arguments.root, arguments.data),
+        arguments.reason,
+        arguments.reviewer,
+        arguments.status,
+        accepted(arguments.accept),
+        arguments.date,
+        arguments.author,
+        arguments.doi,
+        arguments.root,
+        version,
+    )
+    if arguments.json:
+        print_json(
+            {"table": done.ref, "status": done.status, "folder": str(done.folder), "entry": done.entry}
+        )
+    else:
+        inside = done.folder.resolve().is_relative_to(paths.root())
+        where = paths.relative(done.folder) if inside else done.folder
+        made = (
+            tr(f", made from {draft.name}, which stays", f"，由 {draft.name} 得出，后者保留")
+            if version
+            else ""
+        )
+        print(
+            tr(
+                f"{done.ref}: released as {done.status} in {where}{made}",
+                f"{done.ref}：已定为 {done.status}，位于 {where}{made}",
+            )
+        )
+        print(f"\n{done.entry}", end="")
+    return 0
+
+
+def accepted(texts) -> dict[str, str]:
+    """Read ``check:response=reason``.
+
+    Raises
+    ------
+    TableError
+    """
+    found = {}
+    for text in texts:
+        key, sign, reason = text.partition("=")
+        if not sign or not reason.strip():
+            raise TableError(
+                f"--accept {text!r}; expected CHECK[:RESPONSE]=REASON",
+                f"--accept {text!r} 无效；应为 检查项[:因变量]=理由",
+            )
+        found[key.strip()] = reason.strip()
+    return found
+
 
 # --- ``sinklab review``: a table, a draft that came back, or a claimed equation.
 
@@ -22,10 +382,8 @@ def run(arguments) -> int:
 
 def _table(arguments) -> int:
     from sinklab import paths
-    from sinklab.cli.table import print_json, report_verify
-    from sinklab.review.findings import examine
     from sinklab.review.opinions import read_list
-    from sinklab.review.report import render
+    from sinklab.review.report import examine, render
 
     opinions = read_list(arguments.opinions) if arguments.opinions else None
     found = examine(arguments.subject, arguments.root, arguments.data, arguments.site, arguments.verdicts)
@@ -48,7 +406,6 @@ def _table(arguments) -> int:
 
 
 def _draft(arguments) -> int:
-    from sinklab.cli.table import print_json
     from sinklab.review.draft import check_draft
     from sinklab.review.opinions import follow, read_list, read_opinions, write_list
 
@@ -99,10 +456,9 @@ def _draft_report(check, listed, path) -> str:
 
 def _claim(arguments) -> int:
     from sinklab.cli.fit import limits, start_values
-    from sinklab.cli.table import print_json
     from sinklab.data.reading import read
     from sinklab.language import DataError
-    from sinklab.review import claim
+    from sinklab.review import scrutiny
     from sinklab.tables import table as tables_table
     from sinklab.tables.table import Table
 
@@ -111,7 +467,7 @@ def _claim(arguments) -> int:
         raise DataError("name one file of trees with --data", "请用 --data 指定一个样木数据文件")
     data = read(Path(files[0]))
     if "=" in arguments.subject:
-        found = claim.test_claim(
+        found = scrutiny.test_claim(
             data,
             arguments.subject,
             start_values(arguments.values),
@@ -124,7 +480,7 @@ def _claim(arguments) -> int:
         )
     else:
         table = Table.read(tables_table.resolve(arguments.subject, arguments.root))
-        found = claim.test_table(data, table, arguments.response, level=arguments.level)
+        found = scrutiny.test_table(data, table, arguments.response, level=arguments.level)
     if arguments.json:
         print_json(found.to_json())
     else:

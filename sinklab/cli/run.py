@@ -27,21 +27,21 @@ def run_command(arguments) -> int:
 
 def _plan(chosen, arguments) -> int:
     """Show what would be executed, and why."""
-    from sinklab.runs import batch, index, ledger
+    from sinklab.runs import batch, ledger
 
     jobs, drafts = batch.select(chosen, arguments.only)
     bench, records = ledger.Workbench(), ledger.read()
     tasks = batch.plan_jobs(jobs, bench, records, arguments.force)
     due = [task for task in tasks if task.why]
     tasks += batch.plan_drafts(drafts, bench, records, arguments.force, due)
-    index.show_plan(tasks, arguments.log_json)
+    batch.show_plan(tasks, arguments.log_json)
     return 0
 
 
 def _once(chosen, arguments, workers: int, again: bool = False) -> int:
     """Execute what changed, write the index and tell what happened; ``again`` for a batch that is watched."""
     from sinklab import paths
-    from sinklab.runs import batch, index
+    from sinklab.runs import batch
 
     paths.clear()
     outcome = batch.run(
@@ -60,11 +60,11 @@ def _once(chosen, arguments, workers: int, again: bool = False) -> int:
     page = paths.reports("runs", "index.html")
     if outcome.records or not page.is_file():
         try:
-            index.write_index(page)
+            batch.write_index(page)
         except OSError as error:
             # Such as a full disk, which the failed jobs have told of already.
             print(tr(f"no index: {error}", f"未写总览页：{error}"), file=sys.stderr, flush=True)
-    index.show(outcome, page, arguments.log_json)
+    batch.show(outcome, page, arguments.log_json)
     if outcome.interrupted:
         return 130
     return 1 if outcome.failed else 0
@@ -102,7 +102,7 @@ def _watch(chosen, arguments, workers: int) -> int:
 def run_docs(arguments) -> int:
     """Build the site and say where it starts."""
     from sinklab import paths
-    from sinklab.runs.site import write_site
+    from sinklab.runs.pages import write_site
 
     start = write_site(execute=not arguments.stored)
     print(tr(f"open in a browser: {paths.relative(start)}", f"在浏览器中打开：{paths.relative(start)}"))

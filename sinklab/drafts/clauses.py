@@ -1,10 +1,10 @@
 """A chain as a draft prints it: numbered clauses with legends, sheets of data and parameters, the worked example.
 
-Everything is written from the equations of :mod:`sinklab.account.chain`, so that text, legend, data to be monitored
+Everything is written from the equations of :mod:`sinklab.account`, so that text, legend, data to be monitored
 and example name the same quantities in the same units. ``cite`` notes printed numbers as in :mod:`.blocks`.
 """
 
-from sinklab.account import chain as chains
+from sinklab import account as chains
 from sinklab.data.files import records
 from sinklab.drafts.blocks import (
     escape,

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sinklab.account import chain as chains
+from sinklab import account as chains
 from sinklab.data import vocabulary
 from sinklab.drafts.blocks import unit_words
 from sinklab.drafts.desk import DECIDED, TABLES, Desk

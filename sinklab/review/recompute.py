@@ -18,7 +18,7 @@ from sinklab import paths
 from sinklab.language import SinklabError, tr
 from sinklab.results.fit_result import Certificate
 from sinklab.tables import pack, package
-from sinklab.tables.provenance import ModelRecord, Provenance
+from sinklab.tables.package import ModelRecord, Provenance
 
 # What was recorded: the inputs
 

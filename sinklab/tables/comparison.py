@@ -15,7 +15,7 @@ from scipy import stats
 
 from sinklab.language import SinklabError
 from sinklab.tables.digits import along
-from sinklab.tables.provenance import ModelRecord, Provenance
+from sinklab.tables.package import ModelRecord, Provenance
 from sinklab.tables.schema import FILES, keys_of, next_version, version_key
 
 PARTS = ("none", "patch", "minor", "major")

@@ -14,7 +14,7 @@ from sinklab.language import EquationError, Notes, TableError, listing, tr
 from sinklab.results.fit_result import Between, Certificate, Domain, FitResult, Population, RandomEffects
 from sinklab.results.prediction import known_group
 from sinklab.results.variance import ResidualModel
-from sinklab.tables.provenance import Provenance, name_of, status_for
+from sinklab.tables.package import Provenance, name_of, status_for
 from sinklab.tables.schema import (
     FILES,
     MODEL_FILES,

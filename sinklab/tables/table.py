@@ -23,7 +23,7 @@ from sinklab.language import TableError, heads, html, listing, number, reader_la
 from sinklab.language import table as columns_of_text
 from sinklab.results.fit_result import FitResult
 from sinklab.tables import checks, pack, package
-from sinklab.tables.provenance import ModelRecord, Provenance, name_of, origin_of, package_sources, status_for
+from sinklab.tables.package import ModelRecord, Provenance, name_of, origin_of, package_sources, status_for
 from sinklab.tables.schema import (
     DEMONSTRATION,
     DESCRIPTOR,

@@ -12,7 +12,7 @@ import sinklab as sl
 from sinklab.drafts.rendering import write_page
 from sinklab.language import speaking
 from sinklab.runs import ledger
-from sinklab.runs.index import write_index
+from sinklab.runs.batch import write_index
 from sinklab.runs.jobs import Record
 
 HERE = Path(__file__).resolve().parent

@@ -10,8 +10,8 @@ from sinklab.equations.compile import Compiled
 from sinklab.fitting.bayes import engine
 from sinklab.fitting.bayes import model as bayes_model
 from sinklab.fitting.bayes.engine import fit_bayes
+from sinklab.fitting.bayes.model import Quantity, Translation
 from sinklab.fitting.bayes.result import coefficient_draws, log_likelihood, other_draws, predictive
-from sinklab.fitting.bayes.translation import Quantity, Translation
 from sinklab.fitting.data import prepare
 from sinklab.language import DataError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sinklab.fitting.bayes import sample, writer
+from sinklab.fitting.bayes import sample
 from sinklab.fitting.bayes.engine import fit_bayes
 from sinklab.fitting.data import prepare
 
@@ -15,7 +15,7 @@ TEXT = "def density(point, slope, whole, number):\n    return point[0] * {}\n"
 
 def value(text, folder):
     """What a text gives at 3, how often numba found machine code of it, and whether it looked for any."""
-    function = writer.compile_text(text, folder)
+    function = sample.compile_text(text, folder)
     found = function(np.full(1, 3.0), np.zeros(1), np.zeros(1, dtype=np.int64), np.zeros(1))
     return found, sum(function.stats.cache_hits.values()), function.stats.cache_path
 
@@ -64,10 +64,10 @@ def test_what_cannot_be_written_is_compiled_by_nutpie(monkeypatch):
     ours = fit_bayes(prepare(trees, "agb = a * dbh**b"), "lognormal", seed=1)
 
     def refused(*_):
-        raise writer.Unknown("Cumsum")
+        raise sample.Unknown("Cumsum")
 
     monkeypatch.setattr(sample, "_compiled", {})
-    monkeypatch.setattr(writer, "density", refused)
+    monkeypatch.setattr(sample, "density", refused)
     with pytest.warns(UserWarning, match="Cumsum; nutpie compiles it"):
         theirs = fit_bayes(prepare(trees, "agb = a * dbh**b"), "lognormal", seed=1)
     assert theirs.converged

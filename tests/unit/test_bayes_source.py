@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from incomplete_trees import weighed
 
-from sinklab.fitting.bayes import engine, model, sample, writer
-from sinklab.fitting.bayes.writer import Operations, Unknown, Value, expression
+from sinklab.fitting.bayes import engine, model, sample
+from sinklab.fitting.bayes.sample import Operations, Unknown, Value, expression
 from sinklab.fitting.data import prepare
 
 
@@ -50,7 +50,7 @@ def built(name, n=40):
 
 def unknowns(builder, functions, points):
     """Scalar unknowns and values of the groups at several points, by the compiled text."""
-    data = writer.block(builder.arrays, builder.sizes)
+    data = sample.block(builder.arrays, builder.sizes)
     found = [functions.unknowns(builder, data, point) for point in points]
     return {name: np.stack([f[name] for f in found]) for name in found[0]}
 
@@ -71,7 +71,7 @@ def by_pytensor(model):
 @pytest.mark.parametrize("name", MODELS)
 def test_compiled_density_slope_and_unknowns_are_those_of_the_graph(name):
     builder, model, functions = built(name)
-    graph, data = by_pytensor(model), writer.block(builder.arrays, builder.sizes)
+    graph, data = by_pytensor(model), sample.block(builder.arrays, builder.sizes)
     k = len(model.value_vars)
     rng = np.random.default_rng(5)
     for size in (0.1, 0.5, 1.0):
@@ -95,7 +95,7 @@ def test_one_text_serves_data_of_another_length():
     other, model_, functions_ = built("parts", 70)
     assert functions_ is functions and len(other.spec.y) > len(builder.spec.y)
     parts = [0.3 * np.random.default_rng(1).standard_normal(v.type.shape) for v in model_.value_vars]
-    value, _ = functions.at(writer.block(other.arrays, other.sizes), np.concatenate(parts))
+    value, _ = functions.at(sample.block(other.arrays, other.sizes), np.concatenate(parts))
     assert value == pytest.approx(float(by_pytensor(model_)(*parts)[0]), rel=1e-9)
 
 
@@ -103,7 +103,7 @@ def test_one_text_serves_data_of_another_length():
 def test_a_point_of_another_length_is_not_touched():
     builder, model, code = built("straight")
     n = model.value_vars[0].type.shape[0]
-    data = writer.block(builder.arrays, builder.sizes)
+    data = sample.block(builder.arrays, builder.sizes)
     for sizes in ((n + 1, code.n_out), (n, code.n_out + 1)):
         point, slope = (np.full(size, 7.0) for size in sizes)
         assert math.isnan(code.function(point, slope, data, data.view(float)))
@@ -131,7 +131,7 @@ def test_unknowns_of_every_draw_have_the_shapes_of_the_model():
 @pytest.mark.timeout(300)
 def test_what_is_no_number_is_told_and_not_sampled():
     builder, model, functions = built("straight")
-    data, graph = writer.block(builder.arrays, builder.sizes), by_pytensor(model)
+    data, graph = sample.block(builder.arrays, builder.sizes), by_pytensor(model)
     point = np.zeros(model.value_vars[0].type.shape)
     begin = builder.scalars.place("common", "a[]")
     told = []

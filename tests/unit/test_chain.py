@@ -8,7 +8,7 @@ import numpy as np
 import openpyxl
 import pytest
 
-from sinklab.account import chain as chains
+from sinklab import account as chains
 from sinklab.drafts import clauses, description
 from sinklab.language import DataError
 

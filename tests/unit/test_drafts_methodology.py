@@ -297,7 +297,7 @@ def test_explanation_tells_of_chain_and_deduction_where_the_document_has_them(tm
 
 
 def test_a_column_of_dashes_is_left_out_of_the_default_factors():
-    from sinklab.account import chain
+    from sinklab import account as chain
     from sinklab.drafts import clauses
 
     def columns(*modules):
@@ -334,7 +334,7 @@ def test_openings_stay_with_what_they_open(tmp_path):
     "name", ["potential_assessment_sichuan", "methodology_afforestation", "metering_guide_karst"]
 )
 def test_example_says_which_factors_are_defaults(name, tmp_path):
-    from sinklab.account import chain
+    from sinklab import account as chain
 
     drawn = description.read(name)
     desk = Desk(drawn, "en", tmp_path)

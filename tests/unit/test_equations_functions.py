@@ -17,8 +17,7 @@ from sinklab.equations.system import System
 from sinklab.fitting import fit
 from sinklab.language import EquationError, set_language
 from sinklab.tables.export import export_table
-from sinklab.tables.export.program import Program
-from sinklab.tables.export.r import _Lines
+from sinklab.tables.export.program import Program, _Lines
 from sinklab.tables.export.workbook import FIRST_PREDICTION
 from sinklab.tables.table import Table
 

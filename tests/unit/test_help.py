@@ -150,7 +150,7 @@ def test_a_page_of_functions_names_no_place_of_a_machine():
     pytest.importorskip("pdoc")
     from pdoc import doc, render
 
-    from sinklab.runs.site import placeless
+    from sinklab.runs.pages import placeless
 
     raw = render.html_module(doc.Module(variance), {})
     made = placeless(raw)

@@ -13,7 +13,7 @@ import sinklab as sl
 from sinklab.drafts.rendering import write_page
 from sinklab.fitting import fit
 from sinklab.language import DraftError
-from sinklab.runs import index
+from sinklab.runs import batch
 from sinklab.tables.table import Table
 
 
@@ -89,12 +89,12 @@ def test_figures_need_trees_and_a_table_without_them_has_none(tmp_path):
 def test_the_index_says_how_good_a_table_is(tmp_path):
     table = system_table()
     table.write(tmp_path / "params")
-    good = index._good(tmp_path / "params" / table.table_id / table.version)
+    good = batch._good(tmp_path / "params" / table.table_id / table.version)
     checks, told = table.checks, table.models[0].index_table
     assert good["checks"] == f"{int(checks['passed'].sum())}/{len(checks)}"
     assert good["R2"] == f"{np.min(told['R2']):.2f}–{np.max(told['R2']):.2f}"
     assert good["MPE"] == f"{np.min(told['MPE']):.1f}–{np.max(told['MPE']):.1f}" and "refused" not in good
-    assert index._good(tmp_path / "nowhere") == {}
+    assert batch._good(tmp_path / "nowhere") == {}
 
 
 def test_a_fit_to_what_a_notebook_worked_out_has_a_page(tmp_path):

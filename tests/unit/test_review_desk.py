@@ -13,7 +13,7 @@ from sinklab import cli, language
 from sinklab.assess.validation import influence
 from sinklab.data import open_data
 from sinklab.language import DataError
-from sinklab.review import findings, report
+from sinklab.review import report
 from sinklab.review.desk import Desk, Verdict, file_of, read_verdicts, save_verdicts
 from sinklab.review.desk_view import DeskView
 from sinklab.review.word import WordFile, pieces
@@ -193,7 +193,7 @@ def reviewed(workbench, tmp_path_factory):
     desk = Desk(TABLE)
     desk.exclude(ROW, "wrong leaf bag")
     path = desk.save("Wang | 1", "refuse", "weigh again", "2026-03-01", tmp_path_factory.mktemp("signed"))
-    return desk, path, findings.examine(TABLE, verdicts=path)
+    return desk, path, report.examine(TABLE, verdicts=path)
 
 
 def test_verdicts_enter_the_report_with_their_effect(reviewed, tmp_path):
@@ -212,7 +212,7 @@ def test_verdicts_enter_the_report_with_their_effect(reviewed, tmp_path):
 def test_verdicts_on_other_data_are_called_so_and_not_applied(reviewed, tmp_path):
     _, path, _ = reviewed
     old = [replace(v, data="0" * 64) for v in read_verdicts(path)]
-    found = findings.examine(TABLE, verdicts=save_verdicts(tmp_path / "old.yml", f"{TABLE}@0.1.0", old))
+    found = report.examine(TABLE, verdicts=save_verdicts(tmp_path / "old.yml", f"{TABLE}@0.1.0", old))
     assert found.stale == found.verdicts and len(found.stale) == 2
     assert "verdict" not in set(found.models[0].sensitivity["topic"])
 

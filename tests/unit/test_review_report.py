@@ -14,7 +14,7 @@ from desk_workbench import copied, write_fir
 import sinklab as sl
 from sinklab import cli
 from sinklab.data import open_data
-from sinklab.review import findings, report, scrutiny
+from sinklab.review import report, scrutiny
 from sinklab.review.opinions import Opinion, Opinions, write_list
 from sinklab.review.word import WordFile, pieces
 from sinklab.tables import checks
@@ -36,7 +36,7 @@ def workbench(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(workbench):
-    return findings.examine("agb_forest_cunninghamia")
+    return report.examine("agb_forest_cunninghamia")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_everything_is_recomputed_and_every_rule_has_its_row(found):
 
 def test_a_missed_threshold_means_not_agreed(found):
     missed = found.thresholds.assign(result="fail")
-    assert not findings.TableFindings(found.table, found.verification, missed, ()).agreed
+    assert not report.TableFindings(found.table, found.verification, missed, ()).agreed
 
 
 def test_standardised_residuals_have_the_scale_they_claim(model):
@@ -164,7 +164,7 @@ def test_table_of_values_is_reviewed_too(workbench, tmp_path):
     printed = open_data.load("literature:carbon_fraction", {"species_id": "cunninghamia_lanceolata"})
     values = pooling.summarise(printed, "carbon_fraction", by=["species_id", "component"])
     Table.from_values(values, "carbon_fraction_forest_china", "0.1.0", source=printed.attrs["source"]).write()
-    told = findings.examine("carbon_fraction_forest_china")
+    told = report.examine("carbon_fraction_forest_china")
     assert told.models == ()
     assert (told.thresholds["result"] == "none").all()
     assert told.agreed

@@ -10,7 +10,7 @@ from runs_workbench import workbench  # noqa: F401
 
 import sinklab as sl
 from sinklab.runs import ledger
-from sinklab.runs.index import write_index
+from sinklab.runs.batch import write_index
 from sinklab.runs.jobs import Record
 
 
@@ -79,7 +79,7 @@ def test_a_batch_ends_with_its_refused_rows_counted(workbench, code, told):
     from types import SimpleNamespace
 
     from sinklab import language
-    from sinklab.runs.index import counts
+    from sinklab.runs.batch import counts
 
     bad = pd.DataFrame({"name": ["bef[a]", "bef[b]", "bef[c]"], "variable": "bef", "unit": "1"})
     bad = bad.assign(mean=[0.7, 1.4, 0.6], se=0.01, sources="X")

@@ -198,7 +198,7 @@ def test_planning_imports_nothing_heavy(job, workbench):
     code = (
         "import sys\n"
         "from sinklab.cli import main\n"
-        "from sinklab.runs import batch, ledger, reading, index, engines\n"
+        "from sinklab.runs import batch, ledger, reading, engines\n"
         "loaded = reading.read_batch('trial')\n"
         "batch.plan_jobs(loaded.jobs, ledger.Workbench(), ledger.read(), False)\n"
         "heavy = {'numpy', 'pandas', 'papermill', 'nbformat', 'nbclient', 'rich', 'sympy', 'matplotlib', 'jinja2'}\n"

@@ -11,7 +11,7 @@ import pytest
 from sinklab import paths
 from sinklab.drafts import description
 from sinklab.language import RunError
-from sinklab.runs import notebooks, reading, site
+from sinklab.runs import jobs, pages, reading
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GUIDE = REPOSITORY / "notebooks" / "guide"
@@ -32,7 +32,7 @@ def test_every_field_of_a_batch_file_is_told():
     assert fields("batch_file.md", "The batch") == [*reading._BATCH_KEYS, "x-…"]
     assert fields("batch_file.md", "A job") == [*reading._JOB_KEYS, "matrix", "except", "override", "when"]
     assert fields("batch_file.md", "A draft") == [*reading._DRAFT_KEYS]
-    declared = notebooks.NotebookFile(REPOSITORY / "notebooks" / "fit_allometry.ipynb").parameters
+    declared = jobs.NotebookFile(REPOSITORY / "notebooks" / "fit_allometry.ipynb").parameters
     assert fields("batch_file.md", "Parameters") == [*declared]
 
 
@@ -95,7 +95,7 @@ def built(tmp_path_factory):
         (root / "reports" / page.name).symlink_to(page)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SINKLAB_ROOT", str(root))
-        yield site.write_site(execute=False).parent
+        yield pages.write_site(execute=False).parent
 
 
 @pytest.mark.slow
@@ -126,20 +126,20 @@ def test_the_start_page_leads_to_nine_tasks_in_each_language(built):
 
 def test_both_languages_of_a_page_are_told_apart():
     html = "<h1>草地 · Grass</h1>\n<p>样方：</p>\n<p>Plots:</p>\n<table><td>碳 <code>a · b</code> · carbon</td></table>"
-    assert site._both(html) == (
+    assert pages._both(html) == (
         '<h1><span class="zh">草地</span><span class="en">Grass</span></h1>\n<p class="zh">样方：</p>\n'
         '<p class="en">Plots:</p>\n<table><td><span class="zh">碳 <code>a · b</code></span>'
         '<span class="en">carbon</span></td></table>'
     )
     alone = "<p>甲 · 乙</p><p>仅中文</p>"
-    assert site._both(alone) == alone
+    assert pages._both(alone) == alone
 
 
 @pytest.mark.slow
 def test_the_reference_names_every_public_name(built):
     import sinklab as sl
 
-    text = (built / site.REFERENCE).read_text(encoding="utf-8")
+    text = (built / pages.REFERENCE).read_text(encoding="utf-8")
     assert [name for name in sl.__all__ if name != "__version__" and f'id="{name}"' not in text] == []
 
 
@@ -158,7 +158,7 @@ def test_a_page_that_does_not_run_leaves_the_earlier_site(monkeypatch, tmp_path)
     before.parent.mkdir()
     before.write_text("earlier", encoding="utf-8")
     with pytest.raises(RunError, match="01_bad.*ZeroDivisionError"):
-        site.write_site()
+        pages.write_site()
     assert before.read_text(encoding="utf-8") == "earlier"
     assert [path.name for path in before.parent.parent.iterdir() if ".part" in path.name] == []
 
@@ -166,10 +166,10 @@ def test_a_page_that_does_not_run_leaves_the_earlier_site(monkeypatch, tmp_path)
 def test_a_link_that_leads_nowhere_is_refused(tmp_path):
     source = tmp_path / "a.md"
     with pytest.raises(RunError, match=r"nothing\.md"):
-        site._moved(source, "nothing.md", {source: "a.html"})
-    assert site._moved(source, "a.md#x", {source: "guide/a.html"}) == "a.html#x"
+        pages._moved(source, "nothing.md", {source: "a.html"})
+    assert pages._moved(source, "a.md#x", {source: "guide/a.html"}) == "a.html#x"
 
 
 def test_both_wordings_name_the_table_they_speak_of():
-    told = site._both("<li><code>soil_karst_houzhai</code>：可签。均值一致。 · sign: the means agree.</li>")
+    told = pages._both("<li><code>soil_karst_houzhai</code>：可签。均值一致。 · sign: the means agree.</li>")
     assert '<span class="en"><code>soil_karst_houzhai</code>: sign: the means agree.</span>' in told

@@ -31,7 +31,7 @@ from sinklab.evidence.distributions import FAMILIES, Distribution
 from sinklab.fitting import fit
 from sinklab.language import TableError
 from sinklab.tables.digits import FRACTION, guard
-from sinklab.tables.export import export_table, latex, r, workbook
+from sinklab.tables.export import export_table, latex, program, workbook
 from sinklab.tables.export.workbook import FIRST_PREDICTION
 from sinklab.tables.table import Table
 
@@ -329,7 +329,7 @@ def test_scalar_values(tmp_path):
 
 
 def test_every_family_has_its_quantile_everywhere(tmp_path):
-    assert set(workbook.QUANTILES) == set(r.QUANTILES) == set(FAMILIES)
+    assert set(workbook.QUANTILES) == set(program.QUANTILES) == set(FAMILIES)
     book = openpyxl.Workbook()
     for row, family in enumerate(FAMILIES, start=1):
         code = workbook.QUANTILES[family].format(q="0.9", p1="0.7", p2="0.4")
@@ -345,10 +345,10 @@ def test_every_family_has_its_quantile_everywhere(tmp_path):
 def test_r_quantiles(tmp_path):
     if not shutil.which("Rscript"):
         pytest.skip("R is not installed")
-    codes = "; ".join(f"cat({code}, '')" for code in r.QUANTILES.values())
+    codes = "; ".join(f"cat({code}, '')" for code in program.QUANTILES.values())
     script = f"q <- 0.9; p1 <- 0.7; p2 <- 0.4; options(digits = 15); {codes}"
     done = subprocess.run(["Rscript", "-e", script], capture_output=True, text=True, check=True)
-    wanted = [Distribution(family, 0.7, 0.4).quantile(0.9) for family in r.QUANTILES]
+    wanted = [Distribution(family, 0.7, 0.4).quantile(0.9) for family in program.QUANTILES]
     np.testing.assert_allclose([float(x) for x in done.stdout.split()], wanted, rtol=1e-6)
 
 

@@ -7,7 +7,7 @@ predicts: means, standard errors, both kinds of intervals, and a flag outside th
 target  what comes out
 ======= ====================================================================
 xlsx    workbook in Chinese, live formulas, :mod:`.workbook`
-r       R source, base R only, :mod:`.r`
+r       R source, base R only, :mod:`.program`
 latex   equations and tables for print, guarded digits, :mod:`.latex`
 ======= ====================================================================
 """
@@ -25,7 +25,7 @@ from sinklab.tables.table import Table
 #: Module and file ending of each target.
 TARGETS = {
     "xlsx": ("workbook", "xlsx"),
-    "r": ("r", "R"),
+    "r": ("program", "R"),
     "latex": ("latex", "tex"),
 }
 
