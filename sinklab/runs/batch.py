@@ -27,7 +27,7 @@ from sinklab.language import RunError, reader_language, tr
 from sinklab.runs import ledger, pages, reading
 from sinklab.runs.engines import open_engine
 from sinklab.runs.execute import failure_record
-from sinklab.runs.jobs import Batch, Draft, Job, Record, Task
+from sinklab.runs.ledger import Batch, Draft, Job, Record, Task
 from sinklab.runs.reading import batch_path, names
 
 

@@ -27,7 +27,7 @@ from sinklab import paths
 from sinklab.language import RunError, tr
 from sinklab.runs import kernels
 from sinklab.runs.execute import failure_record, lost_record, run_task
-from sinklab.runs.jobs import Record, Task
+from sinklab.runs.ledger import Record, Task
 
 
 @dataclass(frozen=True)

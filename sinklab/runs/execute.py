@@ -20,7 +20,7 @@ import sinklab
 from sinklab import paths
 from sinklab.language import SinklabError, set_language, tr
 from sinklab.runs import kernels, ledger, pages
-from sinklab.runs.jobs import Record, Task
+from sinklab.runs.ledger import Record, Task
 
 #: One process executes one notebook at a time, because kernels take their settings from its environment.
 _alone = threading.Lock()

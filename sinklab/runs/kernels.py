@@ -47,7 +47,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 import sinklab
 from sinklab import paths
 from sinklab.language import QUIET
-from sinklab.runs.jobs import Task
+from sinklab.runs.ledger import Task
 
 # The environment of workers and kernels.
 

@@ -60,7 +60,7 @@ import yaml
 from sinklab import paths
 from sinklab.data.files import read_yaml
 from sinklab.language import LANGUAGES, RunError, SinklabError, listing, tr
-from sinklab.runs.jobs import Batch, Draft, Job, NotebookFile
+from sinklab.runs.ledger import Batch, Draft, Job, NotebookFile
 
 #: Seconds for a whole notebook when neither the batch nor the job says otherwise.
 TIME_LIMIT = 900.0

@@ -182,7 +182,7 @@ def _pretend(name: str) -> None:
     """Write the ledger as if every job of a batch had been executed; the real results would take an hour."""
     from sinklab import paths
     from sinklab.runs import batch, ledger
-    from sinklab.runs.jobs import Record
+    from sinklab.runs.ledger import Record
     from sinklab.runs.reading import read_batch
 
     lines = []

@@ -13,7 +13,7 @@ from sinklab.drafts.rendering import write_page
 from sinklab.language import speaking
 from sinklab.runs import ledger
 from sinklab.runs.batch import write_index
-from sinklab.runs.jobs import Record
+from sinklab.runs.ledger import Record
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "unit")]

@@ -28,6 +28,13 @@ def test_code_is_kept_by_its_text(tmp_path):
     assert len(list(folder.glob("*.py"))) == 2 and not list(folder.glob("*.part"))
 
 
+def test_code_of_a_library_whose_chapters_had_other_names_is_not_loaded(tmp_path, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(sample, "__name__", "sinklab.fitting.bayes.earlier")
+        value(TEXT.format(2.0), tmp_path / "kept")
+    assert value(TEXT.format(2.0), tmp_path / "kept")[:2] == (6.0, 0)
+
+
 def test_what_lies_in_the_folder_is_never_run(tmp_path):
     folder = tmp_path / "kept"
     value(TEXT.format(2.0), folder)

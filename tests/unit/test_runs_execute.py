@@ -11,7 +11,7 @@ from sinklab.language import DraftError
 from sinklab.runs import ledger
 from sinklab.runs.batch import run
 from sinklab.runs.execute import run_task
-from sinklab.runs.jobs import Task
+from sinklab.runs.ledger import Task
 from sinklab.runs.reading import read_batch
 
 BATCH = """\

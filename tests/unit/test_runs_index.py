@@ -11,7 +11,7 @@ from runs_workbench import workbench  # noqa: F401
 import sinklab as sl
 from sinklab.runs import ledger
 from sinklab.runs.batch import write_index
-from sinklab.runs.jobs import Record
+from sinklab.runs.ledger import Record
 
 
 def record(name, **parameters):

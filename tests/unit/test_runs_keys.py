@@ -11,7 +11,7 @@ from runs_workbench import REPOSITORY, workbench, write_batch  # noqa: F401
 from sinklab import paths
 from sinklab.runs import ledger, reading
 from sinklab.runs.batch import plan_drafts, plan_jobs, select
-from sinklab.runs.jobs import Record
+from sinklab.runs.ledger import Record
 from sinklab.runs.reading import read_batch
 
 BATCH = """\

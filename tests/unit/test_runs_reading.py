@@ -5,7 +5,7 @@ import pytest
 from runs_workbench import workbench, write_batch  # noqa: F401
 
 from sinklab.language import RunError
-from sinklab.runs.jobs import NotebookFile, accepts
+from sinklab.runs.ledger import NotebookFile, accepts
 from sinklab.runs.reading import read_batch
 
 
@@ -221,6 +221,6 @@ def test_a_kernel_that_is_not_here_is_a_problem_of_its_line(workbench, monkeypat
     with pytest.raises(RunError, match=r"trial.yml:4: .*other.ipynb: written for the kernel 'ir' \(R\)"):
         read_batch("trial")
     write_batch(workbench, text)
-    monkeypatch.setattr("sinklab.runs.jobs.find_spec", lambda name: None)
+    monkeypatch.setattr("sinklab.runs.ledger.find_spec", lambda name: None)
     with pytest.raises(RunError, match="trial.yml:3: .*no Python kernel is installed"):
         read_batch("trial")

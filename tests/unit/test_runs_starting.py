@@ -12,7 +12,7 @@ import pytest
 from runs_workbench import REPOSITORY, workbench  # noqa: F401
 
 from sinklab.runs import execute, kernels
-from sinklab.runs.jobs import Draft, Job, NotebookFile, Task
+from sinklab.runs.ledger import Draft, Job, NotebookFile, Task
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot fork here")
 

@@ -11,7 +11,7 @@ import pytest
 from sinklab import paths
 from sinklab.drafts import description
 from sinklab.language import RunError
-from sinklab.runs import jobs, pages, reading
+from sinklab.runs import ledger, pages, reading
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GUIDE = REPOSITORY / "notebooks" / "guide"
@@ -32,7 +32,7 @@ def test_every_field_of_a_batch_file_is_told():
     assert fields("batch_file.md", "The batch") == [*reading._BATCH_KEYS, "x-…"]
     assert fields("batch_file.md", "A job") == [*reading._JOB_KEYS, "matrix", "except", "override", "when"]
     assert fields("batch_file.md", "A draft") == [*reading._DRAFT_KEYS]
-    declared = jobs.NotebookFile(REPOSITORY / "notebooks" / "fit_allometry.ipynb").parameters
+    declared = ledger.NotebookFile(REPOSITORY / "notebooks" / "fit_allometry.ipynb").parameters
     assert fields("batch_file.md", "Parameters") == [*declared]
 
 

@@ -540,10 +540,11 @@ def compile_text(text: str, folder: Path | None = None) -> Callable:
 
     elsewhere = os.environ.get("NUMBA_CACHE_DIR")
     kept = folder is not None and paths.own(folder) and (not elsewhere or paths.own(elsewhere))
-    file = folder / f"{sha256(text.encode()).hexdigest()[:32]}.py" if kept else None
+    # Machine code that is kept names the module that it came from, and is of no use to one of another name.
+    key = sha256(f"{__name__}\n{text}".encode()).hexdigest()[:32]
+    file = folder / f"{key}.py" if kept else None
     if file is not None and not _written(file, text):
         file = None
-    # Machine code that is kept names the module that it came from.
     names = {"__name__": __name__}
     exec(compile(text, str(file or "<density>"), "exec"), names)
     # Divisions by 0 are infinite, as they are for numpy, and raise nothing.
