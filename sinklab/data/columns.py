@@ -1,88 +1,22 @@
-"""What the columns and cells of a field file mean: names in Chinese and English, units, and numbers as people write them.
+"""What the columns of a field file mean: names in Chinese, English and other languages, with their units.
 
 :func:`meaning` understands the header of a column: a name, label or symbol of the vocabulary, a word of
 ``data/vocabulary/header_words.csv`` (also an organ with a quantity: 树干生物量, 枝鲜重, leaf dry weight), and its unit in any
-bracket or after a slash. :func:`quantity` reads a cell: full-width digits, thousands, limits of detection, values with
-an error, ranges, products. What follows from columns (dry masses, crowns, values per area) is worked out in
+bracket or after a slash; where no list has a name, its words say it (:mod:`sinklab.data.headers`). Cells are read in
+:mod:`sinklab.data.written`, what follows from columns (dry masses, crowns, values per area) is worked out in
 :mod:`sinklab.data.derived`. Nothing is guessed: what could mean two things is left for a person to decide.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
-from sinklab.data import vocabulary
+from sinklab.data import headers, vocabulary
 from sinklab.data.files import MISSING, PROSE, letters, numeric, plain, records
+from sinklab.data.written import OF_WHAT, POWERS, is_unit, unit_of
 from sinklab.language import DataError, Notes, UnitError, tr
-
-# Units as people write them.
-
-_POWERS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-
-
-@lru_cache(maxsize=1)
-def _unit_words() -> dict[str, str]:
-    words = {row["word"]: row["unit"] for row in records("vocabulary", "unit_words.csv")}
-    symbols = {}
-    for unit in vocabulary.units():
-        for lang in ("en", "zh"):
-            symbol = plain(vocabulary.units_symbol(unit, lang))
-            if symbol and symbol not in words:
-                symbols[symbol] = unit
-    return symbols | words | {unit: unit for unit in vocabulary.units()}
-
-
-@lru_cache(maxsize=4096)
-def unit_of(text: str) -> str:
-    """Unit of the vocabulary that a text names, or "": ``g·cm⁻³``, ``t hm-2``, ``株/亩``, ``厘米``.
-
-    Examples
-    --------
-    >>> unit_of("Mg ha-1"), unit_of("m³/hm²"), unit_of("kg/株"), unit_of("tree")
-    ('Mg/ha', 'm3/ha', 'kg', '1')
-    """
-    if len(text) > PROSE:
-        return ""
-    text = plain(text.translate(_POWERS)).replace("^", "").strip("()[]【】 ")
-    words = _unit_words()
-    if not text:
-        return ""
-    twice = re.fullmatch(r"([a-zA-Z\u4e00-\u9fff]+)\s*[×xX*]\s*\1", text)
-    text = twice[1] if twice else text
-    if text in words:
-        return words[text]
-    above, below = [], []
-    # What follows a slash stands below it, as does what has a negative power.
-    for i, part in enumerate(text.split("/")):
-        for factor in re.findall(r"[^\s·.*×()]+", part):
-            split = re.fullmatch(r"(\D+?)(-?\d)?", factor)
-            if not split:
-                return ""
-            name, power = split[1], int(split[2] or 1)
-            name, square = (name[:-1], name[-1]) if name[-1] in "23" else (name, "")
-            size = abs(power) if not square else int(square)
-            known = words.get(name if size == 1 else f"{name}{size}")
-            if name in ("hm", "公顷") and size in (1, 2):
-                known = "ha"
-            if not known:
-                return ""
-            (below if i or power < 0 else above).append(known)
-    above = [u for u in above if u != "1"] or ["1"]
-    below = [u for u in below if u != "1"]
-    candidate = "/".join([*above[:1], *below]) if len(above) == 1 else ""
-    return candidate if candidate in vocabulary.units() else ""
-
-
-def is_unit(text: str) -> bool:
-    """Whether a text names a unit, and of what it is, and nothing else."""
-    inside = re.sub(r"^[(\[（【]|[)\]）】]$", "", text)
-    of = OF_WHAT.fullmatch(inside)
-    return bool(unit_of(text) or (of and unit_of(of[2] or of[3])))
-
 
 # Names.
 
@@ -102,7 +36,7 @@ class Meaning:
     rank : int
         0 for the name of the vocabulary, 1 for a label or known word, 2 for one with additions.
     problem : str
-        Why a name that is known was not taken: ``unit`` or ``two``.
+        Why a name that is known was not taken: ``unit``, ``two``, or ``other`` for another quantity (a maximum, an increment).
     """
 
     name: str = ""
@@ -127,19 +61,24 @@ PER_AREA = {
 }
 #: Sizes that are measured twice, crosswise, and what tells the two apart.
 REPEATED = ("dbh", "basal_diameter", "height")
-TWICE = re.compile(r"[12]|[ab]|东西|南北|东西向|南北向|ew|ns|sn|长|短|最大|最小|纵|横|第?一次?|第?二次?|①|②")
+TWICE = re.compile(
+    r"[12]|[ab]|东西|南北|东西向|南北向|e ?[-—–]? ?w|n ?[-—–]? ?s|s ?[-—–]? ?n|长|短|最大|最小|纵|横|第?一次?|第?二次?|①|②"
+)
 #: Parts of a stem or crown that are weighed one by one.
 SEGMENT = re.compile(
     r"\d+(?:\.\d+)?\s*m?\s*[-~–—至]\s*\d+(?:\.\d+)?\s*m?|梢头?|顶?梢|梢段|第?[一二三四五六七八九十\d]+段|[上中下](?:部|层|段)?|基部|伐桩"
 )
+#: Sorts of roots and branches by their width: >20mm, 2-5 mm, <2.
+OF_WIDTH = re.compile(
+    r"(?:(?:[<>≤≥]=?|[ΦφDd]\s*[<>≤≥])\s*\d+(?:\.\d+)?|\d+(?:\.\d+)?\s*[-~–—至]\s*\d+(?:\.\d+)?)\s*(?:mm|cm)"
+)
+_LAYER = r"\d+ ?(?:[-~–—至]| ) ?\d+ ?(?:cm|m)?(?: ?层)?"
 #: What a mean of replicates is called.
 MEANS = ("平均", "均值", "平均值", "mean", "average")
 #: What a tree gained, below the size that it is of.
 INCREMENT = re.compile("(?:连年|平均|定期|年均)生长量?|生长率|increment|[cmp]ai", re.IGNORECASE)
-#: A unit that says of what: 体积%, kg d.m.
-OF_WHAT = re.compile(
-    r"(体积|质量|重量)\s*([%‰])|(.+?)\s*(?:d\.? ?m\.?|d\.? ?w\.?|o\.? ?d\.? ?w\.?|dry)", re.IGNORECASE
-)
+#: Masses of carbon: kg C, Mg C ha-1, tCO2e.
+OF_CARBON = re.compile(r"(?<![A-Za-z])(?:[kM]?g|t)\s*[-·.]?\s*(C(?:O2)?e?(?:q)?)(?![A-Za-z])")
 #: Kinds of headers that name an organ: the whole of it, or one of several sorts (粗根, 细根).
 ORGANS = ("organ", "sub")
 #: Symbols that mean one thing in every form; those of masses need kg beside them.
@@ -158,9 +97,15 @@ MASSES = {
 
 @lru_cache(maxsize=1)
 def _words() -> dict[str, tuple[str, str]]:
-    return {
-        fold(row["word"]): (row["means"], row["kind"]) for row in records("vocabulary", "header_words.csv")
-    }
+    rows = records("vocabulary", "header_words.csv")
+    return {fold(row["word"]): (row["means"], row["kind"]) for row in rows if row["kind"] != "symbol"}
+
+
+@lru_cache(maxsize=1)
+def _symbols() -> dict[str, str]:
+    """Letters that mean a variable where their unit is one of it."""
+    rows = records("vocabulary", "header_words.csv")
+    return {fold(row["word"]): row["means"] for row in rows if row["kind"] == "symbol"}
 
 
 def fold(text: str) -> str:
@@ -218,8 +163,8 @@ def meaning(parts: tuple[str, ...], unit: str = "") -> Meaning:
     symbol = re.fullmatch(r"W_?\{?([A-Za-z])\}?", plain(bases[-1]))
     if symbol and not found.name and written in ("kg", "g"):
         found = Meaning(MASSES.get(symbol[1].upper(), ""), "organ", rank=2)
-    known = _words().get(fold(bases[-1]), ("", ""))
-    if known[1] == "symbol" and written and (one := with_unit(Meaning(known[0], "name", written, 2))).name:
+    known = _symbols().get(fold(bases[-1]), "")
+    if known and written and (one := with_unit(Meaning(known, "name", written, 2))).name:
         # N(株/hm2), dg_cm: a letter means what its unit allows.
         return one
     if found.name == "moisture" or found.name.endswith("_moisture"):
@@ -247,13 +192,17 @@ _AXES = re.compile(
 
 def taken_apart(part: str) -> tuple[str, str, list[str]]:
     """A part of a header without its unit, the unit, and other words in brackets."""
-    text = re.sub(_AXES, "", plain(part.translate(_POWERS)))
+    text = re.sub(_AXES, "", plain(part.translate(POWERS)))
     # 粗根(>20mm) compares, <kg> is a bracket.
     text = re.sub(r"<([^<>()]*)>", r"(\1)", text)
     unit, words = "", []
     for inside in re.findall(
         r"[(\[【〔「{]([^()\[\]【】〔〕「」{}]*(?:\([^()]*\)[^()]*)?)[)\]】〕」}]", text
     ):
+        if of_carbon := OF_CARBON.search(inside):
+            # kg C, t CO2/ha are no masses of wood.
+            words.append("carbon")
+            inside = (inside[: of_carbon.start(1)] + inside[of_carbon.end(1) :]).strip()
         whole = unit_of(inside)
         for token in [inside] if whole else re.split(r"[,，、;；\s]+", inside):
             # What the share is of may stand before its unit: 体积%.
@@ -270,8 +219,25 @@ def taken_apart(part: str) -> tuple[str, str, list[str]]:
     return base, unit, words
 
 
+def said_of(parts: tuple[str, ...]) -> list[str]:
+    """Folded words of a header: its parts without units, and what stands in brackets."""
+    return [fold(t) for part in parts for base, _, inside in [taken_apart(part)] for t in (base, *inside)]
+
+
+def not_understood(parts: tuple[str, ...]) -> str:
+    """A short word in brackets that is neither a unit nor known: it may be a unit that nobody told the vocabulary."""
+    return next(
+        (w for part in parts for w in taken_apart(part)[2] if re.fullmatch(r"[\u4e00-\u9fff/]{1,4}|[A-Za-z]{1,4}\d?(?:/\w{1,4})?", w)
+         and not _single(w).kind and not headers.words(fold(w)) and not TWICE.fullmatch(fold(w))),
+        "",
+    )  # fmt: skip
+
+
 def _unit_at_end(base: str) -> tuple[str, str]:
     """``胸径/cm``, ``DBH_mm``, ``枝 kg``, ``height, m``, ``stem kg/tree``."""
+    glued = re.fullmatch(r"([\u4e00-\u9fff]+)([A-Za-z%][A-Za-z0-9/%\-·]*)", base)
+    if glued and unit_of(glued[2]):
+        return glued[1], unit_of(glued[2])
     for cut in (found.start() for found in re.finditer(r"[/,，:_ .]", base)):
         name, rest = base[:cut].strip(), base[cut + 1 :].strip(" :,，")
         if name and rest and unit_of(rest) and not (rest.isdigit() or _lone(name, rest)):
@@ -279,9 +245,6 @@ def _unit_at_end(base: str) -> tuple[str, str]:
         if name and "_" in rest and unit_of(rest.replace("_", "/")):
             # oc_g_kg
             return name, unit_of(rest.replace("_", "/"))
-    glued = re.fullmatch(r"([\u4e00-\u9fff]+)([A-Za-z%][A-Za-z0-9/%\-]*)", base)
-    if glued and unit_of(glued[2]):
-        return glued[1], unit_of(glued[2])
     return base, ""
 
 
@@ -291,6 +254,7 @@ def _lone(name, rest) -> bool:
         rest in ("a", "t", "g", "m")
         and not re.search(r"[\u4e00-\u9fffA-Za-z]{2}", name)
         and name not in CLEAR_SYMBOLS
+        and (name, rest) != ("h", "m")
     )
 
 
@@ -298,6 +262,8 @@ def _understood(bases, words) -> Meaning:
     """Meaning of a header by its last part, with what stands above it and in brackets."""
     own, above = bases[-1], bases[:-1]
     whole = _single(own)
+    if whole.kind in ("name", "organ", "girth", "crown", "stand") and _is_another(whole, [*above, *words]):
+        return Meaning(problem="other")
     if above and (not whole.kind or fold(own) in MEANS or INCREMENT.fullmatch(fold(own))):
         over = _understood(above, words)
         end = _words().get(fold(own), ("", ""))
@@ -316,6 +282,8 @@ def _understood(bases, words) -> Meaning:
             return Meaning()
         if SEGMENT.fullmatch(plain(own)) and (over.kind in ORGANS or over.kind == "part"):
             return replace(over, kind="segment", rank=2)
+        if OF_WIDTH.fullmatch(plain(own)) and over.name in ("root", "bgb", "branch"):
+            return replace(over, kind="sub", rank=2)
     mark = next((fold(w) for w in words if TWICE.fullmatch(fold(w))), "")
     if mark and not above and (whole.kind == "crown" or whole.name in REPEATED):
         return _one_of_two(whole, mark)
@@ -339,10 +307,20 @@ def _understood(bases, words) -> Meaning:
     return whole
 
 
+def _is_another(found, beside) -> bool:
+    """Whether words in brackets or above a size make another quantity of it: 胸径(去皮), 优势木 above 平均高."""
+    if not vocabulary.is_variable(found.name) or not vocabulary.variable(found.name).numeric:
+        return False
+    return any(
+        headers.other_quantity(fold(w)) and not _single(w).kind and not TWICE.fullmatch(fold(w))
+        for w in beside
+    )
+
+
 def _one_of_two(found, mark) -> Meaning:
     """A size that is measured twice; of a crown the two are its axes."""
     if found.kind == "crown":
-        first = re.search("1|a|东西|ew|长|最大|纵|一|①", mark)
+        first = re.search("1|a|东西|e.{0,3}w|长|最大|纵|一|①", mark)
         return replace(found, name="crown_1" if first else "crown_2", kind="axis", rank=2)
     return replace(found, kind="repeat", rank=2)
 
@@ -364,13 +342,23 @@ def _single(text: str) -> Meaning:
     word = _words().get(key)
     if known and (known[1] == 0 or not word or word[1] == "filler"):
         return Meaning(known[0], "organ" if known[0] in PER_AREA else "name", rank=known[1])
-    if word and word[1] not in ("filler", "end", "symbol"):
+    if word and word[1] not in ("filler", "end"):
         return Meaning(word[0], word[1], rank=1)
+    cut = re.fullmatch(rf"([\u4e00-\u9fff]+) ?({_LAYER})", key)
+    if cut and (part := _single(cut[1])).kind in ORGANS:
+        # Roots by layers beside each other: 根0-10cm.
+        return replace(part, kind="segment", rank=2)
     twice = re.fullmatch(rf"(.{{2,}}?) ?({TWICE.pattern})", key)
     base = _single(twice[1]) if twice else Meaning()
     if base.kind == "crown" or (base.name in REPEATED and base.kind == "name"):
         return _one_of_two(base, twice[2])
-    return _with_additions(key)
+    found = _with_additions(key)
+    if found.kind or found.problem:
+        return found
+    told = headers.said(key)
+    if told.other:
+        return Meaning(problem="other")
+    return Meaning(told.name, told.kind, rank=3 if told.kind == "estimate" else 2) if told.name else found
 
 
 def _with_additions(key) -> Meaning:
@@ -435,6 +423,8 @@ def with_unit(found: Meaning) -> Meaning:
         if organ in PER_AREA and amount in ("fresh", "dry"):
             name = PER_AREA[organ] + ("_fresh" if amount == "fresh" else "")
             kind = "name" if amount == "dry" else "part"
+    if name == "age_class" and unit == "year":
+        name = "age"
     if name in ("count", "stem_density") and unit == "ha":
         # Stems/ha, 株数/hm2.
         unit = "1/ha"
@@ -451,6 +441,10 @@ def with_unit(found: Meaning) -> Meaning:
         wanted = vocabulary.variable(name).unit
         if wanted and not fits(unit, wanted, name):
             return replace(found, name="", unit=unit, problem="unit", kind=kind)
+    weighed = name.endswith(("fresh", "dry")) and "moisture" not in name
+    if kind in ("quantity", "part") and unit and weighed and "mass" not in _dimension(unit):
+        # Of masses: dry matter in %, diameters in cm are something else.
+        return Meaning(unit=unit, problem="unit")
     return replace(found, name=name, unit=unit, kind="name" if kind in ("stand", "unit") else kind)
 
 
@@ -475,7 +469,7 @@ def fits(unit: str, wanted: str, name: str = "") -> bool:
 def knows(text: str) -> bool:
     """Whether a text is a name that a column of a form may bear."""
     found = meaning((text,))
-    return bool(found.name or found.kind or found.problem == "two")
+    return bool(found.name or found.kind or found.problem in ("two", "other"))
 
 
 # Equations with Chinese names.
@@ -497,159 +491,6 @@ def _in_vocabulary(match) -> str:
         if vocabulary.is_variable(found.name) and found.kind in ("name", "organ", "girth", "crown")
         else match[0]
     )
-
-
-# Numbers as people write them.
-
-#: Cells of a column of numbers that say that there is no value.
-BLANKS = {
-    "", "na", "n/a", "n.a.", "n.d.", "nd", "null", "none", "nil", "-", "--", "---", "—", "——", "–", "/", "\\", ".", "*", "…", "...", "......", "……",
-    "×", "x", "?", "？", "未测", "未测定", "未测量", "未称", "未量", "缺", "缺测", "缺失", "缺值", "缺株", "无", "无数据", "未采", "未采集",
-    "未取", "未取样", "丢失", "遗失", "损坏", "破损", "未挖", "未检", "not measured", "missing", "lost", "no data", "#n/a", "未调查", "空",
-}  # fmt: skip
-#: What a spreadsheet shows for a formula that has no value.
-FAULTS = re.compile(r"#(?:DIV/0!|VALUE!|REF!|NAME\?|NUM!|NULL!|N/A|ZAHL!|####*)", re.IGNORECASE)
-_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
-_DASH = r"\s*(?:-{1,2}|~|–|—{1,2}|至|到|to)\s*"
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """What a cell says: a value, a limit it is below or above, its spread, the ends of a range, sides of a product, a unit."""
-
-    value: float | None = None
-    limit: float | None = None
-    sign: str = ""
-    spread: float | None = None
-    ends: tuple[float, float] | None = None
-    sides: tuple[float, ...] = ()
-    unit: str = ""
-    how: str = ""
-
-
-#: Degrees, minutes and seconds: 110°30′15″E.
-_ANGLE = re.compile(
-    r"[东西南北]?[经纬]?\s*(\d{1,3})\s*[°度]\s*(\d{1,2}(?:\.\d+)?)\s*['′´’分](?:\s*(\d{1,2}(?:\.\d+)?)\s*(?:[\"″”秒]|''|′′))?\s*([NSEWnsew])?"
-)
-
-
-@lru_cache(maxsize=65536)
-def quantity(text: str, comma: str = "") -> Quantity | None:
-    """Read a cell; None when it says nothing that can be understood.
-
-    Parameters
-    ----------
-    text : str
-    comma : str
-        What a comma is: ``decimal``, ``thousands``, or "" where nothing is known of the file; then groups of three
-        digits are thousands, and anything else is not understood.
-    """
-    if len(text) > PROSE:
-        return None
-    clean = plain(text.replace("。", "."))
-    clean = re.sub(r"^(?:约|ca\.?\s*|≈|~)\s*|\s*(?:左右|上下)$|\s*\((?:估|估测|估计|目测|约)\)$", "", clean)
-    angle = _ANGLE.fullmatch(clean)
-    if angle:
-        parts = [float(angle[k] or 0) for k in (1, 2, 3)]
-        south = -1 if (angle[4] or "").upper() in ("S", "W") else 1
-        return Quantity(south * (parts[0] + parts[1] / 60 + parts[2] / 3600), unit="degree")
-    how = "point" if "。" in text else "width" if clean != text.strip().replace("\u2212", "-") else ""
-    if "," in clean:
-        if comma == "decimal":
-            clean = clean.replace(".", "").replace(",", ".")
-        elif re.search(r"\d,\d", clean) and not re.search(r"\d,(?!\d{3}(?!\d))", clean):
-            clean, how = re.sub(r"(?<=\d),(?=\d{3})", "", clean), "thousands"
-        else:
-            return None
-    elif re.fullmatch(r"\d{1,3}(?: \d{3})+(?:\.\d+)?", clean):
-        clean, how = clean.replace(" ", ""), "thousands"
-    if re.fullmatch(rf"{_NUMBER}\s*[*※†#①②③]+", clean):
-        clean, how = clean.rstrip("*※†#①②③ "), "mark"
-    if "±" in clean:
-        # Letters of significance: 5.2±0.3ab.
-        clean = re.sub(r"(?<=\d)\s*[a-zA-Z]{1,3}$", "", clean)
-    bare, unit = _cut_unit(clean)
-    return _quantity(bare, unit, how)
-
-
-def _cut_unit(clean) -> tuple[str, str]:
-    if re.fullmatch(_NUMBER, clean):
-        return clean, ""
-    found = re.fullmatch(r"(.*?\d\.?)\s*([A-Za-z%‰°\u4e00-\u9fff][^\d]*[23]?(?:/\w+)?)", clean)
-    if found and unit_of(found[2]):
-        return found[1].strip(), unit_of(found[2])
-    return clean, ""
-
-
-def _quantity(text, unit, how) -> Quantity | None:
-    if re.fullmatch(_NUMBER, text):
-        return Quantity(float(text), unit=unit, how=how) if np.isfinite(float(text)) else None
-    below = re.fullmatch(rf"([<>≤≥]|小于|大于|不足|低于)=?\s*({_NUMBER})", text)
-    if below:
-        sign = {"小于": "<", "不足": "<", "低于": "<", "大于": ">", "≤": "<", "≥": ">"}.get(
-            below[1], below[1]
-        )
-        return Quantity(limit=float(below[2]), sign=sign, unit=unit, how=how)
-    spread = re.fullmatch(rf"({_NUMBER})\s*(?:±|\+/?-)\s*({_NUMBER})", text)
-    if spread:
-        return Quantity(float(spread[1]), spread=float(spread[2]), unit=unit, how=how)
-    sides = re.fullmatch(rf"({_NUMBER})\s*\w{{0,2}}?\s*[×xX*✕]\s*({_NUMBER})", text) or re.fullmatch(
-        rf"({_NUMBER})\s*(?:m|cm|米)\s*[×xX*✕]\s*({_NUMBER})", text
-    )
-    if sides:
-        return Quantity(sides=(float(sides[1]), float(sides[2])), unit=unit, how=how)
-    ends = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*(?:cm|m)?{_DASH}(\d+(?:\.\d+)?)", text)
-    if ends:
-        return Quantity(ends=(float(ends[1]), float(ends[2])), unit=unit, how=how)
-    return None
-
-
-#: Strokes of a tally, five to a character.
-STROKES = {
-    "正": 5,
-    "止": 4,
-    "𤴓": 4,
-    "下": 3,
-    "上": 3,
-    "丅": 2,
-    "T": 2,
-    "丄": 2,
-    "⊥": 2,
-    "一": 1,
-    "-": 1,
-    "丨": 1,
-}
-_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九十")} | {"〇": 0, "两": 2}
-_ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
-
-
-def counted(text: str, tally: bool) -> float | None:
-    """A tally (正正下: 13), or a class in Chinese or Roman numerals (三度, Ⅲ: 3); None for anything else."""
-    text = re.sub(r"[度级龄年生]+$", "", plain(text).replace(" ", ""))
-    if tally:
-        return float(sum(STROKES[c] for c in text)) if text and set(text) <= set(STROKES) else None
-    if text.casefold() in _ROMAN:
-        return float(_ROMAN.index(text.casefold()) + 1)
-    tens = re.fullmatch(r"([二三四五六七八九])?十([一二三四五六七八九])?", text)
-    if tens:
-        return 10.0 * _DIGITS.get(tens[1] or "一", 1) + _DIGITS.get(tens[2] or "零", 0)
-    return float(_DIGITS[text]) if text in _DIGITS else None
-
-
-def is_du(header: Any, table: Any) -> bool:
-    """Whether 度 heads classes, Ⅰ or 2, of a table that speaks of bamboo; ``header`` is one of its ``fields``."""
-    if not header.parts or fold(header.parts[-1]) not in ("度", "度别"):
-        return False
-    cells = [plain(row[table.fields.index(header)]) for row in table.cells]
-    classes = [counted(c, False) or (float(c) if c in "123456789" else 0) for c in cells if c]
-    said = [*(form.title for form in table.forms), *(f.header for f in table.fields), *sum(table.cells, [])]
-    return bool(classes) and all(0 < k <= 12 for k in classes) and any("竹" in text for text in said)
-
-
-def is_blank(text: str, missing: Collection[str] = frozenset()) -> bool:
-    """Whether a cell of a column of numbers says that there is no value."""
-    clean = plain(text)
-    return clean.casefold() in BLANKS or clean in missing
 
 
 @lru_cache(maxsize=4096)

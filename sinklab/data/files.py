@@ -144,6 +144,7 @@ def sheets(path: str | Path, encoding: str | None = None) -> list[Sheet]:
 
 def _xlsx(path) -> list[Sheet]:
     import openpyxl
+    from openpyxl.utils import column_index_from_string
 
     with path.open("rb") as stream:
         book = openpyxl.load_workbook(stream, data_only=True)
@@ -164,7 +165,17 @@ def _xlsx(path) -> list[Sheet]:
         sheet.merged = [
             (r.min_row - 1, r.min_col - 1, r.max_row - 1, r.max_col - 1) for r in page.merged_cells.ranges
         ]
-        _tell_hidden(sheet, page.sheet_state != "visible")
+        _tell_hidden(
+            sheet,
+            page.sheet_state != "visible",
+            [i - 1 for i, row in page.row_dimensions.items() if row.hidden],
+            [
+                column_index_from_string(j) - 1 + k
+                for j, column in page.column_dimensions.items()
+                if column.hidden
+                for k in range(max(column.max - column.min + 1, 1) if column.min else 1)
+            ],
+        )
         if bare:
             sheet.notes.add(
                 f"{len(bare)} formulas without a stored value ({', '.join(bare[:5])} …): open the workbook in Excel "
@@ -199,14 +210,26 @@ def _xls(path) -> list[Sheet]:
             sheet.rows.append(row)
         sheet.__post_init__()
         sheet.merged = [(a, c, b - 1, d - 1) for a, b, c, d in page.merged_cells]
-        _tell_hidden(sheet, page.visibility != 0)
+        _tell_hidden(
+            sheet,
+            page.visibility != 0,
+            [i for i, row in page.rowinfo_map.items() if row.hidden],
+            [j for j, column in page.colinfo_map.items() if column.hidden],
+        )
         found.append(sheet)
     return found
 
 
-def _tell_hidden(sheet, hidden) -> None:
+def _tell_hidden(sheet, hidden, rows, columns) -> None:
+    """Tell what a person who opens the book does not see; it is read like the rest."""
     if hidden and sheet.filled:
         sheet.notes.add("the sheet is hidden", "该工作表处于隐藏状态")
+    rows = [str(i + 1) for i in sorted(rows) if i < len(sheet.rows) and any(sheet.rows[i])]
+    columns = [letters(j) for j in sorted(columns) if any(j < len(row) and row[j] for row in sheet.rows)]
+    for what, en, zh in ((rows, "hidden rows", "隐藏的行"), (columns, "hidden columns", "隐藏的列")):
+        if what:
+            told = ", ".join(what[:12]) + (" …" if len(what) > 12 else "")
+            sheet.notes.add(f"{en}, read as well: {told}", f"{zh}（已一并读取）：{told}")
 
 
 def shown(value: Any, style: str = "") -> str:
@@ -389,8 +412,10 @@ def decoded(path: str | Path, encoding: str | None = None) -> tuple[str, str]:
         except UnicodeDecodeError as error:
             start = error.start
             continue
-        if name == "gb18030" and not re.search("[\u4e00-\u9fff]{2}|(?<![A-Za-z])[\u4e00-\u9fff]", text):
-            # A Western letter and the one after it, as in Höhe, make a single Chinese one after a Latin letter.
+        if name == "gb18030" and not re.search(
+            "[\u4e00-\u9fff]{2}|(?<![A-Za-z])[\u4e00-\u9fff](?![a-z])", text
+        ):
+            # A Western letter and the one after it, as in Höhe and Äste, make a single Chinese one beside Latin letters.
             continue
         western = name != "cp1252" or WESTERN.fullmatch("".join(c for c in text if ord(c) > 127))
         if "\x00" not in text and western:

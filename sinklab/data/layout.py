@@ -11,16 +11,10 @@ import re
 from dataclasses import dataclass, field, replace
 
 from sinklab.data import vocabulary
-from sinklab.data.columns import (
-    ORGANS,
-    is_unit,
-    knows,
-    meaning,
-    quantity,
-    species_name,
-    unit_of,
-)
-from sinklab.data.files import Sheet, letters, numeric, place, plain
+from sinklab.data.columns import ORGANS, knows, meaning
+from sinklab.data.files import Sheet, numeric, place, plain
+from sinklab.data.heads import beside_table, is_head, labelled, pairs, read_head
+from sinklab.data.written import is_unit, quantity, unit_of
 from sinklab.language import DataError, Notes, listing, tr
 
 #: What stands before a row of units.
@@ -29,8 +23,9 @@ UNIT_LABELS = ("单位", "计量单位", "unit", "units", "Unit", "Units")
 DEPTH = 60
 #: Rows that sum or average others; a mean tree (平均木) that was felled is a record.
 SUMS = re.compile(
-    r"(?!.*平均木|.*平均标准木).{0,8}(?:合计|小计|总计|总和|累计|平均|均值|标准差|标准误|变异系数|最大值|最小值|极差).{0,4}"
-    r"|(?:grand |sub)?-?totals?|sum|means?|averages?|avg\.?|s\.?d\.?|s\.?e\.?|std\.? ?dev\.?|cv|max(?:imum)?|min(?:imum)?",
+    r"(?!.*平均木|.*平均标准木).{0,8}(?:合计|小计|总计|总和|累计|平均|均值|标准差|标准误|变异系数|最大值|最小值|极差|最小显著差数?).{0,12}"
+    r"|(?:grand |sub)?-?totals?|sum|means?|averages?|avg\.?|s\.?d\.?|s\.?e\.?|std\.? ?dev\.?|cv|max(?:imum)?|min(?:imum)?|median|中位数"
+    r"|.{0,12}(?:LSD|显著性|[FP] ?[值=<]|p[- ]value).{0,12}|Mittel(?:wert)?|Summe|Durchschnitt|promedio|media|suma|moyenne|somme|m[ée]dia|soma",
     re.IGNORECASE,
 )
 NOTES = re.compile(
@@ -96,6 +91,19 @@ class Form:
     others: list["Form"] = field(default_factory=list)
 
     @property
+    def remarks(self) -> str:
+        """What titles and notes around the table say."""
+        rows = sorted(
+            {
+                row
+                for rows, why in self.skipped
+                for row in rows
+                if why in (tr("note", "附注"), tr("title", "标题"), _line())
+            }
+        )
+        return " ".join(cell for row in rows for cell in self.sheet.rows[row] if cell and not numeric(cell))
+
+    @property
     def is_layer(self) -> bool:
         """Whether the records are those of a layer of land, which has no rows for people."""
         return self.sheet.form in ("layer", "图层")
@@ -147,7 +155,7 @@ class Grid:
         few = len(texts) * 2 < len(cells) and (known < 3 or len(texts) + len(marks) < len(cells))
         if len(cells) < 2 or few or _are_pairs(cells):
             return 0.0
-        heads = sum(_is_head(t) for t in texts)
+        heads = sum(is_head(t) for t in texts)
         units = sum(is_unit(plain(t)) for t in texts)
         below = [j for i in range(row + 1, min(row + 12, len(self.cells))) for j, _ in self.filled(i)]
         width = len(set(below) | {j for j, _ in cells})
@@ -179,11 +187,6 @@ def is_matrix(cells: list[tuple[int, str]]) -> bool:
     )
 
 
-def _is_head(text) -> bool:
-    """Whether a cell is a label with a colon, as in the head of a form; ``样线:样点`` is not."""
-    return bool(re.search(r"[:：]\s*$|^[^:：]{1,12}[:：]\s*\S", text))
-
-
 def find(sheet: Sheet, start: int = 0) -> Form | None:
     """Find the table of a sheet.
 
@@ -205,6 +208,7 @@ def find(sheet: Sheet, start: int = 0) -> Form | None:
     """
     if not start and not sheet.turned:
         sheet = _turned(sheet)
+    beside = beside_table(sheet.rows) if not start else []
     grid = Grid(sheet)
     stop = min(len(sheet.rows), start + DEPTH)
     scores = {row: grid.score(row) for row in range(start, stop)}
@@ -219,13 +223,14 @@ def find(sheet: Sheet, start: int = 0) -> Form | None:
     top, bottom = _block(grid, best, start)
     _row_names(grid, bottom)
     form = Form(sheet, [], (top, bottom))
-    if not start and (blocks := _blocks(grid, top)):
+    form.constants += [(label, value, place(row, column)) for label, value, row, column in beside]
+    if not start and (blocks := _blocks(grid, top, bottom)):
         form, *others = [f for f in map(find, blocks) if f]
         form.others += [g for f in others for g in (f, *f.others)]
         return form
     units, first = _under_header(grid, form, bottom)
     form.fields = _fields(grid, top, bottom, units, first)
-    _head(grid, form, start)
+    read_head(grid, form, start)
     _records(grid, form, first)
     if not form.rows and not start:
         return form
@@ -238,7 +243,7 @@ def _is_table(grid, row, below) -> bool:
     """Whether a row above another header is the header of a table of its own: known names, and records before the next."""
     cells = grid.filled(row)
     known = sum(knows(t) and not is_unit(plain(t)) for _, t in cells)
-    if known < 3 or known * 4 < 3 * len(cells) or any(numeric(t) or _is_head(t) for _, t in cells):
+    if known < 3 or known * 4 < 3 * len(cells) or any(numeric(t) or is_head(t) for _, t in cells):
         return False
     names = {j for j, _ in cells}
     under = [grid.filled(r) for r in range(row + 1, below)]
@@ -250,19 +255,25 @@ def _is_table(grid, row, below) -> bool:
     return len(records) >= 2
 
 
-def _blocks(grid, header) -> list[Sheet]:
-    """Cards that stand beside each other, with a blank column between: each as a sheet with the other cells blank."""
+def _blocks(grid, header, names) -> list[Sheet]:
+    """Tables that stand beside each other, with a blank column between: each as a sheet with the other cells blank.
+
+    They are cards with the same header and heads of their own, or tables of other records, which have a name in common.
+    """
     sheet = grid.sheet
     rows = [row for row in range(len(sheet.rows)) if len(grid.filled(row)) > 1]
     used = sorted({j for row in rows for j, _ in grid.filled(row)})
     starts = [j for i, j in enumerate(used) if not i or j > used[i - 1] + 1]
     ends = [*starts[1:], len(sheet.rows[0])]
     parts = [[t for j, t in grid.filled(header) if a <= j < b] for a, b in zip(starts, ends, strict=True)]
+    if len(starts) < 2:
+        return []
     heads = [
-        [label for row in rows if row < header for label, _, j in _pairs(grid, row, grid.filled(row)) if a <= j < b and knows(label)]
+        [label for row in rows if row < header for label, _, j in pairs(grid, row, grid.filled(row)) if a <= j < b and knows(label)]
         for a, b in zip(starts, ends, strict=True)
     ]  # fmt: skip
-    if len(starts) < 2 or any(p != parts[0] for p in parts) or not all(heads):
+    alike = all(p == parts[0] for p in parts) and all(heads)
+    if not alike and not _are_others(grid, names, starts, ends):
         return []
     return [
         replace(
@@ -273,6 +284,20 @@ def _blocks(grid, header) -> list[Sheet]:
         )
         for i, (a, b) in enumerate(zip(starts, ends, strict=True))
     ]
+
+
+def _are_others(grid, header, starts, ends) -> bool:
+    """Whether tables beside each other are of other records: all have known names, one of them in common, but not all."""
+    known = []
+    for a, b in zip(starts, ends, strict=True):
+        texts = [t for j, t in grid.filled(header) if a <= j < b]
+        found = [meaning((t,)).name for t in texts]
+        known.append({name for name in found if name})
+        if len(known[-1]) < 2 or len(texts) < 3:
+            return False
+    return any(one & other for one, other in zip(known, known[1:], strict=False)) and any(
+        one != known[0] for one in known
+    )
 
 
 def _row_names(grid, bottom) -> None:
@@ -326,6 +351,8 @@ def _turned(sheet) -> Sheet:
     if name and corner:
         # 器官(t/hm2): the unit of every organ.
         rows[0][1:] = [t if not t or meaning((t,)).unit else f"{t}({corner})" for t in rows[0][1:]]
+    elif (ids := _ids_of(rows[0][1:], heads)) and not knows(rows[0][0]):
+        rows[0][0] = ids
     if name and (not knows(rows[0][0]) or meaning((rows[0][0],)).kind == "component"):
         rows[0][0] = name
         for row in rows[1:]:
@@ -343,6 +370,26 @@ def _turned(sheet) -> Sheet:
         f"变量写在行中，表格已转置：其 A、B 等列为原表第 {first + 1}、{first + 2} 等行",
     )
     return found
+
+
+def _ids_of(names, heads) -> str:
+    """What codes over turned columns are of, each once: trees where organs or diameters stand below, plots where masses per area do."""
+    codes = [h for h in heads if h not in UNIT_LABELS]
+    found = [meaning((t,)) for t in names if t]
+    coded = all(re.fullmatch(r"[A-Za-z]{0,4}[-_]?\d{1,4}(?:[-_]\d{1,4})*|[A-Z]", plain(h)) for h in codes)
+    if len(codes) < 2 or len(set(codes)) < len(codes) or not coded:
+        return ""
+    names = {m.name for m in found}
+    per_area = any("/ha" in m.unit or m.name.endswith("_density") for m in found)
+    if names & {"plot_id", "tree_id", "core_id"}:
+        return ""
+    return (
+        "plot_id"
+        if per_area
+        else "tree_id"
+        if names & {"dbh", "basal_diameter", "stem", "culm", "foliage"}
+        else ""
+    )
 
 
 def _without_header(grid, start) -> None:
@@ -394,7 +441,7 @@ def _is_group_row(grid, row, below) -> bool:
         t for j, t in cells
         if numeric(t) and not (spans[j] > j and ((q := quantity(t)) and q.ends or re.fullmatch(r"(?:19|20)\d\d", plain(t))))
     ]  # fmt: skip
-    if not cells or numbers or any(_is_head(t) for _, t in cells):
+    if not cells or numbers or any(is_head(t) for _, t in cells):
         return False
     under = {j for j, _ in grid.filled(below)}
     width = max([*under, *(j for j, _ in cells)]) + 1
@@ -414,7 +461,7 @@ def _is_group_row(grid, row, below) -> bool:
 
 def _is_sub_row(grid, row, below) -> bool:
     cells = grid.filled(below)
-    if not cells or any(_is_head(t) for _, t in cells):
+    if not cells or any(is_head(t) for _, t in cells):
         return False
     spans = _spans(grid, row, below)
     named = {j for j, _ in grid.filled(row)}
@@ -423,6 +470,10 @@ def _is_sub_row(grid, row, below) -> bool:
     numbers = [t for _, t in cells if numeric(t)]
     if all(is_unit(plain(t)) or plain(t) in UNIT_LABELS for _, t in cells):
         return False
+    beside = [t for j, t in cells if j in named and j not in groups]
+    if len(free) < len(cells) and free and groups and beside and all(is_unit(plain(t)) for t in beside):
+        # Units below single names, sorts below a group: cm, m, >20mm(kg), 5-20mm(kg).
+        return not any(re.fullmatch(r"[-+]?\d[\d.,]*", plain(t)) for _, t in cells)
     if len(free) == len(cells) and groups:
         # Ages over the columns of a stem analysis are numbers that rise.
         layers = all(quantity(t) and quantity(t).ends for t in numbers)
@@ -501,71 +552,6 @@ def _fields(grid, top, bottom, units, first) -> list[Field]:
         elif any(row[j] for row in grid.cells[first:]):
             found.append(Field((), j, units.get(j, "")))
     return found
-
-
-# The head of a form: title, number and size of the plot, units of all columns.
-
-
-def _head(grid, form, start) -> None:
-    for row in range(start, form.header[0]):
-        cells = grid.filled(row)
-        if not cells:
-            continue
-        pairs = list(_pairs(grid, row, cells))
-        joined = " ".join(t for _, t in cells)
-        written = re.search(r"(?:计量)?单位\s*[:：]\s*(.+?)\s*[)）]?$", joined)
-        if (
-            not written
-            and len(cells) == 1
-            and (last := re.search(r"[(（/]\s*([^()（）]+?)\s*[)）]?\s*$", joined))
-        ):
-            written = last if is_unit(last[1]) else None
-        size = _SIZE.search(joined) if not pairs else None
-        if size:
-            form.constants.append(
-                (
-                    f"{size[1][:2]}面积" if size[1] != "标准地" else "样地面积",
-                    size[2],
-                    f"{letters(cells[0][0])}{row + 1}",
-                )
-            )
-        for label, value, j in pairs:
-            form.constants.append((label, value, f"{letters(j)}{row + 1}"))
-        if written and all(is_unit(t) for t in re.split(r"[、,，;；\s]+", written[1]) if t):
-            form.units = written[1]
-            before = joined[: written.start()].strip(" (（")
-            form.title = form.title or before
-            form.skip(row, tr("title", "标题") if before else tr("line of units", "单位行"))
-        elif pairs:
-            form.skip(row, tr("head of the form", "表头信息"))
-        else:
-            said = labelled([joined]) if form.title else ("", {})
-            form.title = joined if said[0] else form.title or joined
-            form.skip(row, tr("title", "标题"))
-
-
-#: Size of a plot in a title: 样方面积1m×1m.
-_SIZE = re.compile(
-    r"((?:样方|样地|标准地|样圆)(?:面积|大小|规格)?)[为:：]?\s*(\d[\d.]*\s*(?:c?m|米)?\s*[×xX*]\s*\d[\d.]*\s*(?:c?m|米)|\d[\d.]*\s*(?:m2|m²|㎡|hm2|hm²|公顷|亩))"
-)
-
-
-def _pairs(grid, row, cells):
-    """Labels with their values: ``标准地号：03`` in one cell, or in two beside each other."""
-    j = 0
-    while j < len(cells):
-        at, text = cells[j]
-        after = cells[j + 1] if j + 1 < len(cells) else None
-        inside = re.findall(r"([^\s:：;；,，、]{1,16})\s*[:：]\s*([^\s:：;；,，、]+)", text)
-        if re.search(r"[:：]\s*$", text) and after and not _is_head(after[1]):
-            yield re.sub(r"[:：]\s*$", "", text), after[1], after[0]
-            j += 1
-        elif inside and not re.match(r"(?:计量)?单位", text):
-            yield from ((label, value, at) for label, value in inside)
-        elif after and knows(text) and not knows(after[1]) and not _is_head(after[1]):
-            yield text, after[1], after[0]
-            j += 1
-        j += 1
 
 
 # Records, and rows that are none.
@@ -653,7 +639,7 @@ def _no_record(form, cells, remarks) -> str:
         return tr("note", "附注")
     if words and len(cells) == 1 and len(form.fields) > 2:
         return _line()
-    if words and sum(_is_head(t) for t in told) * 2 >= len(told):
+    if words and sum(is_head(t) for t in told) * 2 >= len(told):
         return tr("note", "附注")
     return ""
 
@@ -697,12 +683,12 @@ def _starts_another(form, row, cells) -> bool:
 def _starts_card(grid, form, row) -> bool:
     """Whether a row is the head of a further card: labels with values, and the same header below."""
     cells = grid.filled(row)
-    pairs = [label for label, _, _ in _pairs(grid, row, cells) if knows(label)]
+    labels = [label for label, _, _ in pairs(grid, row, cells) if knows(label)]
     below = range(row + 1, min(row + 8, len(grid.cells)))
     # Labels with a colon, or those that the head of this card has.
     known = {label for label, _, _ in form.constants}
-    heads = any(_is_head(text) for _, text in cells) or bool(known & set(pairs))
-    return heads and bool(pairs) and any(_repeats_header(form, grid.filled(r)) for r in below)
+    heads = any(is_head(text) for _, text in cells) or bool(known & set(labels))
+    return heads and bool(labels) and any(_repeats_header(form, grid.filled(r)) for r in below)
 
 
 #: A sample with its layer: P1 0-20, P1-20-40, LS-1(0-20cm), 1_40_60.
@@ -769,65 +755,6 @@ def _side_by_side(form) -> None:
     )
     form.fields = fields[:size] + [form.fields[i] for i in extra]
     form.cells, form.rows, form.at = cells, rows, at
-
-
-_ID = r"((?:[a-z]+[-_]?)?\d+(?:[-_]\d+)*|[a-z]|[一二三四五六七八九十]{1,3}|[甲乙丙丁戊]|[ivx]{1,4})"
-
-
-def _numbered(kinds) -> re.Pattern:
-    """Something with its number before or behind: 样地1, 1号样地, 标准地三, plot B."""
-    behind = rf"(?:固定)?(?:{kinds})\s*(?:编?号|no\.?|#)?\s*[:：]?\s*{_ID}号?"
-    return re.compile(rf"{behind}|第?{_ID}号?\s*(?:{kinds})", re.IGNORECASE)
-
-
-_PLOT = _numbered("样地|标准地|样方|样圆|plot|quadrat")
-#: A plot with its number in a title: 样地3每木检尺; not 样方50cm×50cm, 样地3个.
-PLOT_IN_TITLE = re.compile(
-    r"(?:样地|标准地)\s*(?:编?号)?\s*[:：]?\s*([A-Za-z]{0,3}\d+)(?![\d.]|\s*(?:[cm个块×xX*—～~-]|号?[~～—-]))"
-)
-_TREE = _numbered("标准木|样木|解析木|平均木|伐倒木|样株|样竹|木|tree")
-
-
-#: Months and seasons.
-_SEASON = re.compile(
-    r"(?:1[0-2]|[1-9])月份?|[春夏秋冬][季天]?|spring|summer|autumn|fall|winter", re.IGNORECASE
-)
-#: What tells one survey from another.
-SURVEY = re.compile(r"(?:19|20)\d\d年?|[前后上本]期|初[测查]|复[测查]|第?[一二三四1-4][次期]")
-
-
-def labelled(labels: list[str]) -> tuple[str, dict[str, str]]:
-    """What names of sheets, groups of columns or lines between records say, all of one kind.
-
-    Returns
-    -------
-    name : str
-        ``plot_id``, ``year``, ``survey``, ``species`` or "".
-    said : dict of str to str
-        The part of each label that is the value.
-    """
-    for name, pattern in (
-        ("plot_id", _PLOT),
-        ("tree_id", _TREE),
-        ("year", SURVEY),
-        ("season", _SEASON),
-        ("survey", SURVEY),
-    ):
-        match = re.fullmatch if name.endswith("_id") or name == "season" else re.search
-        found = {label: match(pattern, plain(label)) for label in labels}
-        if labels and all(found.values()):
-            said = {label: next(filter(None, (*m.groups(), m[0]))) for label, m in found.items()}
-            if len(labels) == 1 and name == "season":
-                continue
-            if name != "year":
-                return name, said
-            if all(v[:2] in ("19", "20") for v in said.values()):
-                return name, {label: v.rstrip("年") for label, v in said.items()}
-    if labels and all((q := quantity(label)) and q.ends for label in labels):
-        return "土层", {}
-    if labels and all(species_name(label) != label for label in labels):
-        return "species", {}
-    return "", {}
 
 
 def compare_sums(form: Form) -> Notes:

@@ -14,36 +14,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sinklab.data import columns as names
-from sinklab.data import files, layout, regions, vocabulary
-from sinklab.data.columns import (
-    FAULTS,
-    Account,
-    Column,
-    Meaning,
-    Quantity,
-    counted,
-    is_blank,
-    listing_in_line,
-    meaning,
-    quantity,
-    spans,
-    species_name,
-    unit_of,
-)
+from sinklab.data import files, headers, layout, regions, vocabulary
+from sinklab.data.columns import Account, Column, Meaning, listing_in_line, meaning, spans, species_name
 from sinklab.data.derived import (
     KEYS,
     align,
-    by_context,
     chosen,
     derive,
     join,
     known_names,
-    melt,
     organs_together,
     tell_keys,
 )
 from sinklab.data.files import letters, place, plain
+from sinklab.data.heads import PLOT_IN_TITLE, labelled
+from sinklab.data.identifiers import DOWN, ORIGINS, TEXTS, filled_down
 from sinklab.data.layout import SECTION, compare_sums
+from sinklab.data.neighbours import by_context, organ_of
+from sinklab.data.wide_tables import melt
+from sinklab.data.written import FAULTS, Quantity, counted, is_blank, quantity, unit_of
 from sinklab.language import DataError, UnitError, listing, tr, waiting
 
 if TYPE_CHECKING:
@@ -259,6 +248,8 @@ class Reading:
         self.account.n = len(self.rows)
         self.account.rows = [] if first.is_layer else [row + 1 for row in self.rows]
         self.columns: dict[str, Any] = {}
+        #: What the identifiers to the left, written once for the records below, are of each record.
+        self.outer: list[Any] = [()] * len(self.rows)
         self.assumed: list[str] = []
 
     def place(self, record: int, position: int) -> str:
@@ -279,12 +270,12 @@ class Reading:
         if at is None:
             return
         values = [row[at] for row in form.cells]
-        if form.title and layout.labelled([form.title, *filter(None, values)])[0]:
+        if form.title and labelled([form.title, *filter(None, values)])[0]:
             # The line above the first records is the title of the sheet.
             values = [value or form.title for value in values]
         # （一）杉木, 2、马尾松
         values = [re.sub(r"^[(（]?[一二三四五六七八九十\d]+[)）、．](?=\D)\s*", "", v) for v in values]
-        name, said = layout.labelled([v for v in values if v])
+        name, said = labelled([v for v in values if v])
         values = [said.get(v, v) for v in values]
         form.fields[at] = layout.Field((name,) if name else (tr("line above", "分段"),), -1)
         for row, value in zip(form.cells, values, strict=True):
@@ -307,14 +298,14 @@ class Reading:
                 f"{where}: {label} {value} → {found.name} of all records",
                 f"{where}：{label} {value} → 全部记录的 {found.name}",
             )
-        name, said = layout.labelled([form.title]) if form.title else ("", {})
-        if not name and (plot := layout.PLOT_IN_TITLE.search(form.title)):
+        name, said = labelled([form.title]) if form.title else ("", {})
+        if not name and (plot := PLOT_IN_TITLE.search(form.title)):
             name, said = "plot_id", {form.title: plot[1]}
         if name in ("plot_id", "tree_id", "species") and name not in taken:
             taken.add(name)
             form.add(name, [said.get(form.title, form.title)] * len(form.rows))
         if len(pages) > 1:
-            name, said = layout.labelled(pages)
+            name, said = labelled(pages)
             if not name and len(set(pages)) == len(pages):
                 name = self._what_sheets_are(form, taken)
             if name and name not in taken:
@@ -383,6 +374,15 @@ class Reading:
                 continue
             if {found[i].kind for i in rivals} in ({"sub"}, {"segment"}):
                 continue
+            sorts = [i for i in rivals if found[i].kind in ("sub", "segment")]
+            whole = [i for i in rivals if i not in sorts and found[i].rank >= 0]
+            if sorts and len(whole) == 1 and len(rivals) > 2 and self._adds_up(whole[0], sorts, found):
+                for i in sorts:
+                    out[i] = replace(found[i], name="", kind="rival")
+                told = ", ".join(self.fields[i].header for i in sorts)
+                header = self.fields[whole[0]].header
+                self.account.told.add(f"{header} is the sum of {told}", f"{header} 为 {told} 之和")
+                continue
             # A diameter stands before a girth or a class.
             rank = {
                 i: (
@@ -391,6 +391,9 @@ class Reading:
                 )
                 for i in rivals
             }
+            if sorts and whole:
+                # A sort is no better told than the whole that it may be a part of.
+                rank = {i: (found[i].rank >= 0, 0) for i in rivals}
             least = min(rank.values())
             best = [i for i in rivals if rank[i] == least]
             told = ", ".join(f"{letters(self.fields[i].at)} {self.fields[i].header}" for i in rivals)
@@ -414,6 +417,21 @@ class Reading:
                     raise DataError(f"{self.account}\n{line}")
                 self.account.asked.append(line)
         return out
+
+    def _adds_up(self, whole, sorts, found) -> bool:
+        """Whether a column is the sum of others in every record that has them all, each in its unit."""
+        try:
+            unit = found[whole].unit
+            factors = [vocabulary.convert(1.0, found[i].unit or unit, unit) if unit else 1.0 for i in sorts]
+        except UnitError:
+            return False
+        known = []
+        for row in self.cells:
+            cells = [quantity(row[i], self.comma) for i in (whole, *sorts)]
+            values = [q.value for q in cells if q and q.value is not None]
+            if len(values) == len(cells):
+                known.append((values[0], sum(v * k for v, k in zip(values[1:], factors, strict=True))))
+        return bool(known) and all(abs(added - total) <= 0.01 * total + 0.02 for total, added in known)
 
     def _is_crosswise(self, at) -> bool:
         """Whether two columns are one size in two directions: so they say, or neither is always the larger."""
@@ -453,10 +471,13 @@ class Reading:
         found = self.meanings(needed)
         self._written()
         found = organs_together(self, found)
+        self.outer = [()] * len(self.rows)
         for position, (f, m) in enumerate(zip(self.fields, found, strict=True)):
             cells = [row[position] for row in self.cells]
             if not f.parts:
                 self._unnamed(f, cells)
+            elif m.kind == "component" and "carbon_fraction" in {one.name for one in found}:
+                self._components(f, cells)
             elif m.kind in ("remark", "sum", "component") or not m.name:
                 self._unknown(f, m, cells, needed, text, position)
             elif m.kind == "layer":
@@ -518,6 +539,8 @@ class Reading:
         why = {
             "unit": tr(f"{m.unit or 'no unit'}: of what?", f"{m.unit or '无单位'}：含义不明"),
             "two": tr("may mean two things", "可有两种含义"),
+            "carbon": tr("carbon, by the title", "据标题为碳量"),
+            "other": next(filter(None, map(headers.other_quantity, names.said_of(f.parts))), ""),
         }.get(m.problem, "")
         if m.kind in ("remark", "sum"):
             why = {"remark": tr("remark", "备注"), "sum": tr("sum", "合计")}[m.kind]
@@ -574,7 +597,8 @@ class Reading:
         kept = [None if plain(c) in files.MISSING or plain(c) in self.missing else plain(c) for c in cells]
         kept, how = self._without_dates(kept, position), ""
         if m.name in DOWN:
-            kept, how = _filled_down(kept)
+            kept, how = filled_down(kept, self.outer)
+            self.outer = list(zip(self.outer, kept, strict=True)) if how else self.outer
         if m.name == "species" and "species" not in text:
             latin = {c: species_name(c) for c in set(kept) if c}
             kept = [latin.get(c) if c else None for c in kept]
@@ -588,6 +612,15 @@ class Reading:
             kept = [ORIGINS.get(c, c) for c in kept]
         self.columns[m.name] = pd.array(kept, dtype="str")
         self.account.columns.append(Column(f.header, f.at, m.name, how=how))
+
+    def _components(self, f, cells) -> None:
+        """Organs of records that say their carbon or density, under the names of the vocabulary."""
+        import pandas as pd
+
+        organs = [organ_of(c) if c else Meaning() for c in cells]
+        kept = [m.name if m.kind in names.ORGANS else c or None for m, c in zip(organs, cells, strict=True)]
+        self.columns["component"] = pd.array(kept, dtype="str")
+        self.account.columns.append(Column(f.header, f.at, "component"))
 
     def _numbers(self, f, m, cells, position, told=True) -> None:
         """Numbers of one column in the unit of the vocabulary."""
@@ -667,7 +700,8 @@ class Reading:
             m.kind, ""
         )
         if not m.unit and unit and unit != "1" and m.rank > 0 and f.at >= 0:
-            self.assumed.append(f"{name} {unit}")
+            odd = names.not_understood(f.parts)
+            self.assumed.append(f"{name} {unit}" + (tr(f" ({odd}?)", f"（{odd}？）") if odd else ""))
         self.account.columns.append(Column(f.header, f.at, name, m.unit, unit, how))
 
     def _with_others(self, f, m, values) -> np.ndarray:
@@ -744,6 +778,7 @@ class Reading:
     def _tell_marks(self, f, marks) -> None:
         for kind, en, zh in (
             ("point", "。 read as the decimal point", "「。」按小数点读取"),
+            ("about", "about (约), taken as the value", "“约”按其数值读取"),
             ("width", "full-width signs read as numbers", "全角字符按数字读取"),
             ("mark", "footnote marks left out", "脚注标记已略去"),
             ("thousands", "thousands separators left out", "千位分隔符已去除"),
@@ -803,29 +838,6 @@ class Reading:
             raise DataError(f"{self.account}\n{listing(lines)}\n{advice}")
 
 
-#: Identifiers that are often written once for the records below.
-DOWN = ("plot_id", "site", "town", "compartment", "core_id", "county", "village")
-ORIGINS = {"天然": "natural", "天然林": "natural", "人工": "planted", "人工林": "planted", "植苗": "planted"}
-
-
-def _filled_down(kept) -> tuple[list, str]:
-    """Identifiers that are written once for the records below them; each stands in one run."""
-    filled = [c for c in kept if c]
-    if (
-        not filled
-        or kept[0] is None
-        or len(filled) == len(kept)
-        or len(set(filled)) < len(filled)
-        or len(filled) * 2 > len(kept)
-    ):
-        return kept, ""
-    out, last = [], None
-    for cell in kept:
-        last = cell or last
-        out.append(last)
-    return out, tr("blank cells take the value above", "空白沿用上方的值")
-
-
 def _comma(forms) -> str:
     """What a comma is in numbers of a text file that separates its cells otherwise."""
     sheet = forms[0].sheet
@@ -842,8 +854,6 @@ def _comma(forms) -> str:
     return "decimal" if len(odd) * 2 > len(numbers) and len(odd) > 2 else ""
 
 
-#: Names outside the vocabulary that are text.
-TEXTS = ("disc", "line", "stratum", "survey", "quadrat")
 SOIL = {"土", "土壤", "植被", "S", "s", "soil", "Soil", "V", "v"}
 ROCK = {"石", "岩", "岩石", "裸岩", "石头", "R", "r", "rock", "Rock"}
 

@@ -16,7 +16,8 @@ import pandas as pd
 from sinklab import paths
 from sinklab.data import files, layout, vocabulary
 from sinklab.data.catalogue import STUDY_FILES, study_folder
-from sinklab.data.columns import is_blank, quantity, spans
+from sinklab.data.columns import spans
+from sinklab.data.written import is_blank, quantity
 from sinklab.language import DataError, Notes, UnitError, listing, tr
 
 COLUMNS = ("column", "variable", "unit_in", "component", "note")

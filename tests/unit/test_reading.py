@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from field_books import BRANCH, DBH, HEIGHT, IDS, LEAF, ROOT, STEM, N, book, holds, old_book, says, text
 
-from sinklab.data.columns import meaning, quantity, unit_of, vocabulary_names
+from sinklab.data.columns import meaning, vocabulary_names
 from sinklab.data.reading import read
+from sinklab.data.written import quantity, unit_of
 from sinklab.language import DataError
 
 # Trees

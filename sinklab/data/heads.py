@@ -1,0 +1,166 @@
+"""The head of a form: title, number and size of the plot, units of all columns; and what labels with numbers say.
+
+Crews write what is the same for all records above the table, or beside it: 标准地号：03, 面积 | 0.08公顷. :func:`read_head` takes
+it, :func:`beside_table` finds it to the right, :func:`labelled` says what 样地1, 2号样木 or 2015年 are.
+"""
+
+import re
+from typing import Any
+
+from sinklab.data.columns import knows, species_name
+from sinklab.data.files import letters, plain
+from sinklab.data.written import is_unit, quantity
+from sinklab.language import tr
+
+
+def is_head(text) -> bool:
+    """Whether a cell is a label with a colon, as in the head of a form; ``样线:样点`` is not."""
+    return bool(re.search(r"[:：]\s*$|^[^:：]{1,12}[:：]\s*\S", text))
+
+
+def read_head(grid: Any, form: Any, start: int) -> None:
+    """Take what stands above the header of a form: its constants, units, title; each row is told as no record."""
+    for row in range(start, form.header[0]):
+        cells = grid.filled(row)
+        if not cells:
+            continue
+        found = list(pairs(grid, row, cells))
+        joined = " ".join(t for _, t in cells)
+        written = re.search(r"(?:计量)?单位\s*[:：]\s*(.+?)\s*[)）]?$", joined)
+        if (
+            not written
+            and len(cells) == 1
+            and (last := re.search(r"[(（/]\s*([^()（）]+?)\s*[)）]?\s*$", joined))
+        ):
+            written = last if is_unit(last[1]) else None
+        bare = all(re.fullmatch("(?:计量)?单位|units?", label, re.IGNORECASE) for label, *_ in found)
+        size = _SIZE.search(joined) if bare else None
+        if size:
+            form.constants.append(
+                (
+                    f"{size[1][:2]}面积" if size[1][:2] in ("样方", "样地") else "样地面积",
+                    size[2],
+                    f"{letters(cells[0][0])}{row + 1}",
+                )
+            )
+        for label, value, j in found:
+            form.constants.append((label, value, f"{letters(j)}{row + 1}"))
+        if written and all(is_unit(t) for t in re.split(r"[、,，;；\s]+", written[1]) if t):
+            form.units = written[1]
+            before = joined[: written.start()].strip(" (（")
+            form.title = form.title or before
+            form.skip(row, tr("title", "标题") if before else tr("line of units", "单位行"))
+        elif found:
+            form.skip(row, tr("head of the form", "表头信息"))
+        else:
+            said = labelled([joined]) if form.title else ("", {})
+            form.title = joined if said[0] else form.title or joined
+            form.skip(row, tr("title", "标题"))
+
+
+#: Size of a plot in a title: 样方面积1m×1m.
+_SIZE = re.compile(
+    r"((?:样方|样地|标准地|样圆|收集框|收集器|收集网|接收框)(?:面积|大小|规格)?)[为:：]?\s*(\d[\d.]*\s*(?:c?m|米)?\s*[×xX*]\s*\d[\d.]*\s*(?:c?m|米)|\d[\d.]*\s*(?:m2|m²|㎡|hm2|hm²|公顷|亩))"
+)
+
+
+def beside_table(rows: list[list[str]]) -> list[tuple[str, str, int, int]]:
+    """Labels and values that stand in two columns to the right of a table, with a blank column between; they are blanked.
+
+    Returns
+    -------
+    found : list of tuple
+        Label, value, row and column of the value.
+    """
+    width = len(rows[0]) if rows else 0
+    used = [j for j in range(width) if any(row[j] for row in rows[1:])]
+    if len(used) < 4 or used[-1] != used[-2] + 1 or used[-2] == used[-3] + 1:
+        return []
+    label, value = used[-2:]
+    at = [i for i, row in enumerate(rows) if row[label] or row[value]]
+    texts = [re.sub(r"\s*[:：]\s*$", "", rows[i][label]) for i in at]
+    known = [bool(t) and (knows(t) or rows[i][label] != t) for t, i in zip(texts, at, strict=True)]
+    named = sum(knows(rows[i][value]) for i in at)
+    if len(at) < 2 or not all(texts) or sum(known) * 3 < 2 * len(at) or named * 3 > len(at):
+        return []
+    found = [(t, rows[i][value], i, value) for t, i in zip(texts, at, strict=True) if rows[i][value]]
+    for i in at:
+        rows[i][label] = rows[i][value] = ""
+    return found
+
+
+def pairs(grid, row, cells):
+    """Labels with their values: ``标准地号：03`` in one cell, or in two beside each other."""
+    j = 0
+    while j < len(cells):
+        at, text = cells[j]
+        after = cells[j + 1] if j + 1 < len(cells) else None
+        inside = re.findall(r"([^\s:：;；,，、]{1,16})\s*[:：]\s*([^\s:：;；,，、]+)", text)
+        if re.search(r"[:：]\s*$", text) and after and not is_head(after[1]):
+            yield re.sub(r"[:：]\s*$", "", text), after[1], after[0]
+            j += 1
+        elif inside and not re.match(r"(?:计量)?单位", text):
+            yield from ((label, value, at) for label, value in inside)
+        elif after and knows(text) and not knows(after[1]) and not is_head(after[1]):
+            yield text, after[1], after[0]
+            j += 1
+        j += 1
+
+
+_ID = r"((?:[a-z]+[-_]?)?\d+(?:[-_]\d+)*|[a-z]|[一二三四五六七八九十]{1,3}|[甲乙丙丁戊]|[ivx]{1,4})"
+
+
+def _numbered(kinds) -> re.Pattern:
+    """Something with its number before or behind: 样地1, 1号样地, 标准地三, plot B."""
+    behind = rf"(?:固定)?(?:{kinds})\s*(?:编?号|no\.?|#)?\s*[:：]?\s*{_ID}号?"
+    return re.compile(rf"{behind}|第?{_ID}号?\s*(?:{kinds})", re.IGNORECASE)
+
+
+_PLOT = _numbered("样地|标准地|样方|样圆|plot|quadrat")
+#: A plot with its number in a title: 样地3每木检尺; not 样方50cm×50cm, 样地3个.
+PLOT_IN_TITLE = re.compile(
+    r"(?:样地|标准地)\s*(?:编?号)?\s*[:：]?\s*([A-Za-z]{0,3}\d+)(?![\d.]|\s*(?:[cm个块×xX*—～~-]|号?[~～—-]))"
+)
+_TREE = _numbered("标准木|样木|解析木|平均木|伐倒木|样株|样竹|木|tree")
+
+
+#: Months and seasons.
+_SEASON = re.compile(
+    r"(?:1[0-2]|[1-9])月份?|[春夏秋冬][季天]?|spring|summer|autumn|fall|winter", re.IGNORECASE
+)
+#: What tells one survey from another.
+SURVEY = re.compile(r"(?:19|20)\d\d年?|[前后上本]期|初[测查]|复[测查]|第?[一二三四1-4][次期]")
+
+
+def labelled(labels: list[str]) -> tuple[str, dict[str, str]]:
+    """What names of sheets, groups of columns or lines between records say, all of one kind.
+
+    Returns
+    -------
+    name : str
+        ``plot_id``, ``year``, ``survey``, ``species`` or "".
+    said : dict of str to str
+        The part of each label that is the value.
+    """
+    for name, pattern in (
+        ("plot_id", _PLOT),
+        ("tree_id", _TREE),
+        ("year", SURVEY),
+        ("season", _SEASON),
+        ("survey", SURVEY),
+    ):
+        match = re.fullmatch if name.endswith("_id") or name == "season" else re.search
+        found = {label: match(pattern, plain(label)) for label in labels}
+        if labels and all(found.values()):
+            said = {label: next(filter(None, (*m.groups(), m[0]))) for label, m in found.items()}
+            if len(labels) == 1 and name == "season":
+                continue
+            if name != "year":
+                return name, said
+            if all(v[:2] in ("19", "20") for v in said.values()):
+                return name, {label: v.rstrip("年") for label, v in said.items()}
+    if labels and all((q := quantity(label)) and q.ends for label in labels):
+        return "土层", {}
+    if labels and all(species_name(label) != label for label in labels):
+        return "species", {}
+    return "", {}

@@ -1,0 +1,293 @@
+"""What a column is by its neighbours: the other columns of the table, its title and its numbers.
+
+A number of what, a height of grass or of trees, 干重 beside 枝重, a sum of what: :func:`by_context` settles names that a
+header alone leaves open.
+"""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from sinklab.data import vocabulary
+from sinklab.data.columns import (
+    ORGANS,
+    PER_AREA,
+    SEGMENT,
+    Meaning,
+    fits,
+    fold,
+    meaning,
+    taken_apart,
+    with_unit,
+)
+from sinklab.data.files import plain
+from sinklab.data.written import counted, is_blank, quantity, unit_of
+
+
+def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
+    """Settle names that other columns of the table, its title or its numbers explain."""
+    kinds = {m.kind for m in found}
+    taken = {m.name for m in found}
+    organs = taken & (set(PER_AREA) | {"wood", "culm", "crown"})
+    unit_line = [unit_of(u) for u in re.split(r"[、,，;；\s]+", reading.forms[0].units) if u]
+    out = []
+    plots = {m.name for m in found if m.name in ("plot_id", "tree_id", "core_id")} and not taken & {"stand"}
+    nested = len({f.header for m, f in zip(found, reading.fields, strict=True) if m.name == "plot_id"}) > 1
+    traps = any(re.search("收集[框器网]|trap", f.header, re.IGNORECASE) for f in reading.fields)
+    clumps = any(
+        m.name == "tree_id" and "丛" not in f.header for m, f in zip(found, reading.fields, strict=True)
+    )
+    trees = taken & {"dbh", "basal_diameter", "culm"} or organs & {"stem", "foliage"}
+    for m, f in zip(found, reading.fields, strict=True):
+        if not m.kind and f.parts and not taken & {"tree_id", "core_id"}:
+            m = _bare_number(m, f, trees, taken)
+        if not m.kind and is_du(f, reading):
+            m = Meaning("age_class", "name", "du", 2)
+        if m.problem == "unit" and not m.unit and f.parts and (unit := _unit_in_cells(reading, f, unit_line)):
+            # 2500株/hm² stands in the cells, or 立方米 above the table.
+            m = meaning((*f.parts[:-1], f"{f.parts[-1]}({unit})"), f.unit)
+        if m.problem == "unit" and m.kind == "stand" and m.unit == "m3" and "area" in taken:
+            m = m if "growing_stock" in taken else replace(m, name="stand_volume", kind="name", problem="")
+        if m.name == "height" and "cover_fraction" in taken and not trees and "tree_id" not in taken:
+            m = replace(m, name="canopy_height")
+        if m.name == "area" and plots and "plot_area" not in taken:
+            m = replace(m, name="plot_area")
+        if m.name == "tree_id" and clumps and "丛" in f.header:
+            # 丛号 beside 竹号: culms of a clump.
+            m = replace(m, name="clump")
+        if (
+            nested
+            and m.name == "plot_id"
+            and traps
+            and not re.search("框|器|网|trap", f.header, re.IGNORECASE)
+        ):
+            m = replace(m, name="site")
+        if nested and m.name == "plot_id" and re.search("样方|quadrat", f.header, re.IGNORECASE):
+            # 样方 within 样地.
+            m = replace(m, name="quadrat")
+        if m.kind == "quantity" and m.name == "dry" and "component" not in kinds:
+            base = fold(taken_apart(f.parts[-1])[0])
+            if (
+                base in ("干重", "干质量", "干生物量", "干重量")
+                and organs
+                and "stem" not in taken
+                and "fresh" not in taken
+            ):
+                # Beside 枝重 and 叶重 the mass of the stem is written 干重.
+                m = with_unit(replace(m, name="stem", kind="organ"))
+            elif re.search("全株|单株|总|total|whole", f.header, re.IGNORECASE):
+                m = with_unit(replace(m, name="total", kind="organ"))
+        if not m.unit and unit_line and vocabulary.is_variable(m.name):
+            fitting = (
+                {u for u in unit_line if fits(u, vocabulary.variable(m.name).unit, "")}
+                if vocabulary.variable(m.name).unit
+                else set()
+            )
+            if len(fitting) == 1 and m.name not in ("age", "count"):
+                m = replace(m, unit=fitting.pop())
+            elif m.kind in ORGANS and len(unit_line) == 1:
+                m = with_unit(replace(m, unit=unit_line[0]))
+        out.append(m)
+    out = _layers_with_bounds(reading, _bare_bounds(reading, out))
+    out = _one_species(reading, _understory(reading, _of_litter_traps(reading, out)))
+    out = _as_titles_say(reading, out)
+    return _checked_sums(reading, _carbon_of_organs(reading, out))
+
+
+def _unit_in_cells(reading, f, above) -> str:
+    """The one unit that all cells of a column bear; of volumes the one that a line above the table names."""
+    volumes = [u for u in above if u in ("m3", "m3/ha") and re.search("蓄积|volume", f.header, re.IGNORECASE)]
+    at = reading.fields.index(f)
+    said = [quantity(row[at], reading.comma) for row in reading.cells if row[at] and not is_blank(row[at])]
+    units = {q.unit if q else "" for q in said}
+    return volumes[0] if len(volumes) == 1 else units.pop() if len(units) == 1 else ""
+
+
+def _bare_number(m, f, trees, taken) -> Meaning:
+    """编号 of what the table is of: trees, cores or plots."""
+    base = fold(taken_apart(f.parts[-1])[0])
+    if base in ("标准木", "样木", "样树", "样株", "单株", "解析木", "平均木", "伐倒木"):
+        return Meaning("tree_id", "name", rank=2)
+    if base not in ("编号", "号", "no", "id", "代号", "number", "nr"):
+        return m
+    if trees:
+        return Meaning("tree_id", "name", rank=2)
+    if taken & {"soc", "bulk_density", "organic_matter"}:
+        return Meaning("core_id", "name", rank=2)
+    return Meaning("plot_id", "name", rank=2) if taken & set(PER_AREA.values()) - {"plot_id"} else m
+
+
+#: What titles and notes say of all masses: fresh ones, carbon.
+FRESH = re.compile(
+    r"(?:重量?|质量|生物量|数据|以上|数值|表中)[^。;；,，]{0,8}[为是系指][^。;；,，]{0,8}[鲜湿]|[鲜湿]重(?:测定|调查|记录|统计)?表?$"
+    r"|(?:weights?|mass(?:es)?|biomass) (?:is|are|was|were|=) (?:fresh|green|wet)|(?:all|as) (?:fresh|green|wet) (?:weight|mass)",
+    re.IGNORECASE,
+)
+CARBON = re.compile(r"碳[储贮]量|碳密度|固碳|碳库|carbon (?:stocks?|storage|density|pools?)", re.IGNORECASE)
+
+
+def _as_titles_say(reading, found) -> list[Meaning]:
+    """Masses whose header says neither fresh nor dry are fresh where a note says so, and none where the title is of carbon."""
+    said, title = reading.forms[0].remarks, f"{reading.forms[0].title} {reading.forms[0].sheet.name}"
+    fresh = FRESH.search(said) if not re.search("干重|干质量|烘干|dry", said) else None
+    carbon = CARBON.search(title) if not re.search("生物量|biomass|含碳", title, re.IGNORECASE) else None
+    if not fresh and not carbon:
+        return found
+    out = []
+    for m, f in zip(found, reading.fields, strict=True):
+        bare = not re.search("干[重质物生]|烘|绝干|生物量|dry|biomass", f.header, re.IGNORECASE)
+        if m.kind in ORGANS and carbon and bare:
+            m = Meaning(unit=m.unit, problem="carbon")
+        elif m.kind in ORGANS and fresh and bare and not m.name.endswith("_density"):
+            m = replace(m, name="fresh_mass" if m.name == "total" else f"{m.name}_fresh", kind="part")
+            reading.account.told.add(f"masses are fresh: {fresh[0]}", f"质量为鲜重：{fresh[0]}")
+        elif m.kind == "quantity" and m.name == "dry" and fresh and bare:
+            m = replace(m, name="fresh")
+        out.append(m)
+    return out
+
+
+#: Forms of litterfall: what is weighed as leaves and twigs there is litter.
+TRAPS = re.compile("收集[框器网]|凋落量|凋落物总量|litter ?(?:fall|trap)", re.IGNORECASE)
+
+
+def _of_litter_traps(reading, found) -> list[Meaning]:
+    """Leaves and twigs of litter are no organs of trees."""
+    taken = {m.name for m in found}
+    title = reading.forms[0].title
+    heads = " ".join([title, *(f.header for f in reading.fields)])
+    titled = re.search("凋落|枯落|litter", title, re.IGNORECASE)
+    traps = "litter" in taken and TRAPS.search(heads)
+    if taken & {"tree_id", "dbh", "stem", "culm", "agb"} or not (traps or titled):
+        return found
+    out = [
+        replace(m, name=f"litter_{m.name}", kind="part") if m.kind in ORGANS and m.name != "litter" else m
+        for m in found
+    ]
+    sums = [i for i, m in enumerate(out) if m.kind == "sum" or m.name == "litter_total"]
+    if "litter" not in taken and len(sums) == 1:
+        unit = out[sums[0]].unit or unit_of(reading.forms[0].units)
+        out[sums[0]] = with_unit(Meaning("litter", "organ", unit, rank=2))
+    return out
+
+
+def _understory(reading, found) -> list[Meaning]:
+    """Herbs and shrubs beside each other are two parts of the understory; alone they are what stands on the quadrat."""
+    forms = {"shrub": re.compile("灌木|shrub", re.IGNORECASE), "herb": re.compile("草本|herb", re.IGNORECASE)}
+    at = {}
+    for i, (m, f) in enumerate(zip(found, reading.fields, strict=True)):
+        if m.kind == "quantity" and m.name in ("fresh", "dry"):
+            word = next((form for form, pattern in forms.items() if pattern.search(f.header)), "")
+            at |= {i: word} if word else {}
+    if len(set(at.values())) < 2:
+        return found
+    return [
+        m if i not in at
+        else replace(m, name="understory", kind="sub") if m.name == "dry"
+        else replace(m, name=f"{at[i]}_fresh", kind="part")
+        for i, m in enumerate(found)
+    ]  # fmt: skip
+
+
+def _bare_bounds(reading, found) -> list[Meaning]:
+    """Top and Bottom, 起 and 止, in a table of soil are the bounds of its layers."""
+    taken = {m.name for m in found}
+    bounds = [
+        meaning(("土层", *f.parts)).name if not m.kind and len(f.parts) == 1 else ""
+        for m, f in zip(found, reading.fields, strict=True)
+    ]
+    both = sorted(filter(None, bounds)) == ["layer_bottom", "layer_top"]
+    if not both or not taken & {"soc", "bulk_density", "organic_matter"} or "layer_top" in taken:
+        return found
+    return [Meaning(b, "name", m.unit, rank=2) if b else m for b, m in zip(bounds, found, strict=True)]
+
+
+def _layers_with_bounds(reading, found) -> list[Meaning]:
+    """Of 层次 (A, B) beside 深度 (0-15) the one with bounds tells the layers."""
+    at = [i for i, m in enumerate(found) if m.kind == "layer"]
+    own = [i for i in at if any((q := quantity(row[i], reading.comma)) and q.ends for row in reading.cells)]
+    return [Meaning() if i in at and len(own) == 1 and i not in own else m for i, m in enumerate(found)]
+
+
+def _one_species(reading, found) -> list[Meaning]:
+    """Of names in two languages beside each other the Latin ones are read."""
+    at = [i for i, m in enumerate(found) if m.name == "species"]
+    latin = [
+        i
+        for i in at
+        if re.search("拉丁|学名|latin|scientific|botanical", reading.fields[i].header, re.IGNORECASE)
+    ]
+    return [
+        replace(m, name="", kind="") if i in at and len(latin) == 1 and i not in latin else m
+        for i, m in enumerate(found)
+    ]
+
+
+def _carbon_of_organs(reading, found) -> list[Meaning]:
+    """Carbon in per cent of organs or species that stand beside it, where no soil is described."""
+    taken, kinds = {m.name for m in found}, {m.kind for m in found}
+    organs = any(m.kind == "component" and holds_organs(reading, i) for i, m in enumerate(found))
+    if "carbon_fraction" in taken or taken & {"soc", "bulk_density"} or "layer" in kinds or not organs:
+        return found
+    carbon = ("c", "tc", "碳", "全碳", "有机碳", "total carbon", "carbon")
+    return [
+        Meaning("carbon_fraction", "name", m.unit, rank=2)
+        if f.parts and fold(taken_apart(f.parts[-1])[0]) in carbon and m.unit in ("%", "g/kg", "1")
+        else m
+        for m, f in zip(found, reading.fields, strict=True)
+    ]
+
+
+def _checked_sums(reading, found) -> list[Meaning]:
+    """A sum beside organs is a whole where the numbers say of what: aboveground, or with the roots."""
+    organs = {i: m for i, m in enumerate(found) if m.kind in ORGANS}
+    names = {m.name for m in organs.values()}
+    out = list(found)
+    for i, (m, f) in enumerate(zip(found, reading.fields, strict=True)):
+        if m.kind != "sum" or not names & {"stem", "wood", "culm", "stem_biomass_density"}:
+            continue
+        over = f.parts[:-1]
+        above = [k for k in organs if reading.fields[k].parts[: len(over)] == over]
+        rows = [[quantity(row[k], reading.comma) for k in (i, *above)] for row in reading.cells]
+        known = [[q.value for q in row] for row in rows if all(q and q.value is not None for q in row)]
+        agree = [abs(sum(rest) - whole) <= 0.005 * whole + 0.02 for whole, *rest in known]
+        if len(above) < 3 or sum(agree) * 10 < 9 * len(agree) or not agree:
+            continue
+        summed = {organs[k].name for k in above}
+        name = "total" if summed & {"root", "bgb", "bgb_density"} else "agb"
+        unit = m.unit or next(organs[k].unit for k in above)
+        settled = with_unit(Meaning(name, "organ", unit, rank=2))
+        if settled.name and settled.name not in {one.name for one in out}:
+            out[i] = settled
+            reading.account.told.add(
+                f"{f.header} is the sum of {', '.join(organs[k].name for k in above)}: {settled.name}",
+                f"{f.header} 为 {'、'.join(organs[k].name for k in above)} 之和：{settled.name}",
+            )
+    return out
+
+
+def organ_of(cell) -> Meaning:
+    """Organ that a cell names, with or without the segment of it: 树干, 树干 0-2m, 干3."""
+    text = plain(cell)
+    found = meaning((text,))
+    if text and found.kind not in ORGANS:
+        cut = re.fullmatch(rf"(.+?)\s*[(-]?(?:{SEGMENT.pattern}|\d+)\)?", text)
+        part = meaning((cut[1],)) if cut else found
+        found = part if part.kind in ORGANS else found
+    return found
+
+
+def holds_organs(reading, position) -> bool:
+    """Whether the cells of a column whose name says nothing are organs."""
+    kinds = [organ_of(row[position]).kind for row in reading.cells if row[position]]
+    return len(kinds) > 2 and sum(k in ORGANS for k in kinds) * 10 >= 7 * len(kinds)
+
+
+def is_du(header: Any, table: Any) -> bool:
+    """Whether 度 heads classes, Ⅰ or 2, of a table that speaks of bamboo; ``header`` is one of its ``fields``."""
+    if not header.parts or fold(header.parts[-1]) not in ("度", "度别"):
+        return False
+    cells = [plain(row[table.fields.index(header)]) for row in table.cells]
+    classes = [counted(c, False) or (float(c) if c in "123456789" else 0) for c in cells if c]
+    said = [*(form.title for form in table.forms), *(f.header for f in table.fields), *sum(table.cells, [])]
+    return bool(classes) and all(0 < k <= 12 for k in classes) and any("竹" in text for text in said)

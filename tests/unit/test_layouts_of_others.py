@@ -1,0 +1,248 @@
+"""Forms of other hands: other languages and words, notes that say what numbers are, tables beside each other."""
+
+import re
+
+import numpy as np
+import pytest
+from field_books import (
+    BRANCH,
+    DBH,
+    HEIGHT,
+    IDS,
+    LEAF,
+    ROOT,
+    STEM,
+    K,
+    N,
+    holds,
+    is_read,
+    old_book,
+    says,
+    sheet,
+    table,
+    text,
+)
+
+from sinklab.data.columns import meaning
+from sinklab.data.headers import said
+from sinklab.data.reading import read
+
+FORMS = {}
+# fmt: off
+
+
+def form(function):
+    FORMS[function.__name__] = function
+    return function
+
+
+@form
+def subtotals_below_a_merged_part_of_the_tree(folder):
+    above = STEM + BRANCH + LEAF
+    rows = [["样木号", "胸径/cm", "生物量/kg", None, None, None, None, None], [None, None, "地上部分", None, None, None, "地下部分", "合计"],
+            [None, None, "树干", "树枝", "针叶", "小计", "根系", None], *map(list, zip(IDS, DBH, STEM, BRANCH, LEAF, above, ROOT, above + ROOT,
+            strict=True))]
+    return sheet(folder, rows, ["A1:A3", "B1:B3", "C1:H1", "C2:F2", "H2:H3"]), {"agb": above, "total": above + ROOT, "root": ROOT, "stem": STEM}
+
+
+@form
+def roots_by_width_beside_their_sum_in_two_units(folder):
+    n = 5
+    thick, thin, stump = np.arange(1, 6) / 2, np.arange(1, 6) * 100, np.arange(2, 7) / 1
+    rows = [["木号", "胸径", "根桩(kg)", "各径级根系干重", None, "根系合计(kg)"], [None, "cm", None, ">5mm(kg)", "<5mm(g)", None],
+            *map(list, zip(IDS[:n], DBH[:n], stump, thick, thin, stump + thick + thin / 1000, strict=True))]
+    return sheet(folder, rows, ["A1:A2", "D1:E1"]), {"dbh": DBH[:n], "root": stump + thick + thin / 1000, "says": ["is the sum of 根桩"]}
+
+
+@form
+def trees_as_columns_under_codes(folder):
+    rows = [["枫香样木"], ["项目", "F1", "F2", "F3"], ["胸径(cm)", *DBH[:3]], ["树高(m)", *HEIGHT[:3]], ["树干(kg)", *STEM[:3]], ["树叶(kg)", *LEAF[:3]]]
+    return sheet(folder, rows, ["A1:D1"]), {"tree_id": ["F1", "F2", "F3"], "dbh": DBH[:3], "stem": STEM[:3]}
+
+
+@form
+def head_of_the_plot_beside_the_table(folder):
+    rows = [["检尺登记表"], ["径阶", "株数", "平均高(m)", None, "标准地号", 7], [6, 7, 6.1, None, "面积", "0.08公顷"], [10, 16, 8.4, None, "树种",
+            "马尾松"],
+            [14, 23, 10.9, None, "林龄", "22年"], ["合计", 46]]
+    return sheet(folder, rows), {"dbh": [6, 10, 14], "count": [7, 16, 23], "height": [6.1, 8.4, 10.9], "plot_area": [.08] * 3, "age": [22] * 3,
+                                 "plot_id": ["7"] * 3, "species": ["Pinus massoniana"] * 3}
+
+
+@form
+def culms_of_clumps_with_ages_in_years(folder):
+    rows = [["丛号", "竹号", "竹龄(年)", "胸径(cm)", "秆干重(kg)"], ["1", "1-1", 1, 4.3, 1.64], [None, "1-2", 2, 6.8, 4.48], ["2", "2-1", 3, 6.0,
+            3.99], [None, "2-2", 4, 5.3, 3.17]]
+    return sheet(folder, rows), {"tree_id": ["1-1", "1-2", "2-1", "2-2"], "age": [1, 2, 3, 4], "culm": [1.64, 4.48, 3.99, 3.17]}
+
+
+@form
+def roots_by_layers_beside_their_sum_with_glued_units(folder):
+    rows = [["样方", "草地类型", "枯落物g/m2", "根0-10cm g/m2", "根10-20cm g/m2", "地下合计g/m2"], ["Q1", "典型草原", 16.9, 465.5, 136.4, 601.9],
+            ["Q2", "典型草原", 60.6, 429.8, 156.4, 586.2]]
+    return text(folder / "a.txt", rows, "utf-16", "\t"), {"litter_density": [.169, .606], "bgb_density": [6.019, 5.862]}
+
+
+@form
+def litter_of_traps_with_area_and_unit_in_the_title(folder):
+    rows = [["凋落物收集记录（收集框面积0.5m²，单位：g/框）"], ["收集框号", "样地", "叶", "枝", "果", "总量"], ["L01", 1, 241.9, 70, 16.8, 328.7],
+            ["L02", 1, 204.7, 78.1, 18.8, 301.6]]
+    return sheet(folder, rows, ["A1:F1"]), {"plot_id": ["L01", "L02"], "plot_area": [5e-5] * 2, "litter_density": [6.574, 6.032],
+            "says": ["^(?!.*→ (?:foliage|branch)\\b)"]}
+
+
+@form
+def discs_of_trees_written_once(folder):
+    rows = [["树种", "样木号", "取样部位", "绝干质量g", "基本密度g/cm3"], *[["杉木" if i == 0 else "枫香" if i == 6 else None,
+            i % 6 // 3 + 1 if i % 3 == 0 else None, "基中梢"[i % 3], 150 + i, .3 + i / 100] for i in range(12)]]
+    return old_book(folder / "a.xls", {"S": rows}), {"species": ["Cunninghamia lanceolata"] * 6 + ["Liquidambar formosana"] * 6,
+            "tree_id": ["1"] * 3 + ["2"] * 3 + ["1"] * 3 + ["2"] * 3,
+        "wood_density": .3 + np.arange(12) / 100, "says": ["take the value above"]}
+
+
+@form
+def carbon_of_organs_below_each_other(folder):
+    rows = [["树种", "器官", "重复", "碳含量(g/kg)"], *[["杉木", o, k, 480 + k] for o in ("干", "皮", "叶") for k in (1, 2)]]
+    return sheet(folder, rows), {"component": ["stem", "stem", "bark", "bark", "foliage", "foliage"], "carbon_fraction": [.481, .482] * 3}
+
+
+@form
+def seedlings_with_a_row_of_a_test(folder):
+    rows = [["处理", "苗号", "地径(mm)", "苗高(cm)", "根干重(g/株)"], ["CK", 1, 3.4, 35.2, 1.6], ["CK", 2, 2.9, 28.9, 1.1], ["N1", 3, 5, 40, 3.4],
+            ["最小显著差数（LSD0.05）", None, .4, 3.2, .06]]
+    return sheet(folder, rows), {"tree_id": ["1", "2", "3"], "basal_diameter": [.34, .29, .5], "root": [.0016, .0011, .0034]}
+
+
+@form
+def crowns_along_e_w(folder):
+    rows = [["株号", "地径(cm)", "冠幅(m)", None, "枝"], [None, None, "E—W", "N—S", "kg"], ["1", 8, 2.2, 2.6, 2.6], ["2", 7, 2.4, 2.4, 2.2]]
+    return sheet(folder, rows, ["C1:D1"]), {"crown_diameter": [2.4, 2.4], "branch": [2.6, 2.2]}
+
+
+@form
+def masses_that_a_note_says_are_fresh(folder):
+    rows = [["竹号", "度数", "竹高(公尺)", "秆重(市斤)", "枝叶重(市斤)"], [1, 1, 13.3, 35.4, 7.8], [2, 2, 16.3, 72.4, 15.9], ["注：重量均为砍伐时鲜重"]]
+    return text(folder / "a.csv", rows, "gb18030"), {"height": [13.3, 16.3], "culm_fresh": [17.7, 36.2], "crown_fresh": [3.9, 7.95],
+            "says": ["masses are fresh"]}
+
+
+@form
+def german_in_the_code_page_of_windows(folder):
+    rows = [["Baum-Nr.", "Baumart", "BHD [mm]", "Höhe [m]", "Schaftholz [kg]", "Rinde [kg]", "Äste [kg]", "Nadeln [kg]", "Wurzeln [kg]"],
+            *[[i + 1, "Pinus sylvestris", int(DBH[i] * 10), *(str(x[i]).replace(".", ",") for x in (HEIGHT, STEM, BRANCH, BRANCH, LEAF,
+            ROOT))] for i in range(N)],
+            ["Mittelwert", "", 150, "10,1", "1,1", "1,1", "1,1", "1,1", "1,1"]]
+    return text(folder / "a.csv", rows, "cp1252", ";"), {"tree_id": [str(i + 1) for i in range(N)], "dbh": DBH, "height": HEIGHT, "wood": STEM,
+            "bark": BRANCH, "branch": BRANCH,
+                                                         "foliage": LEAF, "root": ROOT}
+
+
+@form
+def spanish_with_decimal_commas(folder):
+    rows = [["Árbol", "Especie", "DAP (cm)", "Altura (m)", "Fuste (kg)", "Corteza (kg)", "Ramas (kg)", "Hojas (kg)", "Raíces (kg)"],
+            *[[i + 1, "Eucalyptus globulus", *(str(x[i]).replace(".", ",") for x in (DBH, HEIGHT, STEM, BRANCH, BRANCH, LEAF, ROOT))] for i in range(N)]]
+    return text(folder / "a.tsv", rows, "utf-8", "\t"), {"dbh": DBH, "stem": STEM, "bark": BRANCH, "branch": BRANCH, "foliage": LEAF, "root": ROOT}
+
+
+@form
+def numbers_as_texts_with_signs_before_them(folder):
+    rows = [["样地-树号", "胸径 (cm)", "树高 (m)", "根生物量 (kg)"], ["01-001", "7.8", "约9.6m", "'3.43"], ["01-002", "５.5", "7.2m", "2.55kg"]]
+    return old_book(folder / "a.xls", {"S": rows}), {"tree_id": ["01-001", "01-002"], "dbh": [7.8, 5.5], "height": [9.6, 7.2], "root": [3.43, 2.55],
+            "says": ["约"]}
+
+
+@form
+def heights_of_other_trees_beside_the_list(folder):
+    rows = [["每木检尺", None, None, None, "测高样木"], ["树号", "树种", "胸径(cm)", None, "序号", "胸径(cm)", "树高(m)"],
+            *[[i + 1, "杉木", DBH[i], None, *([i + 1, DBH[i] + 2, HEIGHT[i]] if i < 4 else [])] for i in range(N)]]
+    return sheet(folder, rows, ["A1:C1", "E1:G1"]), {"tree_id": [str(i + 1) for i in range(N)], "dbh": DBH, "says": ["table not read"]}
+
+
+# fmt: on
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_forms_of_others_are_read_without_editing(tmp_path, name):
+    is_read(*FORMS[name](tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("header", "name", "kind"),
+    [
+        ("oven-dry weight of the branch sample (g)", "branch_sample_dry", "part"),
+        ("diameter of tree at breast height [cm]", "dbh", "name"),
+        ("根系总鲜重", "root_fresh", "part"),
+        ("地上部分总干重", "agb", "organ"),
+        ("目测树高(m)", "height", "estimate"),
+        ("h_m", "height", "name"),
+        ("Dm (cm)", "dbh", "name"),
+        ("DM (g)", "dry", "quantity"),
+        ("竹龄(年)", "age", "name"),
+    ],
+)
+def test_words_of_a_header_say_what_it_is(header, name, kind):
+    found = meaning((header,))
+    assert (found.name, found.kind) == (name, kind)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["h_dom_m", "优势高(m)", "最大胸径(cm)", "胸径(去皮)", "胸径标准差", "DBH increment (cm)", "树高/拟合", "Stem (kg C)", "AGB (Mg C/ha)",
+            "stem carbon (kg)", "去皮胸径"],
+)  # fmt: skip
+def test_another_quantity_of_a_name_is_not_taken_for_it(header):
+    assert not meaning(tuple(header.split("/")) if "拟合" in header else (header,)).name
+
+
+def test_words_that_do_not_go_together_say_nothing():
+    assert not said("fresh dry weight of branch").name and not said("branch diameter").name
+    assert not said("weight of branch sample").name, "fresh or dry?"
+
+
+def test_carbon_stocks_of_organs_are_no_masses(tmp_path):
+    rows = [
+        ["各器官碳储量(t/hm2)"],
+        ["样地号", "树干", "树枝", "树叶"],
+        ["1", 30.1, 5.2, 2.1],
+        ["2", 41.2, 6.3, 2.4],
+    ]
+    frame = read(sheet(tmp_path, rows, ["A1:D1"]))
+    assert not {"stem", "stem_biomass_density", "branch", "branch_density"} & set(frame)
+    says(frame, "carbon, by the title")
+
+
+def test_a_sort_is_not_taken_for_the_whole(tmp_path):
+    rows = table(["树号", "胸径(cm)", "粗根(kg)", "根(kg)"], IDS, DBH, ROOT / 3, ROOT)
+    frame = read(sheet(tmp_path, rows))
+    assert "root" not in frame
+    says(frame, "root: which of")
+
+
+def test_hidden_rows_and_columns_are_read_and_told(tmp_path):
+    import openpyxl
+
+    rows = table(["树号", "目测高(m)", "实测高(m)", "胸径(cm)"], IDS, HEIGHT + 1, HEIGHT, DBH)
+    made = openpyxl.load_workbook(sheet(tmp_path, rows))
+    made["S"].column_dimensions["B"].hidden = True
+    made["S"].row_dimensions[4].hidden = True
+    made.save(tmp_path / "a.xlsx")
+    frame = read(tmp_path / "a.xlsx")
+    holds(frame, height=HEIGHT)
+    says(frame, "hidden rows, read as well: 4", "hidden columns, read as well: B")
+
+
+def test_a_head_gives_its_size_to_no_former_age(tmp_path):
+    rows = [["解析木圆盘"], ["胸径：18.2cm", None, "树高：15.6m"], ["圆盘号", "断面高(m)", "各龄阶直径(cm)", None, None], [None, None, "5年", "10年",
+            "15年"],
+            ["0", 0, 4, 10.2, 16], ["1", 1.3, 2.1, 8, 13.5]]  # fmt: skip
+    frame = read(sheet(tmp_path, rows, ["A3:A4", "B3:B4", "C3:E3"]))
+    assert len(frame) == 6 and not {"dbh", "height"} & set(frame)
+
+
+def test_several_diameters_of_a_tree_are_told(tmp_path):
+    rows = table(
+        ["树号", "胸径(cm)", "树高(m)", "0m", "2m", "4m"], IDS, DBH, HEIGHT, DBH + 2, DBH - 1, DBH - 3
+    )
+    frame = read(sheet(tmp_path, rows))
+    holds(frame, dbh=DBH)
+    assert re.search("several values of one tree", str(frame.attrs["account"])) and len(frame) == N and K.size
