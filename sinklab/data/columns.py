@@ -415,9 +415,9 @@ def with_unit(found: Meaning) -> Meaning:
         unit = unit if "/" in unit else f"{unit}/{below}"
         name = PER_AREA.get(name, name) if kind.startswith("organ") else name
         kind = "organ" if kind.startswith("organ") else "name"
-    if kind in ORGANS and _dimension(unit) == "mass per area":
+    if kind in ORGANS and dimension(unit) == "mass per area":
         name = PER_AREA.get(name, name)
-    if kind in ("quantity", "part") and _dimension(unit) == "mass per area":
+    if kind in ("quantity", "part") and dimension(unit) == "mass per area":
         # 干重(g/m2) of a quadrat is of what stands on it.
         organ, _, amount = name.rpartition("_") if kind == "part" else ("agb", "", name)
         if organ in PER_AREA and amount in ("fresh", "dry"):
@@ -428,11 +428,11 @@ def with_unit(found: Meaning) -> Meaning:
     if name in ("count", "stem_density") and unit == "ha":
         # Stems/ha, 株数/hm2.
         unit = "1/ha"
-    if name == "count" and _dimension(unit) == "count per area":
+    if name == "count" and dimension(unit) == "count per area":
         name = "stem_density"
-    if name == "volume" and _dimension(unit) == _dimension("m3/ha"):
+    if name == "volume" and dimension(unit) == dimension("m3/ha"):
         name = "growing_stock"
-    if kind == "unit" and _dimension(unit) == "density":
+    if kind == "unit" and dimension(unit) == "density":
         name, kind = "wood_density", "name"
     if kind in ("stand", "unit") and not unit:
         # 蓄积 without a unit is of a stand or of a hectare, 密度 of trees or of wood.
@@ -442,13 +442,14 @@ def with_unit(found: Meaning) -> Meaning:
         if wanted and not fits(unit, wanted, name):
             return replace(found, name="", unit=unit, problem="unit", kind=kind)
     weighed = name.endswith(("fresh", "dry")) and "moisture" not in name
-    if kind in ("quantity", "part") and unit and weighed and "mass" not in _dimension(unit):
+    if kind in ("quantity", "part") and unit and weighed and "mass" not in dimension(unit):
         # Of masses: dry matter in %, diameters in cm are something else.
         return Meaning(unit=unit, problem="unit")
     return replace(found, name=name, unit=unit, kind="name" if kind in ("stand", "unit") else kind)
 
 
-def _dimension(unit) -> str:
+def dimension(unit: str) -> str:
+    """What a unit of the vocabulary measures: ``mass per area``; "" for none."""
     return (
         next((row["dimension"] for row in records("vocabulary", "units.csv") if row["unit"] == unit), "")
         if unit

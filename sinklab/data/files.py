@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sinklab import paths
-from sinklab.language import DataError, Notes, SinklabError, listing
+from sinklab.language import DataError, Notes, SinklabError, listing, tr
 
 # A delimiter that is tried in vain makes one cell of a whole line; the file is in memory already.
 csv.field_size_limit(2**31 - 1)
@@ -131,6 +131,10 @@ def sheets(path: str | Path, encoding: str | None = None) -> list[Sheet]:
             return _xlsx(path)
         if start.startswith(XLS):
             return _xls(path)
+        if re.match(
+            rb"(?:\xef\xbb\xbf)?\s*<(?:!DOCTYPE\s+html|html|head|meta|table|div|body)\b", start, re.IGNORECASE
+        ):
+            return _web_page(path)
     except DataError:
         raise
     except Exception as error:
@@ -217,6 +221,47 @@ def _xls(path) -> list[Sheet]:
             [j for j, column in page.colinfo_map.items() if column.hidden],
         )
         found.append(sheet)
+    return found
+
+
+def _web_page(path) -> list[Sheet]:
+    """Tables of a web page, which many systems save as .xls; each is a sheet."""
+    from lxml import html
+
+    raw = path.read_bytes()
+    page = html.fromstring(
+        decoded(path)[0].encode("utf-8") if b"\x00" not in raw[:200] else raw,
+        parser=html.HTMLParser(encoding="utf-8"),
+    )
+    found = []
+    for k, table in enumerate(page.iter("table"), start=1):
+        cells: dict[tuple[int, int], str] = {}
+        merged = []
+        lines = [row for row in table.iter("tr") if next(row.iterancestors("table")) is table]
+        for i, line in enumerate(lines):
+            j = 0
+            for cell in line.iterchildren("td", "th"):
+                while (i, j) in cells:
+                    j += 1
+                down, right = (max(int(cell.get(name) or 1), 1) for name in ("rowspan", "colspan"))
+                for a, b in ((a, b) for a in range(down) for b in range(right)):
+                    cells[i + a, j + b] = ""
+                cells[i, j] = plain(cell.text_content())
+                if down > 1 or right > 1:
+                    merged.append((i, j, i + down - 1, j + right - 1))
+                j += right
+        width = max((j for _, j in cells), default=-1) + 1
+        rows = [
+            [cells.get((i, j), "") for j in range(width)]
+            for i in range(max((i for i, _ in cells), default=-1) + 1)
+        ]
+        if width:
+            found.append(Sheet(tr("table", "表") + f" {k}", rows, merged, form="HTML"))
+    if not found:
+        raise DataError(
+            f"{path}: a web page without a table; expected a workbook or a text file",
+            f"{path}：是没有表格的网页；应为工作簿或文本文件",
+        )
     return found
 
 
@@ -323,6 +368,7 @@ def _text_sheet(path, encoding) -> Sheet:
             f"{path}：{lines:,} 行；一张表最多读取 {MOST_LINES:,} 行（predict 不限）：请将文件分成几个",
         )
     text, form = decoded(path, encoding)
+    above, text = _comments(text)
     lines = text.splitlines()
     if lines and re.fullmatch(r"sep=.", lines[0].strip()):
         text = "\n".join(["", *lines[1:]])
@@ -331,6 +377,7 @@ def _text_sheet(path, encoding) -> Sheet:
         [cell.strip() for cell in row]
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     ]
+    rows = [[line] for line in above] + rows
     if max(map(len, rows), default=0) < 2 and sum("  " in line.strip() for line in lines) * 2 > len(lines):
         rows, delimiter = _fixed_width(lines), " "
     if (width := max(map(len, rows), default=0)) > MOST_COLUMNS:
@@ -339,6 +386,24 @@ def _text_sheet(path, encoding) -> Sheet:
             f"{path}：{width:,} 列；最多 {MOST_COLUMNS:,} 列：{delimiter!r} 是否为单元格之间的分隔符？",
         )
     return Sheet("", rows, form=form, delimiter=delimiter)
+
+
+def _comments(text) -> tuple[list[str], str]:
+    """Lines above a table that begin with #, and the rest; the last of them may be the header, as numpy writes it."""
+    lines = text.splitlines()
+    count = next((i for i, line in enumerate(lines) if not line.lstrip().startswith("#")), len(lines))
+    if not count or count == len(lines):
+        return [], text
+    bare = [line.lstrip("# \t").rstrip(",;\t ") for line in lines[:count]]
+    rest = "\n".join(lines[count:])
+    mark = _delimiter(rest)
+    first = next(csv.reader([lines[count]], delimiter=mark), [])
+    if all(map(numeric, filter(None, first))) and bare[-1].count(mark) == lines[count].count(mark) > 0:
+        return bare[:-1], f"{bare[-1]}\n{rest}"
+    if bare[0].count(mark) == lines[count].count(mark) > 0 and not numeric(bare[0].split(mark)[0]):
+        # A column of that name: #, species, …
+        return [], text
+    return bare, rest
 
 
 def _fixed_width(lines) -> list[list[str]]:
@@ -456,8 +521,9 @@ PROSE = 500
 
 def plain(text: str) -> str:
     """A cell without the varieties of width, minus and blank that people and programs put into it."""
-    text = unicodedata.normalize("NFKC", text).replace("\u2212", "-").replace("\u3000", " ")
-    return re.sub(r"\s+", " ", text).strip()
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).replace("\u2212", "-")
+    return " ".join(text.split())
 
 
 def numeric(text: str) -> bool:

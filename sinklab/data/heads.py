@@ -124,6 +124,9 @@ PLOT_IN_TITLE = re.compile(
 _TREE = _numbered("标准木|样木|解析木|平均木|伐倒木|样株|样竹|木|tree")
 
 
+_LINE = _numbered("样线|测线|样带|line|transect")
+
+
 #: Months and seasons.
 _SEASON = re.compile(
     r"(?:1[0-2]|[1-9])月份?|[春夏秋冬][季天]?|spring|summer|autumn|fall|winter", re.IGNORECASE
@@ -145,11 +148,12 @@ def labelled(labels: list[str]) -> tuple[str, dict[str, str]]:
     for name, pattern in (
         ("plot_id", _PLOT),
         ("tree_id", _TREE),
+        ("line", _LINE),
         ("year", SURVEY),
         ("season", _SEASON),
         ("survey", SURVEY),
     ):
-        match = re.fullmatch if name.endswith("_id") or name == "season" else re.search
+        match = re.fullmatch if name.endswith("_id") or name in ("season", "line") else re.search
         found = {label: match(pattern, plain(label)) for label in labels}
         if labels and all(found.values()):
             said = {label: next(filter(None, (*m.groups(), m[0]))) for label, m in found.items()}

@@ -23,7 +23,7 @@ UNIT_LABELS = ("单位", "计量单位", "unit", "units", "Unit", "Units")
 DEPTH = 60
 #: Rows that sum or average others; a mean tree (平均木) that was felled is a record.
 SUMS = re.compile(
-    r"(?!.*平均木|.*平均标准木).{0,8}(?:合计|小计|总计|总和|累计|平均|均值|标准差|标准误|变异系数|最大值|最小值|极差|最小显著差数?).{0,12}"
+    r"(?!.*平均木|.*平均标准木).{0,8}(?:合计|小计|总计|总和|累计|平均|均值|标准差|标准误|变异系数|最大值|最小值|极差|样本[数量]|样品数|重复数|观测数|最小显著差数?).{0,12}"
     r"|(?:grand |sub)?-?totals?|sum|means?|averages?|avg\.?|s\.?d\.?|s\.?e\.?|std\.? ?dev\.?|cv|max(?:imum)?|min(?:imum)?|median|中位数"
     r"|.{0,12}(?:LSD|显著性|[FP] ?[值=<]|p[- ]value).{0,12}|Mittel(?:wert)?|Summe|Durchschnitt|promedio|media|suma|moyenne|somme|m[ée]dia|soma",
     re.IGNORECASE,
@@ -94,12 +94,7 @@ class Form:
     def remarks(self) -> str:
         """What titles and notes around the table say."""
         rows = sorted(
-            {
-                row
-                for rows, why in self.skipped
-                for row in rows
-                if why in (tr("note", "附注"), tr("title", "标题"), _line())
-            }
+            {row for rows, why in self.skipped for row in rows if why != tr("sums or means", "合计或平均行")}
         )
         return " ".join(cell for row in rows for cell in self.sheet.rows[row] if cell and not numeric(cell))
 
@@ -529,7 +524,7 @@ def _are_codes(grid, bottom, cells) -> bool:
 
 
 def _are_units(grid, cells) -> bool:
-    units = sum(is_unit(t) for _, t in cells)
+    units = sum(is_unit(t) and t != "1" for _, t in cells)
     rest = [t for _, t in cells if not is_unit(t) and t not in ("-", "—", "/", "–", "1", *UNIT_LABELS)]
     return units >= 1 and units >= len(rest) and not any(numeric(t) for t in rest)
 
@@ -632,7 +627,9 @@ def _no_record(form, cells, remarks) -> str:
     if _repeats_header(form, cells):
         return tr("the header again", "重复的表头")
     told = [t for j, t in cells if j not in remarks and not numeric(t)]
-    if any(SUMS.fullmatch(plain(t)) for t in told[:4]):
+    if any(
+        SUMS.fullmatch(re.sub(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])", "", plain(t))) for t in told[:4]
+    ):
         return tr("sums or means", "合计或平均行")
     words = len(told) == len(cells)
     if words and len(cells) <= 3 and (not told or NOTES.match(plain(told[0]))):

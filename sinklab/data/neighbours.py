@@ -14,6 +14,7 @@ from sinklab.data.columns import (
     PER_AREA,
     SEGMENT,
     Meaning,
+    dimension,
     fits,
     fold,
     meaning,
@@ -21,7 +22,9 @@ from sinklab.data.columns import (
     with_unit,
 )
 from sinklab.data.files import plain
+from sinklab.data.notes import as_notes_say
 from sinklab.data.written import counted, is_blank, quantity, unit_of
+from sinklab.language import tr
 
 
 def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
@@ -33,6 +36,7 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
     out = []
     plots = {m.name for m in found if m.name in ("plot_id", "tree_id", "core_id")} and not taken & {"stand"}
     nested = len({f.header for m, f in zip(found, reading.fields, strict=True) if m.name == "plot_id"}) > 1
+    soils = taken & {"soc", "bulk_density", "organic_matter"}
     traps = any(re.search("收集[框器网]|trap", f.header, re.IGNORECASE) for f in reading.fields)
     clumps = any(
         m.name == "tree_id" and "丛" not in f.header for m, f in zip(found, reading.fields, strict=True)
@@ -87,11 +91,27 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
                 m = replace(m, unit=fitting.pop())
             elif m.kind in ORGANS and len(unit_line) == 1:
                 m = with_unit(replace(m, unit=unit_line[0]))
+        if (
+            f.parts
+            and not m.name
+            and m.kind != "rival"
+            and soils
+            and _SOIL_CARBON.fullmatch(fold(taken_apart(f.parts[-1])[0]))
+        ):
+            m = (
+                with_unit(Meaning("soc_stock", "name", m.unit, 2))
+                if "mass per area" in dimension(m.unit)
+                else m
+            )
         out.append(m)
     out = _layers_with_bounds(reading, _bare_bounds(reading, out))
     out = _one_species(reading, _understory(reading, _of_litter_traps(reading, out)))
-    out = _as_titles_say(reading, out)
+    out = as_notes_say(reading, out)
     return _checked_sums(reading, _carbon_of_organs(reading, out))
+
+
+#: Carbon of soil layers.
+_SOIL_CARBON = re.compile(r"碳[储贮]量|碳密度|carbon stocks?|c stocks?|carbon storage", re.IGNORECASE)
 
 
 def _unit_in_cells(reading, f, above) -> str:
@@ -117,34 +137,33 @@ def _bare_number(m, f, trees, taken) -> Meaning:
     return Meaning("plot_id", "name", rank=2) if taken & set(PER_AREA.values()) - {"plot_id"} else m
 
 
-#: What titles and notes say of all masses: fresh ones, carbon.
-FRESH = re.compile(
-    r"(?:重量?|质量|生物量|数据|以上|数值|表中)[^。;；,，]{0,8}[为是系指][^。;；,，]{0,8}[鲜湿]|[鲜湿]重(?:测定|调查|记录|统计)?表?$"
-    r"|(?:weights?|mass(?:es)?|biomass) (?:is|are|was|were|=) (?:fresh|green|wet)|(?:all|as) (?:fresh|green|wet) (?:weight|mass)",
-    re.IGNORECASE,
-)
-CARBON = re.compile(r"碳[储贮]量|碳密度|固碳|碳库|carbon (?:stocks?|storage|density|pools?)", re.IGNORECASE)
-
-
-def _as_titles_say(reading, found) -> list[Meaning]:
-    """Masses whose header says neither fresh nor dry are fresh where a note says so, and none where the title is of carbon."""
-    said, title = reading.forms[0].remarks, f"{reading.forms[0].title} {reading.forms[0].sheet.name}"
-    fresh = FRESH.search(said) if not re.search("干重|干质量|烘干|dry", said) else None
-    carbon = CARBON.search(title) if not re.search("生物量|biomass|含碳", title, re.IGNORECASE) else None
-    if not fresh and not carbon:
-        return found
-    out = []
-    for m, f in zip(found, reading.fields, strict=True):
-        bare = not re.search("干[重质物生]|烘|绝干|生物量|dry|biomass", f.header, re.IGNORECASE)
-        if m.kind in ORGANS and carbon and bare:
-            m = Meaning(unit=m.unit, problem="carbon")
-        elif m.kind in ORGANS and fresh and bare and not m.name.endswith("_density"):
-            m = replace(m, name="fresh_mass" if m.name == "total" else f"{m.name}_fresh", kind="part")
-            reading.account.told.add(f"masses are fresh: {fresh[0]}", f"质量为鲜重：{fresh[0]}")
-        elif m.kind == "quantity" and m.name == "dry" and fresh and bare:
-            m = replace(m, name="fresh")
-        out.append(m)
-    return out
+def without_whole_profiles(reading: Any, found: list[Meaning]) -> None:
+    """Leave out the rows 0-60 of profiles whose layers 0-20, 20-40 and 40-60 stand above them: their sum or mean."""
+    at = [i for i, m in enumerate(found) if m.kind == "layer"]
+    cores = [i for i, m in enumerate(found) if m.name in ("core_id", "plot_id", "site")]
+    if len(at) != 1:
+        return
+    gone: list[int] = []
+    run: list[tuple[float, float]] = []
+    for i, row in enumerate(reading.cells):
+        q = quantity(row[at[0]], reading.comma)
+        ends = q.ends if q else None
+        if i and any(row[k] and row[k] != reading.cells[i - 1][k] for k in cores):
+            run = []
+        joined = len(run) > 1 and all(a[1] == b[0] for a, b in zip(run, run[1:], strict=False))
+        if ends and joined and ends == (run[0][0], run[-1][1]):
+            gone.append(i)
+            run = []
+        elif ends:
+            run = [*run, ends] if run and run[-1][1] <= ends[0] else [ends]
+    if gone:
+        rows = [reading.rows[i] + 1 for i in gone]
+        reading.account.skipped.append(
+            (rows, tr("whole profiles, of the layers above", "整个剖面的合计或平均行"))
+        )
+        for values in (reading.cells, reading.at, reading.rows, reading.sheets):
+            values[:] = [value for i, value in enumerate(values) if i not in gone]
+        reading.account.n, reading.account.rows = len(reading.rows), [row + 1 for row in reading.rows]
 
 
 #: Forms of litterfall: what is weighed as leaves and twigs there is litter.

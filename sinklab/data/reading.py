@@ -6,7 +6,7 @@ was not recognised, and what a person has to decide; a run prints it.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,8 @@ from sinklab.data.files import letters, place, plain
 from sinklab.data.heads import PLOT_IN_TITLE, labelled
 from sinklab.data.identifiers import DOWN, ORIGINS, TEXTS, filled_down
 from sinklab.data.layout import SECTION, compare_sums
-from sinklab.data.neighbours import by_context, organ_of
+from sinklab.data.neighbours import by_context, organ_of, without_whole_profiles
+from sinklab.data.notes import by_dictionary, no_values
 from sinklab.data.wide_tables import melt
 from sinklab.data.written import FAULTS, Quantity, counted, is_blank, quantity, unit_of
 from sinklab.language import DataError, UnitError, listing, tr, waiting
@@ -108,9 +109,10 @@ def read(
             form, shapes = _layer_form(layer, sheet)
             reading = Reading(path.name, [form], columns or {}, units or {}, frozenset(map(plain, missing)))
             return _keep(_with_shapes(reading.frame(needed, set(text)), shapes), kept, text)
-        forms, rest = chosen(_forms(source, encoding), sheet, needed, source)
+        pages = files.sheets(source, encoding)
+        forms, rest = chosen(_forms(source, pages), sheet, needed, source)
         reading = Reading(
-            Path(source).name, forms, columns or {}, units or {}, frozenset(map(plain, missing)), rest
+            Path(source).name, forms, columns or {}, units or {}, frozenset(map(plain, missing)), rest, pages
         )
         return _keep(reading.frame(needed, set(text)), kept, text)
 
@@ -170,10 +172,9 @@ def _held(source) -> "pd.DataFrame":
     return frame
 
 
-def _forms(source, encoding) -> list[layout.Form]:
+def _forms(source, pages) -> list[layout.Form]:
     """Tables of all sheets of a file; a sheet of numbers without names is an error where there is no other."""
     found, bare, fault = [], [], None
-    pages = files.sheets(source, encoding)
     for page in pages:
         try:
             form = layout.find(page)
@@ -208,10 +209,11 @@ class Reading:
         forms: list[layout.Form],
         columns: Mapping,
         units: Mapping,
-        missing: Collection,
+        missing: Set,
         rest: Collection[layout.Form] = (),
+        pages: Collection[files.Sheet] = (),
     ):
-        self.rest = rest
+        self.rest, self.pages = rest, pages
         self.forms, self.given, self.units, self.missing = forms, dict(columns), dict(units), missing
         first = forms[0]
         pages = list(dict.fromkeys(form.sheet.name for form in forms))
@@ -247,6 +249,8 @@ class Reading:
         self.sheets = [form.sheet for form in forms for _ in form.rows]
         self.account.n = len(self.rows)
         self.account.rows = [] if first.is_layer else [row + 1 for row in self.rows]
+        self.missing = self.missing | {t for form in forms for t in no_values(form.remarks)}
+        by_dictionary(self)
         self.columns: dict[str, Any] = {}
         #: What the identifiers to the left, written once for the records below, are of each record.
         self.outer: list[Any] = [()] * len(self.rows)
@@ -469,6 +473,7 @@ class Reading:
     def _understand(self, needed: Collection[str] = (), text: Collection[str] = ()) -> None:
         """Fill the columns."""
         found = self.meanings(needed)
+        without_whole_profiles(self, found)
         self._written()
         found = organs_together(self, found)
         self.outer = [()] * len(self.rows)
@@ -637,7 +642,7 @@ class Reading:
         values, limits, spreads, sides = (np.full(len(cells), np.nan) for _ in range(4))
         marks, classed = [], []
         for i, cell in enumerate(cells):
-            if is_blank(cell, self.missing):
+            if is_blank(cell, self.missing) or (known and _is_sentinel(cell, known)):
                 if cell:
                     self.account.missing.append((self.place(i, position), cell))
                 continue
@@ -871,6 +876,16 @@ def inner_unit(name: str, unit: str) -> str:
     if name in ("crown_1", "crown_2", "disc_height"):
         return "m"
     return "kg" if unit and names.fits(unit, "kg") else unit
+
+
+def _is_sentinel(cell, known) -> bool:
+    """Whether a cell is a -9999, which programs write for no value, of a variable that cannot be as low."""
+    return (
+        cell.startswith("-9")
+        and re.fullmatch(r"-9{2,5}(?:[.,][09]+)?", plain(cell)) is not None
+        and known.minimum is not None
+        and known.minimum > -99
+    )
 
 
 def _percent(cells) -> bool:

@@ -113,7 +113,7 @@ def _by_label(form) -> None:
     """Plots, trees or months as columns, below a quantity or of what the title names: 土层, 样地1, 样地2."""
     groups: dict[tuple, list[int]] = {}
     for i, f in enumerate(form.fields):
-        if f.parts and labelled([f.parts[-1], f.parts[-1]])[0] in ("plot_id", "tree_id", "season"):
+        if f.parts and labelled([f.parts[-1], f.parts[-1]])[0] in ("plot_id", "tree_id", "season", "line"):
             groups.setdefault(f.parts[:-1], []).append(i)
     for above, at in groups.items():
         name, said = labelled([form.fields[i].parts[-1] for i in at])

@@ -14,6 +14,7 @@ from field_books import (
     STEM,
     K,
     N,
+    book,
     holds,
     is_read,
     old_book,
@@ -156,6 +157,86 @@ def heights_of_other_trees_beside_the_list(folder):
     rows = [["每木检尺", None, None, None, "测高样木"], ["树号", "树种", "胸径(cm)", None, "序号", "胸径(cm)", "树高(m)"],
             *[[i + 1, "杉木", DBH[i], None, *([i + 1, DBH[i] + 2, HEIGHT[i]] if i < 4 else [])] for i in range(N)]]
     return sheet(folder, rows, ["A1:C1", "E1:G1"]), {"tree_id": [str(i + 1) for i in range(N)], "dbh": DBH, "says": ["table not read"]}
+
+
+@form
+def units_in_a_note_below(folder):
+    rows = [["树号", "胸径", "树高", "干重", "枝重"], ["1", 42, 3.1, 500, 200], ["2", 52, 3.9, 800, 300], ["注：胸径单位为mm，树高m，生物量以g计"]]
+    return sheet(folder, rows), {"dbh": [4.2, 5.2], "height": [3.1, 3.9], "stem": [.5, .8], "branch": [.2, .3], "says": ["as a note says"]}
+
+
+@form
+def units_in_an_english_note(folder):
+    rows = [["Tree", "DBH", "Height", "Stem", "Branch"], ["1", 42, 3.1, 500, 200], ["2", 52, 3.9, 800, 300],
+            ["Note: DBH in mm, heights in m, all masses in g."]]
+    return sheet(folder, rows), {"dbh": [4.2, 5.2], "height": [3.1, 3.9], "stem": [.5, .8], "branch": [.2, .3]}
+
+
+@form
+def fresh_masses_by_the_title(folder):
+    rows = [["杉木各器官鲜重（kg）"], ["树号", "胸径", "树干", "枝"], ["1", 14.2, 55, 20], ["2", 15.2, 80, 30]]
+    return sheet(folder, rows, ["A1:D1"]), {"stem_fresh": [55, 80], "branch_fresh": [20, 30], "says": ["masses are fresh", "^(?!.*→ stem\\b)"]}
+
+
+@form
+def girths_by_a_note(folder):
+    rows = [["树号", "胸径(cm)", "树高(m)"], ["1", 44, 13.1], ["2", 52, 13.9], ["注：胸径用围尺量取，读数为周长"]]
+    return sheet(folder, rows), {"dbh": np.array([44, 52]) / np.pi, "says": ["is a girth"]}
+
+
+@form
+def texts_for_no_value_in_comments_above(folder):
+    rows = [["# 缺测=-99"], ["树号", "胸径(cm)", "树高(m)"], ["1", 44, 13.1], ["2", -99, 13.9], ["3", 12, -9999]]
+    return text(folder / "a.csv", rows), {"dbh": [44, np.nan, 12], "height": [13.1, 13.9, np.nan], "says": ["no value: B4 '-99', C5 '-9999'"]}
+
+
+@form
+def a_header_that_numpy_commented(folder):
+    return text(folder / "a.csv", [["# dbh_cm", "height_m"], [44, 13.1], [12, 9]]), {"dbh": [44, 12], "height": [13.1, 9]}
+
+
+@form
+def codes_of_species_on_a_sheet_of_their_own(folder):
+    pages = {"数据": [["样地", "树号", "树种", "胸径(cm)"], ["1", "1", "1", 12], ["1", "2", "2", 13]], "代码": [["代码", "树种"], ["1", "杉木"], ["2",
+            "马尾松"]]}
+    return book(folder / "a.xlsx", pages), {"species": ["Cunninghamia lanceolata", "Pinus massoniana"], "dbh": [12, 13], "says": ["codes of sheet 代码"]}
+
+
+@form
+def names_that_a_sheet_explains(folder):
+    pages = {"data": [["plt", "tr", "d", "ht", "ws"], ["1", "1", 120, 9, 12], ["1", "2", 130, 9, 13]],
+             "readme": [["variable", "description", "unit"], ["plt", "plot", "-"], ["tr", "tree id", ""], ["d", "diameter at breast height", "mm"],
+                        ["ht", "tree height", "m"], ["ws", "stem dry mass", "kg"]]}
+    return book(folder / "a.xlsx", pages), {"plot_id": ["1", "1"], "tree_id": ["1", "2"], "dbh": [12, 13], "stem": [12, 13],
+            "says": ["as sheet readme says"]}
+
+
+@form
+def a_web_page_saved_as_a_workbook(folder):
+    (folder / "a.xls").write_text("<html><head><meta charset='gb2312'></head><body><table><tr><td colspan=3>样木</td></tr><tr><th>树号</th>"
+        "<th>胸径(cm)</th><th>树高(m)</th></tr><tr><td>1</td><td>12.1</td><td>9</td></tr><tr><td>2</td><td>13.1</td>"
+        "<td>10</td></tr></table></body></html>", encoding="gb18030")
+    return folder / "a.xls", {"tree_id": ["1", "2"], "dbh": [12.1, 13.1], "height": [9, 10]}
+
+
+@form
+def statistics_named_in_the_second_column(folder):
+    rows = [["样地", "树号", "胸径(cm)"], ["1", "1", 12], ["1", "2", 13], *[[None, s, 1] for s in ("平均值", "标准差", "变异系数(%)", "最大值", "样本数")]]
+    return sheet(folder, rows), {"dbh": [12, 13]}
+
+
+@form
+def sums_with_a_wide_blank_below_sections(folder):
+    rows = [["树号", "胸径(cm)", "树高(m)"], ["一、杉木"], ["1", 12, 9], ["2", 13, 9], ["小\u3000计", 25], ["二、马尾松"], ["1", 14, 8], ["总\u3000计", 39]]
+    return text(folder / "a.csv", rows, "gb18030"), {"dbh": [12, 13, 14], "species": ["Cunninghamia lanceolata"] * 2 + ["Pinus massoniana"]}
+
+
+@form
+def profiles_with_a_row_of_the_whole(folder):
+    rows = [["剖面", "土层(cm)", "SOC(%)", "碳储量(kg·m-2)"], *[[p, d, s, c] for p in ("P1", "P2") for d, s, c in (("0-20", 2, 5), ("20-40", 1, 4),
+            ("0-40", None, 9))]]
+    return sheet(folder, rows), {"core_id": ["P1", "P1", "P2", "P2"], "layer_bottom": [20, 40] * 2, "soc": [20, 10] * 2, "soc_stock": [50, 40] * 2,
+            "says": ["whole profiles"]}
 
 
 # fmt: on
