@@ -282,11 +282,13 @@ def width(text: str) -> int:
 
 
 def number(value, digits: int = 6) -> str:
-    """A number for people; an en dash for one that does not exist."""
+    """A number for people; an en dash for one that does not exist, yes or no for a truth."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "–"
-    if isinstance(value, (bool, str)):
-        return str(value)
+    if type(value).__name__ in ("bool", "bool_"):  # numpy's is another class
+        return tr("yes", "是") if value else tr("no", "否")
+    if isinstance(value, str):
+        return value
     return f"{value:.{digits}g}"
 
 
@@ -324,7 +326,8 @@ def table(header, rows) -> str:
 #: Look of tables in a notebook, a page or a report: rules above and below, numbers right, no grey boxes.
 _TABLE_STYLE = (
     "<style>.sinklab table{border-collapse:collapse;border-top:1.5px solid;border-bottom:1.5px solid;margin:.4em 0}"
-    ".sinklab th{border-bottom:.75px solid;font-weight:600}"
+    ".sinklab{overflow-x:auto}.sinklab th{border-bottom:.75px solid;font-weight:600;word-break:keep-all}"
+    ".sinklab td{white-space:nowrap}.sinklab td.w{white-space:normal;min-width:5em}"
     ".sinklab th,.sinklab td{padding:.15em .7em;text-align:right;font-variant-numeric:tabular-nums}"
     ".sinklab th.w,.sinklab td.w{text-align:left}.sinklab td{line-height:1.5}</style>"
 )

@@ -6,6 +6,7 @@
 import re
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from sinklab.language import DataError, SinklabError, listing, reader_language, require_known, tr, typed
@@ -518,7 +519,6 @@ def run_new_draft(arguments) -> int:
     import yaml
 
     from sinklab import paths
-    from sinklab.data import vocabulary
     from sinklab.tables.schema import check_table_id, check_version, system_of
 
     for ref in arguments.tables:
@@ -526,7 +526,7 @@ def run_new_draft(arguments) -> int:
         check_table_id(table_id)
         version = check_version(version or "0.1.0")
         group = table_id.partition(f"_{system_of(table_id)}_")[2]
-        known = vocabulary.species(arguments.species or group)
+        known = _species_of(ref, arguments.species)
         english = known.name_en or known.name_latin
         name = arguments.name or f"tree_biomass_{group}"
         region = arguments.region or _region_of(ref)
@@ -558,6 +558,13 @@ def run_new_draft(arguments) -> int:
             "drafters": [blank],
         }
         print(_new_file(paths.reports("drafts"), name, content, yaml))
+        if not _is_made(ref):
+            print(
+                tr(
+                    f"table {ref} is not made yet: run its batch, or save a fit under this name, before you render",
+                    f"参数表 {ref} 尚未得出：生成文稿前请先执行其批次，或以此名保存一次拟合",
+                )
+            )
         if content["preview"]:
             print(
                 tr(
@@ -567,6 +574,36 @@ def run_new_draft(arguments) -> int:
             )
         print(tr(f"next: {typed()} draft {name}", f"下一步：{typed()} draft {name}"))
     return 0
+
+
+def _species_of(ref, named):
+    """Species of a table: the one that is named, that of its models, else the one in its id."""
+    from sinklab.data import vocabulary
+    from sinklab.tables.table import Table
+
+    if named:
+        return vocabulary.species(named)
+    table_id, labels = ref.partition("@")[0], set()
+    with suppress(SinklabError):
+        labels = {model.label for model in Table.read(ref).models}
+    found = vocabulary.find_species(labels.pop()) if len(labels) == 1 else None
+    found = found or vocabulary.species_within(table_id)
+    if found is None:
+        raise DataError(
+            f"neither the id nor the models of table {table_id} name one species; say --species NAME",
+            f"参数表 {table_id} 的编号和模型都没有指明一个树种；请用 --species 树种 给出",
+        )
+    return found
+
+
+def _is_made(ref) -> bool:
+    """Whether a table can be read."""
+    from sinklab.tables.table import Table
+
+    try:
+        return bool(Table.read(ref).ref)
+    except SinklabError:
+        return False
 
 
 def _is_preview(ref) -> bool:

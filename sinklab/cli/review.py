@@ -490,6 +490,7 @@ def _claim(arguments) -> int:
 
 def _claim_report(found) -> str:
     from sinklab.language import number, table
+    from sinklab.results.indices import rule_source
 
     bias, equal, covered = found.bias, found.equivalence, found.coverage
     lines = [
@@ -528,7 +529,7 @@ def _claim_report(found) -> str:
             r["value"],
             f"{r['comparison']} {r['threshold']:g}",
             bool(r["passed"]),
-            f"{r['source']} ({r['status']})",
+            rule_source(r["source"], r["status"]),
         ]
         for r in found.transfer.checks.to_dict("records")
     ]
@@ -595,7 +596,9 @@ def _list() -> int:
         except DraftError as error:
             faults.append(str(error))
             continue
-        rows.append([name, drawn.localised(reader_language())["title"], ", ".join(drawn.tables.values())])
+        cited = list(drawn.tables.values())
+        more = f" +{len(cited) - 1}" if len(cited) > 1 else ""  # all of them would run off a line
+        rows.append([name, drawn.localised(reader_language())["title"], "".join(cited[:1]) + more])
     head = [tr("draft", "文稿"), tr("title", "标题"), tr("tables", "参数表")]
     print(table(head, rows))
     for fault in faults:

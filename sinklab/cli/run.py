@@ -15,7 +15,7 @@ def run_command(arguments) -> int:
     from sinklab.runs.reading import read_batch
 
     workers = worker_count(arguments.workers)
-    batch = read_batch(arguments.batch)
+    batch = read_batch(arguments.batch, arguments.only)
     if arguments.dry_run:
         return _plan(batch, arguments)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -92,7 +92,7 @@ def _watch(chosen, arguments, workers: int) -> int:
                 print(tr(f"changed: {names}", f"有改动：{names}"), file=sys.stderr, flush=True)
                 before = batch.snapshot(files)
                 try:
-                    chosen = read_batch(arguments.batch)
+                    chosen = read_batch(arguments.batch, arguments.only)
                 except SinklabError as error:
                     print(f"sinklab: {error}", file=sys.stderr, flush=True)
     except KeyboardInterrupt:

@@ -148,7 +148,8 @@ def _read_info(found) -> None:
     if info.get("origin") == "simulated" and not info.get("generator"):
         found.add("study.yml", "", "generator", "–", tr("seed and equations", "随机种子与方程"))
     try:
-        vocabulary.species(str(info.get("species", "")))
+        if info.get("species"):  # that there is none is told above
+            vocabulary.species(str(info["species"]))
     except DataError as error:
         found.add(
             "study.yml", "", "species", info.get("species"), tr("a known species", "已知树种"), str(error)

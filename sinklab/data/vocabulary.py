@@ -168,7 +168,7 @@ def variable(name: str) -> Variable:
     return known[name]
 
 
-def label(name: str, lang: str | None = None, unit: bool = False) -> str:
+def label(name: str, lang: str | None = None, unit: bool = False, told: str = "") -> str:
     """Label of a variable for people; names outside the vocabulary stand for themselves.
 
     Parameters
@@ -178,12 +178,14 @@ def label(name: str, lang: str | None = None, unit: bool = False) -> str:
         The reader's language when left out.
     unit : bool
         Add the unit, as in ``dbh (cm)`` or ``胸径/cm``.
+    told : str
+        What of the variable is meant, before the unit: ``dbh, lower (cm)``, ``胸径下限/cm``.
     """
     found = variables().get(name)
     if found is None:
         return name
     chinese = (lang or reader_language()) == "zh"
-    text = found.label_zh if chinese else found.label_en
+    text = f"{found.label_zh}{told}" if chinese else f"{found.label_en}{told and ', '}{told}"
     symbol = units_symbol(found.unit, lang) if unit else ""
     if not symbol:
         return text
@@ -341,6 +343,24 @@ def _species_keys() -> dict[str, Species]:
 def find_species(key: str) -> Species | None:
     """Species of any of its names, without looking for the nearest one where there is none."""
     return _species_keys().get(key.strip().casefold())
+
+
+def species_within(text: str) -> Species | None:
+    """Species named by some words of an id in a row, ``cunninghamia_published``; a genus of one species names that one.
+
+    Examples
+    --------
+    >>> species_within('agb_forest_cunninghamia_published').name_zh
+    '杉木'
+    """
+    words = text.split("_")
+    for length in range(len(words), 0, -1):
+        for start in range(len(words) - length + 1):
+            part = "_".join(words[start : start + length])
+            members = [s for s in species_list() if s.genus.casefold() == part.casefold()]
+            if found := find_species(part) or (members[0] if len(members) == 1 else None):
+                return found
+    return None
 
 
 def species(key: str) -> Species:

@@ -5,7 +5,7 @@ R, a spreadsheet and PyTensor write it. The reader of equations, compiled means 
 exports and the Bayesian model all look operations up here, so that a new function is one new row::
 
     Operation("tanh", "tanh(x)", np.tanh, lambda y, x, dx: (1 - y * y) * dx, pytensor="tanh",
-              latex=r"\tanh\left({}\\right)", r="tanh({0})", excel="TANH({0})")
+              latex=r"\tanh\left({}\right)", r="tanh({0})", excel="TANH({0})")
 
 An operation that has no row raises, wherever it is met.
 """

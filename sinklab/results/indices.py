@@ -221,6 +221,24 @@ _COMPARE = {
 UNSEEN = " (text not seen)"
 
 
+def rule_source(source: str, status: str) -> str:
+    """Where the threshold of a rule comes from and how it was read, in the reader's language.
+
+    Examples
+    --------
+    >>> rule_source('LY/T 2258-2014 (text not seen)', 'recalled')
+    'LY/T 2258-2014 (recalled, not read in print)'
+    """
+    if status == "house rule":
+        return tr("rule of this workbench", "工作台自定")
+    statuses = {
+        "recalled": ("recalled, not read in print", "未核对原文"),
+        "verified": ("read in print", "已核对原文"),
+    }
+    text, known = source.replace(UNSEEN, ""), tr(*statuses.get(status, (status, status)))
+    return tr(f"{text} ({known})", f"{text}（{known}）")
+
+
 @dataclass(frozen=True)
 class Rule:
     """One row of ``data/rules/acceptance.csv``."""

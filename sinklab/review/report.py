@@ -16,7 +16,7 @@ from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.drafts import blocks, rendering
 from sinklab.drafts.rendering import Look, convert
-from sinklab.language import DraftError, SinklabError, tr
+from sinklab.language import DraftError, SinklabError, speaking, tr
 from sinklab.results import indices
 from sinklab.results.fit_result import FitResult
 from sinklab.review import scrutiny
@@ -467,16 +467,10 @@ class Report(Wording):
         return self.table("thresholds", label, caption, rows)
 
     def _reason(self, row) -> str:
-        source = blocks.escape(row["source"].replace(indices.UNSEEN, ""))
-        statuses = {
-            "recalled": ("recalled, not read in print", "未核对原文"),
-            "verified": ("read in print", "已核对原文"),
-        }
-        known = self.say(*statuses.get(row["status"], [blocks.escape(row["status"])] * 2))
+        with speaking(self.lang):
+            told = blocks.escape(indices.rule_source(row["source"], row["status"]))
         silent = self.say("speaks of no response here; ", "不涉及本表因变量；")
-        return (silent if row["result"] == "none" else "") + self.say(
-            f"{source} ({known})", f"{source}（{known}）"
-        )
+        return (silent if row["result"] == "none" else "") + told
 
     def values(self, label, caption) -> str:
         """Scalar values of a table, as they are."""

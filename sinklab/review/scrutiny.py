@@ -375,10 +375,8 @@ PUBLISHED = "response equation source level low high mean least most inside".spl
 
 def species_of(table_id: str, fit) -> str | None:
     """Species that a table speaks of: by its id, else by its data when they are of one species."""
-    parts = table_id.split("_")
-    for start in range(1, len(parts)):
-        if known := vocabulary.find_species("_".join(parts[start:])):
-            return known.species_id
+    if named := vocabulary.species_within(table_id):
+        return named.species_id
     for column in ("species_id", "species"):
         if fit.data is not None and column in fit.data and fit.data[column].nunique() == 1:
             known = vocabulary.find_species(str(fit.data[column].iloc[0]))

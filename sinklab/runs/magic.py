@@ -227,6 +227,7 @@ def _headings() -> dict[str, tuple[str, str]]:
 def heading(name: Any) -> str:
     """Header of a column: a variable with its unit, a word of result tables, the end of an interval; else the name."""
     text, known = str(name), _headings()
+    text = "species" if text == "species_id" else text  # its entries are shown as names
     if vocabulary.is_variable(text):
         return vocabulary.label(text, unit=True)
     if text in known:
@@ -234,7 +235,7 @@ def heading(name: Any) -> str:
     own = text.removesuffix(tr("_en", "_zh"))
     base, _, end = text.rpartition("_")
     if vocabulary.is_variable(base) and end in _ENDS:
-        return f"{vocabulary.label(base, unit=True)} {tr(*known[end])}"
+        return vocabulary.label(base, unit=True, told=tr(*known[end]))
     of_group = _OF_GROUP.fullmatch(text)
     if of_group and vocabulary.is_variable(of_group[1]):
         groups = vocabulary.group_label(of_group[3] or "") or ", ".join(map(_level, of_group[2].split(",")))

@@ -51,6 +51,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -94,8 +95,8 @@ def batch_path(name: str) -> Path:
     return path
 
 
-def read_batch(name: str) -> Batch:
-    """Read and validate a batch.
+def read_batch(name: str, only: str | None = None) -> Batch:
+    """Read and validate a batch; what jobs would read that do not match ``only`` is not looked for.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def read_batch(name: str) -> Batch:
     """
     path = batch_path(name)
     files = _with_included(path)
-    shared = _Shared(path.stem, files)
+    shared = _Shared(path.stem, files, only)
     readers = [_Reader(file, shared) for file in files]
     for reader in readers:
         reader.read()
@@ -558,8 +559,8 @@ def _filled(spot: Spot, item, names: dict):
 class _Shared:
     """What the files of a batch share: settings, of which the including file's win; notebooks; sources."""
 
-    def __init__(self, name: str, files: list[BatchFile]):
-        self.name = name
+    def __init__(self, name: str, files: list[BatchFile], only: str | None = None):
+        self.name, self.only = name, only
         self.notebooks: dict[Path, NotebookFile | None] = {}
         self.sources: dict[str, list[Path]] = {}
         self.defaults: dict = {}
@@ -621,6 +622,7 @@ class _Reader:
         if notebook is None:
             return None
         title = spot.title(entry, entry["id"])
+        wanted = shared.only is None or fnmatchcase(entry["id"], shared.only)
         # What the job itself knows need not be repeated among its parameters.
         own = {f"title_{code}": text for code, text in title.items()}
         own["out_dir"] = f"reports/runs/{shared.name}/{entry['id']}"
@@ -636,7 +638,7 @@ class _Reader:
             notebook=notebook,
             parameters=notebook.plain(values),
             outputs=_outputs(spot.at("outputs"), spot.value(entry, "outputs", None), values),
-            inputs=_inputs(spot, spot.value(entry, "inputs", []), values, shared.sources),
+            inputs=_inputs(spot, spot.value(entry, "inputs", []), values, shared.sources) if wanted else (),
             timeout=spot.value(entry, "timeout", shared.limit),
             memory=spot.value(entry, "memory", shared.memory),
         )

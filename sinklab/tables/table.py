@@ -22,6 +22,7 @@ from sinklab.data.files import is_number
 from sinklab.language import TableError, heads, html, listing, number, reader_language, tr
 from sinklab.language import table as columns_of_text
 from sinklab.results.fit_result import FitResult
+from sinklab.results.indices import rule_source
 from sinklab.tables import checks, pack, package
 from sinklab.tables.package import ModelRecord, Provenance, name_of, origin_of, package_sources, status_for
 from sinklab.tables.schema import (
@@ -591,11 +592,9 @@ def _checks(table) -> str:
     lines = [tr(f"Checks: {n - len(failed)} of {n} passed", f"检查：{n} 项中通过 {n - len(failed)} 项")]
     for row in failed.to_dict("records"):
         where = " ".join(part for part in (row["model_id"], row["response"]) if part)
-        recalled = row["rule_status"] == "recalled"
-        mark = tr(" [threshold recalled, not verified]", "［阈值凭记忆，未核对］") if recalled else ""
         found = f"{row['check_id']} = {number(row['value'], 4)}"
-        source = f"; {row['rule_source']}" if row["rule_source"] else ""
-        lines.append(f"  ✗ {where}: {found}; {tr(row['message_en'], row['message_zh'])}{source}{mark}")
+        source = f"; {rule_source(row['rule_source'], row['rule_status'])}" if row["rule_source"] else ""
+        lines.append(f"  ✗ {where}: {found}; {tr(row['message_en'], row['message_zh'])}{source}")
     return "\n".join(lines)
 
 

@@ -113,12 +113,12 @@ SAYS = {
     "01_felled_trees": "150 records",
     "02_ten_species": "would run, 0 unchanged",
     "03_sites_and_calibration": "TRE",
-    "04_karst_plot": "rock 33 %, soil where there is some: mean 25.1 cm",
-    "05_soil_cores": "49.4 t/ha to 30 cm",
-    "06_grassland": "7.0 t/ha in 0–40 cm are",
+    "04_karst_plot": "plot with its rock           47.4",
+    "05_soil_cores": "fixed depth, 30 cm       49.4",
+    "06_grassland": "β = 0.924",
     "07_a_province": "融水苗族自治县",
-    "08_a_draft": "tree_biomass_cunninghamia",
-    "09_a_review": "False",
+    "08_a_draft": "metering_guide_karst (en): no finding",
+    "09_a_review": "every number agrees",
 }
 
 

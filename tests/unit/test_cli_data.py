@@ -160,3 +160,10 @@ def test_from_a_workbook_to_a_batch_and_a_draft(workbench, tmp_path, capsys):
     assert late["region"]["en"] == "Guangxi" and late["preview"] is True
     assert main(["new", "draft", "agb_forest_pinus_massoniana"]) == 2
     assert "exists already" in capsys.readouterr().err
+    # A table whose id holds more than the species, one that holds none, and one that is not made.
+    assert main(["new", "draft", "agb_forest_cunninghamia_published", "--name", "pooled"]) == 0
+    assert "is not made yet" in capsys.readouterr().out
+    pooled = yaml.safe_load((workbench / "reports" / "drafts" / "pooled.yml").read_text(encoding="utf-8"))
+    assert pooled["species"] == "cunninghamia_lanceolata"
+    assert main(["new", "draft", "agb_forest_mytree", "--name", "mine"]) == 2
+    assert "--species NAME" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import pytest
 import spreadsheet
 from published_tables import SOURCE, make_trees
 
+from sinklab.equations import functions
 from sinklab.equations.compile import Compiled, Graph
 from sinklab.equations.functions import OPERATIONS, WORDS, Operation
 from sinklab.equations.latex import to_latex
@@ -176,3 +177,10 @@ def test_every_row_is_complete(name):
     assert row.name == name and callable(row.value) and row.r and row.excel and row.pytensor
     assert not row.written or WORDS[row.word] is row
     assert not ("(" in row.written and name != "where") or "{}" in row.latex
+    assert row.latex.count(r"\left") == row.latex.count(r"\right") and "\\\\" not in row.latex
+
+
+def test_the_row_that_the_chapter_shows_can_be_copied():
+    shown = functions.__doc__.split("::\n\n")[1].split("\n\n")[0]
+    row = eval(shown, {"Operation": Operation, "np": np})
+    assert (row.latex, row.r, row.excel) == (TANH.latex, TANH.r, TANH.excel)

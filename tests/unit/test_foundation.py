@@ -165,11 +165,11 @@ def test_every_ecosystem_that_is_named_is_a_row():
 
 def test_an_unknown_ecosystem_in_a_table_id_is_refused_with_one_message():
     with pytest.raises(TableError) as found:
-        check_table_id("agb_cropland_maize")
+        check_table_id("agb_seabed_kelp")
     assert "names no ecosystem of data/vocabulary/systems.csv" in str(found.value)
     assert ", ".join(vocabulary.ecosystems()) in str(found.value)
     with pytest.raises(DataError, match="known: forest, bamboo"):
-        vocabulary.ecosystem("cropland")
+        vocabulary.ecosystem("seabed")
 
 
 def test_what_a_killed_process_left_is_cleared_by_the_next_write(tmp_path, monkeypatch):

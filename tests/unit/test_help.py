@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sinklab as sl
@@ -17,6 +18,7 @@ from sinklab.cli import main
 from sinklab.language import width
 from sinklab.propagate.deductions import rules
 from sinklab.results import variance
+from sinklab.tables.export import TARGETS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMANDS = [row["command"] for row in cli.rows("commands")]
@@ -157,3 +159,15 @@ def test_a_page_of_functions_names_no_place_of_a_machine():
     assert "site-packages" in raw and "site-packages" not in made and "numpy" in made
     plain = re.sub(r"<[^>]+>", "", made)
     assert re.search(r"library:\s*Any\s*=\s*numpy", plain)
+
+
+def test_every_export_can_be_asked_for():
+    (row,) = [r for r in cli.rows("options") if r["commands"] == "table export" and r["option"] == "--to"]
+    assert row["choices"].split("|") == list(TARGETS)
+
+
+def test_a_truth_is_told_in_the_reader_s_language(reader):
+    told = language.table(["check", "passed"], [["TRE", True], ["ASE", np.bool_(False)]])
+    assert [line.split()[-1] for line in told.splitlines()[2:]] == {"en": ["yes", "no"], "zh": ["是", "否"]}[
+        reader
+    ]

@@ -233,7 +233,7 @@ FRAME = {
     [
         (
             "zh",
-            "生境 项目 树种键 胸径/cm 树干生物量/kg|下限 均值 n 通过 说明",
+            "生境 项目 树种 胸径/cm 树干生物量下限/kg 均值 n 通过 说明",
             [
                 "红树林 单位面积地上生物量/(t/hm²)|红树林 杉木 12.25 0.01 – 1200 是 好",
                 "river 土壤碳储量/(t/hm²)|马尾松,|1 &lt;b&gt; 7.50 123.46 1e-07 3 否 坏",
@@ -241,7 +241,7 @@ FRAME = {
         ),
         (
             "en",
-            "habitat what species|key diameter|at|breast|height|(cm) stem|biomass|(kg)|lower mean n passed message",
+            "habitat what species diameter|at|breast|height|(cm) stem|biomass,|lower|(kg) mean n passed message",
             [
                 "mangrove aboveground|biomass|per|area|(t/ha)|mangrove Cunninghamia|lanceolata 12.25 0.01 – 1200 yes fine",
                 "river soil|carbon|stock|(t/ha)|Pinus|massoniana,|1 &lt;b&gt; 7.50 123.46 1e-07 3 no bad",

@@ -224,3 +224,13 @@ def test_a_kernel_that_is_not_here_is_a_problem_of_its_line(workbench, monkeypat
     monkeypatch.setattr("sinklab.runs.ledger.find_spec", lambda name: None)
     with pytest.raises(RunError, match="trial.yml:3: .*no Python kernel is installed"):
         read_batch("trial")
+
+
+def test_only_the_jobs_that_are_chosen_need_their_files(workbench):
+    text = "notebook: behave.ipynb\ndefaults: {seed: 7}\njobs:\n"
+    text += "  - {id: here, parameters: {name: a}}\n  - {id: far, parameters: {name: b}, inputs: [data/absent.csv]}\n"
+    write_batch(workbench, text)
+    assert [job.id for job in read_batch("trial", "here").jobs] == ["here", "far"]
+    for chosen in (None, "far", "*"):
+        with pytest.raises(RunError, match=r"trial.yml:5: .*absent.csv: no such file"):
+            read_batch("trial", chosen)

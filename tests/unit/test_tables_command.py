@@ -46,7 +46,7 @@ def test_show_says_what_a_reader_needs(root, capsys):
         "baskerville",
         "dbh 5–35",
         "n_aboveground = 5; at least 150 trees",
-        "[threshold recalled, not verified]",
+        "(recalled, not read in print)",
         "study:few · simulated",
         "Nobody (2020)",
     ):
