@@ -15,7 +15,7 @@ from scipy import stats
 from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.equations.latex import parameter_symbol, taken, to_latex
-from sinklab.equations.parse import Name, Product, Sum, names
+from sinklab.equations.parse import Call, Equation, Name, Number, Product, Sum, names, walk
 from sinklab.language import DraftError
 from sinklab.results.fit_result import observed
 from sinklab.results.indices import formulas
@@ -379,11 +379,82 @@ def parameter_owner(system, name: str) -> str:
 
 def numbered(system, alias: str, response: str, ref: str, lang: str) -> str:
     """One equation with its identifier ``eq:alias-response``."""
-    text = system.latex(lang)[line(system, response, ref)]
-    return f"\n$${text}$$ {{#eq:{identifier(alias, response)}}}\n"
+    return displayed(system.latex(lang)[line(system, response, ref)], identifier(alias, response))
 
 
-def legend(system, responses, skip, parameters: str | None, lang: str) -> str:
+def displayed(text: str, label: str) -> str:
+    """A formula on a line of its own; conditions of segments stand apart from what they are conditions of."""
+    apart = text.replace(", & ", r", & \quad ")
+    return f"\n$${apart}$$ {{#eq:{label}}}\n"
+
+
+def shared_out(system, total: str = "agb"):
+    """Factors of a total whose parts are shares of it, as published standards write them; None where they are not.
+
+    ``stem = T / (1 + p + q)``, ``branch = stem * p``, ``foliage = stem * q`` add up to ``T`` whatever ``p`` and ``q`` are.
+    """
+    sides = {e.response: e.right for e in system.equations}
+    parts = [term for _, term in sides[total].terms] if isinstance(sides.get(total), Sum) else []
+    if len(parts) < 2 or any(not isinstance(part, Name) or part.name not in sides for part in parts):
+        return None
+    first, *others = parts
+    rest = [_without(sides[other.name], first) for other in others]
+    shares = (-1, Sum(((1, Number(1.0)), *((1, share) for share in rest))))
+    factors = sides[first.name].factors if isinstance(sides[first.name], Product) else ()
+    if None in rest or shares not in factors:
+        return None
+    return tuple(factor for factor in factors if factor != shares)
+
+
+#: Ratios that have a formula of their own where a total is shared out: top, bottom and the variable of their quotient.
+RATIOS = (("agb", "volume", "bcf"), ("root", "agb", "root_shoot_ratio"))
+
+
+def compatible(system) -> bool:
+    """Whether a total is shared out, and roots and volume hang on it by a factor each, as in published standards."""
+    sides = {e.response: e.right for e in system.equations}
+    factors = shared_out(system)
+    sides["agb"] = Product(factors or ())
+    return factors is not None and all(
+        _without(sides[top], Name(bottom)) is not None for top, bottom, _ in RATIOS if {top, bottom} <= {*sides}
+    )
+
+
+def whole_first(system, response: str, lang: str) -> str:
+    """Equation of a system whose total is shared out: the total stands before its parts, a ratio bears its symbol."""
+    factors = shared_out(system)
+    for top, bottom, quotient in RATIOS:
+        if response == top and bottom in system.responses:
+            left, symbol, right = (vocabulary.variable(name).latex for name in (top, quotient, bottom))
+            return rf"{left} = {symbol}\,{right}"
+    right = system.equations[system.responses.index(response)].right
+    if response == "agb":
+        right = factors[0][1] if len(factors) == 1 else Product(factors)
+    elif isinstance(right, Product) and {*factors} <= {*right.factors}:
+        right = Product(((1, Name("agb")), *(f for f in right.factors if f not in factors)))
+    return to_latex(Equation(response, right), system, lang)
+
+
+def segments(system) -> float | None:
+    """Diameter at which equations change from one segment to the next; None where none does."""
+    for node in (node for equation in system.equations for node in walk(equation.right)):
+        if isinstance(node, Call) and node.function == "where":
+            condition = node.arguments[0]
+            left, *right = condition.arguments
+            if left == Name("dbh") and right and isinstance(right[0], Number):
+                return right[0].value
+    return None
+
+
+def _without(node, name):
+    """What a product multiplies ``name`` with; None where it does not."""
+    if not isinstance(node, Product) or (1, name) not in node.factors:
+        return None
+    kept = tuple(factor for factor in node.factors if factor != (1, name))
+    return kept[0][1] if len(kept) == 1 and kept[0][0] == 1 else Product(kept)
+
+
+def legend(system, responses, skip, parameters: str | None, lang: str, also=()) -> str:
     """Explain the symbols of some equations, parameters last.
 
     Parameters
@@ -395,6 +466,8 @@ def legend(system, responses, skip, parameters: str | None, lang: str) -> str:
     parameters : str or None
         Identifier of the table that gives the parameters; without it they are not explained.
     lang : "zh" or "en"
+    also : sequence of str
+        Variables that are not of the system, such as a ratio.
     """
     wanted, letters = [], []
     for equation in system.equations:
@@ -403,7 +476,7 @@ def legend(system, responses, skip, parameters: str | None, lang: str) -> str:
             wanted += [equation.response, *(n for n in here if n not in system.parameters)]
             letters += [n for n in here if n in system.parameters]
     # Two variables may share a symbol and its explanation, as roots and belowground parts do.
-    lines = list(dict.fromkeys(_explained(n, lang) for n in dict.fromkeys(wanted) if n not in skip))
+    lines = list(dict.fromkeys(_explained(n, lang) for n in dict.fromkeys([*wanted, *also]) if n not in skip))
     if parameters and letters:
         symbols = [f"${parameter_symbol(n, None, taken(system))}$" for n in dict.fromkeys(letters)]
         joined = listed(symbols, lang)
@@ -425,10 +498,10 @@ def _explained(name: str, lang: str) -> str:
 def ratio(system, top: str, bottom: str, symbol: str, lang: str) -> str:
     """The ratio of two responses as a function of the predictors: a common factor cancels, components are put in."""
     sides = {name: system.equations[system.responses.index(name)] for name in (top, bottom)}
-    right = sides[top].right
-    if isinstance(right, Product) and any(p > 0 and f == Name(bottom) for p, f in right.factors):
-        kept = tuple((p, f) for p, f in right.factors if f != Name(bottom))
-        left = kept[0][1] if len(kept) == 1 else Product(kept)
+    factors = shared_out(system, top)
+    product = Product(factors) if factors else sides[top].right
+    left = _without(product, Name(bottom))
+    if left is not None:
         return f"{symbol} = {_right(replace(sides[top], right=left), system, lang)}"
     over, under = (_right(replace(e, right=_put_in(e.right, system)), system, lang) for e in sides.values())
     return rf"{symbol} = \frac{{{over}}}{{{under}}}"
@@ -577,6 +650,18 @@ def classes(cite, fit, lang, label, caption, trees) -> str:
         name = cite("trees", row["class_label"], "class", low, row["class_label"])
         rows.append([name, *counts, between(*shown, lang) if shown else "—", error])
     return table(label, caption, [header(w, lang) for w in words], rows)
+
+
+def taxa(cite, fit, lang, label, caption, trees) -> str:
+    """Trees of each species, and how many of them grew in China: whom a model of several species speaks for."""
+    trees = trees[trees[list(fit.system.predictors)].notna().all(axis=1)]
+    rows = []
+    for name, found in trees.groupby("species"):
+        home = int(found["country"].eq("CHN").sum())
+        counts = [cite("trees", name, c, n, f"{n}") for c, n in (("n", len(found)), ("n_home", home))]
+        known = vocabulary.find_species(name)
+        rows.append([species(name, lang) if known else f"*{escape(name)}*", *counts])
+    return table(label, caption, [header(w, lang) for w in ("taxon", "n", "n_home")], rows, "lcc")
 
 
 def ranges(cite, fit, lang, label, caption) -> str:

@@ -270,8 +270,8 @@ def _with_unit(text: str, unit: str, lang: str) -> str:
 #: Names of the desk that templates may use.
 OFFERED = (
     "has_table has responses ranges parts value number n n_sites has_sites chosen limits equation equations legend index_formulas "
-    "correlation_refs values_table figure species label sources table_list status_note range_notes ratio_equation has_n has_trees class_table "
-    "model_aliases model_title model_refs model_words has_chain chain_part design_table monitored_table settled_table "
+    "correlation_refs values_table figure species label sources table_list status_note range_notes ratio_equation has_n has_trees class_table has_taxa taxa_table "
+    "compatible whole_first segmented segment begins_at model_aliases model_title model_refs model_words has_chain chain_part design_table monitored_table settled_table "
     "factor_table worked_example check_rows checks_of explained"
 ).split()
 #: Tables of a fit that templates ask for by alias, label and caption.
@@ -400,6 +400,10 @@ class Desk:
         row = pedigree(self._fit(alias).source.get("population"))[1]["selection"]
         return row[f"meaning_{self._lang}"]
 
+    def begins_at(self, alias: str, predictor: str) -> float:
+        """Smallest value of a predictor behind a model."""
+        return float(self._fit(alias).ranges[predictor][0])
+
     def limits(self, alias: str, predictor: str) -> str:
         """Fitted span of a predictor with its unit: ``1.5 cm～41.2 cm``."""
         cite, unit = self._cite(alias), blocks.unit_symbol(vocabulary.variable(predictor).unit, self._lang)
@@ -428,19 +432,39 @@ class Desk:
         ref = self._named(alias).ref
         return blocks.numbered(self._fit(alias).system, alias, response, ref, self._lang)
 
+    def compatible(self, alias: str) -> bool:
+        """Whether the components of a model are shares of its aboveground biomass; see :func:`.blocks.compatible`."""
+        return blocks.compatible(self._fit(alias).system)
+
+    def whole_first(self, alias: str, responses) -> str:
+        """Numbered equations of a compatible model, the total before its parts; see :func:`.blocks.whole_first`."""
+        system = self._fit(alias).system
+        lines = ((blocks.whole_first(system, r, self._lang), blocks.identifier(alias, r)) for r in responses)
+        return "\n".join(blocks.displayed(*line) for line in lines)
+
+    def segmented(self, alias: str) -> bool:
+        """Whether the equations of a model change at some diameter."""
+        return blocks.segments(self._fit(alias).system) is not None
+
+    def segment(self, alias: str) -> str:
+        """Diameter at which they do."""
+        at = blocks.segments(self._fit(alias).system)
+        return self._cite(alias)("equations", "segment", "dbh", at, f"{at:g}") + "\N{NO-BREAK SPACE}cm"
+
     def ratio_equation(self, alias: str, top: str, bottom: str, symbol: str, label: str) -> str:
         """A numbered ratio of two responses as a function of the predictors; see :func:`.blocks.ratio`."""
-        text = blocks.ratio(self._fit(alias).system, top, bottom, symbol, self._lang)
-        return f"\n$${text}$$ {{#eq:{label}}}\n"
+        return blocks.displayed(
+            blocks.ratio(self._fit(alias).system, top, bottom, symbol, self._lang), label
+        )
 
     def equations(self, alias: str, responses=None) -> str:
         """Several numbered equations, all by default."""
         return "\n".join(self.equation(alias, r) for r in responses or self.responses(alias))
 
-    def legend(self, alias: str, responses=None, skip=(), parameters: str | None = None) -> str:
+    def legend(self, alias: str, responses=None, skip=(), parameters: str | None = None, also=()) -> str:
         """Explain the symbols of equations; see :func:`sinklab.drafts.blocks.legend`."""
         system = self._fit(alias).system
-        return blocks.legend(system, responses or system.responses, skip, parameters, self._lang)
+        return blocks.legend(system, responses or system.responses, skip, parameters, self._lang, also)
 
     # What a final rendering asks for
 
@@ -492,7 +516,7 @@ class Desk:
 
     def unsourced(self) -> list[str]:
         """Tables that name no source, or one whose title is not known."""
-        lacking = re.compile(r"not shown|未显示|^\s*$")
+        lacking = re.compile(r"title not (shown|seen)|未显示|^\s*$")
         return [
             t.ref
             for t in self._tables.values()
@@ -572,6 +596,16 @@ class Desk:
         """Sample and accuracy by diameter class; see :func:`.blocks.classes`."""
         fit = self._fit(alias)
         return blocks.classes(self._cite(alias), fit, self._lang, label, caption, trees_of(fit))
+
+    def has_taxa(self, alias: str) -> bool:
+        """Whether the trees of a model are at hand and are of several species of known countries."""
+        data = trees_of(self._fit(alias))
+        return data is not None and {"species", "country"} <= {*data} and data["species"].nunique() > 1
+
+    def taxa_table(self, alias: str, label: str, caption: str) -> str:
+        """Sample by species; see :func:`.blocks.taxa`."""
+        fit = self._fit(alias)
+        return blocks.taxa(self._cite(alias), fit, self._lang, label, caption, trees_of(fit))
 
     def index_formulas(self) -> list:
         """Name, LaTeX, meaning and symbol of the six indices."""

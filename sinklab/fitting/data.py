@@ -593,10 +593,13 @@ def _together(system, frame, found, rng) -> dict[str, float]:
     floor = 0.05 * np.nanmedian(np.abs(y), axis=0) + np.abs(y)
     columns = {c: frame[c].to_numpy(float) for c in system.predictors}
     evaluator = system.ungrouped().compiled(free).at(columns, len(frame))
+    # A mass below zero may lie near those that were weighed, but no fit can begin there.
+    positive = np.nanmin(y, axis=0, initial=np.inf) > 0
 
     def residual(values):
         with np.errstate(all="ignore"):
-            out = ((y - evaluator.mean(values)) / floor)[seen]
+            mean = evaluator.mean(values)
+            out = np.where(positive & (mean <= 0), np.inf, (y - mean) / floor)[seen]
         return np.where(np.isfinite(out), np.clip(out, -1e6, 1e6), 1e6)
 
     begin = np.array([found[p] for p in names])
