@@ -416,7 +416,9 @@ def compatible(system) -> bool:
     factors = shared_out(system)
     sides["agb"] = Product(factors or ())
     return factors is not None and all(
-        _without(sides[top], Name(bottom)) is not None for top, bottom, _ in RATIOS if {top, bottom} <= {*sides}
+        _without(sides[top], Name(bottom)) is not None
+        for top, bottom, _ in RATIOS
+        if {top, bottom} <= {*sides}
     )
 
 

@@ -270,8 +270,9 @@ def _with_unit(text: str, unit: str, lang: str) -> str:
 #: Names of the desk that templates may use.
 OFFERED = (
     "has_table has responses ranges parts value number n n_sites has_sites chosen limits equation equations legend index_formulas "
-    "correlation_refs values_table figure species label sources table_list status_note range_notes ratio_equation has_n has_trees class_table has_taxa taxa_table "
-    "compatible whole_first segmented segment begins_at model_aliases model_title model_refs model_words has_chain chain_part design_table monitored_table settled_table "
+    "correlation_refs values_table figure species label sources table_list status_note range_notes ratio_equation has_n has_trees class_table "
+    "has_taxa taxa_table compatible whole_first segmented segment begins_at "
+    "model_aliases model_title model_refs model_words has_chain chain_part design_table monitored_table settled_table "
     "factor_table worked_example check_rows checks_of explained"
 ).split()
 #: Tables of a fit that templates ask for by alias, label and caption.
@@ -453,9 +454,7 @@ class Desk:
 
     def ratio_equation(self, alias: str, top: str, bottom: str, symbol: str, label: str) -> str:
         """A numbered ratio of two responses as a function of the predictors; see :func:`.blocks.ratio`."""
-        return blocks.displayed(
-            blocks.ratio(self._fit(alias).system, top, bottom, symbol, self._lang), label
-        )
+        return blocks.displayed(blocks.ratio(self._fit(alias).system, top, bottom, symbol, self._lang), label)
 
     def equations(self, alias: str, responses=None) -> str:
         """Several numbered equations, all by default."""

@@ -4,19 +4,24 @@ import io
 import re
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import docx
 import pandas as pd
 import pytest
-from desk_workbench import copied, write_carbon_fractions, write_fir
+from desk_workbench import REPOSITORY, copied, write_carbon_fractions, write_fir
 
+import sinklab as sl
 from sinklab import paths
 from sinklab.data import open_data
-from sinklab.drafts import blocks, description, rendering
+from sinklab.data.files import read_yaml
+from sinklab.drafts import blocks, description, meaning, rendering
 from sinklab.drafts.desk import Desk
 from sinklab.drafts.word import BELOW_TABLE
+from sinklab.equations.system import System
 from sinklab.language import DraftError
+from sinklab.tables.table import Table
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 EQUATIONS = """
@@ -132,6 +137,96 @@ def test_a_root_of_the_diameter_alone_is_said_to_be_so(workbench, tmp_path):
         told[name] = rendering.write(desk, drawn.template, "zh", own)
     assert "根系生物量由自变量直接计算" in told["my_fir"] and "推算" not in told["my_fir"]
     assert "由自变量直接计算" not in told[NAME] and "推算，两者相容" in told[NAME]
+
+
+#: The structure of the published standards as the batch of the guide writes it.
+COMPATIBLE = next(
+    job["parameters"]["equations"]
+    for job in read_yaml(REPOSITORY / "notebooks" / "batches" / "guide.yml")["jobs"]
+    if job["id"] == "agb_forest_cunninghamia"
+)
+#: Parameters of a published set: volume in dm³, conversion factor in g/cm³ (standards_more.md, section 1).
+PUBLISHED = {
+    "v0": 0.07669, "v1": 1.80035, "v2": 0.99246, "v3": 1.55262,
+    "f0": 0.89292, "f1": 0.21514, "f2": -0.40100, "f3": -0.006815,
+    "r0": 0.64849, "r1": 0.38706, "r2": -0.64126, "r3": 1.47865,
+    "g0": 0.2, "g1": 0.1, "g2": -0.3, "k0": 0.1, "k1": -0.1, "k2": -0.2,
+}  # fmt: skip
+
+
+def test_structure_of_published_standards_gives_their_numbers():
+    """BCF and root:shoot of D and H, in two segments that meet at 5 cm; H counts alike in both."""
+    system = System.parse(COMPATIBLE)
+    trees = pd.DataFrame({"dbh": [20.0, 3.0, 5.0, 5.0 - 1e-9], "height": [15.0, 4.0, 5.0, 5.0]})
+    mean = system.mean(PUBLISHED, trees)
+    assert blocks.segments(system) == 5
+    factor = mean["agb"] / mean["volume"]
+    ratio = mean["root"] / mean["agb"]
+    assert mean["agb"][0] == pytest.approx(142, abs=0.5)
+    assert (factor[0], ratio[0]) == pytest.approx((0.574, 0.364), abs=5e-4)
+    # The printed coefficients of the small segment.
+    small = [
+        1.27630 * 3**-0.006815 * 4**-0.40100,
+        0.11426 * 3**1.55262 * 4**0.99246,
+        0.11192 * 3**1.47865 * 4**-0.64126,
+    ]
+    assert [factor[1], mean["volume"][1], ratio[1]] == pytest.approx(small, rel=2e-4)
+    for name in ("volume", "agb", "stem", "branch", "foliage", "root"):
+        assert mean[name][2] == pytest.approx(mean[name][3], rel=1e-8), name
+
+
+def test_structure_of_published_standards_is_printed_the_total_first():
+    system = System.parse(COMPATIBLE)
+    told = {r: blocks.whole_first(system, r, "en") for r in ("agb", "stem", "branch", "root")}
+    assert told["agb"] == r"W_{\mathrm{A}} = F_{\mathrm{BC}}\,V"
+    assert told["root"] == r"W_{\mathrm{R}} = R\,W_{\mathrm{A}}"
+    assert told["stem"].startswith(
+        r"W_{\mathrm{S}} = \frac{W_{\mathrm{A}}}{1 + g_{0}\,D^{g_{1}}\,H^{g_{2}} + k_{0}"
+    )
+    factor = blocks.ratio(system, "agb", "volume", "F", "en")
+    assert factor == (
+        r"F = \begin{cases} f_{0} \times 5^{f_{1} - f_{3}}\,D^{f_{3}}\,H^{f_{2}}, & D < 5 \\ "
+        r"f_{0}\,D^{f_{1}}\,H^{f_{2}}, & D \ge 5 \end{cases}"
+    )
+    # Components with equations of their own are no shares; a share that does not add up is none either.
+    assert not blocks.compatible(System.parse(EQUATIONS))
+    assert not blocks.compatible(
+        System.parse(COMPATIBLE.replace("foliage = stem * k0", "foliage = stem * g0"))
+    )
+
+
+def test_small_trees_are_spoken_of_as_the_table_allows(workbench, tmp_path):
+    """A segment, no segment though small trees were felled, no small trees at all."""
+    trees = open_data.load("study:chinese_fir_simulated")
+    large = sl.fit(trees[trees["dbh"] >= 5], EQUATIONS)
+    Table.from_fits([large], "agb_forest_large", "0.1.0").write()
+    write_fir(COMPATIBLE, "agb_forest_segments")
+    told = {}
+    for table in ("agb_forest_cunninghamia", "agb_forest_large", "agb_forest_segments"):
+        describe(workbench, "small", tables=ONLY_CARBON | {"main": f"{table}@0.1.0"})
+        drawn = description.read("small")
+        draft = drawn.localised("zh") | {"preview": True}
+        text = rendering.write(Desk(drawn, "zh", tmp_path), drawn.template, "zh", draft)
+        told[table] = text.partition("{#sec:validity-small}")[2].partition("{#sec:validity-ext")[0]
+        whole = "以胸径5\xa0cm为界分段" in text
+        assert whole == (table == "agb_forest_segments")
+        assert [f for f in meaning.faults(text, "zh") if not f.startswith("placeholder")] == []
+    assert "未单独建立分段" in told["agb_forest_cunninghamia"]
+    assert "不应外推" in told["agb_forest_large"]
+    assert "应按各式中胸径小于5\xa0cm的分段计算" in told["agb_forest_segments"]
+
+
+def test_species_of_a_sample_are_counted_with_those_at_home():
+    trees = pd.DataFrame(
+        {
+            "species": ["Larix gmelinii"] * 3 + ["Larix unheard"] * 2,
+            "country": ["CHN", "CHN", "RUS", "RUS", "RUS"],
+            "dbh": [5.0, 6.0, 7.0, 8.0, None],
+        }
+    )
+    fit = SimpleNamespace(system=System.parse("agb = a * dbh**b").bind(["dbh", "agb"]))
+    printed = blocks.taxa(lambda *told: told[-1], fit, "en", "taxa", "Sample", trees)
+    assert "(*Larix gmelinii*) | 3 | 2 |" in printed and "| *Larix unheard* | 1 | 0 |" in printed
 
 
 def test_formulas_in_a_row_are_cited_as_a_range(rendered):
