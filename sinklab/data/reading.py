@@ -168,7 +168,9 @@ def _held(source) -> "pd.DataFrame":
     frame = open_data.load(spec)
     found = [Column(c, -1, c) for c in frame if vocabulary.is_variable(c)]
     rest = [Column(c, -1) for c in frame if not vocabulary.is_variable(c)]
-    frame.attrs["account"] = Account(spec, n=len(frame), columns=found, unknown=rest, written=frame)
+    # A frame that held itself could not be copied.
+    written = frame.copy(deep=False)
+    frame.attrs["account"] = Account(spec, n=len(frame), columns=found, unknown=rest, written=written)
     return frame
 
 

@@ -812,3 +812,9 @@ def test_layers_with_names_and_values_in_gbk(call):
     ):
         code, out, _ = call("stock", file, "--measured", column, *options)
         assert code == 0 and "2011.2" in out and "48" in out, file
+
+
+def test_a_study_hands_on_its_columns_of_places_and_can_be_copied():
+    trees = read("study:chinese_fir_simulated", kept=("site",))
+    assert trees["site"].nunique() == 5
+    assert trees.copy().attrs["account"].as_written("site").tolist() == trees["site"].tolist()
