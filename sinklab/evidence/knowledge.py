@@ -217,12 +217,11 @@ def _of_trees(taxon, response, region, level, sizes) -> dict[str, Any]:
     dbh = sizes.get("dbh") or float(np.sqrt(low * high))
     _inside("dbh", dbh, low, high, response)
     told, widest = pooled.predict({"dbh": [dbh]}, level, "individual").iloc[0], list(pooled.rows["level"])[-1]
-    mean = float(told[response] * np.exp(pooled.residual**2 / 2))
     return {
         "quantity": response,
         "kind": "tree",
         "at": f"dbh {dbh:.3g} cm",
-        "value": mean,
+        "value": float(told[response]),
         "lower": told[f"{response}_lower"],
         "upper": told[f"{response}_upper"],
         "unit": "kg",

@@ -21,6 +21,8 @@ place has variance :math:`x^T (C + T) x`, one of its trees the residual variance
 Student's t on k - 1 degrees of freedom. :math:`\mu` is the line of the median place and states the priors of a place. What is
 predicted and tabled is the mean over places, :math:`\exp(x^T \mu + x^T T x / 2)`, which is no power where places differ in
 their exponents: its equation has squares of logarithms beside the powers.
+A printed equation is read as the mean of the trees of its place (a note counts those of logarithms that do not say whether
+they are corrected), so scatter of trees adds nothing to it, and the median tree lies half their variance below.
 Fewer equations than ``least_pooled`` in ``data/rules/equation_checks.csv`` cannot tell :math:`T`; they take
 that of a wider group of equations, and say so.
 
@@ -282,7 +284,8 @@ class PooledEquation:
         variance = np.einsum("ij,jk,ik->i", x, spread, x) + (self.residual**2 if kind == "individual" else 0)
         line, half = x @ self.mean, stats.t.ppf(0.5 + level / 2, self.freedom) * np.sqrt(variance)
         mean = line + np.einsum("ij,jk,ik->i", x, self.between, x) / 2
-        middle = mean if kind == "mean" else line
+        # A printed equation gives the mean of the trees of its place, below which the median tree lies.
+        middle = mean if kind == "mean" else line - (self.residual**2 / 2 if kind == "individual" else 0)
         outside = np.zeros(len(x), bool)
         for name, (low, high) in self.ranges.items():
             outside |= (columns[name] < low) | (columns[name] > high)

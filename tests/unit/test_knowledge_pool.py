@@ -8,7 +8,7 @@ from statsmodels.stats.meta_analysis import combine_effects
 
 import sinklab as sl
 from sinklab.data import open_data
-from sinklab.evidence import equations
+from sinklab.evidence import equations, knowledge
 from sinklab.evidence.equations import look_up, rules
 from sinklab.evidence.pool_equations import (
     as_result,
@@ -131,6 +131,21 @@ def test_kinds_of_intervals_are_nested():
     ).all()
     assert 70 < mean["agb"][1] * (20 / 16) ** 2.34 < 120
     assert list(found.predict({"dbh": [1.0, 20.0, 50.0]})["out_of_range"]) == [True, False, True]
+
+
+def test_scatter_of_trees_is_counted_once():
+    """A printed equation is the mean of its trees: what knowledge, a prediction and a table say of one tree is the same."""
+    found = default_equation("agb", "pinus_massoniana")
+    at = {"dbh": [found.centre["dbh"]]}
+    tree, told = found.predict(at, kind="individual"), as_result(found).predict(at, kind="individual")
+    answered = knowledge.ask("pinus_massoniana", dbh=found.centre["dbh"]).answers
+    value = answered[(answered["quantity"] == "agb") & (answered["kind"] == "tree")].iloc[0]
+    assert value["value"] == pytest.approx(tree["agb"][0], rel=1e-12)
+    assert value["value"] == pytest.approx(told["agb"][0], rel=1e-5)
+    mean = np.exp(found.mean[0] + found.between[0, 0] / 2)
+    assert value["value"] == pytest.approx(mean, rel=1e-9)
+    middle = np.sqrt(tree["agb_lower"][0] * tree["agb_upper"][0])
+    assert middle == pytest.approx(np.exp(found.mean[0] - found.residual**2 / 2), rel=1e-9)
 
 
 def test_a_default_over_diameter_and_height_uses_equations_of_both():
