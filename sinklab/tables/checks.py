@@ -360,24 +360,35 @@ TIED = 100
 
 
 def _one_plot(fit):
-    """The exponent of the first predictor of an equation, alone or in a system, whose sign rests on one plot or one study."""
+    """Exponents of an equation, alone or in a system, whose sign rests on one plot or one study.
+
+    Of further predictors (heights beside diameters) those that the fit tells from nought: one that it does not has no sign to
+    lose, and its verdict says so.
+    """
     data, rule = fit.data, _gate("sign")
     if data is None or not fit.system.predictors or fit.system.groups:
         return
-    predictors = list(fit.system.predictors)
     for response in fit.system.free:
-        if response not in data or not _is_power(fit.system, response):
-            continue
-        used = data[(data[[*predictors, response]] > 0).all(axis=1)]
+        predictors = _powers_of(fit.system, response) if response in data else []
+        used = data[(data[[*predictors, response]] > 0).all(axis=1)] if predictors else data[:0]
         if len(used) < FEW_ROWS + len(predictors) - 1 or used[predictors[0]].nunique() < 3:
             continue
         logs = np.log(used[[*predictors, response]].to_numpy(float))
         if predictors[1:] and np.linalg.cond(np.corrcoef(logs[:, :-1].T)) > TIED:
             continue  # heights that follow from diameters: only the exponents together have a meaning
         whole, *others = _exponents(logs, _left_out(fit, used))
-        turned = sum(np.sign(exponent) != np.sign(whole) for exponent in others)
-        if turned >= rule["value"]:
-            yield Refusal(rule, f"{response}: {predictors[0]}", float(turned), "<", rule["value"])
+        for i, x in enumerate(predictors):
+            turned = sum(np.sign(exponent[i]) != np.sign(whole[i]) for exponent in others)
+            if turned >= rule["value"] and (i == 0 or _told_from_nought(fit, response, x, whole[i])):
+                yield Refusal(rule, f"{response}: {x}", float(turned), "<", rule["value"])
+
+
+def _told_from_nought(fit, response, predictor, exponent) -> bool:
+    """Whether the interval of an exponent, of that sign, leaves out nought."""
+    form = fit.typical.system.power_product(response)
+    name = form.exponents.get(predictor) if form is not None else None
+    row = fit.parameters[(fit.parameters["name"] == name) & (fit.parameters["group"] == "")]
+    return len(row) == 1 and bool((np.sign(exponent) * row[["lower", "upper"]] > 0).all(axis=None))
 
 
 def _left_out(fit, used) -> list[np.ndarray]:
@@ -448,8 +459,8 @@ def _any_place(fit):
         yield Refusal(rule, whole, float(factor), "<=", rule["value"])
 
 
-def _exponents(logs, left_out) -> list[float]:
-    """Exponent of the first predictor, from logarithms (n, p + 1): of all records, then without each group of the codes."""
+def _exponents(logs, left_out) -> list[np.ndarray]:
+    """Exponents (p,) from logarithms (n, p + 1): of all records, then without each group of the codes."""
     rows = np.column_stack([np.ones(len(logs)), logs - logs.mean(axis=0)])
     squares, found = rows[:, :, None] * rows[:, None, :], []
     whole = squares.sum(axis=0)
@@ -459,18 +470,21 @@ def _exponents(logs, left_out) -> list[float]:
         found += [whole - part for part in parts[:MOST_ROWS]]
     # Records beyond those of the coefficients, which the sizes that are left must tell apart.
     enough = [m for m in found if m[0, 0] > logs.shape[1] and np.linalg.cond(m[:-1, :-1]) < ALIKE]
-    return [float(np.linalg.solve(m[:-1, :-1], m[:-1, -1])[1]) for m in [whole, *enough]]
+    return [np.linalg.solve(m[:-1, :-1], m[:-1, -1])[1:] for m in [whole, *enough]]
 
 
-def _is_power(system, response) -> bool:
-    """Whether a response is a factor times a power of the first predictor, which is a straight line in logarithms."""
-    first, *others = system.predictors
-    frame = pd.DataFrame({first: [1.0, 2.0, 4.0]} | dict.fromkeys(others, [2.0] * 3))
-    with np.errstate(all="ignore"):
-        line = np.log(np.asarray(system.mean(dict.fromkeys(system.parameters, 0.7), frame)[response], float))
-    return (
-        line.shape == (3,) and bool(np.isclose(line[2] - line[1], line[1] - line[0])) and line[0] != line[1]
-    )
+def _powers_of(system, response) -> list[str]:
+    """Predictors of a response that is a factor times powers of all of them, a straight line in logarithms; none of another."""
+    found = []
+    for predictor in system.predictors:
+        frame = pd.DataFrame({x: [1.0, 2.0, 4.0] if x == predictor else [2.0] * 3 for x in system.predictors})
+        with np.errstate(all="ignore"):
+            mean = system.mean(dict.fromkeys(system.parameters, 0.7), frame)[response]
+            line = np.log(np.asarray(mean, float))
+        if line.shape != (3,) or not np.isclose(line[2] - line[1], line[1] - line[0]):
+            return []
+        found += [predictor] if line[0] != line[1] else []
+    return found
 
 
 def pass_gate(fits) -> tuple[list, list[dict]]:

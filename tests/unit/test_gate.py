@@ -417,6 +417,29 @@ def felled(outlying):
     return trees
 
 
+def test_a_sign_of_a_further_predictor_that_rests_on_one_study_is_refused():
+    """Foliage falls with the height at one diameter, but one study of tall trees that carry much turns it."""
+    random = np.random.default_rng(9)
+    dbh = np.tile(np.geomspace(8, 30, 12), 6)
+    trees = pd.DataFrame({"study_id": np.repeat([f"s{i}" for i in range(6)], 12), "dbh": dbh})
+    trees["height"] = 2.2 * dbh**0.65 * random.lognormal(0, 0.08, len(dbh))
+    tall = trees["study_id"] == "s5"
+    trees.loc[tall, "height"] *= 2
+    text = "foliage = a * dbh**b * height**c"
+    trees["foliage"] = 0.5 * dbh**2 * trees["height"] ** -0.6 * random.lognormal(0, 0.1, len(dbh))
+    assert "sign" not in reasons(sl.fit(trees, text, variance="lognormal", cluster="none"))
+    trees.loc[tall, "foliage"] *= 4
+    fit = sl.fit(trees, text, variance="lognormal", cluster="none")
+    again = sl.fit(trees[~tall], text, variance="lognormal", cluster="none")
+    signs = [f.parameters.set_index("name").loc["c", ["lower", "upper"]] for f in (fit, again)]
+    assert (signs[0] > 0).all() and (signs[1] < 0).all()
+    found = [r for r in refusals(fit) if r.rule["rule_id"] == "sign"]
+    assert [(r.where, r.value) for r in found] == [("foliage: height", 1.0)]
+    # An exponent that is not told from nought is said to be so, and claims no sign.
+    trees["foliage"] = 0.5 * dbh**2 * random.lognormal(0, 0.1, len(dbh))
+    assert "sign" not in reasons(sl.fit(trees, text, variance="lognormal", cluster="none"))
+
+
 def test_a_sign_inside_a_system_that_rests_on_one_study_is_refused():
     """Without one study the exponent of branches changes its sign, as refits show; what leaves one out in logarithms sees it."""
     trees = felled(outlying=True)
