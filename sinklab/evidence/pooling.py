@@ -11,8 +11,11 @@ values differ between studies with variance :math:`\tau^2` (Paule & Mandel 1982,
 :math:`w_i = 1/(v_i + \tau^2)`. The mean over studies has variance
 :math:`\max(q, 1) / \sum w_i, \; q = \sum w_i (y_i - \bar y)^2 / (k - 1)`, with Student's t on k - 1 degrees of freedom
 (Hartung & Knapp 2001). A new place has :math:`\tau^2` on top of it. Where no sampling variance is known that is Student's t
-on k - 2 degrees of freedom (Higgins, Thompson & Spiegelhalter 2009); else :math:`\tau` is integrated over its likelihood
-(flat prior), because an estimate of nought is no proof of it.
+on k - 2 degrees of freedom (Higgins, Thompson & Spiegelhalter 2009), but on two at three studies, where the interval of a
+normal sample is exact. Else :math:`\tau` is integrated over its likelihood, because an estimate of nought is no proof of it,
+with a half-normal prior (Röver et al. 2021) whose scale ``data/rules/hierarchy.csv`` gives: a multiple of the spread of the
+studies, and at most one of their mean. Simulated over 0.1 to 0.6 of spread and half to twice the sampling error, three
+studies then hold a new place in 93 to 99 % (in 96 to 100 %, and twice as wide, with a flat prior).
 
 *What stands behind ±.* A standard deviation is divided by the root of n, a standard error is taken as it is, and a ± of
 unknown kind is read as a standard error, because that widens the mean. An n that is not printed is not known, nor is the
@@ -43,7 +46,9 @@ Hartung J., Knapp G. (2001) A refined method for the meta-analysis of controlled
 Statistics in Medicine 20:3875-3889. Higgins J.P.T., Thompson S.G., Spiegelhalter D.J. (2009) A re-evaluation of random-effects
 meta-analysis. J. R. Stat. Soc. A 172:137-159. Paule R.C., Mandel J. (1982) Consensus values and
 weighting factors. J. Res. Natl. Bur. Stand. 87:377-385. Gelman A., Carlin J.B., Stern H.S., et al. (2013)
-Bayesian Data Analysis, 3rd edition, chapters 5, 10 and 15. CRC Press.
+Bayesian Data Analysis, 3rd edition, chapters 5, 10 and 15. CRC Press. Röver C., Bender R., Dias S., et al. (2021) On weakly
+informative prior distributions for the heterogeneity parameter in Bayesian random-effects meta-analysis. Research Synthesis
+Methods 12:448-474.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,11 +57,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import optimize, special, stats
+from scipy import optimize, stats
 
 from sinklab.data import literature, vocabulary
 from sinklab.data.files import rule_values
-from sinklab.evidence.distributions import Distribution, from_moments
+from sinklab.evidence.distributions import Distribution, Scale, from_moments, moments, quantiles
 from sinklab.language import DataError, Notes, require_choice, require_known, require_level
 
 # One group of studies.
@@ -176,8 +181,13 @@ def pool(means, spreads, kinds, ns, tau_common: float = np.nan, freedom_common: 
     return replace(found, se=se, sd=sd, freedom=freedom, freedom_new=freedom, own=True)
 
 
-def pool_studies(means, variances, tau_common: float = np.nan, freedom_common: float = 0) -> Pooled:
-    """Random effects over the means of studies with known sampling variances; see :func:`pool`."""
+def pool_studies(
+    means, variances, tau_common: float = np.nan, freedom_common: float = 0, scale: str = "log"
+) -> Pooled:
+    """Random effects over the means of studies with known sampling variances; see :func:`pool`.
+
+    ``scale`` is that of the variable, on which the rule limits the spread between places.
+    """
     means, variances = np.asarray(means, float), np.asarray(variances, float)
     k, own = len(means), np.sqrt(between_studies(means, variances))
     shared = k < FEW and freedom_common >= max(k, LEAST_FREEDOM)
@@ -188,14 +198,19 @@ def pool_studies(means, variances, tau_common: float = np.nan, freedom_common: f
     mean = float(np.average(means, weights=weights))
     q = float(weights @ (means - mean) ** 2 / (k - 1)) if k > 1 else 1.0
     se = 0.0 if (total <= 0).any() else float(np.sqrt(max(q, 1.0) / weights.sum()))
-    freedom = (freedom_common, freedom_common) if shared else (k - 1, k - 2)
-    new = None if shared or k < 3 or not (variances > 0).any() else _integrated(means, variances)
+    freedom = (
+        (freedom_common, freedom_common) if shared else (k - 1, max(k - 2, min(k - 1, 2) if k > 2 else 0))
+    )
+    new = None if shared or k < 3 or not (variances > 0).any() else _integrated(means, variances, scale)
     return Pooled(mean, se, float(tau), float(np.hypot(tau, se)), *freedom, k, borrowed, new=new)
 
 
-def _integrated(means, variances, n: int = 400) -> tuple[np.ndarray, np.ndarray]:
+def _integrated(means, variances, scale: str, n: int = 400) -> tuple[np.ndarray, np.ndarray]:
     """A new place under every spread between studies that the means allow, as an even mixture of n normals."""
-    u = (np.arange(2000) + 0.5) / 2000
+    u, rule = (np.arange(2000) + 0.5) / 2000, rule_values("hierarchy")
+    middle = abs(float(means.mean()))
+    most = rule[f"place_{scale}"] * middle * (1 - middle if scale == "logit" else 1.0)
+    prior = min(rule["place_times"] * float(means.std(ddof=1)), most) or most
     tau = np.sqrt(means.var(ddof=1) + variances.mean()) * u / (1 - u)
     weights = 1 / (variances + tau[:, None] ** 2)
     centre = weights @ means / weights.sum(axis=1)
@@ -203,6 +218,7 @@ def _integrated(means, variances, n: int = 400) -> tuple[np.ndarray, np.ndarray]
     log = (
         0.5 * np.log(weights).sum(axis=1) - 0.5 * np.log(weights.sum(axis=1)) - 0.5 * away - 2 * np.log1p(-u)
     )
+    log -= 0.5 * (tau / prior) ** 2
     share = np.cumsum(np.exp(log - log.max()))
     picked = np.searchsorted(share / share[-1], (np.arange(n) + 0.5) / n)
     return centre[picked], np.sqrt(tau**2 + 1 / weights.sum(axis=1))[picked]
@@ -279,7 +295,7 @@ def _row(key, part, studies, variable, by, common, level, definition) -> dict:
             part[variable], part[f"{variable}_spread"].astype(float), part["spread_kind"], n, *common
         )
     else:
-        pooled = pool_studies(studies["mean"], studies["variance"], *common)
+        pooled = pool_studies(studies["mean"], studies["variance"], *common, Scale.of(variable).name)
         if not np.isfinite(pooled.tau):
             # Several rows of one study: their scatter is that of the place.
             sd = float(part[variable].std(ddof=1))
@@ -360,63 +376,6 @@ def _predictive(pooled, info, level) -> dict:
     found = from_moments(pooled.mean, widened, family)
     low, high = found.quantile([1 - upper, upper])
     return {"family": family, "p1": found.p1, "p2": found.p2, "q025": float(low), "q975": float(high)}
-
-
-# The scale on which values of a parameter are normal, and mixtures of normals on it.
-
-N_NODE = 30
-
-
-@dataclass(frozen=True, eq=False)
-class Scale:
-    """Where values are normal: ``log``, or ``logit`` for fractions."""
-
-    name: str
-
-    @classmethod
-    def of(cls, variable: str) -> "Scale":
-        """Scale of a variable of the vocabulary."""
-        info = vocabulary.variable(variable)
-        fraction = info.unit == "1" and info.maximum is not None and info.maximum <= 1
-        return cls("logit" if fraction else "log")
-
-    @property
-    def family(self) -> str:
-        """Family of distributions that is normal on this scale."""
-        return {"log": "lognormal", "logit": "logitnormal"}[self.name]
-
-    def to(self, value):
-        """Value to scale."""
-        return np.log(value) if self.name == "log" else special.logit(value)
-
-    def back(self, y):
-        """Scale to value."""
-        return np.exp(y) if self.name == "log" else special.expit(y)
-
-    def variance(self, value, variance):
-        """Sampling variance on the scale, to first order."""
-        slope = 1 / value if self.name == "log" else 1 / (value * (1 - value))
-        return variance * slope**2
-
-
-def quantiles(q, centres, spreads) -> np.ndarray:
-    """Quantiles of an even mixture of normals."""
-    low, high = (centres - 8 * spreads).min(), (centres + 8 * spreads).max()
-    low, high = np.full(len(q), low), np.full(len(q), high)
-    for _ in range(60):
-        middle = (low + high) / 2
-        below = special.ndtr((middle[:, None] - centres) / spreads).mean(axis=1) < q
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return (low + high) / 2
-
-
-def moments(scale, centres, spreads) -> tuple[float, float]:
-    """Mean and SD, in the unit of the variable, of an even mixture of normals on the scale."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(N_NODE)
-    value = scale.back(np.asarray(centres)[:, None] + np.asarray(spreads)[:, None] * nodes)
-    weights = weights / weights.sum()
-    mean = float((value @ weights).mean())
-    return mean, float(np.sqrt((((value - mean) ** 2) @ weights).mean()))
 
 
 # How far every level spreads: likelihood with the means integrated out, and draws by importance sampling.
