@@ -55,6 +55,45 @@ def all_regions() -> tuple[Region, ...]:
     return tuple(Region(**row) for row in files.records("vocabulary", "regions.csv"))
 
 
+@lru_cache(maxsize=1)
+def _bays() -> list[dict[str, Any]]:
+    """Places that studies call by several names, each with its bounds where coordinates tell them."""
+    return files.records(
+        "vocabulary", "places.csv", numbers=("south", "north", "west", "east"), several=("names",)
+    )
+
+
+def places(frame: "pd.DataFrame") -> "pd.Series":
+    """Place of each record by the name of its site, else by its coordinates; blank where ``data/vocabulary/places.csv`` has none.
+
+    One bay under several names, or sampled by several studies, is one place: its cores share what it has.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        ``site``, or ``latitude`` and ``longitude``, or both.
+
+    Examples
+    --------
+    >>> from sinklab.data import regions
+    >>> import pandas as pd
+    >>> regions.places(pd.DataFrame({"site": ["Mai Po Nature Reserve", "Deep Bay", "elsewhere"]})).tolist()
+    ['deep_bay', 'deep_bay', '']
+    """
+    import pandas as pd
+
+    found = pd.Series("", index=frame.index, dtype=object)
+    for row in _bays():
+        here = pd.Series(False, index=frame.index)
+        if {"latitude", "longitude"} <= {*frame}:
+            inside = frame["latitude"].between(row["south"], row["north"])
+            here |= inside & frame["longitude"].between(row["west"], row["east"])
+        if "site" in frame:
+            here |= frame["site"].astype(object).isin(row["names"])
+        found = found.mask(here & found.eq(""), row["place_id"])
+    return found
+
+
 @lru_cache(maxsize=4096)
 def find(name: str, level: str = "city", city: str = "") -> Region | None:
     """Region of a level by its Chinese or English name or its code, with or without its suffix.

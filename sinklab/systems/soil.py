@@ -757,7 +757,7 @@ def summarise(
     variable : str
         Column with positive values, a variable of the vocabulary.
     site : str or sequence of str
-        Columns that name a site.
+        Columns that name a site; before them goes ``place`` (:func:`sinklab.data.regions.places`) where it is filled.
     by : sequence of str
         Columns that make the groups (habitat, grassland type …).
     level : float
@@ -795,7 +795,8 @@ def summarise(
     found, sites, places = {}, {}, {}
     for key, part in parts.items():
         names = part[[site] if isinstance(site, str) else list(site)].astype(object).fillna("–").astype(str)
-        places[key] = names.agg(" / ".join, axis=1).to_numpy()
+        own = names.agg(" / ".join, axis=1)
+        places[key] = (own.mask(part["place"] != "", part["place"]) if "place" in part else own).to_numpy()
         found[key] = _spreads(part[variable], places[key], noise and part[noise])
         sites[key] = len(set(places[key]))
     freedom = sum(sites.values()) - len(sites)

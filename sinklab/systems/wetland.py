@@ -25,6 +25,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from sinklab import fitting
+from sinklab.data import regions
 from sinklab.data.open_data import load
 from sinklab.data.soil_layers import set_aside
 from sinklab.equations.system import System
@@ -195,7 +196,8 @@ def stock_values(
     )
     # The paper of a core is its study; a compilation names it in the locator.
     paper = "locator" if "locator" in layers else None
-    kept = [*groups, *(c for c in ("locator", "source_id") if c in layers)]
+    layers = layers.assign(place=regions.places(layers))
+    kept = [*groups, "place", *(c for c in ("locator", "source_id") if c in layers)]
     kinds, rows, counts = layers.groupby(list(by), dropna=False)[kept].first().reset_index(), [], {}
     for depth in depths:
         cores = soil.stocks(layers, depth, by, model=model, **options)
