@@ -164,7 +164,12 @@ def _faults(frame) -> list[str]:
 
 
 #: Columns that say what a printed quantity includes; one with a spread of its own was measured and defines nothing.
-DEFINING = {"component", "season", "soil_depth"}
+DEFINING = {"component", "season", "soil_depth", "dbh_threshold"}
+#: Quantities of a stand, which hold the trees from some diameter on, and what is made of them.
+OF_STANDS = frozenset(
+    "agb_density bgb_density total_density stem_biomass_density bark_density branch_density foliage_density "
+    "growing_stock stock_increment stem_density basal_area bef bcef root_shoot_ratio".split()
+)
 
 
 def definition_of(rows: pd.DataFrame, variable: str) -> str:
@@ -175,3 +180,10 @@ def definition_of(rows: pd.DataFrame, variable: str) -> str:
         kinds = set(said.str.removesuffix(".0").replace(["", "not stated"], "unstated"))
         found[column] = kinds.pop() if len(kinds) == 1 else "unstated" if "unstated" in kinds else "several"
     return ";".join(f"{column}={value}" for column, value in sorted(found.items()))
+
+
+def with_threshold(definition: str, variable: str, system: str) -> str:
+    """A definition that also says from which diameter on the trees of a stand were counted: ``unstated`` where nothing does."""
+    if system != "forest" or variable not in OF_STANDS or "dbh_threshold=" in definition:
+        return definition
+    return ";".join(filter(None, (definition, "dbh_threshold=unstated")))

@@ -469,6 +469,8 @@ def group_label(group: str, lang: str | None = None) -> str:
             value = components()[value].label_zh if chinese else components()[value].label_en
         elif (column, value) in group_words():
             value = group_words()[column, value][chinese]
+        elif column == "dbh_threshold":
+            value = f"起测胸径 {value} cm" if chinese else f"trees from {value} cm dbh"
         elif is_variable(column) and variable(column).numeric:
             value = f"{value.removesuffix('.0')} {units_symbol(variable(column).unit, lang)}".strip()
             # Stocks and roots are counted from the surface down.

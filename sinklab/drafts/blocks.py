@@ -603,9 +603,10 @@ def index_formulas(lang) -> list[tuple[str, str, str, str]]:
 
 
 def samples(cite, fit, lang, label, caption) -> str:
-    """Count the trees of each response, and say what was weighed."""
+    """Count the trees of each response, and say what was weighed, and of stands from which diameter on trees were counted."""
     head = [header(w, lang) for w in ("quantity", "weighed", "n")]
     components, known = fit.source.get("components") or {}, vocabulary.components()
+    defined = fit.source.get("definitions") or {}
     rows = []
     for response in fit.system.responses:
         count = fit.n.get(response)
@@ -614,6 +615,9 @@ def samples(cite, fit, lang, label, caption) -> str:
         component = known.get(components.get(response, ""))
         sums = header("sum" if response in fit.system.identities else "unstated", lang)
         said = (component.label_zh if lang == "zh" else component.label_en) if component else sums
+        if response in defined:
+            parts = [vocabulary.group_label(part, lang) for part in defined[response].split(";")]
+            said = ("；" if lang == "zh" else "; ").join(parts)
         counted = "—" if count is None else cite("equations", response, "n", count, f"{count}")
         rows.append([title(response, lang), said, counted])
     return table(label, caption, head, rows, "llc")

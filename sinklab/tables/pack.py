@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from sinklab.data import vocabulary
+from sinklab.data import literature, vocabulary
 from sinklab.equations.forms import factors
 from sinklab.equations.parse import names
 from sinklab.equations.system import System
@@ -124,7 +124,7 @@ def model_ids(fits) -> list[str]:
 
 
 def pack_table(
-    fits, statuses, sources, group_column="", components=None, by_class=None
+    fits, statuses, sources, group_column="", components=None, by_class=None, system=""
 ) -> dict[str, pd.DataFrame]:
     """Lay fitted models out as the frames of a package.
 
@@ -139,6 +139,8 @@ def pack_table(
         What was weighed: component id of ``data/vocabulary/components.csv`` by response.
     by_class : str, optional
         Column of the data of the fits; indices are added for each of its values.
+    system : str
+        Ecosystem of the table; stands of a forest count trees from some diameter on.
 
     Returns
     -------
@@ -158,7 +160,7 @@ def pack_table(
         drawn.insert(0, "model_id", key)
         draws.append(drawn)
         rows["models"].append(_model_row(key, fit, status, source, group_column, len(drawn)))
-        rows["equations"] += _equation_rows(key, fit, status, components)
+        rows["equations"] += _equation_rows(key, fit, status, components, system)
         rows["coefficients"] += _coefficient_rows(key, fit)
         rows["covariance"] += _triangle(key, fit.covariance, fit.labels)
         # A perfect correlation may come out beyond one by a bit.
@@ -212,7 +214,7 @@ def _model_row(key, fit, status, source, group_column, n_draw) -> dict:
     }
 
 
-def _equation_rows(key, fit, status, components) -> list[dict]:
+def _equation_rows(key, fit, status, components, system_name) -> list[dict]:
     rows = []
     # A parameter that varies at random is written as it was fitted, with its group: in the equation, or beside the mean over groups.
     apart = fit.random is not None and fit.random.typical is not None
@@ -229,6 +231,7 @@ def _equation_rows(key, fit, status, components) -> list[dict]:
             "component": components.get(response, ""),
             "unit": _unit(response),
             "equation": str(equation),
+            "definition": _definition(fit, response, components, system_name),
             "typical": str(fitted.equations[order - 1]) if apart else "",
             "role": "identity" if response in fit.system.identities else "free",
             "predictors": ";".join(x for x in fit.system.predictors if x in used),
@@ -248,6 +251,28 @@ def _equation_rows(key, fit, status, components) -> list[dict]:
             }
         rows.append(row)
     return rows
+
+
+def _is_mass(variable) -> bool:
+    """Whether a quantity is the mass (or volume) of plants, of which some part was weighed."""
+    part = str(variable).removesuffix("_density").replace("stem_biomass", "stem")
+    return part in {c.variable for c in vocabulary.components().values()}
+
+
+def _definition(fit, response, components, system) -> str:
+    """What a response includes: the part that was weighed, and of stands the diameter from which on trees were counted."""
+    told = components.get(response) or (fit.source.get("components") or {}).get(response)
+    if told is None and _is_mass(response):
+        told = "sum" if response in fit.system.identities else "unstated"
+    said = [f"component={told}"] if told else []
+    rows = fit.data if fit.data is not None else pd.DataFrame()
+    if "dbh_threshold" in rows and response in literature.OF_STANDS:
+        said.append(literature.definition_of(rows[["dbh_threshold"]], response))
+    # A ratio of the parts of single trees has no threshold: its parts are no stand's.
+    of_stand = any(
+        r in literature.OF_STANDS and _unit(r) != "1" for r in (*fit.system.responses, *fit.ranges)
+    )
+    return literature.with_threshold(";".join(said), response, system if of_stand else "")
 
 
 def _coefficient_rows(key, fit) -> list[dict]:
@@ -392,8 +417,8 @@ def table_status(frames) -> str:
     return weakest(s for name in ("models", "values") if name in frames for s in frames[name]["status"])
 
 
-def complete_values(values: pd.DataFrame, wanted: str, source: dict) -> pd.DataFrame:
-    """Scalar distributions with every column of ``values.csv``, their status settled.
+def complete_values(values: pd.DataFrame, wanted: str, source: dict, system: str = "") -> pd.DataFrame:
+    """Scalar distributions with every column of ``values.csv``, their status settled; ``system`` is that of the table.
 
     Raises
     ------
@@ -423,6 +448,8 @@ def complete_values(values: pd.DataFrame, wanted: str, source: dict) -> pd.DataF
     for column, default in (defaults | {"interval_kind": "distribution"}).items():
         frame[column] = _filled(frame[column], default)
     frame["definition"] = _filled(frame["definition"], frame["variable"].map(_weighed(source)).fillna(""))
+    told = zip(frame["definition"], frame["group"], frame["variable"], strict=True)
+    frame["definition"] = [_defined(*row, system) for row in told]
     units = [_unit(v) or _unit(n) for v, n in zip(frame["variable"], frame["name"], strict=True)]
     frame["unit"] = _filled(frame["unit"], pd.Series(units, index=frame.index))
     frame["sources"] = _filled(frame["sources"], name_of(source))
@@ -436,6 +463,13 @@ def complete_values(values: pd.DataFrame, wanted: str, source: dict) -> pd.DataF
             where = ", ".join(map(str, rows))
             raise TableError(f"values: rows {where} have no {column}", f"values：第 {where} 行缺少 {column}")
     return frame
+
+
+def _defined(definition, group, variable, system) -> str:
+    """A definition that names the part of a plant and the threshold of a stand too, as unstated where nothing says them."""
+    part = _is_mass(variable) and "component=" not in definition + group
+    said = ";".join(filter(None, ("component=unstated" if part else "", definition)))
+    return literature.with_threshold(said, variable, system)
 
 
 def _weighed(source) -> dict[str, str]:
@@ -532,7 +566,7 @@ def _model(row, part, record) -> FitResult:
         certificate=Certificate.from_dict(record.certificate),
         warnings=tuple(record.warnings),
         versions=record.versions,
-        source=record.source,
+        source=record.source | _definitions(equations),
         label=row["label"],
         level=row["level"],
         seed=int(row["seed"]),
@@ -542,6 +576,14 @@ def _model(row, part, record) -> FitResult:
         domains=_domains(part.get("domains")),
         population=_population(part.get("draws"), system),
     )
+
+
+def _definitions(equations) -> dict[str, dict[str, str]]:
+    """What each response includes, where the table says it."""
+    if "definition" not in equations:
+        return {}
+    told = dict(zip(equations["response"], equations["definition"].fillna(""), strict=True))
+    return {"definitions": {r: d for r, d in told.items() if d}} if any(told.values()) else {}
 
 
 def _population(draws, system) -> Population | None:

@@ -119,7 +119,7 @@ SCHEMA_VERSION = 3
 #: Columns that came with a layout; in a package of an older one they are blank.
 ADDED = {
     2: {"values": "definition of_whom mean_of ratio_of n_site sd_of mean_lower mean_upper".split()},
-    3: {"equations": ["typical"]},
+    3: {"equations": ["typical", "definition"]},
 }
 DESCRIPTOR = "datapackage.json"
 LICENCE = {"name": "Apache-2.0", "title": "Apache License 2.0"}

@@ -125,12 +125,14 @@ class Table:
         origins = [origin_of(fit, source) for fit in fits]
         statuses = [status_for(origin, wanted) for origin in origins]
         group = by if by is not None else pack.group_column(fits)
-        frames = pack.pack_table(fits, statuses, [name_of(o) for o in origins], group, components, by_class)
+        names, system = [name_of(o) for o in origins], system_of(table_id)
+        frames = pack.pack_table(fits, statuses, names, group, components, by_class, system)
         keys = frames["models"]["model_id"]
         records = {key: ModelRecord.of(fit, o) for key, fit, o in zip(keys, fits, origins, strict=True)}
         if values is not None:
             beside = dict(values.attrs.get("source") or {}) | (source or {})
-            frames["values"], more = checks.refuse_values(pack.complete_values(values, wanted, beside))
+            complete = pack.complete_values(values, wanted, beside, system)
+            frames["values"], more = checks.refuse_values(complete)
             refused += more
             origins.append(beside)
         return cls._assemble(table_id, version, frames, records, title, origins, refused)
@@ -164,7 +166,8 @@ class Table:
         check_version(version)
         wanted = check_status(status or "draft")
         source = dict(values.attrs.get("source") or {}) | (source or {})
-        whole, rows = checks.refuse_values(pack.complete_values(values, wanted, source), refused)
+        complete = pack.complete_values(values, wanted, source, system_of(table_id))
+        whole, rows = checks.refuse_values(complete, refused)
         return cls._assemble(table_id, version, {"values": whole}, {}, title, [source], rows)
 
     @classmethod

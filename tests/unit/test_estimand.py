@@ -20,6 +20,38 @@ def printed(study, value, **more):
     return pooling.summarise(rows, "wood_density", ["species_id"]).iloc[0]
 
 
+def test_three_studies_are_wide_but_not_wider_than_needed():
+    """Without sampling errors the interval is that of a normal sample; with them that of a half-normal spread, by quadrature."""
+    from scipy import integrate, optimize, stats
+
+    means = np.array([0.40, 0.46, 0.52])
+    bare = pooling.pool_studies(means, np.zeros(3))
+    assert (bare.freedom_new, bare.sd) == (2, pytest.approx(0.06 * np.sqrt(4 / 3)))
+    assert pooling.pool_studies(means[:2], np.zeros(2)).freedom_new == 0
+    assert pooling.pool_studies(np.r_[means, 0.44, 0.48], np.zeros(5)).freedom_new == 3
+    error = 0.03
+    centres, spreads = pooling.pool_studies(means, np.full(3, error**2)).new
+    prior = stats.halfnorm(scale=min(5 * means.std(ddof=1), 1.5 * means.mean()))
+
+    def density(tau):
+        variance = error**2 + tau**2
+        return prior.pdf(tau) * variance**-1.0 * np.exp(-0.5 * ((means - means.mean()) ** 2).sum() / variance)
+
+    whole = integrate.quad(density, 0, 3)[0]
+
+    def below(q):
+        def weighted(tau):
+            spread = np.sqrt(tau**2 + (error**2 + tau**2) / 3)
+            return density(tau) * stats.norm.cdf(q, means.mean(), spread)
+
+        return integrate.quad(weighted, 0, 3)[0] / whole
+
+    upper = optimize.brentq(lambda q: below(q) - 0.975, 0.5, 2)
+    assert pooling.quantiles(np.array([0.025, 0.975]), centres, spreads) == pytest.approx(
+        [2 * means.mean() - upper, upper], abs=0.003
+    )
+
+
 def test_a_study_is_a_source_and_its_rows_are_nested_in_it():
     # Six rows of root carbon of Chinese fir come from two papers.
     rows = literature.load("carbon_fraction")
@@ -146,10 +178,11 @@ def test_two_studies_do_not_tell_how_places_differ():
     assert row["mean"] == pytest.approx(0.45) and np.isnan(row["q025"]) and row["family"] == ""
     assert row["se"] == pytest.approx(0.05) and np.isnan(row["mean_lower"]) and "two studies" in row["note"]
     three = printed(["a", "b", "c"], [0.40, 0.45, 0.50])
-    # Student's t on one degree of freedom for a new place, on two for the mean.
+    # Student's t on two degrees of freedom for both: a new place is twice as uncertain as the mean of three.
     assert three["se"] == pytest.approx(0.05 / np.sqrt(3), rel=1e-3)
     assert np.log(three["mean_upper"] / three["mean"]) == pytest.approx(4.3027 * three["se"] / 0.45, rel=1e-3)
-    assert np.log(three["q975"] / three["q025"]) / 2 > 2 * np.log(three["mean_upper"] / three["mean"])
+    wide, mean = np.log(three["q975"] / three["q025"]) / 2, np.log(three["mean_upper"] / three["mean"])
+    assert wide == pytest.approx(2 * mean, rel=0.05)
 
 
 def test_the_spread_between_studies_is_in_the_unit_of_the_row():
@@ -369,3 +402,83 @@ def test_heights_of_poplars_are_those_of_the_mean(open_data):
     off = next(iter(fits.values())).predict(middle[["dbh"]])["height"] - middle["height"]
     # The curve of a typical plot lies 2.1 m below these trees.
     assert abs(off.mean()) < 0.7
+
+
+def test_stands_say_from_which_diameter_on_trees_were_counted():
+    """What no source says is told as not told; grassland has no diameters, and neither has a single tree."""
+    source = {"name": "t", "origin": "measured", "title": "T", "licence": "CC0-1.0"}
+    rows = pd.DataFrame({"name": ["r", "bcef", "cf"], "variable": ["agb_density", "bcef", "carbon_fraction"]})
+    rows = rows.assign(mean=[80.0, 0.7, 0.5], unit=["t/ha", "t/m3", "1"], sources="X")
+    forest_rows = sl.Table.from_values(rows, "values_forest_x", "0.1.0", source=source).values
+    assert list(forest_rows["definition"]) == [
+        "component=unstated;dbh_threshold=unstated",
+        "dbh_threshold=unstated",
+        "",
+    ]
+    told = (
+        vocabulary.estimand(forest_rows.iloc[1].to_dict(), "zh"),
+        vocabulary.estimand(forest_rows.iloc[1].to_dict(), "en"),
+    )
+    assert "起测径阶未注明" in told[0] and "diameter threshold not stated" in told[1]
+    meadow = sl.Table.from_values(rows.head(1), "values_grassland_x", "0.1.0", source=source).values
+    assert list(meadow["definition"]) == ["component=unstated"]
+    # Where all rows say it, the row does; where some do not, it is not said.
+    plots = pd.DataFrame({"agb_density": [1.0, 2.0], "dbh_threshold": [5.0, 5.0]})
+    assert literature.definition_of(plots, "agb_density") == "dbh_threshold=5"
+    assert (
+        literature.definition_of(plots.assign(dbh_threshold=[5.0, np.nan]), "agb_density")
+        == "dbh_threshold=unstated"
+    )
+    assert (
+        literature.definition_of(plots.assign(dbh_threshold=[5.0, 3.0]), "agb_density")
+        == "dbh_threshold=several"
+    )
+    assert vocabulary.group_label("dbh_threshold=5", "en") == "trees from 5 cm dbh"
+
+
+def test_equations_say_what_was_weighed_and_counted(tmp_path):
+    rng = np.random.default_rng(2)
+    stands = pd.DataFrame(
+        {"growing_stock": rng.uniform(20, 300, 30), "study_id": np.repeat([f"s{i}" for i in range(6)], 5)}
+    )
+    stands["agb_density"] = 1.1 * stands["growing_stock"] ** 0.9 * rng.lognormal(0, 0.1, 30)
+    told = {"name": "t", "origin": "measured", "components": {"agb_density": "aboveground_unspecified"}}
+    fit = sl.fit(stands, "agb_density = a * growing_stock**b", variance="lognormal", cluster="study_id")
+    from dataclasses import replace
+
+    fit = replace(fit, source=fit.source | told)
+    sl.Table.from_fits(fit, "agb_density_forest_x", "0.1.0", source=told).write(tmp_path)
+    read = sl.Table.read("agb_density_forest_x", tmp_path)
+    said = read.frames["equations"]["definition"].tolist()
+    assert said == ["component=aboveground_unspecified;dbh_threshold=unstated"]
+    from sinklab.drafts import blocks
+
+    cells = blocks.samples(lambda *args: args[4], read.models[0], "zh", "x", "x")
+    assert "地上部分（是否含伐桩未说明）；起测径阶未注明" in cells
+    trees = pd.DataFrame({"dbh": rng.uniform(5, 30, 30)})
+    trees["agb"] = 0.1 * trees["dbh"] ** 2.4 * rng.lognormal(0, 0.1, 30)
+    single = sl.Table.from_fits(
+        sl.fit(trees, "agb = a * dbh**b", cluster="none"), "agb_forest_x", "0.1.0", source=told
+    )
+    assert single.frames["equations"]["definition"].tolist() == ["component=unstated"]
+
+
+def test_one_bay_under_several_names_is_one_site():
+    from sinklab.data import regions
+
+    cores = pd.DataFrame(
+        {
+            "study_id": ["a", "b", "c", "d", "e"],
+            "site": ["Deep Bay", "Mai Po Nature Reserve", "Guangdong", "Yingluo Harbor", "Guangxi"],
+            "latitude": [22.52, 22.49, 22.493, 21.56, 24.0],
+            "longitude": [114.02, 114.03, 114.029, 109.757, 108.0],
+        }
+    )
+    assert regions.places(cores).tolist() == ["deep_bay", "deep_bay", "deep_bay", "yingluo_bay", ""]
+    units = cores.assign(soc_stock=[200.0, 220.0, 240.0, 100.0, 90.0])
+    sites = ["study_id", "site"]
+    apart = soil.summarise(units, "soc_stock", sites).iloc[0]
+    joined = soil.summarise(units.assign(place=regions.places(cores)), "soc_stock", sites).iloc[0]
+    assert (apart["n_site"], joined["n_site"]) == (5, 3)
+    # The mean is that of three places: the bay counts once.
+    assert joined["mean"] == pytest.approx(np.mean([220.0, 100.0, 90.0]))
