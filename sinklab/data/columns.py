@@ -66,7 +66,7 @@ TWICE = re.compile(
 )
 #: Parts of a stem or crown that are weighed one by one.
 SEGMENT = re.compile(
-    r"\d+(?:\.\d+)?\s*m?\s*[-~–—至]\s*\d+(?:\.\d+)?\s*m?|梢头?|顶?梢|梢段|第?[一二三四五六七八九十\d]+段|[上中下](?:部|层|段)?|基部|伐桩"
+    r"\d+(?:\.\d+)?\s*m?\s*[-~–—至]\s*\d+(?:\.\d+)?\s*m?|[>≥]\s*\d+(?:\.\d+)?\s*m|\d+(?:\.\d+)?\s*m以上|梢头?|顶?梢|梢段|第?[一二三四五六七八九十\d]+段|[上中下](?:部|层|段)?|基部|伐桩"
 )
 #: Sorts of roots and branches by their width: >20mm, 2-5 mm, <2.
 OF_WIDTH = re.compile(
@@ -252,7 +252,7 @@ def _lone(name, rest) -> bool:
     """Whether the rest is a word that also names what is counted: ``no of trees``, ``plot no``."""
     return unit_of(rest) == "1" or (
         rest in ("a", "t", "g", "m")
-        and not re.search(r"[\u4e00-\u9fffA-Za-z]{2}", name)
+        and not re.search(r"[\u4e00-\u9fff]|[A-Za-z]{2}", name)
         and name not in CLEAR_SYMBOLS
         and (name, rest) != ("h", "m")
     )
@@ -271,6 +271,11 @@ def _understood(bases, words) -> Meaning:
             return Meaning(end[0], "name", rank=2)
         if TWICE.fullmatch(fold(own)) and (over.name in REPEATED or over.kind == "crown"):
             return _one_of_two(over, fold(own))
+        if over.kind == "name" and (how := headers.how_measured(fold(own))):
+            # 树高 above 目测 and 测高仪.
+            return replace(
+                over, kind="estimate" if how == "guess" else over.kind, rank=3 if how == "guess" else 2
+            )
         if fold(own) in MEANS:
             # Of replicates beside each other their mean is read.
             return replace(over, rank=2) if over.kind else whole
@@ -333,8 +338,10 @@ def _is_filler(text) -> bool:
 def _single(text: str) -> Meaning:
     """Meaning of one name."""
     text = plain(text)
-    if text in CLEAR_SYMBOLS or text.replace("_", "") in CLEAR_SYMBOLS:
-        return Meaning({"D": "dbh", "DBH": "dbh", "H": "height"}.get(text, "basal_diameter"), "name", rank=1)
+    if (symbol := text.strip("_ ").replace("_", "")) in CLEAR_SYMBOLS:
+        return Meaning(
+            {"D": "dbh", "DBH": "dbh", "H": "height"}.get(symbol, "basal_diameter"), "name", rank=1
+        )
     key = fold(text)
     if not key:
         return Meaning()
@@ -355,6 +362,12 @@ def _single(text: str) -> Meaning:
     found = _with_additions(key)
     if found.kind or found.problem:
         return found
+    if two := re.fullmatch(r"([\u4e00-\u9fff][^a-z]*?) ?([a-z][a-z ]+)", key):
+        # 去皮干 Wood, 枝 Branches: a name in two languages.
+        both = [_single(half) for half in two.groups()]
+        known = [m for m in both if m.kind]
+        if known and (len(known) < 2 or known[0].name == known[1].name) and not any(m.problem for m in both):
+            return replace(known[0], rank=2)
     told = headers.said(key)
     if told.other:
         return Meaning(problem="other")

@@ -404,12 +404,7 @@ def tell_keys(columns: dict, account: Account) -> None:
                     f"{inner} 在每个 {outer} 内重新编号：以 {outer} + {inner} 为键",
                 )
     stem = next((c for c in account.columns if c.name == "stem" and c.header != "stem"), None)
-    if (
-        stem
-        and "皮" not in stem.header
-        and "bark" not in stem.header.casefold()
-        and not {"bark", "wood"} & set(columns)
-    ):
+    if stem and "皮" not in stem.header and "bark" not in stem.header.casefold() and "wood" not in columns:
         account.told.add(
             f"{stem.header}: with or without bark is not stated", f"{stem.header}：未说明带皮或去皮"
         )

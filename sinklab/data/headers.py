@@ -79,6 +79,12 @@ def other_quantity(key: str) -> str:
     return next((_labels()[word] for word in words(key) if _parts()[word][0] == "other"), "")
 
 
+def how_measured(key: str) -> str:
+    """``guess`` of a word for what was estimated by eye, ``skip`` of one for what was measured; "" for anything else."""
+    role = _parts().get(key, ("", ""))[0]
+    return role if role in ("guess", "skip") else ""
+
+
 @lru_cache(maxsize=4096)
 def said(key: str) -> Said:
     """Put together what the words of a folded name say; nothing where one of them is unknown or they do not go together.
@@ -93,6 +99,21 @@ def said(key: str) -> Said:
     cut = words(key)
     if not cut:
         return Said()
+    if set(cut) & {"under bark", "inside bark", "ub", "ib", "u b", "去皮"} and set(cut) & {
+        "stem",
+        "bole",
+        "trunk",
+        "树干",
+        "干",
+    }:
+        amounts = {_parts()[word][1] for word in cut if _parts()[word][0] in ("size", "state")} - {"mass"}
+        return (
+            Said("wood", "organ")
+            if amounts <= {"dry"}
+            else Said("wood_fresh", "part")
+            if amounts == {"fresh"}
+            else Said()
+        )
     if (other := other_quantity(key)) and any(
         _parts()[word][0] not in ("other", "skip", "stat") for word in cut
     ):

@@ -7,7 +7,8 @@ it, :func:`beside_table` finds it to the right, :func:`labelled` says what 样�
 import re
 from typing import Any
 
-from sinklab.data.columns import knows, species_name
+from sinklab.data import vocabulary
+from sinklab.data.columns import knows, meaning, species_name
 from sinklab.data.files import letters, plain
 from sinklab.data.written import is_unit, quantity
 from sinklab.language import tr
@@ -32,7 +33,12 @@ def read_head(grid: Any, form: Any, start: int) -> None:
             and len(cells) == 1
             and (last := re.search(r"[(（/]\s*([^()（）]+?)\s*[)）]?\s*$", joined))
         ):
-            written = last if is_unit(last[1]) else None
+            # 材积(m3); 平均值±标准差，t·hm-2
+            token = re.search(r"[,，;；、]\s*([^,，;；、]+)$", last[1])
+            if is_unit(last[1]):
+                written = last
+            elif token and is_unit(token[1]):
+                form.units = token[1]
         bare = all(re.fullmatch("(?:计量)?单位|units?", label, re.IGNORECASE) for label, *_ in found)
         size = _SIZE.search(joined) if bare else None
         if size:
@@ -89,6 +95,17 @@ def beside_table(rows: list[list[str]]) -> list[tuple[str, str, int, int]]:
     return found
 
 
+#: 面积0.0667hm2, 海拔 450m, 郁闭度0.7 in a head without colons.
+_BARE = re.compile(
+    r"([\u4e00-\u9fff]{2,6}) ?(\d+(?:\.\d+)?(?: ?[×x*] ?\d+(?:\.\d+)?)? ?[a-zA-Z°%\u4e00-\u9fff]{0,3}\d?)"
+)
+
+
+def _is_number(label) -> bool:
+    name = meaning((label,)).name
+    return vocabulary.is_variable(name) and vocabulary.variable(name).numeric
+
+
 def pairs(grid, row, cells):
     """Labels with their values: ``标准地号：03`` in one cell, or in two beside each other."""
     j = 0
@@ -101,6 +118,8 @@ def pairs(grid, row, cells):
             j += 1
         elif inside and not re.match(r"(?:计量)?单位", text):
             yield from ((label, value, at) for label, value in inside)
+        elif (bare := _BARE.fullmatch(plain(text))) and _is_number(bare[1]):
+            yield bare[1], bare[2], at
         elif after and knows(text) and not knows(after[1]) and not is_head(after[1]):
             yield text, after[1], after[0]
             j += 1

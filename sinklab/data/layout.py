@@ -471,7 +471,8 @@ def _is_sub_row(grid, row, below) -> bool:
         return not any(re.fullmatch(r"[-+]?\d[\d.,]*", plain(t)) for _, t in cells)
     if len(free) == len(cells) and groups:
         # Ages over the columns of a stem analysis are numbers that rise.
-        layers = all(quantity(t) and quantity(t).ends for t in numbers)
+        read = [quantity(t) for t in numbers]
+        layers = all(q and (q.ends or q.limit is not None) for q in read) and any(q.ends for q in read if q)
         rising = len(numbers) >= 3 and _rising(numbers) and len(cells) < len(named | groups)
         return not numbers or layers or rising
     named_too = sum(knows(t) or is_unit(plain(t)) for _, t in cells)

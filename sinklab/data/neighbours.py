@@ -21,7 +21,7 @@ from sinklab.data.columns import (
     taken_apart,
     with_unit,
 )
-from sinklab.data.files import plain
+from sinklab.data.files import letters, plain
 from sinklab.data.notes import as_notes_say
 from sinklab.data.written import counted, is_blank, quantity, unit_of
 from sinklab.language import tr
@@ -81,10 +81,20 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
                 m = with_unit(replace(m, name="stem", kind="organ"))
             elif re.search("全株|单株|总|total|whole", f.header, re.IGNORECASE):
                 m = with_unit(replace(m, name="total", kind="organ"))
-        if not m.unit and unit_line and vocabulary.is_variable(m.name):
+        if m.name == "agb_density" and m.kind == "name" and _is_bare_mass(f):
+            if taken & STANDS and "agb_density" not in organs:
+                at = letters(f.at)
+                reading.account.asked.add(
+                    f"{f.header}: above ground, or with the roots? --column agb_density={at} or total_density={at}",
+                    f"{f.header}：地上部分，还是含根？--column agb_density={at} 或 total_density={at}",
+                )
+                m = Meaning(unit=m.unit, problem="two")
+            else:
+                reading.account.told.add(f"{f.header} is taken as aboveground", f"{f.header} 按地上部分计")
+        if not m.unit and unit_line and (vocabulary.is_variable(m.name) or m.kind in ORGANS):
             fitting = (
                 {u for u in unit_line if fits(u, vocabulary.variable(m.name).unit, "")}
-                if vocabulary.variable(m.name).unit
+                if vocabulary.is_variable(m.name) and vocabulary.variable(m.name).unit
                 else set()
             )
             if len(fitting) == 1 and m.name not in ("age", "count"):
@@ -104,10 +114,40 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
                 else m
             )
         out.append(m)
+    out = _masses_of_stands(reading, out)
     out = _layers_with_bounds(reading, _bare_bounds(reading, out))
     out = _one_species(reading, _understory(reading, _of_litter_traps(reading, out)))
     out = as_notes_say(reading, out)
     return _checked_sums(reading, _carbon_of_organs(reading, out))
+
+
+def _masses_of_stands(reading, found) -> list[Meaning]:
+    """Masses of organs without a unit, where stocking or volumes say that the records are stands."""
+    taken = {m.name for m in found}
+    bare = [i for i, m in enumerate(found) if m.kind in ORGANS and not m.unit and reading.fields[i].at >= 0]
+    own = set(reading.units) | set(reading.given)
+    stands = taken & {"stem_density", "growing_stock", "basal_area", "age_group", "canopy_closure"}
+    if not bare or not stands or taken & {"tree_id", "plot_area"} or any(found[i].name in own for i in bare):
+        return found
+    told = ", ".join(reading.fields[i].header for i in bare)
+    name, at = found[bare[0]].name, letters(reading.fields[bare[0]].at)
+    reading.account.asked.add(
+        f"{told}: kg of a tree, or t/ha? --unit {name}=kg, or --column {PER_AREA.get(name, name)}={at}",
+        f"{told}：单株 kg，还是 t/hm²？--unit {name}=kg，或 --column {PER_AREA.get(name, name)}={at}",
+    )
+    return [Meaning(problem="two") if i in bare else m for i, m in enumerate(found)]
+
+
+#: What is told of stands of trees, whose biomass may be with or without roots.
+STANDS = {
+    "age", "stem_density", "basal_area", "growing_stock", "dbh", "canopy_closure", "forest_type", "age_group"
+}  # fmt: skip
+
+
+def _is_bare_mass(f) -> bool:
+    """Whether a header says biomass or dry mass, of no part."""
+    kinds = [meaning((taken_apart(part)[0],)).kind for part in f.parts]
+    return "quantity" in kinds and not set(kinds) & {*ORGANS, "component"}
 
 
 #: Carbon of soil layers.
@@ -125,7 +165,7 @@ def _unit_in_cells(reading, f, above) -> str:
 
 def _bare_number(m, f, trees, taken) -> Meaning:
     """编号 of what the table is of: trees, cores or plots."""
-    base = fold(taken_apart(f.parts[-1])[0])
+    base = re.sub(r"(?<=[\u4e00-\u9fff]) ?[a-z]+$", "", fold(taken_apart(f.parts[-1])[0]))
     if base in ("标准木", "样木", "样树", "样株", "单株", "解析木", "平均木", "伐倒木"):
         return Meaning("tree_id", "name", rank=2)
     if base not in ("编号", "号", "no", "id", "代号", "number", "nr"):

@@ -56,11 +56,11 @@ def units_said(text: str) -> dict[str, str]:
     {'dbh': 'mm', 'height': 'm', 'mass': 'g'}
     """
     found: dict[str, str] = {}
-    text = re.sub(
-        r"^\s*(?:附?注|说明|备注|单位|notes?|units?)\s*\d*\s*[:：.]\s*", "", text, flags=re.IGNORECASE
-    )
+    label = r"(?:附?注|说明|备注|(?:计量)?单位|\bnotes?|\bunits?)\s*\d*\s*[:：]\s*"
+    text = re.sub(label, "；", text, flags=re.IGNORECASE)
     for clause in re.split(r"[，,；;、。\n]|\.(?:\s|$)|\band\b|\s{2,}", text):
-        name, unit = _unit_at_end(plain(clause).strip(" .)）"))
+        bare = re.sub(r"[(（][^()（）]*[)）](?=.*\w)", "", clause)
+        name, unit = _unit_at_end(plain(bare).strip(" .)）"))
         if not name or unit == "1":
             continue
         kind = next((k for k, p in (("mass", MASS), ("across", ACROSS), ("up", UP)) if p.match(name)), "")

@@ -406,6 +406,11 @@ class Reading:
             for i in rivals:
                 if i not in best or len(best) > 1:
                     out[i] = replace(found[i], name="", kind="rival")
+            means = [i for i in rivals if names.fold(self.fields[i].parts[-1]) in names.MEANS]
+            if len(means) == 1 and all(found[i].kind == "repeat" for i in rivals if i not in means):
+                out[means[0]] = found[means[0]]
+                self.account.told.add(f"{told}: the mean is taken", f"{told}：取其均值列")
+                continue
             if len(best) > 1 and all(found[i].kind == "repeat" for i in best) and self._is_crosswise(best):
                 for i in best:
                     out[i] = found[i]
@@ -706,6 +711,8 @@ class Reading:
         how = {"girth": tr("girth / π", "围径 ÷ π"), "class": tr("middle of a class", "径阶中值")}.get(
             m.kind, ""
         )
+        if m.kind == "estimate":
+            self.account.told.add(f"{f.header}: estimated, not measured", f"{f.header}：为目测（估测）值")
         if not m.unit and unit and unit != "1" and m.rank > 0 and f.at >= 0:
             odd = names.not_understood(f.parts)
             self.assumed.append(f"{name} {unit}" + (tr(f" ({odd}?)", f"（{odd}？）") if odd else ""))

@@ -4,6 +4,7 @@
 """
 
 import re
+from dataclasses import replace
 
 from sinklab.data import vocabulary
 from sinklab.data.columns import MEANS, TWICE, Meaning, fold, knows, meaning, species_name
@@ -16,6 +17,7 @@ from sinklab.language import tr
 
 def melt(form: Form) -> None:
     """Give each record one species, survey, age or point where columns repeat for several."""
+    _areas_in_units(form)
     _samples(form)
     groups: dict[str, list[int]] = {}
     for i, f in enumerate(form.fields):
@@ -44,6 +46,31 @@ def melt(form: Form) -> None:
     _by_survey(form)
     _by_number(form)
     _by_species(form)
+
+
+#: Masses of an area that is none of one unit: g/0.25m², kg/(2m×2m), g per 0.5 m2.
+_SIZE = r"\d+(?:\.\d+)?\s*(?:m2|m²|㎡|cm2|cm²|m\^2)|\d+(?:\.\d+)?\s*c?m\s*[×x*]\s*\d+(?:\.\d+)?\s*c?m"
+AREA = re.compile(rf"\s*(?:/|per)\s*(?:\(\s*({_SIZE})\s*\)|({_SIZE}))", re.IGNORECASE)
+
+
+def _areas_in_units(form) -> None:
+    """Take the area of quadrats out of units of masses, where they agree on one."""
+    areas = {
+        re.sub(r"\s", "", m[1] or m[2])
+        for f in form.fields
+        for part in (*f.parts, f.unit)
+        if (m := AREA.search(part))
+    }
+    areas = {a for a in areas if not re.match(r"1(?:\.0+)?(?:m|㎡)(?!.*[×x*])", a)}
+    if len(areas) != 1 or any(meaning(f.parts, f.unit).name == "plot_area" for f in form.fields if f.parts):
+        return
+    area = areas.pop()
+    for i, f in enumerate(form.fields):
+        form.fields[i] = replace(
+            f, parts=tuple(AREA.sub("", part) for part in f.parts), unit=AREA.sub("", f.unit)
+        )
+    form.add("样方面积", [area] * len(form.rows))
+    form.notes.add(f"masses are of {area}: plot_area", f"质量为 {area} 上的量：plot_area")
 
 
 #: 100 g of a sample that were dried: the mass stands in the header.
@@ -136,6 +163,7 @@ def _by_survey(form) -> None:
     for i, f in enumerate(form.fields):
         mark = SURVEY.search(f.header)
         rest = re.sub(r"[(（][)）]", "", SURVEY.sub("", f.header)).strip(" _-/") if mark else ""
+        rest = re.sub(r"[_\- ]+(?=[(（\[])", " ", rest)
         if mark and meaning((rest,)).name and "(" not in rest[:1]:
             found.setdefault(mark[0].rstrip("年"), {})[rest] = i
     bases = list(dict.fromkeys(base for one in found.values() for base in one))

@@ -32,6 +32,10 @@ def _unit_words() -> dict[str, str]:
     return symbols | words | {unit: unit for unit in vocabulary.units()}
 
 
+#: Of what masses are that are weighed for a whole plot: kg/样地.
+PLOTS = ("样地", "样方", "标准地", "小区", "plot", "quadrat", "seedling")
+
+
 @lru_cache(maxsize=4096)
 def unit_of(text: str) -> str:
     """Unit of the vocabulary that a text names, or "": ``g·cm⁻³``, ``t hm-2``, ``株/亩``, ``厘米``.
@@ -62,6 +66,8 @@ def unit_of(text: str) -> str:
             name, square = (name[:-1], name[-1]) if name[-1] in "23" else (name, "")
             size = abs(power) if not square else int(square)
             known = words.get(name if size == 1 else f"{name}{size}")
+            if i and not known and name in PLOTS:
+                known = "1"
             if name in ("hm", "公顷") and size in (1, 2):
                 known = "ha"
             if not known:

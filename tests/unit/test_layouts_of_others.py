@@ -239,7 +239,75 @@ def profiles_with_a_row_of_the_whole(folder):
             "says": ["whole profiles"]}
 
 
+@form
+def masses_of_quadrats_whose_area_stands_in_the_unit(folder):
+    rows = [["样方号", "植物种", "株数(株)", "地上干重(g/0.25m²)", "枯落物(g/0.25m²)"], ["Q1", "芦苇", 45, 313.5, 44.4], ["Q2", "芦苇", 27, 122.2, 15.3]]
+    return text(folder / "a.csv", rows, "utf-8-sig"), {"count": [45, 27], "plot_area": [2.5e-5] * 2, "agb_density": [12.54, 4.888],
+            "litter_density": [1.776, .612], "says": ["0.25m"]}
+
+
+@form
+def organs_by_age_group_with_the_unit_in_the_title(folder):
+    rows = [["不同龄组生物量分配（平均值±标准差，t·hm-2）"], ["龄组", "林龄(a)", "株数密度(株/hm²)", "树干", "树根", "凋落物层"], ["幼龄林", 8,
+            "2850±228", "16.4±1.8a", "4.9±0.5a", "2.8±0.3"],
+            ["中龄林", 19, "1780±142", "61.8±6.8a", "15.2±1.6b", "5.1±0.5"]]
+    return sheet(folder, rows, ["A1:F1"]), {"stem_biomass_density": [16.4, 61.8], "bgb_density": [4.9, 15.2], "litter_density": [2.8, 5.1]}
+
+
+@form
+def names_in_two_languages_in_one_cell(folder):
+    rows = [["编号 No.", "胸径 DBH", "生物量 Biomass (kg/株)", None, None, "地上合计 AGB"], [None, None, "树干 Stem", None, "根 Roots", None], [None,
+            "(cm)", "去皮干 Wood", "皮 Bark", None, "(kg/株)"],
+            [1, 13.8, 32.05, 5.1, 9.34, 42.7], [2, 11.2, 22.72, 3.77, "n.d.", 32.19], ["均值 Mean", 12.5, 27, 4, 9, 37]]
+    return old_book(folder / "a.xls", {"S": rows}, [(0, 2, 0, 0), (0, 0, 2, 4), (1, 1, 2, 3), (1, 2, 4, 4), (0, 1, 1, 1), (0, 1, 5, 5)]), {
+        "tree_id": ["1", "2"], "dbh": [13.8, 11.2], "wood": [32.05, 22.72], "bark": [5.1, 3.77], "root": [9.34, np.nan], "agb": [42.7, 32.19],
+            "says": ["n.d."]}
+
+
+@form
+def sections_of_stems_beside_their_sum(folder):
+    rows = [["区分段称重记录表（鲜重，kg）"], ["树号", "胸径cm", "树干各段鲜重", None, None, "树干总鲜重", "树干样品鲜重g", "树干样品干重g"], [None,
+            None, "0-2m", "2-4m", ">4m", None, None, None],
+            ["01", 15.4, 24.1, 20.2, 2.9, 47.2, 400, 200], ["02", 10.1, 11.5, 8.8, None, 20.3, 400, 180]]
+    return sheet(folder, rows, ["A1:H1", "C2:E2"]), {"tree_id": ["01", "02"], "stem": [23.6, 9.135]}
+
+
+@form
+def diameters_crosswise_with_their_mean_and_two_heights(folder):
+    rows = [["树牌号", "胸径(cm)", None, None, "树高(m)", None], [None, "东西", "南北", "平均", "目测", "测高仪"], ["0012", 12, 12.4, 12.2, 9, 9.6],
+            ["0013", 14, 14.2, 14.1, 10, 10.3]]
+    return sheet(folder, rows, ["A1:A2", "B1:D1", "E1:F1"]), {"dbh": [12.2, 14.1], "height": [9.6, 10.3], "says": ["the mean is taken"]}
+
+
+@form
+def two_surveys_as_columns_with_units(folder):
+    rows = [["Plot_ID", "Tag", "DBH_2015 (cm)", "DBH_2020 (cm)"], ["1", "01", 12, 13], ["1", "02", 14, None]]
+    return sheet(folder, rows), {"dbh": [12, 13, 14], "year": [2015, 2020, 2015]}
+
+
+@form
+def sizes_in_a_head_without_colons(folder):
+    rows = [["标准地号：5", "面积0.0667hm2", "海拔 450m"], ["树号", "胸径", "树高"], ["1", 12, 9], ["2", 14, 10]]
+    return sheet(folder, rows), {"plot_id": ["5"] * 2, "plot_area": [.0667] * 2, "elevation": [450] * 2}
+
+
 # fmt: on
+
+
+def test_biomass_of_a_stand_is_asked_for(tmp_path):
+    frame = read(sheet(tmp_path, [["plot", "age", "biomass_t_ha"], ["1", 12, 80], ["2", 22, 130]]))
+    assert not {"agb_density", "total_density"} & set(frame)
+    says(frame, "above ground, or with the roots")
+    grass = read(sheet(tmp_path, [["样方", "盖度(%)", "生物量(t/hm2)"], ["1", 12, 1.2], ["2", 22, 1.3]]))
+    holds(grass, agb_density=[1.2, 1.3])
+    says(grass, "taken as aboveground")
+
+
+def test_masses_of_stands_without_a_unit_are_asked_for(tmp_path):
+    rows = [["样地", "株数密度(株/hm2)", "树干", "树枝"], ["1", 2500, 16.4, 4.1], ["2", 1800, 61.8, 9.5]]
+    frame = read(sheet(tmp_path, rows))
+    assert not {"stem", "branch", "stem_biomass_density"} & set(frame)
+    says(frame, "kg of a tree, or t/ha")
 
 
 @pytest.mark.parametrize("name", FORMS)
