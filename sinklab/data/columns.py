@@ -454,6 +454,13 @@ def with_unit(found: Meaning) -> Meaning:
         wanted = vocabulary.variable(name).unit
         if wanted and not fits(unit, wanted, name):
             return replace(found, name="", unit=unit, problem="unit", kind=kind)
+    if (
+        kind in (*ORGANS, "segment")
+        and unit
+        and dimension(unit) in ("length", "area", "volume", "time", "angle")
+    ):
+        # Thickness of litter, length of roots.
+        return Meaning(unit=unit, problem="unit")
     weighed = name.endswith(("fresh", "dry")) and "moisture" not in name
     if kind in ("quantity", "part") and unit and weighed and "mass" not in dimension(unit):
         # Of masses: dry matter in %, diameters in cm are something else.

@@ -178,10 +178,12 @@ def _area(size, by) -> Said:
 def _amount(size, by) -> Said:
     """Masses, moisture and ratios: of an organ, a sample, a whole tree."""
     of, states, organs = set(by.get("of", [])), set(by.get("state", [])), set(by.get("organ", []))
+    if size == "biomass":
+        size, states = "mass", states or {"dry"}
     if of & {"crown"}:
         organs |= {"crown"}
     if "at" in by or of - {"tree", "sample", "crown"} or len(states) > 1 or len(organs) > 1 or not states:
-        # Without fresh or dry nobody knows which of the two was weighed.
+        # Without fresh or dry nobody knows which of the two was weighed; biomass is dry.
         return Said()
     organ = organs.pop() if organs else ""
     state = states.pop()

@@ -173,7 +173,9 @@ def labelled(labels: list[str]) -> tuple[str, dict[str, str]]:
         ("survey", SURVEY),
     ):
         match = re.fullmatch if name.endswith("_id") or name in ("season", "line") else re.search
-        found = {label: match(pattern, plain(label)) for label in labels}
+        # 样地1（上坡）
+        bare = {label: re.sub(r"(?<=.) ?\([^()]*\)$", "", plain(label)) for label in labels}
+        found = {label: match(pattern, bare[label]) for label in labels}
         if labels and all(found.values()):
             said = {label: next(filter(None, (*m.groups(), m[0]))) for label, m in found.items()}
             if len(labels) == 1 and name == "season":

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sinklab.data.files import plain
 from sinklab.language import tr
 
 #: Names outside the vocabulary that are text.
@@ -9,6 +10,15 @@ TEXTS = ("clump", "disc", "line", "stratum", "survey", "quadrat")
 #: Identifiers that are often written once for the records below.
 DOWN = ("plot_id", "site", "town", "compartment", "core_id", "county", "village", "species", "tree_id")
 ORIGINS = {"天然": "natural", "天然林": "natural", "人工": "planted", "人工林": "planted", "植苗": "planted"}
+
+
+def as_written(text: str) -> str:
+    """An identifier without the varieties of width and blank, with its Roman and circled numerals as they are."""
+    if text.isascii():
+        return plain(text)
+    return "".join(
+        c if "\u2150" <= c <= "\u218f" or "\u2460" <= c <= "\u24ff" else plain(c) or " " for c in text
+    ).strip()
 
 
 def filled_down(kept: list, outer: list) -> tuple[list, str]:

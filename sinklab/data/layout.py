@@ -23,7 +23,8 @@ UNIT_LABELS = ("单位", "计量单位", "unit", "units", "Unit", "Units")
 DEPTH = 60
 #: Rows that sum or average others; a mean tree (平均木) that was felled is a record.
 SUMS = re.compile(
-    r"(?!.*平均木|.*平均标准木).{0,8}(?:合计|小计|总计|总和|累计|平均|均值|标准差|标准误|变异系数|最大值|最小值|极差|样本[数量]|样品数|重复数|观测数|最小显著差数?).{0,12}"
+    r"(?:第? ?\S{1,6} ?)?(?:林班|小班|村|乡|镇|县|林场|工区|样地|标准地|样方|组|户|本?页)(?:计|合计|小计)"
+    r"|(?!.*平均木|.*平均标准木).{0,8}(?:合计|小计|总计|总和|累计|平均|均值|标准差|标准误|变异系数|最大值|最小值|极差|样本[数量]|样品数|重复数|观测数|最小显著差数?).{0,12}"
     r"|(?:grand |sub)?-?totals?|sum|means?|averages?|avg\.?|s\.?d\.?|s\.?e\.?|std\.? ?dev\.?|cv|max(?:imum)?|min(?:imum)?|median|中位数"
     r"|.{0,12}(?:LSD|显著性|[FP] ?[值=<]|p[- ]value).{0,12}|Mittel(?:wert)?|Summe|Durchschnitt|promedio|media|suma|moyenne|somme|m[ée]dia|soma",
     re.IGNORECASE,
@@ -96,7 +97,7 @@ class Form:
         rows = sorted(
             {row for rows, why in self.skipped for row in rows if why != tr("sums or means", "合计或平均行")}
         )
-        return " ".join(cell for row in rows for cell in self.sheet.rows[row] if cell and not numeric(cell))
+        return "。".join(cell for row in rows for cell in self.sheet.rows[row] if cell and not numeric(cell))
 
     @property
     def is_layer(self) -> bool:
@@ -503,7 +504,7 @@ def _under_header(grid, form, bottom) -> tuple[dict[int, str], int]:
         elif row == bottom + 1 and _are_codes(grid, bottom, cells):
             form.skip(row, tr("codes of the columns", "字段代码"))
         elif cells and not units and _are_units(grid, cells):
-            units = {j: t for j, t in cells if is_unit(t)}
+            units = {j: t for j, t in cells if is_unit(t) or re.fullmatch(r"[(\[].*[)\]]", t)}
             form.skip(row, tr("units", "单位"))
         elif cells or row > bottom + 3:
             break
@@ -525,6 +526,11 @@ def _are_codes(grid, bottom, cells) -> bool:
 
 
 def _are_units(grid, cells) -> bool:
+    if len(cells) > 1 and all(
+        re.fullmatch(r"[(\[](?=[^()]*[^\d()])[^()]{1,12}[)\]]|[-—–/]", t) for _, t in cells
+    ):
+        # All in brackets, whether or not anybody knows the units.
+        return True
     units = sum(is_unit(t) and t != "1" for _, t in cells)
     rest = [t for _, t in cells if not is_unit(t) and t not in ("-", "—", "/", "–", "1", *UNIT_LABELS)]
     return units >= 1 and units >= len(rest) and not any(numeric(t) for t in rest)

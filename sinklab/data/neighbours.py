@@ -22,13 +22,14 @@ from sinklab.data.columns import (
     with_unit,
 )
 from sinklab.data.files import letters, plain
-from sinklab.data.notes import as_notes_say
+from sinklab.data.notes import as_notes_say, units_by_notes
 from sinklab.data.written import counted, is_blank, quantity, unit_of
 from sinklab.language import tr
 
 
 def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
     """Settle names that other columns of the table, its title or its numbers explain."""
+    found = units_by_notes(reading, found)
     kinds = {m.kind for m in found}
     taken = {m.name for m in found}
     organs = taken & (set(PER_AREA) | {"wood", "culm", "crown"})
@@ -220,11 +221,13 @@ def _of_litter_traps(reading, found) -> list[Meaning]:
     if taken & {"tree_id", "dbh", "stem", "culm", "agb"} or not (traps or titled):
         return found
     out = [
-        replace(m, name=f"litter_{m.name}", kind="part") if m.kind in ORGANS and m.name != "litter" else m
+        replace(m, name=f"litter_{m.name}", kind="part")
+        if m.kind in ORGANS and not m.name.startswith("litter")
+        else m
         for m in found
     ]
     sums = [i for i, m in enumerate(out) if m.kind == "sum" or m.name == "litter_total"]
-    if "litter" not in taken and len(sums) == 1:
+    if len(sums) == 1 and not any(m.name.startswith("litter") and m.kind == "organ" for m in out):
         unit = out[sums[0]].unit or unit_of(reading.forms[0].units)
         out[sums[0]] = with_unit(Meaning("litter", "organ", unit, rank=2))
     return out

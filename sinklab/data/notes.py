@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from sinklab.data import vocabulary
-from sinklab.data.columns import ORGANS, Meaning, meaning, species_name, with_unit
+from sinklab.data.columns import ORGANS, Meaning, fold, meaning, species_name, taken_apart, with_unit
 from sinklab.data.files import plain
 from sinklab.data.layout import Field
 from sinklab.data.written import is_unit, unit_of
@@ -25,7 +25,8 @@ DRY = re.compile("干重|干质量|烘|绝干|dry|dried", re.IGNORECASE)
 CARBON = re.compile(r"碳[储贮]量|碳密度|固碳|碳库|carbon (?:stocks?|storage|density|pools?)", re.IGNORECASE)
 #: What is written as a diameter is a girth.
 GIRTH = re.compile(
-    r"(?:胸径|直径|径|围尺|dbh|diameters?)[^。;；]{0,12}?(?:周长|围长|围径|胸围|干围|girth|circumference)(?![^。;；]{0,8}(?:换算|折算|÷|/|π|convert))",
+    r"(?:胸径|直径|径|围尺|dbh|diameters?)[^。;；]{0,12}?(?:周长|围长|围径|胸围|干围|girth|circumference)"
+    r"(?![^。;；]{0,8}(?:(?<!未)(?<!没有)(?:换算|折算)|÷|/|π|(?<!not )convert))",
     re.IGNORECASE,
 )
 #: Texts that stand for no value: 缺测=-9999, missing values: -99.
@@ -56,18 +57,18 @@ def units_said(text: str) -> dict[str, str]:
     {'dbh': 'mm', 'height': 'm', 'mass': 'g'}
     """
     found: dict[str, str] = {}
-    label = r"(?:附?注|说明|备注|(?:计量)?单位|\bnotes?|\bunits?)\s*\d*\s*[:：]\s*"
+    label = r"(?:(?<=^)|(?<=[\s；;。]))(?:附?注|说明|备注|(?:计量)?单位|\bnotes?|\bunits?)\s*\d*\s*[:：]\s*"
     text = re.sub(label, "；", text, flags=re.IGNORECASE)
     for clause in re.split(r"[，,；;、。\n]|\.(?:\s|$)|\band\b|\s{2,}", text):
-        bare = re.sub(r"[(（][^()（）]*[)）](?=.*\w)", "", clause)
+        bare = re.sub(r"[(（]([^()（）]*)[)）]", lambda m: m[0] if is_unit(m[1]) else "", clause)
         name, unit = _unit_at_end(plain(bare).strip(" .)）"))
         if not name or unit == "1":
             continue
         kind = next((k for k, p in (("mass", MASS), ("across", ACROSS), ("up", UP)) if p.match(name)), "")
         one = meaning((name,))
         kind = kind or (one.name if one.name and not one.unit else "")
-        if kind:
-            found.setdefault(kind, unit)
+        if kind or one.kind in ("stand", "unit"):
+            found.setdefault(kind or fold(name), unit)
     return found
 
 
@@ -97,11 +98,32 @@ def no_values(text: str) -> set[str]:
     return {m[1] for m in NO_VALUE.finditer(plain(text))}
 
 
+def units_by_notes(reading: Any, found: list[Meaning]) -> list[Meaning]:
+    """Give columns the unit that titles and notes say of them, where their headers do not."""
+    form = reading.forms[0]
+    units = units_said(form.remarks) if not form.units else {}
+    out = []
+    for m, f in zip(found, reading.fields, strict=True):
+        weighed = m.kind in ORGANS or m.kind in ("quantity", "part")
+        base = fold(taken_apart(f.parts[-1])[0]) if f.parts else ""
+        if not m.unit and f.at >= 0 and m.problem == "unit" and (unit := units.get(base, "")):
+            m = meaning((*f.parts[:-1], f"{f.parts[-1]}({unit})"))
+            reading.account.told.add(
+                f"{f.header}: {unit}, as a note says", f"{f.header}：据附注，单位 {unit}"
+            )
+        elif not m.unit and f.at >= 0 and (unit := _unit_said(m, units, weighed)):
+            m = with_unit(replace(m, unit=unit))
+            reading.account.told.add(
+                f"{f.header}: {unit}, as a note says", f"{f.header}：据附注，单位 {unit}"
+            )
+        out.append(m)
+    return out
+
+
 def as_notes_say(reading: Any, found: list[Meaning]) -> list[Meaning]:
-    """Give columns the unit, state or kind that titles and notes say of them, where their headers do not."""
+    """Give columns the state or kind that titles and notes say of them, where their headers do not."""
     form = reading.forms[0]
     said, title = form.remarks, f"{form.title} {form.sheet.name}"
-    units = units_said(said) if not form.units else {}
     clauses = [c for c in re.split("[。;；\n]", f"{form.title} {said}") if c]
     bare = [re.sub(r"[(（][^()（）]*[)）]?", "", plain(c)).rstrip(" 表.") for c in clauses]
     fresh = next(filter(None, map(FRESH.search, bare)), None) if not DRY.search(said) else None
@@ -110,12 +132,6 @@ def as_notes_say(reading: Any, found: list[Meaning]) -> list[Meaning]:
     out = []
     for m, f in zip(found, reading.fields, strict=True):
         unsaid = not re.search("干[重质物生]|烘|绝干|生物量|dry|biomass", f.header, re.IGNORECASE)
-        weighed = m.kind in ORGANS or m.kind in ("quantity", "part")
-        if not m.unit and f.at >= 0 and (unit := _unit_said(m, units, weighed)):
-            m = with_unit(replace(m, unit=unit))
-            reading.account.told.add(
-                f"{f.header}: {unit}, as a note says", f"{f.header}：据附注，单位 {unit}"
-            )
         if m.kind in ORGANS and carbon and unsaid:
             m = Meaning(unit=m.unit, problem="carbon")
         elif m.kind in ORGANS and fresh and unsaid and not m.name.endswith("_density"):
@@ -198,16 +214,17 @@ def _describes_columns(reading, where, rows) -> bool:
 
 
 def _lists_codes(reading, where, rows) -> bool:
-    """A short table of codes and the species that they stand for."""
+    """A short table of codes and the species that they stand for, half of which the vocabulary knows."""
     width = len(rows[0])
     for k in range(width):
         for v in range(width):
             names = {
-                row[k]: row[v] for row in rows if row[k] and _is_species(row[v]) and not _is_species(row[k])
+                row[k]: row[v] for row in rows if row[k] and row[v] and meaning((row[v],)).name != "species"
             }
-            if k == v or len(names) < 2 or len(names) < sum(bool(row[k] and row[v]) for row in rows) - 2:
+            known = sum(map(_is_species, names.values()))
+            if k == v or known < 2 or known * 2 < len(names) or any(map(_is_species, names)):
                 continue
-            heads = {row[k] for row in rows if row[k] and not _is_species(row[v])}
+            heads = {row[k] for row in rows if row[k] and meaning((row[v],)).name == "species"}
             if _decoded(reading, where, names, heads):
                 return True
     return False
@@ -220,7 +237,8 @@ def _decoded(reading, where, names, heads) -> bool:
         means = meaning(f.parts, f.unit).name if f.parts else ""
         if not any(cells) or not {c for c in cells if c} <= set(names):
             continue
-        if means != "species" and (means or f.header not in heads):
+        of_species = f.header in (*heads, where) or re.search("树种|species", f.header, re.IGNORECASE)
+        if means != "species" and (means or not of_species):
             continue
         for row, c in zip(reading.cells, cells, strict=True):
             row[i] = names.get(c, c)

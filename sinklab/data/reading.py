@@ -28,7 +28,7 @@ from sinklab.data.derived import (
 )
 from sinklab.data.files import letters, place, plain
 from sinklab.data.heads import PLOT_IN_TITLE, labelled
-from sinklab.data.identifiers import DOWN, ORIGINS, TEXTS, filled_down
+from sinklab.data.identifiers import DOWN, ORIGINS, TEXTS, as_written, filled_down
 from sinklab.data.layout import SECTION, compare_sums
 from sinklab.data.neighbours import by_context, organ_of, without_whole_profiles
 from sinklab.data.notes import by_dictionary, no_values
@@ -606,7 +606,9 @@ class Reading:
     def _identifiers(self, f, m, cells, text, position) -> None:
         import pandas as pd
 
-        kept = [None if plain(c) in files.MISSING or plain(c) in self.missing else plain(c) for c in cells]
+        kept = [
+            None if plain(c) in files.MISSING or plain(c) in self.missing else as_written(c) for c in cells
+        ]
         kept, how = self._without_dates(kept, position), ""
         if m.name in DOWN:
             kept, how = filled_down(kept, self.outer)
@@ -647,7 +649,7 @@ class Reading:
         ):
             unit_in = "%"
         values, limits, spreads, sides = (np.full(len(cells), np.nan) for _ in range(4))
-        marks, classed = [], []
+        marks, classed, stone, inside = [], [], [], set()
         for i, cell in enumerate(cells):
             if is_blank(cell, self.missing) or (known and _is_sentinel(cell, known)):
                 if cell:
@@ -655,6 +657,7 @@ class Reading:
                 continue
             if plain(cell) in ROCK and name in ("soil_depth", "bedrock_exposure"):
                 values[i] = float(name == "bedrock_exposure")
+                stone.append(self.rows[i] + 1)
                 continue
             if plain(cell) in SOIL and name == "bedrock_exposure":
                 values[i] = 0.0
@@ -669,6 +672,8 @@ class Reading:
             if middle := self._middle(q, m, cells):
                 classed.append(self.rows[i] + 1)
                 q = middle
+            if q and q.unit and q.unit != unit_in:
+                inside.add(q.unit)
             read_as = self._one(q, m, unit_in, unit)
             if read_as is None:
                 self.account.doubtful.append((i, name, cell, self.place(i, position)))
@@ -684,6 +689,17 @@ class Reading:
             if q.how:
                 marks.append((q.how, i))
         self._tell_marks(f, marks)
+        if inside:
+            told = ", ".join(sorted(inside))
+            self.account.told.add(
+                f"{f.header}: units in the cells: {told}", f"{f.header}：单元格内写有单位：{told}"
+            )
+        if stone and name == "soil_depth":
+            told = spans(stone)
+            self.account.told.add(
+                f"{f.header}: rock (石) is a depth of 0, in row {told}",
+                f"{f.header}：岩石（石）记为土深 0，第 {told} 行",
+            )
         if classed:
             told = spans(classed)
             self.account.told.add(
@@ -714,7 +730,7 @@ class Reading:
         if m.kind == "estimate":
             self.account.told.add(f"{f.header}: estimated, not measured", f"{f.header}：为目测（估测）值")
         if not m.unit and unit and unit != "1" and m.rank > 0 and f.at >= 0:
-            odd = names.not_understood(f.parts)
+            odd = names.not_understood((*f.parts, f"({f.unit.strip('()（）')})") if f.unit else f.parts)
             self.assumed.append(f"{name} {unit}" + (tr(f" ({odd}?)", f"（{odd}？）") if odd else ""))
         self.account.columns.append(Column(f.header, f.at, name, m.unit, unit, how))
 

@@ -51,6 +51,10 @@ def unit_of(text: str) -> str:
     words = _unit_words()
     if not text:
         return ""
+    if (times := re.fullmatch(r"(0\.0*1|10+)\s*[×x*]?\s*([A-Za-z\u4e00-\u9fff].*)", text)) and (
+        one := unit_of(times[2])
+    ):
+        return _multiple(float(times[1]), one)
     twice = re.fullmatch(r"([a-zA-Z\u4e00-\u9fff]+)\s*[×xX*]\s*\1", text)
     text = twice[1] if twice else text
     if text in words:
@@ -77,6 +81,20 @@ def unit_of(text: str) -> str:
     below = [u for u in below if u != "1"]
     candidate = "/".join([*above[:1], *below]) if len(above) == 1 else ""
     return candidate if candidate in vocabulary.units() else ""
+
+
+def _multiple(factor, unit) -> str:
+    """Unit of the vocabulary that is a tenth or ten times another: 0.1cm is mm, 0.1m is dm; "" for none."""
+    rows = {row["unit"]: row for row in records("vocabulary", "units.csv")}
+    wanted, own = factor * float(rows[unit]["factor"]), rows[unit]["dimension"]
+    return next(
+        (
+            u
+            for u, row in rows.items()
+            if row["dimension"] == own and abs(float(row["factor"]) / wanted - 1) < 1e-9
+        ),
+        "",
+    )
 
 
 def is_unit(text: str) -> bool:
