@@ -79,6 +79,10 @@ MEANS = ("平均", "均值", "平均值", "mean", "average")
 INCREMENT = re.compile("(?:连年|平均|定期|年均)生长量?|生长率|increment|[cmp]ai", re.IGNORECASE)
 #: Masses of carbon: kg C, Mg C ha-1, tCO2e.
 OF_CARBON = re.compile(r"(?<![A-Za-z])(?:[kM]?g|t)\s*[-·.]?\s*(C(?:O2)?e?(?:q)?)(?![A-Za-z])")
+#: What is measured in organs besides their mass.
+NUTRIENTS = re.compile(
+    r"[氮磷钾钙镁硫]|养分|灰分|热值|含量|浓度|nitrogen|phosph|potass|calori|ash|concentration|nutrient|(?<![a-z])[NPK](?![a-z])",
+)
 #: Kinds of headers that name an organ: the whole of it, or one of several sorts (粗根, 细根).
 ORGANS = ("organ", "sub")
 #: Symbols that mean one thing in every form; those of masses need kg beside them.
@@ -177,7 +181,7 @@ def meaning(parts: tuple[str, ...], unit: str = "") -> Meaning:
         settled.problem == "unit"
         and settled.unit
         and len(parts) > 1
-        and (over := meaning(parts[:-1], written)).name
+        and ((over := meaning(parts[:-1], written)).name or over.kind == "stand")
     ):
         # 冠幅 above Crown/m: the name in one of two languages that the unit fits.
         return over
@@ -216,6 +220,9 @@ def taken_apart(part: str) -> tuple[str, str, list[str]]:
     base = re.sub(r"[(\[【〔「{].*?[)\]】〕」}]+", " ", text).strip(" /")
     if not unit:
         base, unit = _unit_at_end(base)
+    elif (below := re.fullmatch(r"(.*\S)\s*/\s*(ha|hm2)", base)) and (whole := unit_of(f"{unit}/ha")):
+        # G/ha [m²]
+        base, unit = below[1], whole
     return base, unit, words
 
 
@@ -262,6 +269,8 @@ def _understood(bases, words) -> Meaning:
     """Meaning of a header by its last part, with what stands above it and in brackets."""
     own, above = bases[-1], bases[:-1]
     whole = _single(own)
+    if whole.kind in ORGANS and any(NUTRIENTS.search(b) and not _single(b).kind for b in [*above, *words]):
+        return Meaning(problem="other")
     if whole.kind in ("name", "organ", "girth", "crown", "stand") and _is_another(whole, [*above, *words]):
         return Meaning(problem="other")
     if above and (not whole.kind or fold(own) in MEANS or INCREMENT.fullmatch(fold(own))):
@@ -450,6 +459,14 @@ def with_unit(found: Meaning) -> Meaning:
     if kind in ("stand", "unit") and not unit:
         # 蓄积 without a unit is of a stand or of a hectare, 密度 of trees or of wood.
         return replace(found, name="", problem="unit", kind=kind)
+    if (
+        kind == "name"
+        and unit not in ("", "1")
+        and vocabulary.is_variable(name)
+        and not vocabulary.variable(name).numeric
+    ):
+        # 小班(m³) below 蓄积 is no number of a stand.
+        return Meaning(unit=unit, problem="unit")
     if vocabulary.is_variable(name) and unit:
         wanted = vocabulary.variable(name).unit
         if wanted and not fits(unit, wanted, name):

@@ -39,7 +39,7 @@ def read_head(grid: Any, form: Any, start: int) -> None:
                 written = last
             elif token and is_unit(token[1]):
                 form.units = token[1]
-        bare = all(re.fullmatch("(?:计量)?单位|units?", label, re.IGNORECASE) for label, *_ in found)
+        bare = all(re.fullmatch(".{0,4}单位|units?", label, re.IGNORECASE) for label, *_ in found)
         size = _SIZE.search(joined) if bare else None
         if size:
             form.constants.append(
@@ -66,7 +66,7 @@ def read_head(grid: Any, form: Any, start: int) -> None:
 
 #: Size of a plot in a title: 样方面积1m×1m.
 _SIZE = re.compile(
-    r"((?:样方|样地|标准地|样圆|收集框|收集器|收集网|接收框)(?:面积|大小|规格)?)[为:：]?\s*(\d[\d.]*\s*(?:c?m|米)?\s*[×xX*]\s*\d[\d.]*\s*(?:c?m|米)|\d[\d.]*\s*(?:m2|m²|㎡|hm2|hm²|公顷|亩))"
+    r"((?:样方|样地|标准地|样圆|收集框|收集器|收集网|接收框)(?:面积|大小|规格)?)[为:：(（]?\s*(\d[\d.]*\s*(?:c?m|米)?\s*[×xX*]\s*\d[\d.]*\s*(?:c?m|米)|\d[\d.]*\s*(?:m2|m²|㎡|hm2|hm²|公顷|亩))"
 )
 
 

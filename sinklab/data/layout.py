@@ -25,7 +25,7 @@ DEPTH = 60
 SUMS = re.compile(
     r"(?:第? ?\S{1,6} ?)?(?:林班|小班|村|乡|镇|县|林场|工区|样地|标准地|样方|组|户|本?页)(?:计|合计|小计)"
     r"|(?!.*平均木|.*平均标准木).{0,8}(?:合计|小计|总计|总和|累计|平均|均值|标准差|标准误|变异系数|最大值|最小值|极差|样本[数量]|样品数|重复数|观测数|最小显著差数?).{0,12}"
-    r"|(?:grand |sub)?-?totals?|sum|means?|averages?|avg\.?|s\.?d\.?|s\.?e\.?|std\.? ?dev\.?|cv|max(?:imum)?|min(?:imum)?|median|中位数"
+    r"|(?:grand |sub)?-?totals?|sum|means?|averages?|avg\.?|s\.?d\.?|s\.?e\.?|std\.? ?dev\.?|cv ?(?:\(?%\)?)?|max(?:imum)?|min(?:imum)?|median|中位数"
     r"|.{0,12}(?:LSD|显著性|[FP] ?[值=<]|p[- ]value).{0,12}|Mittel(?:wert)?|Summe|Durchschnitt|promedio|media|suma|moyenne|somme|m[ée]dia|soma",
     re.IGNORECASE,
 )
@@ -584,6 +584,8 @@ def _records(grid, form, first) -> None:
             form.others += [other, *other.others] if other else []
             break
         why = _no_record(form, cells, remarks)
+        if not why and cells[0][1] in ("n", "N") and _ends_in_sums(form, row):
+            why = tr("sums or means", "合计或平均行")
         if why == tr("note", "附注") and not form.units:
             # 注：数据为平均值±标准差（t·hm-2）
             unit = re.search(r"[(（]\s*([^()（）]+?)\s*[)）]", cells[0][1])
@@ -627,6 +629,11 @@ def _no_shifted(form, first) -> None:
         f"quotation marks?\n{listing(lines)}",
         f"{len(longer)} 行的单元格多于表头的 {last + 1} 个；单元格内是否有未加引号的“{mark}”？\n{listing(lines)}",
     )
+
+
+def _ends_in_sums(form, row) -> bool:
+    """Whether the row above is a mean or a deviation: an n below it counts the records."""
+    return any(row - 1 in rows for rows, why in form.skipped if why == tr("sums or means", "合计或平均行"))
 
 
 def _no_record(form, cells, remarks) -> str:

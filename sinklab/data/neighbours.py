@@ -18,12 +18,13 @@ from sinklab.data.columns import (
     fits,
     fold,
     meaning,
+    not_understood,
     taken_apart,
     with_unit,
 )
 from sinklab.data.files import letters, plain
 from sinklab.data.notes import as_notes_say, units_by_notes
-from sinklab.data.written import counted, is_blank, quantity, unit_of
+from sinklab.data.written import counted, is_blank, is_unit, quantity, unit_of
 from sinklab.language import tr
 
 
@@ -92,7 +93,11 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
                 m = Meaning(unit=m.unit, problem="two")
             else:
                 reading.account.told.add(f"{f.header} is taken as aboveground", f"{f.header} 按地上部分计")
-        if not m.unit and unit_line and (vocabulary.is_variable(m.name) or m.kind in ORGANS):
+        if (
+            not m.unit
+            and unit_line
+            and (vocabulary.is_variable(m.name) or m.kind in (*ORGANS, "part", "quantity"))
+        ):
             fitting = (
                 {u for u in unit_line if fits(u, vocabulary.variable(m.name).unit, "")}
                 if vocabulary.is_variable(m.name) and vocabulary.variable(m.name).unit
@@ -100,7 +105,11 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
             )
             if len(fitting) == 1 and m.name not in ("age", "count"):
                 m = replace(m, unit=fitting.pop())
-            elif m.kind in ORGANS and len(unit_line) == 1:
+            elif (
+                m.kind in (*ORGANS, "part", "quantity")
+                and len(unit_line) == 1
+                and not m.name.endswith(SHARES)
+            ):
                 m = with_unit(replace(m, unit=unit_line[0]))
         if (
             f.parts
@@ -114,6 +123,13 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
                 if "mass per area" in dimension(m.unit)
                 else m
             )
+        odd = not_understood(f.parts) if f.parts and not m.unit and m.name else ""
+        if re.search("[尺寸丈两担钱石斗升]$|/", odd) and not is_unit(odd) and m.name not in reading.units:
+            reading.account.asked.add(
+                f"{f.header}: the unit {odd} is not known: --unit {m.name}=…",
+                f"{f.header}：单位“{odd}”未知：--unit {m.name}=…",
+            )
+            m = Meaning(problem="unit")
         out.append(m)
     out = _masses_of_stands(reading, out)
     out = _layers_with_bounds(reading, _bare_bounds(reading, out))
@@ -137,6 +153,10 @@ def _masses_of_stands(reading, found) -> list[Meaning]:
         f"{told}：单株 kg，还是 t/hm²？--unit {name}=kg，或 --column {PER_AREA.get(name, name)}={at}",
     )
     return [Meaning(problem="two") if i in bare else m for i, m in enumerate(found)]
+
+
+#: Ends of names that are shares and no masses.
+SHARES = ("moisture", "ratio", "moisture_dry", "moisture_wet")
 
 
 #: What is told of stands of trees, whose biomass may be with or without roots.
@@ -316,7 +336,8 @@ def _checked_sums(reading, found) -> list[Meaning]:
         if len(above) < 3 or sum(agree) * 10 < 9 * len(agree) or not agree:
             continue
         summed = {organs[k].name for k in above}
-        name = "total" if summed & {"root", "bgb", "bgb_density"} else "agb"
+        below = summed & {"root", "bgb", "bgb_density", "rhizome"}
+        name = "bgb" if below == summed else "total" if below else "agb"
         unit = m.unit or next(organs[k].unit for k in above)
         settled = with_unit(Meaning(name, "organ", unit, rank=2))
         if settled.name and settled.name not in {one.name for one in out}:

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from sinklab.data import vocabulary
-from sinklab.data.columns import MEANS, TWICE, Meaning, fold, knows, meaning, species_name
+from sinklab.data.columns import MEANS, TWICE, Meaning, fold, knows, meaning, species_name, taken_apart
 from sinklab.data.files import plain
 from sinklab.data.heads import SURVEY, labelled
 from sinklab.data.layout import Field, Form
@@ -27,6 +27,9 @@ def melt(form: Form) -> None:
     twice = all(TWICE.fullmatch(fold(p[0])) for one in below for p in one)
     if len(groups) > 1 and not twice and len(below) == 1:
         name, said = labelled(list(groups))
+        if not name and any(taken_apart(g)[1] for g in groups):
+            # 氮含量/(g·kg-1) over organs is a quantity, no group of records.
+            return
         if not name:
             name = "species" if any(species_name(g) != g for g in groups) else tr("group", "组")
         labels = [said.get(label, label) for label in groups]

@@ -291,7 +291,107 @@ def sizes_in_a_head_without_colons(folder):
     return sheet(folder, rows), {"plot_id": ["5"] * 2, "plot_area": [.0667] * 2, "elevation": [450] * 2}
 
 
+@form
+def units_in_the_cells_are_told(folder):
+    rows = [["编号", "胸径cm", "干重（干）", "干重（枝）"], ["N1", 6.5, "7.33kg", "850g"], ["N2", 2.6, "910g", "0.09kg"]]
+    return sheet(folder, rows), {"stem": [7.33, .91], "branch": [.85, .09], "says": ["units in the cells: g"]}
+
+
+@form
+def numerals_of_profiles_stay_as_they_are(folder):
+    rows = [["剖面", "层次(cm)", "有机碳(%)", "容重(g/cm3)"], ["Ⅰ-1", "0-20", 2.3, 1.1], ["Ⅰ-2", "0-20", 2.8, 1.2]]
+    return sheet(folder, rows), {"core_id": ["Ⅰ-1", "Ⅰ-2"], "soc": [23, 28]}
+
+
+@form
+def tenths_of_units_in_brackets_and_codes_of_species(folder):
+    pages = {"样木": [["样地号", "样木号", "树种代码", "胸径", "树高", "材积(0.001m³)"], [None, None, None, "(0.1cm)", "(0.1m)", None], ["101", 1,
+            410, 237, 166, 310],
+             ["101", 2, 220, 161, 125, 130], ["101", 3, 230, 99, 94, 40]], "树种代码": [["代码", "树种"], ["220", "马尾松"], ["230", "杉木"], ["410",
+            "栎类"]]}
+    return book(folder / "a.xlsx", pages), {"dbh": [23.7, 16.1, 9.9], "height": [16.6, 12.5, 9.4], "volume": [.31, .13, .04],
+                                            "species": ["栎类", "Pinus massoniana", "Cunninghamia lanceolata"]}
+
+
+@form
+def thickness_of_litter_beside_its_mass(folder):
+    rows = [["不同林型枯落物蓄积量及厚度"], ["样地", "厚度/cm", None, "蓄积量/(t·hm-2)", None, None], [None, "未分解层", "半分解层", "未分解层",
+            "半分解层", "合计"],
+            ["L1", 2.8, 3.8, 5.66, 11.25, 16.91], ["L2", 1.4, 1.9, 2.92, 6.22, 9.14]]
+    return sheet(folder, rows, ["A1:F1", "A2:A3", "B2:C2", "D2:F2"]), {"litter_density": [16.91, 9.14]}
+
+
+@form
+def lines_of_plots_with_remarks(folder):
+    rows = [["树号", "胸径/cm", "树高/m", "干"], ["样地1（上坡）"], [1, 7.9, 8.2, 14.58], [2, 21.5, 14.2, 120.72], ["样地2（中坡）"], [1, 18.8, 14.8,
+            107.05]]
+    return sheet(folder, rows), {"plot_id": ["1", "1", "2"], "dbh": [7.9, 21.5, 18.8]}
+
+
+@form
+def rock_in_transects_is_told(folder):
+    rows = [["样线号", "测点(m)", "土层厚度(cm)"], ["A", 1, 35], [None, 2, "石"], [None, 3, 39], [None, 4, 12]]
+    return sheet(folder, rows), {"soil_depth": [35, 0, 39, 12], "says": ["rock .石. is a depth of 0"]}
+
+
+@form
+def a_line_of_units_for_some_columns_and_sums_of_compartments(folder):
+    rows = [["小班一览表"], ["面积单位：亩；蓄积单位：m³（小班总蓄积）；胸径：cm"], ["林班", "小班", "树种", "面积", "平均胸径", "蓄积"], [3, 1,
+            "杉木", 150, 20, 528], [3, 2, "马尾松", 75, 10.7, 393],
+            ["3林班计", None, None, 225]]
+    return sheet(folder, rows, ["A1:F1", "A2:F2"]), {"area": [10, 5], "growing_stock": [52.8, 78.6], "dbh": [20, 10.7]}
+
+
+@form
+def subtotals_above_and_below_ground(folder):
+    n, above = 5, (STEM + BRANCH + LEAF)[:5]
+    thick, thin = ROOT[:5] * .7, ROOT[:5] * .3
+    rows = [["样木号", "胸径(cm)", "地上部分(kg)", None, None, None, "地下部分(kg)", None, None, "总计(kg)"], [None, None, "干", "枝", "叶", "小计",
+            "粗根", "细根", "小计", None],
+            *map(list, zip(IDS[:n], DBH[:n], STEM[:n], BRANCH[:n], LEAF[:n], above, thick, thin, ROOT[:n], above + ROOT[:n], strict=True))]
+    return sheet(folder, rows, ["A1:A2", "B1:B2", "C1:F1", "G1:I1", "J1:J2"]), {"agb": above, "root": ROOT[:n], "total": above + ROOT[:n]}
+
+
+@form
+def quadrats_with_size_and_unit_in_the_title(folder):
+    rows = [["灌木层收获样方（2m×2m），质量单位：g/样方"], ["样方号", "盖度%", "地上干重", "地下干重"], ["G1", 21, 874.8, 685.3], ["G2", 55, 1494.8, 972.8]]
+    return sheet(folder, rows, ["A1:D1"]), {"plot_area": [4e-4] * 2, "agb_density": [2.187, 3.737], "bgb_density": [1.71325, 2.432]}
+
+
+@form
+def old_units_of_length_and_mass(folder):
+    rows = [["树号", "胸径(公分)", "树高(市尺)", "干(市斤)"], [1, 13.3, 39, 62.7], [2, 19.4, 42, 138.7], ["注：干为烘干重"]]
+    return text(folder / "a.csv", rows, "gb18030"), {"dbh": [13.3, 19.4], "height": [13, 14], "stem": [31.35, 69.35]}
+
+
+@form
+def german_stands_with_a_count_below_the_means(folder):
+    rows = [["Parzelle", "Alter", "N/ha", "Dg [cm]", "G/ha [m²]", "Vorrat [m³/ha]", "Biomasse oberirdisch [t/ha]"], ["F1", 20, 2102, 10, 16.5, 85.5,
+            41.8], ["F2", 32, 1634, 13.6, 23.7, 155.9, 76.4],
+            ["Mittel", 26, 1868, 11.8, 20.1, 120.7, 59.1], ["n", 2, 2, 2, 2, 2, 2]]
+    return sheet(folder, rows), {"stem_density": [2102, 1634], "basal_area": [16.5, 23.7], "growing_stock": [85.5, 155.9], "agb_density": [41.8, 76.4]}
+
+
 # fmt: on
+
+
+def test_nutrients_of_organs_are_no_masses(tmp_path):
+    rows = [
+        ["样木号", "氮含量/(g·kg-1)", None, "磷含量/(g·kg-1)", None],
+        [None, "干", "叶", "干", "叶"],
+        ["1", 1.2, 14.1, 0.1, 0.9],
+        ["2", 1.3, 12.1, 0.2, 0.8],
+    ]
+    frame = read(sheet(tmp_path, rows, ["A1:A2", "B1:C1", "D1:E1"]))
+    assert len(frame) == 2 and not {"stem", "foliage"} & set(frame)
+    bare = [["样木号", "氮", None], [None, "干", "叶"], ["1", 1.2, 14.1], ["2", 1.3, 12.1]]
+    assert not {"stem", "foliage"} & set(read(sheet(tmp_path, bare, ["A1:A2", "B1:C1"])))
+
+
+def test_units_that_nobody_knows_are_asked_for(tmp_path):
+    frame = read(sheet(tmp_path, [["树号", "胸径(寸)", "树高(m)"], ["1", 4, 9], ["2", 5, 10]]))
+    assert "dbh" not in frame
+    says(frame, "the unit 寸 is not known")
 
 
 def test_biomass_of_a_stand_is_asked_for(tmp_path):
