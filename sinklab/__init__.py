@@ -47,6 +47,7 @@ _HOMES = {
     "list_tables": "sinklab.tables.table",
     "load": "sinklab.data.open_data",
     "load_ipython_extension": "sinklab.runs.magic",
+    "set_table": "sinklab.runs.magic",
     "look_up": "sinklab.evidence.equations",
     "Model": "sinklab.propagate.model",
     "Noise": "sinklab.propagate.model",

@@ -53,6 +53,7 @@ from sinklab.results.variance import Variance as Variance
 from sinklab.review.desk import Desk as Desk
 from sinklab.review.verification import verify as verify
 from sinklab.runs.magic import load_ipython_extension as load_ipython_extension
+from sinklab.runs.magic import set_table as set_table
 from sinklab.tables.export import export_table as export_table
 from sinklab.tables.release import release_table as release_table
 from sinklab.tables.table import Table as Table

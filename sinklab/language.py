@@ -333,8 +333,43 @@ _TABLE_STYLE = (
 )
 
 
-def html(title: str, *blocks: "str | tuple[str, list, list]") -> str:
-    """Lay out what a notebook shows of an object, every text escaped.
+#: Letters that LaTeX does not print as they stand.
+_LATEX = {c: rf"\{c}" for c in "&%$#_{}"}
+_LATEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_LATEX |= {
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "✗": r"$\times$",
+    "²": "$^2$",
+    "³": "$^3$",
+}
+#: Rows beyond which a table goes over pages; rules of a table in eighths of a point; centimetres of a column of letters in Word.
+LONG, THICK, THIN, LETTER = 30, 12, 6, 0.19
+
+
+def latex_text(words) -> str:
+    """Words on one line that LaTeX prints as they are."""
+    return "".join(_LATEX.get(c, c) for c in " ".join(str(words).split()))
+
+
+def tabular(caption: str, columns: str, head, rows) -> str:
+    """Table with three rules as LaTeX, of cells that are LaTeX already; it needs booktabs, and longtable where it is long."""
+    kind = "longtable" if len(rows) > LONG else "tabular"
+    lines = [r"\toprule", " & ".join(head) + r" \\", r"\midrule"]
+    lines += [r"\endhead"] if kind == "longtable" else []
+    lines += [*(" & ".join(row) + r" \\" for row in rows), r"\bottomrule"]
+    told = f"\\caption{{{caption}}}" if caption else ""
+    body = f"\\begin{{{kind}}}{{{columns}}}\n"
+    if kind == "longtable":
+        return body + "\n".join([*([told + r"\\"] if told else []), *lines]) + "\n\\end{longtable}\n"
+    top = "\\begin{table}[htbp]\n\\centering\n" + (told + "\n" if told else "")
+    return top + body + "\n".join(lines) + "\n\\end{tabular}\n\\end{table}\n"
+
+
+class SetTable:
+    """What an object shows of itself, from one source for a notebook, a page, LaTeX and Word.
 
     Parameters
     ----------
@@ -342,21 +377,136 @@ def html(title: str, *blocks: "str | tuple[str, list, list]") -> str:
     *blocks : str or (str, list, list)
         A paragraph; or a table with caption, header and rows, whose numbers :func:`number` writes.
     """
-    from html import escape
 
-    parts = [f'<div class="sinklab">{_TABLE_STYLE}<b>{escape(title)}</b>']
-    for block in blocks:
-        if isinstance(block, str):
-            parts.append("".join(f"<div>{escape(line)}</div>" for line in block.splitlines()))
-            continue
-        caption, header, rows = block
-        kinds = [' class="w"' if left else "" for left in stand_left(header, rows)]
-        lines = [
-            "".join(
-                f"<{tag}{kind}>{escape(number(cell))}</{tag}>" for cell, kind in zip(row, kinds, strict=True)
-            )
-            for tag, row in [("th", header), *(("td", row) for row in rows)]
-        ]
-        body = "".join(f"<tr>{line}</tr>" for line in lines)
-        parts.append(f"<div>{escape(caption)}</div><table>{body}</table>")
-    return "".join([*parts, "</div>"])
+    def __init__(self, title: str, *blocks: "str | tuple[str, list, list]"):
+        self.title, self.blocks = title, blocks
+
+    def _parts(self) -> Iterator["tuple[str, list[list[str]], list[bool]] | str"]:
+        """Paragraphs; tables as caption, texts with the header first, and which columns stand left."""
+        for block in self.blocks:
+            if isinstance(block, str):
+                yield from block.splitlines()
+            else:
+                caption, header, rows = block
+                yield caption, [[number(c) for c in row] for row in (header, *rows)], stand_left(header, rows)
+
+    def __repr__(self) -> str:
+        """The same as text."""
+        lines = [self.title]
+        for part in self._parts():
+            lines += [part] if isinstance(part, str) else [part[0], table(part[1][0], part[1][1:])]
+        return "\n".join(filter(None, lines))
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        parts = [f'<div class="sinklab">{_TABLE_STYLE}<b>{escape(self.title)}</b>']
+        for part in self._parts():
+            if isinstance(part, str):
+                parts.append(f"<div>{escape(part)}</div>")
+                continue
+            caption, rows, left = part
+            kinds = [' class="w"' if words else "" for words in left]
+            lines = [
+                "".join(f"<{tag}{kind}>{escape(cell)}</{tag}>" for cell, kind in zip(row, kinds, strict=True))
+                for tag, row in zip(["th", *["td"] * len(rows)], rows, strict=False)
+            ]
+            body = "".join(f"<tr>{line}</tr>" for line in lines)
+            parts.append(f"<div>{escape(caption)}</div><table>{body}</table>")
+        return "".join([*parts, "</div>"])
+
+    def to_html(self) -> str:
+        """Fragment of a page: tables with three rules, numbers right."""
+        return self._repr_html_()
+
+    def to_latex(self) -> str:
+        """Fragment for a paper; it needs booktabs, longtable, and ctex where it speaks Chinese."""
+        parts = []
+        for part in (self.title, *self._parts()):
+            if isinstance(part, str):
+                parts += [latex_text(part) + "\n"] if part else []
+                continue
+            caption, (head, *rows), left = part
+            cells = [[latex_text(cell) for cell in row] for row in (head, *rows)]
+            columns = "".join("l" if words else "r" for words in left)
+            parts.append(tabular(latex_text(caption), columns, cells[0], cells[1:]))
+        return "\n".join(parts)
+
+    def to_word(self, path: "str | os.PathLike") -> "os.PathLike":
+        """Write a Word file: captions above tables with three rules, in the faces of Chinese journals; the file's path."""
+        from pathlib import Path
+
+        from docx import Document
+        from docx.enum.text import WD_ALIGN_PARAGRAPH
+        from docx.oxml.ns import qn
+        from docx.shared import Cm
+
+        made, path = Document(), Path(path)
+        fonts = made.styles["Normal"].element.get_or_add_rPr().get_or_add_rFonts()
+        for face, name in {
+            "ascii": "Times New Roman",
+            "hAnsi": "Times New Roman",
+            "eastAsia": "SimSun",
+        }.items():
+            fonts.set(qn(f"w:{face}"), name)
+        section, widths = made.sections[0], [_widths(p[1]) for p in self._parts() if not isinstance(p, str)]
+        wide = max(map(sum, widths), default=0) > 16
+        section.page_width, section.page_height = (Cm(29.7), Cm(21)) if wide else (Cm(21), Cm(29.7))
+        section.left_margin = section.right_margin = Cm(2.5)
+        if self.title:
+            made.add_paragraph().add_run(self.title).bold = True
+        for part in self._parts():
+            if isinstance(part, str):
+                made.add_paragraph(part)
+                continue
+            caption, rows, left = part
+            if caption:
+                above = made.add_paragraph(caption)
+                above.alignment, above.paragraph_format.keep_with_next = WD_ALIGN_PARAGRAPH.CENTER, True
+            _word_table(made.add_table(len(rows), len(left)), rows, left, 24.7 if wide else 16)
+            made.add_paragraph()
+        part = path.with_name(f".{path.name}.part")  # what is killed leaves the file as it was
+        made.save(part)
+        os.replace(part, path)
+        return path
+
+
+def _widths(rows) -> list[float]:
+    """Centimetres that the columns of a table want; a header may turn at its half."""
+    head, *rest = [[LETTER * width(cell) + 0.5 for cell in row] for row in rows]
+    return [max(0.5 * first + 0.3, *cells) for first, *cells in zip(head, *rest, strict=True)]
+
+
+def _word_table(made, rows, left, most: float) -> None:
+    """Fill a table of Word: thick rules above and below, a thin one under the header, which stands on every page."""
+    from docx.enum.table import WD_TABLE_ALIGNMENT
+    from docx.enum.text import WD_ALIGN_PARAGRAPH
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+    from docx.shared import Cm, Pt
+
+    def rules(properties, name, sizes):
+        borders = OxmlElement(name)
+        for side, size in sizes.items():
+            line = OxmlElement(f"w:{side}")
+            line.set(qn("w:val"), "single")
+            line.set(qn("w:sz"), str(size))
+            borders.append(line)
+        properties.append(borders)
+
+    made.alignment = WD_TABLE_ALIGNMENT.CENTER
+    rules(made._tbl.tblPr, "w:tblBorders", {"top": THICK, "bottom": THICK})
+    made.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
+    made.autofit, wanted = False, _widths(rows)
+    scale = min(most / sum(wanted), 1)
+    for column, wide in zip(made.columns, wanted, strict=True):
+        column.width = Cm(wide * scale)
+    size = Pt(max(round(18 * scale) / 2, 5.5))  # a wide table in smaller letters
+    for i, (row, texts) in enumerate(zip(made.rows, rows, strict=True)):
+        for cell, text, words, wide in zip(row.cells, texts, left, wanted, strict=True):
+            cell.width, paragraph = Cm(wide * scale), cell.paragraphs[0]
+            paragraph.add_run(text).font.size = size
+            paragraph.paragraph_format.space_after = Pt(0)
+            paragraph.alignment = WD_ALIGN_PARAGRAPH.LEFT if words else WD_ALIGN_PARAGRAPH.RIGHT
+            if not i:
+                rules(cell._tc.get_or_add_tcPr(), "w:tcBorders", {"bottom": THIN})

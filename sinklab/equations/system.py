@@ -15,7 +15,7 @@ from sinklab.equations.compile import Compiled
 from sinklab.equations.forms import PowerProduct, additive_terms, over_groups, power_product
 from sinklab.equations.latex import to_latex
 from sinklab.equations.parse import Call, Equation, Name, Power, Product, Source, names, read, walk
-from sinklab.language import EquationError, heads, html, listing, table, tr
+from sinklab.language import EquationError, SetTable, heads, listing, table, tr
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -270,7 +270,17 @@ class System:
         return "\n".join([*lines[:SHOWN], *rest, *roles])
 
     def _repr_html_(self) -> str:
-        return html(tr("Equations", "方程"), self.text, ("", *self._names()))
+        return self.set_table().to_html()
+
+    def set_table(self) -> SetTable:
+        """The equations and what their names mean, for a notebook, LaTeX or Word.
+
+        Examples
+        --------
+        >>> sl.System.parse("stem = a * dbh**b").set_table().to_latex().splitlines()[2]
+        'stem = a * dbh**b'
+        """
+        return SetTable(tr("Equations", "方程"), self.text, ("", *self._names()))
 
     def _names(self) -> tuple[list[str], list[list[str]]]:
         """Header and rows of what every name is."""

@@ -43,7 +43,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from sinklab.data import vocabulary
-from sinklab.language import DataError, html, number, table, tr
+from sinklab.language import DataError, SetTable, number, table, tr
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,7 +94,17 @@ class _Shown:
         return [self.family, tr("value", "值")], [[k, number(v, 4)] for k, v in rows]
 
     def _repr_html_(self) -> str:
-        return html(tr("Distribution", "概率分布"), ("", *self._rows()))
+        return self.set_table().to_html()
+
+    def set_table(self) -> SetTable:
+        """Parameters, mean, spread and quantiles, for a notebook, LaTeX or Word.
+
+        Examples
+        --------
+        >>> from_moments(0.5, 0.02, "normal").set_table().to_latex().count("tabular")
+        2
+        """
+        return SetTable(tr("Distribution", "概率分布"), ("", *self._rows()))
 
     def summary(self) -> str:
         """Parameters, mean, spread and quantiles, as text.

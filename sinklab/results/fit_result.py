@@ -12,7 +12,7 @@ from scipy import stats
 
 from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
-from sinklab.language import DataError, Notes, listing, plain
+from sinklab.language import DataError, Notes, SetTable, listing, plain
 from sinklab.results import indices
 from sinklab.results.variance import ResidualModel
 
@@ -413,7 +413,17 @@ class FitResult:
         return _telling().brief(self)
 
     def _repr_html_(self) -> str:
-        return _telling().as_html(self)
+        return self.set_table().to_html()
+
+    def set_table(self) -> SetTable:
+        """Parameters and indices as set tables, for a notebook, LaTeX or Word.
+
+        Examples
+        --------
+        >>> fit.set_table().to_word(folder / "fit.docx").name
+        'fit.docx'
+        """
+        return _telling().as_set_table(self)
 
     def summary(self) -> str:
         """The whole report as text: parameters, residuals, indices with formulas, verdicts, range, notes."""

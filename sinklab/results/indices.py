@@ -83,6 +83,12 @@ def formulas() -> dict[str, Index]:
     return {name: Index(*printed) for name, *printed in rows}
 
 
+def index_head(index: str) -> str:
+    """Header of an index in a table: with % where it is a share."""
+    shares = ("TRE", "ASE", "MPE", "MPSE")
+    return tr(f"{index} (%)", f"{index}/%") if index in shares else index.replace("R2", "R²")
+
+
 def describe(index: str) -> str:
     """Wording of an index in the reader's language."""
     return tr(formulas()[index].en, formulas()[index].zh)

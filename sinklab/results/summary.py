@@ -10,7 +10,7 @@ from sinklab.data import vocabulary
 from sinklab.data.checks import far_off
 from sinklab.data.files import rule_values
 from sinklab.equations.parse import Name, Sum
-from sinklab.language import html, number, table, tr
+from sinklab.language import SetTable, number, table, tr
 from sinklab.results import indices, prediction
 from sinklab.results.calibration import pedigree
 from sinklab.results.fit_result import FitResult
@@ -153,7 +153,7 @@ def brief(fit: FitResult) -> str:
     return "\n".join([_head(fit), *shown, "; ".join(good), _ranges(fit), against])
 
 
-def as_html(fit: FitResult) -> str:
+def as_set_table(fit: FitResult) -> SetTable:
     """A fit as a notebook shows it: parameters and indices as set tables in the reader's language."""
     level = f"{100 * fit.level:g} %"
     header = [
@@ -172,7 +172,7 @@ def as_html(fit: FitResult) -> str:
     ]
     state, *counts = _head(fit).splitlines()
     notes = [_verdicts(fit), _ranges(fit), _warnings(fit)]
-    return html(
+    return SetTable(
         state,
         *counts,
         "\n".join(str(e) for e in fit.system.equations),
@@ -182,7 +182,7 @@ def as_html(fit: FitResult) -> str:
             if len(rows) > SHOWN_HTML
             else []
         ),
-        (tr("Indices", "评价指标"), ["", *(c.replace("R2", "R²") for c in shown)], told),
+        (tr("Indices", "评价指标"), ["", *map(indices.index_head, shown)], told),
         *filter(None, notes),
     )
 

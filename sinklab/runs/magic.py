@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from sinklab import paths
 from sinklab.data import vocabulary
 from sinklab.data.files import records
-from sinklab.language import html, number, tr
+from sinklab.language import DataError, SetTable, number, tr
 from sinklab.tables.schema import status_label
 
 if TYPE_CHECKING:
@@ -189,23 +189,63 @@ _OF_GROUP = re.compile(r"(\w+)\[(.*?)\](?: \[(.*)\])?")
 
 
 def frame_html(frame: Any) -> str:
-    """Set a data frame or series as a table: labels with units, groups in words, as many digits as tell something.
+    """What a notebook shows of a data frame or series; of a long or wide one the number left out is told."""
+    import pandas as pd
 
-    A column that exists in both languages stands in the reader's; of a long or wide frame the number left out is told.
+    return _frame(frame, pd.get_option("display.max_rows"), pd.get_option("display.max_columns")).to_html()
+
+
+def set_table(thing: Any, title: str = "") -> SetTable:
+    r"""A data frame, series, fit, table, system or distribution as set tables in the reader's language.
+
+    In a notebook it shows itself; ``to_latex()`` gives a fragment for a paper, ``to_word(path)`` a Word file, ``to_html()``
+    a piece of a page, all with three rules and the same cells.
+
+    Parameters
+    ----------
+    thing : DataFrame, Series, or an object with a ``set_table`` of its own
+        Of a frame every row and column is set: labels with units, groups in words, digits that tell something.
+    title : str
+        Caption of a frame.
+
+    Examples
+    --------
+    >>> print(sl.set_table(trees[["dbh", "height"]].head(2), "Two trees").to_latex().splitlines()[2])
+    \caption{Two trees}
+    >>> sl.set_table(fit).to_word(folder / "fit.docx").name
+    'fit.docx'
+    """
+    import pandas as pd
+
+    if isinstance(thing, (pd.DataFrame, pd.Series)):
+        return _frame(thing, None, None, title)
+    if not hasattr(thing, "set_table"):
+        kind = type(thing).__name__
+        raise DataError(
+            f"set_table: found a {kind}; expected a data frame, series, fit, table, system or distribution",
+            f"set_table：得到 {kind}；应为数据框、序列、拟合、参数表、方程组或概率分布",
+        )
+    return thing.set_table()
+
+
+def _frame(frame, rows: int | None, columns: int | None, title: str = "") -> SetTable:
+    """Set a data frame or series: labels with units, groups in words, as many digits as tell something.
+
+    A column that exists in both languages stands in the reader's.
     """
     import pandas as pd
 
     if isinstance(frame, pd.Series):
         frame = frame.to_frame("" if frame.name is None else frame.name)
-    most = pd.get_option("display.max_rows"), pd.get_option("display.max_columns") or len(frame.columns)
+    most = rows, columns or len(frame.columns)
     shown = frame if not most[0] or len(frame) <= most[0] else frame.head(ROWS)
     index = [] if _counts_rows(frame.index) else list(range(frame.index.nlevels))
     header = [heading(frame.index.names[i] or "") for i in index]
-    rows = [_cells(shown.index.get_level_values(i), frame.index.names[i]) for i in index]
+    cells = [_cells(shown.index.get_level_values(i), frame.index.names[i]) for i in index]
     places = [i for i, name in enumerate(frame.columns) if not _of_other_language(name, frame.columns)]
     for i in places[: most[1]]:
         header.append(_column(frame.columns[i], frame.columns.names))
-        rows.append(_cells(shown.iloc[:, i], frame.columns[i]))
+        cells.append(_cells(shown.iloc[:, i], frame.columns[i]))
     notes = []
     if len(shown) < len(frame):
         notes.append(
@@ -215,7 +255,7 @@ def frame_html(frame: Any) -> str:
         notes.append(
             tr(f"first {most[1]} of {len(places)} columns", f"共 {len(places)} 列，此处为前 {most[1]} 列")
         )
-    return html("", ("", header, list(zip(*rows, strict=True))), *notes)
+    return SetTable("", (title, header, list(zip(*cells, strict=True))), *notes)
 
 
 @cache

@@ -19,10 +19,10 @@ import pandas as pd
 from sinklab import paths
 from sinklab.data import vocabulary
 from sinklab.data.files import is_number
-from sinklab.language import TableError, heads, html, listing, number, reader_language, tr
+from sinklab.language import SetTable, TableError, heads, listing, number, reader_language, tr
 from sinklab.language import table as columns_of_text
 from sinklab.results.fit_result import FitResult
-from sinklab.results.indices import rule_source
+from sinklab.results.indices import index_head, rule_source
 from sinklab.tables import checks, pack, package
 from sinklab.tables.package import ModelRecord, Provenance, name_of, origin_of, package_sources, status_for
 from sinklab.tables.schema import (
@@ -326,13 +326,23 @@ class Table:
         return "\n".join([self._headline(), *self._lines()])
 
     def _repr_html_(self) -> str:
+        return self.set_table().to_html()
+
+    def set_table(self) -> SetTable:
+        """What the table holds and how good it is, for a notebook, LaTeX or Word.
+
+        Examples
+        --------
+        >>> "tabular" in table.set_table().to_latex()
+        True
+        """
         blocks: list[Any] = ["\n".join(self._lines())]
         if "indices" in self.frames:
             told = self.frames["indices"]
             told = told[told["class_column"].fillna("") == ""].head(SHOWN)
             indices = [c for c in ("n", "R2", "SEE", "TRE", "MPE", "MPSE") if c in told]
             rows = [[self._of(row), *(number(row[c], 4) for c in indices)] for row in told.to_dict("records")]
-            blocks.append((tr("Indices", "评价指标"), ["", *(c.replace("R2", "R²") for c in indices)], rows))
+            blocks.append((tr("Indices", "评价指标"), ["", *map(index_head, indices)], rows))
         if len(self.values):
             header = ["", tr("mean", "均值"), tr("sd", "标准差"), tr("unit", "单位"), "n"]
             rows = [
@@ -347,7 +357,7 @@ class Table:
                 .to_dict("records")
             ]
             blocks.append((tr("Values", "取值"), header, rows))
-        return html(self._headline(), *blocks)
+        return SetTable(self._headline(), *blocks)
 
     def summary(self) -> str:
         """The whole table as text: equations, coefficients, indices, ranges, values, failed checks, origin."""

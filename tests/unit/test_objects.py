@@ -1,5 +1,6 @@
 """What an object shows of itself: a few lines, set tables in a notebook, figures by kind and ending."""
 
+import html
 import re
 from dataclasses import replace
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from sinklab.cli import main
 from sinklab.data import literature
 from sinklab.evidence import distributions
 from sinklab.fitting.bayes.priors import parse
-from sinklab.language import DataError
+from sinklab.language import DataError, latex_text
 from sinklab.plots import figure_of
 from sinklab.results.summary import shape_report
 from sinklab.runs.magic import show_frames
@@ -265,3 +266,47 @@ def test_a_long_or_wide_frame_tells_what_is_left_out_and_a_series_is_set_too(mon
     assert shown.count("<tr>") == 21
     shown = as_html(pd.Series([2, 1], ["pinus", "larix"], name="height"))
     assert "height (m)" in shown and "pinus" in shown and "first" not in shown
+
+
+def things():
+    trees = sl.read_study("chinese_fir_simulated")
+    fit = sl.fit(trees, "stem = a * dbh**b", cluster="site")
+    table = sl.Table.from_fits([fit], table_id="stem_forest_x", version="0.1.0")
+    frame = fit.predict(trees.head(40))
+    return [fit, table, fit.system, sl.from_moments(0.5, 0.02, "normal"), frame, frame["stem"]]
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_one_table_goes_to_a_page_latex_and_word_with_the_same_cells(lang, monkeypatch, tmp_path):
+    import docx
+    from docx.oxml.ns import qn
+
+    monkeypatch.setenv("SINKLAB_LANG", lang)
+    for thing in things():
+        made = (
+            sl.set_table(thing, "A & b")
+            if isinstance(thing, (pd.DataFrame, pd.Series))
+            else sl.set_table(thing)
+        )
+        lines = re.findall("<tr>(.*?)</tr>", made.to_html())
+        on_page = [[html.unescape(c) for c in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", x)] for x in lines]
+        assert len(on_page) > 1
+        word = docx.Document(made.to_word(tmp_path / "t.docx"))
+        assert [[cell.text for cell in row.cells] for t in word.tables for row in t.rows] == on_page
+        for table in word.tables:
+            borders = table._tbl.tblPr.find(qn("w:tblBorders"))
+            assert [line.tag for line in borders] == [qn("w:top"), qn("w:bottom")], (
+                "three rules, none upright"
+            )
+            assert table.rows[0]._tr.trPr.find(qn("w:tblHeader")) is not None
+        latex = made.to_latex()
+        set_rows = [line for line in latex.splitlines() if line.endswith(r" \\")]
+        rows = [re.split(r"(?<!\\)& ", " " + line.removesuffix(r"\\")) for line in set_rows]
+        rows = [[cell.strip() for cell in line] for line in rows]
+        assert [[latex_text(cell) for cell in line] for line in on_page] == rows
+        assert latex.count(r"\begin{") == latex.count(r"\end{") and ("longtable" in latex) == (
+            len(on_page) > 31
+        )
+        assert not re.search(r"(?<!\\)[#%_](?![^$]*\$)", latex), "a letter that LaTeX reads as its own"
+    with pytest.raises(sl.SinklabError, match="set_table"):
+        sl.set_table("stem")

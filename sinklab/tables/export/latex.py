@@ -8,12 +8,9 @@ import re
 
 from sinklab.data import vocabulary
 from sinklab.equations.latex import parameter_symbol
-from sinklab.language import TableError, heads, tr
+from sinklab.language import TableError, heads, latex_text, tabular, tr
 from sinklab.tables.digits import guard, text
-from sinklab.tables.export.program import heading, one_line
-
-_ESCAPES = {c: rf"\{c}" for c in "&%$#_{}"}
-_ESCAPES |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+from sinklab.tables.export.program import heading
 
 
 def write(table, level=None, kind=None) -> bytes:
@@ -37,11 +34,6 @@ def write(table, level=None, kind=None) -> bytes:
     return "\n".join(parts).encode("utf-8")
 
 
-def escape(words) -> str:
-    """Text that LaTeX prints as it is."""
-    return "".join(_ESCAPES.get(c, c) for c in one_line(words))
-
-
 def number(value: float, decimals: int) -> str:
     r"""A number to some decimal places; below 0.001 as ``6.75 \times 10^{-5}``."""
     if value is None or not math.isfinite(value):
@@ -58,17 +50,8 @@ def read_number(latex: str) -> float:
     return float(f"{digits}e{power.rstrip('}') or 0}")
 
 
-def _tabular(caption, columns, head, rows) -> str:
-    lines = [" & ".join(head) + r" \\", r"\midrule", *(" & ".join(row) + r" \\" for row in rows)]
-    body = "\n".join(lines)
-    return (
-        f"\\begin{{table}}[htbp]\n\\centering\n\\caption{{{caption}}}\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n"
-        f"{body}\n\\bottomrule\n\\end{{tabular}}\n\\end{{table}}\n"
-    )
-
-
 def _named(model, words) -> str:
-    return f"{words}{tr(': ', '：')}{escape(model.label)}" if model.label else words
+    return f"{words}{tr(': ', '：')}{latex_text(model.label)}" if model.label else words
 
 
 def _equations(model) -> str:
@@ -87,7 +70,9 @@ def _coefficients(model) -> str:
             others = [row["se"], *limits[i]]
         else:
             response = re.fullmatch(r"correction\[(.+)\]", row["label"])[1]
-            shown = [escape(tr(f"correction of {response}", f"{vocabulary.label(response, 'zh')}的校正系数"))]
+            shown = [
+                latex_text(tr(f"correction of {response}", f"{vocabulary.label(response, 'zh')}的校正系数"))
+            ]
             others = [math.nan] * 3
         shown += [number(value, int(row["decimals"])) for value in (row["value"], *others)]
         rows.append(shown)
@@ -101,7 +86,7 @@ def _coefficients(model) -> str:
         f"% Rounding moves no prediction by more than {printed.worst:.3f} of its standard error.\n",
         f"% 舍入引起的预测值偏移不超过其标准误的 {printed.worst:.3f} 倍。\n",
     )
-    return note + _tabular(caption, "lcccc", head, rows)
+    return note + tabular(caption, "lcccc", head, rows)
 
 
 def _residuals(model) -> str:
@@ -113,31 +98,31 @@ def _residuals(model) -> str:
         kind += f", {residual.ident}" if residual.ident else ""
         rows.append(
             [
-                escape(vocabulary.label(response)),
-                escape(kind),
-                escape(by) or "--",
+                latex_text(vocabulary.label(response)),
+                latex_text(kind),
+                latex_text(by) or "--",
                 number(residual.sigma, 3 - math.floor(math.log10(residual.sigma))),
                 delta,
                 f"${model.n.get(response, 0)}$",
             ]
         )
     head = [*heads("response|variance|of", "因变量|方差函数|自变量"), r"$\sigma$", r"$\delta$", "$n$"]
-    return _tabular(_named(model, tr("Residual model", "残差模型")), "lllccc", head, rows)
+    return tabular(_named(model, tr("Residual model", "残差模型")), "lllccc", head, rows)
 
 
 def _ranges(model) -> str:
     known = vocabulary.variables()
     rows = [
         [
-            escape(vocabulary.label(x)),
-            escape(vocabulary.units_symbol(known[x].unit)) if x in known else "",
+            latex_text(vocabulary.label(x)),
+            latex_text(vocabulary.units_symbol(known[x].unit)) if x in known else "",
             f"${low:.6g}$",
             f"${high:.6g}$",
         ]
         for x, (low, high) in model.ranges.items()
     ]
     head = heads("predictor|unit|minimum|maximum", "自变量|单位|最小值|最大值")
-    return _tabular(_named(model, tr("Range of validity", "适用范围")), "llcc", head, rows)
+    return tabular(_named(model, tr("Range of validity", "适用范围")), "llcc", head, rows)
 
 
 def _values(table) -> str:
@@ -148,7 +133,7 @@ def _values(table) -> str:
         decimals = 1 - size if size is not None else 4
         variable, group = (str(row.get(c) or "") for c in ("variable", "group"))
         named = f"{vocabulary.label(variable)} {vocabulary.group_label(group)}" if variable else row["name"]
-        shown = [escape(named.strip()), escape(vocabulary.units_symbol(row["unit"]))]
+        shown = [latex_text(named.strip()), latex_text(vocabulary.units_symbol(row["unit"]))]
         numbers = [number(row[c], decimals) for c in ("mean", "se", "q025", "q975")]
         said = vocabulary.estimand(row)
         rows.append([*shown, *numbers, f"{whom.setdefault(said, len(whom) + 1)}" if said else "--"])
@@ -157,7 +142,7 @@ def _values(table) -> str:
     top = f"\\toprule\n{' & '.join(head)} \\\\\n\\midrule"
     body = "\n".join(" & ".join(row) + r" \\" for row in rows)
     caption = tr("Scalar parameters", "标量参数")
-    notes = r"\\ ".join(f"{i}\\quad {escape(said)}" for said, i in whom.items())
+    notes = r"\\ ".join(f"{i}\\quad {latex_text(said)}" for said, i in whom.items())
     about = tr("Mean and range: ", "均值与区间所指：")
     # Rows may go over pages, and long names turn at the end of their column.
     return (
