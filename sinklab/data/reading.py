@@ -33,7 +33,19 @@ from sinklab.data.layout import SECTION, compare_sums
 from sinklab.data.neighbours import by_context, organ_of, without_whole_profiles
 from sinklab.data.notes import by_dictionary, no_values
 from sinklab.data.wide_tables import melt
-from sinklab.data.written import FAULTS, Quantity, counted, is_blank, quantity, unit_of
+from sinklab.data.written import (
+    FAULTS,
+    ROCK,
+    SOIL,
+    Quantity,
+    are_percent,
+    comma_of,
+    counted,
+    is_blank,
+    is_sentinel,
+    quantity,
+    unit_of,
+)
 from sinklab.language import DataError, UnitError, listing, tr, waiting
 
 if TYPE_CHECKING:
@@ -230,7 +242,7 @@ class Reading:
             kind,
             "" if first.is_layer else spans(range(top + 1, bottom + 2)),
         )
-        self.comma = _comma(forms)
+        self.comma = comma_of(forms)
         if self.comma == "decimal":
             self.account.told.add("the comma is the decimal mark of this file", "本文件以逗号作小数点")
         for form in forms:
@@ -645,13 +657,13 @@ class Reading:
         if (
             not m.unit
             and name.endswith(("moisture", "dry_ratio", "moisture_dry", "moisture_wet"))
-            and _percent(cells)
+            and are_percent(cells)
         ):
             unit_in = "%"
         values, limits, spreads, sides = (np.full(len(cells), np.nan) for _ in range(4))
         marks, classed, stone, inside = [], [], [], set()
         for i, cell in enumerate(cells):
-            if is_blank(cell, self.missing) or (known and _is_sentinel(cell, known)):
+            if is_blank(cell, self.missing) or (known and is_sentinel(cell, known)):
                 if cell:
                     self.account.missing.append((self.place(i, position), cell))
                 continue
@@ -868,26 +880,6 @@ class Reading:
             raise DataError(f"{self.account}\n{listing(lines)}\n{advice}")
 
 
-def _comma(forms) -> str:
-    """What a comma is in numbers of a text file that separates its cells otherwise."""
-    sheet = forms[0].sheet
-    cells = [plain(c) for form in forms for row in form.cells for c in row if "," in c]
-    numbers = [c for c in cells if re.fullmatch(r"[<>]?-?\d+(?:,\d+)+(?:\.\d+)?(?:\s*±.*)?", c)]
-    if not numbers:
-        return ""
-    odd = [c for c in numbers if not re.fullmatch(r"[<>]?-?\d{1,3}(?:,\d{3})+(?:\.\d+)?", c)]
-    points = any(re.fullmatch(r"-?\d+\.\d+", plain(c)) for form in forms for row in form.cells for c in row)
-    if points:
-        return ""
-    if sheet.delimiter and sheet.delimiter != ",":
-        return "decimal" if odd or sheet.delimiter == ";" else ""
-    return "decimal" if len(odd) * 2 > len(numbers) and len(odd) > 2 else ""
-
-
-SOIL = {"土", "土壤", "植被", "S", "s", "soil", "Soil", "V", "v"}
-ROCK = {"石", "岩", "岩石", "裸岩", "石头", "R", "r", "rock", "Rock"}
-
-
 def inner_unit(name: str, unit: str) -> str:
     """Unit in which a quantity outside the vocabulary is kept."""
     if name == "area_se":
@@ -901,19 +893,3 @@ def inner_unit(name: str, unit: str) -> str:
     if name in ("crown_1", "crown_2", "disc_height"):
         return "m"
     return "kg" if unit and names.fits(unit, "kg") else unit
-
-
-def _is_sentinel(cell, known) -> bool:
-    """Whether a cell is a -9999, which programs write for no value, of a variable that cannot be as low."""
-    return (
-        cell.startswith("-9")
-        and re.fullmatch(r"-9{2,5}(?:[.,][09]+)?", plain(cell)) is not None
-        and known.minimum is not None
-        and known.minimum > -99
-    )
-
-
-def _percent(cells) -> bool:
-    """Whether shares are written as per cent without the sign."""
-    values = [q.value for q in map(quantity, cells) if q and q.value is not None and not q.unit]
-    return bool(values) and float(np.median(values)) > 2

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -264,3 +265,40 @@ def is_blank(text: str, missing: Collection[str] = frozenset()) -> bool:
     """Whether a cell of a column of numbers says that there is no value."""
     clean = plain(text)
     return clean.casefold() in BLANKS or clean in missing
+
+
+#: Points of a transect that are soil, and rock.
+SOIL = {"土", "土壤", "植被", "S", "s", "soil", "Soil", "V", "v"}
+ROCK = {"石", "岩", "岩石", "裸岩", "石头", "R", "r", "rock", "Rock"}
+
+
+def comma_of(forms: Any) -> str:
+    """What a comma is in numbers of a text file that separates its cells otherwise."""
+    sheet = forms[0].sheet
+    cells = [plain(c) for form in forms for row in form.cells for c in row if "," in c]
+    numbers = [c for c in cells if re.fullmatch(r"[<>]?-?\d+(?:,\d+)+(?:\.\d+)?(?:\s*±.*)?", c)]
+    if not numbers:
+        return ""
+    odd = [c for c in numbers if not re.fullmatch(r"[<>]?-?\d{1,3}(?:,\d{3})+(?:\.\d+)?", c)]
+    points = any(re.fullmatch(r"-?\d+\.\d+", plain(c)) for form in forms for row in form.cells for c in row)
+    if points:
+        return ""
+    if sheet.delimiter and sheet.delimiter != ",":
+        return "decimal" if odd or sheet.delimiter == ";" else ""
+    return "decimal" if len(odd) * 2 > len(numbers) and len(odd) > 2 else ""
+
+
+def is_sentinel(cell: str, known: Any) -> bool:
+    """Whether a cell is a -9999, which programs write for no value, of a variable that cannot be as low."""
+    return (
+        cell.startswith("-9")
+        and re.fullmatch(r"-9{2,5}(?:[.,][09]+)?", plain(cell)) is not None
+        and known.minimum is not None
+        and known.minimum > -99
+    )
+
+
+def are_percent(cells: Any) -> bool:
+    """Whether shares are written as per cent without the sign."""
+    values = [q.value for q in map(quantity, cells) if q and q.value is not None and not q.unit]
+    return bool(values) and float(np.median(values)) > 2
