@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab.data import vocabulary
-from sinklab.data.files import rule_values
+from sinklab.data.files import records, rule_values
 from sinklab.data.vocabulary import number, suspect
 from sinklab.language import tr
 
@@ -135,7 +135,7 @@ def unit_faults(layers: pd.DataFrame) -> list[str]:
 
 def carbon_faults(layers: pd.DataFrame) -> list[Fault]:
     """Carbon that contradicts the organic matter or the density of its layer."""
-    return against_matter(layers) + _too_little_for_loose_soil(layers)
+    return against_matter(layers) + too_much_for_volume(layers) + _too_little_for_loose_soil(layers)
 
 
 def set_aside(layers: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -148,8 +148,8 @@ def set_aside(layers: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     Returns
     -------
     layers : DataFrame
-        A copy: values outside the limits of the vocabulary are missing, and where carbon and organic matter contradict each
-        other both are.
+        A copy: values outside the limits of the vocabulary are missing; where carbon and organic matter, or carbon and
+        density, contradict each other both are.
     lines : list of str
         What was blanked and why.
     """
@@ -161,7 +161,36 @@ def set_aside(layers: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     against = against_matter(layers)
     if against:
         layers.loc[[fault.index for fault in against], ["soc", "organic_matter"]] = np.nan
-    return layers, lines + [str(fault) for fault in against]
+    dense = too_much_for_volume(layers)
+    if dense:
+        layers.loc[[fault.index for fault in dense], ["soc", "bulk_density"]] = np.nan
+    return layers, lines + [str(fault) for fault in [*against, *dense]]
+
+
+def too_much_for_volume(layers: pd.DataFrame) -> list[Fault]:
+    """Layers that hold more carbon than fits into their volume, by ``carbon_volume`` of ``data/rules/gate.csv``.
+
+    Organic matter is light: by the mixing model half of it, as carbon, comes to some 50 kg on a cubic metre, whatever its share.
+    Carbon or density is wrong, and nothing says which.
+    """
+    if not {"soc", "bulk_density"} <= set(layers.columns):
+        return []
+    most = next(float(r["value"]) for r in records("rules", "gate.csv") if r["rule_id"] == "carbon_volume")
+    found = []
+    held = layers["soc"] * layers["bulk_density"]
+    for i, value in held[held > most].items():
+        soc, density = layers.at[i, "soc"], layers.at[i, "bulk_density"]
+        where = "/".join(str(layers.at[i, c]) for c in ("study_id", "site", "core_id") if c in layers)
+        told = (
+            f"{where}, {layers.at[i, 'layer_top']:g}–{layers.at[i, 'layer_bottom']:g} cm: " if where else ""
+        )
+        text = tr(
+            f"{told}soc = {soc:g} g/kg at {density:g} g/cm3 is {value:.0f} kg of carbon on a cubic metre; expected up to {most:g}",
+            f"{told}有机碳 {soc:g} g/kg、容重 {density:g} g/cm³，合每立方米 {value:.0f} kg 碳；应不超过 {most:g}",
+        )
+        advice = tr("one of the two is wrong", "两者之一有误")
+        found.append(Fault(i, "soc", f"{soc:.6g} g/kg", f"{most:g} kg/m3", advice, text))
+    return found
 
 
 def against_matter(layers: pd.DataFrame) -> list[Fault]:

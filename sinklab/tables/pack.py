@@ -253,17 +253,22 @@ def _equation_rows(key, fit, status, components, system_name) -> list[dict]:
     return rows
 
 
-def _is_mass(variable) -> bool:
-    """Whether a quantity is the mass (or volume) of plants, of which some part was weighed."""
+def _unsaid(variable) -> str:
+    """What to say of the mass (or volume) of plants of which nothing tells the part: stump, bark or dead branches not stated.
+
+    Blank of any other quantity.
+    """
     part = str(variable).removesuffix("_density").replace("stem_biomass", "stem")
-    return part in {c.variable for c in vocabulary.components().values()}
+    known = [c for c in vocabulary.components().values() if c.variable == part]
+    loose = [c.component_id for c in known if c.component_id.endswith(("_unspecified", "whole_plant"))]
+    return "" if not known else loose[0] if loose else "unstated"
 
 
 def _definition(fit, response, components, system) -> str:
     """What a response includes: the part that was weighed, and of stands the diameter from which on trees were counted."""
     told = components.get(response) or (fit.source.get("components") or {}).get(response)
-    if told is None and _is_mass(response):
-        told = "sum" if response in fit.system.identities else "unstated"
+    if told is None and (loose := _unsaid(response)):
+        told = "sum" if response in fit.system.identities else loose
     said = [f"component={told}"] if told else []
     rows = fit.data if fit.data is not None else pd.DataFrame()
     if "dbh_threshold" in rows and response in literature.OF_STANDS:
@@ -467,8 +472,8 @@ def complete_values(values: pd.DataFrame, wanted: str, source: dict, system: str
 
 def _defined(definition, group, variable, system) -> str:
     """A definition that names the part of a plant and the threshold of a stand too, as unstated where nothing says them."""
-    part = _is_mass(variable) and "component=" not in definition + group
-    said = ";".join(filter(None, ("component=unstated" if part else "", definition)))
+    loose = "" if "component=" in definition + group else _unsaid(variable)
+    said = ";".join(filter(None, (loose and f"component={loose}", definition)))
     return literature.with_threshold(said, variable, system)
 
 

@@ -411,7 +411,7 @@ def test_stands_say_from_which_diameter_on_trees_were_counted():
     rows = rows.assign(mean=[80.0, 0.7, 0.5], unit=["t/ha", "t/m3", "1"], sources="X")
     forest_rows = sl.Table.from_values(rows, "values_forest_x", "0.1.0", source=source).values
     assert list(forest_rows["definition"]) == [
-        "component=unstated;dbh_threshold=unstated",
+        "component=aboveground_unspecified;dbh_threshold=unstated",
         "dbh_threshold=unstated",
         "",
     ]
@@ -421,7 +421,7 @@ def test_stands_say_from_which_diameter_on_trees_were_counted():
     )
     assert "起测径阶未注明" in told[0] and "diameter threshold not stated" in told[1]
     meadow = sl.Table.from_values(rows.head(1), "values_grassland_x", "0.1.0", source=source).values
-    assert list(meadow["definition"]) == ["component=unstated"]
+    assert list(meadow["definition"]) == ["component=aboveground_unspecified"]
     # Where all rows say it, the row does; where some do not, it is not said.
     plots = pd.DataFrame({"agb_density": [1.0, 2.0], "dbh_threshold": [5.0, 5.0]})
     assert literature.definition_of(plots, "agb_density") == "dbh_threshold=5"
@@ -460,7 +460,7 @@ def test_equations_say_what_was_weighed_and_counted(tmp_path):
     single = sl.Table.from_fits(
         sl.fit(trees, "agb = a * dbh**b", cluster="none"), "agb_forest_x", "0.1.0", source=told
     )
-    assert single.frames["equations"]["definition"].tolist() == ["component=unstated"]
+    assert single.frames["equations"]["definition"].tolist() == ["component=aboveground_unspecified"]
 
 
 def test_one_bay_under_several_names_is_one_site():

@@ -182,6 +182,17 @@ def test_set_aside_blanks_and_counts():
     assert kept["soc"].isna().tolist() == [False, True] and one["soc"].notna().all()
 
 
+def test_more_carbon_than_a_volume_holds_is_set_aside_and_named():
+    """Core of Serrano et al. (2019) as printed: 294.5 g/kg at 1.37 g/cm3 would be 404 kg of carbon on a cubic metre."""
+    one = profile([6, 7, 8], [1.37, 0.9], [294.5, 60.0]).assign(study_id="Serrano_et_al_2019", core_id="VW9B")
+    kept, lines = soil_layers.set_aside(one)
+    assert kept[["soc", "bulk_density"]].isna().all(axis=1).tolist() == [True, False]
+    assert len(lines) == 1 and "VW9B" in lines[0] and "403 kg" in lines[0]
+    # What peat holds stays: half of pure organic matter as carbon, compacted to three times its usual density.
+    peat = profile([0, 10], [0.29], [500.0])
+    assert soil_layers.set_aside(peat)[1] == []
+
+
 def simulated(n_core=60, seed=3):
     random = np.random.default_rng(seed)
     rows = []
