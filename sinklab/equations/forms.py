@@ -332,15 +332,18 @@ def _with_lefts(tree, typical, groups) -> Node:
     return _replaced(tree, {r: right for r, right in typical.items() if groups.in_tree(right)})
 
 
-def _terms(tree, sign=1, out=True) -> list[tuple[int, Node]]:
-    """A tree as a sum, and sums in products multiplied out."""
+def _terms(tree, sign=1, out=None) -> list[tuple[int, Node]]:
+    """A tree as a sum, and products multiplied out of sums for which ``out`` holds."""
     match tree:
         case Sum():
             return [term for s, part in tree.terms for term in _terms(part, sign * s, out)]
         case Negative():
             return _terms(tree.operand, -sign, out)
         case Product() if out:
-            open_ = [_terms(part) if power == 1 else [(1, part)] for power, part in tree.factors]
+            open_ = [
+                _terms(part, out=out) if power == 1 and out(part) else [(1, part)]
+                for power, part in tree.factors
+            ]
             if max(map(len, open_)) == 1 and all(o[0][0] == 1 for o in open_):
                 return [(sign, _flat(tree))]
             powers = [power for power, _ in tree.factors]
@@ -391,7 +394,7 @@ class _Groups:
         """Mean of a right side; as it was written where its terms have the mean of no deviation."""
         if not self.in_tree(tree):
             return written
-        terms = _terms(tree, out=self.multiplied_out)
+        terms = _terms(tree, out=self.in_tree if self.multiplied_out else None)
         found = [(sign, self._of_term(term)) for sign, term in terms]
         if all(new is None for _, new in found) and all(n.name not in typical for n in names(written)):
             return written
@@ -441,7 +444,7 @@ class _Groups:
     def _inner(self, tree, sign) -> list[tuple[str, Node, float]] | None:
         """A sum that is straight in added deviations, as :meth:`_line` gives it."""
         found = []
-        for s, term in _terms(tree):
+        for s, term in _terms(tree, out=self.in_tree):
             if not self.in_tree(term):
                 continue
             factors = term.factors if isinstance(term, Product) else ((1, term),)

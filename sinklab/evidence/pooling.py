@@ -198,11 +198,14 @@ def pool_studies(
     mean = float(np.average(means, weights=weights))
     q = float(weights @ (means - mean) ** 2 / (k - 1)) if k > 1 else 1.0
     se = 0.0 if (total <= 0).any() else float(np.sqrt(max(q, 1.0) / weights.sum()))
-    freedom = (
-        (freedom_common, freedom_common) if shared else (k - 1, max(k - 2, min(k - 1, 2) if k > 2 else 0))
-    )
+    freedom = (freedom_common, freedom_common) if shared else (k - 1, freedom_of_new(k))
     new = None if shared or k < 3 or not (variances > 0).any() else _integrated(means, variances, scale)
     return Pooled(mean, se, float(tau), float(np.hypot(tau, se)), *freedom, k, borrowed, new=new)
+
+
+def freedom_of_new(k: int) -> int:
+    """Degrees of freedom for a new place after k of them: k - 2, but two at three, and none at two, which do not tell."""
+    return max(k - 2, 2) if k > 2 else 0
 
 
 def _integrated(means, variances, scale: str, n: int = 400) -> tuple[np.ndarray, np.ndarray]:

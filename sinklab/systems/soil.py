@@ -868,7 +868,7 @@ def _one_unit_of_a_new_site(variable, of_sites, found, counts, common, level) ->
     """Mean, spread of the units, and the distribution of one on a new site; few sites borrow spread for it."""
     (mean, error), (mu, se, tau, sigma), (n_site, n) = of_sites, found, counts
     own = spread = float(np.hypot(tau, sigma))
-    freedom, new = n_site - 1, n_site - 2
+    freedom, new = n_site - 1, pooling.freedom_of_new(n_site)
     shared = n_site < FEW_SITES and common[1] >= max(n_site, pooling.LEAST_FREEDOM)
     borrowed = shared and common[0] > spread
     if shared:
