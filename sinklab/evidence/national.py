@@ -22,7 +22,7 @@ Bates D., Mächler M., Bolker B., Walker S. (2015) Fitting linear mixed-effects 
 67(1), section 3 (penalised least squares and its profiled criterion).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -36,6 +36,7 @@ from sinklab.data import literature, plausibility, vocabulary
 from sinklab.data.files import read_csv, records
 from sinklab.data.open_data import load
 from sinklab.equations.system import System
+from sinklab.evidence.pooling import between_studies
 from sinklab.language import DataError, Notes
 from sinklab.results import indices
 from sinklab.results.calibration import REFERENCE, widened
@@ -481,27 +482,68 @@ def populations(found: Nested) -> dict[str, Any]:
     ``regional``: between forest types of cells of five degrees (those of two studies or more), each predicted without its
     cell, less what studies of one population differ. ``selection``: mean over the inventories of :func:`witnesses` of
     what each says on the average of its types, none less than nought.
-    ``scatter_freedom``: degrees of freedom on which studies tell the scatter of plots within another one.
+    ``scatter_freedom``: degrees of freedom on which studies tell the scatter of plots within another one; ``slope``: variance
+    between them of the slope of logarithms on those predicted.
 
     Returns
     -------
     told : dict
-        ``regional, n_region``, ``selection`` by inventory, and ``scatter_freedom``. An inventory without the response or a
-        predictor is not counted.
+        ``regional, n_region``, ``selection`` and ``shift`` by inventory, ``scatter_freedom`` and ``slope``. An inventory
+        without the response or a predictor is not counted.
     """
     frame = found.frame
     cell = (frame["latitude"] // 5).astype(str) + "/" + (frame["longitude"] // 5).astype(str)
     told = left_out(replace(found, frame=frame.assign(cell=cell)), "cell").join(frame["study"])
-    off = np.log(told["observed"] / told["predicted"]).groupby(
-        [told["left"], told["forest_type"], told["study"]]
+    logs = pd.DataFrame(
+        {"line": np.log(told["predicted"]), "off": np.log(told["observed"] / told["predicted"])}
     )
+    groups = logs.groupby([told["left"], told["forest_type"], told["study"]])
+    off = groups["off"]
     of_regions = off.mean().groupby(level=[0, 1]).agg(["mean", "var", "size"]).query("size > 1")
     of_studies = np.average(of_regions["var"], weights=of_regions["size"] - 1)
     regional = of_regions["mean"].var() - of_studies * (1 / of_regions["size"]).mean()
     # An inventory that lies as near as studies of its types says nothing of its selection.
-    selection = witnesses(found).groupby("inventory")["selection"].mean().clip(lower=0)
-    told = {"regional": max(float(regional), 0.0), "n_region": len(of_regions), "selection": dict(selection)}
-    return told | {"scatter_freedom": _freedom_of(off.agg(["var", "size"]).query("size > 5"))}
+    heard = witnesses(found).groupby("inventory")[["selection", "shift"]].mean()
+    told = {"regional": max(float(regional), 0.0), "n_region": len(of_regions)}
+    told |= {"selection": dict(heard["selection"].clip(lower=0)), "shift": dict(heard["shift"])}
+    told["scatter_freedom"] = _freedom_of(off.agg(["var", "size"]).query("size > 5"))
+    return told | {"slope": _slopes([part for _, part in groups if len(part) > 5])}
+
+
+def shift_of(inventories: Mapping[str, float]) -> dict[str, float]:
+    """How far inventories lie from research plots on average, and whether one of them foretells another.
+
+    Parameters
+    ----------
+    inventories : mapping of str to float
+        Mean of the logarithms of observed over predicted of each, as :func:`populations` tells it.
+
+    Returns
+    -------
+    told : dict
+        ``shift`` and ``shift_se`` (logarithms; NaN of one inventory), and ``left_out``: the largest error [%] of the mean of
+        an inventory that is moved by what the others say; NaN of one.
+    """
+    off = np.array([*inventories.values()])
+    if len(off) < 2:
+        return {"shift": float(off.sum()) if len(off) else np.nan, "shift_se": np.nan, "left_out": np.nan}
+    others = (off.sum() - off) / (len(off) - 1)
+    worst = float(np.abs(np.expm1(others - off)).max())
+    return {"shift": float(off.mean()), "shift_se": float(stats.sem(off)), "left_out": 100 * worst}
+
+
+def _slopes(parts: Sequence[pd.DataFrame], least: float = 0.15) -> float:
+    """Variance between studies of the slope of ``off`` on ``line``, where a study spans a standard deviation of ``least``."""
+    told = []
+    for part in parts:
+        if part["line"].std() >= least:
+            line = stats.linregress(part["line"], part["off"])
+            told.append((line.slope, line.stderr**2 * (len(part) - 2), len(part) - 2))
+    slope, scaled_se, freedom = np.array(told).T
+    # The scatter of one study is hardly known from six plots: what each knows of its slope goes by the scatter of all.
+    wide = np.array([part["line"].var() * (len(part) - 1) for part in parts if part["line"].std() >= least])
+    scatter = float((scaled_se * wide).sum() / freedom.sum())
+    return between_studies(slope, scatter / wide)
 
 
 def _freedom_of(groups) -> float:
@@ -624,7 +666,7 @@ def _result(chain, rows, label, level, seed) -> FitResult:
         slope = line[1] if i else 0.0
         before = variance[:, 0, 0].sum() * (slope**2 - slope) if i else 0.0
         factor = np.exp(line[0] + (own.sum() + before) / 2)
-        letters = [f"{c}{i}" for c in "abc"[: len(line)]]
+        letters = [f"{c}{i}" for c in "abcp"[: len(line)]]
         terms = [
             f"({x} / {row[f'centre_{j}']:.6g})**{b}"
             for j, (x, b) in enumerate(zip(model["predictors"], letters[1:], strict=True), 1)

@@ -16,6 +16,11 @@ is that of :math:`\hat\beta + \hat b`: what is left of the deviation given the r
 factors become coefficients of the equations, ``local_<response>``. Scatter differs between places as much as levels do, so
 :math:`W` is drawn to that of the records too, as a variance that the table knows on a few degrees of freedom.
 
+*A slope of the place.* A region may lie above a table in its small stands and below it in its large ones, as where heights are
+measured with error; one factor for both is off in the total, which the large stands make. Responses per hectare
+therefore take a power too, :math:`y = k\,c\,(\hat f / c)^t`, with :math:`c` the value in the middle of the table's range and
+:math:`t \sim N(1, \tau)`: ``tilt_<response>``; :math:`\tau` is how slopes differ between studies (column ``slope``).
+
 *Another population.* Plots that were chosen on purpose are not drawn from the stands of a region: by age alone they carry
 twice the mass of inventory plots, by mean diameter and stem density hardly more. :func:`widened` adds to :math:`\Psi` the
 variance that ``data/rules/populations.csv`` gives for the predictors, by a factor that the pedigree of the data sets. The
@@ -216,9 +221,13 @@ def _by_factors(fit, frame, label):
             f"the spread between sites of {', '.join(missing)} is not known: nothing to calibrate",
             f"{'、'.join(missing)} 的样点间变异未知，无法校准",
         )
-    layout, own = _with_factors(fit, free)
-    local = [layout.labels.index(f"local_{r}") for r in free]
-    at = np.ones(k + len(free))
+    tilted = {r: _middle(fit, r) for r in free if per_hectare(r) and slope_variance() > 0}
+    layout, own = _with_factors(fit, free, tilted)
+    local, tilt = (
+        [layout.labels.index(f"{name}_{r}") for r in some]
+        for name, some in (("local", free), ("tilt", tilted))
+    )
+    at = np.ones(k + len(local) + len(tilt))
     at[own] = fit.values
     mean, slope = layout.at(frame, tuple(free), len(frame)).mean_and_jacobian(at)
     slope, seen = slope / mean[:, :, None], frame[free].gt(0).to_numpy()
@@ -234,6 +243,7 @@ def _by_factors(fit, frame, label):
     prior, start = np.zeros((len(at), len(at))), np.zeros(len(at))
     prior[np.ix_(own, own)] = fit.covariance.to_numpy() / np.outer(unit[own], unit[own])
     prior[np.ix_(local, local)] = turn @ spread @ turn.T
+    prior[tilt, tilt] = slope_variance()
     start[local] = turn @ between.centre[free].to_numpy(float)
     away = np.where(seen, away - slope @ start, 0.0)
     held = scatter_freedom()
@@ -249,6 +259,7 @@ def _by_factors(fit, frame, label):
     of_records = np.diag(within) / 2
     at[own] = np.where(unit[own] != 1, fit.values * np.exp(moved[own]), fit.values + moved[own])
     at[local] = np.exp(moved[local] + turn @ (corrected if fit.of_medians else of_records))
+    at[tilt] += moved[tilt]
     scale = np.where(unit != 1, at, 1.0)
     scale[local] = at[local]
     covariance = covariance * np.outer(scale, scale)
@@ -300,15 +311,25 @@ def _scatter(slope, away, seen, step, covariance, usual, held) -> np.ndarray:
     return usual * np.outer(size, size)
 
 
-def _with_factors(fit, free) -> tuple[Layout, list[int]]:
-    """The same equations, every free one times a coefficient of the place; and where the fit's own stand now."""
+def _middle(fit, response) -> float:
+    """Fitted value in the middle of the ranges of the predictors, on the scale of their logarithms."""
+    ends = {x: fit.ranges[x] for x in fit.system.predictors}
+    middle = pd.DataFrame({x: [np.sqrt(a * b) if a > 0 else (a + b) / 2] for x, (a, b) in ends.items()})
+    return float(fit.layout.at(middle, (response,), 1).mean_and_jacobian(fit.values)[0][0, 0])
+
+
+def _with_factors(fit, free, tilted) -> tuple[Layout, list[int]]:
+    """The same equations, every free one with the coefficients of the place; and where the fit's own stand now."""
     lines = []
     for equation in fit.system.equations:
         left, _, right = str(equation).partition(" = ")
+        if left in tilted:
+            middle = f"{tilted[left]:.6g}"
+            right = f"{middle} * (({right}) / {middle})**tilt_{left}"
         lines.append(f"{left} = local_{left} * ({right})" if left in free else f"{left} = {right}")
     system = System.parse("\n".join(lines), fit.system.predictors, responses_required=False)
     own = list(zip(fit.parameters["name"], fit.parameters["group"], strict=True))
-    local = {f"local_{r}" for r in free}
+    local = {f"local_{r}" for r in free} | {f"tilt_{r}" for r in tilted}
     pairs = [
         p for name in system.parameters for p in ([(name, "")] if name in local else own) if p[0] == name
     ]
@@ -347,14 +368,40 @@ def pedigree(population: Mapping[str, Any] | None) -> tuple[float, dict[str, dic
     return (sum(r["score"] for r in rows.values()) + share) / (len(rows) + 1), rows
 
 
+def _middle_of_rule(column: str) -> float:
+    rows = records("rules", "populations.csv", numbers=(column,))
+    return float(np.nanmedian([r[column] for r in rows]))
+
+
 @lru_cache(maxsize=1)
 def scatter_freedom() -> float:
     """Degrees of freedom on which other places tell the scatter of records about the line of one: median of the rule's rows.
 
     Variances within studies differ far more than chance (Smyth's estimator): one place is hardly known from others.
     """
-    rows = records("rules", "populations.csv", numbers=("scatter_freedom",))
-    return float(np.nanmedian([r["scatter_freedom"] for r in rows]))
+    return _middle_of_rule("scatter_freedom")
+
+
+@lru_cache(maxsize=1)
+def slope_variance() -> float:
+    """Variance between studies of the slope of logarithms on those fitted: median of the rule's rows.
+
+    A row alone rests on 13 to 45 studies of six plots or more, and says little of itself.
+    """
+    return _middle_of_rule("slope")
+
+
+def per_hectare(response: str) -> str:
+    """Kind of a response per hectare as the rule names it: ``stock``, ``mass``, or "" of single plants."""
+    return "stock" if response == "growing_stock" else "mass" if response.endswith("_density") else ""
+
+
+def population_rule(predictors, response: str) -> dict[str, Any] | None:
+    """Row of ``data/rules/populations.csv`` for predictors and a response per hectare, with numbers; None where it has none."""
+    numbers = ("regional", "selection", "shift", "shift_se", "left_out", "n_inventory")
+    rows = records("rules", "populations.csv", numbers=numbers, several=("predictors",))
+    own = (r for r in rows if r["of"] == per_hectare(response) and set(r["predictors"]) == set(predictors))
+    return next(own, None)
 
 
 def between_populations(
@@ -372,14 +419,8 @@ def between_populations(
     selection, regional : float
         Nought for responses of single plants and predictors that no row of ``data/rules/populations.csv`` has.
     """
-    of = "stock" if response == "growing_stock" else "mass" if response.endswith("_density") else ""
-    numbers = ("regional", "selection")
-    for row in records("rules", "populations.csv", numbers=numbers, several=("predictors",)):
-        if row["of"] == of and set(row["predictors"]) == set(predictors):
-            break
-    else:
-        return 0.0, 0.0
-    if not (population or {}).get("selection"):
+    row = population_rule(predictors, response)
+    if row is None or not (population or {}).get("selection"):
         return 0.0, 0.0
     (score, told), (usual, of_usual) = pedigree(population), pedigree(REFERENCE)
     lacking = (1 - told["selection"]["score"]) / (1 - of_usual["selection"]["score"])

@@ -1,6 +1,8 @@
 """A fit as text that a person would want to read: what was found, how sure it is, whether it makes sense."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from sinklab.data.files import rule_values
 from sinklab.equations.parse import Name, Sum
 from sinklab.language import SetTable, number, table, tr
 from sinklab.results import indices, prediction
-from sinklab.results.calibration import pedigree
+from sinklab.results.calibration import between_populations, pedigree, per_hectare, population_rule
 from sinklab.results.fit_result import FitResult
 
 #: Groups shown of a long list: those that borrow most.
@@ -66,6 +68,38 @@ def population_sentence(fit: FitResult) -> str:
     )
 
 
+def values_sentence(values: pd.DataFrame, origins: Sequence[Mapping[str, Any]]) -> str:
+    """One sentence: whom scalar values speak for, how their places were chosen, how well this is told, and how much wider a region is.
+
+    Parameters
+    ----------
+    values : DataFrame
+        Rows of ``values.csv``: ``variable``, ``n_study``.
+    origins : sequence of mapping
+        What the values were made from, each with its ``population``; the one that is told worst counts.
+    """
+    told = [o.get("population") or {} for o in origins] or [{}]
+    worst = min(told, key=lambda population: pedigree(population)[0])
+    score, rows = pedigree(worst)
+    n = pd.to_numeric(values.get("n_study", pd.Series(dtype=float)), errors="coerce").max()
+    of = (
+        (f"those of {n:.0f} studies or fewer", f"{n:.0f} 项以内研究的地点")
+        if n > 1
+        else ("those measured", "所测地点")
+    )
+    chosen = rows["selection"]
+    variables = [v for v in values.get("variable", pd.Series(dtype=str)).unique() if isinstance(v, str)]
+    wider = max((between_populations((), v, worst)[0] for v in variables), default=0.0)
+    factor = np.exp(stats.norm.ppf(0.975) * np.sqrt(wider))
+    return tr(
+        f"the values speak for new places like {of[0]}, {chosen['meaning_en']}; pedigree {score:.2f} of 1"
+        + (f"; stands of a region may hold up to {factor:.1f} times more or less (95 %)" if wider else ""),
+        f"取值代表与{of[1]}同类的新地点（{chosen['meaning_zh']}；来源评分 {score:.2f}，满分 1"
+        + (f"；用于区域林分时可再差至 {factor:.1f} 倍，95 %" if wider else "")
+        + "）",
+    )
+
+
 def speaks_for(fit: FitResult, stands: pd.DataFrame | None = None) -> list[str]:
     """Whom the numbers of a result speak for, and what is wrong with them elsewhere: a sentence each.
 
@@ -86,8 +120,28 @@ def speaks_for(fit: FitResult, stands: pd.DataFrame | None = None) -> list[str]:
             )
         )
     if stands is not None and "calibrated_with" not in fit.source:
-        lines += [*_other_stocking(fit, stands), *_other_heights(fit, stands)]
+        lines += [*_other_stocking(fit, stands), *_other_heights(fit, stands), *_no_heights(fit, stands)]
     return lines
+
+
+def _no_heights(fit, stands) -> list[str]:
+    """What is said where neither stands nor a table by mean diameter and stems tell heights, in which inventories differ."""
+    if set(fit.system.predictors) != {"dbh", "stem_density"} or "height" in stands:
+        return []
+    chosen = pedigree(fit.source.get("population"))[1]["selection"]
+    rules = [population_rule(x, "growing_stock") for x in (fit.system.predictors, ("basal_area", "height"))]
+    if chosen["level"] in ("", "inventory") or not any(map(per_hectare, fit.system.free)) or None in rules:
+        return []
+    here, there = (100 * np.expm1(-r["shift"]) for r in rules)
+    return [
+        tr(
+            f"neither these stands nor the table tell heights: by mean diameter and stem density alone, research plots gave an "
+            f"inventory of lower stands {here:.0f} % too much, by basal area and height {there:.0f} %; measure heights and take a "
+            "table by basal area and height, or calibrate",
+            f"这些林分与参数表均无树高：仅按平均胸径与株数密度时，研究样地的模型对一套（林分较矮的）清查资料偏高 {here:.0f} %，"
+            f"按断面积与平均高偏高 {there:.0f} %；请测平均高并改用含断面积与平均高的参数表，或先校准",
+        )
+    ]
 
 
 def _other_stocking(fit, stands) -> list[str]:

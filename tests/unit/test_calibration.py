@@ -45,7 +45,7 @@ def test_thirty_plots_take_the_bias_away(fit):
         assert after == pytest.approx(1, abs=0.08)  # three standard errors of 30 plots
         told = local.predict(rest, kind="individual")
         inside = told[f"{response}_lower"].lt(rest[response]) & told[f"{response}_upper"].gt(rest[response])
-        assert 0.88 < inside.mean() < 0.99  # the scatter is known from thirty plots
+        assert 0.88 < inside.mean() < 0.995  # scatter and slope are known from thirty plots
     assert local.between is None and local.label == "county"
 
 
@@ -73,6 +73,8 @@ def test_the_scatter_of_a_place_is_learned_from_its_plots(within):
 
 def test_the_update_is_that_of_normal_distributions(monkeypatch):
     """One response on logarithms: mean and variance of the local level as conditioning of a normal says."""
+    from sinklab.results.calibration import slope_variance
+
     monkeypatch.setattr("sinklab.results.calibration.scatter_freedom", lambda: 1e9)
     one = sl.fit(stands(), TEXT.split("\n")[0], method="ols-log", cluster="study_id")
     few = stands(1, 5, factor=(0.6, 1), seed=8)
@@ -80,15 +82,21 @@ def test_the_update_is_that_of_normal_distributions(monkeypatch):
     spread, within = (float(m.iloc[0, 0]) for m in (one.between.spread, one.between.within))
     line = np.log(one.predict(few)["agb_density"]) - np.log(one.correction["agb_density"])
     slope = np.column_stack([np.full(5, 1 / one.values[0]), np.log(few[["dbh", "stem_density"]])])
-    # The deviations of the plots: a factor shared by all, the coefficients, and the plots themselves.
+    # The deviations of the plots: a factor shared by all, a slope on the line itself about the middle of the table's
+    # range, the coefficients, and the plots themselves.
+    middle = pd.DataFrame({k: [np.sqrt(a * b)] for k, (a, b) in one.ranges.items()})
+    about = np.log(one.predict(middle)["agb_density"].iloc[0]) - np.log(one.correction["agb_density"])
+    tau, tilt = slope_variance(), (line - about).to_numpy()
     total = slope @ one.covariance.to_numpy() @ slope.T + spread + within * np.eye(5)
+    total += tau * np.outer(tilt, tilt)
     away = np.log(few["agb_density"]) - line - np.log(one.correction["agb_density"])
     centre = one.between.centre.iloc[0]
     at = pd.DataFrame({"dbh": [15.0], "stem_density": [1500.0]})
     x = np.r_[1 / one.values[0], np.log(at.to_numpy()[0])]
-    cross = slope @ one.covariance.to_numpy() @ x + spread
+    here = np.log(one.predict(at)["agb_density"].iloc[0] / one.correction["agb_density"]) - about
+    cross = slope @ one.covariance.to_numpy() @ x + spread + tau * tilt * here
     moved = centre + cross @ np.linalg.solve(total, away - centre)
-    left = x @ one.covariance.to_numpy() @ x + spread - cross @ np.linalg.solve(total, cross)
+    left = x @ one.covariance.to_numpy() @ x + spread + tau * here**2 - cross @ np.linalg.solve(total, cross)
     told = local.predict(at)
     expected = one.predict(at)["agb_density"].iloc[0] * np.exp(moved + within / 2)
     assert told["agb_density"].iloc[0] == pytest.approx(expected, rel=2e-3)
@@ -372,6 +380,19 @@ def test_stands_lower_at_one_diameter_are_told_of(tmp_path, capsys, monkeypatch)
     assert capsys.readouterr().err.count("lower at equal mean diameter") == 1
 
 
+def test_a_table_by_diameter_and_stems_asks_for_heights_where_nobody_tells_them(monkeypatch):
+    """Not of an inventory, nor of data that do not say how they were chosen, nor where the stands tell heights that are alike."""
+    from sinklab.results.summary import speaks_for
+
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+    sizes, fit = stands()[["dbh", "stem_density"]], by_size(PURPOSIVE)
+    (_, told) = speaks_for(fit, sizes)
+    assert "20 % too much, by basal area and height 7 %" in told and "measure heights" in told
+    silent = (by_size(None), by_size({**PURPOSIVE, "selection": "inventory"}), calibrated(fit, stands(1, 30)))
+    assert [len(speaks_for(one, sizes)) for one in silent] == [1, 1, 1]
+    assert len(speaks_for(fit, sizes.assign(height=12.0))) == len(speaks_for(fit)) == 1
+
+
 def test_predict_tells_of_stands_of_other_stocking(tmp_path, capsys, monkeypatch):
     """As stock does, by the same words; not a second time once calibrated."""
     monkeypatch.setenv("SINKLAB_LANG", "en")
@@ -437,3 +458,29 @@ def test_printed_equations_and_stands_say_whom_they_speak_for(monkeypatch):
     # Told less of than a compilation with places and years, and wider by as much.
     wider = between_populations(["age"], "agb_density", stands)[0]
     assert wider / between_populations(["age"], "agb_density", PURPOSIVE)[0] == pytest.approx(1.54 / 1.24)
+
+
+def test_values_say_whom_they_speak_for_and_how_much_wider_a_region_is(tmp_path, monkeypatch):
+    """Selection, place, time, method and share measured of what they were made from; a mass per hectare takes the rule's spread."""
+    from sinklab.results.calibration import between_populations
+    from sinklab.results.summary import values_sentence
+
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+    values = pd.DataFrame(
+        {"name": ["cf", "mass"], "group": "", "variable": ["carbon_fraction", "agb_density"]}
+    )
+    values = values.assign(unit=["1", "t/ha"], mean=[0.5, 80.0], n_study=[4, 12], sources="x")
+    values.attrs["source"] = {"name": "x", "origin": "measured", "title": "x", "population": PURPOSIVE}
+    both, fractions = values_sentence(values, [values.attrs["source"]]), values_sentence(values[:1], [{}])
+    assert (
+        "like those of 12 studies or fewer, compiled from studies that chose their places" in both
+        and "pedigree 0.76" in both
+    )
+    wider = np.exp(1.96 * np.sqrt(between_populations((), "agb_density", PURPOSIVE)[0]))
+    assert f"up to {wider:.1f} times more or less" in both and wider > 2.5
+    assert "chosen in a way that is not stated; pedigree 0.00" in fractions and "times" not in fractions
+    # Of several origins the one that is told worst counts; a table prints the sentence when it is written and read.
+    station = {"population": PURPOSIVE | {"selection": "station", "place": ""}}
+    assert "research stations" in values_sentence(values, [values.attrs["source"], station])
+    table = Table.from_values(values, "values_forest_larix", "0.1.0")
+    assert both in Table.read(table.write(tmp_path)).summary()
