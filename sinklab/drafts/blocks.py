@@ -750,10 +750,10 @@ def correlations(cite, fit, lang, label, caption) -> str:
     return text
 
 
-def values(cite, frame, lang, label, caption, ref, labels=None) -> str:
+def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str:
     """Scalar values with their standard errors and the range of the quantity itself.
 
-    ``labels`` are wordings of groups that the vocabulary does not know.
+    ``labels`` are wordings of groups that the vocabulary does not know, ``notes`` sentences that stand below.
     """
     several = frame["variable"].nunique() > 1
     rows, refused, stands = [], [], []
@@ -786,7 +786,9 @@ def values(cite, frame, lang, label, caption, ref, labels=None) -> str:
         rows = [[*row[:-1], text] for row, text in zip(rows, stands, strict=True)]
     # What all rows share is said once, below the table.
     columns = ["group", "mean", "se", "interval", "n_study", "estimand"][: 6 if len({*stands}) > 1 else 5]
-    notes = [] if len(columns) > 5 or stands[0] == "—" else [_STANDS[lang].format(stands[0])]
+    shared = [] if len(columns) > 5 or stands[0] == "—" else [_STANDS[lang].format(stands[0])]
+    ends = {"zh": "。", "en": "."}[lang]
+    notes = shared + [escape(line[0].upper() + line[1:]) + ends for line in notes]
     notes += [_REFUSED[lang].format(listed(refused, lang))] if refused else []
     marks = (
         [f" {i}" if lang == "en" else str(i) for i in range(1, len(notes) + 1)] if len(notes) > 1 else [""]

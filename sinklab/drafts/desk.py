@@ -15,9 +15,10 @@ from sinklab.data import open_data, vocabulary
 from sinklab.data.files import records
 from sinklab.drafts import blocks, clauses
 from sinklab.drafts.description import Description
-from sinklab.language import DraftError, SinklabError, TableError, listing, tr
+from sinklab.language import DraftError, SinklabError, TableError, listing, speaking, tr
 from sinklab.results import indices
 from sinklab.results.calibration import pedigree
+from sinklab.results.summary import values_sentence
 from sinklab.tables.schema import STATUSES
 from sinklab.tables.table import Table
 
@@ -624,7 +625,9 @@ class Desk:
         printed = [part.strip() for cell in frame["sources"] for part in str(cell).split(";")]
         self._printed_in.setdefault(table.ref, []).extend(printed)
         labels = self._description.localised(self._lang).get("labels")
-        return blocks.values(self._cite(alias), frame, self._lang, label, caption, table.ref, labels)
+        with speaking(self._lang):
+            told = [values_sentence(frame, table.provenance.data)]
+        return blocks.values(self._cite(alias), frame, self._lang, label, caption, table.ref, labels, told)
 
     # Figures
 

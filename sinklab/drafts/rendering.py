@@ -32,7 +32,14 @@ from sinklab.language import (
 )
 from sinklab.results import indices
 from sinklab.results.fit_result import FitResult
-from sinklab.results.summary import sampling_notes, shape_report, speaks_for, verdicts, wholes
+from sinklab.results.summary import (
+    sampling_notes,
+    shape_report,
+    speaks_for,
+    values_sentence,
+    verdicts,
+    wholes,
+)
 from sinklab.tables.schema import status_label
 from sinklab.tables.table import Table
 
@@ -585,8 +592,12 @@ class Page:
 
     def values(self) -> str:
         """Scalar values with their spread."""
-        shown = self.table.values.head(MOST)
-        return blocks.values(_unnoted, shown, self.lang, "values", tr("Values", "取值"), self.ref)
+        shown, told = (
+            self.table.values.head(MOST),
+            [values_sentence(self.table.values, self.table.provenance.data)],
+        )
+        caption = tr("Values", "取值")
+        return blocks.values(_unnoted, shown, self.lang, "values", caption, self.ref, notes=told)
 
     def values_figure(self) -> str:
         """Values and intervals, of those with most studies."""

@@ -24,6 +24,7 @@ from sinklab.data.open_data import forest_type, forest_types, load
 from sinklab.evidence import equations, national, pool_equations
 from sinklab.language import DataError, SinklabError, heads, table, tr
 from sinklab.results.calibration import REFERENCE, between_populations
+from sinklab.results.summary import values_sentence
 
 #: Masses of a single plant that are asked of the published equations.
 OF_TREES = ("agb", "root", "stem", "branch", "foliage")
@@ -135,12 +136,14 @@ def ask(name: str, region: str | None = None, level: float = 0.95, **sizes: floa
     DataError
         The name is not known, or nothing at any level supports a single answer for the sizes asked.
     """
-    taxon, rows, refused = find(name), [], {}
+    taxon, rows, refused, of_trees = find(name), [], {}, dict(sizes)
     for response in OF_TREES:
         try:
-            rows.append(_of_trees(taxon, response, region, level, sizes))
+            told, of_trees["dbh"] = _of_trees(taxon, response, region, level, of_trees)
+            rows.append(told)
         except SinklabError as error:
             refused[response] = str(error)
+    rows = _adding_up(rows)
     for model_id, model in national.models().items():
         try:
             rows.append(_of_stands(taxon, model_id, model, level, sizes))
@@ -206,7 +209,43 @@ def _pooled(response, species, genus, family, group, region):
     return pool_equations.default_equation(response, species or None, region=region, provinces=True, **keys)
 
 
-def _of_trees(taxon, response, region, level, sizes) -> dict[str, Any]:
+#: Parts that make up the mass above ground.
+PARTS = ("stem", "branch", "foliage")
+
+
+def _adding_up(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Parts as shares of the mass above ground, and the total with the root: what is told of a tree adds up.
+
+    Equations of parts come from other trees than those of the whole: what they say is how the whole is divided. The
+    ends of a total are those of its two parts together, as if both were off the same way.
+    """
+    told = {row["quantity"]: row for row in rows}
+    if "agb" in told and set(PARTS) <= set(told):
+        whole = sum(told[part]["value"] for part in PARTS)
+        scale = told["agb"]["value"] / whole
+        shares = tr(
+            f"; shares of aboveground mass, the parts alone sum to {100 / scale:.0f} % of it",
+            f"；按地上部分的份额计，各部分单独之和为其 {100 / scale:.0f} %",
+        )
+        for part in PARTS:
+            row = told[part]
+            row |= {k: row[k] * scale for k in ("value", "lower", "upper")}
+            row["rests_on"] += shares
+    if {"agb", "root"} <= set(told):
+        both = [told["agb"], told["root"]]
+        total = {k: sum(row[k] for row in both) for k in ("value", "lower", "upper")}
+        rests = {k: "; ".join(dict.fromkeys(row[k] for row in both)) for k in ("range", "source")}
+        widest = max((row["level"] for row in both), key=_width)
+        rests |= {"level": widest, "rests_on": tr("aboveground mass and root", "地上部分与根之和")}
+        rows = [both[0], both[1], both[0] | {"quantity": "total"} | total | rests, *rows[2:]]
+    return rows
+
+
+def _width(level: str) -> int:
+    return LEVELS.index(level.removeprefix("zone ").split(" ")[0])
+
+
+def _of_trees(taxon, response, region, level, sizes) -> tuple[dict[str, Any], float]:
     if taxon.group in APART:
         raise DataError(
             f"{vocabulary.label(response)}: no pooled equation of single plants for {taxon.group}",
@@ -217,7 +256,7 @@ def _of_trees(taxon, response, region, level, sizes) -> dict[str, Any]:
     dbh = sizes.get("dbh") or float(np.sqrt(low * high))
     _inside("dbh", dbh, low, high, response)
     told, widest = pooled.predict({"dbh": [dbh]}, level, "individual").iloc[0], list(pooled.rows["level"])[-1]
-    return {
+    row = {
         "quantity": response,
         "kind": "tree",
         "at": f"dbh {dbh:.3g} cm",
@@ -230,6 +269,7 @@ def _of_trees(taxon, response, region, level, sizes) -> dict[str, Any]:
         "range": f"dbh {low:g}-{high:g} cm",
         "source": "; ".join(pooled.sources),
     }
+    return row, dbh
 
 
 def _counted(trees) -> str:
@@ -292,6 +332,12 @@ def _of_stands(taxon, model_id, model, level, sizes) -> dict[str, Any]:
         )
     predictors, x = model["predictors"], [1.0]
     at = []
+    if "dbh" in sizes and {"dbh", "height"} <= set(predictors) - {k for k in sizes if k == "height"}:
+        # The middle of all heights is none of stands of that diameter.
+        raise DataError(
+            f"{model['label_en']}: give the mean height that goes with the diameter",
+            f"{model['label_zh']}：请给出与胸径对应的平均高",
+        )
     for j, name in enumerate(predictors, 1):
         low, high, centre = (float(row[f"{k}_{j}"]) for k in ("low", "high", "centre"))
         value = sizes.get(name) or float(np.clip(centre, low, high))
@@ -383,6 +429,12 @@ PRINTED = {
 def _rows_of(file) -> pd.DataFrame:
     """Printed values of a file, read once."""
     return load(f"literature:{file}")
+
+
+def _whom(variable: str) -> str:
+    """Whom the printed values of a variable speak for."""
+    rows = _rows_of(PRINTED[variable])
+    return values_sentence(pd.DataFrame({"variable": [variable]}), [rows.attrs["source"]])
 
 
 def _printed(taxon) -> list[dict[str, Any]]:
@@ -520,6 +572,10 @@ def report(found: Answers, level: float = 0.95) -> str:
                 f"区间（{100 * level:g} %）针对未抽样地点的一株树或一块样地。",
             )
         )
+    printed = found.answers[found.answers["kind"] == "printed"]
+    for quantity in dict.fromkeys(printed["quantity"]):
+        variable = quantity.split(" ")[0]
+        lines.append(f"{_in_words(variable)}: {_whom(variable)}")
     if found.plan:
         p = found.plan
         lines.append(

@@ -23,6 +23,7 @@ from sinklab.language import SetTable, TableError, heads, listing, number, reade
 from sinklab.language import table as columns_of_text
 from sinklab.results.fit_result import FitResult
 from sinklab.results.indices import index_head, rule_source
+from sinklab.results.summary import values_sentence
 from sinklab.tables import checks, pack, package
 from sinklab.tables.package import ModelRecord, Provenance, name_of, origin_of, package_sources, status_for
 from sinklab.tables.schema import (
@@ -595,7 +596,8 @@ def _values(table) -> str:
         numbers = [number(row[c], 5) for c in ("mean", "q025", "q975")]
         counts = [number(row[c]) for c in ("n", "n_study")]
         rows.append([*names, *numbers, row["unit"], *counts, row["family"], status_label(row["status"])])
-    return f"{tr('Values (2.5 % and 97.5 % quantiles)', '标量参数（2.5% 与 97.5% 分位数）')}\n{columns_of_text(header, rows)}"
+    title = tr("Values (2.5 % and 97.5 % quantiles)", "标量参数（2.5% 与 97.5% 分位数）")
+    return f"{title}\n{columns_of_text(header, rows)}\n{values_sentence(frame, table.provenance.data)}"
 
 
 def _checks(table) -> str:

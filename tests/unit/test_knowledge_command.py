@@ -97,3 +97,25 @@ def test_every_taxon_answers_or_says_what_a_sample_takes():
         values = found.answers.loc[found.answers["kind"].isin(["tree", "stand"]), "value"]
         assert np.isfinite(values.astype(float)).all()
     assert counts["tree"] > 200
+
+
+def test_what_is_told_of_a_tree_adds_up_at_one_diameter():
+    """Parts are shares of the mass above ground; the total is that and the root, its ends as if both were off together."""
+    for name, sizes in (("Pinus massoniana", {"dbh": 16.0}), ("Cunninghamia lanceolata", {})):
+        rows = knowledge.ask(name, **sizes).answers
+        trees = rows[rows["kind"] == "tree"].set_index("quantity")
+        assert list(trees.index) == ["agb", "root", "total", "stem", "branch", "foliage"]
+        assert trees["at"].nunique() == 1
+        parts = trees.loc[["stem", "branch", "foliage"]]
+        assert parts["value"].sum() == pytest.approx(trees.loc["agb", "value"])
+        for column in ("value", "lower", "upper"):
+            assert trees.loc[["agb", "root"], column].sum() == pytest.approx(trees.loc["total", column])
+        assert (trees["lower"] < trees["value"]).all() and (trees["value"] < trees["upper"]).all()
+        assert parts["rests_on"].str.contains("100 %|of it|份额").all()
+
+
+def test_a_stand_model_with_height_asks_for_the_height_of_that_diameter():
+    found = knowledge.ask("Pinus massoniana", dbh=16.0, stem_density=1500.0)
+    assert "agb_by_size_height" in found.refused and "agb_by_size" not in found.refused
+    told = knowledge.ask("Pinus massoniana", dbh=16.0, stem_density=1500.0, height=12.0)
+    assert "agb_by_size_height" not in told.refused
