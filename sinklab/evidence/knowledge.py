@@ -169,8 +169,9 @@ def ask(name: str, region: str | None = None, level: float = 0.95, **sizes: floa
         "rests_on",
         "range",
         "source",
+        "note",
     ]
-    found = pd.DataFrame(rows, columns=order)
+    found = pd.DataFrame(rows, columns=order).fillna({"note": ""})
     own = {"species", "genus"} & set(
         found.loc[found["kind"] != "class", "level"].map(lambda s: s.removeprefix("zone ").split(" ")[0])
     )
@@ -350,6 +351,7 @@ def _of_stands(taxon, model_id, model, level, sizes) -> dict[str, Any]:
     spread = variance + row["between"] + row["within"] + selection
     half = stats.t.ppf(0.5 + level / 2, row["freedom"]) * np.sqrt(spread)
     ends = [f"{n} {row[f'low_{j}']:.4g}-{row[f'high_{j}']:.4g}" for j, n in enumerate(predictors, 1)]
+    off = national.off_elsewhere(model_id, str(row["forest_type"]))
     return {
         "quantity": model["response"],
         "kind": "stand",
@@ -363,6 +365,7 @@ def _of_stands(taxon, model_id, model, level, sizes) -> dict[str, Any]:
             f"{row['n']:.0f} plots of {row['n_study']:.0f} studies; wider levels as far as these are few",
             f"{row['n_study']:.0f} 项研究 {row['n']:.0f} 块样地；样地少时兼取上级",
         ),
+        "note": off,
         "range": ", ".join(ends),
         "source": "; ".join(national.SOURCES),
     }
@@ -572,6 +575,9 @@ def report(found: Answers, level: float = 0.95) -> str:
                 f"区间（{100 * level:g} %）针对未抽样地点的一株树或一块样地。",
             )
         )
+    for row in found.answers[found.answers["note"] != ""].to_dict("records"):
+        by = _in_words(row["range"], r"[a-z]\w+(?= [\d>])")
+        lines.append(f"{_in_words(row['quantity'])} ({by}): {row['note']}")
     printed = found.answers[found.answers["kind"] == "printed"]
     for quantity in dict.fromkeys(printed["quantity"]):
         variable = quantity.split(" ")[0]

@@ -37,7 +37,7 @@ from sinklab.data.files import read_csv, records
 from sinklab.data.open_data import load
 from sinklab.equations.system import System
 from sinklab.evidence.pooling import between_studies
-from sinklab.language import DataError, Notes
+from sinklab.language import DataError, Notes, tr
 from sinklab.results import indices
 from sinklab.results.calibration import REFERENCE, widened
 from sinklab.results.fit_result import Between, Certificate, FitResult
@@ -616,6 +616,35 @@ def best(model_id: str, taxon: dict[str, str]) -> dict[str, Any] | None:
     return None
 
 
+#: Scores of every forest type when its stands are predicted without their cell of five degrees.
+LEFT_OUT = ("equations", "stands_left_out.csv")
+#: Per cent that a type may be off, and that its intervals must hold, without a word.
+MOST_OFF, LEAST_HELD = 10.0, 93.0
+
+
+@lru_cache(maxsize=1)
+def _left_out() -> dict[tuple[str, str], dict[str, float]]:
+    rows = records("literature", *LEFT_OUT, numbers=("n", "n_left", "bias", "RMSE", "coverage"))
+    return {(row["model_id"], row["class"]): row for row in rows}
+
+
+def off_elsewhere(model_id: str, kind: str) -> str:
+    """One sentence where a forest type is off, or its intervals narrow, in a part of the country without plots; "" elsewhere.
+
+    A type of fewer than thirty plots is told of as one of them all (``other``).
+    """
+    row = _left_out().get((model_id, kind)) or _left_out().get((model_id, "other"))
+    if row is None or (abs(row["bias"]) <= MOST_OFF and row["coverage"] >= LEAST_HELD):
+        return ""
+    side = ("much", "高") if row["bias"] > 0 else ("little", "低")
+    n, off, inside = row["n"], abs(row["bias"]), row["coverage"]
+    return tr(
+        f"in a part of the country without plots, {n:.0f} stands of such forest came out {off:.0f} % too {side[0]} in total "
+        f"(95 % intervals held {inside:.0f} %); calibrate with plots of the place",
+        f"用于没有建表样地的地区时，此类森林 {n:.0f} 块样地合计偏{side[1]} {off:.0f} %（95 % 区间覆盖 {inside:.0f} %）；请用当地样地校准",
+    )
+
+
 def line_of(row: dict[str, Any], predictors: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients (p,) and covariance (p, p) of a row of estimates."""
     p = len(predictors) + 1
@@ -729,7 +758,7 @@ def _result(chain, rows, label, level, seed) -> FitResult:
             },
             other={"method": METHOD, "level": [f"{r['rank']} {r['taxon']}" for r in rows]},
         ),
-        warnings=(),
+        warnings=tuple(filter(None, (off_elsewhere(str(first["model_id"]), str(first["forest_type"])),))),
         versions=paths.versions(),
         source=literature.cited(pd.DataFrame({"source_id": SOURCES}))
         | {
@@ -738,7 +767,7 @@ def _result(chain, rows, label, level, seed) -> FitResult:
             "title": METHOD,
             "origin": "printed",
             "files": paths.files_sha256(
-                [paths.data("literature", *FILE), paths.data("literature", "sources.csv")]
+                [paths.data("literature", *f) for f in (FILE, LEFT_OUT, ("sources.csv",))]
             ),
         },
         label=label or f"{chain[0]['model_id']}, {first['rank']} {first['taxon']}",

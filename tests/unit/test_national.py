@@ -166,6 +166,48 @@ def test_the_rows_are_made_from_the_open_plots(open_data):
         assert abs(told["predicted"].sum() / told["observed"].sum() - 1) < 0.05
 
 
+def test_a_type_that_comes_out_off_where_no_plot_is_from_is_told_of(monkeypatch):
+    """By age, stands of Chinese pine in cells left out: far too much. By diameter and stems fir is right, and nothing is said."""
+    from sinklab.data.files import records
+    from sinklab.evidence import knowledge
+
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+    numbers = ("n", "n_left", "bias", "RMSE", "coverage")
+    rows = pd.DataFrame(records("literature", *national.LEFT_OUT, numbers=numbers))
+    assert (
+        set(rows["model_id"]) == set(national.models()) and not rows.duplicated(["model_id", "class"]).any()
+    )
+    row = rows.set_index(["model_id", "class"]).loc[("agb_by_age", "chinese_pine")]
+    assert row["bias"] > 50 and row["n"] == 221
+    (told,) = national.as_result("agb_by_age", {"forest_type": "chinese_pine"}).warnings
+    assert f"221 stands of such forest came out {row['bias']:.0f} % too much" in told and "calibrate" in told
+    assert national.as_result("agb_by_size", TAXON).warnings == ()
+    # Roots of deciduous forests: narrow intervals are told of too.
+    assert "95 % intervals held 77 %" in national.off_elsewhere("bgb_by_agb", "broadleaf_deciduous")
+    # A type of few plots is judged with the other rare ones.
+    assert national.off_elsewhere("agb_by_age", "cypress") == national.off_elsewhere("agb_by_age", "other")
+    found = knowledge.ask("Pinus tabuliformis", age=40, stem_density=1500.0)
+    assert told in knowledge.report(found)
+
+
+@pytest.mark.open_data
+@pytest.mark.slow
+def test_scores_of_cells_left_out_follow_from_the_open_plots(open_data):
+    from sinklab.data.files import records
+
+    found = national.fit_model(national.stands(), "agb_by_basal_area")
+    made = (
+        national.scorecard(found, "agb_by_basal_area", ("cell",))
+        .set_index(["by", "class"])
+        .loc["forest_type"]
+    )
+    kept = pd.DataFrame(records("literature", *national.LEFT_OUT, numbers=("n", "bias", "coverage")))
+    kept = kept[kept["model_id"] == "agb_by_basal_area"].set_index("class")
+    assert sorted(made.index) == sorted(kept.index)
+    for column, near in (("n", 0), ("bias", 0.3), ("coverage", 1.5)):
+        assert made[column].loc[kept.index].to_numpy() == pytest.approx(kept[column].to_numpy(), abs=near)
+
+
 @pytest.mark.open_data
 def test_stocks_that_a_form_factor_made_teach_no_model_of_stock(open_data):
     """A third of the printed stocks with stems, diameter and height are 0.6727, 0.5113 … times basal area and height."""
