@@ -40,12 +40,12 @@ from sinklab.paths import root as root
 from sinklab.propagate.deductions import deduct as deduct
 from sinklab.propagate.inventory import Inventory as Inventory
 from sinklab.propagate.inventory import difference as difference
-from sinklab.propagate.inventory import plots_of_one_size as plots_of_one_size
-from sinklab.propagate.inventory import read_inventory as read_inventory
-from sinklab.propagate.inventory import simulated_inventory as simulated_inventory
 from sinklab.propagate.model import Factor as Factor
 from sinklab.propagate.model import Model as Model
 from sinklab.propagate.model import Noise as Noise
+from sinklab.propagate.stands import plots_of_one_size as plots_of_one_size
+from sinklab.propagate.stands import read_inventory as read_inventory
+from sinklab.propagate.stands import simulated_inventory as simulated_inventory
 from sinklab.propagate.stocks import stock as stock
 from sinklab.results.calibration import calibrated as calibrated
 from sinklab.results.fit_result import FitResult as FitResult

@@ -421,9 +421,9 @@ def _inventories(arguments):
     """The two inventories with the models of the table, and what is to be said of them."""
     import pandas as pd
 
-    from sinklab.propagate.inventory import Inventory, read_inventory
+    from sinklab.propagate.inventory import Inventory
     from sinklab.propagate.model import Factor, Model, Noise
-    from sinklab.propagate.stands import TREE_POOLS, pool_of, species_key
+    from sinklab.propagate.stands import TREE_POOLS, pool_of, read_inventory, species_key
     from sinklab.propagate.stocks import defaults
     from sinklab.tables.table import Table
 

@@ -26,11 +26,9 @@ Source
 UNFCCC CDM A/R tool 14 v04.2, Eq. 1-8, read in a transcription (all plots new; all permanent).
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +36,6 @@ from scipy import stats
 
 from sinklab.assess.plan import effective_freedom
 from sinklab.data import vocabulary
-from sinklab.data.reading import read
 from sinklab.language import DataError, Notes, listing, require_known, tr
 from sinklab.propagate.model import (
     Factor,
@@ -615,206 +612,7 @@ def _check_change(first, second) -> None:
         raise DataError(listing(problems))
 
 
-# From files, and a simulated one for trying things out
-
-
-#: Names of the files of an inventory in one folder, without their endings.
-FILES = {
-    "trees": ("trees", "样木", "每木", "每木检尺", "每木检尺表", "每木调查表", "单木", "检尺"),
-    "plots": ("plots", "样地", "样地表", "样地调查表", "标准地"),
-    "strata": ("strata", "层", "分层", "抽样层"),
-}
-#: What is said of plots and of strata: elsewhere a column of that name is another one.
-OF_PLOTS, OF_STRATA = ("plot_id", "plot_area", "stratum"), ("stratum", "area", "area_se")
-
-
-def read_inventory(
-    source: str | Path,
-    needed: Collection[str] = (),
-    tell: Callable[[Any], None] | None = None,
-    **options: Any,
-) -> dict[str, pd.DataFrame]:
-    """Read the files of an inventory, as every command reads its data (:func:`sinklab.data.reading.read`).
-
-    Parameters
-    ----------
-    source : path
-        A folder with ``trees`` (``plot_id`` and predictors, ``tree_id`` where trees are measured again), ``plots``
-        (``plot_id, plot_area, stratum``) and, for several strata, ``strata`` (``stratum, area, area_se``), each a workbook
-        or text file (:data:`FILES`); or one workbook with these tables; or one list of trees that says the area of their plots.
-    needed : collection of str
-        Predictors of the trees.
-    tell : callable, optional
-        Is given the account of each table that is read.
-    **options
-        Of the reading: ``columns, units, missing, sheet`` (of the trees), ``encoding``.
-
-    Returns
-    -------
-    frames : dict
-        ``trees``, ``plots``, ``strata`` (None where nothing says them): arguments of
-        :class:`~sinklab.propagate.inventory.Inventory`.
-
-    Raises
-    ------
-    DataError
-        A file or one of its columns is missing; a plot or stratum with two areas.
-
-    >>> _ = [f.to_csv(folder / f'{n}.csv') for n, f in sl.simulated_inventory(trees[['dbh']]).items()]
-    >>> sorted(sl.read_inventory(folder))
-    ['plots', 'strata', 'trees']
-    """
-    found, accounts = _inventory_files(Path(source)), []
-
-    def table(kind, wanted, names):
-        if kind not in found:
-            return None
-        given = {k: v for k, v in options.get("columns", {}).items() if k in names}
-        own = options | {"columns": given} | ({} if kind == "trees" else {"sheet": ""})
-        frame = read(found[kind], needed=wanted, **own)
-        # Frames that are put together must not carry tables in their attributes.
-        accounts.append(frame.attrs.pop("account"))
-        return frame
-
-    whole = len(set(found.values())) == 1
-    of_trees = set(options.get("columns", {})) - (set() if whole else {*OF_PLOTS[1:], *OF_STRATA})
-    trees = table("trees", {"plot_id", *needed}, of_trees)
-    plots = table("plots", {"plot_id", "plot_area"}, OF_PLOTS)
-    strata = table("strata", {"stratum", "area"}, OF_STRATA)
-    plots = trees if plots is None else plots
-    lost = [c for c in ("plot_id", "plot_area") if c not in plots]
-    if lost and "plots" not in found:
-        raise DataError(
-            f"{source}: no plots.csv, and the trees do not say {', '.join(lost)}",
-            f"{source}：缺少 plots.csv，样木表中也没有 {'、'.join(lost)}",
-        )
-    require_known(lost, plots, place=accounts[-1].file if whole else found["plots"].name)
-    if strata is not None and not {"stratum", "area"} <= set(strata):
-        strata = None
-    read_sheets = {(a.file, a.sheet) for a in accounts}
-    for i, account in enumerate(accounts):
-        account.left = [
-            (sheet, note) for sheet, note in account.left if (account.file, sheet) not in read_sheets
-        ]
-        first = [(a.file, a.sheet, a.header) for a in accounts].index(
-            (account.file, account.sheet, account.header)
-        )
-        if tell and first == i:
-            tell(account)
-    plots = _one_each(plots, "plot_id", OF_PLOTS, source)
-    strata = None if strata is None else _one_each(strata, "stratum", OF_STRATA, source)
-    return {"trees": trees, "plots": plots, "strata": strata}
-
-
-def _inventory_files(source) -> dict[str, Path]:
-    """File of each table of an inventory; one file is asked for all of them."""
-    if not source.is_dir():
-        return dict.fromkeys(FILES, source)
-    found = {}
-    for kind, names in FILES.items():
-        here = sorted(p for p in source.iterdir() if p.stem.casefold() in names)
-        if len(here) > 1:
-            told = ", ".join(p.name for p in here)
-            raise DataError(
-                f"{source}: which is the file of {kind}: {told}?", f"{source}：{told} 中哪一个是 {kind}？"
-            )
-        if here:
-            found[kind] = here[0]
-    if "trees" not in found:
-        raise DataError(
-            f"{source}: no trees.csv (.xlsx, .xls, .txt)", f"{source}：缺少 trees.csv（.xlsx、.xls、.txt）"
-        )
-    return found
-
-
-def _one_each(frame, key, columns, source) -> pd.DataFrame:
-    """One row for each plot or stratum, of a table that may say it beside every tree."""
-    frame = frame[[c for c in columns if c in frame]].dropna(subset=[key])
-    groups = frame.groupby(key, sort=False)
-    two = groups.nunique().gt(1).any(axis=1)
-    if two.any():
-        told = ", ".join(two.index[two][:20])
-        raise DataError(
-            f"{source}: two values of {', '.join(c for c in columns if c in frame and c != key)} for {told}",
-            f"{source}：{told} 的 {'、'.join(c for c in columns if c in frame and c != key)} 有两个值",
-        )
-    return groups.first().reset_index()
-
-
-def plots_of_one_size(trees: pd.DataFrame, plot_area: float) -> dict[str, pd.DataFrame | None]:
-    """Make an inventory of a sample of trees whose plots have the same area.
-
-    Parameters
-    ----------
-    trees : DataFrame
-        ``plot_id`` and predictors; every plot has trees.
-    plot_area : float
-        Area of a plot [ha].
-
-    Returns
-    -------
-    frames : dict
-        As :func:`read_inventory`, in one stratum.
-
-    Raises
-    ------
-    DataError
-        No ``plot_id``, trees without one, or an area that is not above nought.
-
-    >>> len(sl.plots_of_one_size(trees.assign(plot_id=trees['site']), 0.06)['plots'])
-    5
-    """
-    lost = len(trees) if "plot_id" not in trees else int(trees["plot_id"].isna().sum())
-    if lost or not plot_area > 0:
-        raise DataError(
-            f"{lost} of {len(trees)} trees have no plot_id, plot_area is {plot_area} ha; "
-            "every tree needs its plot, and the plots an area above 0",
-            f"{len(trees)} 株中有 {lost} 株没有 plot_id，plot_area 为 {plot_area} ha；每株须有样地号，样地面积须大于 0",
-        )
-    plots = pd.DataFrame({"plot_id": sorted(trees["plot_id"].unique()), "plot_area": float(plot_area)})
-    return {"trees": trees, "plots": plots, "strata": None}
-
-
-def simulated_inventory(
-    sizes: pd.DataFrame, n_plot: Sequence[int] = (12, 8), trees_per_plot: int = 40, seed: int = 1
-) -> dict[str, pd.DataFrame]:
-    """Make up an inventory: trees drawn from a sample, on plots that differ.
-
-    Parameters
-    ----------
-    sizes : DataFrame
-        Predictors of trees, such as the sample that a model was fitted to.
-    n_plot : sequence of int
-        Plots of each stratum.
-    trees_per_plot : int
-        Expected number; it varies as a Poisson variable, and by a quarter between plots.
-    seed : int
-
-    Returns
-    -------
-    frames : dict
-        As :func:`read_inventory`. Nobody measured it: numbers from it are demonstrations.
-
-    >>> {name: len(frame) for name, frame in sl.simulated_inventory(trees[['dbh']]).items()}
-    {'trees': 737, 'plots': 20, 'strata': 2}
-    """
-    rng = np.random.default_rng(seed)
-    trees, plots, strata = [], [], []
-    for h, count in enumerate(n_plot, start=1):
-        name = f"stratum {h}"
-        strata.append({"stratum": name, "area": 1000.0 / h, "area_se": 20.0 / h})
-        for p in range(1, count + 1):
-            plot = f"{h}-{p:02d}"
-            n = rng.poisson(trees_per_plot * rng.lognormal(-0.03, 0.25))
-            rows = sizes.iloc[rng.integers(0, len(sizes), n)].reset_index(drop=True)
-            trees.append(rows.assign(plot_id=plot))
-            plots.append({"plot_id": plot, "plot_area": 0.06, "stratum": name})
-    return {
-        "trees": pd.concat(trees, ignore_index=True),
-        "plots": pd.DataFrame(plots),
-        "strata": pd.DataFrame(strata),
-    }
-
+# The variance of a mean by source
 
 WHOLE, SUM, REST = "whole", "sum of the sources", "interaction"
 

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from sinklab.systems import manure
 from sinklab.language import DataError
+from sinklab.systems import manure
 
 
 def herds(**more):

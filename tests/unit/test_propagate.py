@@ -18,18 +18,10 @@ from sinklab.evidence.distributions import Distribution
 from sinklab.fitting import fit, fit_by
 from sinklab.language import DataError
 from sinklab.propagate.deductions import deduct
-from sinklab.propagate.inventory import (
-    Inventory,
-    difference,
-    inventory_budget,
-    paired_se,
-    plots_of_one_size,
-    propagate,
-    read_inventory,
-    simulated_inventory,
-)
+from sinklab.propagate.inventory import Inventory, difference, inventory_budget, paired_se, propagate
 from sinklab.propagate.model import Factor, Model, Noise, arrange
 from sinklab.propagate.monte_carlo import draw_totals, variances
+from sinklab.propagate.stands import plots_of_one_size, read_inventory, simulated_inventory
 from sinklab.results.prediction import freedom_of
 from sinklab.tables.table import Table
 
