@@ -49,9 +49,8 @@ from scipy import stats
 from sinklab.data.files import records
 from sinklab.equations.system import System
 from sinklab.fitting import fit
-from sinklab.fitting.cluster import spread_between
 from sinklab.fitting.data import Unit
-from sinklab.fitting.resample import Refitter, jackknife
+from sinklab.fitting.resample import Refitter, jackknife, spread_between
 from sinklab.language import DataError, SinklabError, number, plain, table, tr
 from sinklab.results import indices
 from sinklab.results.fit_result import FitResult

@@ -16,7 +16,7 @@ chance allows, given how many digits were written, and columns that are function
 Everything only reports, with the figures that show it; nothing is converted or left out on its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
@@ -650,23 +650,160 @@ def _function(held, half, y, rows, group, rule) -> list[Computed]:
     return []
 
 
-def without_computed(frame: pd.DataFrame, columns: Any) -> tuple[pd.DataFrame, list[str]]:
-    """Blank values that were computed, each kind told.
+# Individuals far from the curve through the others of their species
+
+
+def slip_of(ratio, unit, within):
+    """Unit in which a value ``ratio`` times what was expected was probably written, or None."""
+    if not ratio > 0:
+        return None
+    fits = [(abs(np.log(ratio / factor)), other) for other, factor in vocabulary.candidates(unit)]
+    near = [item for item in fits if item[0] < np.log(within)]
+    return min(near)[1] if near else None
+
+
+#: Height at which dbh is measured, by its definition in the vocabulary. [m]
+BREAST = 1.3
+
+
+def outliers(found) -> None:
+    """Report heights, then masses and volumes, far from the curve of the species.
+
+    Trees whose height is an outlier are not compared further: it may be their diameter that is wrong.
+    """
+    frame = found.frame
+    if not found.has("dbh", "height") or "growing_stock" in frame:
+        return
+    # What lies outside the limits has been reported, and would be no guide here.
+    sound = found.inside("dbh") & found.inside("height")
+    expected = tr("above 1.3 m where a dbh is given", "有胸径时应大于 1.3 m")
+    advice = tr(
+        "is the diameter a basal one, or taken lower, as on dwarf mangroves?",
+        "该直径是否为地径，或如矮化红树在更低处测定？",
+    )
+    low = frame.index[sound & (frame["height"] < BREAST)]
+    found.add_alike({row: found.value("height", row) for row in low}, "height", expected, advice, "height")
+    group = frame["species"].fillna("") if "species" in frame else pd.Series("–", index=frame.index)
+    # What stands of a dead tree is often broken off.
+    tall = sound & (frame["height"] >= found.rules["outlier_min_height"]) & ~is_dead(frame)
+    for species in group[group != ""].unique():
+        part = frame[tall & (group == species)]
+        if len(part) >= found.rules["outlier_min_n"]:
+            _masses(found, part.drop(index=_heights(found, part)))
+
+
+def _heights(found, part):
+    """Report outliers from the height curve; return their rows."""
+    dbh, height = part["dbh"].to_numpy(), part["height"].to_numpy()
+    curve = height_curve(dbh, height)
+    odd, span = _far(np.log(height / curve(dbh)), found.rules["dh_scale"], found.rules["dh_ratio"])
+    for row, here in zip(part.index[odd], curve(dbh[odd]), strict=True):
+        advice = _dh_advice(found, part.loc[row], curve)
+        expected = _span_text(here, span, "m", part["dbh"][row])
+        found.add(row, "height", found.value("height", row), expected, advice, "dh")
+    return part.index[odd]
+
+
+def _dh_advice(found, tree, curve) -> str:
+    """Say which of the two, taken in another unit, would fit the curve."""
+    near = found.rules["slip_factor"]
+    for unit, factor in vocabulary.candidates("cm"):
+        if abs(np.log(tree["height"] / curve(tree["dbh"] / factor))) < np.log(near):
+            return found.unit_advice(unit, found.label("dbh"))
+    slip = slip_of(tree["height"] / curve(tree["dbh"]), "m", near)
+    return found.unit_advice(slip, found.label("height")) if slip else found.check_form()
+
+
+def _masses(found, part) -> None:
+    for column in found.numeric:
+        unit = vocabulary.variable(column).unit
+        if unit not in ("kg", "m3") or column == "fresh_mass":
+            continue
+        trees = part[found.inside(column)[part.index] & (part[column] > 0)]
+        if len(trees) < found.rules["outlier_min_n"]:
+            continue
+        dbh, mass = trees["dbh"].to_numpy(), trees[column].to_numpy()
+        curve = log_curve(dbh, mass)
+        odd, span = _far(np.log(mass / curve(dbh)), found.rules["mass_scale"], found.rules["mass_ratio"])
+        for row, here in zip(trees.index[odd], curve(dbh[odd]), strict=True):
+            slip = slip_of(trees[column][row] / here, unit, found.rules["slip_factor"] ** 2)
+            expected = _span_text(here, span, unit, trees["dbh"][row])
+            advice = found.unit_advice(slip) if slip else found.check_form()
+            found.add(row, column, found.value(column, row), expected, advice, "mass")
+
+
+def far_off(size: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Records whose logarithms are far from the robust surface through all of them, as masses are judged here.
 
     Parameters
     ----------
-    frame : DataFrame
-    columns : collection of str
-        Columns whose values a table is to be made of.
+    size : array, shape (n, k)
+        What the surface depends on, a constant among it.
+    logs : array, shape (n,)
+        Logarithms of observations over their predictions.
 
     Returns
     -------
-    frame : DataFrame
-        A copy.
-    lines : list of str
+    far : array of bool, shape (n,)
+        All False for fewer records than a curve is drawn through.
+    residual : array, shape (n,)
+        Logarithms less the surface.
     """
-    frame, lines = frame.copy(), []
-    for item in computed(frame, columns):
-        frame.loc[list(item.rows), item.column] = np.nan
-        lines.append(str(item))
-    return frame, lines
+    rules = rule_values("data_checks")
+    if len(logs) < rules["outlier_min_n"]:
+        return np.zeros(len(logs), bool), logs
+    residual = logs - size @ _robust_line(size, logs, np.ones_like(logs))
+    return _far(residual, rules["mass_scale"], rules["mass_ratio"])[0], residual
+
+
+def _far(residual, scale_limit, ratio):
+    """Rows beyond both limits, and the factor that is still accepted."""
+    # 1.4826 makes the median absolute deviation the SD of a normal distribution.
+    scale = 1.4826 * np.median(np.abs(residual - np.median(residual)))
+    limit = max(scale_limit * scale, np.log(ratio))
+    return np.abs(residual) > limit, float(np.exp(limit))
+
+
+def _span_text(here, span, unit, dbh) -> str:
+    text = f"{here / span:.3g}–{here * span:.3g} {unit}"
+    return tr(f"{text} at dbh = {dbh:.4g} cm", f"{text}（胸径 {dbh:.4g} cm 时）")
+
+
+def height_curve(dbh: np.ndarray, height: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Näslund curve ``H = 1.3 + D²/(a + b D)²`` that a few wrong trees do not pull away.
+
+    Parameters
+    ----------
+    dbh : array, shape (n,)
+        [cm]
+    height : array, shape (n,)
+        [m] Above 1.3.
+
+    Returns
+    -------
+    curve : callable
+        Heights [m] at diameters [cm].
+    """
+    slope = _robust_line(np.column_stack([np.ones_like(dbh), dbh]), dbh / np.sqrt(height - BREAST), dbh)
+    # A straight line through few small trees may cross zero; the curve must stay a height.
+    return lambda d: BREAST + (d / np.maximum(slope[0] + slope[1] * d, 1e-3)) ** 2
+
+
+def log_curve(dbh: np.ndarray, mass: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Robust curve ``ln W = a + b ln D + c (ln D)²``; returns a callable of D [cm]."""
+    x = np.log(dbh)
+    centre = x.mean()
+    design = np.column_stack([np.ones_like(x), x - centre, (x - centre) ** 2])
+    beta = _robust_line(design, np.log(mass), np.ones_like(x))
+    return lambda d: np.exp(beta[0] + beta[1] * (np.log(d) - centre) + beta[2] * (np.log(d) - centre) ** 2)
+
+
+def _robust_line(design, response, size):
+    """Least absolute residuals, each relative to ``size``, by reweighting."""
+    weight = 1 / size
+    for _ in range(50):
+        scaled = np.sqrt(weight)[:, None]
+        beta = np.linalg.lstsq(design * scaled, response * scaled[:, 0], rcond=None)[0]
+        residual = np.abs(response - design @ beta) / size
+        weight = 1 / np.maximum(residual, 1e-3 * np.median(residual) + 1e-12) / size**2
+    return beta

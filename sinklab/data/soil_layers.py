@@ -2,7 +2,7 @@
 
 A layer may be upside down, overlap the one above, or leave a gap; its carbon may contradict its organic matter, or be too
 little for soil as loose as this, which means per cent for g/kg. Every function only reports, and names the record; the
-thresholds are those of ``data/rules/soil_checks.csv``.
+thresholds are those of ``data/rules/soil_checks.csv``. :func:`require_profile` refuses a profile whose stock would be wrong.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import pandas as pd
 from sinklab.data import vocabulary
 from sinklab.data.files import records, rule_values
 from sinklab.data.vocabulary import number, suspect
-from sinklab.language import tr
+from sinklab.language import DataError, Notes, listing, tr
 
 # Soil layers that do not join: upside down, overlapping, with a gap above them.
 
@@ -250,3 +250,43 @@ def _percent(soc) -> str:
     return tr(
         f"likely unit: % ({soc:g} % = {10 * soc:g} g/kg)", f"可能的单位：%（{soc:g} % = {10 * soc:g} g/kg）"
     )
+
+
+# A complete profile
+
+
+def require_profile(layers: pd.DataFrame, depth: float, name: str = "profile") -> None:
+    """Refuse a profile whose stock to ``depth`` would be wrong.
+
+    Raises
+    ------
+    DataError
+        Layers out of order, overlapping or gapped, values missing or of another unit, an end above ``depth``; all at once.
+    """
+    used = layers[layers["layer_top"] < depth]
+    problems = unmeasured(used, depth)
+    for column in OF_STOCK:
+        problems += suspect(used[column], column) if column in used else []
+    problems += map(str, against_matter(used))
+    if problems:
+        raise DataError(f"{name}: " + listing(problems))
+
+
+def unmeasured(layers, depth) -> list[str]:
+    """What keeps layers from being a complete profile to a depth, one line each."""
+    problems = Notes(map(str, join_faults(layers)))
+    # Stones that were looked for in some layers and not in others are not known to be absent.
+    sought = "gravel_fraction" in layers and layers["gravel_fraction"].notna().any()
+    for column in ("bulk_density", "soc", *(["gravel_fraction"] if sought else [])):
+        for i in layers.index[layers[column].isna()]:
+            problems.add(
+                f"record {number(i)}: {column} is missing; impute it as a distribution, it is not zero",
+                f"第 {number(i)} 条记录：缺 {column}；请按分布插补，不得视为零",
+            )
+    end = layers["layer_bottom"].max() if len(layers) else 0.0
+    if not end >= depth - layer_rules()["layer_tolerance"]:
+        problems.add(
+            f"ends at {end:g} cm; expected {depth:g} cm: state a smaller depth, or impute the layers below",
+            f"止于 {end:g} cm；应达 {depth:g} cm：请采用较浅的深度，或插补下部土层",
+        )
+    return problems

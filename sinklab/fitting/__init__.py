@@ -23,10 +23,10 @@ from sinklab.data.checks import doubts
 from sinklab.data.plausibility import Computed, computed, rules
 from sinklab.data.studies import NOT_MEASURED
 from sinklab.equations.system import System
-from sinklab.fitting.cluster import Scores, between_groups, robust
 from sinklab.fitting.data import Prepared, columns_of, prepare, sampled_unit, start_values
 from sinklab.fitting.loglinear import CORRECTIONS, fit_log_linear
 from sinklab.fitting.mixed import fit_mixed
+from sinklab.fitting.resample import Scores, between_groups, robust
 from sinklab.fitting.search import certified_maximum
 from sinklab.fitting.system import SystemFit, from_state
 from sinklab.language import DataError, require_level
@@ -85,7 +85,7 @@ def fit(
         Lower and upper limit (None for none) by parameter name, for ``wls`` and ``nsur``.
     cluster : str, optional
         Column of what was sampled (sites, plots): standard errors, covariance and intervals are those of clusters, and
-        the spread between them is estimated (:mod:`.cluster`), for ``ols-log``, ``wls`` and ``nsur``. ``"none"`` takes the
+        the spread between them is estimated (:mod:`.resample`), for ``ols-log``, ``wls`` and ``nsur``. ``"none"`` takes the
         records as independent. Left out, a column that the data declare or the vocabulary knows as one is taken, and said.
     correction : {"baskerville", "snowdon", "none"}
         Back-transformation of ``ols-log``.

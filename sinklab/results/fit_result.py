@@ -298,7 +298,7 @@ class Certificate:
     bounds, start : dict
         Limits and start values that were given, by parameter.
     cluster : dict
-        ``column, n, kind, freedom, weight`` of a covariance of clusters, see :mod:`sinklab.fitting.cluster`; without a column
+        ``column, n, kind, freedom, weight`` of a covariance of clusters, see :mod:`sinklab.fitting.resample`; without a column
         the records were taken as independent, and ``freedom`` is that of the covariance of their scores, by response.
     bootstrap : dict
         ``kind, group, interval, n, n_failed, seed`` of the refits behind the uncertainty.

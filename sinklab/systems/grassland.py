@@ -104,12 +104,6 @@ def yunnan_aboveground(ndvi: ArrayLike, canopy_height: ArrayLike, cover_fraction
     )
 
 
-def split_total(total_density: ArrayLike, share_below: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Mass above and below ground from the total and the share below. [t/ha], [1] -> agb, bgb."""
-    total, share_below = np.asarray(total_density, float), np.asarray(share_below, float)
-    return total * (1 - share_below), total * share_below
-
-
 def root_beta(layer_bottom: ArrayLike, roots: ArrayLike) -> float:
     r"""Shape of roots with depth, from the masses of joining layers.
 

@@ -54,16 +54,15 @@ from scipy import stats
 
 from sinklab.data import literature, vocabulary
 from sinklab.data.soil_layers import (
-    OF_STOCK,
-    against_matter,
-    join_faults,
     layer_faults,
     layer_rules,
+    require_profile,
+    unmeasured,
 )
-from sinklab.data.vocabulary import number, suspect
+from sinklab.data.vocabulary import number
 from sinklab.evidence import pooling
 from sinklab.evidence.distributions import Distribution
-from sinklab.language import ConvergenceError, DataError, Notes, listing
+from sinklab.language import ConvergenceError, DataError
 
 #: How a stock inside a layer is read.
 METHODS = ("layers", "spline")
@@ -166,43 +165,6 @@ def of_fine_earth(layers: pd.DataFrame, name: str = "layers") -> pd.DataFrame:
 
 
 # The stock of one complete profile.
-
-
-def require_profile(layers: pd.DataFrame, depth: float, name: str = "profile") -> None:
-    """Refuse a profile whose stock to ``depth`` would be wrong.
-
-    Raises
-    ------
-    DataError
-        Layers out of order, overlapping or gapped, values missing or of another unit, an end above ``depth``; all at once.
-    """
-    used = layers[layers["layer_top"] < depth]
-    problems = _unmeasured(used, depth)
-    for column in OF_STOCK:
-        problems += suspect(used[column], column) if column in used else []
-    problems += map(str, against_matter(used))
-    if problems:
-        raise DataError(f"{name}: " + listing(problems))
-
-
-def _unmeasured(layers, depth) -> list[str]:
-    """What keeps layers from being a complete profile to a depth, one line each."""
-    problems = Notes(map(str, join_faults(layers)))
-    # Stones that were looked for in some layers and not in others are not known to be absent.
-    sought = "gravel_fraction" in layers and layers["gravel_fraction"].notna().any()
-    for column in ("bulk_density", "soc", *(["gravel_fraction"] if sought else [])):
-        for i in layers.index[layers[column].isna()]:
-            problems.add(
-                f"record {number(i)}: {column} is missing; impute it as a distribution, it is not zero",
-                f"第 {number(i)} 条记录：缺 {column}；请按分布插补，不得视为零",
-            )
-    end = layers["layer_bottom"].max() if len(layers) else 0.0
-    if not end >= depth - layer_rules()["layer_tolerance"]:
-        problems.add(
-            f"ends at {end:g} cm; expected {depth:g} cm: state a smaller depth, or impute the layers below",
-            f"止于 {end:g} cm；应达 {depth:g} cm：请采用较浅的深度，或插补下部土层",
-        )
-    return problems
 
 
 def _accumulated(layers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -331,7 +293,7 @@ def compare_methods(layers: pd.DataFrame, depth: float, by: Sequence[str]) -> pd
     rows, curves = {}, {}
     for key, core in of_fine_earth(layers).groupby(list(by), sort=True, dropna=False):
         core = core[core["layer_top"] < depth]
-        if not core["layer_bottom"].max() >= depth or _unmeasured(core, depth):
+        if not core["layer_bottom"].max() >= depth or unmeasured(core, depth):
             continue
         require_profile(core, depth, str(key))
         bounds, mass, carbon = _accumulated(core)

@@ -13,8 +13,8 @@ from sinklab.fitting.bayes import engine, model, sample
 from sinklab.fitting.bayes.engine import fit_bayes
 from sinklab.fitting.bayes.model import resolution
 from sinklab.fitting.bayes.result import predictive
-from sinklab.fitting.cluster import between_groups
 from sinklab.fitting.data import prepare
+from sinklab.fitting.resample import between_groups
 from sinklab.language import DataError
 from sinklab.results.prediction import of_groups
 from sinklab.results.summary import sampling_report

@@ -10,8 +10,7 @@ from scipy import stats
 import sinklab as sl
 from sinklab.data import literature, open_data
 from sinklab.evidence import distributions, pooling
-from sinklab.evidence.distributions import Distribution
-from sinklab.evidence.pooling import Scale, moments, quantiles
+from sinklab.evidence.distributions import Distribution, Scale, moments, quantiles
 from sinklab.language import DataError
 
 SPREADS = {"family": 0.15, "genus": 0.1, "species_id": 0.2, "study": 1e-6, "stand": 0.1}

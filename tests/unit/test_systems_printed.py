@@ -20,7 +20,6 @@ NOT_PRINTED = {
     "bamboo.stand_values": "stand_mass of draw_mean_mass, whose printed results stand with them",
     "bamboo.require_age_class": "refuses input",
     "grassland.require_season": "refuses input",
-    "soil.require_profile": "refuses input",
     "soil.of_fine_earth": "asks what a bulk density is, and divides by the share that is earth",
     "forest.require_one_kind": "refuses input",
     "forest.growth_text": "writes an equation",

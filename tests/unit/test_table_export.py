@@ -277,12 +277,18 @@ def test_text_of_a_table_never_becomes_code(tmp_path):
     assert all(line.startswith("%") for line in text.splitlines() if "DROP" in line)
 
 
+def read_number(printed):
+    """Value of a number as LaTeX prints it."""
+    digits, _, power = printed.strip("$").partition(r" \times 10^{")
+    return float(f"{digits}e{power.rstrip('}') or 0}")
+
+
 def test_latex_prints_the_equations_and_enough_digits(table, tmp_path):
     text = export_table(table, "latex", tmp_path / "table.tex").read_text(encoding="utf-8")
     tables = text.split(r"\caption{Coefficients")[1:]
     for part, model in zip(tables, table.models, strict=True):
         rows = part.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().split("\\\\\n")
-        read = [latex.read_number(row.split(" & ")[1]) for row in rows if row.strip()]
+        read = [read_number(row.split(" & ")[1]) for row in rows if row.strip()]
         k = len(model.labels)
         assert len(read) == len(guard(model).numbers)
         factors = dict(zip([r for r, f in model.correction.items() if f != 1], read[k:], strict=True))

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import sinklab as sl
-from sinklab.fitting.cluster import Scores, cluster_covariance, spread_between
 from sinklab.fitting.data import Unit, prepare, start_values
+from sinklab.fitting.resample import Scores, cluster_covariance, spread_between
 from sinklab.fitting.system import SystemFit
 from sinklab.results.variance import parse_variance
 

@@ -9,7 +9,7 @@ has a prior, stated or built by a stated rule, and the result lists them all.
 
 *How.* A PyMC model made from the equations (:mod:`.model`); its log-density and slope,
 written as a few loops (:mod:`.sample`) and compiled by numba, are sampled by nutpie. The sampler moves along axes
-that a normal approximation makes independent (:mod:`.approximation`), so units and correlated coefficients cost
+that a normal approximation makes independent (:func:`.engine.approximate`), so units and correlated coefficients cost
 nothing; the value of each group stands between the mean of the groups and its own trees where the data put it, and
 spreads may pass through 0 (:mod:`.model`). Structure is compiled once; the seed alone decides the draws
 (:mod:`.sample`). Draws with divergences are sampled again with smaller steps, and the result says so.

@@ -1,7 +1,7 @@
 r"""The PyMC model of a fit, built from the equations.
 
 *Unknowns.* The sampler moves standardised variables ``z_…``. The scalar unknowns are one vector
-:math:`t = t_0 + R z`, with start and root from :mod:`.approximation`. Positive quantities stand in ``t`` as
+:math:`t = t_0 + R z`, with start and root from :func:`.engine.approximate`. Positive quantities stand in ``t`` as
 logarithms, correlations as inverse hyperbolic tangents of partial correlations. A spread between groups that may
 be 0 stands there as :math:`\mathrm{arsinh}(s / s_0)` and is *folded*: s and -s are the same spread, so that 0 is no
 border against which the sampler runs, and the half-normal prior is a normal one. Far from 0 that is a logarithm

@@ -44,12 +44,6 @@ def number(value: float, decimals: int) -> str:
     return rf"${text(value / 10.0**size, decimals + size)} \times 10^{{{size}}}$"
 
 
-def read_number(latex: str) -> float:
-    """Value of a number that :func:`number` wrote."""
-    digits, _, power = latex.strip("$").partition(r" \times 10^{")
-    return float(f"{digits}e{power.rstrip('}') or 0}")
-
-
 def _named(model, words) -> str:
     return f"{words}{tr(': ', '：')}{latex_text(model.label)}" if model.label else words
 
