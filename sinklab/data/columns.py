@@ -323,7 +323,8 @@ def _understood(bases, words) -> Meaning:
 
 def _is_another(found, beside) -> bool:
     """Whether words in brackets or above a size make another quantity of it: 胸径(去皮), 优势木 above 平均高."""
-    if not vocabulary.is_variable(found.name) or not vocabulary.variable(found.name).numeric:
+    numeric = vocabulary.is_variable(found.name) and vocabulary.variable(found.name).numeric
+    if found.kind not in ORGANS and not numeric:
         return False
     return any(
         headers.other_quantity(fold(w)) and not _single(w).kind and not TWICE.fullmatch(fold(w))

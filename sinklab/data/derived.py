@@ -342,7 +342,12 @@ def derive(columns: dict, account: Account) -> None:
     if {"shrub", "herb"} <= set(columns) and "understory" not in columns:
         columns["understory"] = columns.pop("shrub") + columns.pop("herb")
         account.told.add("understory = shrubs + herbs", "林下植被 = 灌木 + 草本")
-    if "stand_volume" in columns and "area" in columns:
+    if "stand_volume" in columns and "plot_area" in columns and "growing_stock" not in columns:
+        columns["growing_stock"] = columns["stand_volume"] / columns["plot_area"]
+        account.told.add(
+            "growing_stock = volume of the plot / plot_area", "growing_stock = 样地材积 ÷ 样地面积"
+        )
+    elif "stand_volume" in columns and "area" in columns:
         columns["growing_stock"] = columns["stand_volume"] / columns["area"]
         account.told.add("growing_stock = stand_volume / area", "growing_stock = 小班蓄积 ÷ 面积")
     own = shared | {p: columns[p] for p in ("fresh", "dry") if p in columns}

@@ -122,6 +122,11 @@ def said(key: str) -> Said:
     for word in cut:
         role, value = _parts()[word]
         by.setdefault(role, []).append(value or word)
+    states = by.get("state", [])
+    if cut[0] == "干" and len(states) > 1 and "organ" not in by:
+        # 干样干重: the first 干 is the stem.
+        states.remove("dry")
+        by["organ"] = ["stem"]
     sizes = set(by.get("size", []))
     found = Said()
     if "number" in by and not sizes:

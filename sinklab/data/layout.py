@@ -450,9 +450,8 @@ def _is_group_row(grid, row, below) -> bool:
         # Names in two languages, one above the other.
         return len(cells) >= 3 and sum(knows(t) for _, t in cells) * 2 >= len(cells)
     # Two or more names, or a group that stands over a part of the table.
-    return (len(cells) > 1 or cells[0][0] > 0) and all(
-        j not in under or spans[j] > j or knows(t) for j, t in cells
-    )
+    named = sum(j not in under or spans[j] > j or knows(t) for j, t in cells)
+    return (len(cells) > 1 or cells[0][0] > 0) and named * 5 >= 4 * len(cells)
 
 
 def _is_sub_row(grid, row, below) -> bool:
@@ -474,7 +473,8 @@ def _is_sub_row(grid, row, below) -> bool:
         # Ages over the columns of a stem analysis are numbers that rise.
         read = [quantity(t) for t in numbers]
         layers = all(q and (q.ends or q.limit is not None) for q in read) and any(q.ends for q in read if q)
-        rising = len(numbers) >= 3 and _rising(numbers) and len(cells) < len(named | groups)
+        years = bool(numbers) and all(re.fullmatch(r"(?:19|20)\d\d", plain(t)) for t in numbers)
+        rising = years or len(numbers) >= 3 and _rising(numbers) and len(cells) < len(named | groups)
         return not numbers or layers or rising
     named_too = sum(knows(t) or is_unit(plain(t)) for _, t in cells)
     return not numbers and len(cells) >= 3 and named_too * 2 > len(cells)

@@ -54,6 +54,15 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
             m = meaning((*f.parts[:-1], f"{f.parts[-1]}({unit})"), f.unit)
         if m.problem == "unit" and m.kind == "stand" and m.unit == "m3" and "area" in taken:
             m = m if "growing_stock" in taken else replace(m, name="stand_volume", kind="name", problem="")
+        if (
+            m.name == "volume"
+            and plots
+            and "count" in taken
+            and not taken & {"tree_id", "core_id"}
+            and not _of_one_tree(f)
+        ):
+            # The volume of a plot, beside the number of its trees.
+            m = replace(m, name="stand_volume", kind="name")
         if m.name == "height" and "cover_fraction" in taken and not trees and "tree_id" not in taken:
             m = replace(m, name="canopy_height")
         if m.name == "area" and plots and "plot_area" not in taken:
@@ -153,6 +162,10 @@ def _masses_of_stands(reading, found) -> list[Meaning]:
         f"{told}：单株 kg，还是 t/hm²？--unit {name}=kg，或 --column {PER_AREA.get(name, name)}={at}",
     )
     return [Meaning(problem="two") if i in bare else m for i, m in enumerate(found)]
+
+
+def _of_one_tree(f) -> bool:
+    return bool(re.search("单株|单木|平均|mean|average|per tree|/株|/tree", f.header, re.IGNORECASE))
 
 
 #: Ends of names that are shares and no masses.

@@ -37,10 +37,11 @@ NO_VALUE = re.compile(
 )
 #: Words of sentences for quantities that are of one kind.
 MASS = re.compile(
-    "^(?:各?(?:器官|组分|部分))?(?:鲜|干|烘干)?(?:重量?|质量|生物量)$|^(?:(?:all|dry|fresh) )*(?:weights?|mass(?:es)?|biomass)$"
+    "^(?:各?(?:器官|组分|部分))?(?:鲜|干|烘干)?(?:重量?|质量|生物量)$|^(?:(?:all|dry|fresh) )*(?:weights?|mass(?:es)?|biomass)$",
+    re.IGNORECASE,
 )
-ACROSS = re.compile("^(?:直径|各?径)$|^(?:all )?diameters?$")
-UP = re.compile("^(?:高度?)$|^(?:all )?heights?$")
+ACROSS = re.compile("^(?:直径|各?径)$|^(?:all )?diameters?$", re.IGNORECASE)
+UP = re.compile("^(?:高度?)$|^(?:all )?heights?$", re.IGNORECASE)
 
 
 def units_said(text: str) -> dict[str, str]:

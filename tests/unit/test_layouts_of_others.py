@@ -372,7 +372,37 @@ def german_stands_with_a_count_below_the_means(folder):
     return sheet(folder, rows), {"stem_density": [2102, 1634], "basal_area": [16.5, 23.7], "growing_stock": [85.5, 155.9], "agb_density": [41.8, 76.4]}
 
 
+@form
+def years_beside_increments_below_groups(folder):
+    rows = [["树号", "胸径(cm)", None, "年生长量", None], [None, "2015", "2020", "胸径(cm)", "树高(m)"], ["1", 12, 14, .4, .3], ["2", 13, 15, .5, .3]]
+    return sheet(folder, rows, ["A1:A2", "B1:C1", "D1:E1"]), {"year": [2015, 2020] * 2, "dbh": [12, 14, 13, 15], "says": ["an increment"]}
+
+
+@form
+def volumes_of_plots_beside_counts(folder):
+    rows = [["Plot", "No. of trees", "Volume (m3)", "Plot size (ha)"], ["1", 50, 8, .05], ["2", 60, 9, .05]]
+    return sheet(folder, rows), {"growing_stock": [160, 180], "stem_density": [1000, 1200]}
+
+
+@form
+def units_glued_below_names_that_are_half_known(folder):
+    rows = [["样木", "胸径", "树高", "鲜重", None, "含水率(湿基)", None], ["号", "cm", "m", "干kg", "枝kg", "干%", "枝%"], ["1", 12, 9, 50, 10, 50,
+            45], ["2", 13, 9, 55, 11, 51, 46]]
+    return sheet(folder, rows, ["D1:E1", "F1:G1"]), {"tree_id": ["1", "2"], "dbh": [12, 13], "stem": [25, 26.95], "branch": [5.5, 5.94]}
+
+
+@form
+def inches_and_feet_by_a_line_above(folder):
+    rows = [["All diameters in inches, heights in feet"], ["Tree", "DBH", "Height"], ["T1", 10, 30], ["T2", 20, 60]]
+    return sheet(folder, rows), {"dbh": [25.4, 50.8], "height": [9.144, 18.288]}
+
+
 # fmt: on
+
+
+def test_carbon_of_litter_is_no_litter(tmp_path):
+    rows = [["样地", "碳储量(t/hm2)", None], [None, "地上", "凋落物"], ["1", 60, 3], ["2", 70, 3]]
+    assert not {"agb_density", "litter_density"} & set(read(sheet(tmp_path, rows, ["A1:A2", "B1:C1"])))
 
 
 def test_nutrients_of_organs_are_no_masses(tmp_path):
