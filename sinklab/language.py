@@ -327,7 +327,7 @@ def table(header, rows) -> str:
 _TABLE_STYLE = (
     "<style>.sinklab table{border-collapse:collapse;border-top:1.5px solid;border-bottom:1.5px solid;margin:.4em 0}"
     ".sinklab{overflow-x:auto}.sinklab th{border-bottom:.75px solid;font-weight:600;word-break:keep-all}"
-    ".sinklab td{white-space:nowrap}.sinklab td.w{white-space:normal;min-width:5em}"
+    ".sinklab td{white-space:nowrap}.sinklab td.w{white-space:normal;min-width:5em}.sinklab td.w.l{min-width:20em}"
     ".sinklab th,.sinklab td{padding:.15em .7em;text-align:right;font-variant-numeric:tabular-nums}"
     ".sinklab th.w,.sinklab td.w{text-align:left}.sinklab td{line-height:1.5}</style>"
 )
@@ -347,6 +347,8 @@ _LATEX |= {
 }
 #: Rows beyond which a table goes over pages; rules of a table in eighths of a point; centimetres of a column of letters in Word.
 LONG, THICK, THIN, LETTER = 30, 12, 6, 0.19
+#: Letters from which the entries of a column are sentences, which want room on a page.
+SENTENCE = 60
 
 
 def latex_text(words) -> str:
@@ -406,7 +408,11 @@ class SetTable:
                 parts.append(f"<div>{escape(part)}</div>")
                 continue
             caption, rows, left = part
-            kinds = [' class="w"' if words else "" for words in left]
+            long = [max(map(width, column)) > SENTENCE for column in zip(*rows, strict=True)]
+            kinds = [
+                f' class="w{" l" * sentence}"' if words else ""
+                for words, sentence in zip(left, long, strict=True)
+            ]
             lines = [
                 "".join(f"<{tag}{kind}>{escape(cell)}</{tag}>" for cell, kind in zip(row, kinds, strict=True))
                 for tag, row in zip(["th", *["td"] * len(rows)], rows, strict=False)

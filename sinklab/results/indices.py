@@ -237,6 +237,8 @@ def rule_source(source: str, status: str) -> str:
     """
     if status == "house rule":
         return tr("rule of this workbench", "工作台自定")
+    if source.startswith("data/vocabulary"):
+        return tr("limits of the quantity", "该量的界限")
     statuses = {
         "recalled": ("recalled, not read in print", "未核对原文"),
         "verified": ("read in print", "已核对原文"),

@@ -29,6 +29,7 @@ from sinklab import paths
 from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.language import DataError, SetTable, number, tr
+from sinklab.results.indices import bound, rule_source
 from sinklab.tables.schema import status_label
 
 if TYPE_CHECKING:
@@ -181,11 +182,16 @@ class Progress:
 
 #: Rows shown of a frame that has more than pandas would print, letters of a cell, significant digits of a column.
 ROWS, LETTERS, DIGITS = 20, 200, 4
+#: Columns whose entries are words of the library, told as its headers are.
+_CODES = "spread_kind check check_id told_by level near read status rule_status method".split()
 #: Columns whose entries are names of variables.
 _NAMES = ("name", "variable", "response", "quantity", "predictor")
 #: What a column tells of a variable that begins its name; a name of values with the levels of their group.
 _ENDS = ("se", "lower", "upper", "min", "max", "spread", "sd")
 _OF_GROUP = re.compile(r"(\w+)\[(.*?)\](?: \[(.*)\])?")
+_OF_COLUMN = re.compile(r"\w+=\w+(;\w+=\w+)*")
+_OF_CLASS = re.compile(r"(\w+) (<=|>|\d)(.*)")
+_NUMBERED = re.compile(r"(\w+)_(\d)")
 
 
 def frame_html(frame: Any) -> str:
@@ -235,14 +241,21 @@ def _frame(frame, rows: int | None, columns: int | None, title: str = "") -> Set
     """
     import pandas as pd
 
+    of_rows = isinstance(frame, pd.DataFrame) and frame.index.name is None and frame.index.dtype.kind == "i"
     if isinstance(frame, pd.Series):
         frame = frame.to_frame("" if frame.name is None else frame.name)
+    if not len(frame):
+        return SetTable(title, tr("none", "无"))
+    frame = _rules_in_words(frame)
     most = rows, columns or len(frame.columns)
     shown = frame if not most[0] or len(frame) <= most[0] else frame.head(ROWS)
-    index = [] if _counts_rows(frame.index) else list(range(frame.index.nlevels))
+    # Numbers of rows, of all or of those that were chosen, tell a reader nothing.
+    index = [] if of_rows or _counts_rows(frame.index) else list(range(frame.index.nlevels))
     header = [heading(frame.index.names[i] or "") for i in index]
     cells = [_cells(shown.index.get_level_values(i), frame.index.names[i]) for i in index]
     places = [i for i, name in enumerate(frame.columns) if not _of_other_language(name, frame.columns)]
+    blank = [i for i in places if all(entry == "" or pd.isna(entry) is True for entry in frame.iloc[:, i])]
+    places = [i for i in places if i not in blank]
     for i in places[: most[1]]:
         header.append(_column(frame.columns[i], frame.columns.names))
         cells.append(_cells(shown.iloc[:, i], frame.columns[i]))
@@ -251,11 +264,25 @@ def _frame(frame, rows: int | None, columns: int | None, title: str = "") -> Set
         notes.append(
             tr(f"first {len(shown)} of {len(frame)} rows", f"共 {len(frame)} 行，此处为前 {len(shown)} 行")
         )
+    if blank:
+        names = ", ".join(_column(frame.columns[i], frame.columns.names) for i in blank)
+        notes.append(tr(f"empty: {names}", f"空列：{names}"))
     if len(places) > most[1]:
         notes.append(
             tr(f"first {most[1]} of {len(places)} columns", f"共 {len(places)} 列，此处为前 {most[1]} 列")
         )
     return SetTable("", (title, header, list(zip(*cells, strict=True))), *notes)
+
+
+def _rules_in_words(frame):
+    """Checks as people read them: ``>=`` and ``0.2`` as one limit, a source with how it was read."""
+    if not {"comparison", "threshold", "rule_source", "rule_status"} <= set(frame.columns):
+        return frame
+    told = frame[["comparison", "rule_source", "rule_status"]].fillna("").astype(str)
+    limits = [bound(c, float(t)) for c, t in zip(told["comparison"], frame["threshold"], strict=True)]
+    read = zip(told["rule_source"], told["rule_status"], strict=True)
+    sources = [rule_source(source, status) if source else "" for source, status in read]
+    return frame.assign(threshold=limits, rule_source=sources).drop(columns=["comparison", "rule_status"])
 
 
 @cache
@@ -274,8 +301,13 @@ def heading(name: Any) -> str:
         return tr(*known[text])
     own = text.removesuffix(tr("_en", "_zh"))
     base, _, end = text.rpartition("_")
-    if vocabulary.is_variable(base) and end in _ENDS:
-        return vocabulary.label(base, unit=True, told=tr(*known[end]))
+    if base in known and end in _ENDS:
+        return f"{tr(*known[base])}{tr(', ', '')}{tr(*known[end])}"
+    numbered = _NUMBERED.fullmatch(text)
+    if numbered and vocabulary.is_variable(numbered[1]):
+        return vocabulary.label(numbered[1], unit=True, told=numbered[2])
+    if numbered and numbered[1] in known:
+        return f"{tr(*known[numbered[1]])} {numbered[2]}"
     of_group = _OF_GROUP.fullmatch(text)
     if of_group and vocabulary.is_variable(of_group[1]):
         groups = vocabulary.group_label(of_group[3] or "") or ", ".join(map(_level, of_group[2].split(",")))
@@ -285,6 +317,9 @@ def heading(name: Any) -> str:
 
 def _level(value: str) -> str:
     """One level of a group whose column is not told, in words where only one column knows it."""
+    of_class = _OF_CLASS.fullmatch(value)
+    if of_class and vocabulary.is_variable(of_class[1]):
+        return f"{vocabulary.label(of_class[1], unit=True)} {of_class[2].replace('<=', '≤')}{of_class[3]}"
     known = {column for column, level in vocabulary.group_words() if level == value}
     known |= {"component"} if value in vocabulary.components() else set()
     known |= {"species_id"} if vocabulary.group_label(f"species_id={value}") != value else set()
@@ -309,6 +344,12 @@ def _word(value: Any, column: Any) -> str:
         return vocabulary.group_label(value) if "=" in value else value
     if column is None or column in _NAMES:
         return heading(value)
+    if column in _CODES and value in _headings():
+        return heading(value)
+    if isinstance(value, str) and _OF_COLUMN.fullmatch(value):
+        columns = [part.partition("=")[0] for part in value.split(";")]
+        if all(name == "component" or vocabulary.is_variable(name) for name in columns):
+            return vocabulary.group_label(value)
     return vocabulary.group_label(f"{column}={value}")
 
 

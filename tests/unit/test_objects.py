@@ -16,7 +16,7 @@ from sinklab.cli import main
 from sinklab.data import literature
 from sinklab.evidence import distributions
 from sinklab.fitting.bayes.priors import parse
-from sinklab.language import DataError, latex_text
+from sinklab.language import DataError, latex_text, tr
 from sinklab.plots import figure_of
 from sinklab.results.summary import shape_report
 from sinklab.runs.magic import show_frames
@@ -310,3 +310,39 @@ def test_one_table_goes_to_a_page_latex_and_word_with_the_same_cells(lang, monke
         assert not re.search(r"(?<!\\)[#%_](?![^$]*\$)", latex), "a letter that LaTeX reads as its own"
     with pytest.raises(sl.SinklabError, match="set_table"):
         sl.set_table("stem")
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        (
+            "zh",
+            "检查|平均年生长量下限|胸径1/cm|限值|规则来源|层|不予采用|≥ 0.2|该量的界限|油茶|D=4|空列：模型",
+        ),
+        (
+            "en",
+            "check|mean annual increment, lower|diameter at breast height, 1 (cm)|limit|source of the rule|"
+            "stratum|refused|≥ 0.2|limits of the quantity|Camellia oleifera|D=4|empty: model",
+        ),
+    ],
+)
+def test_codes_of_the_library_stand_as_words_and_empty_columns_are_named(lang, words, monkeypatch):
+    monkeypatch.setenv("SINKLAB_LANG", lang)
+    frame = pd.DataFrame(
+        {
+            "check_id": ["refused", "refused"],
+            "model_id": ["", None],
+            "comparison": [">=", "<="],
+            "threshold": [0.2, 0.7],
+            "rule_status": ["verified", "house rule"],
+            "rule_source": ["data/vocabulary/variables.csv", "sinklab"],
+            "stratum": ["species_id=camellia_oleifera", "D=4"],
+            "mai_lower": [1.0, 2.0],
+            "dbh_1": [5.0, 6.0],
+        },
+        index=[4, 9],
+    )
+    shown = html.unescape(as_html(frame))
+    assert [word for word in words.split("|") if word not in shown] == []
+    assert "house rule" not in shown and "<td>9</td>" not in shown
+    assert tr("none", "无") in as_html(frame.head(0))
