@@ -303,6 +303,8 @@ def heading(name: Any) -> str:
     base, _, end = text.rpartition("_")
     if base in known and end in _ENDS:
         return f"{tr(*known[base])}{tr(', ', '')}{tr(*known[end])}"
+    if vocabulary.is_variable(base) and end in _ENDS:
+        return vocabulary.label(base, unit=True, told=tr(*known[end]))
     numbered = _NUMBERED.fullmatch(text)
     if numbered and vocabulary.is_variable(numbered[1]):
         return vocabulary.label(numbered[1], unit=True, told=numbered[2])
