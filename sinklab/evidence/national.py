@@ -638,10 +638,15 @@ def off_elsewhere(model_id: str, kind: str) -> str:
         return ""
     side = ("much", "高") if row["bias"] > 0 else ("little", "低")
     n, off, inside = row["n"], abs(row["bias"]), row["coverage"]
+    whose = (
+        ("the rarer types of forest", "各少见类型")
+        if row["class"] == "other"
+        else ("such forest", "此类森林")
+    )
     return tr(
-        f"in a part of the country without plots, {n:.0f} stands of such forest came out {off:.0f} % too {side[0]} in total "
+        f"in a part of the country without plots, {n:.0f} stands of {whose[0]} came out {off:.0f} % too {side[0]} in total "
         f"(95 % intervals held {inside:.0f} %); calibrate with plots of the place",
-        f"用于没有建表样地的地区时，此类森林 {n:.0f} 块样地合计偏{side[1]} {off:.0f} %（95 % 区间覆盖 {inside:.0f} %）；请用当地样地校准",
+        f"用于没有建表样地的地区时，{whose[1]} {n:.0f} 块样地合计偏{side[1]} {off:.0f} %（95 % 区间覆盖 {inside:.0f} %）；请用当地样地校准",
     )
 
 

@@ -83,7 +83,7 @@ def values_sentence(values: pd.DataFrame, origins: Sequence[Mapping[str, Any]]) 
     score, rows = pedigree(worst)
     n = pd.to_numeric(values.get("n_study", pd.Series(dtype=float)), errors="coerce").max()
     of = (
-        (f"those of {n:.0f} studies or fewer", f"{n:.0f} 项以内研究的地点")
+        (f"those of {n:.0f} studies or fewer", f"所汇总的至多 {n:.0f} 项研究的地点")
         if n > 1
         else ("those measured", "所测地点")
     )
