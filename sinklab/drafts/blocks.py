@@ -111,6 +111,11 @@ def measured(number: float) -> str:
     return f"{number:.6g}".replace("-", MINUS) if exists(number) else "—"
 
 
+def alike(*numbers: float) -> list[str]:
+    """Measured numbers side by side, with the decimals of the finest of them: 7 beside 11.3 is 7.0."""
+    return [fixed(n, max(len(measured(one).partition(".")[2]) for one in numbers)) for n in numbers]
+
+
 def beside(number: float, decimals: int, exponent: int) -> str:
     """A number to a decimal place, written as the power of ten that numbers beside it use."""
     if not exists(number):
@@ -280,7 +285,12 @@ _ESTIMATED = {
         "each equation is estimated on the log scale, corrected for bias",
     ),
 }
-_POOLED = ("方程由已发表的方程合并得到", "the equation is pooled from published ones")
+_POOLED = ("模型由已发表的方程合并得到", "the model is pooled from published equations")
+#: What the number in the exponential of a pooled equation is; see ``of_mean`` of the pooled equations.
+_LEVELLED = (
+    "；指数函数中的常数由各地点间幂指数的方差得到，使曲线为各地点的均值",
+    "; the constant in the exponential follows from the variance of the powers between places and makes the curve the mean over places",
+)
 _NATIONAL = (
     "各方程由公开的样地数据取对数后，按研究与样地嵌套的混合效应模型估计",
     "the equations are estimated from open plots as a mixed-effects model of logarithms, plots nested in studies",
@@ -298,7 +308,12 @@ def told(fit, lang: str) -> str:
     if fit.method == "pooled":
         # Models of stands were fitted to plots elsewhere; the repository carries their estimates.
         how = _NATIONAL if fit.source.get("spec") == "literature:equations/stands" else _POOLED
-        return f"{how[0]}。" if lang == "zh" else f"{how[1].capitalize()}."
+        right = system.equations[0].right
+        levelled = isinstance(right, Product) and any(
+            isinstance(f, Call) and f.function == "exp" for _, f in right.factors
+        )
+        text = how[at] + (_LEVELLED[at] if levelled else "")
+        return f"{text}。" if lang == "zh" else f"{text[:1].upper()}{text[1:]}."
     if len(fit.residual) == 1 and fit.method == "nsur":
         said = [_ESTIMATED["wls"][at] if weighted else _UNWEIGHTED[at]]
     if weighted:
@@ -642,7 +657,7 @@ def classes(cite, fit, lang, label, caption, trees) -> str:
         inside = trees[here]
         rooted = next((inside[r].notna().sum() for r in ("root", "bgb") if r in inside), 0)
         span = inside["height"].agg(["min", "max"]) if "height" in inside else ()
-        shown = [cite("trees", row["class_label"], f"height {i}", h, measured(h)) for i, h in enumerate(span)]
+        shown = [cite("trees", row["class_label"], f"height {i}", h, fixed(h, 1)) for i, h in enumerate(span)]
         error = "—"
         # Trees that lack a predictor, such as a height, have no prediction.
         seen = here.to_numpy() & np.isfinite(weighed - predicted)
@@ -676,8 +691,8 @@ def ranges(cite, fit, lang, label, caption) -> str:
     rows = []
     for predictor, limits in fit.ranges.items():
         cells = [headed(predictor, lang)]
-        for column, limit in zip(("minimum", "maximum"), limits, strict=True):
-            cells.append(cite("ranges", predictor, column, limit, measured(limit)))
+        for column, limit, text in zip(("minimum", "maximum"), limits, alike(*limits), strict=True):
+            cells.append(cite("ranges", predictor, column, limit, text))
         rows.append(cells)
     return table(label, caption, head, rows, "lcc")
 
@@ -774,7 +789,10 @@ def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str
             if text != "—":
                 cite("values", row["name"], column, row[column], text, row["status"])
         interval = between(low, high, lang) if exists(limits[0]) else "—"
-        stands.append(escape(vocabulary.estimand(row, lang)) or "—")
+        # What a range speaks for is said of a range that is there.
+        stands.append(
+            escape(vocabulary.estimand(row if interval != "—" else row | {"of_whom": ""}, lang)) or "—"
+        )
         rows.append([escape(shown), mean, se, interval, studies, stands[-1]])
     if not rows:
         raise DraftError(
@@ -789,7 +807,9 @@ def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str
     shared = [] if len(columns) > 5 or stands[0] == "—" else [_STANDS[lang].format(stands[0])]
     ends = {"zh": "。", "en": "."}[lang]
     notes = shared + [escape(line[0].upper() + line[1:]) + ends for line in notes]
-    notes += [_REFUSED[lang].format(listed(refused, lang))] if refused else []
+    # In English a group has commas of its own.
+    names = listed(refused, lang) if lang == "zh" else "; ".join(refused)
+    notes += [_REFUSED[lang].format(names)] if refused else []
     marks = (
         [f" {i}" if lang == "en" else str(i) for i in range(1, len(notes) + 1)] if len(notes) > 1 else [""]
     )
@@ -812,6 +832,7 @@ def _value_texts(mean, se, low, high) -> list[str]:
     if exists(se):
         return with_error(mean, se, low, high)
     if not exists(low) or not exists(high) or high <= low:
-        return [measured(mean) if exists(mean) else "—", "—", "—", "—"]
+        # Nothing tells how well it is known: no more digits than a table of the kind prints.
+        return [measured(float(f"{mean:.{PLAIN_DIGITS}g}")) if exists(mean) else "—", "—", "—", "—"]
     text, _, *limits = with_error(mean, (high - low) / 4, low, high)
     return [text, "—", *limits]

@@ -4,6 +4,8 @@ Everything is written from the equations of :mod:`sinklab.account`, so that text
 and example name the same quantities in the same units. ``cite`` notes printed numbers as in :mod:`.blocks`.
 """
 
+import numpy as np
+
 from sinklab import account as chains
 from sinklab.data.files import records
 from sinklab.drafts.blocks import (
@@ -114,9 +116,18 @@ def legend(chain, equations, lang: str) -> str:
     names = dict.fromkeys([*(e.left for e in equations), *(n for e in equations for n in e.inside())])
     shown = [chain.symbols[n] for n in names if chain.symbols[n].label_zh]
     lines = [explained(chain, symbol, lang) for symbol in shown]
+    if any("t_{1}" in chain.latex(e, lang) for e in equations):
+        lines.append(_PERIOD[lang])
     first, stop, end = ("式中：", "；", "。") if lang == "zh" else ("where", ";", ".")
     body = "\n\n".join([first, *(f"{text}{stop}" for text in lines[:-1]), f"{lines[-1]}{end}"])
     return f"\n::: legend\n{body}\n:::\n"
+
+
+#: What the two dates of a formula are; the index $t$ of its symbols stands for either.
+_PERIOD = {
+    "zh": "$t_{1}$、$t_{2}$——监测期的期初和期末",
+    "en": "$t_{1}$ and $t_{2}$ are the start and the end of the monitoring period",
+}
 
 
 def explained(chain, symbol, lang: str) -> str:
@@ -128,8 +139,10 @@ def explained(chain, symbol, lang: str) -> str:
     elif symbol.factor.startswith("decision:"):
         where = "，取值见[@tbl:decisions]" if lang == "zh" else ", value in [@tbl:decisions]"
     if symbol.kind == "constant":
-        sign = f"${symbol.value}$"
-        return f"{sign}——{symbol.label_zh}" if lang == "zh" else f"{sign} is the {symbol.label_en}"
+        # A ratio of molar masses has no unit to name.
+        sign, bare = f"${symbol.value}$", chains.bare(symbol.unit) in ("", "1")
+        told = f"{sign}——{symbol.label_zh}" if lang == "zh" else f"{sign} is the {symbol.label_en}"
+        return told if bare else f"{told}{'，' if lang == 'zh' else ', '}{unit}"
     if lang == "zh":
         return f"{sign}——{symbol.label_zh}，{unit}{where}"
     return f"{sign} is the {symbol.label_en}, {unit}{where}"
@@ -206,7 +219,8 @@ def factors(chain, cite, lang: str, name: str, caption: str, more=()) -> str:
         between = "～" if lang == "zh" else " to "
         limits = f"{shown['low']}{between}{shown['high']}" if "low" in shown else "—"
         unit = unit_symbol(chains.bare(row["unit"]), lang) or "—"
-        source = f"{escape(row['edition'])}, {escape(row['place'])}"
+        at = (lang == "zh" and row["place_zh"]) or row["place"]
+        source = f"{escape(row['edition'])}, {escape(at)}"
         rows.append([sign, row[f"label_{lang}"], shown["value"], limits, unit, source])
     return table(name, caption, head, rows, "llcccl", widths=(15, 28, 8, 13, 11, 25), thin=True)
 
@@ -225,19 +239,24 @@ _EXAMPLE = {
         "steps": "## 算例步骤 {#sec:example-calculated}\n\n按公式顺序计算的结果见[@tbl:example-steps]，计算中不修约，表中的结果修约到五位有效数字。"
         "单位面积碳储量一行列出第一层第一个样地的结果。",
         "steps_emission": "## 算例步骤 {#sec:example-calculated}\n\n按公式顺序计算的结果见[@tbl:example-steps]，计算中不修约，表中的结果修约到五位有效数字。",
+        "few": "算例的样地数少于[@eq:{ref}]的计算结果，只为缩短算例。",
         "steps_caption": "算例结果",
     },
     "en": {
-        "data": "## Data of the example {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they show the steps and stand for no project. "
+        "data": "## Data of the example {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they illustrate "
+        "the steps and do not represent any project. "
         "$t_{1}$ and $t_{2}$ are the two monitorings, $i$ is the stratum. The stock of the first plot of the first stratum is calculated from "
         "its measurements, the stocks of the others are given.",
-        "emission": "## Data of the example {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they show the steps and stand for no project.",
+        "emission": "## Data of the example {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they illustrate "
+        "the steps and do not represent any project.",
         "defaults": " Factors that the table does not list have the default values of [@tbl:factors].",
         "data_caption": "Data of the example",
         "steps": "## Steps of the example {#sec:example-calculated}\n\nThe results, in the order of the formulas, are given in [@tbl:example-steps]. "
-        "Nothing is rounded on the way; results are shown to five significant digits. The row of the stock per area shows the first plot of the first stratum.",
+        "Intermediate results are not rounded; results are shown to five significant digits. "
+        "The row of the stock per area shows the first plot of the first stratum.",
         "steps_emission": "## Steps of the example {#sec:example-calculated}\n\nThe results, in the order of the formulas, are given in [@tbl:example-steps]. "
-        "Nothing is rounded on the way; results are shown to five significant digits.",
+        "Intermediate results are not rounded; results are shown to five significant digits.",
+        "few": " The example has fewer plots than [@eq:{ref}] gives, only to keep it short.",
         "steps_caption": "Results of the example",
     },
 }
@@ -257,13 +276,15 @@ def worked_example(chain, cite, lang: str, parts=PARTS) -> str:
     inputs |= {n: v for n, v in found.given.items() if n not in inputs}
     head = [header(word, lang) for word in ("symbol", "worth", "unit")]
     shown = {n: v for n, v in inputs.items() if chain.symbols[n].kind != "constant"}
-    rows = [_shown(chain, cite, lang, name, value, measured) for name, value in shown.items()]
+    rows = [_shown(chain, cite, lang, name, value, given) for name, value in shown.items()]
     own = {symbol.name for symbol in chain.symbols.values() if chain.default(symbol)} - shown.keys()
     if own & {name for equation in chain.equations for name in equation.inside()}:
         data += words["defaults"]
     text = f"\n{data}\n\n{table('example-data', words['data_caption'], head, rows, 'llc', widths=(14, 70, 16))}\n"
     head = [header(word, lang) for word in ("formula", "symbol", "worth", "unit")]
     known, rows = found.known | found.plot, []
+    if (np.ceil(known.get("n_R", 0)) > known.get("n", 0)).any():
+        steps += words["few"].format(ref=label(next(e for e in chain.equations if e.left == "n_R")))
     for equation in printed(chain, parts):
         row = _shown(chain, cite, lang, equation.left, known[equation.left], rounded)
         rows.append([f"[@eq:{label(equation)}]", *row])
@@ -274,11 +295,13 @@ def worked_example(chain, cite, lang: str, parts=PARTS) -> str:
 
 
 def _shown(chain, cite, lang, name, value, write) -> list[str]:
-    """Symbol, value and unit of a quantity of the example; an array by date and stratum."""
+    """Symbol, value and unit of a quantity of the example; an array by date and stratum, its numbers written alike."""
     symbol = chain.symbols[name]
+    every = [float(n) for n in np.ravel(value)]
 
     def noted(number, place):
-        return cite(EXAMPLE, "example", name, place or "value", number, write(number), "reviewed")
+        text = write(number, every)
+        return cite(EXAMPLE, "example", name, place or "value", number, text, "reviewed")
 
     text = ("；" if lang == "zh" else "; ").join(_parts(value, noted, lang))
     return [f"${symbol.printed(symbol.indices)}$", text, unit_symbol(chains.bare(symbol.unit), lang) or "—"]
@@ -298,8 +321,13 @@ def _parts(value, noted, lang, at: str = ""):
     yield f"{at}：{shown}".removeprefix("：") if lang == "zh" else f"{at}: {shown}".removeprefix(": ")
 
 
-def rounded(number: float) -> str:
-    """A result of the example to five significant digits, whole numbers whole."""
-    if float(number).is_integer() or not number:
+def given(number: float, every) -> str:
+    """An input of the example, with the decimals of the finest number of its quantity."""
+    return fixed(number, max(len(measured(n).partition(".")[2]) for n in every))
+
+
+def rounded(number: float, every) -> str:
+    """A result of the example to five significant digits; a quantity of whole numbers has whole numbers."""
+    if all(n.is_integer() for n in every) or not number:
         return measured(number) if abs(number) < 1e6 else f"{number:.0f}"
     return fixed(number, max(4 - magnitude(number, 5), 0))

@@ -254,6 +254,26 @@ def _problems(decisions):
         yield tr(f"decisions: {name}: {en}", f"decisions：{name} {zh}")
 
 
+#: Quantiles as the columns of a table of values name them.
+_QUANTILES = {"q025": ("2.5% 分位数", "2.5 % quantile"), "q975": ("97.5% 分位数", "97.5 % quantile")}
+
+
+def _readable(said: str, lang: str) -> str:
+    """The message of a check without names of columns and signs of programs."""
+    # A rule that looks at one column names it; its label has said so.
+    said = re.sub(r"(?:：|: )[a-z_]+(?=；解决办法|; settled)", "", said)
+    for column, words in _QUANTILES.items():
+        said = re.sub(rf"\b{column}\b", words[lang == "en"], said)
+    return said.replace(">=", "≥").replace("<=", "≤")
+
+
+def _powers(text: str) -> str:
+    """Numbers of programs as they are printed: ``-1e-08`` is −1×10⁻⁸."""
+    minus = blocks.MINUS
+    text = re.sub(r"(\d)e([+-]?)0*(\d+)", lambda m: f"{m[1]}×10^{minus if m[2] == '-' else ''}{m[3]}^", text)
+    return re.sub(r"(?<![\w.)])-(?=\d)", minus, text)
+
+
 def _is_value(value) -> bool:
     ends = value if isinstance(value, list) else [value]
     numeric = all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in ends)
@@ -409,9 +429,10 @@ class Desk:
     def limits(self, alias: str, predictor: str) -> str:
         """Fitted span of a predictor with its unit: ``1.5 cm～41.2 cm``."""
         cite, unit = self._cite(alias), blocks.unit_symbol(vocabulary.variable(predictor).unit, self._lang)
+        ends = self._fit(alias).ranges[predictor]
         low, high = (
-            cite("ranges", predictor, column, bound, blocks.measured(bound)) + f"\N{NO-BREAK SPACE}{unit}"
-            for column, bound in zip(("minimum", "maximum"), self._fit(alias).ranges[predictor], strict=True)
+            cite("ranges", predictor, column, bound, text) + f"\N{NO-BREAK SPACE}{unit}"
+            for column, bound, text in zip(("minimum", "maximum"), ends, blocks.alike(*ends), strict=True)
         )
         return blocks.between(low, high, self._lang)
 
@@ -482,14 +503,26 @@ class Desk:
                     said = f"{blocks.title(of, self._lang)}: {said}"
                 elif of and passed != "yes":
                     # Which of the values of a table failed.
-                    said = f"{of.partition(' [')[0]}: {said}"
-                what = said.replace(": ", "：", 1) if self._lang == "zh" else said
-                value = blocks.measured(row["value"]) if blocks.exists(row["value"]) else "—"
+                    said = f"{self._quantity(of)}: {said}"
+                what = _readable(said.replace(": ", "：", 1) if self._lang == "zh" else said, self._lang)
+                value = (
+                    _powers(f"{row['value']:.{blocks.PLAIN_DIGITS}g}") if blocks.exists(row["value"]) else "—"
+                )
                 threshold = row["threshold"] if blocks.exists(row["threshold"]) else math.nan
-                limit = indices.bound(row["comparison"], threshold, self._lang) or "—"
+                limit = _powers(indices.bound(row["comparison"], threshold, self._lang)) or "—"
                 told = {"ref": table.ref, "what": blocks.escape(what), "value": value, "limit": limit}
                 found.append(told | {"passed": passed, "reason": reason or "", "check": row["check_id"]})
         return found
+
+    def _quantity(self, of: str) -> str:
+        """A value of a table in words: its name and group, written ``name[…] [column=value;…]``."""
+        name, _, group = of.partition(" [")
+        variable = name.partition("[")[0]
+        label = blocks.title(variable, self._lang) if vocabulary.is_variable(variable) else variable
+        words = vocabulary.group_label(group.removesuffix("]"), self._lang)
+        words = (self._description.localised(self._lang).get("labels") or {}).get(words, words)
+        around = "{}（{}）" if self._lang == "zh" else "{} ({})"
+        return around.format(label, words) if words else label
 
     def checks_of(self, ref: str) -> list[dict]:
         """Checks of one table for readers: values that passed one and the same check share a row."""
@@ -539,8 +572,7 @@ class Desk:
 
     def model_refs(self, alias: str) -> str:
         """Citations of the equations of a model."""
-        wanted = [r for r in self.responses(alias) if r != "volume"]
-        return blocks.cited(f"eq:{blocks.identifier(alias, r)}" for r in wanted)
+        return blocks.cited(f"eq:{blocks.identifier(alias, r)}" for r in self.responses(alias))
 
     def model_words(self, alias: str) -> str:
         """Sentences about structure, estimation and weights of a model, from its table."""

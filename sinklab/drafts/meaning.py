@@ -528,12 +528,14 @@ def symbol_unexplained(drawn: Outline, lang: str):
                 yield spot, f"${name}$"
 
 
+#: An index of a symbol, or a value of it such as the date $t_{1}$.
+_INDEX = re.compile(r"(?<![A-Za-z\\])[a-z](?:_\{\d\}|(?![A-Za-z]))")
+
+
 def symbol_unused(drawn: Outline, lang: str):
     """A symbol that a legend explains and no formula bears."""
     borne = {name for _, latex in formulas(drawn) for name in symbols(latex)}
-    borne |= {
-        i for spot, latex in formulas(drawn) for i in re.findall(r"(?<![A-Za-z\\])[a-z](?![A-Za-z])", latex)
-    }
+    borne |= {i for _, latex in formulas(drawn) for i in _INDEX.findall(latex)}
     for line in explained(drawn):
         for name in line.symbols:
             if name not in borne:
@@ -541,9 +543,11 @@ def symbol_unused(drawn: Outline, lang: str):
 
 
 def legend_unit(drawn: Outline, lang: str):
-    """A line of a legend without a unit."""
+    """A line of a legend without a unit; what explains values of an index, such as two dates, has none."""
+    borne = {name for _, latex in formulas(drawn) for name in symbols(latex)}
     for line in explained(drawn):
-        if line.symbols and not _UNIT.search(line.said):
+        indices = all(_INDEX.fullmatch(name) and name not in borne for name in line.symbols)
+        if line.symbols and not indices and not _UNIT.search(line.said):
             yield line.spot, line.spot.line.text.strip()[:40]
 
 
@@ -648,7 +652,7 @@ def _terms(drawn: Outline):
 
 
 def term_definition(drawn: Outline, lang: str):
-    """A definition that begins with its term or with 是指, or that requires something."""
+    """A definition that begins with its term or with 是指, or that requires something; a Chinese one that has no full stop."""
     wrong = (
         r"^(?:是?指|{0}(?:是|为|指))|应(?![用力答对])|不应|宜(?![林居])"
         if lang == "zh"
@@ -656,8 +660,11 @@ def term_definition(drawn: Outline, lang: str):
     )
     for _, word, text in _terms(drawn):
         for spot in text:
-            if re.search(wrong.format(re.escape(word)), spot.line.text.strip()):
-                yield spot, spot.line.text.strip()[:24]
+            said = spot.line.text.strip()
+            # In Chinese a definition is a sentence with its full stop, in English it has none.
+            stopped = said.endswith("。" if lang == "zh" else ".")
+            if re.search(wrong.format(re.escape(word)), said) or stopped != (lang == "zh"):
+                yield spot, said[:24]
 
 
 def term_unused(drawn: Outline, lang: str):

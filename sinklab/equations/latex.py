@@ -7,6 +7,7 @@ with an index: ``a1`` is :math:`a_{1}`, ``log_a`` is :math:`\mathrm{log}_{a}`.
 
 import math
 import re
+from itertools import groupby
 
 from sinklab.data import vocabulary
 from sinklab.equations import functions
@@ -141,7 +142,12 @@ class _Writer:
         return rf"{sign}\frac{{{over}}}{{{self.row(below)}}}", PRODUCT
 
     def row(self, factors):
-        """Write factors side by side; a sign of multiplication only where two numbers would touch."""
+        """Write factors side by side; a sign of multiplication only where two numbers would touch.
+
+        A function that stands beside itself, as in ``log(dbh) * log(dbh)``, is written once, with its power.
+        """
+        runs = [[*run] for _, run in groupby(factors, key=lambda f: f if isinstance(f, Call) else id(f))]
+        factors = [run[0] if len(run) == 1 else Power(run[0], Number(len(run))) for run in runs]
         if len(factors) == 1:
             return self.write(factors[0])[0]
         text = self.inside(factors[0], PRODUCT)

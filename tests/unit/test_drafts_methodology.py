@@ -191,7 +191,9 @@ def test_metering_guide_says_what_must_be_accounted_for(workbench):
     text = words(rendering.render(GUIDE, "zh", "docx")["docx"])
     assert text.count("应计量") == 4
     assert "本文件按照GB/T 1.1—2020" in text
-    assert "V" not in re.findall(r"式中：.*?。", text)[-1]
+    # The table lists the parameters of the volume: its formula and symbol stand there too.
+    legend = re.findall(r"式中：.*?。", text)[-1]
+    assert "V——材积" in legend and "v0、v1、v2" in legend
 
 
 @pytest.mark.parametrize("name", [n for n in description.names() if not description.read(n).tables])
@@ -358,3 +360,101 @@ def test_methodology_without_plots_speaks_of_none(lang, words, tmp_path):
     desk, draft = Desk(drawn, lang, tmp_path), drawn.localised(lang) | {"preview": True}
     text = rendering.write(desk, drawn.template, lang, draft)
     assert not [word for word in words if word in text]
+
+
+def text_of(name, lang, folder):
+    drawn = description.read(name)
+    draft = drawn.localised(lang) | {"preview": True}
+    return rendering.write(Desk(drawn, lang, folder), drawn.template, lang, draft)
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("zh", "监测期的期初和期末"), ("en", "start and the end of the")]
+)
+@pytest.mark.parametrize(
+    "name", ["methodology_afforestation", "metering_guide_karst", "carbon_ticket_guangxi"]
+)
+def test_legends_explain_the_dates_of_their_formulas(name, lang, words, tmp_path):
+    clauses = text_of(name, lang, tmp_path).split("\n## ")
+    dated = [c for c in clauses if any("t_{1}" in line for line in c.split("\n") if "{#eq:" in line)]
+    assert dated and all(words in clause for clause in dated)
+
+
+@pytest.mark.parametrize("name", ["metering_guide_grassland", "methodology_cropland", "methodology_peat"])
+def test_a_document_without_trees_speaks_of_none(name, tmp_path):
+    words = {
+        "zh": ("林木", "样木", "胸径", "株数", "造林", "林分"),
+        "en": ("tree", "diameter", "planting", "stands "),
+    }
+    for lang, avoided in words.items():
+        text = text_of(name, lang, tmp_path)
+        assert not [word for word in avoided if word in text]
+
+
+@pytest.mark.parametrize("name", [n for n in description.names() if n.startswith("metering_guide_")])
+def test_scope_of_a_guide_names_region_and_levels_apart(name, tmp_path):
+    if description.read(name).tables:
+        pytest.skip("needs tables")
+    scope = text_of(name, "zh", tmp_path).split("# 范围")[1].split("\n# ")[0]
+    assert not re.search("(省|市|自治区|县)(省|自治区)", scope)
+    assert "给出了计量所用的模型与参数" not in scope
+
+
+def test_a_methodology_says_error_of_sampling_and_what_stands_between_soil_samples(tmp_path):
+    text = text_of("methodology_afforestation", "zh", tmp_path)
+    assert "相对允许误差为10%。" in text and "| 相对允许误差 | 10% |" in text
+    assert "未测定土壤的监测，土壤有机碳储量取前一次测定的值。" in text
+    manure = text_of("methodology_manure", "zh", tmp_path)
+    assert not [w for w in ("相对允许误差", "净碳汇量", "土壤", "遥感影像", "地块的边界") if w in manure]
+
+
+def test_numbers_of_the_example_are_written_alike(tmp_path):
+    text = text_of("methodology_afforestation", "zh", tmp_path)
+    data, steps = text.split("{#tbl:example-data}")[0], text.split("{#tbl:example-data}")[1]
+    density = data[data.rindex(r"| $\rho_") :].split("|")[2]
+    assert {len(n) for n in re.findall(r"\d\.\d+", density)} == {4}
+    change = next(line for line in steps.split("\n") if line.startswith("| [@eq:q-plot-change]"))
+    numbers = re.findall(r"\d+\.\d+", change)
+    assert len(numbers) == 6 and {len(n.replace(".", "").lstrip("0")) for n in numbers} == {5}
+    assert "算例的样地数少于[@eq:q-plots-stratum]的计算结果" in text
+
+
+@pytest.mark.parametrize(("lang", "whom"), [("zh", "区间"), ("en", "range of")])
+def test_what_a_range_speaks_for_is_said_of_ranges_only(lang, whom):
+    import pandas as pd
+
+    from sinklab.drafts import blocks
+
+    row = {
+        "name": "bedrock",
+        "variable": "",
+        "group": "",
+        "mean": 5.72949,
+        "se": float("nan"),
+        "n_study": 1,
+        "status": "draft",
+        "mean_of": "units",
+        "of_whom": "unit_here",
+    }
+    known = {k[1] for k in blocks.vocabulary.group_words() if k[0] == "of_whom"}
+    row["of_whom"], row["mean_of"] = sorted(known)[0], ""
+    frame = pd.DataFrame(
+        [row | {"q025": 1.0, "q975": 9.0}, row | {"q025": float("nan"), "q975": float("nan")}]
+    )
+    table = blocks.values(lambda *told: told[-2], frame, lang, "t", "T", "x@1")
+    first, second = table.strip().split("\n")[2:4]
+    assert whom in first.rpartition("|")[0].rpartition("|")[2] and whom not in second
+    assert "5.729 |" in table
+
+
+def test_checks_are_told_without_names_of_columns():
+    from sinklab.drafts import desk
+
+    said = "refused: outside the limits: q025 0.12 (>= 0.2); settled by more values"
+    assert (
+        desk._readable(said, "en")
+        == "refused: outside the limits: 2.5 % quantile 0.12 (≥ 0.2); settled by more values"
+    )
+    said = "不予采用：一年内消长的生物量未说明季节：season；解决办法：注明月份"
+    assert desk._readable(said, "zh") == "不予采用：一年内消长的生物量未说明季节；解决办法：注明月份"
+    assert desk._powers("≥ -1e-08") == "≥ −1×10^−8^" and desk._powers("-0.5") == "−0.5"

@@ -94,6 +94,24 @@ def test_faults_in_english(workbench, text, rule):
     assert (rule, 3) in found
 
 
+@pytest.mark.parametrize(
+    ("lang", "good", "bad"),
+    [
+        ("zh", "单位面积的竹株数。", "单位面积的竹株数"),
+        ("en", "number of culms per unit area", "number of culms per unit area."),
+    ],
+)
+def test_a_definition_has_a_full_stop_in_chinese_only(workbench, lang, good, bad):
+    for text, wanted in ((good, False), (bad, True)):
+        found, _ = linted(workbench, f"# A {{#sec:a}}\n\n## B {{.term #sec:b}}\n\n{text}\n", lang)
+        assert any(rule == "term_definition" for rule, _ in found) == wanted
+
+
+def test_no_blank_stands_after_a_chinese_comma(workbench):
+    found, _ = linted(workbench, "# 调查 {#sec:a}\n\n样木应记录地径， 并测定冠幅。\n")
+    assert ("space_cjk", 3) in found
+
+
 def test_good_text_is_left_alone(workbench):
     text = (
         "# 调查 {#sec:a}\n\n样地面积不应小于{{ decision('area') }}，相应的记录宜保存，应用时可采用GB/T 26424—2010和"
