@@ -3,7 +3,7 @@
 :func:`meaning` understands the header of a column: a name, label or symbol of the vocabulary, a word of
 ``data/vocabulary/header_words.csv`` (also an organ with a quantity: 树干生物量, 枝鲜重, leaf dry weight), and its unit in any
 bracket or after a slash; where no list has a name, its words say it (:mod:`sinklab.data.headers`). Cells are read in
-:mod:`sinklab.data.written`, what follows from columns (dry masses, crowns, values per area) is worked out in
+:mod:`sinklab.data.headers`, what follows from columns (dry masses, crowns, values per area) is worked out in
 :mod:`sinklab.data.derived`. Nothing is guessed: what could mean two things is left for a person to decide.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from sinklab.data import headers, vocabulary
 from sinklab.data.files import MISSING, PROSE, letters, numeric, plain, records
-from sinklab.data.written import OF_WHAT, POWERS, is_unit, unit_of
+from sinklab.data.headers import OF_WHAT, POWERS, is_unit, unit_of
 from sinklab.language import DataError, Notes, UnitError, tr
 
 # Names.

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from sinklab.data import vocabulary
 from sinklab.data.columns import ORGANS, knows, meaning
 from sinklab.data.files import Sheet, numeric, place, plain
+from sinklab.data.headers import is_unit, quantity, unit_of
 from sinklab.data.heads import beside_table, is_head, labelled, pairs, read_head
-from sinklab.data.written import is_unit, quantity, unit_of
 from sinklab.language import DataError, Notes, listing, tr
 
 #: What stands before a row of units.

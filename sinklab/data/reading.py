@@ -23,17 +23,12 @@ from sinklab.data.derived import (
     derive,
     join,
     known_names,
+    melt,
     organs_together,
     tell_keys,
 )
 from sinklab.data.files import letters, place, plain
-from sinklab.data.heads import PLOT_IN_TITLE, labelled
-from sinklab.data.identifiers import DOWN, ORIGINS, TEXTS, as_written, filled_down
-from sinklab.data.layout import SECTION, compare_sums
-from sinklab.data.neighbours import by_context, organ_of, without_whole_profiles
-from sinklab.data.notes import by_dictionary, no_values
-from sinklab.data.wide_tables import melt
-from sinklab.data.written import (
+from sinklab.data.headers import (
     FAULTS,
     ROCK,
     SOIL,
@@ -46,6 +41,9 @@ from sinklab.data.written import (
     quantity,
     unit_of,
 )
+from sinklab.data.heads import DOWN, ORIGINS, PLOT_IN_TITLE, TEXTS, as_written, filled_down, labelled
+from sinklab.data.layout import SECTION, compare_sums
+from sinklab.data.neighbours import by_context, by_dictionary, no_values, organ_of, without_whole_profiles
 from sinklab.language import DataError, UnitError, listing, tr, waiting
 
 if TYPE_CHECKING:

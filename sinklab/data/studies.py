@@ -17,7 +17,7 @@ from sinklab import paths
 from sinklab.data import files, layout, vocabulary
 from sinklab.data.catalogue import STUDY_FILES, study_folder
 from sinklab.data.columns import spans
-from sinklab.data.written import is_blank, quantity
+from sinklab.data.headers import is_blank, quantity
 from sinklab.language import DataError, Notes, UnitError, listing, tr
 
 COLUMNS = ("column", "variable", "unit_in", "component", "note")

@@ -3,7 +3,7 @@
 ========= ============================================================== ==========================
 method    what it does                                                   page
 ========= ============================================================== ==========================
-ols-log   least squares of logarithms, bias correction recorded          :mod:`.loglinear`
+ols-log   least squares of logarithms, bias correction recorded          :mod:`.system`
 wls       weighted nonlinear regression, equation by equation            :mod:`.system`
 nsur      simultaneous system with correlated residuals                  :mod:`.system`
 mixed     parameters that vary at random between groups                  :mod:`.mixed`
@@ -24,11 +24,10 @@ from sinklab.data.plausibility import Computed, computed, rules
 from sinklab.data.studies import NOT_MEASURED
 from sinklab.equations.system import System
 from sinklab.fitting.data import Prepared, columns_of, prepare, sampled_unit, start_values
-from sinklab.fitting.loglinear import CORRECTIONS, fit_log_linear
 from sinklab.fitting.mixed import fit_mixed
 from sinklab.fitting.resample import Scores, between_groups, robust
 from sinklab.fitting.search import certified_maximum
-from sinklab.fitting.system import SystemFit, from_state
+from sinklab.fitting.system import CORRECTIONS, SystemFit, fit_log_linear, from_state
 from sinklab.language import DataError, require_level
 from sinklab.language import tr as tr
 from sinklab.results.fit_result import FitResult

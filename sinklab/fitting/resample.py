@@ -59,9 +59,8 @@ from scipy import sparse, stats
 
 from sinklab.fitting.data import FEWEST, Unit
 from sinklab.fitting.likelihood import Tail, inverse, own_information
-from sinklab.fitting.loglinear import correction_factor, fit_line
 from sinklab.fitting.mixed import Again
-from sinklab.fitting.system import SystemFit
+from sinklab.fitting.system import SystemFit, correction_factor, fit_line
 from sinklab.language import ConvergenceError, DataError, require_known
 from sinklab.results.fit_result import Between, FitResult, correlation_draws, observed, with_covariance
 from sinklab.results.prediction import free_slopes, means_and_slopes

@@ -13,8 +13,8 @@ import pytest
 from field_books import BRANCH, DBH, HEIGHT, IDS, LEAF, ROOT, STEM, N, book, holds, old_book, says, text
 
 from sinklab.data.columns import meaning, vocabulary_names
+from sinklab.data.headers import quantity, unit_of
 from sinklab.data.reading import read
-from sinklab.data.written import quantity, unit_of
 from sinklab.language import DataError
 
 # Trees

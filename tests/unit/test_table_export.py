@@ -31,7 +31,7 @@ from sinklab.evidence.distributions import FAMILIES, Distribution
 from sinklab.fitting import fit
 from sinklab.language import TableError
 from sinklab.tables.digits import FRACTION, guard
-from sinklab.tables.export import export_table, latex, program, workbook
+from sinklab.tables.export import export_table, program, workbook
 from sinklab.tables.export.workbook import FIRST_PREDICTION
 from sinklab.tables.table import Table
 
@@ -321,7 +321,7 @@ def test_latex_prints_the_equations_and_enough_digits(table, tmp_path):
     ],
 )
 def test_latex_numbers(value, decimals, shown):
-    assert latex.number(value, decimals) == shown
+    assert program.in_latex(value, decimals) == shown
 
 
 def test_scalar_values(tmp_path):

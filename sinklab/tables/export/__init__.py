@@ -8,7 +8,7 @@ target  what comes out
 ======= ====================================================================
 xlsx    workbook in Chinese, live formulas, :mod:`.workbook`
 r       R source, base R only, :mod:`.program`
-latex   equations and tables for print, guarded digits, :mod:`.latex`
+latex   equations and tables for print, guarded digits, :mod:`.program`
 ======= ====================================================================
 """
 
@@ -22,11 +22,11 @@ from sinklab.results.prediction import KINDS
 from sinklab.tables.schema import check_table_id, check_version
 from sinklab.tables.table import Table
 
-#: Module and file ending of each target.
+#: Module, function and file ending of each target.
 TARGETS = {
-    "xlsx": ("workbook", "xlsx"),
-    "r": ("program", "R"),
-    "latex": ("latex", "tex"),
+    "xlsx": ("workbook", "write", "xlsx"),
+    "r": ("program", "write_r", "R"),
+    "latex": ("program", "write_latex", "tex"),
 }
 
 
@@ -73,12 +73,13 @@ def export_table(
             f"level {level}, kind {kind!r}; expected a level between 0 and 1 and a kind of {KINDS}",
             f"置信水平 {level}、区间类型 {kind!r} 无效；水平应在 0 与 1 之间，类型应为 {KINDS} 之一",
         )
-    module, ending = TARGETS[target]
+    module, function, ending = TARGETS[target]
     name = f"{check_table_id(table.table_id)}-{check_version(table.version)}.{ending}"
     path = Path(path) if path is not None else Path(name)
     if target != "latex":
         level, kind = 0.95 if level is None else level, kind or "mean"
-    content = import_module(f"sinklab.tables.export.{module}").write(table, level, kind)
+    writer = getattr(import_module(f"sinklab.tables.export.{module}"), function)
+    content = writer(table, level, kind)
     with paths.atomic_write(path, "wb") as stream:
         stream.write(content)
     return path
