@@ -81,7 +81,7 @@ INCREMENT = re.compile("(?:连年|平均|定期|年均)生长量?|生长率|incr
 OF_CARBON = re.compile(r"(?<![A-Za-z])(?:[kM]?g|t)\s*[-·.]?\s*(C(?:O2)?e?(?:q)?)(?![A-Za-z])")
 #: What is measured in organs besides their mass.
 NUTRIENTS = re.compile(
-    r"[氮磷钾钙镁硫]|养分|灰分|热值|含量|浓度|nitrogen|phosph|potass|calori|ash|concentration|nutrient|(?<![a-z])[NPK](?![a-z])",
+    r"[氮磷钾钙镁硫]|养分|灰分|热值|含量|浓度|nitrogen|phosph|potass|calori|(?<![a-z])ash(?![a-z])|concentration|nutrient|(?<![a-z])[NPK](?![a-z])",
 )
 #: Kinds of headers that name an organ: the whole of it, or one of several sorts (粗根, 细根).
 ORGANS = ("organ", "sub")

@@ -29,11 +29,14 @@ from sinklab.data.headers import counted, is_blank, is_unit, quantity, unit_of
 from sinklab.data.layout import Field
 from sinklab.language import tr
 
-#: Masses are weighed fresh.
+#: Masses are weighed fresh: sentences, and titles that end so.
 FRESH = re.compile(
-    r"(?:重量?|质量|生物量|数据|以上|数值|表中)[^。;；,，]{0,8}[为是系指][^。;；,，]{0,8}[鲜湿]|[鲜湿](?:重|质量)(?!.*[干烘])[^。;；,，]{0,8}$"
-    r"|(?:weights?|mass(?:es)?|biomass) (?:is|are|was|were|=) (?:fresh|green|wet)|(?:all|as) (?:fresh|green|wet) (?:weight|mass)"
-    r"|(?:fresh|green|wet) (?:weights?|mass(?:es)?)\W*$",
+    r"(?:重量?|质量|生物量|数据|以上|数值|表中)[^。;；,，]{0,8}[为是系指][^。;；,，]{0,8}[鲜湿]"
+    r"|(?:weights?|mass(?:es)?|biomass) (?:is|are|was|were|=) (?:fresh|green|wet)|(?:all|as) (?:fresh|green|wet) (?:weight|mass)",
+    re.IGNORECASE,
+)
+FRESH_TITLE = re.compile(
+    r"[鲜湿](?:重|质量)(?!.*[干烘])[^。;；,，]{0,8}$|(?:fresh|green|wet) (?:weights?|mass(?:es)?)\W*$",
     re.IGNORECASE,
 )
 DRY = re.compile("干重|干质量|烘|绝干|dry|dried", re.IGNORECASE)
@@ -140,25 +143,37 @@ def as_notes_say(reading: Any, found: list[Meaning]) -> list[Meaning]:
     """Give columns the state or kind that titles and notes say of them, where their headers do not."""
     form = reading.forms[0]
     said, title = form.remarks, f"{form.title} {form.sheet.name}"
-    clauses = [c for c in re.split("[。;；\n]", f"{form.title} {said}") if c]
-    bare = [re.sub(r"[(（][^()（）]*[)）]?", "", plain(c)).rstrip(" 表.") for c in clauses]
-    fresh = next(filter(None, map(FRESH.search, bare)), None) if not DRY.search(said) else None
+    fresh = None
+    if not DRY.search(said):
+        clauses = [plain(c) for c in re.split("[。;；\n]", said)]
+        bare = re.sub(r"[(（][^()（）]*[)）]?", "", plain(form.title)).rstrip(" 表.")
+        fresh = next(filter(None, map(FRESH.search, clauses)), None) or FRESH_TITLE.search(bare)
+    both = re.search("[鲜湿]重|fresh|green|wet weight", form.title, re.IGNORECASE) and DRY.search(form.title)
     carbon = CARBON.search(title) if not re.search("生物量|biomass|含碳", title, re.IGNORECASE) else None
     girth = GIRTH.search(said)
-    out = []
+    out, asked = [], []
     for m, f in zip(found, reading.fields, strict=True):
         unsaid = not re.search("干[重质物生]|烘|绝干|生物量|dry|biomass", f.header, re.IGNORECASE)
         if m.kind in ORGANS and carbon and unsaid:
             m = Meaning(unit=m.unit, problem="carbon")
+        elif m.kind in ORGANS and both and unsaid:
+            m = Meaning(unit=m.unit, problem="two")
+            asked.append(f.header)
         elif m.kind in ORGANS and fresh and unsaid and not m.name.endswith("_density"):
             m = replace(m, name="fresh_mass" if m.name == "total" else f"{m.name}_fresh", kind="part")
-            reading.account.told.add(f"masses are fresh: {fresh[0]}", f"质量为鲜重：{fresh[0]}")
         elif m.kind == "quantity" and m.name == "dry" and fresh and unsaid:
             m = replace(m, name="fresh")
         elif m.name == "dbh" and m.kind == "name" and girth and f.at >= 0:
             m = replace(m, kind="girth")
             reading.account.told.add(f"{f.header} is a girth: {girth[0]}", f"{f.header} 为围径：{girth[0]}")
         out.append(m)
+    if fresh and any(m.name.endswith("fresh") for m in out):
+        reading.account.told.add(f"masses are fresh: {fresh[0]}", f"质量为鲜重：{fresh[0]}")
+    if asked:
+        told = ", ".join(asked)
+        reading.account.asked.add(
+            f"{told}: fresh or dry mass? --column stem=COL …", f"{told}：鲜重还是干重？--column stem=列 等"
+        )
     return out
 
 

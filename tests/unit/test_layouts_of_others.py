@@ -525,3 +525,19 @@ def test_several_diameters_of_a_tree_are_told(tmp_path):
     frame = read(sheet(tmp_path, rows))
     holds(frame, dbh=DBH)
     assert re.search("several values of one tree", str(frame.attrs["account"])) and len(frame) == N and K.size
+
+
+def test_masses_under_a_title_of_fresh_and_dry_are_asked_for(tmp_path):
+    rows = [["各器官鲜重与干重"], ["树号", "胸径", "树干(kg)", "枝(kg)"], ["1", 12, 30, 5], ["2", 14, 40, 7]]
+    frame = read(sheet(tmp_path, rows, ["A1:D1"]))
+    assert not {"stem", "branch"} & set(frame)
+    says(frame, "fresh or dry mass")
+
+
+def test_a_sample_in_the_head_makes_no_mass_fresh(tmp_path):
+    rows = [["样木号：3", "样品鲜重", "200"], ["树号", "胸径", "树干(kg)"], ["1", 12, 30], ["2", 14, 40]]
+    holds(read(sheet(tmp_path, rows)), stem=[30, 40])
+    washed = read(
+        sheet(tmp_path, [["Tree", "DBH (cm)", "Roots (washed) (kg)"], ["1", 12, 30], ["2", 14, 40]])
+    )
+    holds(washed, root=[30, 40])
