@@ -798,15 +798,15 @@ def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str
         raise DraftError(
             f"{ref}: no value is left to print in table {label}", f"{ref}：表 {label} 中没有可列出的取值"
         )
-    if lang == "zh":
-        # The sign of a range and its units, as a text in Chinese has them.
-        stands = [re.sub(r"(\d)–(\d+) ?(c?m)\b", r"\1 \3～\2 \3", text) for text in stands]
-        rows = [[*row[:-1], text] for row, text in zip(rows, stands, strict=True)]
+    # The sign of a range, and its unit at both ends.
+    ends = r"\1 \3～\2 \3" if lang == "zh" else r"\1 \3 to \2 \3"
+    stands = [re.sub(r"(\d)–(\d+) ?(c?m)\b", ends, text) for text in stands]
+    rows = [[*row[:-1], text] for row, text in zip(rows, stands, strict=True)]
     # What all rows share is said once, below the table.
     columns = ["group", "mean", "se", "interval", "n_study", "estimand"][: 6 if len({*stands}) > 1 else 5]
     shared = [] if len(columns) > 5 or stands[0] == "—" else [_STANDS[lang].format(stands[0])]
-    ends = {"zh": "。", "en": "."}[lang]
-    notes = shared + [escape(line[0].upper() + line[1:]) + ends for line in notes]
+    stop = {"zh": "。", "en": "."}[lang]
+    notes = shared + [escape(line[0].upper() + line[1:]) + stop for line in notes]
     # In English a group has commas of its own.
     names = listed(refused, lang) if lang == "zh" else "; ".join(refused)
     notes += [_REFUSED[lang].format(names)] if refused else []
