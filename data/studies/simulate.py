@@ -47,6 +47,9 @@ def simulate_study(generator: dict[str, Any]) -> pd.DataFrame:
     trees = pd.DataFrame({"tree_id": [f"{generator['prefix']}{i + 1:03d}" for i in range(n)]})
     sites = list(generator["sites"])
     trees["site"] = [sites[i % len(sites)] for i in range(n)]
+    for name, levels in generator.get("levels", {}).items():
+        # Levels that a design asks for in every class, such as the age classes of culms.
+        trees[name] = [float(levels[i % len(levels)]) for i in range(n)]
     low, high = (np.repeat(classes[c].to_numpy(), count) for c in ("dbh_min", "dbh_max"))
     trees["dbh"] = np.round(low + (high - low) * random.uniform(size=n), 1)
     curve = System.parse(generator["height"]["equation"]).mean({}, trees)["height"]
@@ -67,11 +70,11 @@ def simulate_study(generator: dict[str, Any]) -> pd.DataFrame:
 
 def _share_of_roots(trees, classes, random) -> pd.DataFrame:
     """Leave the root mass only on the trees of each class whose roots were dug."""
-    start = 0
+    start, below = 0, "root" if "root" in trees else "bgb"
     for n_tree, n_root in classes[["n_tree", "n_root"]].astype(int).to_numpy():
         dug = random.choice(n_tree, n_root, replace=False)
         blank = np.setdiff1d(np.arange(n_tree), dug) + start
-        trees.loc[blank, "root"] = np.nan
+        trees.loc[blank, below] = np.nan
         start += n_tree
     return trees
 

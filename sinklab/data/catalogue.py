@@ -73,7 +73,7 @@ def list_studies() -> tuple[str, ...]:
     Examples
     --------
     >>> sl.list_studies()
-    ('chinese_fir_simulated', 'eucalypt_simulated', 'masson_pine_simulated')
+    ('chinese_fir_simulated', 'eucalypt_simulated', 'masson_pine_simulated', 'moso_simulated')
     """
     return tuple(sorted(path.parent.name for path in paths.data("studies").glob("*/study.yml")))
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from sinklab.data import vocabulary
@@ -398,9 +399,42 @@ def numbered(system, alias: str, response: str, ref: str, lang: str) -> str:
 
 
 def displayed(text: str, label: str) -> str:
-    """A formula on a line of its own; conditions of segments stand apart from what they are conditions of."""
-    apart = text.replace(", & ", r", & \quad ")
+    """A formula on a line of its own; conditions of segments stand apart, a sum too long for the line is broken."""
+    apart = in_two_lines(text.replace(", & ", r", & \quad "))
     return f"\n$${apart}$$ {{#eq:{label}}}\n"
+
+
+#: Letters that fit between the margins beside the number of a formula.
+LINE = 50
+_SCRIPT = re.compile(r"[_^]\{((?:[^{}]|\{[^{}]*\})*)\}")
+_FRACTION = re.compile(r"\\frac\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}\{((?:[^{}]|\{[^{}]*\})*)\}")
+
+
+def letters(latex: str) -> float:
+    """Width of a formula in letters, about: indices are small, of a fraction the wider part counts."""
+    plain = re.sub(r"\\(mathrm|text|operatorname|left|right|bar|hat)\b", "", latex)
+    if found := _FRACTION.search(plain):
+        return letters(plain.replace(found[0], max(found[1], found[2], key=letters), 1))
+    small = sum(len(re.sub(r"[\\{},^_ ]|\\[a-z]+", "", part)) for part in _SCRIPT.findall(plain))
+    rest = re.sub(r"[\\{}&, ]", "", re.sub(r"\\[a-zA-Z]+", "x", _SCRIPT.sub("", plain)))
+    return len(rest) + 1.2 * len(re.findall(r"[-+=<>]", rest)) + 0.62 * small
+
+
+def in_two_lines(latex: str) -> str:
+    """A sum that is too long for the line, broken before the sign that halves it; other formulas as they are."""
+    left, equal, right = latex.partition(" = ")
+    if letters(latex) <= LINE or not equal or r"\begin" in latex:
+        return latex
+    depth, signs = 0, []
+    for at, letter in enumerate(right):
+        depth += (letter in "{(") - (letter in "})")
+        if depth == 0 and letter in "+-" and right[at - 1 : at + 2] in (" + ", " - "):
+            signs.append(at)
+    if not signs:
+        return latex
+    at = min(signs, key=lambda at: abs(letters(right[:at]) - letters(right[at:])))
+    # Without marks of alignment, which office programs other than Word print.
+    return rf"\begin{{gathered}} {left} = {right[:at].rstrip()} \\ \quad {right[at:]} \end{{gathered}}"
 
 
 def shared_out(system, total: str = "agb"):
@@ -638,7 +672,7 @@ def samples(cite, fit, lang, label, caption) -> str:
     return table(label, caption, head, rows, "llc")
 
 
-def classes(cite, fit, lang, label, caption, trees) -> str:
+def classes(cite, fit, lang, label, caption, trees, design: str = "ten_classes") -> str:
     """Trees, trees with roots and total relative error of the aboveground biomass by diameter class.
 
     Classes are those of ``data/rules/sampling_design.csv``; the heights found in a class stand beside them.
@@ -648,7 +682,7 @@ def classes(cite, fit, lang, label, caption, trees) -> str:
     predicted = fit.means(fit.columns(trees))[total] if total else np.full(len(trees), np.nan)
     weighed = observed(fit, total, trees) if total else None
     weighed = np.full(len(trees), np.nan) if weighed is None else np.asarray(weighed, float)
-    bounds = [r for r in records("rules", "sampling_design.csv") if r["design_id"] == "ten_classes"]
+    bounds = [r for r in records("rules", "sampling_design.csv") if r["design_id"] == design]
     for row in bounds:
         low, high = float(row["dbh_min"]), float(row["dbh_max"] or np.inf)
         here = (trees["dbh"] >= low) & (trees["dbh"] < high)
@@ -671,6 +705,36 @@ def classes(cite, fit, lang, label, caption, trees) -> str:
         name = cite("trees", row["class_label"], "class", low, row["class_label"])
         rows.append([name, *counts, between(*shown, lang) if shown else "—", error])
     return table(label, caption, [header(w, lang) for w in words], rows)
+
+
+def culms(cite, fit, lang, label, caption, trees, design: str) -> str:
+    """Culms of each diameter class of a design, and the mass above ground of one of mean size, of age class 1 and later.
+
+    The classes are those of ``data/rules/sampling_design.csv``. What a culm of a class weighs is what a stand is added up from
+    where culms are counted by class.
+    """
+    ages = (1.0, 2.0)
+    head = [
+        header(w, lang) for w in ("diameter_class", "n", "mean_dbh", "mean_height", "culm_young", "culm_old")
+    ]
+    rows = []
+    for row in (r for r in records("rules", "sampling_design.csv") if r["design_id"] == design):
+        found = trees[(trees["dbh"] >= float(row["dbh_min"])) & (trees["dbh"] < float(row["dbh_max"]))]
+        if found.empty:
+            continue
+        size = found[["dbh", "height"]].mean()
+        mean = fit.means(fit.columns(pd.DataFrame([size.to_dict() | {"age_class": age} for age in ages])))[
+            "agb"
+        ]
+        name = row["class_label"]
+        cells = [
+            cite("trees", name, "class", float(row["dbh_min"]), name),
+            cite("trees", name, "n", len(found), f"{len(found)}"),
+        ]
+        cells += [cite("trees", name, c, size[c], fixed(size[c], 1)) for c in size.index]
+        masses = zip(ages, mean, strict=True)
+        rows.append([*cells, *(cite("trees", name, f"agb {age:g}", m, significant(m)) for age, m in masses)])
+    return table(label, caption, head, rows)
 
 
 def taxa(cite, fit, lang, label, caption, trees) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from sinklab import account as chains
 from sinklab.data.files import records
 from sinklab.drafts.blocks import (
+    displayed,
     escape,
     fixed,
     header,
@@ -101,7 +102,7 @@ def _clause(chain, place, equations, title, lang, depth) -> str:
         name = chain.symbols[equation.left]
         said = leads.get(equation.name) or plain.format(_short(name, lang))
         lines.append(said.format(ref=f"[@eq:{label(equation)}]"))
-        lines.append(f"$${chain.latex(equation, lang)}$$ {{#eq:{label(equation)}}}")
+        lines.append(displayed(chain.latex(equation, lang), label(equation)).strip())
     lines.append(legend(chain, equations, lang))
     return "\n\n".join(lines) + "\n"
 

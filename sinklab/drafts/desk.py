@@ -292,8 +292,8 @@ def _with_unit(text: str, unit: str, lang: str) -> str:
 OFFERED = (
     "has_table has responses ranges parts value number n n_sites has_sites chosen limits equation equations legend index_formulas "
     "correlation_refs values_table figure species label sources table_list status_note range_notes ratio_equation has_n has_trees class_table "
-    "has_taxa taxa_table compatible whole_first segmented segment begins_at "
-    "model_aliases model_title model_refs model_words has_chain chain_part design_table monitored_table settled_table "
+    "has_taxa taxa_table culm_table sampling_table compatible whole_first segmented segment begins_at "
+    "model_aliases model_title model_refs model_equations model_words has_chain chain_part design_table monitored_table settled_table "
     "factor_table worked_example check_rows checks_of explained"
 ).split()
 #: Tables of a fit that templates ask for by alias, label and caption.
@@ -571,8 +571,32 @@ class Desk:
         return next(p["title"] for p in self._draft["parameters"] if p.get("alias") == alias)
 
     def model_refs(self, alias: str) -> str:
-        """Citations of the equations of a model."""
-        return blocks.cited(f"eq:{blocks.identifier(alias, r)}" for r in self.responses(alias))
+        """Citations of the equations of a model, as :meth:`model_equations` prints them."""
+        return blocks.cited(f"eq:{label}" for label, _ in self._model(alias))
+
+    def model_equations(self, alias: str) -> str:
+        """Equations of a model with their legend: volume, total, components as shares, roots where it is compatible."""
+        system = self._fit(alias).system
+        also = ["bcf"] if blocks.compatible(system) and "volume" in system.responses else ()
+        said = "\n".join(blocks.displayed(text, label) for label, text in self._model(alias))
+        return said + self.legend(alias, parameters=f"{alias}-parameters", also=also)
+
+    def _model(self, alias: str) -> list[tuple[str, str]]:
+        """Identifier and LaTeX of each equation of a model, in the order of calculation."""
+        system, lang = self._fit(alias).system, self._lang
+        if not blocks.compatible(system):
+            shown = zip(system.responses, system.latex(lang), strict=True)
+            return [(blocks.identifier(alias, r), text) for r, text in shown]
+        found, plain = [], dict(zip(system.responses, system.latex(lang), strict=True))
+        for response in ("volume", "agb", *self.parts(alias, "agb"), "root"):
+            if response in plain:
+                # The ratio of roots has a symbol of its own in standards of species; in a chain it is that of stands.
+                text = plain[response] if response == "root" else blocks.whole_first(system, response, lang)
+                found.append((blocks.identifier(alias, response), text))
+            if response == "agb" and "volume" in plain:
+                text = blocks.ratio(system, "agb", "volume", vocabulary.variable("bcf").latex, lang)
+                found.append((blocks.identifier(alias, "bcf"), text))
+        return found
 
     def model_words(self, alias: str) -> str:
         """Sentences about structure, estimation and weights of a model, from its table."""
@@ -624,10 +648,36 @@ class Desk:
         data = trees_of(self._fit(alias))
         return data is not None and "dbh" in data
 
-    def class_table(self, alias: str, label: str, caption: str) -> str:
+    def class_table(self, alias: str, label: str, caption: str, design: str = "ten_classes") -> str:
         """Sample and accuracy by diameter class; see :func:`.blocks.classes`."""
         fit = self._fit(alias)
-        return blocks.classes(self._cite(alias), fit, self._lang, label, caption, trees_of(fit))
+        return blocks.classes(self._cite(alias), fit, self._lang, label, caption, trees_of(fit), design)
+
+    def culm_table(self, alias: str, label: str, caption: str, design: str) -> str:
+        """Mass of a culm by diameter class and age class; see :func:`.blocks.culms`."""
+        fit = self._fit(alias)
+        return blocks.culms(self._cite(alias), fit, self._lang, label, caption, trees_of(fit), design)
+
+    def sampling_table(self, label: str, caption: str, design: str) -> str:
+        """Classes of a sampling design with the numbers to be measured in each; see ``data/rules/sampling_design.csv``."""
+        rows = []
+        for row in (r for r in records("rules", "sampling_design.csv") if r["design_id"] == design):
+            status = "reviewed" if row["status"] == "house rule" else RECALLED
+            cells = [
+                self.citations.add(
+                    "data/rules/sampling_design.csv",
+                    "rules",
+                    f"{design} {row['class_label']}",
+                    c,
+                    row[c],
+                    row[c],
+                    status,
+                )
+                for c in ("dbh_min", "dbh_max", "n_tree", "n_root")
+            ]
+            rows.append([blocks.between(*cells[:2], self._lang), *cells[2:]])
+        head = [blocks.header(w, self._lang) for w in ("diameter_span", "n_culm", "n_dug")]
+        return blocks.table(label, caption, head, rows)
 
     def has_taxa(self, alias: str) -> bool:
         """Whether the trees of a model are at hand and are of several species of known countries."""

@@ -195,6 +195,22 @@ def test_structure_of_published_standards_is_printed_the_total_first():
     )
 
 
+def test_a_sum_too_long_for_the_line_is_broken_and_nothing_else():
+    term = r"c_{\mathrm{GRASS},i,k,t}"
+    short, long = f"c = {term} + {term}", "c_{i,k,t} = " + " + ".join([term] * 7)
+    assert blocks.in_two_lines(short) == short
+    broken = blocks.in_two_lines(long)
+    first, second = broken.removeprefix(r"\begin{gathered} ").removesuffix(r" \end{gathered}").split(r" \\ \quad ")
+    assert f"{first} {second}" == long and second.startswith("+ ")
+    assert max(blocks.letters(first), blocks.letters(second)) < blocks.LINE < blocks.letters(long)
+    product = "E = " + r"\,".join([term] * 9)
+    assert blocks.in_two_lines(product) == product
+    # A sum within brackets is not torn apart.
+    assert blocks.in_two_lines(f"E = a\\left({long[12:]}\\right)") == f"E = a\\left({long[12:]}\\right)"
+    # Of a fraction the wider part counts, an index counts less than a letter.
+    assert blocks.letters(r"\frac{abc}{d}") == 3 and blocks.letters("a_{b}") == pytest.approx(1.62)
+
+
 def test_small_trees_are_spoken_of_as_the_table_allows(workbench, tmp_path):
     """A segment, no segment though small trees were felled, no small trees at all."""
     trees = open_data.load("study:chinese_fir_simulated")
@@ -214,6 +230,36 @@ def test_small_trees_are_spoken_of_as_the_table_allows(workbench, tmp_path):
     assert "未单独建立分段" in told["agb_forest_cunninghamia"]
     assert "不应外推" in told["agb_forest_large"]
     assert "应按各式中胸径小于5\xa0cm的分段计算" in told["agb_forest_segments"]
+
+
+def test_culms_of_a_class_weigh_what_the_equations_say_at_their_mean_size():
+    """Numbers that follow from coefficients one can multiply in the head."""
+    from sinklab.data import files
+
+    trees = open_data.load("study:moso_simulated")
+    text = "culm = 0.01 * dbh**2 * height * where(age_class < 2, 0.5, 1)\nagb = culm"
+    system = System.parse(text).bind(trees.columns)
+    fit = SimpleNamespace(
+        system=system, columns=lambda frame: frame, means=lambda frame: system.mean({}, frame)
+    )
+    cited = []
+
+    def cite(*told):
+        cited.append(told)
+        return told[-1]
+
+    printed = blocks.culms(cite, fit, "en", "culms", "Culms", trees, "moso_culms")
+    rows = [line.strip("| ").split(" | ") for line in printed.splitlines() if line.startswith("| ")][2:]
+    classes = [r for r in files.records("rules", "sampling_design.csv") if r["design_id"] == "moso_culms"]
+    assert len(rows) == len(classes) == 5 and sum(int(row[1]) for row in rows) == len(trees)
+    for row, wanted in zip(rows, classes, strict=True):
+        here = trees[
+            trees["dbh"].between(float(wanted["dbh_min"]), float(wanted["dbh_max"]), inclusive="left")
+        ]
+        old = 0.01 * here["dbh"].mean() ** 2 * here["height"].mean()
+        assert row[:2] == [wanted["class_label"], str(len(here))]
+        assert [float(row[4]), float(row[5])] == pytest.approx([old / 2, old], rel=5e-4)
+    assert {told[2] for told in cited} == {"class", "n", "dbh", "height", "agb 1", "agb 2"}
 
 
 def test_species_of_a_sample_are_counted_with_those_at_home():

@@ -74,7 +74,7 @@ def test_correction_is_applied_and_raw_stays_raw():
     assert any("1 cells corrected" in note for note in frame.attrs["notes"])
 
 
-@pytest.mark.parametrize("study", [STUDY, "masson_pine_simulated", "eucalypt_simulated"])
+@pytest.mark.parametrize("study", [STUDY, "masson_pine_simulated", "eucalypt_simulated", "moso_simulated"])
 def test_simulated_study_can_be_drawn_again(study):
     path = study_files(study)[0]
     kept = files.read_text(path).lstrip("\ufeff").splitlines()
@@ -98,6 +98,20 @@ def test_sampling_design(study):
     assert len(counts) == 10 and counts.between(13, 17).all()
     dug = [frame["root"].iloc[i * 15 : (i + 1) * 15].notna().sum() for i in range(10)]
     assert dug == [5] * 10
+
+
+def test_culms_are_spread_over_diameter_and_age_classes():
+    frame = read_study("moso_simulated")
+    classes = simulate.design_classes("moso_culms")
+    group = np.repeat(np.arange(len(classes)), 24)
+    counts = frame.groupby([group, "age_class"]).size()
+    assert len(counts) == 5 * 4 and (counts == 6).all()
+    assert (frame["bgb"].notna().groupby(group).sum() == 8).all()
+    # Old culms follow the printed equations of Zhejiang; those of age class 1 the ratio of the one stand that was weighed.
+    culm = 0.0398 * frame["height"] ** 0.5778 * frame["dbh"] ** 1.854
+    ratio = np.log(frame["culm"] / culm).groupby(frame["age_class"]).mean()
+    assert np.exp(ratio.loc[[2, 3, 4]]).to_numpy() == pytest.approx(1, abs=0.08)
+    assert np.exp(ratio.loc[1] - ratio.loc[[2, 3, 4]].mean()) == pytest.approx(0.54, abs=0.03)
 
 
 def test_masses_follow_the_printed_equations():
