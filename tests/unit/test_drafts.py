@@ -200,7 +200,9 @@ def test_a_sum_too_long_for_the_line_is_broken_and_nothing_else():
     short, long = f"c = {term} + {term}", "c_{i,k,t} = " + " + ".join([term] * 7)
     assert blocks.in_two_lines(short) == short
     broken = blocks.in_two_lines(long)
-    first, second = broken.removeprefix(r"\begin{gathered} ").removesuffix(r" \end{gathered}").split(r" \\ \quad ")
+    first, second = (
+        broken.removeprefix(r"\begin{gathered} ").removesuffix(r" \end{gathered}").split(r" \\ \quad ")
+    )
     assert f"{first} {second}" == long and second.startswith("+ ")
     assert max(blocks.letters(first), blocks.letters(second)) < blocks.LINE < blocks.letters(long)
     product = "E = " + r"\,".join([term] * 9)
