@@ -258,7 +258,9 @@ def _unsaid(variable) -> str:
 
     Blank of any other quantity.
     """
-    part = str(variable).removesuffix("_density").replace("stem_biomass", "stem")
+    # The density of wood is no mass of an area.
+    per_area = _unit(variable) == "t/ha"
+    part = str(variable).removesuffix("_density").replace("stem_biomass", "stem") if per_area else variable
     known = [c for c in vocabulary.components().values() if c.variable == part]
     loose = [c.component_id for c in known if c.component_id.endswith(("_unspecified", "whole_plant"))]
     return "" if not known else loose[0] if loose else "unstated"

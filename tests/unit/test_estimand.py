@@ -407,12 +407,15 @@ def test_heights_of_poplars_are_those_of_the_mean(open_data):
 def test_stands_say_from_which_diameter_on_trees_were_counted():
     """What no source says is told as not told; grassland has no diameters, and neither has a single tree."""
     source = {"name": "t", "origin": "measured", "title": "T", "licence": "CC0-1.0"}
-    rows = pd.DataFrame({"name": ["r", "bcef", "cf"], "variable": ["agb_density", "bcef", "carbon_fraction"]})
-    rows = rows.assign(mean=[80.0, 0.7, 0.5], unit=["t/ha", "t/m3", "1"], sources="X")
+    rows = pd.DataFrame(
+        {"name": list("abcd"), "variable": ["agb_density", "bcef", "carbon_fraction", "wood_density"]}
+    )
+    rows = rows.assign(mean=[80.0, 0.7, 0.5, 0.4], unit=["t/ha", "t/m3", "1", "g/cm3"], sources="X")
     forest_rows = sl.Table.from_values(rows, "values_forest_x", "0.1.0", source=source).values
     assert list(forest_rows["definition"]) == [
         "component=aboveground_unspecified;dbh_threshold=unstated",
         "dbh_threshold=unstated",
+        "",
         "",
     ]
     told = (
