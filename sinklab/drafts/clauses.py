@@ -85,6 +85,9 @@ def part(chain, name: str, lang: str, depth: int = 2) -> str:
         title = rows[module][f"title_{lang}"]
         if not own:
             title = f"基准线{title}" if lang == "zh" else f"{title} in the baseline"
+        elif module == "permanence" and "buffer" not in {e.name for e in chain.equations}:
+            # Methane that was not given off does not come back: nothing is held for reversals.
+            title = "签发" if lang == "zh" else "Issuance"
         found.append(_clause(chain, place, _of(chain, module, name), title, lang, depth))
     return "\n".join(found)
 

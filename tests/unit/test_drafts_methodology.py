@@ -458,3 +458,14 @@ def test_checks_are_told_without_names_of_columns():
     said = "不予采用：一年内消长的生物量未说明季节：season；解决办法：注明月份"
     assert desk._readable(said, "zh") == "不予采用：一年内消长的生物量未说明季节；解决办法：注明月份"
     assert desk._powers("≥ -1e-08") == "≥ −1×10^−8^" and desk._powers("-0.5") == "−0.5"
+
+
+@pytest.mark.parametrize(("lang", "word"), [("zh", "非持久性"), ("en", "Permanence")])
+def test_only_what_can_be_reversed_has_a_clause_of_permanence(lang, word):
+    from sinklab.drafts import clauses
+
+    said = {
+        name: clauses.part(clauses.of_draft(description.read(name).data), "net", lang)
+        for name in ("methodology_manure", "methodology_afforestation")
+    }
+    assert word not in said["methodology_manure"] and word in said["methodology_afforestation"]
