@@ -161,7 +161,7 @@ def group_of(frame: pd.DataFrame) -> np.ndarray:
         held.setdefault(one.genus, set()).add(one.group)
     known = {genus: min(groups) for genus, groups in held.items() if len(groups) == 1}
     genus = (
-        frame["species"].astype("str").str.split().str[0]
+        frame["species"].astype("str").str.extract(r"(\S+)", expand=False)
         if "species" in frame
         else pd.Series("", frame.index)
     )

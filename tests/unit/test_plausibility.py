@@ -257,6 +257,18 @@ def test_a_whole_column_is_one_problem_with_its_figures():
     assert doubts(trees(np.random.default_rng(5)), "file.csv") == ([], [])
 
 
+def test_records_of_no_known_species_have_no_group():
+    """A column of nothing but blanks is numbers to pandas; a curve over such stands ended in an AttributeError."""
+    for blank in (np.nan, None, ""):
+        assert (
+            list(plausibility.group_of(pd.DataFrame({"species": [blank] * 3, "age": [5.0, 9, 20]})))
+            == [""] * 3
+        )
+    named = pd.DataFrame({"species": ["  Picea abies", "Picea", np.nan], "age": 9.0})
+    first, second, none = plausibility.group_of(named)
+    assert first == second != "" and none == ""
+
+
 def test_apparent_density_by_hand():
     """A stem of 0.2 m diameter and 15 m: a cylinder of 0.4712 m3; 100 kg in it are 0.2122 t/m3."""
     (quantity,) = [q for q in plausibility.quantities() if q.rule_id == "stem_apparent"]
