@@ -538,8 +538,14 @@ class Example:
     known: dict[str, Any]
 
 
-def example(chain: Chain) -> Example:
+def example(chain: Chain, settled: Mapping[str, float] | None = None) -> Example:
     """Work a chain out on the numbers of ``data/chain/example.csv``: plot 1 of stratum 1 from its measurements, the others as given.
+
+    Parameters
+    ----------
+    settled : mapping, optional
+        Shares that the document decides, by name: ``confidence``, ``allowed_error``, ``non_permanence`` [1].
+        The example has them in place of its own; expected spread and allowed error follow from its own stocks.
 
     Raises
     ------
@@ -547,6 +553,7 @@ def example(chain: Chain) -> Example:
         The file lacks a number that the chain needs.
     """
     import xarray as xr
+    from scipy.stats import norm
 
     told = {
         row["name"]: _array(row["dims"].split(), row["values"]) for row in records("chain", "example.csv")
@@ -555,15 +562,31 @@ def example(chain: Chain) -> Example:
         n for n, s in chain.symbols.items() if s.kind in ("measured", "fixed") and n not in chain.results()
     ]
     needed = [n for n in needed if not chain.default(chain.symbols[n])]
+    settled = {"allowed_error": told["e_SHARE"], **(settled or {})}
+    for name in needed:
+        decided = chain.symbols[name].factor.removeprefix("decision:")
+        told[name] = settled.get(decided, told.get(name))
+    told["t_P"] = round(float(norm.ppf((1 + told["P"]) / 2)), 3)
+    late = ("DC_B", "s_P", "E_A")  # follow from the stocks of the example
     inside = [e for e in chain.equations if modules()[e.module]["plot"] or e.module == "pools"]
     rest = [e for e in chain.equations if e not in inside]
-    require_known([n for n in needed if n != "DC_B"], told, "symbol", "符号", "data/chain/example.csv")
-    plot, given = {}, {name: told[name] for name in needed if name != "DC_B" and _used(rest, name)}
+    require_known(
+        [n for n in needed if n not in late],
+        {n: v for n, v in told.items() if v is not None},
+        "symbol",
+        "符号",
+        "data/chain/example.csv",
+    )
+    plot, given = {}, {name: told[name] for name in needed if name not in late and _used(rest, name)}
     if inside:
         first = Chain((), [(e.name, e.module, e.text) for e in inside], chain.factors)
         plot = first.compute({name: told[name] for name in needed if _used(inside, name)})
         ratio = xr.concat([told["ratio_t1"], told["ratio_t2"]], dim="t").assign_coords(t=list(DATES))
         given["c"] = (plot["c"] * ratio).round(1)
+        if "s_P" in needed:
+            mean = given["c"].isel(t=0).mean("k")
+            given["s_P"] = (mean * told["cv_P"]).round(1)
+            given["E_A"] = round(settled["allowed_error"] * float((told["w"] * mean).sum()), 1)
         if "c_BSL" in given:
             given["c_BSL"] = given["c_BSL"].expand_dims(p=1)
         # The draws are put around the change itself.

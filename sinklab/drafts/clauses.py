@@ -243,7 +243,9 @@ _EXAMPLE = {
         "steps": "## 算例步骤 {#sec:example-calculated}\n\n按公式顺序计算的结果见[@tbl:example-steps]，计算中不修约，表中的结果修约到五位有效数字。"
         "单位面积碳储量一行列出第一层第一个样地的结果。",
         "steps_emission": "## 算例步骤 {#sec:example-calculated}\n\n按公式顺序计算的结果见[@tbl:example-steps]，计算中不修约，表中的结果修约到五位有效数字。",
-        "few": "算例的样地数少于[@eq:{ref}]的计算结果，只为缩短算例。",
+        "few": "算例的样地数少于[@eq:{ref}]的计算结果，{also}少于本文件的规定，只为缩短算例。",
+        "draws": "参数抽样组数",
+        "samples": "参数抽样组数和样地内取样数",
         "steps_caption": "算例结果",
     },
     "en": {
@@ -260,15 +262,20 @@ _EXAMPLE = {
         "The row of the stock per area shows the first plot of the first stratum.",
         "steps_emission": "## Steps of the example {#sec:example-calculated}\n\nThe results, in the order of the formulas, are given in [@tbl:example-steps]. "
         "Intermediate results are not rounded; results are shown to five significant digits.",
-        "few": " The example has fewer plots than [@eq:{ref}] gives, only to keep it short.",
+        "few": " The example has fewer plots than [@eq:{ref}] gives and fewer {also} than this document requires, only to keep it short.",
+        "draws": "draws of the parameters",
+        "samples": "draws of the parameters and samples on a plot",
         "steps_caption": "Results of the example",
     },
 }
 
 
-def worked_example(chain, cite, lang: str, parts=PARTS) -> str:
-    """Input and result of every equation on the numbers of the example, in the order in which the text has the parts."""
-    found, words = chains.example(chain), _EXAMPLE[lang]
+def worked_example(chain, cite, lang: str, parts=PARTS, settled=None) -> str:
+    """Input and result of every equation on the numbers of the example, in the order in which the text has the parts.
+
+    ``settled`` are the shares that the document decides, so that its example has its own level and rates.
+    """
+    found, words = chains.example(chain, settled), _EXAMPLE[lang]
     data, steps = (
         (words["data"], words["steps"]) if found.plot else (words["emission"], words["steps_emission"])
     )
@@ -288,7 +295,10 @@ def worked_example(chain, cite, lang: str, parts=PARTS) -> str:
     head = [header(word, lang) for word in ("formula", "symbol", "worth", "unit")]
     known, rows = found.known | found.plot, []
     if (np.ceil(known.get("n_R", 0)) > known.get("n", 0)).any():
-        steps += words["few"].format(ref=label(next(e for e in chain.equations if e.left == "n_R")))
+        short = words["samples" if inputs.keys() & {"n_Q", "m_LI", "h"} else "draws"]
+        steps += words["few"].format(
+            ref=label(next(e for e in chain.equations if e.left == "n_R")), also=short
+        )
     for equation in printed(chain, parts):
         row = _shown(chain, cite, lang, equation.left, known[equation.left], rounded)
         rows.append([f"[@eq:{label(equation)}]", *row])

@@ -107,8 +107,8 @@ _HEADS = {
     "decisions": {"zh": ["事项", "取值"], "en": ["Item", "Value"]},
     "grounds": {"zh": ["事项", "取值", "依据", "核对情况"], "en": ["Item", "Value", "Source", "Checked"]},
     "deductions": {
-        "zh": ["相对不确定性 $u$", "扣减比例（占半宽）"],
-        "en": ["Relative uncertainty $u$", "Share of the half-width deducted"],
+        "zh": ["相对不确定性 $U$", "扣减比例（占半宽）"],
+        "en": ["Relative uncertainty $U$", "Share of the half-width deducted"],
     },
 }
 #: Names that templates may use.
@@ -157,6 +157,13 @@ class Decided:
         self.used.setdefault(name)
         return self._value(name)
 
+    def shares(self) -> dict[str, float]:
+        """Decisions in per cent, as shares."""
+        found = self._decisions.items()
+        return {
+            n: d["value"] / 100 for n, d in found if d.get("unit") == "%" and not isinstance(d["value"], list)
+        }
+
     def decision_table(self, label: str, caption: str, grounds: bool = False) -> str:
         """Decisions that the text uses, with source and ground in the explanation of drafting."""
         rows = []
@@ -198,9 +205,9 @@ class Decided:
     def _step(self, row) -> str:
         above, upto = self._percent(row, "above"), row["up_to"] and self._percent(row, "up_to")
         if not upto:
-            step = f"$u$ > {above}"
+            step = f"$U$ > {above}"
         else:
-            step = f"{above} < $u$ ≤ {upto}" if float(row["above"]) else f"$u$ ≤ {upto}"
+            step = f"{above} < $U$ ≤ {upto}" if float(row["above"]) else f"$U$ ≤ {upto}"
         # Signs of Chinese text are wide and need no spaces.
         return step.translate(str.maketrans("<>", "＜＞", " ")) if self._lang == "zh" else step
 
@@ -639,7 +646,9 @@ class Desk:
     def worked_example(self) -> str:
         """The chain worked out on the numbers of the example."""
         parts = dict.fromkeys([*self._parts, *clauses.PARTS])
-        return clauses.worked_example(self.chain, self.citations.add, self._lang, parts)
+        return clauses.worked_example(
+            self.chain, self.citations.add, self._lang, parts, self._decided.shares()
+        )
 
     # Tables
 

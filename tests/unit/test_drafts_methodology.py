@@ -416,7 +416,9 @@ def test_numbers_of_the_example_are_written_alike(tmp_path):
     change = next(line for line in steps.split("\n") if line.startswith("| [@eq:q-plot-change]"))
     numbers = re.findall(r"\d+\.\d+", change)
     assert len(numbers) == 6 and {len(n.replace(".", "").lstrip("0")) for n in numbers} == {5}
-    assert "算例的样地数少于[@eq:q-plots-stratum]的计算结果" in text
+    assert (
+        "算例的样地数少于[@eq:q-plots-stratum]的计算结果，参数抽样组数和样地内取样数少于本文件的规定" in text
+    )
 
 
 @pytest.mark.parametrize(("lang", "whom"), [("zh", "区间"), ("en", "range of")])
@@ -469,3 +471,29 @@ def test_only_what_can_be_reversed_has_a_clause_of_permanence(lang, word):
         for name in ("methodology_manure", "methodology_afforestation")
     }
     assert word not in said["methodology_manure"] and word in said["methodology_afforestation"]
+
+
+@pytest.mark.parametrize(
+    "name", ["methodology_peat", "metering_guide_sichuan", "metering_guide_sichuan_project"]
+)
+def test_example_has_the_level_and_error_that_the_document_decides(name, tmp_path):
+    from sinklab import account as chain
+
+    desk = Desk(description.read(name), "en", tmp_path)
+    settled = desk._decided.shares()
+    found = chain.example(desk.chain, settled)
+    level = {"methodology_peat": 0.9, "metering_guide_sichuan": 0.95, "metering_guide_sichuan_project": 0.9}
+    assert found.given["P"] == settled["confidence"] == level[name]
+    assert found.given["t_P"] == {0.9: 1.645, 0.95: 1.96}[found.given["P"]]
+    stock = float((found.given["w"] * found.given["c"].sel(t="t1").mean("k")).sum())
+    assert found.given["E_A"] == pytest.approx(0.1 * stock, abs=0.051)
+    assert (found.given["s_P"] < found.given["c"].max()).all() and float(found.known["n_T"]) > 6
+    assert (
+        "fewer draws of the parameters and samples on a plot than this document requires"
+        in desk.worked_example()
+    )
+
+
+def test_relative_uncertainty_has_one_symbol_in_formula_and_table(tmp_path):
+    text = text_of("methodology_peat", "en", tmp_path)
+    assert "Relative uncertainty $U$" in text and "| $U$ > 30" in text and "$u$" not in text
