@@ -487,25 +487,25 @@ def methodology(
     metering = ["sampling", "estimate", "change", "change_error"]
     if not credited:
         return Chain([*counted, *metering] if plots else counted, pools if plots else (), factors)
-    more = [
-        ("project_emissions", "project_emissions", f"E_PRJ = {joined(project) or '0'}"),
-        (
-            "project",
-            "project",
-            f"DC_PRJ = {joined([*(['DC / DT'] if plots else []), *gains])} - E_PRJ".replace("=  -", "= -"),
-        ),
-        ("leakage", "leakage", f"LK = {joined(leaks) or '0'}"),
-    ]
+    # What a methodology does not count has no symbol: no text says L = 0 and then explains L.
+    changes = joined([*(["DC / DT"] if plots else []), *gains])
+    emitted, escaped = " - E_PRJ" if project else "", " - LK" if leaks else ""
+    said = f"{changes}{emitted}".removeprefix(" ") or "0"
+    more = [("project", "project", f"DC_PRJ = {said}")]
+    if project:
+        more.append(("project_emissions", "project_emissions", f"E_PRJ = {joined(project)}"))
+    if leaks:
+        more.append(("leakage", "leakage", f"LK = {joined(leaks)}"))
     wanted = [*counted, "net"]
     if plots:
-        more += [*pools, *_deduction(rule)]
+        more += [*pools, *_deduction(rule), ("net", "net", f"X = DC_PRJ - DC_BSL{escaped} - D")]
         wanted += [*metering, "baseline", "permanence"]
         if base:
             more.append(("baseline", "baseline", "DC_BSL = sum(i, A[i] * sum(p, g[i,p])) - E_BSL"))
     else:
         more += [
             ("baseline", "baseline", f"DC_BSL = -{base}" if base else "DC_BSL = 0"),
-            ("net", "net", "X = DC_PRJ - DC_BSL - LK"),
+            ("net", "net", f"X = DC_PRJ - DC_BSL{escaped}"),
             ("credit", "permanence", "CR = max(X * DT, 0)"),
         ]
     return Chain(wanted, more, factors)

@@ -6,7 +6,6 @@ Names of units are rows of ``data/vocabulary/printed_units.csv``, headers of tab
 
 import math
 import re
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -15,8 +14,8 @@ from scipy import stats
 
 from sinklab.data import vocabulary
 from sinklab.data.files import records
-from sinklab.equations.latex import parameter_symbol, taken, to_latex
-from sinklab.equations.parse import Call, Equation, Name, Number, Product, Sum, names, walk
+from sinklab.equations.latex import parameter_symbol, taken
+from sinklab.equations.parse import Call, Product, names
 from sinklab.language import DraftError
 from sinklab.results.fit_result import observed
 from sinklab.results.indices import formulas
@@ -437,74 +436,6 @@ def in_two_lines(latex: str) -> str:
     return rf"\begin{{gathered}} {left} = {right[:at].rstrip()} \\ \quad {right[at:]} \end{{gathered}}"
 
 
-def shared_out(system, total: str = "agb"):
-    """Factors of a total whose parts are shares of it, as published standards write them; None where they are not.
-
-    ``stem = T / (1 + p + q)``, ``branch = stem * p``, ``foliage = stem * q`` add up to ``T`` whatever ``p`` and ``q`` are.
-    """
-    sides = {e.response: e.right for e in system.equations}
-    parts = [term for _, term in sides[total].terms] if isinstance(sides.get(total), Sum) else []
-    if len(parts) < 2 or any(not isinstance(part, Name) or part.name not in sides for part in parts):
-        return None
-    first, *others = parts
-    rest = [_without(sides[other.name], first) for other in others]
-    shares = (-1, Sum(((1, Number(1.0)), *((1, share) for share in rest))))
-    factors = sides[first.name].factors if isinstance(sides[first.name], Product) else ()
-    if None in rest or shares not in factors:
-        return None
-    return tuple(factor for factor in factors if factor != shares)
-
-
-#: Ratios that have a formula of their own where a total is shared out: top, bottom and the variable of their quotient.
-RATIOS = (("agb", "volume", "bcf"), ("root", "agb", "root_shoot_ratio"))
-
-
-def compatible(system) -> bool:
-    """Whether a total is shared out, and roots and volume hang on it by a factor each, as in published standards."""
-    sides = {e.response: e.right for e in system.equations}
-    factors = shared_out(system)
-    sides["agb"] = Product(factors or ())
-    return factors is not None and all(
-        _without(sides[top], Name(bottom)) is not None
-        for top, bottom, _ in RATIOS
-        if {top, bottom} <= {*sides}
-    )
-
-
-def whole_first(system, response: str, lang: str) -> str:
-    """Equation of a system whose total is shared out: the total stands before its parts, a ratio bears its symbol."""
-    factors = shared_out(system)
-    for top, bottom, quotient in RATIOS:
-        if response == top and bottom in system.responses:
-            left, symbol, right = (vocabulary.variable(name).latex for name in (top, quotient, bottom))
-            return rf"{left} = {symbol}\,{right}"
-    right = system.equations[system.responses.index(response)].right
-    if response == "agb":
-        right = factors[0][1] if len(factors) == 1 else Product(factors)
-    elif isinstance(right, Product) and {*factors} <= {*right.factors}:
-        right = Product(((1, Name("agb")), *(f for f in right.factors if f not in factors)))
-    return to_latex(Equation(response, right), system, lang)
-
-
-def segments(system) -> float | None:
-    """Diameter at which equations change from one segment to the next; None where none does."""
-    for node in (node for equation in system.equations for node in walk(equation.right)):
-        if isinstance(node, Call) and node.function == "where":
-            condition = node.arguments[0]
-            left, *right = condition.arguments
-            if left == Name("dbh") and right and isinstance(right[0], Number):
-                return right[0].value
-    return None
-
-
-def _without(node, name):
-    """What a product multiplies ``name`` with; None where it does not."""
-    if not isinstance(node, Product) or (1, name) not in node.factors:
-        return None
-    kept = tuple(factor for factor in node.factors if factor != (1, name))
-    return kept[0][1] if len(kept) == 1 and kept[0][0] == 1 else Product(kept)
-
-
 def legend(system, responses, skip, parameters: str | None, lang: str, also=()) -> str:
     """Explain the symbols of some equations, parameters last.
 
@@ -529,7 +460,7 @@ def legend(system, responses, skip, parameters: str | None, lang: str, also=()) 
     # Two variables may share a symbol and its explanation, as roots and belowground parts do.
     lines = list(dict.fromkeys(_explained(n, lang) for n in dict.fromkeys([*wanted, *also]) if n not in skip))
     if parameters and letters:
-        symbols = [f"${parameter_symbol(n, None, taken(system))}$" for n in dict.fromkeys(letters)]
+        symbols = [f"${parameter_symbol(n, None, taken(system))}$" for n in counted_off(letters)]
         joined = listed(symbols, lang)
         said = "——模型参数，取值见" if lang == "zh" else " are parameters of the models, given in "
         lines.append(f"{joined}{said}[@tbl:{parameters}]")
@@ -538,39 +469,20 @@ def legend(system, responses, skip, parameters: str | None, lang: str, also=()) 
     return f"\n::: legend\n{body}\n:::\n"
 
 
+def counted_off(names) -> list[str]:
+    """Names once each, letters as they come, those of one letter by their number: segments write b1, b3 before b2."""
+    once = list(dict.fromkeys(names))
+    split = {name: re.fullmatch(r"(.*?)(\d*)", name).groups() for name in once}  # type: ignore[union-attr]
+    order = list(dict.fromkeys(letter for letter, _ in split.values()))
+    return sorted(once, key=lambda name: (order.index(split[name][0]), int(split[name][1] or 0)))
+
+
 def _explained(name: str, lang: str) -> str:
     known = vocabulary.variable(name)
     unit = unit_words(known.unit, lang)
     if lang == "zh":
         return f"${known.latex}$——{known.label_zh}，{unit}"
     return f"${known.latex}$ is the {known.label_en}, {unit}"
-
-
-def ratio(system, top: str, bottom: str, symbol: str, lang: str) -> str:
-    """The ratio of two responses as a function of the predictors: a common factor cancels, components are put in."""
-    sides = {name: system.equations[system.responses.index(name)] for name in (top, bottom)}
-    factors = shared_out(system, top)
-    product = Product(factors) if factors else sides[top].right
-    left = _without(product, Name(bottom))
-    if left is not None:
-        return f"{symbol} = {_right(replace(sides[top], right=left), system, lang)}"
-    over, under = (_right(replace(e, right=_put_in(e.right, system)), system, lang) for e in sides.values())
-    return rf"{symbol} = \frac{{{over}}}{{{under}}}"
-
-
-def _right(equation, system, lang: str) -> str:
-    return to_latex(equation, system, lang).partition(" = ")[2]
-
-
-def _put_in(node, system):
-    """An expression in which left sides are replaced by what they are made of."""
-    if isinstance(node, Name) and node.name in system.responses:
-        return _put_in(system.equations[system.responses.index(node.name)].right, system)
-    if isinstance(node, Sum):
-        return Sum(tuple((sign, _put_in(term, system)) for sign, term in node.terms))
-    if isinstance(node, Product):
-        return Product(tuple((power, _put_in(factor, system)) for power, factor in node.factors))
-    return node
 
 
 # Tables of a fit
@@ -587,6 +499,15 @@ def _symbols(fit) -> list[str]:
     return [f"${parameter_symbol(name, group or None, others)}$" for name, group in rows]
 
 
+def _order(fit) -> list[int]:
+    """Places of the parameters as tables list them: by equation, then by letter and number."""
+    names = list(fit.parameters["name"])
+    owners = [parameter_owner(fit.system, name) for name in names]
+    counted = counted_off(names)
+    by = [*dict.fromkeys(owners)].index
+    return sorted(range(len(names)), key=lambda i: (by(owners[i]), counted.index(names[i])))
+
+
 def parameters(cite, fit, lang, label, caption) -> str:
     """Estimates with standard errors and limits, one row each.
 
@@ -596,8 +517,8 @@ def parameters(cite, fit, lang, label, caption) -> str:
     head = [header(w, lang) for w in ("equation", "parameter", "value", "se")]
     head += [header(w, lang, level=level) for w in ("lower", "upper")]
     rows, before, places = [], None, digits.guard(fit).decimals
-    listed = zip(_symbols(fit), fit.labels, fit.parameters.to_dict("records"), strict=True)
-    for symbol, own, row in listed:
+    told = list(zip(_symbols(fit), fit.labels, fit.parameters.to_dict("records"), strict=True))
+    for symbol, own, row in (told[i] for i in _order(fit)):
         texts = with_error(row["value"], row["se"], row["lower"], row["upper"], decimals=int(places[own]))
         name = row["name"] + (f"[{row['group']}]" if row["group"] else "")
         for column, text in zip(("value", "se", "lower", "upper"), texts, strict=True):
@@ -806,19 +727,21 @@ def correlations(cite, fit, lang, label, caption) -> str:
 
     A large matrix is printed in parts that fit the page; part ``i`` is cited as ``label-i``.
     """
-    covariance = fit.covariance.to_numpy(float)
+    order = _order(fit)
+    covariance = fit.covariance.to_numpy(float)[np.ix_(order, order)]
     deviation = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(deviation, deviation)
-    symbols, text = _symbols(fit), ""
+    symbols, labels = ([told[i] for i in order] for told in (_symbols(fit), fit.labels))
+    text = ""
     parts = matrix_parts(len(symbols))
     for number, columns in enumerate(parts, start=1):
         rows = []
         for i in range(columns.start, len(symbols)):
             cells = [symbols[i]]
             se = significant(deviation[i])
-            cells.append(cite("coefficients", fit.labels[i], "se", deviation[i], se))
+            cells.append(cite("coefficients", labels[i], "se", deviation[i], se))
             for j in columns:
-                pair, shown = f"{fit.labels[i]}, {fit.labels[j]}", fixed(correlation[i, j], 4)
+                pair, shown = f"{labels[i]}, {labels[j]}", fixed(correlation[i, j], 4)
                 below = cite("covariance", pair, "correlation", correlation[i, j], shown) if j < i else "—"
                 cells.append("1" if i == j else below)
             rows.append(cells)

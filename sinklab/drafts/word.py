@@ -54,6 +54,8 @@ LARGEST = 50_000_000
 BELOW_TABLE, ABOVE_DATES = 6, 170
 #: Rows of a table that is not broken across pages.
 SMALL_TABLE = 15
+#: Rows at the end of a larger one that stay together: the last may be its note.
+LAST_ROWS = 3
 #: Files carry this date instead of the time of rendering, so that equal drafts are equal files.
 FIXED_DATE = datetime.datetime(2000, 1, 1)
 #: Elements that the schema wants behind the borders of a paragraph, those of a table, and ``updateFields``.
@@ -319,8 +321,9 @@ def _table(table) -> None:
     table.alignment = WD_TABLE_ALIGNMENT.CENTER
     rows = list(table.rows)
     for number, row in enumerate(rows):
-        # A small table stays on one page.
-        together = len(rows) <= SMALL_TABLE and number + 1 < len(rows)
+        # A small table stays on one page; of a large one no row stands alone at the foot or the head of a page.
+        ends = number < 2 or number >= len(rows) - LAST_ROWS
+        together = (len(rows) <= SMALL_TABLE or ends) and number + 1 < len(rows)
         _row(row, header=number == 0, together=together)
 
 

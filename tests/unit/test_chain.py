@@ -273,12 +273,15 @@ def by_hand(found):
         return "+".join(one(n) for n in names if n in s.rows) or "0"
 
     sources = ("E_FIRE", "E_FERT", "E_CH4", "E_PEAT", "E_FUEL", "E_MANP")
-    s.put("E_PRJ", [f"={signed(sources)}"])
-    s.put("LK", [f"={signed(('LK_A', 'LK_H', 'LK_OM'))}"])
-    say("project_emissions", ["E_PRJ"])
-    say("leakage", ["LK"])
+    for name, row, terms in (
+        ("project_emissions", "E_PRJ", sources),
+        ("leakage", "LK", ("LK_A", "LK_H", "LK_OM")),
+    ):
+        if name in has:
+            s.put(row, [f"={signed(terms)}"])
+            say(name, [row])
     growth = f"{one('DC')}/{one('DT')}" if "DC" in s.rows else "0"
-    s.put("DC_PRJ", [f"={growth}+{signed(('DC_SOC',))}-{one('E_PRJ')}"])
+    s.put("DC_PRJ", [f"={growth}+{signed(('DC_SOC',))}-({signed(('E_PRJ',))})"])
     say("project", ["DC_PRJ"])
     base = "0"
     if "baseline_pool" in has:
@@ -287,7 +290,7 @@ def by_hand(found):
         say("baseline_pool", ["g.1", "g.2"])
         base = f"{one('A')}*{one('g.1')}+{one('A', 1)}*{one('g.2')}"
     s.put("DC_BSL", [f"={base}-({signed(('E_BSL',))})"])
-    s.put("X", [f"={one('DC_PRJ')}-{one('DC_BSL')}-{one('LK')}-({signed(('D',))})"])
+    s.put("X", [f"={one('DC_PRJ')}-{one('DC_BSL')}-({signed(('LK',))})-({signed(('D',))})"])
     say("baseline", ["DC_BSL"])
     say("net", ["X"])
     if "buffer" in has:

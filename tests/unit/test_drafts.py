@@ -1,6 +1,7 @@
 """Drafts: every number from a table, references that lead somewhere, refusal of what may not be cited."""
 
 import io
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -16,7 +17,7 @@ import sinklab as sl
 from sinklab import paths
 from sinklab.data import open_data
 from sinklab.data.files import read_yaml
-from sinklab.drafts import blocks, description, meaning, rendering
+from sinklab.drafts import blocks, description, meaning, rendering, totals
 from sinklab.drafts.desk import Desk
 from sinklab.drafts.word import BELOW_TABLE
 from sinklab.equations.system import System
@@ -159,7 +160,7 @@ def test_structure_of_published_standards_gives_their_numbers():
     system = System.parse(COMPATIBLE)
     trees = pd.DataFrame({"dbh": [20.0, 3.0, 5.0, 5.0 - 1e-9], "height": [15.0, 4.0, 5.0, 5.0]})
     mean = system.mean(PUBLISHED, trees)
-    assert blocks.segments(system) == 5
+    assert totals.segments(system) == 5
     factor = mean["agb"] / mean["volume"]
     ratio = mean["root"] / mean["agb"]
     assert mean["agb"][0] == pytest.approx(142, abs=0.5)
@@ -177,20 +178,20 @@ def test_structure_of_published_standards_gives_their_numbers():
 
 def test_structure_of_published_standards_is_printed_the_total_first():
     system = System.parse(COMPATIBLE)
-    told = {r: blocks.whole_first(system, r, "en") for r in ("agb", "stem", "branch", "root")}
+    told = {r: totals.whole_first(system, r, "en") for r in ("agb", "stem", "branch", "root")}
     assert told["agb"] == r"W_{\mathrm{A}} = F_{\mathrm{BC}}\,V"
     assert told["root"] == r"W_{\mathrm{R}} = R\,W_{\mathrm{A}}"
     assert told["stem"].startswith(
         r"W_{\mathrm{S}} = \frac{W_{\mathrm{A}}}{1 + g_{0}\,D^{g_{1}}\,H^{g_{2}} + k_{0}"
     )
-    factor = blocks.ratio(system, "agb", "volume", "F", "en")
+    factor = totals.ratio(system, "agb", "volume", "F", "en")
     assert factor == (
         r"F = \begin{cases} f_{0} \times 5^{f_{1} - f_{3}}\,D^{f_{3}}\,H^{f_{2}}, & D < 5 \\ "
         r"f_{0}\,D^{f_{1}}\,H^{f_{2}}, & D \ge 5 \end{cases}"
     )
     # Components with equations of their own are no shares; a share that does not add up is none either.
-    assert not blocks.compatible(System.parse(EQUATIONS))
-    assert not blocks.compatible(
+    assert not totals.compatible(System.parse(EQUATIONS))
+    assert not totals.compatible(
         System.parse(COMPATIBLE.replace("foliage = stem * k0", "foliage = stem * g0"))
     )
 
@@ -518,3 +519,42 @@ def test_refused_values_are_told_below_the_table_and_not_as_dashes():
 def test_units_have_their_own_symbol_in_english():
     assert blocks.unit_symbol("1/ha", "zh") == "株/hm²"
     assert blocks.unit_symbol("1/ha", "en") == "stems/hm²"
+
+
+def long_table(before: int) -> str:
+    """A table of 30 rows behind some lines; the last row is a note."""
+    rows = "".join(f"| row{i} | 1 |\n" for i in range(30))
+    lines = "".join(f"Line {i}.\n\n" for i in range(before))
+    note = "\n::: tablenote\nNOTE End.\n:::\n"
+    return f"# One {{#sec:one}}\n\nSee [@tbl:a].\n\n{lines}| a | b |\n|:--|:-:|\n{rows}\nTable: T {{#tbl:a}}\n{note}"
+
+
+def test_a_long_table_breaks_without_lone_rows_and_is_named_where_it_goes_on(monkeypatch):
+    """Wherever the page ends, two rows stand below the first head and two with the note at the end."""
+    look, split, plain = rendering.Look("en", "T", "N"), 0, rendering._pandoc
+
+    def marked(*told):
+        found = plain(*told)
+        assert "#continued[Table 1 (continued)]" in found and found.count("<table-begins>") == 1
+        return re.sub(r"\[row\d+\]", "[#context [#metadata(here().page())<row>]]", found)
+
+    monkeypatch.setattr(rendering, "_pandoc", marked)
+    for before in (8, 16, 19, 20, 21, 22, 23):
+        with paths.private("draft") as folder:
+            found = rendering._set(long_table(before), look, Path(folder)).query("<row>", field="value")
+        pages = json.loads(found)
+        assert pages.count(pages[0]) >= 2 and pages.count(pages[-1]) >= 2 and len(pages) == 30
+        split += pages[0] != pages[-1]
+    assert split >= 4
+
+
+def test_rows_at_the_ends_of_a_long_table_stay_together_in_word():
+    with paths.private("draft") as folder:
+        raw = rendering.convert(long_table(0), "docx", rendering.Look("en", "T", "N"), Path(folder))
+    rows = docx.Document(io.BytesIO(raw)).tables[0].rows
+    kept = [row.cells[0].paragraphs[0].paragraph_format.keep_with_next or False for row in rows]
+    assert kept == [True] * 2 + [False] * 27 + [True] * 2 + [False]
+
+
+def test_letters_of_segments_are_listed_by_their_number():
+    assert blocks.counted_off(["g", "f0", "f1", "f3", "f2", "g"]) == ["g", "f0", "f1", "f2", "f3"]

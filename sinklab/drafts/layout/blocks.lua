@@ -3,7 +3,7 @@
 
 local DOCX, TYPST = FORMAT == "docx", FORMAT == "typst"
 
-local DASH = "——" -- before the items of a list
+local ZH, DASH = true, "——" -- the language, and what stands before the items of a list
 local SMALL = 14 -- rows of a table that is not broken across pages
 
 local STYLES = {
@@ -194,11 +194,45 @@ local function Blocks(blocks)
   return out
 end
 
+-- A column without width at the right of a large table holds its first two rows together, and its last three:
+-- the program sets rows that a cell spans on one page.
+local ENDS = { first = 2, last = 3 }
+
+-- Where such a table goes on, its head says so above it: a row without height, which prints on later pages alone.
+local function continued(tbl)
+  local number = pandoc.utils.stringify(tbl.caption.long):match(ZH and "^表[%w%.]+" or "^Table [%w%.]+")
+  if not number then return end
+  local said = number .. (ZH and "（续）" or " (continued)")
+  tbl.caption.long[1].content:insert(pandoc.RawInline("typst", "#metadata(none)<table-begins>"))
+  local look = pandoc.Attr("", {}, { ["typst:inset"] = "0pt", ["typst:stroke"] = "none" })
+  local row = { pandoc.Cell({ pandoc.RawBlock("typst", "#continued[" .. said .. "]") }, "AlignDefault", 1, #tbl.colspecs, look) }
+  tbl.head.rows:insert(1, pandoc.Row(row))
+end
+
+local function bound(tbl, count)
+  local function cell(span) return pandoc.Cell({}, "AlignDefault", span, 1) end
+  tbl.colspecs:insert({ "AlignDefault", 0 })
+  for _, row in ipairs(tbl.head.rows) do row.cells:insert(cell(1)) end
+  local at = 0
+  for _, body in ipairs(tbl.bodies) do
+    for _, row in ipairs(body.body) do
+      at = at + 1
+      local left = count - at + 1
+      if at == 1 then row.cells:insert(cell(ENDS.first))
+      elseif left == ENDS.last then row.cells:insert(cell(ENDS.last))
+      elseif at > ENDS.first and left > ENDS.last then row.cells:insert(cell(1)) end
+    end
+  end
+  continued(tbl)
+  return tbl
+end
+
 local function Table(tbl)
   tbl = shares(tbl)
   local count = 0
   for _, body in ipairs(tbl.bodies) do count = count + #body.body end
-  if not TYPST or count > SMALL then return tbl end
+  if not TYPST then return tbl end
+  if count > SMALL then return bound(tbl, count) end
   return { pandoc.RawBlock("typst", "#whole["), tbl, pandoc.RawBlock("typst", "]") }
 end
 
@@ -211,7 +245,8 @@ end
 
 -- One dash and a space as wide in English.
 local function Meta(meta)
-  if pandoc.utils.stringify(meta.lang or "zh"):sub(1, 2) ~= "zh" then DASH = "—\u{2003}" end
+  ZH = pandoc.utils.stringify(meta.lang or "zh"):sub(1, 2) == "zh"
+  if not ZH then DASH = "—\u{2003}" end
 end
 
 return { { Meta = Meta, Image = Image }, { Blocks = Blocks }, { Table = Table }, { Div = Div, BulletList = BulletList, OrderedList = OrderedList } }
