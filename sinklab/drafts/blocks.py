@@ -15,7 +15,7 @@ from scipy import stats
 from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.equations.latex import parameter_symbol, taken
-from sinklab.equations.parse import Call, Product, names
+from sinklab.equations.parse import Call, Name, Number, Product, names, walk
 from sinklab.language import DraftError
 from sinklab.results.fit_result import observed
 from sinklab.results.indices import formulas
@@ -459,6 +459,8 @@ def legend(system, responses, skip, parameters: str | None, lang: str, also=()) 
             letters += [n for n in here if n in system.parameters]
     # Two variables may share a symbol and its explanation, as roots and belowground parts do.
     lines = list(dict.fromkeys(_explained(n, lang) for n in dict.fromkeys([*wanted, *also]) if n not in skip))
+    shown = [equation for equation in system.equations if equation.response in responses]
+    lines += dict.fromkeys(line for equation in shown for line in _references(equation, lang))
     if parameters and letters:
         symbols = [f"${parameter_symbol(n, None, taken(system))}$" for n in counted_off(letters)]
         joined = listed(symbols, lang)
@@ -467,6 +469,22 @@ def legend(system, responses, skip, parameters: str | None, lang: str, also=()) 
     first, stop, end = ("式中：", "；", "。") if lang == "zh" else ("where", ";", ".")
     body = "\n\n".join([first, *(f"{text}{stop}" for text in lines[:-1]), f"{lines[-1]}{end}"])
     return f"\n::: legend\n{body}\n:::\n"
+
+
+def _references(equation, lang: str):
+    """Lines about the numbers that a model divides its predictors by, such as ``(dbh / 11.59)``."""
+    for node in walk(equation.right):
+        if isinstance(node, Product) and len(node.factors) == 2:
+            (over, name), (under, number) = node.factors
+            if isinstance(name, Name) and isinstance(number, Number) and (over, under) == (1, -1):
+                if vocabulary.is_variable(name.name):
+                    known = vocabulary.variable(name.name)
+                    unit = unit_words(known.unit, lang)
+                    yield (
+                        f"${number.value:g}$——建模样本中{known.label_zh}的参考值，{unit}"
+                        if lang == "zh"
+                        else f"${number.value:g}$ is the reference value of the {known.label_en} in the sample, {unit}"
+                    )
 
 
 def counted_off(names) -> list[str]:
@@ -599,33 +617,41 @@ def classes(cite, fit, lang, label, caption, trees, design: str = "ten_classes")
     Classes are those of ``data/rules/sampling_design.csv``; the heights found in a class stand beside them.
     """
     words = ("diameter_class", "n", "n_root", "heights", "tre")
-    rows, total = [], next((r for r in ("agb", "total") if r in fit.system.responses), "")
-    predicted = fit.means(fit.columns(trees))[total] if total else np.full(len(trees), np.nan)
-    weighed = observed(fit, total, trees) if total else None
-    weighed = np.full(len(trees), np.nan) if weighed is None else np.asarray(weighed, float)
-    bounds = [r for r in records("rules", "sampling_design.csv") if r["design_id"] == design]
-    for row in bounds:
-        low, high = float(row["dbh_min"]), float(row["dbh_max"] or np.inf)
-        here = (trees["dbh"] >= low) & (trees["dbh"] < high)
-        if not here.any():
-            continue
+    rows = []
+    for row, here, value in class_errors(fit, trees, design):
         inside = trees[here]
         rooted = next((inside[r].notna().sum() for r in ("root", "bgb") if r in inside), 0)
         span = inside["height"].agg(["min", "max"]) if "height" in inside else ()
         shown = [cite("trees", row["class_label"], f"height {i}", h, fixed(h, 1)) for i, h in enumerate(span)]
         error = "—"
-        # Trees that lack a predictor, such as a height, have no prediction.
-        seen = here.to_numpy() & np.isfinite(weighed - predicted)
-        if seen.any():
-            value = float(100 * (weighed[seen] - predicted[seen]).sum() / predicted[seen].sum())
+        if exists(value):
             error = cite("trees", row["class_label"], "TRE", value, fixed(value, 2))
         counts = [
             cite("trees", row["class_label"], c, int(n), f"{int(n)}")
             for c, n in (("n", here.sum()), ("roots", rooted))
         ]
-        name = cite("trees", row["class_label"], "class", low, row["class_label"])
+        name = cite("trees", row["class_label"], "class", float(row["dbh_min"]), row["class_label"])
         rows.append([name, *counts, between(*shown, lang) if shown else "—", error])
     return table(label, caption, [header(w, lang) for w in words], rows)
+
+
+def class_errors(fit, trees, design: str) -> list[tuple]:
+    """Row of the design, which trees are in it, and the total relative error of their mass above ground [%], by class with trees."""
+    found, total = [], next((r for r in ("agb", "total") if r in fit.system.responses), "")
+    predicted = fit.means(fit.columns(trees))[total] if total else np.full(len(trees), np.nan)
+    weighed = observed(fit, total, trees) if total else None
+    weighed = np.full(len(trees), np.nan) if weighed is None else np.asarray(weighed, float)
+    for row in (r for r in records("rules", "sampling_design.csv") if r["design_id"] == design):
+        low, high = float(row["dbh_min"]), float(row["dbh_max"] or np.inf)
+        here = (trees["dbh"] >= low) & (trees["dbh"] < high)
+        # Trees that lack a predictor, such as a height, have no prediction.
+        seen = here.to_numpy() & np.isfinite(weighed - predicted)
+        error = (
+            100 * (weighed[seen] - predicted[seen]).sum() / predicted[seen].sum() if seen.any() else np.nan
+        )
+        if here.any():
+            found.append((row, here, float(error)))
+    return found
 
 
 def culms(cite, fit, lang, label, caption, trees, design: str) -> str:
@@ -797,6 +823,7 @@ def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str
     # In English a group has commas of its own.
     names = listed(refused, lang) if lang == "zh" else "; ".join(refused)
     notes += [_REFUSED[lang].format(names)] if refused else []
+    notes += [_UNSEEN[lang]] if any(row[4] == "0" for row in rows) else []
     marks = (
         [f" {i}" if lang == "en" else str(i) for i in range(1, len(notes) + 1)] if len(notes) > 1 else [""]
     )
@@ -811,6 +838,12 @@ _STANDS = {"zh": "均值与区间所指：{}。", "en": "Mean and range: {}."}
 _REFUSED = {
     "zh": "{}的估计值未通过合理性检验，未列入。",
     "en": "The estimates of {} did not pass the checks of plausibility and are not listed.",
+}
+#: What a value of no study of its own is.
+_UNSEEN = {
+    "zh": "研究数为 0 的取值没有该组自己的测定，由分层模型根据同一树种的其他器官和其他树种的同一器官推得，或由各器官的取值按质量加权得到。",
+    "en": "Values of 0 studies rest on no measurement of their own group: a hierarchical model infers them from other organs of the "
+    "species and from the same organ of other species, or it is the mean of organs weighted by mass.",
 }
 
 

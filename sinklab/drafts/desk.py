@@ -299,6 +299,7 @@ def _with_unit(text: str, unit: str, lang: str) -> str:
 OFFERED = (
     "has_table has responses ranges parts value number n n_sites has_sites chosen limits equation equations legend index_formulas "
     "correlation_refs values_table figure species label sources table_list status_note range_notes ratio_equation has_n has_trees class_table "
+    "largest_class "
     "has_taxa taxa_table culm_table sampling_table compatible whole_first segmented segment begins_at "
     "model_aliases model_title model_refs model_equations model_words has_chain chain_part design_table monitored_table settled_table "
     "factor_table worked_example check_rows checks_of explained"
@@ -661,6 +662,21 @@ class Desk:
         """Sample and accuracy by diameter class; see :func:`.blocks.classes`."""
         fit = self._fit(alias)
         return blocks.classes(self._cite(alias), fit, self._lang, label, caption, trees_of(fit), design)
+
+    def largest_class(self, alias: str, design: str = "ten_classes") -> dict:
+        """Smallest diameter, trees and total relative error of the largest diameter class; empty where there is no error."""
+        fit = self._fit(alias)
+        row, here, value = blocks.class_errors(fit, trees_of(fit), design)[-1]
+        if not blocks.exists(value):
+            return {}
+        cite, name = self._cite(alias), row["class_label"]
+        unit = "%" if self._lang == "zh" else "\N{NO-BREAK SPACE}%"
+        return {
+            "from": cite("trees", name, "class", float(row["dbh_min"]), row["dbh_min"]),
+            "n": cite("trees", name, "n", int(here.sum()), f"{int(here.sum())}"),
+            "error": cite("trees", name, "TRE", value, blocks.fixed(value, 2)) + unit,
+            "low": value > 0,
+        }
 
     def culm_table(self, alias: str, label: str, caption: str, design: str) -> str:
         """Mass of a culm by diameter class and age class; see :func:`.blocks.culms`."""
