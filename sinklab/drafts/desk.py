@@ -666,9 +666,11 @@ class Desk:
     def largest_class(self, alias: str, design: str = "ten_classes") -> dict:
         """Smallest diameter, trees and total relative error of the largest diameter class; empty where there is no error."""
         fit = self._fit(alias)
-        row, here, value = blocks.class_errors(fit, trees_of(fit), design)[-1]
-        if not blocks.exists(value):
+        trees = trees_of(fit)
+        classes = [] if trees is None or "dbh" not in trees else blocks.class_errors(fit, trees, design)
+        if not classes or not blocks.exists(classes[-1][-1]):
             return {}
+        row, here, value = classes[-1]
         cite, name = self._cite(alias), row["class_label"]
         unit = "%" if self._lang == "zh" else "\N{NO-BREAK SPACE}%"
         return {
