@@ -4,6 +4,7 @@ import fnmatch
 import io
 import re
 import zipfile
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -497,3 +498,10 @@ def test_example_has_the_level_and_error_that_the_document_decides(name, tmp_pat
 def test_relative_uncertainty_has_one_symbol_in_formula_and_table(tmp_path):
     text = text_of("methodology_peat", "en", tmp_path)
     assert "Relative uncertainty $U$" in text and "| $U$ > 30" in text and "$u$" not in text
+
+
+def test_standard_of_bamboo_measures_culms_and_no_trees():
+    folder = Path(__file__).parents[2] / "reports/templates/bamboo_standard"
+    zh, en = ((folder / f"{lang}.md").read_text(encoding="utf-8") for lang in ("zh", "en"))
+    assert "第$i$株样竹" in zh and "样木" not in zh
+    assert "value of culm $i$" in en and "of tree $i$" not in en and "number of trees" not in en
