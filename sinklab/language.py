@@ -8,6 +8,7 @@ Plain-text tables for a terminal, aligned for Latin and Chinese letters.
 import locale
 import math
 import os
+import re
 import sys
 import threading
 import time
@@ -279,6 +280,29 @@ def plain(value: Any) -> Any:
 def width(text: str) -> int:
     """Columns that a text takes on a terminal; Chinese letters take two."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+#: Letters of two columns, after each of which a line may end; marks that begin no line, and those that end none.
+_WIDE, _CLOSE, _OPEN = "\u2e80-\u9fff\uff00-\uffef", "，。；：、！？）」》”’,.;:!?)", "（「《“‘("
+_PIECE = re.compile(rf"[{_OPEN}]*(?:[^\s{_WIDE}]+(?:(?<==)[\u3400-\u9fff]+)?|[{_WIDE}])[{_CLOSE}]*\s*")
+
+
+def wrap(text: str, columns: int) -> list[str]:
+    """Lines of a text for a terminal: Chinese ends after any letter, words, options and names stay whole.
+
+    A mark that closes never begins a line; a single word longer than ``columns`` has a line of its own.
+
+    Examples
+    --------
+    >>> wrap("地址（默认本机），由 --workers=2 给出", 14)
+    ['地址（默认本', '机），由', '--workers=2 给', '出']
+    """
+    lines = [""]
+    for piece in _PIECE.findall(" ".join(text.split())):
+        if lines[-1] and width((lines[-1] + piece).rstrip()) > columns:
+            lines.append("")
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
 
 
 def number(value, digits: int = 6) -> str:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sinklab import __version__
-from sinklab.language import DataError, SinklabError, reader_language, tr, typed
+from sinklab.language import DataError, SinklabError, reader_language, tr, typed, wrap
 from sinklab.language import width as columns_of
 
 #: Kinds of options; numbers are read by :func:`_number`, when it is known what they are for.
@@ -57,7 +57,19 @@ class _Help(argparse.HelpFormatter):
     """Examples keep their lines, and a value is named in the reader's language."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return text if "\n" in text else super()._fill_text(text, width, indent)
+        return text if "\n" in text else "\n".join(indent + line for line in wrap(text, width - len(indent)))
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrap(text, width)
+
+    def _format_usage(self, *arguments, **words) -> str:
+        """Lines that Chinese values do not make wider than the others."""
+        full, told = self._width, super()._format_usage(*arguments, **words)
+        while max(map(columns_of, told.splitlines())) > full and self._width > full / 2:
+            self._width -= 2
+            told = super()._format_usage(*arguments, **words)
+        self._width = full
+        return told
 
     def _format_action(self, action: argparse.Action) -> str:
         """Chinese letters take two columns, so what stands beside them starts as many columns earlier."""

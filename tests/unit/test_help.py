@@ -102,6 +102,32 @@ def test_help_is_in_the_readers_language(reader):
             assert not re.findall(r"(?<![\w.:/|-])[a-z]+ [a-z]+ [a-z]+ [a-z]+(?![\w|])", told)
 
 
+def test_help_fits_a_terminal_and_breaks_no_word(reader, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    helps = {row[f"help_{reader}"] for row in cli.rows("options")}
+    words = {
+        word for text in helps for word in re.findall(r"[\w@./:=*-]*[A-Za-z0-9][\w@./:=*-]*", text, re.A)
+    }
+    with cli.phrases():
+        for name, parser in parsers(cli.build_parser()):
+            lines = [line for line in parser.format_help().splitlines() if not line.startswith("  sinklab ")]
+            assert [line for line in lines if width(line) > 80] == [], name
+            assert [line for line in lines if re.match(r"\s*[，。；：、）」]", line)] == [], name
+            told = set(re.findall(r"[\w@./:=*-]*[A-Za-z0-9][\w@./:=*-]*", "\n".join(lines), re.A))
+            own = [a.help for a in parser._actions if a.help in helps]
+            assert {w for text in own for w in words if w in text.split()} <= told, name
+
+
+def test_a_line_ends_after_a_chinese_letter_but_within_no_word():
+    assert language.wrap('选项：--sbatch="--partition=short"，传给 sbatch', 24) == [
+        "选项：",
+        '--sbatch="--partition=short"，',
+        "传给 sbatch",
+    ]
+    assert language.wrap("（含这些文件的文件夹），不含", 22) == ["（含这些文件的文件", "夹），不含"]
+    assert language.wrap("one two three", 7) == ["one two", "three"]
+
+
 def test_commands_are_named_as_the_reader_types_them(monkeypatch, capsys):
     monkeypatch.setenv("SINKLAB_COMMAND", "python run.py")
     with pytest.raises(SystemExit):
