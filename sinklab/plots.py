@@ -130,6 +130,22 @@ def name_axes(axis: Any, x: str | None = None, y: str | None = None, lang: str |
         axis.set_ylabel(vocabulary.label(y, lang, True))
 
 
+def log_scale(axis: Any, x: bool = True, y: bool = True) -> None:
+    """Logarithmic axes, called when all is drawn; one that spans less than two decades has plain numbers at 1, 2 and 5 of each."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for wanted, name in ((x, "x"), (y, "y")):
+        if not wanted:
+            continue
+        axis.set(**{f"{name}scale": "log"})
+        low, high = sorted(getattr(axis, f"get_{name}lim")())
+        if high < 100 * low:
+            ticks = getattr(axis, f"{name}axis")
+            ticks.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            ticks.set_minor_formatter(NullFormatter())
+
+
 def points(
     axis: Any, x: Any, y: Any, size: float = 3.0, edge: str = "#999999", width: float = 0.4, label: Any = None
 ) -> None:
@@ -236,25 +252,34 @@ def fit_figure(
     axis.plot(grid[x], mean[response], color=INK, lw=1.6, label=words(lang, "拟合", "fitted"))
     name_axes(axis, x, response, lang)
     if log:
-        axis.set_xscale("log")
-        axis.set_yscale("log")
+        log_scale(axis)
     else:
         axis.set_xlim(left=0)
         axis.set_ylim(bottom=0)
     axis.legend(loc="upper left")
-    above = [fit.label, _caption(fit, response) if caption else ""]
+    above = [fit.label, _caption(fit, response, lang) if caption else ""]
     if any(above):
         axis.set_title("\n".join(filter(None, above)), fontsize="small" if caption else None)
     return figure
 
 
-def _caption(fit: FitResult, response: str) -> str:
+def _caption(fit: FitResult, response: str, lang: str | None) -> str:
     """Equation, number of trees and indices of a response, in one line."""
-    text = next(str(e) for e in fit.system.equations if e.response == response)
+    text = next(
+        line
+        for equation, line in zip(fit.system.equations, set_equations(fit.system, lang), strict=True)
+        if equation.response == response
+    )
     told = fit.index_table.loc[response] if response in fit.index_table.index else {}
     n = fit.n.get(response) or int(told.get("n", 0))
-    figures = [f"{name} {told[name]:.3g}" for name in ("R2", "MPE") if name in told]
-    return textwrap.fill(text, 60) + "\n" + "  ".join([f"n {n}", *figures]).replace("R2", "R²")
+    figures = [
+        f"{said} = {told[name]:.3g}{unit}"
+        for name, said, unit in (("R2", "R²", ""), ("MPE", "MPE", " %"))
+        if name in told and np.isfinite(told[name])
+    ]
+    figures = [f"n = {n}"] * (n > 0) + figures
+    text = text if text[0] == "$" and len(text) < 160 else textwrap.fill(text, 60)
+    return "\n".join(filter(None, [text, "  ".join(figures)]))
 
 
 @styled
@@ -276,7 +301,7 @@ def observed_figure(fit: FitResult, response: str | None = None, lang: str | Non
     axis.set_xlim(0, top)
     axis.set_ylim(0, top)
     axis.legend(loc="upper left")
-    axis.set_title(_caption(fit, response), fontsize="small")
+    axis.set_title(_caption(fit, response, lang), fontsize="small")
     return figure
 
 
@@ -388,6 +413,11 @@ def _values_of(table: Any, variable: str | None, lang: str | None) -> "Figure":
         (table.values["status"] != "refused") & table.values[["mean", "q025"]].notna().all(axis=1)
     ]
     names = list(dict.fromkeys(there["variable"]))
+    if not names:
+        raise DataError(
+            f"{table.ref}: no value has a mean and an interval to draw; table show {table.table_id} says why",
+            f"{table.ref}：没有同时具备均值与区间、可以绘图的取值；table show {table.table_id} 列出原因",
+        )
     if variable is not None or len(names) != 1:
         require_choice(
             words(lang, "response（取值的变量）", "response (variable of the values)"), variable, tuple(names)
@@ -396,15 +426,21 @@ def _values_of(table: Any, variable: str | None, lang: str | None) -> "Figure":
     return values_figure(there, lang)
 
 
-@styled
-def equations_as_set(system: System, lang: str | None = None) -> "Figure":
-    """Equations of a system as a paper sets them, one below the other."""
+def set_equations(system: System, lang: str | None = None) -> list[str]:
+    """Equations as figures set them, between dollars; as they were written where their symbols are Chinese."""
     lines = []
     for equation, line in zip(system.equations, system.latex(lang), strict=True):
         # What mathtext has no letters or brackets for stands on one line, or as it was written.
         for said, set_as in MATHTEXT.items():
             line = line.replace(said, set_as)
         lines.append(f"${line}$" if line.isascii() else str(equation))
+    return lines
+
+
+@styled
+def equations_as_set(system: System, lang: str | None = None) -> "Figure":
+    """Equations of a system as a paper sets them, one below the other."""
+    lines = set_equations(system, lang)
     figure, (axis,) = axes_of(6.4, 0.3 + 0.42 * len(lines))
     axis.axis("off")
     for k, line in enumerate(lines):
@@ -489,7 +525,7 @@ def residual_figure(fit: FitResult, lang: str | None = None) -> "Figure":
     for (left, right), response in zip(axes, fit.residual, strict=True):
         part, residual = fitted[fitted["response"] == response], fit.standardised(response)
         points(left, part["predicted"], residual, 2.5, INK, 0.5)
-        left.set_xscale("log")
+        log_scale(left, y=False)
         left.set_xlabel(f"{words(lang, '预测值', 'predicted')} {vocabulary.label(response, lang, True)}")
         left.set_ylabel(words(lang, "标准化残差", "standardised residual"))
         means = class_means(fit.data.loc[part.index, x], residual)
@@ -688,7 +724,7 @@ def curves_figure(
         axis.plot(*line[1:], ls=dash, color=shade, lw=1.0, label=line[0], **look)
     name_axes(axis, x, y, lang)
     if log:
-        axis.set(xscale="log", yscale="log")
+        log_scale(axis)
     axis.legend(fontsize=8 if len(fits) + len(printed) < 8 else 6, ncols=1 + (len(fits) + len(printed) > 8))
     return figure
 
@@ -771,7 +807,7 @@ def published_figure(
         both = data[["dbh", response]].dropna()
         label = words(lang, f"新样木 {len(both)} 株", f"{len(both)} new trees")
         axis.plot(both["dbh"], both[response], "o", color=INK, ms=3, alpha=0.5, zorder=3, label=label)
-    axis.set(xscale="log", yscale="log")
+    log_scale(axis)
     name_axes(axis, "dbh", response, lang)
     told = words(lang, f"{drawn} 个方程", f"{drawn} equations")
     if other:

@@ -1,14 +1,20 @@
 """Figures that a reader without colours can read, and that a notebook writes where a batch would."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import sinklab as sl
-from sinklab import plots
+from sinklab import language, plots
 from sinklab.data import literature
 from sinklab.propagate.stocks import stock_map
 from sinklab.systems import figures
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import published_tables  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -160,3 +166,39 @@ def test_methods_have_a_mark_each():
         line.get_marker() for line in axis.lines if len(line.get_xdata()) == 1 and line.get_marker() != "None"
     ]
     assert len(set(marks)) == 4
+
+
+def made_fit(**options):
+    trees = pd.DataFrame({"dbh": np.linspace(5, 30, 25)})
+    trees["agb"] = 0.1 * trees["dbh"] ** 2.4 * np.exp(0.05 * np.sin(np.arange(25)))
+    return sl.fit(trees, "agb = a*dbh**b", name="made", **options)
+
+
+def test_a_logarithmic_axis_of_less_than_two_decades_bears_more_than_one_number():
+    axis = made_fit().plot("log").axes[0]
+    axis.figure.canvas.draw()
+
+    def shown(ticks, limits):
+        return [t.get_text() for t in ticks if limits[0] <= t.get_position()[0] <= limits[1] and t.get_text()]
+
+    assert shown(axis.get_xticklabels(), axis.get_xlim()) == ["5", "10", "20"]
+    wide = plots.curves_figure(
+        None, "dbh", "agb", printed=[("a", np.array([1, 1e4]), np.array([1, 2]))], log=True
+    )
+    wide.canvas.draw()
+    assert "10^{2}" in "".join(t.get_text() for t in wide.axes[0].get_xticklabels())
+
+
+def test_a_caption_sets_the_equation_and_leaves_out_what_is_not_known():
+    fit = made_fit()
+    title = fit.plot("fit").axes[0].get_title()
+    assert "**" not in title and "D^{b}" in title and "n = 25" in title and title.endswith(" %")
+    fit.index_table["MPE"] = np.nan
+    assert "MPE" not in fit.plot("observed").axes[0].get_title()
+
+
+def test_a_table_whose_values_have_no_interval_says_so():
+    table = published_tables.values_table()
+    table.frames["values"]["status"] = "refused"
+    with pytest.raises(language.DataError, match="no value has a mean and an interval"):
+        table.plot("values")
