@@ -6,6 +6,7 @@ button changes between them. Texts are written once, in the guide and in ``repor
 """
 
 import base64
+import html as html_text
 import io
 import json
 import os
@@ -45,6 +46,11 @@ def soft(text: str):
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"([_/.@:-]+)(?=\w)", r"\1<wbr>", str(escape(text))))  # noqa: S704 - it is escaped
+
+
+def _soft_code(html: str) -> str:
+    """The same for a name of at least 16 letters that is HTML already."""
+    return re.sub(r"([_/.]+)(?=\w)", r"\1<wbr>", html) if len(html) >= 16 and " " not in html else html
 
 
 def write(notebook: Path, title: dict) -> Path:
@@ -248,6 +254,10 @@ def _parts(path: Path, told: dict, known: dict[Path, str]) -> list[dict]:
     for part in parts:
         if part["form"] == "markdown":
             text = re.sub(r'href="([^"]+)"', lambda m: f'href="{_moved(path, m[1], known)}"', part["text"])
+            # Long names of functions and tables end a line after a dot or an underline.
+            text = re.sub(
+                r"(?<!<pre>)<code>([^<]*)</code>", lambda m: f"<code>{_soft_code(m[1])}</code>", text
+            )
             part["text"] = text if part.get("lang") else _both(text)
     return parts
 
@@ -372,6 +382,47 @@ def placeless(text: str) -> str:
     )
 
 
+#: Formulae of docstrings as pdoc leaves them to a script of the internet.
+_FORMULA = re.compile(r"\\\(([^<]+?)\\\)|\$\$([^<]+?)\$\$", re.S)
+
+
+def formulae(html: str) -> str:
+    """A page whose formulae are MathML, which needs no script."""
+    found = [
+        html_text.unescape(f"${m[1].strip()}$" if m[1] else f"$${m[2].strip()}$$")
+        for m in _FORMULA.finditer(html)
+    ]
+    told = iter(_markdown(found))
+    return _FORMULA.sub(lambda _: next(told).strip().removeprefix("<p>").removesuffix("</p>"), html)
+
+
+def _name_types(module) -> None:
+    """Have signatures name ``ArrayLike``, rather than list what it stands for."""
+    from inspect import formatannotation
+
+    from numpy.typing import ArrayLike
+
+    def short(annotation):
+        return re.sub(r"\btyping\.", "", formatannotation(annotation))
+
+    long = short(ArrayLike)
+    inner = long.partition("[")[2].removesuffix("]")
+
+    def named(annotation):
+        told = short(annotation)
+        if inner not in told:
+            return annotation
+        told = told.replace(long, "ArrayLike").replace(inner, "ArrayLike")
+        return type(told, (), {"__module__": "builtins", "__qualname__": told})
+
+    for function in [*module.functions, *(f for one in module.classes for f in one.methods)]:
+        said = function.signature
+        arguments = [one.replace(annotation=named(one.annotation)) for one in said.parameters.values()]
+        function.__dict__["signature"] = type(said)(
+            arguments, return_annotation=named(said.return_annotation)
+        )
+
+
 def _write_reference(first: Path) -> None:
     """Write a page of the public names and one of each chapter that notebooks use."""
     import pdoc.doc
@@ -392,7 +443,9 @@ def _write_reference(first: Path) -> None:
         page.parent.mkdir(parents=True, exist_ok=True)
         back = "../" * (1 + name.count(".")) + START
         pdoc.render.configure(docformat="numpy", logo=_LOGO, logo_link=back, **words)
-        page.write_text(placeless(pdoc.render.html_module(module, told)), encoding="utf-8", newline="\n")
+        _name_types(module)
+        text = formulae(placeless(pdoc.render.html_module(module, told)))
+        page.write_text(text, encoding="utf-8", newline="\n")
     (first.parent / "search.js").write_text(
         placeless(pdoc.render.search_index(told)), encoding="utf-8", newline="\n"
     )

@@ -144,6 +144,24 @@ def test_the_reference_names_every_public_name(built):
 
 
 @pytest.mark.slow
+def test_the_reference_shows_formulae_and_short_signatures(built):
+    texts = {page.name: page.read_text(encoding="utf-8") for page in (built / "reference").rglob("*.html")}
+    assert [name for name, text in texts.items() if pages._FORMULA.search(text)] == []
+    assert [name for name, text in texts.items() if "_SupportsArray" in text] == []
+    assert texts["soil.html"].count("<math") > 9 and "ArrayLike" in texts["soil.html"]
+    long = re.compile(r"<code>[a-z]+(?:\.[a-z_]+){3,}</code>")
+    systems = [page.read_text(encoding="utf-8") for page in (built / "systems").glob("*.html")]
+    assert [found for text in systems for found in long.findall(text)] == []
+    assert any("karst.<wbr>probe_<wbr>thickness" in text for text in systems)
+
+
+def test_formulae_become_mathml_that_needs_no_script():
+    told = pages.formulae(r"<p>With \( a &lt; b \) follows</p><p>$$y = x^2$$</p><p>5 $</p>")
+    assert told.count("<math") == 2 and "$$" not in told and told.endswith("<p>5 $</p>")
+    assert 'display="block"' in told and r"\(" not in told
+
+
+@pytest.mark.slow
 def test_a_page_that_does_not_run_leaves_the_earlier_site(monkeypatch, tmp_path):
     for room in ("data", "reports/systems", "reports/drafts", "reports/templates"):
         (tmp_path / room).parent.mkdir(exist_ok=True)
