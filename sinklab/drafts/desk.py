@@ -735,7 +735,7 @@ class Desk:
         self._printed_in.setdefault(table.ref, []).extend(printed)
         labels = self._description.localised(self._lang).get("labels")
         with speaking(self._lang):
-            told = [values_sentence(frame, table.provenance.data)]
+            told = [values_sentence(frame, table.provenance.data, with_score=False)]
         return blocks.values(self._cite(alias), frame, self._lang, label, caption, table.ref, labels, told)
 
     # Figures

@@ -68,7 +68,9 @@ def population_sentence(fit: FitResult) -> str:
     )
 
 
-def values_sentence(values: pd.DataFrame, origins: Sequence[Mapping[str, Any]]) -> str:
+def values_sentence(
+    values: pd.DataFrame, origins: Sequence[Mapping[str, Any]], with_score: bool = True
+) -> str:
     """One sentence: whom scalar values speak for, how their places were chosen, how well this is told, and how much wider a region is.
 
     Parameters
@@ -77,6 +79,8 @@ def values_sentence(values: pd.DataFrame, origins: Sequence[Mapping[str, Any]]) 
         Rows of ``values.csv``: ``variable``, ``n_study``.
     origins : sequence of mapping
         What the values were made from, each with its ``population``; the one that is told worst counts.
+    with_score : bool
+        The pedigree too, which is a word of this workbench and has no place in the text of a standard.
     """
     told = [o.get("population") or {} for o in origins] or [{}]
     worst = min(told, key=lambda population: pedigree(population)[0])
@@ -91,10 +95,11 @@ def values_sentence(values: pd.DataFrame, origins: Sequence[Mapping[str, Any]]) 
     variables = [v for v in values.get("variable", pd.Series(dtype=str)).unique() if isinstance(v, str)]
     wider = max((between_populations((), v, worst)[0] for v in variables), default=0.0)
     factor = np.exp(stats.norm.ppf(0.975) * np.sqrt(wider))
+    scored = (f"; pedigree {score:.2f} of 1", f"；来源评分 {score:.2f}，满分 1") if with_score else ("", "")
     return tr(
-        f"the values speak for new places like {of[0]}, {chosen['meaning_en']}; pedigree {score:.2f} of 1"
+        f"the values speak for new places like {of[0]}, {chosen['meaning_en']}{scored[0]}"
         + (f"; stands of a region may hold up to {factor:.1f} times more or less (95 %)" if wider else ""),
-        f"取值代表与{of[1]}同类的新地点（{chosen['meaning_zh']}；来源评分 {score:.2f}，满分 1"
+        f"取值代表与{of[1]}同类的新地点（{chosen['meaning_zh']}{scored[1]}"
         + (f"；用于区域林分时可再差至 {factor:.1f} 倍，95 %" if wider else "")
         + "）",
     )

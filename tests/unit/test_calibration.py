@@ -476,6 +476,8 @@ def test_values_say_whom_they_speak_for_and_how_much_wider_a_region_is(tmp_path,
         "like those of 12 studies or fewer, compiled from studies that chose their places" in both
         and "pedigree 0.76" in both
     )
+    plain = values_sentence(values, [values.attrs["source"]], with_score=False)  # the text of a draft
+    assert plain == both.replace("; pedigree 0.76 of 1", "")
     wider = np.exp(1.96 * np.sqrt(between_populations((), "agb_density", PURPOSIVE)[0]))
     assert f"up to {wider:.1f} times more or less" in both and wider > 2.5
     assert "chosen in a way that is not stated; pedigree 0.00" in fractions and "times" not in fractions
