@@ -17,6 +17,8 @@ from sinklab import systems
 FEWEST = 2
 #: Functions whose result no source can print, and why.
 NOT_PRINTED = {
+    "manure.factor": "reads what is printed",
+    "manure.emissions": "products of printed factors; no source at hand prints a worked herd, its test works two out by hand",
     "bamboo.stand_values": "stand_mass of draw_mean_mass, whose printed results stand with them",
     "bamboo.require_age_class": "refuses input",
     "grassland.require_season": "refuses input",
