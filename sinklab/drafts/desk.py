@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sinklab.data import open_data, vocabulary
 from sinklab.data.files import records
-from sinklab.drafts import blocks, clauses, totals
+from sinklab.drafts import blocks, clauses
 from sinklab.drafts.description import Description
 from sinklab.language import DraftError, SinklabError, TableError, listing, speaking, tr
 from sinklab.results import indices
@@ -464,27 +464,29 @@ class Desk:
         return blocks.numbered(self._fit(alias).system, alias, response, ref, self._lang)
 
     def compatible(self, alias: str) -> bool:
-        """Whether the components of a model are shares of its aboveground biomass; see :func:`.totals.compatible`."""
-        return totals.compatible(self._fit(alias).system)
+        """Whether the components of a model are shares of its aboveground biomass; see :func:`.clauses.compatible`."""
+        return clauses.compatible(self._fit(alias).system)
 
     def whole_first(self, alias: str, responses) -> str:
-        """Numbered equations of a compatible model, the total before its parts; see :func:`.totals.whole_first`."""
+        """Numbered equations of a compatible model, the total before its parts; see :func:`.clauses.whole_first`."""
         system = self._fit(alias).system
-        lines = ((totals.whole_first(system, r, self._lang), blocks.identifier(alias, r)) for r in responses)
+        lines = ((clauses.whole_first(system, r, self._lang), blocks.identifier(alias, r)) for r in responses)
         return "\n".join(blocks.displayed(*line) for line in lines)
 
     def segmented(self, alias: str) -> bool:
         """Whether the equations of a model change at some diameter."""
-        return totals.segments(self._fit(alias).system) is not None
+        return clauses.segments(self._fit(alias).system) is not None
 
     def segment(self, alias: str) -> str:
         """Diameter at which they do."""
-        at = totals.segments(self._fit(alias).system)
+        at = clauses.segments(self._fit(alias).system)
         return self._cite(alias)("equations", "segment", "dbh", at, f"{at:g}") + "\N{NO-BREAK SPACE}cm"
 
     def ratio_equation(self, alias: str, top: str, bottom: str, symbol: str, label: str) -> str:
-        """A numbered ratio of two responses as a function of the predictors; see :func:`.totals.ratio`."""
-        return blocks.displayed(totals.ratio(self._fit(alias).system, top, bottom, symbol, self._lang), label)
+        """A numbered ratio of two responses as a function of the predictors; see :func:`.clauses.ratio`."""
+        return blocks.displayed(
+            clauses.ratio(self._fit(alias).system, top, bottom, symbol, self._lang), label
+        )
 
     def equations(self, alias: str, responses=None) -> str:
         """Several numbered equations, all by default."""
@@ -585,24 +587,24 @@ class Desk:
     def model_equations(self, alias: str) -> str:
         """Equations of a model with their legend: volume, total, components as shares, roots where it is compatible."""
         system = self._fit(alias).system
-        also = ["bcf"] if totals.compatible(system) and "volume" in system.responses else ()
+        also = ["bcf"] if clauses.compatible(system) and "volume" in system.responses else ()
         said = "\n".join(blocks.displayed(text, label) for label, text in self._model(alias))
         return said + self.legend(alias, parameters=f"{alias}-parameters", also=also)
 
     def _model(self, alias: str) -> list[tuple[str, str]]:
         """Identifier and LaTeX of each equation of a model, in the order of calculation."""
         system, lang = self._fit(alias).system, self._lang
-        if not totals.compatible(system):
+        if not clauses.compatible(system):
             shown = zip(system.responses, system.latex(lang), strict=True)
             return [(blocks.identifier(alias, r), text) for r, text in shown]
         found, plain = [], dict(zip(system.responses, system.latex(lang), strict=True))
         for response in ("volume", "agb", *self.parts(alias, "agb"), "root"):
             if response in plain:
                 # The ratio of roots has a symbol of its own in standards of species; in a chain it is that of stands.
-                text = plain[response] if response == "root" else totals.whole_first(system, response, lang)
+                text = plain[response] if response == "root" else clauses.whole_first(system, response, lang)
                 found.append((blocks.identifier(alias, response), text))
             if response == "agb" and "volume" in plain:
-                text = totals.ratio(system, "agb", "volume", vocabulary.variable("bcf").latex, lang)
+                text = clauses.ratio(system, "agb", "volume", vocabulary.variable("bcf").latex, lang)
                 found.append((blocks.identifier(alias, "bcf"), text))
         return found
 

@@ -17,7 +17,7 @@ import sinklab as sl
 from sinklab import paths
 from sinklab.data import open_data
 from sinklab.data.files import read_yaml
-from sinklab.drafts import blocks, description, meaning, rendering, totals
+from sinklab.drafts import blocks, clauses, description, meaning, rendering
 from sinklab.drafts.desk import Desk
 from sinklab.drafts.word import BELOW_TABLE
 from sinklab.equations.system import System
@@ -160,7 +160,7 @@ def test_structure_of_published_standards_gives_their_numbers():
     system = System.parse(COMPATIBLE)
     trees = pd.DataFrame({"dbh": [20.0, 3.0, 5.0, 5.0 - 1e-9], "height": [15.0, 4.0, 5.0, 5.0]})
     mean = system.mean(PUBLISHED, trees)
-    assert totals.segments(system) == 5
+    assert clauses.segments(system) == 5
     factor = mean["agb"] / mean["volume"]
     ratio = mean["root"] / mean["agb"]
     assert mean["agb"][0] == pytest.approx(142, abs=0.5)
@@ -178,20 +178,20 @@ def test_structure_of_published_standards_gives_their_numbers():
 
 def test_structure_of_published_standards_is_printed_the_total_first():
     system = System.parse(COMPATIBLE)
-    told = {r: totals.whole_first(system, r, "en") for r in ("agb", "stem", "branch", "root")}
+    told = {r: clauses.whole_first(system, r, "en") for r in ("agb", "stem", "branch", "root")}
     assert told["agb"] == r"W_{\mathrm{A}} = F_{\mathrm{BC}}\,V"
     assert told["root"] == r"W_{\mathrm{R}} = R\,W_{\mathrm{A}}"
     assert told["stem"].startswith(
         r"W_{\mathrm{S}} = \frac{W_{\mathrm{A}}}{1 + g_{0}\,D^{g_{1}}\,H^{g_{2}} + k_{0}"
     )
-    factor = totals.ratio(system, "agb", "volume", "F", "en")
+    factor = clauses.ratio(system, "agb", "volume", "F", "en")
     assert factor == (
         r"F = \begin{cases} f_{0} \times 5^{f_{1} - f_{3}}\,D^{f_{3}}\,H^{f_{2}}, & D < 5 \\ "
         r"f_{0}\,D^{f_{1}}\,H^{f_{2}}, & D \ge 5 \end{cases}"
     )
     # Components with equations of their own are no shares; a share that does not add up is none either.
-    assert not totals.compatible(System.parse(EQUATIONS))
-    assert not totals.compatible(
+    assert not clauses.compatible(System.parse(EQUATIONS))
+    assert not clauses.compatible(
         System.parse(COMPATIBLE.replace("foliage = stem * k0", "foliage = stem * g0"))
     )
 
