@@ -8,14 +8,14 @@ bracket or after a slash; where no list has a name, its words say it (:mod:`sink
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 from sinklab.data import headers, vocabulary
 from sinklab.data.files import MISSING, PROSE, letters, numeric, plain, records
-from sinklab.data.headers import OF_WHAT, POWERS, is_unit, unit_of
+from sinklab.data.headers import POWERS, is_unit, of_what, unit_of
 from sinklab.language import DataError, Notes, UnitError, tr
 
 # Names.
@@ -148,12 +148,8 @@ def meaning(parts: tuple[str, ...], unit: str = "") -> Meaning:
         return Meaning()
     if unit and not unit_of(unit):
         # A unit that says of what, below the name: 体积%.
-        of = OF_WHAT.fullmatch(re.sub(r"^[(\[（【]|[)\]）】]$", "", unit))
-        return (
-            meaning((*parts[:-1], f"{parts[-1]}({of[1]})"), of[2])
-            if of and of[1]
-            else meaning(parts, of[3] if of else "")
-        )
+        of, inner = of_what(unit)
+        return meaning((*parts[:-1], f"{parts[-1]}({of})"), inner) if of else meaning(parts, inner)
     if len(parts) > 1 and is_unit(parts[-1]) and not knows(parts[-1]):
         # A row of units that belongs to the header.
         return meaning(parts[:-1], unit or parts[-1])
@@ -197,6 +193,7 @@ _AXES = re.compile(
 def taken_apart(part: str) -> tuple[str, str, list[str]]:
     """A part of a header without its unit, the unit, and other words in brackets."""
     text = re.sub(_AXES, "", plain(part.translate(POWERS)))
+    text = re.sub(r"^(?:其中|内)[:]\s*(?=\S)", "", text)
     # 粗根(>20mm) compares, <kg> is a bracket.
     text = re.sub(r"<([^<>()]*)>", r"(\1)", text)
     unit, words = "", []
@@ -391,7 +388,8 @@ def _with_additions(key) -> Meaning:
     for cut in range(1, len(key)):
         left, right = key[:cut].strip(), key[cut:].strip()
         split_word = key[cut] != " " and key[cut - 1] != " " and left[-1:].isascii() and right[:1].isascii()
-        if split_word:
+        if split_word or (left == "枝干" and right[:1] in "重质"):
+            # 枝干重 is the dry mass of branches, as 叶干重 is that of leaves.
             continue
         first, second = words.get(left, ("", "")), words.get(right, ("", ""))
         if first[1] == "filler":
@@ -511,6 +509,21 @@ def knows(text: str) -> bool:
     return bool(found.name or found.kind or found.problem in ("two", "other"))
 
 
+def inner_unit(name: str, unit: str) -> str:
+    """Unit in which a quantity outside the vocabulary is kept."""
+    if name == "area_se":
+        return "ha"
+    if name.endswith(("moisture", "_ratio", "moisture_dry", "moisture_wet")):
+        return "1"
+    if name.endswith("_density_fresh"):
+        return "t/ha"
+    if name.endswith(("fresh", "dry")):
+        return "kg"
+    if name in ("crown_1", "crown_2", "disc_height"):
+        return "m"
+    return "kg" if unit and fits(unit, "kg") else unit
+
+
 # Equations with Chinese names.
 
 
@@ -611,6 +624,30 @@ class Account:
     limits: list[tuple[str, str]] = field(default_factory=list)
     doubtful: list[tuple[int, str, str, str]] = field(default_factory=list)
     written: Any = None
+
+    def skip(self, rows: list[int], why: str) -> None:
+        """Note rows that are no records; those of one kind stand together."""
+        same = next((known for known, reason in self.skipped if reason == why), None)
+        if same is None:
+            self.skipped.append((rows, why))
+        else:
+            same += rows
+
+    def tell_heads(self, heads: Mapping[tuple[str, str], list[tuple[str, str]]]) -> None:
+        """Tell what the heads of forms say of all their records: values and places by label and variable; of many cards once."""
+        for (label, name), said in heads.items():
+            value, where = said[0]
+            if len(said) == 1:
+                self.told.add(
+                    f"{where}: {label} {value} → {name} of all records",
+                    f"{where}：{label} {value} → 全部记录的 {name}",
+                )
+                continue
+            values = listing_in_line(list(dict.fromkeys(v for v, _ in said)), 3)
+            self.told.add(
+                f"{where} …: {label} → {name} of all records of each of {len(said)} tables ({values})",
+                f"{where} 等：{label} → {len(said)} 张表各自全部记录的 {name}（{values}）",
+            )
 
     @property
     def recognised(self) -> list[str]:

@@ -105,14 +105,21 @@ def _multiple(factor, unit) -> str:
 
 def is_unit(text: str) -> bool:
     """Whether a text names a unit, and of what it is, and nothing else."""
-    inside = re.sub(r"^[(\[（【]|[)\]）】]$", "", text)
+    return bool(unit_of(text) or unit_of(of_what(text)[1]))
+
+
+def of_what(text: str) -> tuple[str, str]:
+    """What a unit is of, and the unit: ``体积%`` and ``%(体积)``; both "" where it says neither."""
+    inside = re.sub(r"^[(\[（【]|(?<!体积)(?<!质量)(?<!重量)[)\]）】]$", "", plain(text))
+    inside = re.sub(r"^([%‰])\s*\(?((?:体积|质量|重量)(?:比|分数)?)\)?$", r"\2\1", inside)
     of = OF_WHAT.fullmatch(inside)
-    return bool(unit_of(text) or (of and unit_of(of[2] or of[3])))
+    return (of[1] or "", of[2] or of[3]) if of else ("", "")
 
 
 #: A unit that says of what: 体积%, kg d.m.
 OF_WHAT = re.compile(
-    r"(体积|质量|重量)\s*([%‰])|(.+?)\s*(?:d\.? ?m\.?|d\.? ?w\.?|o\.? ?d\.? ?w\.?|dry)", re.IGNORECASE
+    r"(体积|质量|重量)(?:比|分数|百分比)?\s*([%‰])|(.+?)\s*(?:d\.? ?m\.?|d\.? ?w\.?|o\.? ?d\.? ?w\.?|dry)",
+    re.IGNORECASE,
 )
 
 
@@ -127,6 +134,8 @@ BLANKS = {
 #: What a spreadsheet shows for a formula that has no value.
 FAULTS = re.compile(r"#(?:DIV/0!|VALUE!|REF!|NAME\?|NUM!|NULL!|N/A|ZAHL!|####*)", re.IGNORECASE)
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+#: Groups of three digits with points between them, where the comma is the decimal mark.
+_POINT_THOUSANDS = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3})+")
 _DASH = r"\s*(?:-{1,2}|~|–|—{1,2}|至|到|to)\s*"
 
 
@@ -191,6 +200,8 @@ def quantity(text: str, comma: str = "") -> Quantity | None:
             clean, how = re.sub(r"(?<=\d),(?=\d{3})", "", clean), "thousands"
         else:
             return None
+    elif comma == "decimal" and _POINT_THOUSANDS.fullmatch(clean):
+        clean, how = clean.replace(".", ""), "thousands"
     elif re.fullmatch(r"\d{1,3}(?: \d{3})+(?:\.\d+)?", clean):
         clean, how = clean.replace(" ", ""), "thousands"
     if re.fullmatch(rf"{_NUMBER}\s*[*※†#①②③]+", clean):
@@ -285,8 +296,9 @@ def comma_of(forms: Any) -> str:
     if not numbers:
         return ""
     odd = [c for c in numbers if not re.fullmatch(r"[<>]?-?\d{1,3}(?:,\d{3})+(?:\.\d+)?", c)]
-    points = any(re.fullmatch(r"-?\d+\.\d+", plain(c)) for form in forms for row in form.cells for c in row)
-    if points:
+    points = [c for form in forms for row in form.cells for c in row if re.fullmatch(r"-?\d+\.\d+", plain(c))]
+    # 1.240 beside 15,6 is 1240: the point parts thousands, if all are such.
+    if points and not (sheet.delimiter == ";" and odd and all(map(_POINT_THOUSANDS.fullmatch, points))):
         return ""
     if sheet.delimiter and sheet.delimiter != ",":
         return "decimal" if odd or sheet.delimiter == ";" else ""

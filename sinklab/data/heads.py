@@ -11,7 +11,7 @@ from sinklab.data import vocabulary
 from sinklab.data.columns import knows, meaning, species_name
 from sinklab.data.files import letters, plain
 from sinklab.data.headers import is_unit, quantity
-from sinklab.language import tr
+from sinklab.language import Notes, tr
 
 
 def is_head(text) -> bool:
@@ -210,7 +210,15 @@ def as_written(text: str) -> str:
     ).strip()
 
 
-def filled_down(kept: list, outer: list) -> tuple[list, str]:
+def in_groups(column: str, kept: list, told: Notes) -> list:
+    """Values of the groups that cells name; those that ``groups.csv`` does not know are told and stay as written."""
+    value = {c: vocabulary.group_value(column, c) for c in set(kept) if c}
+    if lost := ", ".join(sorted(c for c, v in value.items() if not v)):
+        told.add(f"{column} not in groups.csv: {lost}", f"groups.csv 中没有的 {column}：{lost}")
+    return [value.get(c) or c for c in kept]
+
+
+def filled_down(kept: list, outer: list, lines: list) -> tuple[list, str]:
     """Identifiers that are written once for the records below them; each stands in one run.
 
     Parameters
@@ -218,6 +226,8 @@ def filled_down(kept: list, outer: list) -> tuple[list, str]:
     kept : list of str or None
     outer : list
         What the identifiers to the left are of each record; within one of them an identifier stands in one run.
+    lines : list
+        Line of the form of each record; of a line that made several records the first tells.
 
     Returns
     -------
@@ -226,13 +236,14 @@ def filled_down(kept: list, outer: list) -> tuple[list, str]:
     how : str
         What is told, "" where nothing was filled.
     """
-    starts = [(outer[i], c) for i, c in enumerate(kept) if c]
+    firsts = [i for i, line in enumerate(lines) if not i or line != lines[i - 1]]
+    starts = [(outer[i], kept[i]) for i in firsts if kept[i]]
     if (
         not starts
         or kept[0] is None
-        or len(starts) == len(kept)
+        or len(starts) == len(firsts)
         or len(set(starts)) < len(starts)
-        or len(starts) * 2 > len(kept)
+        or len(starts) * 2 > len(firsts)
     ):
         return kept, ""
     out: list[Any] = []
@@ -241,3 +252,37 @@ def filled_down(kept: list, outer: list) -> tuple[list, str]:
         goes_on = out and outer[i] == outer[i - 1]
         out.append(cell or (out[-1] if goes_on else None))
     return out, tr("blank cells take the value above", "空白沿用上方的值")
+
+
+#: Marks for the value above.
+DITTO = {"〃", "″", "′′", "''", '"', "”", "“", "””", "同上", "同前", "ditto", "do.", "idem", "(同上)"}
+
+
+def ditto(form) -> None:
+    """Put the value above in the place of marks that stand for it, and tell it."""
+    marked = []
+    for k, f in enumerate(form.fields):
+        for i, row in enumerate(form.cells):
+            if row[k] and plain(row[k]).casefold() in DITTO and i and form.cells[i - 1][k]:
+                marked.append((f.header, row[k]))
+                row[k] = form.cells[i - 1][k]
+    for header, mark in dict.fromkeys(marked):
+        n = marked.count((header, mark))
+        form.notes.add(
+            f"{header}: {mark} in {n} cells (ditto) read as the value above",
+            f"{header}：{n} 个单元格的 {mark} 按上一行的值读取",
+        )
+
+
+def with_its_plot(cells: list, below: list[bool]) -> list:
+    """Cells of what is told of a plot, filled down where the plot too is written once for the records below it.
+
+    ``below`` says of each record whether its plot was taken from above. Cells are as given where any of those is filled,
+    or where one is blank beside a plot that is written.
+    """
+    if not any(below) or any(bool(c) == b for c, b in zip(cells, below, strict=True)):
+        return cells
+    out: list[str] = []
+    for cell in cells:
+        out.append(cell or out[-1])
+    return out

@@ -372,7 +372,9 @@ def _ids_of(names, heads) -> str:
     """What codes over turned columns are of, each once: trees where organs or diameters stand below, plots where masses per area do."""
     codes = [h for h in heads if h not in UNIT_LABELS]
     found = [meaning((t,)) for t in names if t]
-    coded = all(re.fullmatch(r"[A-Za-z]{0,4}[-_]?\d{1,4}(?:[-_]\d{1,4})*|[A-Z]", plain(h)) for h in codes)
+    coded = all(
+        re.fullmatch(r"[A-Za-z\u4e00-\u9fff]{0,4}[-_]?\d{1,4}(?:[-_]\d{1,4})*|[A-Z]", plain(h)) for h in codes
+    )
     if len(codes) < 2 or len(set(codes)) < len(codes) or not coded:
         return ""
     names = {m.name for m in found}
@@ -772,25 +774,31 @@ def compare_sums(form: Form) -> Notes:
     """Whether the sums that a form holds are those of its records."""
     notes, agree, differ = Notes(), 0, []
     rows = [r for rows, why in form.skipped if why == tr("sums or means", "合计或平均行") for r in rows]
-    before = form.header[1]
+    before = whole = form.header[1]
     for row in sorted(rows):
         cells = form.sheet.rows[row]
         label = next((plain(c) for c in cells if c), "")
         if not re.search("计|和|total|sum", label, re.IGNORECASE):
             continue
         part = "小计" in label or "sub" in label.casefold()
-        own = [i for i, r in enumerate(form.rows) if r < row and (not part or r > before)]
-        before = row if part else before
+        # A 合计 may be of all the records above, or of those since the last sum.
+        above = [i for i, r in enumerate(form.rows) if r < row]
+        since = [i for i in above if form.rows[i] > before]
+        wide = [i for i in above if form.rows[i] > whole]
+        before, whole = row, whole if part else row
         for k, f in enumerate(form.fields):
             total = quantity(cells[f.at]) if f.at >= 0 else None
-            values = [quantity(form.cells[i][k]) for i in own]
-            if not f.parts or total is None or total.value is None or not any(values):
+            if not f.parts or total is None or total.value is None:
                 continue
-            added = sum(q.value for q in values if q and q.value is not None)
-            if abs(added - total.value) <= 0.002 * abs(added) + 0.06:
+            read = [
+                [q.value for i in own if (q := quantity(form.cells[i][k])) and q.value is not None]
+                for own in ((since,) if part else (above, wide, since))
+            ]
+            sums = [sum(values) for values in read if values]
+            if any(abs(added - total.value) <= 0.002 * abs(added) + 0.06 for added in sums):
                 agree += 1
-            else:
-                differ.append(f"{place(row, f.at)} {f.header} {cells[f.at]} ≠ {added:g}")
+            elif sums:
+                differ.append(f"{place(row, f.at)} {f.header} {cells[f.at]} ≠ {sums[0]:g}")
     if agree and not differ:
         notes.add(f"the {agree} sums of the form agree with its records", f"表内 {agree} 个合计与记录一致")
     elif agree:

@@ -400,7 +400,8 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
         out.append(m)
     out = _masses_of_stands(reading, out)
     out = _layers_with_bounds(reading, _bare_bounds(reading, out))
-    out = _one_species(reading, _understory(reading, _of_litter_traps(reading, out)))
+    out = _of_dead_wood(reading, _of_litter_traps(reading, out))
+    out = _one_species(reading, _understory(reading, out))
     out = as_notes_say(reading, out)
     return _checked_sums(reading, _carbon_of_organs(reading, out))
 
@@ -513,7 +514,10 @@ def _of_litter_traps(reading, found) -> list[Meaning]:
         return found
     out = [
         replace(m, name=f"litter_{m.name}", kind="part")
-        if m.kind in ORGANS and not m.name.startswith("litter")
+        if m.kind in ORGANS
+        and m.name in ("foliage", "branch", "bark", "reproductive", "fruit", "dead_branch")
+        else Meaning(unit=m.unit)
+        if m.kind in ORGANS and not m.name.startswith(("litter", "understory"))
         else m
         for m in found
     ]
@@ -522,6 +526,32 @@ def _of_litter_traps(reading, found) -> list[Meaning]:
         unit = out[sums[0]].unit or unit_of(reading.forms[0].units)
         out[sums[0]] = with_unit(Meaning("litter", "organ", unit, rank=2))
     return out
+
+
+#: Dead wood that is measured piece by piece.
+DEAD = re.compile(
+    "倒木|枯立木|枯木|枯倒|死木|粗木质残体|木质残体|dead ?wood|woody debris|\\bCWD\\b|\\bsnags?\\b|fallen (?:log|tree)",
+    re.IGNORECASE,
+)
+
+
+def _of_dead_wood(reading, found) -> list[Meaning]:
+    """Masses and volumes of fallen and standing dead wood are of no living tree, and of no plot."""
+    heads = " ".join([reading.forms[0].title, *(f.header for f in reading.fields if f.parts)])
+    at = [
+        i
+        for i, m in enumerate(found)
+        if m.kind in ("quantity", "part") or m.name in ("volume", "agb", "total", "agb_density")
+    ]
+    living = {"dbh", "stem", "foliage", "tree_id", "litter", "litter_density"} & {m.name for m in found}
+    if not DEAD.search(heads) or living or not at:
+        return found
+    told = ", ".join(reading.fields[i].header for i in at)
+    reading.account.told.add(
+        f"{told}: of dead wood, kept as written; it is no biomass of trees",
+        f"{told}：为枯死木的量，按原样保留，不计入林木生物量",
+    )
+    return [Meaning(unit=m.unit) if i in at else m for i, m in enumerate(found)]
 
 
 def _understory(reading, found) -> list[Meaning]:

@@ -18,6 +18,7 @@ from sinklab.data import files, headers, layout, regions, vocabulary
 from sinklab.data.columns import Account, Column, Meaning, listing_in_line, meaning, spans, species_name
 from sinklab.data.derived import (
     KEYS,
+    OF_PLOTS,
     align,
     chosen,
     derive,
@@ -41,7 +42,18 @@ from sinklab.data.headers import (
     quantity,
     unit_of,
 )
-from sinklab.data.heads import DOWN, ORIGINS, PLOT_IN_TITLE, TEXTS, as_written, filled_down, labelled
+from sinklab.data.heads import (
+    DOWN,
+    ORIGINS,
+    PLOT_IN_TITLE,
+    TEXTS,
+    as_written,
+    ditto,
+    filled_down,
+    in_groups,
+    labelled,
+    with_its_plot,
+)
 from sinklab.data.layout import SECTION, compare_sums
 from sinklab.data.neighbours import by_context, by_dictionary, no_values, organ_of, without_whole_profiles
 from sinklab.language import DataError, UnitError, listing, tr, waiting
@@ -240,19 +252,22 @@ class Reading:
             kind,
             "" if first.is_layer else spans(range(top + 1, bottom + 2)),
         )
+        self.heads: dict[tuple[str, str], list[tuple[str, str]]] = {}
         self.comma = comma_of(forms)
         if self.comma == "decimal":
             self.account.told.add("the comma is the decimal mark of this file", "本文件以逗号作小数点")
         for form in forms:
             prefix = f"{form.sheet.name}: " if len(pages) > 1 else ""
             for rows, why in form.skipped:
-                self.account.skipped.append(([row + 1 for row in rows], prefix + why))
+                self.account.skip([row + 1 for row in rows], prefix + why)
         for form in forms:
+            ditto(form)
             self.account.told += compare_sums(form)
             melt(form)
             self._sections(form)
             self._pages(form, pages)
             self.account.told += [n for n in form.sheet.notes + form.notes if n not in self.account.told]
+        self.account.tell_heads(self.heads)
         align(forms)
         self.fields = list(forms[0].fields)
         self.cells = [row for form in forms for row in form.cells]
@@ -266,6 +281,7 @@ class Reading:
         self.columns: dict[str, Any] = {}
         #: What the identifiers to the left, written once for the records below, are of each record.
         self.outer: list[Any] = [()] * len(self.rows)
+        self.below = [False] * len(self.rows)
         self.assumed: list[str] = []
 
     def place(self, record: int, position: int) -> str:
@@ -310,10 +326,7 @@ class Reading:
                 continue
             taken.add(found.name)
             form.add(label, [value] * len(form.rows), found.unit)
-            self.account.told.add(
-                f"{where}: {label} {value} → {found.name} of all records",
-                f"{where}：{label} {value} → 全部记录的 {found.name}",
-            )
+            self.heads.setdefault((label, found.name), []).append((value, where))
         name, said = labelled([form.title]) if form.title else ("", {})
         if not name and (plot := PLOT_IN_TITLE.search(form.title)):
             name, said = "plot_id", {form.title: plot[1]}
@@ -493,7 +506,7 @@ class Reading:
         without_whole_profiles(self, found)
         self._written()
         found = organs_together(self, found)
-        self.outer = [()] * len(self.rows)
+        self.outer, self.below = [()] * len(self.rows), [False] * len(self.rows)
         for position, (f, m) in enumerate(zip(self.fields, found, strict=True)):
             cells = [row[position] for row in self.cells]
             if not f.parts:
@@ -509,7 +522,10 @@ class Reading:
             ):
                 self._identifiers(f, m, cells, text, position)
             else:
-                self._numbers(f, m, cells, position)
+                filled = with_its_plot(cells, self.below) if m.name in OF_PLOTS else cells
+                self._numbers(f, m, filled, position)
+                if filled is not cells:
+                    self.account.columns[-1].how += tr("blank cells take the value above", "空白沿用上方的值")
 
     def _join(self, form) -> None:
         """Take what another table of the file says of the same records; tell it as not read where that is nothing."""
@@ -621,8 +637,10 @@ class Reading:
         ]
         kept, how = self._without_dates(kept, position), ""
         if m.name in DOWN:
-            kept, how = filled_down(kept, self.outer)
+            blank = [not c for c in kept]
+            kept, how = filled_down(kept, self.outer, list(zip(map(id, self.sheets), self.rows, strict=True)))
             self.outer = list(zip(self.outer, kept, strict=True)) if how else self.outer
+            self.below = blank if how and m.name in ("plot_id", "site") else self.below
         if m.name == "species" and "species" not in text:
             latin = {c: species_name(c) for c in set(kept) if c}
             kept = [latin.get(c) if c else None for c in kept]
@@ -634,6 +652,8 @@ class Reading:
                 )
         if m.name == "origin":
             kept = [ORIGINS.get(c, c) for c in kept]
+        if m.name in vocabulary.GROUPED and m.name not in text:
+            kept = in_groups(m.name, kept, self.account.told)
         self.columns[m.name] = pd.array(kept, dtype="str")
         self.account.columns.append(Column(f.header, f.at, m.name, how=how))
 
@@ -650,7 +670,7 @@ class Reading:
         """Numbers of one column in the unit of the vocabulary."""
         known = vocabulary.variable(m.name) if vocabulary.is_variable(m.name) else None
         name = m.name
-        unit = known.unit if known else inner_unit(name, m.unit)
+        unit = known.unit if known else names.inner_unit(name, m.unit)
         unit_in = m.unit or unit
         if (
             not m.unit
@@ -876,18 +896,3 @@ class Reading:
                 "correct it, or declare it with --missing TEXT", "请更正，或用 --missing 文本 声明为缺测"
             )
             raise DataError(f"{self.account}\n{listing(lines)}\n{advice}")
-
-
-def inner_unit(name: str, unit: str) -> str:
-    """Unit in which a quantity outside the vocabulary is kept."""
-    if name == "area_se":
-        return "ha"
-    if name.endswith(("moisture", "_ratio", "moisture_dry", "moisture_wet")):
-        return "1"
-    if name.endswith("_density_fresh"):
-        return "t/ha"
-    if name.endswith(("fresh", "dry")):
-        return "kg"
-    if name in ("crown_1", "crown_2", "disc_height"):
-        return "m"
-    return "kg" if unit and names.fits(unit, "kg") else unit

@@ -499,3 +499,27 @@ def group_words() -> dict[tuple[str, str], tuple[str, str]]:
     """English and Chinese words of the groups of a column: habitats, soil types, grades, grassland types."""
     rows = records("vocabulary", "groups.csv")
     return {(row["column"], row["value"]): (row["label_en"], row["label_zh"]) for row in rows}
+
+
+#: Columns whose cells are groups with labels of their own.
+GROUPED = ("habitat", "desertification_grade", "grassland_type", "age_group")
+
+
+def group_value(column: str, label: str) -> str:
+    """Value of a group that a cell names by its value, a label, or the beginning of one label; "" for none.
+
+    Examples
+    --------
+    >>> group_value("desertification_grade", "轻度"), group_value("habitat", "红树林"), group_value("habitat", "池塘")
+    ('light', 'mangrove', '')
+    """
+    said = label.strip().casefold()
+    known = {value: (value, *words) for (of, value), words in group_words().items() if of == column}
+    same = [value for value, words in known.items() if said in map(str.casefold, words)]
+    begun = [
+        value
+        for value, words in known.items()
+        if len(said) > 1
+        and any(w.casefold().startswith(said) or said.startswith(w.casefold()) for w in words)
+    ]
+    return same[0] if same else begun[0] if len(begun) == 1 else ""

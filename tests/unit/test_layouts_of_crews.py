@@ -161,8 +161,8 @@ def dead_wood_by_decay_class(folder):
             "材积\n(m³)", "密度\n(g/cm³)"],
             ["LS-1", 1, "倒木", "Ⅰ", 22.1, 18, 6.5, .2065, .45], [None, 2, "倒木", "Ⅲ", 30.2, 25.3, 4, .2422, .31],
             [None, 3, "枯立木", "Ⅱ", 18, 12.4, 3.2, .0586, .38], ["LS-2", 1, "树桩", "Ⅴ", 40, 38, .4, .0477, .12]]
-    return sheet(folder, rows, ["A1:I1", "A3:A5"]), {"plot_id": ["LS-1"] * 3 + ["LS-2"], "volume": [.2065, .2422, .0586, .0477],
-                                                     "wood_density": [.45, .31, .38, .12]}
+    return sheet(folder, rows, ["A1:I1", "A3:A5"]), {"plot_id": ["LS-1"] * 3 + ["LS-2"], "wood_density": [.45, .31, .38, .12],
+                                                     "says": ["of dead wood, kept as written"]}
 
 
 # Bamboo and shrubs

@@ -397,6 +397,71 @@ def inches_and_feet_by_a_line_above(folder):
     return sheet(folder, rows), {"dbh": [25.4, 50.8], "height": [9.144, 18.288]}
 
 
+@form
+def points_part_thousands_where_commas_are_decimal(folder):
+    rows = [["Plot", "Mean DBH (mm)", "Stems/ha", "Volume (m3/ha)"], ["01", "156,0", "1.240", "118,5"], ["02", "203,0", "980", "77,6"],
+            ["03", "90,5", "12.005", "1.021,5"]]
+    return text(folder / "a.csv", rows, mark=";"), {"dbh": [15.6, 20.3, 9.05], "stem_density": [1240, 980, 12005],
+            "growing_stock": [118.5, 77.6, 1021.5], "says": ["comma is the decimal mark", "thousands separators left out in row 2, 4"]}
+
+
+@form
+def marks_for_the_value_above(folder):
+    rows = [["样地", "树号", "树种", "胸径(cm)"], ["A", "1", "杉木", 12.1], ["〃", "2", "〃", 13.4], ["同上", "3", "马尾松", '"'], ["〃", "4", "〃", 9.9]]
+    return sheet(folder, rows), {"plot_id": ["A"] * 4, "species": ["Cunninghamia lanceolata"] * 2 + ["Pinus massoniana"] * 2,
+            "dbh": [12.1, 13.4, 13.4, 9.9], "says": ["树种: 〃 in 2 cells .ditto. read as the value above"]}
+
+
+@form
+def groups_in_words(folder):
+    rows = [["样地号", "石漠化等级", "生境", "有机碳(g/kg)"], *([f"K{i}", g, h, 20 + i] for i, (g, h) in enumerate(
+            [("潜在", "红树林"), ("轻度", "盐沼"), ("中度石漠化", "红树林"), ("强度", "池塘"), ("极强度", "Salt marsh")]))]
+    return sheet(folder, rows), {"desertification_grade": ["potential", "light", "moderate", "severe", "extreme"],
+            "habitat": ["mangrove", "salt_marsh", "mangrove", "池塘", "salt_marsh"], "says": ["habitat not in groups.csv: 池塘"]}
+
+
+@form
+def branches_and_stem_of_shrubs_together(folder):
+    rows = table([["株号", "地径(mm)", "干重(g)", None, None], [None, None, "枝干", "叶", "根"]], IDS, DBH, STEM, LEAF, ROOT)
+    return sheet(folder, rows, ["A1:A2", "B1:B2", "C1:E1"]), {"stem_with_branches": STEM / 1000, "foliage": LEAF / 1000, "root": ROOT / 1000}
+
+
+@form
+def understory_and_litter_under_a_unit_of_the_title(folder):
+    rows = [["林下植被与凋落物（kg/hm²）"], ["样地编号", "林下植被生物量", "凋落物现存量", None, None], [None, None, "未分解层", "半分解层", "合计"],
+            ["1", 1223, 3638, 4109, 7747], ["2", 3122, 2218, 2755, 4973]]
+    return sheet(folder, rows, ["A1:E1", "A2:A3", "B2:B3", "C2:E2"]), {"understory_density": [1.223, 3.122], "litter_density": [7.747, 4.973]}
+
+
+@form
+def plots_and_their_areas_on_first_lines(folder):
+    rows = [["样地号", "样地面积(亩)", "树种", "径阶(cm)", None, None, "合计"], [None, None, None, 6, 8, 10, None], ["B1", 1.2, "杉木", 3, 7, 12, 22],
+            [None, None, "马尾松", 1, None, 3, 4], ["B2", 1.5, "杉木", 2, 5, 9, 16], [None, None, "木荷", 1, 1, None, 2]]
+    return text(folder / "a.csv", rows, "gb18030"), {"plot_id": ["B1"] * 5 + ["B2"] * 5, "plot_area": [.08] * 5 + [.1] * 5,
+            "says": ["plot_area .mu → ha; blank cells take the value above"]}
+
+
+@form
+def trees_with_names_as_columns(folder):
+    rows = [["栓皮栎样木生物量汇总"], ["项目", "单位", "栎1", "栎2", "栎3"], ["年龄", "年", 36, 45, 25], ["胸径", "cm", *DBH[:3]], ["树高", "m", *HEIGHT[:3]],
+            ["树干", "kg", *STEM[:3]], ["其中：树皮", "kg", *STEM[:3] / 8]]
+    return sheet(folder, rows), {"tree_id": ["栎1", "栎2", "栎3"], "stem": STEM[:3], "bark": STEM[:3] / 8, "age": [36, 45, 25]}
+
+
+@form
+def gravel_by_volume_in_a_row_of_units(folder):
+    rows = [["剖面号", "土层(cm)", "有机碳", "容重", "石砾含量"], [None, None, "g/kg", "g/cm³", "%(体积)"], ["P1", "0-10", 36.7, 1.02, 13.5],
+            ["P1", "10-20", 30.7, 1.08, 17.6]]
+    return sheet(folder, rows), {"gravel_fraction": [.135, .176], "soc": [36.7, 30.7]}
+
+
+@form
+def a_sum_below_each_tree(folder):
+    cards = [["1", 12.0, "树干", 30], ["1", 12.0, "树枝", 5], ["合计", None, None, 35], ["2", 14.0, "树干", 40], ["2", 14.0, "树枝", 7],
+            ["合计", None, None, 47]]
+    return sheet(folder, [["样木号", "胸径(cm)", "器官", "干重(kg)"], *cards]), {"stem": [30, 40], "branch": [5, 7],
+            "says": ["the 2 sums of the form agree"]}
+
 # fmt: on
 
 
@@ -541,3 +606,29 @@ def test_a_sample_in_the_head_makes_no_mass_fresh(tmp_path):
         sheet(tmp_path, [["Tree", "DBH (cm)", "Roots (washed) (kg)"], ["1", 12, 30], ["2", 14, 40]])
     )
     holds(washed, root=[30, 40])
+
+
+def test_a_wrong_sum_below_a_tree_is_told(tmp_path):
+    rows = [["样木号", "胸径(cm)", "器官", "干重(kg)"], ["1", 12.0, "树干", 30], ["1", 12.0, "树枝", 5], ["合计", None, None, 35], ["2", 14.0, "树干", 40],
+            ["2", 14.0, "树枝", 7], ["合计", None, None, 57]]  # fmt: skip
+    says(read(sheet(tmp_path, rows)), "sums that are not those of the records: D7 .* 57")
+
+
+def test_pieces_of_dead_wood_are_no_biomass_of_a_plot(tmp_path):
+    rows = [["样地号：D03", None, "样地面积：20m×50m"], ["倒木号", "长度(m)", "材积(m³)", "基本密度(kg/m³)", "干重(kg)"], ["L1", 5.1, .11, 209, 23.9],
+            ["L2", 12.9, .28, 115, 32.1]]  # fmt: skip
+    frame = read(sheet(tmp_path, rows))
+    assert not {"agb_density", "agb", "volume", "height", "dry"} & set(frame)
+    holds(frame, wood_density=[0.209, 0.115])
+    says(frame, "材积.*, 干重.*: of dead wood, kept as written")
+
+
+def test_heads_of_many_cards_are_told_once(tmp_path):
+    rows = []
+    for i in range(5):
+        rows += [["样木调查卡"], ["样木号：", f"M-{i}", "胸径(cm)：", 12 + i], ["器官", "干重(kg)", "备注", None], ["树干", 30 + i, None, None],
+                 ["树枝", 5 + i, None, None], [None] * 4]  # fmt: skip
+    frame = read(sheet(tmp_path, rows))
+    holds(frame, tree_id=[f"M-{i}" for i in range(5)], stem=30 + K[:5])
+    told = str(frame.attrs["account"])
+    assert told.count("→ tree_id of all records") == told.count(": title") == 1 and "5 tables" in told
