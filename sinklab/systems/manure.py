@@ -71,7 +71,8 @@ def factor(
     DataError
         No row or several rows, with what the table holds.
 
-    >>> from sinklab.systems.manure import factor
+    Examples
+    --------
     >>> factor("methane", "swine_finishing", "lagoon", "warm_temp_moist", "low")
     141.8
     """
@@ -117,7 +118,8 @@ def emissions(herds: pd.DataFrame, gwp: str = "ar6") -> pd.DataFrame:
         Columns that are missing, heads or shares that cannot be, manure of one herd that adds up to more than all, kinds
         or systems without a factor; all at once.
 
-    >>> from sinklab.systems.manure import emissions
+    Examples
+    --------
     >>> herd = {"category": ["dairy_cattle"], "head": [100], "system": ["solid_storage"], "climate": ["cool"]}
     >>> emissions(pd.DataFrame(herd).assign(productivity="low"))["manure_ch4"].round(1).tolist()
     [215.6]
