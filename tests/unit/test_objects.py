@@ -128,7 +128,7 @@ def test_a_prior_is_drawn_on_the_scale_of_its_posterior(bayes):
 
 
 def test_a_table_that_cannot_be_drawn_says_why(table, fit):
-    with pytest.raises(sl.SinklabError, match="response"):
+    with pytest.raises(sl.SinklabError, match="no value has a mean and an interval to draw"):
         table.plot("values", "agb")
     with pytest.raises(DataError, match=r"priors|先验"):
         fit.plot("prior")
