@@ -851,3 +851,8 @@ def rule_values(name: str) -> dict[str, float]:
             f"data/rules/{name}.csv：每条规则应只出现一次并有数值：{told}",
         )
     return found
+
+
+def rule_row(name: str, rule_id: str) -> dict[str, Any]:
+    """One rule of ``data/rules/<name>.csv`` with its source; ``value`` is NaN where the rule has no number."""
+    return next(r for r in records("rules", f"{name}.csv", numbers=("value",)) if r["rule_id"] == rule_id)

@@ -251,7 +251,11 @@ def filled_down(kept: list, outer: list, lines: list) -> tuple[list, str]:
         # Another one to the left does not go on with the value of the one before.
         goes_on = out and outer[i] == outer[i - 1]
         out.append(cell or (out[-1] if goes_on else None))
-    return out, tr("blank cells take the value above", "空白沿用上方的值")
+    return out, _from_above()
+
+
+def _from_above() -> str:
+    return tr("blank cells take the value above", "空白沿用上方的值")
 
 
 #: Marks for the value above.
@@ -274,15 +278,15 @@ def ditto(form) -> None:
         )
 
 
-def with_its_plot(cells: list, below: list[bool]) -> list:
+def with_its_plot(cells: list, below: list[bool]) -> tuple[list, str]:
     """Cells of what is told of a plot, filled down where the plot too is written once for the records below it.
 
     ``below`` says of each record whether its plot was taken from above. Cells are as given where any of those is filled,
-    or where one is blank beside a plot that is written.
+    or where one is blank beside a plot that is written. What is told is as of :func:`filled_down`.
     """
     if not any(below) or any(bool(c) == b for c, b in zip(cells, below, strict=True)):
-        return cells
+        return cells, ""
     out: list[str] = []
     for cell in cells:
         out.append(cell or out[-1])
-    return out
+    return out, _from_above()

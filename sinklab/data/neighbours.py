@@ -6,7 +6,7 @@ the codes of species, or with name, meaning and unit of every column. Each that 
 """
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sinklab.data import vocabulary
@@ -125,13 +125,12 @@ def units_by_notes(reading: Any, found: list[Meaning]) -> list[Meaning]:
     for m, f in zip(found, reading.fields, strict=True):
         weighed = m.kind in ORGANS or m.kind in ("quantity", "part")
         base = fold(taken_apart(f.parts[-1])[0]) if f.parts else ""
+        unit = ""
         if not m.unit and f.at >= 0 and m.problem == "unit" and (unit := units.get(base, "")):
             m = meaning((*f.parts[:-1], f"{f.parts[-1]}({unit})"))
-            reading.account.told.add(
-                f"{f.header}: {unit}, as a note says", f"{f.header}：据附注，单位 {unit}"
-            )
         elif not m.unit and f.at >= 0 and (unit := _unit_said(m, units, weighed)):
             m = with_unit(replace(m, unit=unit))
+        if unit:
             reading.account.told.add(
                 f"{f.header}: {unit}, as a note says", f"{f.header}：据附注，单位 {unit}"
             )
@@ -286,117 +285,51 @@ def _is_species(text) -> bool:
     return species_name(text) != text or bool(re.fullmatch(r"[A-Z][a-z]+ (?:× ?)?[a-z\-]+(?: .*)?", text))
 
 
+@dataclass(frozen=True)
+class _Beside:
+    """What stands beside the columns of a table."""
+
+    reading: Any
+    kinds: set[str]
+    taken: set[str]
+    #: Units of a line above the table.
+    units: list[str]
+    #: Whether headers speak of traps, of plots in plots, of trees that have numbers of their own.
+    traps: bool
+    nested: bool
+    numbered: bool
+
+    @property
+    def organs(self) -> set[str]:
+        return self.taken & (set(PER_AREA) | {"wood", "culm", "crown"})
+
+    @property
+    def trees(self) -> set[str]:
+        return self.taken & {"dbh", "basal_diameter", "culm"} or self.organs & {"stem", "foliage"}
+
+    @property
+    def plots(self) -> bool:
+        return bool(self.taken & {"plot_id", "tree_id", "core_id"}) and "stand" not in self.taken
+
+
 def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
     """Settle names that other columns of the table, its title or its numbers explain."""
     found = units_by_notes(reading, found)
-    kinds = {m.kind for m in found}
-    taken = {m.name for m in found}
-    organs = taken & (set(PER_AREA) | {"wood", "culm", "crown"})
-    unit_line = [unit_of(u) for u in re.split(r"[、,，;；\s]+", reading.forms[0].units) if u]
-    out = []
-    plots = {m.name for m in found if m.name in ("plot_id", "tree_id", "core_id")} and not taken & {"stand"}
-    nested = len({f.header for m, f in zip(found, reading.fields, strict=True) if m.name == "plot_id"}) > 1
-    soils = taken & {"soc", "bulk_density", "organic_matter"}
-    traps = any(re.search("收集[框器网]|trap", f.header, re.IGNORECASE) for f in reading.fields)
-    clumps = any(
-        m.name == "tree_id" and "丛" not in f.header for m, f in zip(found, reading.fields, strict=True)
+    headers = [(m.name, f.header) for m, f in zip(found, reading.fields, strict=True)]
+    beside = _Beside(
+        reading,
+        {m.kind for m in found},
+        {m.name for m in found},
+        [unit_of(u) for u in re.split(r"[、,，;；\s]+", reading.forms[0].units) if u],
+        traps=any(re.search("收集[框器网]|trap", header, re.IGNORECASE) for _, header in headers),
+        nested=len({header for name, header in headers if name == "plot_id"}) > 1,
+        numbered=any(name == "tree_id" and "丛" not in header for name, header in headers),
     )
-    trees = taken & {"dbh", "basal_diameter", "culm"} or organs & {"stem", "foliage"}
+    steps = (_counted, _of_plots, _dry_of_what, _with_roots, _by_unit_line, _of_soil, _of_known_unit)
+    out = []
     for m, f in zip(found, reading.fields, strict=True):
-        if not m.kind and f.parts and not taken & {"tree_id", "core_id"}:
-            m = _bare_number(m, f, trees, taken)
-        if not m.kind and is_du(f, reading):
-            m = Meaning("age_class", "name", "du", 2)
-        if m.problem == "unit" and not m.unit and f.parts and (unit := _unit_in_cells(reading, f, unit_line)):
-            # 2500株/hm² stands in the cells, or 立方米 above the table.
-            m = meaning((*f.parts[:-1], f"{f.parts[-1]}({unit})"), f.unit)
-        if m.problem == "unit" and m.kind == "stand" and m.unit == "m3" and "area" in taken:
-            m = m if "growing_stock" in taken else replace(m, name="stand_volume", kind="name", problem="")
-        if (
-            m.name == "volume"
-            and plots
-            and "count" in taken
-            and not taken & {"tree_id", "core_id"}
-            and not _of_one_tree(f)
-        ):
-            # The volume of a plot, beside the number of its trees.
-            m = replace(m, name="stand_volume", kind="name")
-        if m.name == "height" and "cover_fraction" in taken and not trees and "tree_id" not in taken:
-            m = replace(m, name="canopy_height")
-        if m.name == "area" and plots and "plot_area" not in taken:
-            m = replace(m, name="plot_area")
-        if m.name == "tree_id" and clumps and "丛" in f.header:
-            # 丛号 beside 竹号: culms of a clump.
-            m = replace(m, name="clump")
-        if (
-            nested
-            and m.name == "plot_id"
-            and traps
-            and not re.search("框|器|网|trap", f.header, re.IGNORECASE)
-        ):
-            m = replace(m, name="site")
-        if nested and m.name == "plot_id" and re.search("样方|quadrat", f.header, re.IGNORECASE):
-            # 样方 within 样地.
-            m = replace(m, name="quadrat")
-        if m.kind == "quantity" and m.name == "dry" and "component" not in kinds:
-            base = fold(taken_apart(f.parts[-1])[0])
-            if (
-                base in ("干重", "干质量", "干生物量", "干重量")
-                and organs
-                and "stem" not in taken
-                and "fresh" not in taken
-            ):
-                # Beside 枝重 and 叶重 the mass of the stem is written 干重.
-                m = with_unit(replace(m, name="stem", kind="organ"))
-            elif re.search("全株|单株|总|total|whole", f.header, re.IGNORECASE):
-                m = with_unit(replace(m, name="total", kind="organ"))
-        if m.name == "agb_density" and m.kind == "name" and _is_bare_mass(f):
-            if taken & STANDS and "agb_density" not in organs:
-                at = letters(f.at)
-                reading.account.asked.add(
-                    f"{f.header}: above ground, or with the roots? --column agb_density={at} or total_density={at}",
-                    f"{f.header}：地上部分，还是含根？--column agb_density={at} 或 total_density={at}",
-                )
-                m = Meaning(unit=m.unit, problem="two")
-            else:
-                reading.account.told.add(f"{f.header} is taken as aboveground", f"{f.header} 按地上部分计")
-        if (
-            not m.unit
-            and unit_line
-            and (vocabulary.is_variable(m.name) or m.kind in (*ORGANS, "part", "quantity"))
-        ):
-            fitting = (
-                {u for u in unit_line if fits(u, vocabulary.variable(m.name).unit, "")}
-                if vocabulary.is_variable(m.name) and vocabulary.variable(m.name).unit
-                else set()
-            )
-            if len(fitting) == 1 and m.name not in ("age", "count"):
-                m = replace(m, unit=fitting.pop())
-            elif (
-                m.kind in (*ORGANS, "part", "quantity")
-                and len(unit_line) == 1
-                and not m.name.endswith(SHARES)
-            ):
-                m = with_unit(replace(m, unit=unit_line[0]))
-        if (
-            f.parts
-            and not m.name
-            and m.kind != "rival"
-            and soils
-            and _SOIL_CARBON.fullmatch(fold(taken_apart(f.parts[-1])[0]))
-        ):
-            m = (
-                with_unit(Meaning("soc_stock", "name", m.unit, 2))
-                if "mass per area" in dimension(m.unit)
-                else m
-            )
-        odd = not_understood(f.parts) if f.parts and not m.unit and m.name else ""
-        if re.search("[尺寸丈两担钱石斗升]$|/", odd) and not is_unit(odd) and m.name not in reading.units:
-            reading.account.asked.add(
-                f"{f.header}: the unit {odd} is not known: --unit {m.name}=…",
-                f"{f.header}：单位“{odd}”未知：--unit {m.name}=…",
-            )
-            m = Meaning(problem="unit")
+        for step in steps:
+            m = step(m, f, beside)
         out.append(m)
     out = _masses_of_stands(reading, out)
     out = _layers_with_bounds(reading, _bare_bounds(reading, out))
@@ -404,6 +337,113 @@ def by_context(reading: Any, found: list[Meaning]) -> list[Meaning]:
     out = _one_species(reading, _understory(reading, out))
     out = as_notes_say(reading, out)
     return _checked_sums(reading, _carbon_of_organs(reading, out))
+
+
+def _counted(m, f, beside) -> Meaning:
+    """A number of what, a class of bamboo, a quantity whose unit stands in its cells."""
+    if not m.kind and f.parts and not beside.taken & {"tree_id", "core_id"}:
+        m = _bare_number(m, f, beside.trees, beside.taken)
+    if not m.kind and is_du(f, beside.reading):
+        m = Meaning("age_class", "name", "du", 2)
+    bare = m.problem == "unit" and not m.unit and f.parts
+    if bare and (unit := _unit_in_cells(beside.reading, f, beside.units)):
+        # 2500株/hm² stands in the cells, or 立方米 above the table.
+        m = meaning((*f.parts[:-1], f"{f.parts[-1]}({unit})"), f.unit)
+    return m
+
+
+def _of_plots(m, f, beside) -> Meaning:
+    """Volumes, heights, areas and numbers of plots, quadrats and clumps."""
+    taken = beside.taken
+    if m.problem == "unit" and m.kind == "stand" and m.unit == "m3" and "area" in taken:
+        m = m if "growing_stock" in taken else replace(m, name="stand_volume", kind="name", problem="")
+    of_plot = beside.plots and "count" in taken and not taken & {"tree_id", "core_id"}
+    if m.name == "volume" and of_plot and not _of_one_tree(f):
+        # The volume of a plot, beside the number of its trees.
+        m = replace(m, name="stand_volume", kind="name")
+    if m.name == "height" and "cover_fraction" in taken and not beside.trees and "tree_id" not in taken:
+        m = replace(m, name="canopy_height")
+    if m.name == "area" and beside.plots and "plot_area" not in taken:
+        m = replace(m, name="plot_area")
+    if m.name == "tree_id" and beside.numbered and "丛" in f.header:
+        # 丛号 beside 竹号: culms of a clump.
+        m = replace(m, name="clump")
+    around = beside.nested and beside.traps and not re.search("框|器|网|trap", f.header, re.IGNORECASE)
+    if m.name == "plot_id" and around:
+        m = replace(m, name="site")
+    if beside.nested and m.name == "plot_id" and re.search("样方|quadrat", f.header, re.IGNORECASE):
+        # 样方 within 样地.
+        m = replace(m, name="quadrat")
+    return m
+
+
+def _dry_of_what(m, f, beside) -> Meaning:
+    """A dry mass that is of the stem, beside other organs, or of the whole."""
+    if m.kind != "quantity" or m.name != "dry" or "component" in beside.kinds:
+        return m
+    base = fold(taken_apart(f.parts[-1])[0])
+    if (
+        base in ("干重", "干质量", "干生物量", "干重量")
+        and beside.organs
+        and not beside.taken & {"stem", "fresh"}
+    ):
+        # Beside 枝重 and 叶重 the mass of the stem is written 干重.
+        return with_unit(replace(m, name="stem", kind="organ"))
+    if re.search("全株|单株|总|total|whole", f.header, re.IGNORECASE):
+        return with_unit(replace(m, name="total", kind="organ"))
+    return m
+
+
+def _with_roots(m, f, beside) -> Meaning:
+    """Biomass per area of no part: of stands it may be with the roots, and is asked for."""
+    if m.name != "agb_density" or m.kind != "name" or not _is_bare_mass(f):
+        return m
+    account = beside.reading.account
+    if beside.taken & STANDS and "agb_density" not in beside.organs:
+        at = letters(f.at)
+        account.asked.add(
+            f"{f.header}: above ground, or with the roots? --column agb_density={at} or total_density={at}",
+            f"{f.header}：地上部分，还是含根？--column agb_density={at} 或 total_density={at}",
+        )
+        return Meaning(unit=m.unit, problem="two")
+    account.told.add(f"{f.header} is taken as aboveground", f"{f.header} 按地上部分计")
+    return m
+
+
+def _by_unit_line(m, f, beside) -> Meaning:
+    """The unit that a line above the table gives it."""
+    of_mass = m.kind in (*ORGANS, "part", "quantity")
+    if m.unit or not beside.units or not (vocabulary.is_variable(m.name) or of_mass):
+        return m
+    known = vocabulary.variable(m.name).unit if vocabulary.is_variable(m.name) else ""
+    fitting = {u for u in beside.units if known and fits(u, known, "")}
+    if len(fitting) == 1 and m.name not in ("age", "count"):
+        return replace(m, unit=fitting.pop())
+    if of_mass and len(beside.units) == 1 and not m.name.endswith(SHARES):
+        return with_unit(replace(m, unit=beside.units[0]))
+    return m
+
+
+def _of_soil(m, f, beside) -> Meaning:
+    """Carbon per area beside layers of soil."""
+    soils = beside.taken & {"soc", "bulk_density", "organic_matter"}
+    if not f.parts or m.name or m.kind == "rival" or not soils or "mass per area" not in dimension(m.unit):
+        return m
+    of_carbon = _SOIL_CARBON.fullmatch(fold(taken_apart(f.parts[-1])[0]))
+    return with_unit(Meaning("soc_stock", "name", m.unit, 2)) if of_carbon else m
+
+
+def _of_known_unit(m, f, beside) -> Meaning:
+    """A column whose unit nobody knows is asked for."""
+    reading = beside.reading
+    odd = not_understood(f.parts) if f.parts and not m.unit and m.name else ""
+    if not re.search("[尺寸丈两担钱石斗升]$|/", odd) or is_unit(odd) or m.name in reading.units:
+        return m
+    reading.account.asked.add(
+        f"{f.header}: the unit {odd} is not known: --unit {m.name}=…",
+        f"{f.header}：单位“{odd}”未知：--unit {m.name}=…",
+    )
+    return Meaning(problem="unit")
 
 
 def _masses_of_stands(reading, found) -> list[Meaning]:

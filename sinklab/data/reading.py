@@ -522,10 +522,10 @@ class Reading:
             ):
                 self._identifiers(f, m, cells, text, position)
             else:
-                filled = with_its_plot(cells, self.below) if m.name in OF_PLOTS else cells
+                filled, how = with_its_plot(cells, self.below) if m.name in OF_PLOTS else (cells, "")
                 self._numbers(f, m, filled, position)
-                if filled is not cells:
-                    self.account.columns[-1].how += tr("blank cells take the value above", "空白沿用上方的值")
+                if how:
+                    self.account.columns[-1].how += how
 
     def _join(self, form) -> None:
         """Take what another table of the file says of the same records; tell it as not read where that is nothing."""

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab.data import vocabulary
-from sinklab.data.files import records, rule_values
+from sinklab.data.files import rule_row, rule_values
 from sinklab.data.vocabulary import number, suspect
 from sinklab.language import DataError, Notes, listing, tr
 
@@ -175,7 +175,7 @@ def too_much_for_volume(layers: pd.DataFrame) -> list[Fault]:
     """
     if not {"soc", "bulk_density"} <= set(layers.columns):
         return []
-    most = next(float(r["value"]) for r in records("rules", "gate.csv") if r["rule_id"] == "carbon_volume")
+    most = rule_row("gate", "carbon_volume")["value"]
     found = []
     held = layers["soc"] * layers["bulk_density"]
     # A density that no soil has is told as such, and says nothing of the carbon beside it.

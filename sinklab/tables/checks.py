@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab.data import vocabulary
-from sinklab.data.files import records
+from sinklab.data.files import rule_row
 from sinklab.language import EquationError, Notes, TableError, listing, tr
 from sinklab.results.fit_result import FitResult
 from sinklab.results.indices import rules
@@ -196,7 +196,7 @@ class Refusal:
 
 
 def _gate(name) -> dict:
-    return next(r for r in records("rules", "gate.csv", numbers=("value",)) if r["rule_id"] == name)
+    return rule_row("gate", name)
 
 
 def refusal(rule_id: str, where: str, value: float, comparison: str = "<=") -> Refusal:
