@@ -635,13 +635,18 @@ def classes(cite, fit, lang, label, caption, trees, design: str = "ten_classes")
     return table(label, caption, [header(w, lang) for w in words], rows)
 
 
+def design_rows(design: str) -> list[dict]:
+    """Classes of a sampling design as ``data/rules/sampling_design.csv`` writes them."""
+    return [row for row in records("rules", "sampling_design.csv") if row["design_id"] == design]
+
+
 def class_errors(fit, trees, design: str) -> list[tuple]:
     """Row of the design, which trees are in it, and the total relative error of their mass above ground [%], by class with trees."""
     found, total = [], next((r for r in ("agb", "total") if r in fit.system.responses), "")
     predicted = fit.means(fit.columns(trees))[total] if total else np.full(len(trees), np.nan)
     weighed = observed(fit, total, trees) if total else None
     weighed = np.full(len(trees), np.nan) if weighed is None else np.asarray(weighed, float)
-    for row in (r for r in records("rules", "sampling_design.csv") if r["design_id"] == design):
+    for row in design_rows(design):
         low, high = float(row["dbh_min"]), float(row["dbh_max"] or np.inf)
         here = (trees["dbh"] >= low) & (trees["dbh"] < high)
         # Trees that lack a predictor, such as a height, have no prediction.
@@ -665,7 +670,7 @@ def culms(cite, fit, lang, label, caption, trees, design: str) -> str:
         header(w, lang) for w in ("diameter_class", "n", "mean_dbh", "mean_height", "culm_young", "culm_old")
     ]
     rows = []
-    for row in (r for r in records("rules", "sampling_design.csv") if r["design_id"] == design):
+    for row in design_rows(design):
         found = trees[(trees["dbh"] >= float(row["dbh_min"])) & (trees["dbh"] < float(row["dbh_max"]))]
         if found.empty:
             continue

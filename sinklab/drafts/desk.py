@@ -10,6 +10,7 @@ import re
 from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sinklab.data import open_data, vocabulary
 from sinklab.data.files import records
@@ -339,6 +340,7 @@ class Desk:
             said = tr(f"draft {description.name}, chain:", f"文稿 {description.name} 的计算链：")
             raise DraftError(f"{said}\n{listing(problems)}")
         self._printed_in: dict[str, list[str]] = {}
+        self._trees_read: dict[str, Any] = {}
         #: Parts of the chain in the order in which the template asked for them.
         self._parts: list[str] = []
 
@@ -657,18 +659,18 @@ class Desk:
 
     def has_trees(self, alias: str) -> bool:
         """Whether the trees of a model are at hand, unchanged, with their diameters."""
-        data = trees_of(self._fit(alias))
+        data = self._trees(alias)
         return data is not None and "dbh" in data
 
     def class_table(self, alias: str, label: str, caption: str, design: str = "ten_classes") -> str:
         """Sample and accuracy by diameter class; see :func:`.blocks.classes`."""
         fit = self._fit(alias)
-        return blocks.classes(self._cite(alias), fit, self._lang, label, caption, trees_of(fit), design)
+        return blocks.classes(self._cite(alias), fit, self._lang, label, caption, self._trees(alias), design)
 
     def largest_class(self, alias: str, design: str = "ten_classes") -> dict:
         """Smallest diameter, trees and total relative error of the largest diameter class; empty where there is no error."""
         fit = self._fit(alias)
-        trees = trees_of(fit)
+        trees = self._trees(alias)
         classes = [] if trees is None or "dbh" not in trees else blocks.class_errors(fit, trees, design)
         if not classes or not blocks.exists(classes[-1][-1]):
             return {}
@@ -685,12 +687,12 @@ class Desk:
     def culm_table(self, alias: str, label: str, caption: str, design: str) -> str:
         """Mass of a culm by diameter class and age class; see :func:`.blocks.culms`."""
         fit = self._fit(alias)
-        return blocks.culms(self._cite(alias), fit, self._lang, label, caption, trees_of(fit), design)
+        return blocks.culms(self._cite(alias), fit, self._lang, label, caption, self._trees(alias), design)
 
     def sampling_table(self, label: str, caption: str, design: str) -> str:
         """Classes of a sampling design with the numbers to be measured in each; see ``data/rules/sampling_design.csv``."""
         rows = []
-        for row in (r for r in records("rules", "sampling_design.csv") if r["design_id"] == design):
+        for row in blocks.design_rows(design):
             status = "reviewed" if row["status"] == "house rule" else RECALLED
             cells = [
                 self.citations.add(
@@ -710,13 +712,13 @@ class Desk:
 
     def has_taxa(self, alias: str) -> bool:
         """Whether the trees of a model are at hand and are of several species of known countries."""
-        data = trees_of(self._fit(alias))
+        data = self._trees(alias)
         return data is not None and {"species", "country"} <= {*data} and data["species"].nunique() > 1
 
     def taxa_table(self, alias: str, label: str, caption: str) -> str:
         """Sample by species; see :func:`.blocks.taxa`."""
         fit = self._fit(alias)
-        return blocks.taxa(self._cite(alias), fit, self._lang, label, caption, trees_of(fit))
+        return blocks.taxa(self._cite(alias), fit, self._lang, label, caption, self._trees(alias))
 
     def index_formulas(self) -> list:
         """Name, LaTeX, meaning and symbol of the six indices."""
@@ -747,7 +749,7 @@ class Desk:
         from sinklab import plots
 
         fit = self._fit(alias)
-        data = trees_of(fit)
+        data = self._trees(alias)
         file = f"{blocks.identifier(label)}.png"
         # The caption names the figure.
         drawn = plots.fit_figure(replace(fit, label=""), response, data, self._lang)
@@ -802,6 +804,12 @@ class Desk:
 
     def _fit(self, alias: str):
         return self._named(alias).model()
+
+    def _trees(self, alias: str):
+        """Observations of a model, read once for all that is made of them; see :func:`trees_of`."""
+        if alias not in self._trees_read:
+            self._trees_read[alias] = trees_of(self._fit(alias))
+        return self._trees_read[alias]
 
     def _cite(self, alias: str):
         table = self._named(alias)
