@@ -5,6 +5,7 @@ that stopped is kept beside where it should have gone, with its traceback, and t
 """
 
 import json
+import math
 import os
 import re
 import sys
@@ -322,10 +323,11 @@ def execute_notebook(
                 part.unlink(missing_ok=True)
                 raise
             # Once a cell has been started, a second try could repeat what it did.
-            if attempt == 1 and failure.reason == "died" and not begun(part):
-                if time.monotonic() < deadline:
+            if failure.reason == "died" and not begun(part):
+                if time.monotonic() >= deadline:
+                    failure = NotebookFailure("timeout", _too_late(limit))
+                elif attempt == 1:
                     continue
-                failure = NotebookFailure("timeout", _too_late(limit))
             keep(target, failure)
             raise failure from error
         os.replace(part, target)
@@ -354,7 +356,7 @@ def _papermill(source, part, parameters, deadline) -> None:
         # Not ``cwd``: that would move this whole process.
         resources={"metadata": {"path": str(paths.root())}},
         timeout_func=lambda cell: max(deadline - time.monotonic(), 0.1),
-        start_timeout=int(max(min(60, deadline - time.monotonic()), 1)),
+        start_timeout=math.ceil(max(min(60, deadline - time.monotonic()), 1)),
         shutdown_kernel="immediate",
         config=Config({"KernelManager": settings, "AsyncKernelManager": settings}),
     )

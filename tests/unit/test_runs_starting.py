@@ -225,6 +225,26 @@ def test_only_a_kernel_that_died_before_its_first_cell_is_started_again(home, mo
     assert ways == ["sinklab-preloaded", "sinklab-ordinary"][:tries]
 
 
+@pytest.mark.parametrize(
+    ("starts", "reason"), [([2.0], "timeout"), ([0.2, 1.5], "timeout"), ([0.1, 0.1], "died")]
+)
+def test_a_kernel_that_does_not_start_within_the_limit_is_late_and_not_dead(
+    home, monkeypatch, starts, reason
+):
+    """On a busy machine the second start too may run out of what the first has left of the time."""
+    left = iter(starts)
+
+    def no_answer(source, part, parameters, deadline):
+        time.sleep(next(left))
+        raise RuntimeError("Kernel didn't respond in 1 seconds")
+
+    monkeypatch.setattr(execute, "_papermill", no_answer)
+    with pytest.raises(execute.NotebookFailure) as caught:
+        execute.execute_notebook(home / "n.ipynb", home / "done.ipynb", {}, 1)
+    assert caught.value.reason == reason and next(left, None) is None
+    assert ("time limit of 1 s exceeded" in caught.value.line) == (reason == "timeout")
+
+
 def test_no_limit_where_none_is_asked_for(monkeypatch):
     monkeypatch.delenv(kernels.MEMORY, raising=False)
     kernels.limit_memory(-1)
