@@ -42,7 +42,7 @@ from sinklab.data import files
 from sinklab.fitting.likelihood import mean_information
 from sinklab.fitting.system import SystemFit
 from sinklab.language import DataError, Notes, listing, require_known, tr
-from sinklab.results import indices
+from sinklab.results import indices, prediction
 from sinklab.results.fit_result import FitResult
 from sinklab.results.variance import parse_variance
 
@@ -221,16 +221,13 @@ def _check_pilot(fit) -> None:
 
 
 def _height_curve(fit):
-    """Slope, intercept and scatter of ln(height) on ln(dbh), from the trees or from the ends of the range."""
+    """Slope, intercept and scatter of ln(height) on ln(dbh), as in the trees or from the ends of the range."""
     if "height" not in fit.system.predictors:
         return None
-    if fit.data is not None:
-        x, y = np.log(fit.data["dbh"].to_numpy(float)), np.log(fit.data["height"].to_numpy(float))
-        slope, intercept = np.polyfit(x, y, 1)
-        return slope, intercept, float(np.std(y - intercept - slope * x, ddof=2))
-    (low, high), (bottom, top) = fit.ranges["dbh"], fit.ranges["height"]
-    slope = np.log(top / bottom) / np.log(high / low)
-    return slope, np.log(bottom) - slope * np.log(low), HEIGHT_SCATTER
+    return prediction.line_on(fit, "dbh", "height", fit.data) or (
+        *prediction.from_end_to_end(fit, "dbh", "height"),
+        HEIGHT_SCATTER,
+    )
 
 
 # The plan of a sample of trees.

@@ -40,7 +40,7 @@ from sinklab.evidence.pooling import between_studies
 from sinklab.language import DataError, Notes, tr
 from sinklab.results import indices
 from sinklab.results.calibration import REFERENCE, widened
-from sinklab.results.fit_result import Between, Certificate, FitResult
+from sinklab.results.fit_result import Between, Certificate, Domain, FitResult
 from sinklab.results.variance import ResidualModel
 
 #: Levels of a stand's taxon, the widest first.
@@ -567,7 +567,8 @@ def estimates(found: Nested, model_id: str) -> pd.DataFrame:
 
     ``level`` is the logarithm of the median at the centre of the predictors, ``slope_1`` … the exponents, ``v00`` … their
     covariance; ``between`` and ``within`` the variances of places of new studies and of plots in them; ``most`` the species
-    with most plots and ``most_share`` its share of them. A taxon of fewer than
+    with most plots and ``most_share`` its share of them; ``middle_1`` …, ``s11`` … and ``reach`` the :class:`Domain` of its
+    predictors together. A taxon of fewer than
     :data:`FEWEST` plots has no row: its range would be a point, and its genus answers as well.
     """
     rows, frame, p = [], found.frame, len(found.predictors) + 1
@@ -591,12 +592,33 @@ def estimates(found: Nested, model_id: str) -> pd.DataFrame:
                 ends = {"low": part[x].min(), "high": part[x].max(), "centre": np.exp(found.centre[j])}
                 row |= {f"slope_{j + 1}": line[j + 1]} | {f"{k}_{j + 1}": v for k, v in ends.items()}
             row |= {f"v{i}{j}": covariance[i, j] for i in range(p) for j in range(i, p)}
+            row |= _joint(Domain.of(part[list(found.predictors)]))
             species = part["species"].value_counts()
             most = (
                 {"most": species.index[0], "most_share": species.iloc[0] / len(part)} if len(species) else {}
             )
             rows.append(row | {"between": between, "within": within, "most": "", "most_share": 0.0} | most)
     return pd.DataFrame(rows)
+
+
+def _joint(domain: Domain) -> dict[str, float]:
+    """Columns of a row that tell where its predictors lie together."""
+    s, k = domain.spread.to_numpy(), len(domain.centre)
+    middle = {f"middle_{j + 1}": domain.centre.iloc[j] for j in range(k)}
+    spread = {f"s{i + 1}{j + 1}": s[i, j] for i in range(k) for j in range(i, k)}
+    # Rounded up: the furthest plot lies inside.
+    return middle | spread | {"reach": np.ceil(domain.reach * 1000) / 1000}
+
+
+def _domain(row: dict[str, Any], predictors: Sequence[str]) -> Domain:
+    """Where the plots behind a row of estimates lie; without those of single predictors, which its ranges tell."""
+    ranges = {x: (float(row[f"low_{j}"]), float(row[f"high_{j}"])) for j, x in enumerate(predictors, 1)}
+    if not np.isfinite(row["reach"]):
+        return Domain(ranges, pd.Series(dtype=float), pd.DataFrame(dtype=float))
+    number = range(1, len(ranges) + 1)
+    spread = np.array([[row[f"s{min(i, j)}{max(i, j)}"] for j in number] for i in number])
+    middle = pd.Series([row[f"middle_{j}"] for j in number], predictors)
+    return Domain(ranges, middle, pd.DataFrame(spread, predictors, predictors), float(row["reach"]))
 
 
 @lru_cache(maxsize=1)
@@ -724,6 +746,7 @@ def _result(chain, rows, label, level, seed) -> FitResult:
         between_all, within_all = between, within
     first = rows[0]
     predictors = list(chain[0]["predictors"])
+    domain = _domain(first, predictors)
     spread = between + within
     sd = np.sqrt(np.diag(spread))
     freedom = int(first["freedom"])
@@ -746,9 +769,8 @@ def _result(chain, rows, label, level, seed) -> FitResult:
         correlation=pd.DataFrame(spread / np.outer(sd, sd), free, free),
         loglik=np.nan,
         n={m["response"]: int(r["n"]) for m, r in zip(chain, rows, strict=True)},
-        ranges={
-            x: (float(first[f"low_{j}"]), float(first[f"high_{j}"])) for j, x in enumerate(predictors, 1)
-        },
+        ranges=domain.ranges,
+        domains=dict.fromkeys(system.responses, domain),
         correction=dict.fromkeys(free, 1.0),
         correction_kind="none",
         index_table=pd.DataFrame(np.nan, free, list(empty)),

@@ -248,6 +248,16 @@ class Domain:
         """Whether it says more than the ranges of a whole fit."""
         return not np.isnan(self.reach) or any(ranges.get(x) != span for x, span in self.ranges.items())
 
+    def line(self, x: str, other: str) -> tuple[float, float, float]:
+        """Slope, intercept and scatter of the logarithm of another predictor on that of ``x``.
+
+        At one ``x`` no place lies nearer the middle of the records, by :meth:`distance`, than the one on this line.
+        """
+        cross, square = self.spread.loc[other, x], self.spread.loc[x, x]
+        slope = cross / square
+        scatter = np.sqrt(max(self.spread.loc[other, other] - slope * cross, 0.0))
+        return float(slope), float(self.centre[other] - slope * self.centre[x]), float(scatter)
+
     def distance(self, frame: pd.DataFrame) -> np.ndarray:
         """Mahalanobis distance of each record from the centre, in logarithms."""
         with np.errstate(all="ignore"):

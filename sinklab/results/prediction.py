@@ -36,14 +36,9 @@ import sinklab as sl
 from sinklab.data import vocabulary
 from sinklab.equations.compile import Compiled, Layout
 from sinklab.equations.system import System
-from sinklab.language import (
-    DataError,
-    require_choice,
-    require_known,
-    require_level,
-    tr,
-)
+from sinklab.language import DataError, require_choice, require_known, require_level, tr
 from sinklab.results.calibration import calibrated, corrections, parameters_of
+from sinklab.results.fit_result import Domain
 from sinklab.results.variance import widening
 
 KINDS = ("mean", "individual")
@@ -712,26 +707,59 @@ def main_predictor(fit: "sl.FitResult") -> str:
 
 
 def curve_data(fit: "sl.FitResult", data: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Predictors along the fitted span of the main one, the others following it.
+    """Predictors along the fitted span of the main one, the others where records of that size lie.
 
-    Another predictor follows its line on the main one in logarithms, as in the data; without data it
-    runs from its smallest to its largest value. Parameters that vary by a column are those of its first group;
-    :func:`groups_of` names the others.
+    Another predictor follows its line on the main one in logarithms, as in the data, or as the :class:`Domain` of a
+    response tells without them. Where neither does, sizes rise together from end to end, stems per area fall, and what is
+    no size stays in the middle. Parameters that vary by a column are those of its first group; :func:`groups_of` names
+    the others.
+
+    Examples
+    --------
+    Large trees stand apart: no stand has the largest diameter and the most stems.
+
+    >>> stands = pd.DataFrame({'dbh': [8., 12, 16, 24], 'stem_density': [4000., 2100, 1600, 700]})
+    >>> fit = sl.fit(stands.assign(agb_density=[50., 80, 120, 170]), 'agb_density = a * dbh**b * stem_density')
+    >>> curve_data(fit)['stem_density'].iloc[[0, -1]].round().tolist()
+    [4000.0, 749.0]
     """
     x = main_predictor(fit)
-    low, high = fit.ranges[x]
-    grid = np.geomspace(low, high, N_GRID)
+    grid = steps(*fit.ranges[x], N_GRID)
     columns = {x: grid}
     for other in fit.system.predictors[1:]:
-        bottom, top = fit.ranges[other]
-        if data is not None and other in data:
-            both = data[[x, other]].dropna().astype(float)
-            slope, intercept = np.polyfit(np.log(both[x]), np.log(both[other]), 1)
-        else:
-            slope = np.log(top / bottom) / np.log(high / low)
-            intercept = np.log(bottom) - slope * np.log(low)
-        columns[other] = np.clip(np.exp(intercept + slope * np.log(grid)), bottom, top)
+        slope, intercept, *_ = line_on(fit, x, other, data) or from_end_to_end(fit, x, other)
+        columns[other] = np.clip(np.exp(intercept) * grid**slope, *fit.ranges[other])
     return pd.DataFrame(columns).assign(**groups_of(fit)[0])
+
+
+def line_on(fit, x, other, data=None) -> tuple[float, float, float] | None:
+    """Line of a predictor on another in some data, or else in the records behind a fit; None where neither tells."""
+    told = [] if data is None or not {x, other} <= {*data} else [Domain.of(data[[x, other]].dropna())]
+    # The response with the widest span of sizes speaks for all.
+    told += sorted(fit.domains.values(), key=lambda d: -np.divide(*d.ranges.get(x, (1.0, 1.0))[::-1]))
+    return next((d.line(x, other) for d in told if {x, other} <= {*d.centre.index}), None)
+
+
+def steps(low: float, high: float, n: int) -> np.ndarray:
+    """Values from end to end of a span, evenly in logarithms where these exist."""
+    return np.geomspace(low, high, n) if low > 0 else np.linspace(low, high, n)
+
+
+def from_end_to_end(fit, x, other) -> tuple[float, float]:
+    """Slope and intercept of a line of logarithms of which the ends alone are known."""
+    (low, high), (bottom, top) = fit.ranges[x], fit.ranges[other]
+    if not 0 < low < high or not 0 < bottom:
+        return 0.0, float(np.log((bottom + top) / 2))
+    slope = _rises(x) * _rises(other) * np.log(top / bottom) / np.log(high / low)
+    return slope, (np.log(bottom * top) - slope * np.log(low * high)) / 2
+
+
+def _rises(name) -> int:
+    """1 of a size, -1 of a number of individuals on an area, 0 of what is neither."""
+    if not vocabulary.is_number(name):
+        return 0
+    known = vocabulary.variable(name)
+    return -1 if known.unit == "1/ha" else int(known.role in ("predictor", "response", "stand"))
 
 
 def groups_of(fit: "sl.FitResult") -> list[dict[str, str]]:

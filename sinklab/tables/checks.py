@@ -21,6 +21,7 @@ from sinklab.data.files import rule_row
 from sinklab.language import EquationError, Notes, TableError, listing, tr
 from sinklab.results.fit_result import FitResult
 from sinklab.results.indices import rules
+from sinklab.results.prediction import curve_data
 from sinklab.results.summary import gross_errors
 from sinklab.tables import package
 from sinklab.tables.pack import (
@@ -452,8 +453,7 @@ def _any_place(fit):
     if fit.method != "pooled":
         return
     rule, whole = _gate("new_place"), fit.system.responses[-1]
-    along = {x: np.geomspace(low, high, 21) for x, (low, high) in fit.ranges.items()}
-    told = fit.predict(pd.DataFrame(along))
+    told = fit.predict(curve_data(fit))
     factor = np.sqrt(told[f"{whole}_upper"] / told[f"{whole}_lower"]).min()
     if factor > rule["value"]:
         yield Refusal(rule, whole, float(factor), "<=", rule["value"])

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab.language import TableError
+from sinklab.results.prediction import steps
 
 #: Share of its standard error that a prediction may move by rounding.
 FRACTION = 0.1
@@ -189,7 +190,7 @@ def along(result, points: int = 9) -> pd.DataFrame:
     points : DataFrame
         Predictors, and the group columns of parameters that vary: each point for each combination of levels.
     """
-    columns = {x: _steps(*limits, points) for x, limits in _used(result).items()}
+    columns = {x: steps(*limits, points) for x, limits in _used(result).items()}
     return _with_groups(pd.DataFrame(columns, index=range(points)), result)
 
 
@@ -209,16 +210,12 @@ def corners_and_between(result, points: int = POINTS) -> pd.DataFrame:
     limits = _used(result)
     while points > 2 and points ** len(limits) > LIMIT:
         points -= 1
-    rows = product(*(_steps(*pair, points) for pair in limits.values()))
+    rows = product(*(steps(*pair, points) for pair in limits.values()))
     return _with_groups(pd.DataFrame(list(rows), columns=list(limits)), result)
 
 
 def _used(result) -> dict[str, tuple[float, float]]:
     return {x: result.ranges[x] for x in result.system.predictors}
-
-
-def _steps(low, high, points) -> np.ndarray:
-    return np.geomspace(low, high, points) if low > 0 else np.linspace(low, high, points)
 
 
 def _with_groups(frame, result) -> pd.DataFrame:

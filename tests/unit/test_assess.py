@@ -1,15 +1,16 @@
 """Validation, influence, bias, equivalence, comparison, shape and transfer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import sinklab as sl
-import sinklab.results.prediction
-import sinklab.results.summary
 from sinklab.assess.comparison import average, compare
 from sinklab.assess.validation import bias_test, equivalence_test, folds, influence, transfer_test, validate
 from sinklab.language import DataError
+from sinklab.results import prediction, summary
 from sinklab.results.fit_result import Certificate
 
 SYSTEM = "stem = a1*dbh**b1\nbranch = a2*dbh**b2\nagb = stem + branch"
@@ -117,14 +118,52 @@ def test_the_true_form_wins_by_aic_and_averages_lie_between():
 def test_shape_names_where_a_system_fails():
     trees = simulated()
     fit = sl.fit(trees, SYSTEM)
-    good = sinklab.results.summary.shape_checks(fit, sinklab.results.prediction.curve_data(fit))
-    assert good["passed"].all() and sinklab.results.summary.wholes(fit.system) == {"agb": ["stem", "branch"]}
+    good = summary.shape_checks(fit, prediction.curve_data(fit))
+    assert good["passed"].all() and summary.wholes(fit.system) == {"agb": ["stem", "branch"]}
     bent = sl.fit(trees, "stem = a*dbh + b*dbh**2 + c", method="wls", variance="power:dbh=2")
-    bad = sinklab.results.summary.shape_checks(
-        bent, pd.DataFrame({"dbh": np.linspace(0.1, 40, 100)})
-    ).set_index("check")
+    bad = summary.shape_checks(bent, pd.DataFrame({"dbh": np.linspace(0.1, 40, 100)})).set_index("check")
     assert not bad.loc["positive", "passed"] or not bad.loc["growing", "passed"]
     assert bad["first_failure"].min() == pytest.approx(0.1, abs=2)
+
+
+def stands(rng=None):
+    """Stands that thin themselves: stems fall as trees grow, to about 300 t/ha."""
+    rng = rng or np.random.default_rng(11)
+    dbh = np.exp(rng.uniform(np.log(3), np.log(30), 200))
+    stems = 40000 * dbh**-1.2 * np.exp(rng.normal(0, 0.25, 200))
+    agb = 1.2e-4 * dbh**2.3 * stems * np.exp(rng.normal(0, 0.1, 200))
+    return pd.DataFrame({"dbh": dbh, "stem_density": stems, "agb_density": agb})
+
+
+def test_a_curve_of_stands_is_drawn_where_stands_are():
+    """Without its data a fit knows from its domain that stems fall where diameters rise, and draws the same curve."""
+    measured = stands()
+    fit = sl.fit(measured, "agb_density = a * dbh**b * stem_density**c", variance="power:mean")
+    bare = replace(fit, data=None)
+    with_data, without = (prediction.curve_data(f, f.data) for f in (fit, bare))
+    assert without["stem_density"].to_numpy() == pytest.approx(with_data["stem_density"].to_numpy(), rel=1e-9)
+    assert without["stem_density"].is_monotonic_decreasing
+    told = bare.predict(without)
+    assert not told["out_of_range"].any()
+    largest = told["agb_density"].max()
+    assert 0.6 * measured["agb_density"].max() < largest < measured["agb_density"].max()
+    # Not even the domain: stems still fall, from end to end, and nothing that no stand holds is drawn or judged.
+    older = prediction.curve_data(replace(bare, domains={}))
+    ends = fit.ranges["stem_density"]
+    assert older["stem_density"].iloc[[0, -1]].tolist() == pytest.approx(ends[::-1])
+    assert bare.predict(older)["agb_density"].max() < 1.1 * measured["agb_density"].max()
+    both_high = pd.DataFrame({x: [high] for x, (_, high) in fit.ranges.items()})
+    assert bare.predict(both_high)["agb_density"].item() > 5 * measured["agb_density"].max()
+
+
+def test_without_records_heights_rise_and_what_is_no_size_stays():
+    rng = np.random.default_rng(3)
+    trees = simulated().assign(height=lambda d: 1.3 + 2 * d["dbh"] ** 0.6 * rng.uniform(0.9, 1.1, len(d)))
+    trees["wood_density"] = rng.uniform(0.3, 0.6, len(trees))
+    fit = sl.fit(trees, "stem = a * dbh**b * height**c * wood_density", method="wls")
+    path = prediction.curve_data(replace(fit, data=None, domains={}))
+    assert path["height"].iloc[[0, -1]].tolist() == pytest.approx(list(fit.ranges["height"]))
+    assert path["wood_density"].to_numpy() == pytest.approx(np.sqrt(np.prod(fit.ranges["wood_density"])))
 
 
 def test_transfer_verdicts():

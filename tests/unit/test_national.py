@@ -8,6 +8,7 @@ import pytest
 
 from sinklab.evidence import national
 from sinklab.language import DataError
+from sinklab.results import prediction
 from sinklab.results.calibration import calibrated
 
 
@@ -144,6 +145,22 @@ def test_the_narrowest_level_answers():
         national.as_result("agb_by_size", {"species": "Nothing x"})
 
 
+@pytest.mark.parametrize("model_id", ["agb_by_size", "agb_by_basal_area", "stock_by_size"])
+def test_every_curve_runs_where_plots_are(model_id):
+    """Stems fall where diameters rise: no curve of any taxon comes a fifth above the heaviest plot of the compilation."""
+    rows = national.known()
+    most = 1.2 * {"agb_density": 548.8, "growing_stock": 1498.0}[national.models()[model_id]["response"]]
+    for row in rows[rows["model_id"] == model_id].to_dict("records"):
+        fit = national.as_result(
+            model_id, {"forest_type": row["forest_type"], row["rank"]: row["taxon"]}, row["taxon"]
+        )
+        path = prediction.curve_data(fit)
+        assert (fit.range_note(path) != "").mean() < 0.02
+        assert fit.means(fit.columns(path))[fit.system.free[0]].max() < most
+        if "stem_density" in path and row["n"] > 30:
+            assert path["stem_density"].iloc[0] > path["stem_density"].iloc[-1]
+
+
 @pytest.mark.open_data
 def test_the_rows_are_made_from_the_open_plots(open_data):
     stands = national.stands()
@@ -157,6 +174,9 @@ def test_the_rows_are_made_from_the_open_plots(open_data):
         slopes = [f"slope_{j + 1}" for j in range(len(found.predictors))]
         for column in ("level", *slopes, "between", "within"):
             assert made[column].to_numpy() == pytest.approx(kept[column].to_numpy(), abs=0.01)
+        for column in [c for c in made if c == "reach" or c.startswith(("middle", "s1", "s2", "s3"))]:
+            same = pytest.approx(kept[column].to_numpy(float), rel=1e-4, abs=1e-6, nan_ok=True)
+            assert made[column].to_numpy() == same
         if model_id == "bgb_by_agb":
             # Print that tells of no fixed share is all that roots are taken from.
             assert kept.set_index("taxon").loc["Pinus tabuliformis", "n"] == 82
