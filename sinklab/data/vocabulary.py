@@ -487,9 +487,10 @@ def estimand(row: Mapping, lang: str | None = None) -> str:
         return known[column, row[column]][chinese] if row.get(column) else ""
 
     said = set(str(row.get("group", "")).split(";"))
-    definition = ";".join(p for p in str(row.get("definition", "")).split(";") if p and p not in said)
+    defined = [p for p in str(row.get("definition", "")).split(";") if p and p not in said]
+    definition = ("，" if chinese else ", ").join(group_label(part, lang) for part in defined)
     whom = word("of_whom")
-    parts = [word("mean_of"), word("ratio_of"), group_label(definition, lang)]
+    parts = [word("mean_of"), word("ratio_of"), definition]
     parts += [whom and (f"区间为{whom}" if chinese else f"range of {whom}")]
     return ("；" if chinese else "; ").join(filter(None, parts))
 

@@ -820,21 +820,30 @@ def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str
     ends = r"\1 \3～\2 \3" if lang == "zh" else r"\1 \3 to \2 \3"
     stands = [re.sub(r"(\d)–(\d+) ?(c?m)\b", ends, text) for text in stands]
     rows = [[*row[:-1], text] for row, text in zip(rows, stands, strict=True)]
-    # What all rows share is said once, below the table.
-    columns = ["group", "mean", "se", "interval", "n_study", "estimand"][: 6 if len({*stands}) > 1 else 5]
-    shared = [] if len(columns) > 5 or stands[0] == "—" else [_STANDS[lang].format(stands[0])]
+    # What all rows share is said once, below the table; a row without a range says the same of its mean alone.
+    longest = max(stands, key=len)
+    alike = all(longest.startswith(s) and s != "—" or s == longest for s in stands)
+    columns = ["group", "mean", "se", "interval", "n_study", "estimand"][: 5 if alike else 6]
+    shared = [_STANDS[lang].format(longest)] if alike and longest != "—" else []
     stop = {"zh": "。", "en": "."}[lang]
     notes = shared + [escape(line[0].upper() + line[1:]) + stop for line in notes]
-    # In English a group has commas of its own.
-    names = listed(refused, lang) if lang == "zh" else "; ".join(refused)
-    notes += [_REFUSED[lang].format(names)] if refused else []
+    notes += [_REFUSED[lang].format(_joined(refused, lang))] if refused else []
     notes += [_UNSEEN[lang]] if any(row[4] == "0" for row in rows) else []
     marks = (
         [f" {i}" if lang == "en" else str(i) for i in range(1, len(notes) + 1)] if len(notes) > 1 else [""]
     )
     told = [_NOTE[lang].format(mark) + note for mark, note in zip(marks, notes, strict=False)]
     head, rows = [header(word, lang) for word in columns], [row[: len(columns)] for row in rows]
-    return table(label, caption, head, rows, "lccccl"[: len(columns)], told)
+    return table(label, caption, head, rows, "lccccl"[: len(columns)], told, thin=True)
+
+
+def _joined(names, lang: str) -> str:
+    """Names in a sentence; in English a group may have commas of its own."""
+    if lang == "zh":
+        return "、".join(names)
+    mark = "; " if any("," in name for name in names) else ", "
+    *most, last = names
+    return f"{mark.join(most)}{';' if mark == '; ' else ''} and {last}" if most else last
 
 
 #: Notes of a table of values: what all rows stand for, and the groups whose estimates a check refused.

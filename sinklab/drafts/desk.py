@@ -522,7 +522,8 @@ class Desk:
                 )
                 threshold = row["threshold"] if blocks.exists(row["threshold"]) else math.nan
                 limit = _powers(indices.bound(row["comparison"], threshold, self._lang)) or "—"
-                told = {"ref": table.ref, "what": blocks.escape(what), "value": value, "limit": limit}
+                what = blocks.escape(what).replace(" %", "\N{NO-BREAK SPACE}%")
+                told = {"ref": table.ref, "what": what, "value": value, "limit": limit}
                 found.append(told | {"passed": passed, "reason": reason or "", "check": row["check_id"]})
         return found
 

@@ -9,6 +9,7 @@ characters, level in the outline and in the lists that number headings.
 import copy
 import datetime
 import io
+import math
 import subprocess
 import zipfile
 from functools import lru_cache
@@ -52,8 +53,8 @@ LISTS = {
 LARGEST = 50_000_000
 #: Points between a table and the text below it; above the dates of a cover without a call for comments.
 BELOW_TABLE, ABOVE_DATES = 6, 170
-#: Rows of a table that is not broken across pages.
-SMALL_TABLE = 15
+#: Lines of a table that is not broken across pages, and letters that a line of a table as wide as the text holds.
+SMALL_TABLE, LINE = 15, 90
 #: Rows at the end of a larger one that stay together: the last may be its note.
 LAST_ROWS = 3
 #: Files carry this date instead of the time of rendering, so that equal drafts are equal files.
@@ -320,11 +321,30 @@ def _table(table) -> None:
     _insert(properties, _lines("tblBorders", widths, 0, "000000"), _AFTER_BORDERS)
     table.alignment = WD_TABLE_ALIGNMENT.CENTER
     rows = list(table.rows)
+    small = len(rows) <= 2 + LAST_ROWS or _lines_of(table, rows) <= SMALL_TABLE
     for number, row in enumerate(rows):
         # A small table stays on one page; of a large one no row stands alone at the foot or the head of a page.
         ends = number < 2 or number >= len(rows) - LAST_ROWS
-        together = (len(rows) <= SMALL_TABLE or ends) and number + 1 < len(rows)
+        together = (small or ends) and number + 1 < len(rows)
         _row(row, header=number == 0, together=together)
+
+
+def _lines_of(table, rows) -> int:
+    """Lines that the rows of a table take, and nearly: letters of a cell, those of Chinese twice as wide, by its column."""
+    widths = [int(column.width or 0) for column in table.columns]
+    room = [LINE * width / max(sum(widths), 1) for width in widths]
+
+    def lines(at: int, cell) -> int:
+        text = "".join(cell._tc.itertext())
+        return math.ceil(sum(1 + (letter > "\u2e7f") for letter in text) / max(room[at] - 3, 1))
+
+    return sum(max([1, *(lines(at, cell) for at, cell in _own_cells(row))]) for row in rows)
+
+
+def _own_cells(row):
+    """Cells of a row with their columns; what spans several, such as a note, has the room of all and is left out."""
+    cells = list(row.cells)
+    return [(at, cell) for at, cell in enumerate(cells) if sum(other._tc is cell._tc for other in cells) == 1]
 
 
 def _row(row, header: bool, together: bool) -> None:

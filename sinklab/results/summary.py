@@ -97,8 +97,9 @@ def values_sentence(
     factor = np.exp(stats.norm.ppf(0.975) * np.sqrt(wider))
     scored = (f"; pedigree {score:.2f} of 1", f"；来源评分 {score:.2f}，满分 1") if with_score else ("", "")
     return tr(
-        f"the values speak for new places like {of[0]}, {chosen['meaning_en']}{scored[0]}"
-        + (f"; stands of a region may hold up to {factor:.1f} times more or less (95 %)" if wider else ""),
+        f"the values describe unmeasured places like {of[0]} ({chosen['meaning_en']}{scored[0]}"
+        + (f"; stands of a region may hold up to {factor:.1f} times more or less, 95 %" if wider else "")
+        + ")",
         f"取值代表与{of[1]}同类的新地点（{chosen['meaning_zh']}{scored[1]}"
         + (f"；用于区域林分时可再差至 {factor:.1f} 倍，95 %" if wider else "")
         + "）",

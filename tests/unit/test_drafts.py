@@ -516,6 +516,46 @@ def test_refused_values_are_told_below_the_table_and_not_as_dashes():
         blocks.values(cite, pd.DataFrame(rows[1:]), "en", "t", "T", "table@0.1.0")
 
 
+def test_what_rows_of_values_share_is_said_once_and_empty_columns_are_left_out():
+    row = {"variable": "", "se": None, "n_study": 1, "status": "draft", "ratio_of": "", "definition": ""}
+    row |= {"mean_of": "units", "of_whom": "unit_here"}
+    rows = [
+        row | {"name": n, "group": g, "mean": 0.4, "q025": low, "q975": high}
+        for n, g, low, high in (("a", "component=root", 0.1, 0.9), ("b", "component=stem", None, None))
+    ]
+    row |= {"mean": None, "q025": None, "q975": None, "status": "refused"}
+    refused = [row | {"name": n, "group": f"component={n}"} for n in ("leaf", "bark")]
+    for lang, note, names in (
+        ("zh", "注1：均值与区间所指：全部单元的均值；区间为本地点的一个单元。", "leaf、bark的"),
+        (
+            "en",
+            "NOTE 1 Mean and range: mean of all units; range of one unit of this site.",
+            "of leaf and bark did",
+        ),
+    ):
+        text = blocks.values(lambda *told: told[4], pd.DataFrame(rows + refused), lang, "t", "T", "x@1")
+        head = text.strip().split("\n")[0]
+        # Neither a standard error, which none has, nor what all rows say alike.
+        assert head.count("|") == 5 and note in text and names in text
+
+
+def test_definitions_of_a_mean_stand_apart():
+    from sinklab.data import vocabulary
+
+    row = {"mean_of": "units", "definition": "season=several;soil_depth=unstated"}
+    assert vocabulary.estimand(row, "zh") == "全部单元的均值；季节不一，深度未说明"
+
+
+@pytest.mark.parametrize(
+    ("words", "broken"), [("mass", False), ("mass of the living and the dead parts of a plant " * 2, True)]
+)
+def test_a_table_is_broken_where_its_lines_are_many_and_not_its_rows(words, broken, tmp_path):
+    rows = "\n".join(f"| $x_{{{i}}}$ | {words} | t | {words} |" for i in range(9))
+    text = f"# One {{#sec:one}}\n\nSee [@tbl:data].\n\n| Symbol | What | Unit | Method |\n|:--|:--|:-:|:--|\n{rows}\n\nTable: Data {{#tbl:data}}\n"
+    typst = rendering._pandoc(text, "typst", rendering.Look("en", "", "", ""), tmp_path)
+    assert ("#continued[" in typst) == broken and ("#whole[" in typst) != broken
+
+
 def test_units_have_their_own_symbol_in_english():
     assert blocks.unit_symbol("1/ha", "zh") == "株/hm²"
     assert blocks.unit_symbol("1/ha", "en") == "stems/hm²"

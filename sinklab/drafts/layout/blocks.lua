@@ -4,7 +4,7 @@
 local DOCX, TYPST = FORMAT == "docx", FORMAT == "typst"
 
 local ZH, DASH = true, "——" -- the language, and what stands before the items of a list
-local SMALL = 14 -- rows of a table that is not broken across pages
+local SMALL = 14 -- lines of a table that is not broken across pages
 
 local STYLES = {
   ["cover-codes"] = "Cover Codes", ["cover-kind"] = "Cover Kind", ["cover-number"] = "Cover Number",
@@ -227,12 +227,27 @@ local function bound(tbl, count)
   return tbl
 end
 
+-- Lines that a row takes, and nearly: what a cell holds over the width of its column.
+local function lines(row, specs)
+  local most, at = 1, 1
+  for _, cell in ipairs(row.cells) do
+    local share = 0
+    for i = at, at + cell.col_span - 1 do share = share + (specs[i] and specs[i][2] or 0) end
+    if share > 0 then most = math.max(most, math.ceil((width(cell.contents)) / math.max(share * PAGE - SIDES, 1))) end
+    at = at + cell.col_span
+  end
+  return most
+end
+
 local function Table(tbl)
   tbl = shares(tbl)
-  local count = 0
-  for _, body in ipairs(tbl.bodies) do count = count + #body.body end
+  local count, height = 0, 0
+  for _, body in ipairs(tbl.bodies) do
+    count = count + #body.body
+    for _, row in ipairs(body.body) do height = height + lines(row, tbl.colspecs) end
+  end
   if not TYPST then return tbl end
-  if count > SMALL then return bound(tbl, count) end
+  if height > SMALL and count > ENDS.first + ENDS.last then return bound(tbl, count) end
   return { pandoc.RawBlock("typst", "#whole["), tbl, pandoc.RawBlock("typst", "]") }
 end
 
