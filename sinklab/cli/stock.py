@@ -113,7 +113,7 @@ def _move(tables, arguments, species, mapping=None) -> None:
 
 
 def _compute(arguments):
-    from sinklab.data.checks import doubts
+    from sinklab.data.plausibility import doubts
     from sinklab.data.regions import add_regions
     from sinklab.propagate.stands import prepare
     from sinklab.propagate.stocks import stock

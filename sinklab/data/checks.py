@@ -6,10 +6,8 @@ The limits are the vocabulary's, the thresholds those of ``data/rules/data_check
 converted on its own, and what is changed is written into ``corrections.csv`` by a person.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,162 +16,20 @@ import pandas as pd
 
 from sinklab import paths
 from sinklab.data import catalogue, open_data, plausibility, soil_layers, vocabulary
-from sinklab.data.columns import Account
-from sinklab.data.files import records, rule_values
+from sinklab.data.plausibility import (
+    ALIKE_SHOWN,
+    Finder,
+    is_dead,
+    limits_of_data,
+    plain,
+    slip_of,
+    sums,
+    unit_text,
+    wholes,
+)
 from sinklab.data.reading import read
 from sinklab.data.studies import Problem, inspect
-from sinklab.language import DataError, tr, typed, waiting
-
-# The collector of problems, and the advice that goes with a suspicious number.
-
-
-class Finder:
-    """Collects the problems of one frame."""
-
-    def __init__(self, frame, file, labels, reading=None, most=None):
-        self.frame, self.file, self.labels, self.reading = frame, file, labels, reading
-        # With ``most`` a rule is told in words so many times, and counted beyond.
-        self.most, self.more = most, Counter()
-        self.problems, self.rules = [], rule_values("data_checks")
-        self.numeric = [
-            c for c in frame if vocabulary.is_number(c) and pd.api.types.is_numeric_dtype(frame[c])
-        ]
-        self.told, self.checks, self.odd = set(), {}, set()
-        # Only a study has columns.csv and corrections.csv to mend it with.
-        self.study = "study" in frame.attrs
-        self.components = frame.attrs.get("source", {}).get("components", {})
-
-    def has(self, *columns) -> bool:
-        """Whether the frame holds numbers in all these columns."""
-        return set(columns) <= set(self.numeric)
-
-    def has_any(self, *columns) -> bool:
-        """Whether the frame holds numbers in one of these columns."""
-        return any(column in self.numeric for column in columns)
-
-    def inside(self, column):
-        """Records whose value lies within the limits of the vocabulary."""
-        values = self.frame[column]
-        return values.notna() & ~vocabulary.variable(column).outside(values)
-
-    def label(self, column) -> str:
-        """Raw name of a column, with the variable it stands for."""
-        raw = self.labels.get(column, column)
-        return raw if raw == column else f"{raw} ({column})"
-
-    def record(self, row) -> str:
-        """Position in the file, with the id by which people know the record."""
-        key = next((self.frame[c][row] for c in ("tree_id", "core_id", "plot_id") if c in self.frame), None)
-        rows = self.reading.rows if self.reading else []
-        # Where the header is no first line, people look for the row.
-        place = tr(f", row {rows[row]}", f"，第 {rows[row]} 行") if rows and rows[0] > 2 else ""
-        if key is None or pd.isna(key):
-            return f"#{row + 1}{place}"
-        return f"#{row + 1} ({plain(key)}){place}"
-
-    def value(self, column, row) -> str:
-        """Value with its unit."""
-        return f"{self.frame[column][row]:.6g}{unit_text(column)}"
-
-    def unit_advice(self, unit, column="") -> str:
-        """Say that a value is likely in another unit, and what to do."""
-        what = f"{column}: " if column else ""
-        if not self.study:
-            return tr(f"{what}likely written in {unit}", f"{what}可能按 {unit} 填写")
-        return tr(
-            f"{what}likely written in {unit}: declare unit_in = {unit} in columns.csv if the whole column is, "
-            "else add a row to corrections.csv with the reason",
-            f"{what}可能按 {unit} 填写：整列如此请在 columns.csv 写 unit_in = {unit}，"
-            "否则在 corrections.csv 中更正并写明理由",
-        )
-
-    @property
-    def summary(self) -> str:
-        """How many columns were recognised, and how many kinds of checks could be done."""
-        n, m = sum(map(vocabulary.is_variable, self.frame)), len(self.frame.columns)
-        k, of = sum(map(bool, self.checks.values())), len(self.checks)
-        return tr(
-            f"recognised {n} of {m} columns, {k} of {of} kinds of checks ran",
-            f"{m} 列中识别 {n} 列，{of} 类检查中进行了 {k} 类",
-        )
-
-    def account(self) -> list[str]:
-        """What was recognised, which checks ran on what, and which did not for want of columns; a line each."""
-        columns = list(map(str, self.frame.columns))
-        known = [self.label(c) for c in columns if vocabulary.is_variable(c)]
-        lines = [account_line(self.summary, known, 30)]
-        other = [c for c in columns if not vocabulary.is_variable(c)]
-        lines += [account_line(tr("not recognised, not checked", "未识别、未检查"), other)] if other else []
-        done = [f"{label} ({len(on)})" for label, on in self.checks.items() if on]
-        lines += [account_line(tr("checked (columns)", "已检查（列数）"), done)] if done else []
-        wants = {one.label: one.needs for one in every_check()}
-        for label, on in self.checks.items():
-            if not on:
-                wanted = tr(" or ", "，或 ").join(" + ".join(c) for c in list(wants[label])[:3])
-                lines.append(tr(f"not checked: {label}; needs {wanted}", f"未检查：{label}；需要 {wanted}"))
-        return lines
-
-    def check_form(self) -> str:
-        """Say what to do with a value of which nothing more is known."""
-        if not self.study:
-            return tr("compare with the source", "请与原始来源核对")
-        return tr(
-            "compare with the field form; correct it in corrections.csv with the reason, or leave it blank",
-            "请与野外记录核对；在 corrections.csv 中更正并写明理由，或留空",
-        )
-
-    def in_words(self, rows, column, rule):
-        """Records of which a problem is to be told; the others are only counted."""
-        self.told |= {(row, column) for row in rows}
-        left = (
-            len(rows) if self.most is None else max(self.most - sum(p.rule == rule for p in self.problems), 0)
-        )
-        self.more[rule] += len(rows[left:])
-        return rows[:left]
-
-    def add(self, row, column, value, expected, advice, rule) -> None:
-        """Note a problem of one record."""
-        self.told.add((row, column))
-        where = self.record(row)
-        self.problems.append(Problem(self.file, where, self.label(column), value, expected, advice, rule))
-
-    def add_alike(self, values: Mapping, column, expected, advice, rule) -> None:
-        """Note records with one and the same problem: a few one by one, many together with the first places."""
-        if len(values) <= ALIKE_SHOWN:
-            for row, value in values.items():
-                self.add(row, column, value, expected, advice, rule)
-            return
-        self.told |= {(row, column) for row in values}
-        first = ", ".join(f"{self.record(row)} {values[row]}" for row in list(values)[:ALIKE_SHOWN])
-        n, of = len(values), int(self.frame[column].notna().sum())
-        text = tr(f"{n} of {of} records: {first}, …", f"{of} 条记录中的 {n} 条：{first} 等")
-        self.problems.append(Problem(self.file, "", self.label(column), text, expected, advice, rule))
-
-    def add_column(self, column, expected, advice, rule) -> None:
-        """Note a problem of a whole column, with the span of its values."""
-        values = self.frame[column].dropna()
-        self.told |= {(row, column) for row in values.index}
-        text = f"{values.min():.4g}–{values.max():.4g}{unit_text(column)}"
-        text = tr(f"{text} (whole column)", f"{text}（整列）")
-        self.problems.append(Problem(self.file, "", self.label(column), text, expected, advice, rule))
-
-
-def account_line(label: str, parts: Sequence[str], most: int = 12) -> str:
-    """A line of an account, the first of many items."""
-    shown = ", ".join(parts[:most]) + (", …" if len(parts) > most else "")
-    return f"{label}: {shown}"
-
-
-def plain(key) -> str:
-    """Return an id as it was written."""
-    return f"{key:g}" if isinstance(key, float) else str(key)
-
-
-def unit_text(column) -> str:
-    """Unit of a variable after a blank, "" for ratios."""
-    unit = vocabulary.variable(column).unit
-    return "" if unit in ("", "1") else f" {unit}"
-
+from sinklab.language import DataError, tr, waiting
 
 # Identifiers, limits, parts against the whole, dry against fresh.
 
@@ -337,60 +193,6 @@ def _limit_advice(found, known, value) -> str:
     return found.unit_advice(inside[0]) if inside else found.check_form()
 
 
-@lru_cache(maxsize=1)
-def wholes() -> list[tuple[str, tuple[str, ...], bool]]:
-    """Wholes, their parts, and whether these are all of it: ``data/rules/wholes.csv``."""
-    rows = records("rules", "wholes.csv")
-    return [(row["whole"], tuple(row["parts"].split()), row["note"] != "partial") for row in rows]
-
-
-def sums(found) -> None:
-    """Report parts that do not add up to the whole, and parts that together are heavier than it."""
-    told, joined = set(), found.components.get("stem") == "stem_with_branches"
-    for whole, members, complete in wholes():
-        if joined and "stem" in members:
-            members = tuple(part for part in members if part != "branch")
-        present = [part for part in members if found.has(part)]
-        if not found.has(whole) or not present:
-            continue
-        frame, masses = found.frame, {name: found.frame[name].to_numpy(float) for name in (whole, *present)}
-        limit = found.rules["part_relative"] * np.abs(masses[whole]) + found.rules["part_absolute"]
-        for part in present:
-            _heavier(found, whole, part, frame.index[masses[part] - masses[whole] > limit], told)
-        values = np.column_stack([masses[part] for part in present])
-        known, total = ~np.isnan(values), np.nansum(values, axis=1)
-        all_there = complete and len(present) == len(members)
-        wrong = total - masses[whole] > limit
-        wrong |= all_there & known.all(axis=1) & (masses[whole] - total > limit)
-        places = [
-            i for i in np.flatnonzero(wrong & (known.sum(axis=1) > 1)) if (frame.index[i], whole) not in told
-        ]
-        rows = [frame.index[i] for i in places]
-        told |= {(row, whole) for row in rows}
-        place = dict(zip(rows, places, strict=True))
-        for row in found.in_words(rows, whole, "sum"):
-            some = [part for part, there in zip(present, known[place[row]], strict=True) if there]
-            made = " + ".join(f"{found.labels.get(part, part)} {frame[part][row]:.6g}" for part in some)
-            missing = "" if all_there and len(some) == len(members) else tr("at least ", "至少 ")
-            advice = tr("one of them is wrong, or the components differ", "其中之一有误，或组分口径不同")
-            expected = f"{missing}{total[place[row]]:.6g} ({made})"
-            found.add(row, whole, found.value(whole, row), expected, advice, "sum")
-
-
-def _heavier(found, whole, part, rows, told) -> None:
-    """Report a part that is heavier than its whole."""
-    rows = [row for row in rows if (row, part) not in told]
-    told |= {(row, name) for row in rows for name in (part, whole)}
-    for row in found.in_words(rows, part, "part"):
-        text = f"{found.labels.get(whole, whole)} = {found.value(whole, row)}"
-        expected = tr(f"at most {text}", f"不大于 {text}")
-        # A part is mostly between a hundredth and the whole of its whole.
-        ratio = found.frame[part][row] / found.frame[whole][row] * 10
-        slip = plausibility.slip_of(ratio, vocabulary.variable(part).unit, 15)
-        advice = found.unit_advice(slip) if slip else found.check_form()
-        found.add(row, part, found.value(part, row), expected, advice, "part")
-
-
 def fresh(found) -> None:
     """Report dry masses above the fresh mass."""
     frame = found.frame
@@ -476,17 +278,208 @@ def age_classes(found) -> None:
         found.add(i, "age_class", f"{values[i]:g}", expected, advice, "age_class")
 
 
+# Individuals far from the curve through the others of their species
+
+
+#: Height at which dbh is measured, by its definition in the vocabulary. [m]
+BREAST = 1.3
+
+
+def outliers(found) -> None:
+    """Report heights, then masses and volumes, far from the curve of the species.
+
+    Trees whose height is an outlier are not compared further: it may be their diameter that is wrong.
+    """
+    frame = found.frame
+    if not found.has("dbh", "height") or "growing_stock" in frame:
+        return
+    # What lies outside the limits has been reported, and would be no guide here.
+    sound = found.inside("dbh") & found.inside("height")
+    expected = tr("above 1.3 m where a dbh is given", "有胸径时应大于 1.3 m")
+    advice = tr(
+        "is the diameter a basal one, or taken lower, as on dwarf mangroves?",
+        "该直径是否为地径，或如矮化红树在更低处测定？",
+    )
+    low = frame.index[sound & (frame["height"] < BREAST)]
+    found.add_alike({row: found.value("height", row) for row in low}, "height", expected, advice, "height")
+    group = frame["species"].fillna("") if "species" in frame else pd.Series("–", index=frame.index)
+    # What stands of a dead tree is often broken off.
+    tall = sound & (frame["height"] >= found.rules["outlier_min_height"]) & ~is_dead(frame)
+    for species in group[group != ""].unique():
+        part = frame[tall & (group == species)]
+        if len(part) >= found.rules["outlier_min_n"]:
+            _masses(found, part.drop(index=_heights(found, part)))
+
+
+def _heights(found, part):
+    """Report outliers from the height curve; return their rows."""
+    dbh, height = part["dbh"].to_numpy(), part["height"].to_numpy()
+    curve = height_curve(dbh, height)
+    odd, span = _far(np.log(height / curve(dbh)), found.rules["dh_scale"], found.rules["dh_ratio"])
+    for row, here in zip(part.index[odd], curve(dbh[odd]), strict=True):
+        advice = _dh_advice(found, part.loc[row], curve)
+        expected = _span_text(here, span, "m", part["dbh"][row])
+        found.add(row, "height", found.value("height", row), expected, advice, "dh")
+    return part.index[odd]
+
+
+def _dh_advice(found, tree, curve) -> str:
+    """Say which of the two, taken in another unit, would fit the curve."""
+    near = found.rules["slip_factor"]
+    for unit, factor in vocabulary.candidates("cm"):
+        if abs(np.log(tree["height"] / curve(tree["dbh"] / factor))) < np.log(near):
+            return found.unit_advice(unit, found.label("dbh"))
+    slip = slip_of(tree["height"] / curve(tree["dbh"]), "m", near)
+    return found.unit_advice(slip, found.label("height")) if slip else found.check_form()
+
+
+def _masses(found, part) -> None:
+    for column in found.numeric:
+        unit = vocabulary.variable(column).unit
+        if unit not in ("kg", "m3") or column == "fresh_mass":
+            continue
+        trees = part[found.inside(column)[part.index] & (part[column] > 0)]
+        if len(trees) < found.rules["outlier_min_n"]:
+            continue
+        dbh, mass = trees["dbh"].to_numpy(), trees[column].to_numpy()
+        curve = log_curve(dbh, mass)
+        odd, span = _far(np.log(mass / curve(dbh)), found.rules["mass_scale"], found.rules["mass_ratio"])
+        for row, here in zip(trees.index[odd], curve(dbh[odd]), strict=True):
+            slip = slip_of(trees[column][row] / here, unit, found.rules["slip_factor"] ** 2)
+            expected = _span_text(here, span, unit, trees["dbh"][row])
+            advice = found.unit_advice(slip) if slip else found.check_form()
+            found.add(row, column, found.value(column, row), expected, advice, "mass")
+
+
+def far_off(size: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Records whose logarithms are far from the robust surface through all of them, as masses are judged here.
+
+    Parameters
+    ----------
+    size : array, shape (n, k)
+        What the surface depends on, a constant among it.
+    logs : array, shape (n,)
+        Logarithms of observations over their predictions.
+
+    Returns
+    -------
+    far : array of bool, shape (n,)
+        All False for fewer records than a curve is drawn through.
+    residual : array, shape (n,)
+        Logarithms less the surface.
+    """
+    rules = limits_of_data()
+    if len(logs) < rules["outlier_min_n"]:
+        return np.zeros(len(logs), bool), logs
+    residual = logs - size @ _robust_line(size, logs, np.ones_like(logs))
+    return _far(residual, rules["mass_scale"], rules["mass_ratio"])[0], residual
+
+
+def _far(residual, scale_limit, ratio):
+    """Rows beyond both limits, and the factor that is still accepted."""
+    # 1.4826 makes the median absolute deviation the SD of a normal distribution.
+    scale = 1.4826 * np.median(np.abs(residual - np.median(residual)))
+    limit = max(scale_limit * scale, np.log(ratio))
+    return np.abs(residual) > limit, float(np.exp(limit))
+
+
+def _span_text(here, span, unit, dbh) -> str:
+    text = f"{here / span:.3g}–{here * span:.3g} {unit}"
+    return tr(f"{text} at dbh = {dbh:.4g} cm", f"{text}（胸径 {dbh:.4g} cm 时）")
+
+
+def height_curve(dbh: np.ndarray, height: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Näslund curve ``H = 1.3 + D²/(a + b D)²`` that a few wrong trees do not pull away.
+
+    Parameters
+    ----------
+    dbh : array, shape (n,)
+        [cm]
+    height : array, shape (n,)
+        [m] Above 1.3.
+
+    Returns
+    -------
+    curve : callable
+        Heights [m] at diameters [cm].
+    """
+    slope = _robust_line(np.column_stack([np.ones_like(dbh), dbh]), dbh / np.sqrt(height - BREAST), dbh)
+    # A straight line through few small trees may cross zero; the curve must stay a height.
+    return lambda d: BREAST + (d / np.maximum(slope[0] + slope[1] * d, 1e-3)) ** 2
+
+
+def log_curve(dbh: np.ndarray, mass: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Robust curve ``ln W = a + b ln D + c (ln D)²``; returns a callable of D [cm]."""
+    x = np.log(dbh)
+    centre = x.mean()
+    design = np.column_stack([np.ones_like(x), x - centre, (x - centre) ** 2])
+    beta = _robust_line(design, np.log(mass), np.ones_like(x))
+    return lambda d: np.exp(beta[0] + beta[1] * (np.log(d) - centre) + beta[2] * (np.log(d) - centre) ** 2)
+
+
+def _robust_line(design, response, size):
+    """Least absolute residuals, each relative to ``size``, by reweighting."""
+    weight = 1 / size
+    for _ in range(50):
+        scaled = np.sqrt(weight)[:, None]
+        beta = np.linalg.lstsq(design * scaled, response * scaled[:, 0], rcond=None)[0]
+        residual = np.abs(response - design @ beta) / size
+        weight = 1 / np.maximum(residual, 1e-3 * np.median(residual) + 1e-12) / size**2
+    return beta
+
+
 # A study, an open data set, a file.
 
 #: Dry masses that a fresh one is compared with.
 DRY = ("agb", "stem", "branch", "foliage")
 CARBON = (("soc", "organic_matter"), ("soc", "bulk_density"))
-#: Problems of one kind that a fit prints.
-ALIKE_SHOWN = 3
-
 MASS_UNITS = ("kg", "t/ha")
 #: Masses of no single component.
 WITHOUT_COMPONENT = ("fresh_mass", "understory_density", "litter_density")
+
+
+class Examined(Finder):
+    """A frame that was looked at in every way: its problems, and what was checked on what."""
+
+    def __init__(self, frame, file, labels, reading=None):
+        super().__init__(frame, file, labels, reading)
+        self.checks: dict[str, list[str]] = {}
+        for one in every_check():
+            self.checks[one.label] = one.columns(frame)
+            if self.checks[one.label]:
+                one.run(self)
+
+    @property
+    def summary(self) -> str:
+        """How many columns were recognised, and how many kinds of checks could be done."""
+        n, m = sum(map(vocabulary.is_variable, self.frame)), len(self.frame.columns)
+        k, of = sum(map(bool, self.checks.values())), len(self.checks)
+        return tr(
+            f"recognised {n} of {m} columns, {k} of {of} kinds of checks ran",
+            f"{m} 列中识别 {n} 列，{of} 类检查中进行了 {k} 类",
+        )
+
+    def account(self) -> list[str]:
+        """What was recognised, which checks ran on what, and which did not for want of columns; a line each."""
+        columns = list(map(str, self.frame.columns))
+        known = [self.label(c) for c in columns if vocabulary.is_variable(c)]
+        lines = [account_line(self.summary, known, 30)]
+        other = [c for c in columns if not vocabulary.is_variable(c)]
+        lines += [account_line(tr("not recognised, not checked", "未识别、未检查"), other)] if other else []
+        done = [f"{label} ({len(on)})" for label, on in self.checks.items() if on]
+        lines += [account_line(tr("checked (columns)", "已检查（列数）"), done)] if done else []
+        wants = {one.label: one.needs for one in every_check()}
+        for label, on in self.checks.items():
+            if not on:
+                wanted = tr(" or ", "，或 ").join(" + ".join(c) for c in list(wants[label])[:3])
+                lines.append(tr(f"not checked: {label}; needs {wanted}", f"未检查：{label}；需要 {wanted}"))
+        return lines
+
+
+def account_line(label: str, parts: Sequence[str], most: int = 12) -> str:
+    """A line of an account, the first of many items."""
+    shown = ", ".join(parts[:most]) + (", …" if len(parts) > most else "")
+    return f"{label}: {shown}"
 
 
 def check(target: str | Path) -> list[Problem]:
@@ -494,7 +487,7 @@ def check(target: str | Path) -> list[Problem]:
     return look(target).problems
 
 
-def look(target: str | Path, **options: Any) -> Finder:
+def look(target: str | Path, **options: Any) -> Examined:
     """Check a study, an open data set or a field file.
 
     Parameters
@@ -507,8 +500,8 @@ def look(target: str | Path, **options: Any) -> Finder:
 
     Returns
     -------
-    found : Finder
-        Its ``problems``, and with :meth:`Finder.account` what was checked and what was not.
+    found : Examined
+        Its ``problems``, and with :meth:`Examined.account` what was checked and what was not.
 
     Raises
     ------
@@ -519,7 +512,7 @@ def look(target: str | Path, **options: Any) -> Finder:
         return _looked(str(target), options)
 
 
-def _looked(text, options) -> Finder:
+def _looked(text, options) -> Examined:
     kind, name = text.split(":", 1) if text.startswith(("study:", "open:")) else ("", text)
     if kind == "study" or (
         not kind and (name in catalogue.list_studies() or (Path(name) / "study.yml").is_file())
@@ -527,7 +520,7 @@ def _looked(text, options) -> Finder:
         return _look_at_study(name)
     if kind == "open" or (not kind and name in catalogue.entries()):
         frame = open_data.load(f"open:{name}")
-        return examine(frame, catalogue.entry(name)["files"][0]["path"])
+        return Examined(frame, catalogue.entry(name)["files"][0]["path"])
     if Path(name).is_file():
         frame = read(name, **options)
         _require_columns(frame, paths.relative(name))
@@ -551,11 +544,11 @@ def _require_columns(frame, file) -> None:
     )
 
 
-def _as_read(frame, file) -> Finder:
+def _as_read(frame, file) -> Examined:
     """Check a field file as its reading understood it; cells that it could not understand are problems too."""
     account = frame.attrs["account"]
     labels = {c.name: c.header for c in account.columns}
-    found = examine(frame, file, labels, account)
+    found = Examined(frame, file, labels, account)
     expected, advice = (
         tr("a number", "数值"),
         tr("correct it, or declare it with --missing", "请更正，或用 --missing 声明"),
@@ -586,10 +579,10 @@ def check_study(study_id: str | Path) -> list[Problem]:
     return _look_at_study(study_id).problems
 
 
-def _look_at_study(study_id) -> Finder:
+def _look_at_study(study_id) -> Examined:
     read = inspect(catalogue.study_folder(study_id))
     labels = {row["variable"]: row["column"] for row in read.columns if row["variable"]}
-    found = examine(pd.DataFrame() if read.frame is None else read.frame, read.name("data.csv"), labels)
+    found = Examined(pd.DataFrame() if read.frame is None else read.frame, read.name("data.csv"), labels)
     found.problems[:0] = [*read.problems, *_components(read)]
     return found
 
@@ -611,19 +604,7 @@ def check_frame(frame: pd.DataFrame, file: str, labels: Mapping[str, str] | None
     problems : list of Problem
         Ordered by kind: identifiers, limits, parts and wholes, fresh and dry, layers, carbon, age classes, outliers.
     """
-    return examine(frame, file, labels).problems
-
-
-def examine(
-    frame: pd.DataFrame, file: str, labels: Mapping[str, str] | None = None, reading: Account | None = None
-) -> Finder:
-    """Check a frame as :func:`check_frame` does; the finder also knows what was checked on what, and what was not."""
-    found = Finder(frame, file, labels or {}, reading)
-    for one in every_check():
-        found.checks[one.label] = one.columns(frame)
-        if found.checks[one.label]:
-            one.run(found)
-    return found
+    return Examined(frame, file, labels or {}).problems
 
 
 class Check(NamedTuple):
@@ -654,7 +635,7 @@ def every_check() -> tuple[Check, ...]:
         Check(tr("fresh and dry mass", "鲜质量与干质量"), fresh, [("fresh_mass", c) for c in DRY]),
         Check(tr("soil layers", "土层"), layers, [("layer_top", "layer_bottom"), *CARBON]),
         Check(tr("age classes", "龄级"), age_classes, [("age_class",)]),
-        Check(tr("curves of the species", "树种曲线"), plausibility.outliers, [("dbh", "height")]),
+        Check(tr("curves of the species", "树种曲线"), outliers, [("dbh", "height")]),
         Check(tr("columns against each other", "各列相互比较"), plausibility.report, related),
         Check(tr("computed values", "推算值"), computed, plausibility.PAIRS),
     )
@@ -672,33 +653,6 @@ def computed(found) -> None:
         value = tr(f"{item.words} (records {shown})", f"{item.words}（记录 {shown}）")
         label = found.label(item.column)
         found.problems.append(Problem(found.file, "", label, value, expected, advice, "computed"))
-
-
-class Doubts(NamedTuple):
-    """What a fit or a stock says of its data: ``columns`` in another unit, ``records`` that contradict themselves."""
-
-    columns: list[str]
-    records: list[str]
-
-
-def doubts(frame: pd.DataFrame, name: str) -> Doubts:
-    """Columns and records that cannot be what they say; records of one kind beyond the third are counted.
-
-    Identifiers, and columns that are no part of what the frame is used for, are left to ``sinklab data check``.
-    """
-    found = Finder(frame, name, {}, most=ALIKE_SHOWN)
-    for one in (plausibility.depths, plausibility.codes, plausibility.columns, sums, plausibility.report):
-        one(found)
-    lines, alike = [], Counter(p.rule for p in found.problems) + found.more
-    for rule in alike.keys() - {"column"}:
-        lines += [str(p) for p in found.problems if p.rule == rule][:ALIKE_SHOWN]
-        if alike[rule] > ALIKE_SHOWN:
-            more = alike[rule] - ALIKE_SHOWN
-            also = tr(
-                f"{more} more alike: {typed()} data check", f"另有 {more} 处同类问题：{typed()} data check"
-            )
-            lines[-1] = f"{lines[-1]}; {also}"
-    return Doubts([str(p) for p in found.problems if p.rule == "column"], lines)
 
 
 def _components(found) -> list[Problem]:

@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sinklab.data.checks import doubts
-from sinklab.data.plausibility import Computed, computed, rules
+from sinklab.data.plausibility import Computed, computed, doubts, rules
 from sinklab.data.studies import NOT_MEASURED
 from sinklab.equations.system import System
 from sinklab.fitting.data import Prepared, columns_of, prepare, sampled_unit, start_values

@@ -9,8 +9,8 @@ import pandas as pd
 from scipy import stats
 
 from sinklab.data import vocabulary
+from sinklab.data.checks import far_off
 from sinklab.data.files import rule_values
-from sinklab.data.plausibility import far_off
 from sinklab.equations.parse import Name, Sum
 from sinklab.language import SetTable, number, table, tr
 from sinklab.results import indices, prediction

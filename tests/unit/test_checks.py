@@ -9,8 +9,7 @@ import pytest
 
 from sinklab.cli import main
 from sinklab.data.catalogue import list_studies
-from sinklab.data.checks import check, check_frame
-from sinklab.data.plausibility import height_curve
+from sinklab.data.checks import check, check_frame, height_curve
 from sinklab.language import DataError
 
 

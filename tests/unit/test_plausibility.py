@@ -9,7 +9,7 @@ import pytest
 import sinklab as sl
 from sinklab.cli import main
 from sinklab.data import plausibility
-from sinklab.data.checks import doubts, examine
+from sinklab.data.checks import check_frame
 from sinklab.data.studies import read_study
 from sinklab.language import DataError, TableError
 
@@ -224,7 +224,7 @@ def planted(name, seed):
 
 def is_found(name, seed):
     _, _, column, words = FAULTS[name]
-    problems = examine(planted(name, seed), "file.csv").problems
+    problems = check_frame(planted(name, seed), "file.csv")
     return any(column in p.column and words in f"{p} {p.rule}" for p in problems)
 
 
@@ -240,21 +240,19 @@ def test_planted_faults_are_found_with_their_cause(seeds):
 @pytest.mark.parametrize("kind", MAKE)
 def test_sound_files_are_not_accused(kind):
     problems = [
-        str(p)
-        for seed in range(100)
-        for p in examine(MAKE[kind](np.random.default_rng(seed)), f"{seed}").problems
+        str(p) for seed in range(100) for p in check_frame(MAKE[kind](np.random.default_rng(seed)), f"{seed}")
     ]
     assert len({p.split(",")[0] for p in problems}) <= 1, problems
 
 
 def test_a_whole_column_is_one_problem_with_its_figures():
-    (problem,) = [p for p in examine(planted("dbh in mm", 0), "file.csv").problems if p.rule == "column"]
+    (problem,) = [p for p in check_frame(planted("dbh in mm", 0), "file.csv") if p.rule == "column"]
     assert problem.record == "" and "whole column" in problem.value
     assert "stem/(π/4·dbh²·height) = 0.00" in problem.expected and "open studies" in problem.expected
-    columns, records = doubts(planted("dbh in mm", 0), "file.csv")
+    columns, records = plausibility.doubts(planted("dbh in mm", 0), "file.csv")
     assert len(columns) == 1 and "likely written in mm" in columns[0]
     assert not [line for line in records if "dbh" in line]
-    assert doubts(trees(np.random.default_rng(5)), "file.csv") == ([], [])
+    assert plausibility.doubts(trees(np.random.default_rng(5)), "file.csv") == ([], [])
 
 
 def test_records_of_no_known_species_have_no_group():
@@ -356,14 +354,53 @@ def test_a_check_says_what_it_checked(tmp_path, capsys):
     assert "the header row is numeric" in capsys.readouterr().err
 
 
+def learn(frames: list[pd.DataFrame], level: str, low: float = 0.01, column: float = 0.005) -> pd.DataFrame:
+    """Limits of the quantities from studies: how ``data/rules/plausibility.csv`` was made.
+
+    Parameters
+    ----------
+    frames : list of DataFrame
+        Vocabulary names and units, with ``study_id``.
+    level : {"tree", "stand", "soil"}
+    low, column : float
+        Share of the studies (with five records and more) whose smallest record, or whose median, lies below the lower
+        limit; the upper ones are alike.
+
+    Returns
+    -------
+    limits : DataFrame
+        Indexed by ``rule_id``: ``low, high, column_low, column_high, n_study``.
+    """
+    rows = {}
+    for quantity in plausibility.quantities():
+        parts = []
+        for frame in frames if quantity.level in (level, "any") else []:
+            values = plausibility.comparable(plausibility.measured(frame), quantity, level)
+            if values is not None:
+                parts.append(pd.DataFrame({"v": values, "s": frame["study_id"].to_numpy()}).dropna())
+        if not parts:
+            continue
+        studies = pd.concat(parts).groupby("s")["v"].agg(["min", "max", "median", "count"])
+        studies = studies[studies["count"] >= 5]
+        rows[quantity.rule_id] = [
+            studies["min"].quantile(low),
+            studies["max"].quantile(1 - low),
+            studies["median"].quantile(column),
+            studies["median"].quantile(1 - column),
+            len(studies),
+        ]
+    names = ["low", "high", "column_low", "column_high", "n_study"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=names)
+
+
 @pytest.mark.open_data
 def test_limits_are_those_of_the_open_studies(open_data):
     """The limits in the file hold, rounded outwards, what the open studies show."""
     from sinklab.data.open_data import load
 
     learned = {
-        "tree": plausibility.learn([load("open:eurasia_trees"), load("open:baad")], "tree", 0.02),
-        "stand": plausibility.learn([load("open:eurasia_plots")], "stand", 0.04),
+        "tree": learn([load("open:eurasia_trees"), load("open:baad")], "tree", 0.02),
+        "stand": learn([load("open:eurasia_plots")], "stand", 0.04),
     }
     for quantity in plausibility.quantities():
         if quantity.level == "soil" or quantity.rule_id == "basal_over_breast" or quantity.group:
@@ -385,15 +422,15 @@ def test_mangroves_are_judged_by_living_mangroves(open_data):
 
     trees = load("open:mangrove_trees_belize")
     alive = trees[~plausibility.is_dead(trees)]
-    row = plausibility.learn([alive.assign(study_id=alive["site"])], "tree", 0.02).loc["slenderness_mangrove"]
+    row = learn([alive.assign(study_id=alive["site"])], "tree", 0.02).loc["slenderness_mangrove"]
     (rule,) = (q for q in plausibility.quantities() if q.rule_id == "slenderness_mangrove")
     assert row["low"] / 1.5 < rule.low <= row["low"] and rule.n_study == row["n_study"]
-    found = examine(trees, "belize").problems
+    found = check_frame(trees, "belize")
     assert len(found) < 0.01 * len(trees) and not any("height/dbh" in p.expected for p in found)
     (low,) = (p for p in found if p.rule == "height")
     assert low.value.startswith("830 of 3882 records: #1 (Big Creek_1_1) 1.1 m, ")
     # Diameters in mm are seen as before.
-    assert any(p.rule == "column" for p in examine(trees.assign(dbh=trees["dbh"] * 10), "belize").problems)
+    assert any(p.rule == "column" for p in check_frame(trees.assign(dbh=trees["dbh"] * 10), "belize"))
 
 
 @pytest.mark.parametrize(("species", "alarms"), [("Kandelia obovata", 0), ("Pinus massoniana", 1)])
@@ -403,7 +440,7 @@ def test_thick_short_trees_are_odd_unless_mangroves_or_dead(species, alarms, sta
     height = np.where(np.arange(10) < 1, 0.15 * dbh, 0.6 * dbh)
     trees = pd.DataFrame({"dbh": dbh, "height": height.round(2), "species": species, "status": "活"})
     trees.loc[:0, "status"] = status
-    found = [p for p in examine(trees, "t").problems if "height/dbh" in p.expected]
+    found = [p for p in check_frame(trees, "t") if "height/dbh" in p.expected]
     assert len(found) == (alarms if status == "活" else 0)
 
 
@@ -413,7 +450,7 @@ def test_real_records_are_accused_a_few_per_thousand(open_data, name):
     from sinklab.data.open_data import load
 
     cores = load(f"open:{name}")
-    assert len(examine(cores, name).problems) < 0.005 * len(cores)
+    assert len(check_frame(cores, name)) < 0.005 * len(cores)
 
 
 @pytest.mark.open_data
@@ -495,5 +532,5 @@ def test_roots_of_grassland_are_not_held_against_forests(more, odd):
             "bgb_density": (shoots * np.random.default_rng(1).uniform(4, 8, 12)).round(2),
         }
     )
-    told = examine(frame.assign(**more), "q.csv").problems
+    told = check_frame(frame.assign(**more), "q.csv")
     assert any("bgb_density" in str(p) for p in told) == odd
