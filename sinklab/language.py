@@ -212,14 +212,6 @@ def require_choice(name: str, value, choices) -> None:
         )
 
 
-def require_level(level: float) -> None:
-    """Refuse a level of intervals that is no share."""
-    if not 0 < level < 1:
-        raise DataError(
-            f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}"
-        )
-
-
 def set_variable(name: str, value: str) -> str:
     """How a person sets a variable in the shell at hand: on Windows in cmd and in PowerShell."""
     if os.name != "nt":

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sinklab.data import vocabulary
-from sinklab.equations.compile import Compiled
-from sinklab.equations.forms import PowerProduct, additive_terms, over_groups, power_product
+from sinklab.equations.compile import Compiled, PowerProduct, additive_terms, power_product
+from sinklab.equations.groups import over_groups
 from sinklab.equations.latex import to_latex
 from sinklab.equations.parse import Call, Equation, Name, Power, Product, Source, names, read, walk
 from sinklab.language import EquationError, SetTable, heads, listing, table, tr
@@ -154,7 +154,7 @@ class System:
     def over_groups(
         self, parameters: Iterable[str], covariance: np.ndarray, multiplies: Iterable[str]
     ) -> "System":
-        """The mean over groups between which some parameters deviate; see :func:`~sinklab.equations.forms.over_groups`."""
+        """The mean over groups between which some parameters deviate; see :func:`~sinklab.equations.groups.over_groups`."""
         told = self.equations, self.identities, list(parameters), covariance, list(multiplies)
         for multiplied_out in (True, False):
             equations, source = read("\n".join(map(str, over_groups(*told, multiplied_out))))
@@ -358,11 +358,11 @@ class System:
         return [to_latex(equation, self, lang, values or {}, number) for equation in self.equations]
 
     def power_product(self, response: str) -> PowerProduct | None:
-        """Read the equation as a coefficient times powers; see :func:`~sinklab.equations.forms.power_product`."""
+        """Read the equation as a coefficient times powers; see :func:`~sinklab.equations.compile.power_product`."""
         return power_product(self._line(response).right, set(self.parameters))
 
     def additive_terms(self, response: str) -> tuple[PowerProduct, ...] | None:
-        """Read the equation as a sum of such products; see :func:`~sinklab.equations.forms.additive_terms`."""
+        """Read the equation as a sum of such products; see :func:`~sinklab.equations.compile.additive_terms`."""
         return additive_terms(self._line(response).right, set(self.parameters))
 
     @cached_property

@@ -46,9 +46,9 @@ from sinklab import paths
 from sinklab.equations.system import System
 from sinklab.evidence import equations
 from sinklab.evidence.equations import log_values, look_up, rules, span
-from sinklab.language import DataError, Notes, require_choice, require_level, tr
+from sinklab.language import DataError, Notes, require_choice, tr
 from sinklab.results import indices
-from sinklab.results.fit_result import Between, Certificate, FitResult
+from sinklab.results.fit_result import Between, Certificate, FitResult, require_level
 from sinklab.results.variance import ResidualModel
 
 PREDICTORS = (("dbh",), ("dbh", "height"))

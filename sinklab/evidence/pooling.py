@@ -62,7 +62,8 @@ from scipy import optimize, stats
 from sinklab.data import literature, vocabulary
 from sinklab.data.files import rule_values
 from sinklab.evidence.distributions import Distribution, Scale, from_moments, moments, quantiles
-from sinklab.language import DataError, Notes, require_choice, require_known, require_level
+from sinklab.language import DataError, Notes, require_choice, require_known
+from sinklab.results.fit_result import require_level
 
 # One group of studies.
 

@@ -27,9 +27,9 @@ from sinklab.fitting.mixed import fit_mixed
 from sinklab.fitting.resample import Scores, between_groups, robust
 from sinklab.fitting.search import certified_maximum
 from sinklab.fitting.system import CORRECTIONS, SystemFit, fit_log_linear, from_state
-from sinklab.language import DataError, require_level
+from sinklab.language import DataError
 from sinklab.language import tr as tr
-from sinklab.results.fit_result import FitResult
+from sinklab.results.fit_result import FitResult, require_level
 from sinklab.results.variance import parse_variance, require_families
 
 #: Methods whose covariance follows the clusters of the data.

@@ -751,6 +751,14 @@ class FitResult:
         }
 
 
+def require_level(level: float) -> None:
+    """Refuse a level of intervals that is no share."""
+    if not 0 < level < 1:
+        raise DataError(
+            f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}"
+        )
+
+
 def limits(
     values: np.ndarray, se: np.ndarray, freedom: Any, level: float, on_log: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:

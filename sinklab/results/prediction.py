@@ -36,9 +36,9 @@ import sinklab as sl
 from sinklab.data import vocabulary
 from sinklab.equations.compile import Compiled, Layout
 from sinklab.equations.system import System
-from sinklab.language import DataError, require_choice, require_known, require_level, tr
+from sinklab.language import DataError, require_choice, require_known, tr
 from sinklab.results.calibration import calibrated, corrections, parameters_of
-from sinklab.results.fit_result import Domain
+from sinklab.results.fit_result import Domain, require_level
 from sinklab.results.variance import widening
 
 KINDS = ("mean", "individual")

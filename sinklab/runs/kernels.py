@@ -121,7 +121,7 @@ _USUAL = (
     "yaml",
     "sinklab.data.catalogue",
     "sinklab.data.studies",
-    "sinklab.equations.forms",
+    "sinklab.equations.groups",
     "sinklab.equations.latex",
     "sinklab.fitting",
     "sinklab.plots",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab.data import literature, vocabulary
-from sinklab.equations.forms import factors
+from sinklab.equations.compile import factors
 from sinklab.equations.parse import names
 from sinklab.equations.system import System
 from sinklab.language import EquationError, Notes, TableError, listing, tr

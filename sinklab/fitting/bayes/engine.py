@@ -28,8 +28,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 
-from sinklab.equations.compile import Compiled, Layout
-from sinklab.equations.forms import additive_terms, branches, factors, power_product
+from sinklab.equations.compile import Compiled, Layout, additive_terms, branches, factors, power_product
 from sinklab.fitting import data
 from sinklab.fitting.bayes import model, priors
 from sinklab.fitting.bayes import result as bayes_result
