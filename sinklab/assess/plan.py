@@ -224,7 +224,7 @@ def _height_curve(fit):
     """Slope, intercept and scatter of ln(height) on ln(dbh), as in the trees or from the ends of the range."""
     if "height" not in fit.system.predictors:
         return None
-    return prediction.line_on(fit, "dbh", "height", fit.data) or (
+    return fit.line_on("dbh", "height", fit.data) or (
         *prediction.from_end_to_end(fit, "dbh", "height"),
         HEIGHT_SCATTER,
     )

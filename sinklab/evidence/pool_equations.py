@@ -48,8 +48,8 @@ from sinklab.evidence import equations
 from sinklab.evidence.equations import log_values, look_up, rules, span
 from sinklab.language import DataError, Notes, require_choice, tr
 from sinklab.results import indices
-from sinklab.results.fit_result import Between, Certificate, FitResult, require_level
-from sinklab.results.variance import ResidualModel
+from sinklab.results.fit_result import Between, Certificate, FitResult
+from sinklab.results.variance import ResidualModel, require_level
 
 PREDICTORS = (("dbh",), ("dbh", "height"))
 MOST_TREES = 300  # more pseudo-trees change nothing but the time

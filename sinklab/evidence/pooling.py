@@ -63,7 +63,7 @@ from sinklab.data import literature, vocabulary
 from sinklab.data.files import rule_values
 from sinklab.evidence.distributions import Distribution, Scale, from_moments, moments, quantiles
 from sinklab.language import DataError, Notes, require_choice, require_known
-from sinklab.results.fit_result import require_level
+from sinklab.results.variance import require_level
 
 # One group of studies.
 

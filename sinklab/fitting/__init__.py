@@ -29,8 +29,8 @@ from sinklab.fitting.search import certified_maximum
 from sinklab.fitting.system import CORRECTIONS, SystemFit, fit_log_linear, from_state
 from sinklab.language import DataError
 from sinklab.language import tr as tr
-from sinklab.results.fit_result import FitResult, require_level
-from sinklab.results.variance import parse_variance, require_families
+from sinklab.results.fit_result import FitResult
+from sinklab.results.variance import parse_variance, require_families, require_level
 
 #: Methods whose covariance follows the clusters of the data.
 CLUSTERED = ("ols-log", "wls", "nsur")

@@ -604,6 +604,15 @@ class FitResult:
                     )
         return np.array([listing(note).replace("\n", "; ") for note in notes], dtype=object)
 
+    def line_on(
+        self, x: str, other: str, data: pd.DataFrame | None = None
+    ) -> tuple[float, float, float] | None:
+        """Line of a predictor on another in some data, or else in the records behind the fit; None where neither tells."""
+        told = [] if data is None or not {x, other} <= {*data} else [Domain.of(data[[x, other]].dropna())]
+        # The response with the widest span of sizes speaks for all.
+        told += sorted(self.domains.values(), key=lambda d: -np.divide(*d.ranges.get(x, (1.0, 1.0))[::-1]))
+        return next((d.line(x, other) for d in told if {x, other} <= {*d.centre.index}), None)
+
     def shared_domains(self, responses: Sequence[str] = ()) -> list[tuple[list[str], Domain]]:
         """Domains of the responses asked for, each once with the responses that share it."""
         groups: dict[str, list[str]] = {}
@@ -749,14 +758,6 @@ class FitResult:
             "source": plain(self.source),
             "versions": dict(self.versions),
         }
-
-
-def require_level(level: float) -> None:
-    """Refuse a level of intervals that is no share."""
-    if not 0 < level < 1:
-        raise DataError(
-            f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}"
-        )
 
 
 def limits(

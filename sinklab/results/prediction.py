@@ -38,8 +38,7 @@ from sinklab.equations.compile import Compiled, Layout
 from sinklab.equations.system import System
 from sinklab.language import DataError, require_choice, require_known, tr
 from sinklab.results.calibration import calibrated, corrections, parameters_of
-from sinklab.results.fit_result import Domain, require_level
-from sinklab.results.variance import widening
+from sinklab.results.variance import require_level, widening
 
 KINDS = ("mean", "individual")
 INTERVALS = ("delta", "draws")
@@ -727,17 +726,9 @@ def curve_data(fit: "sl.FitResult", data: pd.DataFrame | None = None) -> pd.Data
     grid = steps(*fit.ranges[x], N_GRID)
     columns = {x: grid}
     for other in fit.system.predictors[1:]:
-        slope, intercept, *_ = line_on(fit, x, other, data) or from_end_to_end(fit, x, other)
+        slope, intercept, *_ = fit.line_on(x, other, data) or from_end_to_end(fit, x, other)
         columns[other] = np.clip(np.exp(intercept) * grid**slope, *fit.ranges[other])
     return pd.DataFrame(columns).assign(**groups_of(fit)[0])
-
-
-def line_on(fit, x, other, data=None) -> tuple[float, float, float] | None:
-    """Line of a predictor on another in some data, or else in the records behind a fit; None where neither tells."""
-    told = [] if data is None or not {x, other} <= {*data} else [Domain.of(data[[x, other]].dropna())]
-    # The response with the widest span of sizes speaks for all.
-    told += sorted(fit.domains.values(), key=lambda d: -np.divide(*d.ranges.get(x, (1.0, 1.0))[::-1]))
-    return next((d.line(x, other) for d in told if {x, other} <= {*d.centre.index}), None)
 
 
 def steps(low: float, high: float, n: int) -> np.ndarray:

@@ -332,6 +332,14 @@ def parse_variance(
     return functions
 
 
+def require_level(level: float) -> None:
+    """Refuse a level of intervals that is no share."""
+    if not 0 < level < 1:
+        raise DataError(
+            f"level must lie between 0 and 1, found {level}", f"置信水平应在 0 与 1 之间，而不是 {level}"
+        )
+
+
 def require_families(functions: Mapping[str, Variance], method: str, ident: bool) -> None:
     """Refuse what a method cannot fit: gamma and t, and groups with a sigma of their own unless ``ident``.
 
