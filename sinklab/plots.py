@@ -24,7 +24,7 @@ from sinklab.evidence.pool_equations import PooledEquation
 from sinklab.language import DataError, reader_language, require_choice
 from sinklab.results.fit_result import FitResult, observed
 from sinklab.results.indices import class_means
-from sinklab.results.prediction import curve_data, main_predictor
+from sinklab.results.prediction import curve_data, kinds_of, main_predictor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +80,7 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     @wraps(draw)
     def inside(*arguments: P.args, **options: P.kwargs) -> R:
         with style():
-            return draw(*arguments, **options)
+            return vocabulary.in_its_words(draw)(*arguments, **options)
 
     return inside
 
@@ -147,10 +147,17 @@ def log_scale(axis: Any, x: bool = True, y: bool = True) -> None:
 
 
 def points(
-    axis: Any, x: Any, y: Any, size: float = 3.0, edge: str = "#999999", width: float = 0.4, label: Any = None
+    axis: Any,
+    x: Any,
+    y: Any,
+    size: float = 3.0,
+    edge: str = "#999999",
+    width: float = 0.4,
+    label: Any = None,
+    mark: str = "o",
 ) -> None:
-    """Measured values as open circles."""
-    axis.plot(x, y, "o", ms=size, mfc="none", mec=edge, mew=width, label=label)
+    """Measured values as open circles, or other marks."""
+    axis.plot(x, y, mark, ms=size, mfc="none", mec=edge, mew=width, label=label)
 
 
 def band(axis: Any, x: Any, told: Any, response: str, **options: Any) -> None:
@@ -237,19 +244,27 @@ def fit_figure(
     """
     response = response or fit.system.responses[-1]
     data = fit.data if data is None else data
-    x, grid = main_predictor(fit), curve_data(fit, data)
-    mean = fit.predict(grid, fit.level, of="average")
-    single = fit.predict(grid, fit.level, "individual")
-    level = f"{100 * fit.level:g} %"
-    of_one = words(lang, f"个体 {level} 区间", f"{level} interval of an individual")
-    of_mean = words(lang, f"均值 {level} 区间", f"{level} interval of the mean")
+    x, level, kinds = main_predictor(fit), f"{100 * fit.level:g}", kinds_of(fit)
+    of_one = words(lang, f"个体的{level}%区间", f"{level} % interval of an individual")
+    of_mean = words(lang, f"均值的{level}%区间", f"{level} % interval of the mean")
     figure, (axis,) = axes_of(5.2, 3.8)
-    band(axis, grid[x], single, response, color=FAINT, label=of_one)
-    band(axis, grid[x], mean, response, color=BAND, label=of_mean)
+    grids = [curve_data(fit, data, kind) for kind in kinds or [None]]
+    means = [fit.predict(grid, fit.level, of="average") for grid in grids]
+    for i, grid in enumerate(grids):
+        single = fit.predict(grid, fit.level, "individual")
+        band(axis, grid[x], single, response, color=FAINT, label=None if i else of_one)
+    for i, (grid, mean) in enumerate(zip(grids, means, strict=True)):
+        band(axis, grid[x], mean, response, color=BAND, label=None if i else of_mean)
     seen = observed(fit, response, data)
-    if seen is not None:
-        points(axis, data[x], seen, edge="#555555", width=0.6, label=words(lang, "实测", "measured"))
-    axis.plot(grid[x], mean[response], color=INK, lw=1.6, label=words(lang, "拟合", "fitted"))
+    for i, (grid, mean) in enumerate(zip(grids, means, strict=True)):
+        kind = kinds[i] if kinds else None
+        told = _kind_words(kind, lang) if kind else ""
+        if seen is not None:
+            here = np.ones(len(data), bool) if kind is None else (data[kind[0]] >= kind[1]) == kind[2]
+            said = words(lang, "实测", "measured") + told
+            points(axis, data[x][here], np.asarray(seen)[here], 3.0, "#555555", 0.6, said, "os"[i])
+        said = words(lang, "拟合", "fitted") + told
+        axis.plot(grid[x], mean[response], color=INK, lw=1.6, ls=DASHES[i], label=said)
     name_axes(axis, x, response, lang)
     if log:
         log_scale(axis)
@@ -261,6 +276,15 @@ def fit_figure(
     if any(above):
         axis.set_title("\n".join(filter(None, above)), fontsize="small" if caption else None)
     return figure
+
+
+def _kind_words(kind: tuple[str, float, bool, float], lang: str | None) -> str:
+    """One kind of :func:`.kinds_of` in words: ``, age class ≥ 2``."""
+    name, bound, above, _ = kind
+    unit = vocabulary.units_symbol(vocabulary.variable(name).unit, lang)
+    told = f"{'≥' if above else '<'} {bound:g}"
+    zh = f"，{vocabulary.label(name, 'zh')}{told.replace('<', '＜').replace(' ', '')}{unit}"
+    return words(lang, zh, f", {vocabulary.label(name, 'en')} {told}")
 
 
 def _caption(fit: FitResult, response: str, lang: str | None) -> str:

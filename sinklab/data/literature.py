@@ -6,6 +6,7 @@ the ± and ``spread_kind`` says what that is (``sd``, ``se``, ``range``, ``unkno
 file and left out of :func:`load`, counted.
 """
 
+import re
 from functools import lru_cache
 from textwrap import shorten
 from typing import Any
@@ -39,13 +40,45 @@ def studies(source_id: pd.Series) -> pd.Series:
 
 
 def citation(source_id: str) -> str:
-    """One source as a line of a list of references."""
+    """One source as a line of a list of references, in the order of GB/T 7714; a title that was not seen is left out.
+
+    Examples
+    --------
+    >>> literature.citation('CX_LARCH2016')
+    '贾彦龙, 李倩茹, 许中旗, 等. 基于CO2FIX模型的华北落叶松人工林碳循环过程[J]. 植物生态学报, 2016, 40: 405-415. doi:10.17521/cjpe.2015.0302.'
+    """
     row = sources().loc[source_id].fillna("").astype(str)
+    # A document is found by its DOI where its title was not seen.
+    title = "" if row["doi"] and _UNSEEN.match(row["title"]) else row["title"].strip(" .")
+    kind = next((mark for word, mark in _KINDS.items() if re.search(word, row["journal"])), "")
     year = row["year"].removesuffix(".0")
-    head = f"{row['authors']} ({year})" if row["authors"] else f"({year})" if year else ""
-    tail = ", ".join(part for part in (row["journal"], row["volume_pages"]) if part)
+    pages = re.sub(r":\s*(?=\d)", ": ", row["volume_pages"])
+    # A volume may be numbered by its year.
+    told = (row["journal"], pages) if year and pages.startswith(year) else (row["journal"], year, pages)
+    where = ", ".join(filter(None, told))
     doi = f"doi:{row['doi']}" if row["doi"] else ""
-    return ". ".join(part.strip(" .") for part in (head, row["title"], tail, doi) if part) + "."
+    parts = (
+        _people(row["authors"], row["title"]),
+        f"{title}{kind}" if title and not _UNSEEN.match(title) else title,
+        where,
+        doi,
+    )
+    return ". ".join(part.strip(" .") for part in parts if part) + "."
+
+
+#: Titles that say that the title was not seen.
+_UNSEEN = re.compile(r"title not (shown|seen)|\s*$")
+#: Marks of kinds of documents, by a word of what they were published in; the first that fits.
+_KINDS = {"PANGAEA|Zenodo|Dryad|figshare": "[DS]", "^thesis": "[D]", ".": "[J]"}
+
+
+def _people(authors: str, title: str) -> str:
+    """The first three authors, as GB/T 7714 names them."""
+    names = [" ".join(name.split()) for name in authors.split(";") if name.strip()]
+    cut = len(names) > 3 or (names and names[-1] in ("等", "et al."))
+    names = [name for name in names if name not in ("等", "et al.")][:3]
+    chinese = bool(re.search("[\u4e00-\u9fff]", "".join(names) or title))
+    return ", ".join([*names, *(["等" if chinese else "et al"] if cut else [])])
 
 
 def short(source_id: str) -> str:

@@ -313,7 +313,9 @@ def _describe(found) -> None:
         if known:
             frame.insert(1, "species", known.name_latin)
     components = {r["variable"]: r["component"] for r in found.columns if r["component"]}
-    title = info.get("title") if isinstance(info.get("title"), dict) else {"en": info.get("title")}
+    title, cited = (
+        told if isinstance(told := info.get(k), dict) else {"en": told} for k in ("title", "citation")
+    )
     frame.attrs["study"] = info | {"study_id": folder.name, "components": components}
     frame.attrs["notes"] = list(found.notes)
     got = {r["variable"]: r["got"] for r in found.columns if r["variable"] and r.get("got")}
@@ -322,7 +324,8 @@ def _describe(found) -> None:
         "where": {},
         "title": title.get("en") or folder.name,
         "title_zh": title.get("zh") or title.get("en") or folder.name,
-        "citation": info.get("citation", ""),
+        "citation": cited.get("en") or cited.get("zh") or "",
+        "citation_zh": cited.get("zh") or "",
         "licence": info.get("licence", ""),
         "origin": info.get("origin", ""),
         "sampled_by": info.get("sampled_by"),

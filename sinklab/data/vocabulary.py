@@ -3,11 +3,13 @@
 Each is a row of a file in ``data/vocabulary``; a new one is a new row.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +19,9 @@ from sinklab.language import DataError, UnitError, listing, reader_language, tr
 
 if TYPE_CHECKING:
     import pandas as pd
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # Units: conversion between those that field books use and the one that each variable has.
 
@@ -165,7 +170,7 @@ def variable(name: str) -> Variable:
             f"variable {name!r} is not in data/vocabulary/variables.csv; nearest: {', '.join(near) or '–'}",
             f"data/vocabulary/variables.csv 中没有变量 {name!r}；相近的名称：{'、'.join(near) or '无'}",
         )
-    return known[name]
+    return _worded(known[name], "variable", name)
 
 
 def label(name: str, lang: str | None = None, unit: bool = False, told: str = "") -> str:
@@ -181,9 +186,9 @@ def label(name: str, lang: str | None = None, unit: bool = False, told: str = ""
     told : str
         What of the variable is meant, before the unit: ``dbh, lower (cm)``, ``胸径下限/cm``.
     """
-    found = variables().get(name)
-    if found is None:
+    if not is_variable(name):
         return name
+    found = variable(name)
     chinese = (lang or reader_language()) == "zh"
     text = f"{found.label_zh}{told}" if chinese else f"{found.label_en}{told and ', '}{told}"
     symbol = units_symbol(found.unit, lang) if unit else ""
@@ -192,6 +197,63 @@ def label(name: str, lang: str | None = None, unit: bool = False, told: str = ""
     if chinese:
         return f"{text}/{symbol}" if "/" not in symbol else f"{text}/({symbol})"
     return f"{text} ({symbol})"
+
+
+# Words of an ecosystem: a culm of bamboo has a height and leaves of its own.
+
+#: Ecosystem whose words are used, "" for those of trees and all others.
+_spoken: ContextVar[str] = ContextVar("spoken", default="")
+
+
+@contextmanager
+def words_of(system: str) -> Iterator[None]:
+    """Name variables, components and columns as an ecosystem does, by ``data/vocabulary/wordings.csv``, for a while."""
+    before = _spoken.set(system or _spoken.get())
+    try:
+        yield
+    finally:
+        _spoken.reset(before)
+
+
+def in_its_words(show: Callable[P, R]) -> Callable[P, R]:
+    """Let a function that shows a fit or a table, its first argument, name things as the ``ecosystem`` of that does."""
+
+    @wraps(show)
+    def inside(*arguments: P.args, **options: P.kwargs) -> R:
+        # A frame may have a column of that name.
+        system = getattr(arguments[0], "ecosystem", "") if arguments else ""
+        with words_of(system if isinstance(system, str) else ""):
+            return show(*arguments, **options)
+
+    return inside
+
+
+def ecosystem_of(names: Iterable[str]) -> str:
+    """Ecosystem that alone has one of these variables, as bamboo has culms; "" where none tells.
+
+    Examples
+    --------
+    >>> ecosystem_of(['dbh', 'culm']), ecosystem_of(['dbh', 'stem'])
+    ('bamboo', '')
+    """
+    own = {*names}
+    return next((e.system_id for e in ecosystems().values() if own & {*e.variables}), "")
+
+
+@lru_cache(maxsize=1)
+def _wordings() -> dict[tuple[str, str, str], dict[str, str]]:
+    rows = records("vocabulary", "wordings.csv")
+    return {(r["system"], r["kind"], r["name"]): {k: r[k] for k in ("label_en", "label_zh")} for r in rows}
+
+
+def wording(kind: str, name: str) -> dict[str, str]:
+    """``label_en`` and ``label_zh`` of a variable, component or header in the words that are spoken; empty where they are the common ones."""
+    return _wordings().get((_spoken.get(), kind, name), {})
+
+
+def _worded(row: Any, kind: str, name: str) -> Any:
+    own = wording(kind, name)
+    return replace(row, **own) if own else row
 
 
 # Values outside their limits, and the units that would bring them back.
@@ -409,6 +471,11 @@ def components() -> dict[str, Component]:
     return {row["component_id"]: Component(**row) for row in rows}
 
 
+def component(name: str) -> Component:
+    """One component definition in the words that are spoken."""
+    return _worded(components()[name], "component", name)
+
+
 # Ecosystems.
 
 
@@ -416,7 +483,7 @@ def components() -> dict[str, Component]:
 class Ecosystem:
     """One row of ``data/vocabulary/systems.csv``: an ecosystem that a table id may name.
 
-    ``groups`` are the groups of species whose equations are its own; ``notebooks``, a ``batch`` and ``pages``
+    ``groups`` are the groups of species whose equations are its own, ``variables`` those that no other has; ``notebooks``, a ``batch`` and ``pages``
     of ``reports/systems`` are where the work on it begins.
     """
 
@@ -424,6 +491,7 @@ class Ecosystem:
     label_en: str
     label_zh: str
     groups: tuple[str, ...]
+    variables: tuple[str, ...]
     notebooks: tuple[str, ...]
     batch: str
     pages: tuple[str, ...]
@@ -432,7 +500,7 @@ class Ecosystem:
 @lru_cache(maxsize=1)
 def ecosystems() -> Mapping[str, Ecosystem]:
     """All ecosystems by id."""
-    rows = records("vocabulary", "systems.csv", several=("groups", "notebooks", "pages"))
+    rows = records("vocabulary", "systems.csv", several=("groups", "variables", "notebooks", "pages"))
     return {row["system_id"]: Ecosystem(**row) for row in rows}
 
 
@@ -459,14 +527,16 @@ def ecosystem(name: str) -> Ecosystem:
 def group_label(group: str, lang: str | None = None) -> str:
     """A group such as ``species_id=pinus_massoniana;component=stem_bark`` in words."""
     chinese = (lang or reader_language()) == "zh"
-    words = []
-    for part in filter(None, group.split(";")):
-        column, _, value = part.partition("=")
+    words, pairs = [], [part.partition("=")[::2] for part in group.split(";") if part]
+    kinds = {_species()[v].group for c, v in pairs if c == "species_id" and v in _species()}
+    with words_of(next((e.system_id for e in ecosystems().values() if kinds & {*e.groups}), "")):
+        told = {v: component(v) for c, v in pairs if c == "component" and v in components()}
+    for column, value in pairs:
         if column == "species_id" and value in _species():
             found = _species()[value]
             value = found.name_zh if chinese else found.name_latin
-        elif column == "component" and value in components():
-            value = components()[value].label_zh if chinese else components()[value].label_en
+        elif column == "component" and value in told:
+            value = told[value].label_zh if chinese else told[value].label_en
         elif (column, value) in group_words():
             value = group_words()[column, value][chinese]
         elif column == "dbh_threshold":

@@ -17,7 +17,6 @@ from sinklab.data.files import records
 from sinklab.equations.latex import parameter_symbol, taken
 from sinklab.equations.parse import Call, Name, Number, Product, names, walk
 from sinklab.language import DraftError
-from sinklab.results.fit_result import observed
 from sinklab.results.indices import formulas
 from sinklab.tables import digits
 from sinklab.tables.schema import REFUSED
@@ -186,12 +185,10 @@ def unit_words(unit: str, lang: str) -> str:
     """Unit as the explanation of a symbol names it."""
     if unit in ("", "1"):
         return "无量纲" if lang == "zh" else "dimensionless"
-    words = _units().get(unit, {}).get(f"words_{lang}", unit)
-    return (
-        f"单位为{words}（{unit_symbol(unit, lang)}）"
-        if lang == "zh"
-        else f"in {words} ({unit_symbol(unit, lang)})"
-    )
+    words, symbol = _units().get(unit, {}).get(f"words_{lang}", unit), unit_symbol(unit, lang)
+    if words == symbol:
+        return f"单位为{words}" if lang == "zh" else f"in {words}"
+    return f"单位为{words}（{symbol}）" if lang == "zh" else f"in {words} ({symbol})"
 
 
 def title(name: str, lang: str) -> str:
@@ -232,7 +229,8 @@ def species(key: str, lang: str) -> str:
 def header(word: str, lang: str, **values) -> str:
     """Header of a column."""
     found = {row["word"]: row[lang] for row in records("vocabulary", "draft_headers.csv")}
-    text = found[word].format(**values)
+    own = vocabulary.wording("header", word).get(f"label_{lang}")
+    text = (own or found[word]).format(**values)
     return text[:1].upper() + text[1:]
 
 
@@ -600,7 +598,7 @@ def samples(cite, fit, lang, label, caption) -> str:
         count = fit.n.get(response)
         if count is None and response not in components:
             continue
-        component = known.get(components.get(response, ""))
+        component = vocabulary.component(components[response]) if components.get(response) in known else None
         sums = header("sum" if response in fit.system.identities else "unstated", lang)
         said = (component.label_zh if lang == "zh" else component.label_en) if component else sums
         if response in defined:
@@ -609,96 +607,6 @@ def samples(cite, fit, lang, label, caption) -> str:
         counted = "—" if count is None else cite("equations", response, "n", count, f"{count}")
         rows.append([title(response, lang), said, counted])
     return table(label, caption, head, rows, "llc")
-
-
-def classes(cite, fit, lang, label, caption, trees, design: str = "ten_classes") -> str:
-    """Trees, trees with roots and total relative error of the aboveground biomass by diameter class.
-
-    Classes are those of ``data/rules/sampling_design.csv``; the heights found in a class stand beside them.
-    """
-    words = ("diameter_class", "n", "n_root", "heights", "tre")
-    rows = []
-    for row, here, value in class_errors(fit, trees, design):
-        inside = trees[here]
-        rooted = next((inside[r].notna().sum() for r in ("root", "bgb") if r in inside), 0)
-        span = inside["height"].agg(["min", "max"]) if "height" in inside else ()
-        shown = [cite("trees", row["class_label"], f"height {i}", h, fixed(h, 1)) for i, h in enumerate(span)]
-        error = "—"
-        if exists(value):
-            error = cite("trees", row["class_label"], "TRE", value, fixed(value, 2))
-        counts = [
-            cite("trees", row["class_label"], c, int(n), f"{int(n)}")
-            for c, n in (("n", here.sum()), ("roots", rooted))
-        ]
-        name = cite("trees", row["class_label"], "class", float(row["dbh_min"]), row["class_label"])
-        rows.append([name, *counts, between(*shown, lang) if shown else "—", error])
-    return table(label, caption, [header(w, lang) for w in words], rows)
-
-
-def design_rows(design: str) -> list[dict]:
-    """Classes of a sampling design as ``data/rules/sampling_design.csv`` writes them."""
-    return [row for row in records("rules", "sampling_design.csv") if row["design_id"] == design]
-
-
-def class_errors(fit, trees, design: str) -> list[tuple]:
-    """Row of the design, which trees are in it, and the total relative error of their mass above ground [%], by class with trees."""
-    found, total = [], next((r for r in ("agb", "total") if r in fit.system.responses), "")
-    predicted = fit.means(fit.columns(trees))[total] if total else np.full(len(trees), np.nan)
-    weighed = observed(fit, total, trees) if total else None
-    weighed = np.full(len(trees), np.nan) if weighed is None else np.asarray(weighed, float)
-    for row in design_rows(design):
-        low, high = float(row["dbh_min"]), float(row["dbh_max"] or np.inf)
-        here = (trees["dbh"] >= low) & (trees["dbh"] < high)
-        # Trees that lack a predictor, such as a height, have no prediction.
-        seen = here.to_numpy() & np.isfinite(weighed - predicted)
-        error = (
-            100 * (weighed[seen] - predicted[seen]).sum() / predicted[seen].sum() if seen.any() else np.nan
-        )
-        if here.any():
-            found.append((row, here, float(error)))
-    return found
-
-
-def culms(cite, fit, lang, label, caption, trees, design: str) -> str:
-    """Culms of each diameter class of a design, and the mass above ground of one of mean size, of age class 1 and later.
-
-    The classes are those of ``data/rules/sampling_design.csv``. What a culm of a class weighs is what a stand is added up from
-    where culms are counted by class.
-    """
-    ages = (1.0, 2.0)
-    head = [
-        header(w, lang) for w in ("diameter_class", "n", "mean_dbh", "mean_height", "culm_young", "culm_old")
-    ]
-    rows = []
-    for row in design_rows(design):
-        found = trees[(trees["dbh"] >= float(row["dbh_min"])) & (trees["dbh"] < float(row["dbh_max"]))]
-        if found.empty:
-            continue
-        size = found[["dbh", "height"]].mean()
-        mean = fit.means(fit.columns(pd.DataFrame([size.to_dict() | {"age_class": age} for age in ages])))[
-            "agb"
-        ]
-        name = row["class_label"]
-        cells = [
-            cite("trees", name, "class", float(row["dbh_min"]), name),
-            cite("trees", name, "n", len(found), f"{len(found)}"),
-        ]
-        cells += [cite("trees", name, c, size[c], fixed(size[c], 1)) for c in size.index]
-        masses = zip(ages, mean, strict=True)
-        rows.append([*cells, *(cite("trees", name, f"agb {age:g}", m, significant(m)) for age, m in masses)])
-    return table(label, caption, head, rows)
-
-
-def taxa(cite, fit, lang, label, caption, trees) -> str:
-    """Trees of each species, and how many of them grew in China: whom a model of several species speaks for."""
-    trees = trees[trees[list(fit.system.predictors)].notna().all(axis=1)]
-    rows = []
-    for name, found in trees.groupby("species"):
-        home = int(found["country"].eq("CHN").sum())
-        counts = [cite("trees", name, c, n, f"{n}") for c, n in (("n", len(found)), ("n_home", home))]
-        known = vocabulary.find_species(name)
-        rows.append([species(name, lang) if known else f"*{escape(name)}*", *counts])
-    return table(label, caption, [header(w, lang) for w in ("taxon", "n", "n_home")], rows, "lcc")
 
 
 def ranges(cite, fit, lang, label, caption) -> str:
@@ -786,11 +694,13 @@ def correlations(cite, fit, lang, label, caption) -> str:
 def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str:
     """Scalar values with their standard errors and the range of the quantity itself.
 
-    ``labels`` are wordings of groups that the vocabulary does not know, ``notes`` sentences that stand below.
+    Species, organ and age have a column each where they differ; ``labels`` are wordings of groups that the vocabulary
+    does not know, ``notes`` sentences that stand below.
     """
     several = frame["variable"].nunique() > 1
-    rows, refused, stands = [], [], []
-    for row in frame.to_dict("records"):
+    apart = [] if several or labels else _apart(list(frame["group"]))
+    rows, refused, stands, unstated = [], [], [], {}
+    for row in _in_order(frame, apart):
         shown = vocabulary.group_label(row["group"], lang)
         shown = (labels or {}).get(shown, shown)
         if several or not shown:
@@ -811,7 +721,8 @@ def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str
         stands.append(
             escape(vocabulary.estimand(row if interval != "—" else row | {"of_whom": ""}, lang)) or "—"
         )
-        rows.append([escape(shown), mean, se, interval, studies, stands[-1]])
+        named = [_member(row["group"], column, lang, unstated) for column in apart] or [escape(shown)]
+        rows.append([*named, mean, se, interval, studies, stands[-1]])
     if not rows:
         raise DraftError(
             f"{ref}: no value is left to print in table {label}", f"{ref}：表 {label} 中没有可列出的取值"
@@ -823,18 +734,26 @@ def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str
     # What all rows share is said once, below the table; a row without a range says the same of its mean alone.
     longest = max(stands, key=len)
     alike = all(longest.startswith(s) and s != "—" or s == longest for s in stands)
-    columns = ["group", "mean", "se", "interval", "n_study", "estimand"][: 5 if alike else 6]
+    head = [header(word, lang) for word in apart or ["group"]]
+    units = {*frame.get("unit", pd.Series(dtype=str)).dropna()} if not several else set()
+    head += [in_unit(header(word, lang), units, lang) for word in ("mean", "se", "interval")]
+    head += [header(word, lang) for word in ("n_study", "estimand")[: 1 if alike else 2]]
     shared = [_STANDS[lang].format(longest)] if alike and longest != "—" else []
     stop = {"zh": "。", "en": "."}[lang]
     notes = shared + [escape(line[0].upper() + line[1:]) + stop for line in notes]
     notes += [_REFUSED[lang].format(_joined(refused, lang))] if refused else []
-    notes += [_UNSEEN[lang]] if any(row[4] == "0" for row in rows) else []
+    studied = len(apart or ["group"]) + 3
+    notes += [_UNSEEN[lang]] if any(row[studied] == "0" for row in rows) else []
+    notes += (
+        [_UNSTATED[lang].format(("；" if lang == "zh" else "; ").join(unstated.values()))] if unstated else []
+    )
     marks = (
         [f" {i}" if lang == "en" else str(i) for i in range(1, len(notes) + 1)] if len(notes) > 1 else [""]
     )
     told = [_NOTE[lang].format(mark) + note for mark, note in zip(marks, notes, strict=False)]
-    head, rows = [header(word, lang) for word in columns], [row[: len(columns)] for row in rows]
-    return table(label, caption, head, rows, "lccccl"[: len(columns)], told, thin=True)
+    rows = [row[: len(head)] for row in rows]
+    align = "l" * len(apart or "g") + "ccccl"
+    return table(label, caption, head, rows, align[: len(head)], told, thin=True)
 
 
 def _joined(names, lang: str) -> str:
@@ -846,6 +765,76 @@ def _joined(names, lang: str) -> str:
     return f"{mark.join(most)}{';' if mark == '; ' else ''} and {last}" if most else last
 
 
+#: Columns of groups that have a column of a printed table each.
+_MEMBERS = ("species_id", "component", "age")
+
+
+def _apart(groups: list[str]) -> list[str]:
+    """Columns of which groups are made, where tables print one each: those that differ; none where groups are made of others."""
+    parts = [dict(part.partition("=")[::2] for part in str(group).split(";") if part) for group in groups]
+    known = all(part and {*part} <= {*_MEMBERS} and {*part} == {*parts[0]} for part in parts)
+    differ = [c for c in _MEMBERS if known and len({part.get(c) for part in parts}) > 1]
+    return differ if "component" in differ else []
+
+
+#: Order of organs in a table of values, by the variable of their component.
+_ORGANS = "stem wood bark culm branch foliage crown agb stump rhizome root bgb total".split()
+
+
+def _in_order(frame, apart) -> list[dict]:
+    """Rows by species and then by organ from the stem to the roots, where these have columns of their own; else as they are."""
+    rows = frame.to_dict("records")
+    if not apart:
+        return rows
+    parts = [dict(part.partition("=")[::2] for part in row["group"].split(";")) for row in rows]
+    seen = [*dict.fromkeys(part.get("species_id") for part in parts)]
+    known = vocabulary.components()
+    organs = [_ORGANS.index(known[p["component"]].variable) if p["component"] in known else 99 for p in parts]
+    order = sorted(range(len(rows)), key=lambda i: (seen.index(parts[i].get("species_id")), organs[i]))
+    return [rows[i] for i in order]
+
+
+#: What a component leaves open, which a note tells once.
+_OPEN = re.compile("未说明|按原文|not stated|as printed")
+
+
+def _member(group: str, column: str, lang: str, unstated: dict[str, str]) -> str:
+    """One member of a group as its column prints it; what of an organ its sources do not state is noted."""
+    value = dict(part.partition("=")[::2] for part in group.split(";"))[column]
+    if column == "species_id":
+        known = vocabulary.species(value)
+        return known.name_zh if lang == "zh" else f"*{known.name_latin}*"
+    if column == "age":
+        return measured(float(value))
+    # The label in the words of its species: bamboo has others than trees.
+    of = ";".join(part for part in group.split(";") if part.startswith("species_id"))
+    skip = vocabulary.group_label(of, lang)
+    text = (
+        vocabulary.group_label(";".join(filter(None, (of, f"component={value}"))), lang)
+        .removeprefix(skip)
+        .strip(" ,")
+    )
+    first, *rest = re.split("[（），]" if lang == "zh" else ", ", text)
+    kept, left = ([p for p in rest if p and bool(_OPEN.search(p)) == wanted] for wanted in (False, True))
+    plain = f"{first}（{'，'.join(kept)}）" if kept and lang == "zh" else ", ".join([first, *kept])
+    said = [p for p in left if not re.search("按原文|as printed", p)]
+    if said:
+        unstated[value] = (
+            f"{plain}，{'，'.join(said).removesuffix('未说明')}"
+            if lang == "zh"
+            else f"{plain}: {', '.join(said).removesuffix(' not stated')}"
+        )
+    return escape(plain)
+
+
+def in_unit(text: str, units, lang: str) -> str:
+    """A header with the unit that its column shares."""
+    symbol = unit_symbol(next(iter(units)), lang) if len(units) == 1 else ""
+    if not symbol:
+        return text
+    return f"{text}/{symbol}" if lang == "zh" else f"{text} ({symbol})"
+
+
 #: Notes of a table of values: what all rows stand for, and the groups whose estimates a check refused.
 _NOTE = {"zh": "注{}：", "en": "NOTE{} "}
 _STANDS = {"zh": "均值与区间所指：{}。", "en": "Mean and range: {}."}
@@ -855,10 +844,14 @@ _REFUSED = {
 }
 #: What a value of no study of its own is.
 _UNSEEN = {
-    "zh": "研究数为 0 的取值没有该组自己的测定，由分层模型根据同一树种的其他器官和其他树种的同一器官推得，或由各器官的取值按质量加权得到。",
+    "zh": "研究数为0的取值没有该组自己的测定，由分层模型根据同一树种的其他器官和其他树种的同一器官推得，或由各器官的取值按质量加权得到。",
     "en": "Values of 0 studies rest on no measurement of their own group: a hierarchical model infers them from other organs of the "
     "species and from the same organ of other species, or it is the mean of organs weighted by mass.",
 }
+
+
+#: What sources leave open about organs.
+_UNSTATED = {"zh": "原文献未说明的内容：{}。", "en": "Not stated by the sources: {}."}
 
 
 def _value_texts(mean, se, low, high) -> list[str]:

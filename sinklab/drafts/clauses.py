@@ -3,30 +3,39 @@
 Everything is written from the equations of :mod:`sinklab.account`, so that text, legend, data to be monitored
 and example name the same quantities in the same units. ``cite`` notes printed numbers as in :mod:`.blocks`.
 
+Trees by diameter class stand with the model of a species, whose accuracy they tell.
+
 Published standards of species print the total first, its parts as shares of it, and volume and roots by a ratio of their own.
 """
 
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from sinklab import account as chains
 from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.drafts.blocks import (
+    between,
     displayed,
     escape,
+    exists,
     fixed,
+    headed,
     header,
     listed,
     magnitude,
     measured,
+    significant,
+    species,
     table,
     unit_symbol,
     unit_words,
 )
 from sinklab.equations.latex import to_latex
 from sinklab.equations.parse import Call, Equation, Name, Number, Product, Sum, walk
+from sinklab.results.fit_result import observed
 
 #: File that a number comes from, as the list of numbers names it.
 FACTORS, EXAMPLE = "data/chain/factors.csv", "data/chain/example.csv"
@@ -450,3 +459,120 @@ def _put_in(node, system):
     if isinstance(node, Product):
         return Product(tuple((power, _put_in(factor, system)) for power, factor in node.factors))
     return node
+
+
+# Classes of trees of a species standard
+
+
+def classes(cite, fit, lang, label, caption, trees, design: str = "ten_classes") -> str:
+    """Trees, trees with roots and total relative error of the aboveground biomass by diameter class.
+
+    Classes are those of ``data/rules/sampling_design.csv``; the heights found in a class stand beside them.
+    """
+    words = ["diameter_class", "diameter_span", "n", "n_root", "heights", "tre"]
+    head = [headed("height", lang) if word == "heights" else header(word, lang) for word in words]
+    rows = []
+    for row, here, value in class_errors(fit, trees, design):
+        inside = trees[here]
+        rooted = next((inside[r].notna().sum() for r in ("root", "bgb") if r in inside), 0)
+        span = inside["height"].agg(["min", "max"]) if "height" in inside else ()
+        shown = [cite("trees", row["class_label"], f"height {i}", h, fixed(h, 1)) for i, h in enumerate(span)]
+        error = "—"
+        if exists(value):
+            error = cite("trees", row["class_label"], "TRE", value, fixed(value, 2))
+        counts = [
+            cite("trees", row["class_label"], c, int(n), f"{int(n)}")
+            for c, n in (("n", here.sum()), ("roots", rooted))
+        ]
+        name, span = class_words(cite, row, lang)
+        rows.append([name, span, *counts, between(*shown, lang) if shown else "—", error])
+    return table(label, caption, head, rows)
+
+
+def design_rows(design: str) -> list[dict]:
+    """Classes of a sampling design as ``data/rules/sampling_design.csv`` writes them."""
+    return [row for row in records("rules", "sampling_design.csv") if row["design_id"] == design]
+
+
+def class_limits(row: dict) -> tuple[float, float]:
+    """Smallest diameter of a class and the one from which the next begins; the last, written ``38+``, has no end."""
+    return float(row["dbh_min"]), np.inf if row["class_label"].endswith("+") else float(row["dbh_max"])
+
+
+def class_words(cite, row: dict, lang: str) -> tuple[str, str]:
+    """A class by its name and by its limits, of which the upper one belongs to the next: ``6`` and ``5 ≤ D < 7``."""
+    low, high = class_limits(row)
+    name = row["class_label"].removesuffix("+")
+    texts = [
+        cite("trees", row["class_label"], c, e, f"{e:g}")
+        for c, e in (("dbh_min", low), ("dbh_max", high))
+        if e < np.inf
+    ]
+    named = cite("trees", row["class_label"], "class", float(name), name)
+    if high == np.inf:
+        return (
+            (f"{named}及以上", f"*D*≥{texts[0]}")
+            if lang == "zh"
+            else (f"{named} and above", f"*D* ≥ {texts[0]}")
+        )
+    return named, f"{texts[0]}≤*D*＜{texts[1]}" if lang == "zh" else f"{texts[0]} ≤ *D* < {texts[1]}"
+
+
+def class_errors(fit, trees, design: str) -> list[tuple]:
+    """Row of the design, which trees are in it, and the total relative error of their mass above ground [%], by class with trees."""
+    found, total = [], next((r for r in ("agb", "total") if r in fit.system.responses), "")
+    predicted = fit.means(fit.columns(trees))[total] if total else np.full(len(trees), np.nan)
+    weighed = observed(fit, total, trees) if total else None
+    weighed = np.full(len(trees), np.nan) if weighed is None else np.asarray(weighed, float)
+    for row in design_rows(design):
+        low, high = class_limits(row)
+        here = (trees["dbh"] >= low) & (trees["dbh"] < high)
+        # Trees that lack a predictor, such as a height, have no prediction.
+        seen = here.to_numpy() & np.isfinite(weighed - predicted)
+        error = (
+            100 * (weighed[seen] - predicted[seen]).sum() / predicted[seen].sum() if seen.any() else np.nan
+        )
+        if here.any():
+            found.append((row, here, float(error)))
+    return found
+
+
+def culms(cite, fit, lang, label, caption, trees, design: str) -> str:
+    """Culms of each diameter class of a design, and the mass above ground of one of mean size, of age class 1 and later.
+
+    The classes are those of ``data/rules/sampling_design.csv``. What a culm of a class weighs is what a stand is added up from
+    where culms are counted by class.
+    """
+    ages = (1.0, 2.0)
+    head = [
+        header(w, lang)
+        for w in ("diameter_class", "diameter_span", "n", "mean_dbh", "mean_height", "culm_young", "culm_old")
+    ]
+    rows = []
+    for row in design_rows(design):
+        low, high = class_limits(row)
+        found = trees[(trees["dbh"] >= low) & (trees["dbh"] < high)]
+        if found.empty:
+            continue
+        size = found[["dbh", "height"]].mean()
+        mean = fit.means(fit.columns(pd.DataFrame([size.to_dict() | {"age_class": age} for age in ages])))[
+            "agb"
+        ]
+        name = row["class_label"]
+        cells = [*class_words(cite, row, lang), cite("trees", name, "n", len(found), f"{len(found)}")]
+        cells += [cite("trees", name, c, size[c], fixed(size[c], 1)) for c in size.index]
+        masses = zip(ages, mean, strict=True)
+        rows.append([*cells, *(cite("trees", name, f"agb {age:g}", m, significant(m)) for age, m in masses)])
+    return table(label, caption, head, rows)
+
+
+def taxa(cite, fit, lang, label, caption, trees) -> str:
+    """Trees of each species, and how many of them grew in China: whom a model of several species speaks for."""
+    trees = trees[trees[list(fit.system.predictors)].notna().all(axis=1)]
+    rows = []
+    for name, found in trees.groupby("species"):
+        home = int(found["country"].eq("CHN").sum())
+        counts = [cite("trees", name, c, n, f"{n}") for c, n in (("n", len(found)), ("n_home", home))]
+        known = vocabulary.find_species(name)
+        rows.append([species(name, lang) if known else f"*{escape(name)}*", *counts])
+    return table(label, caption, [header(w, lang) for w in ("taxon", "n", "n_home")], rows, "lcc")

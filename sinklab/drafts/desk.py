@@ -7,10 +7,13 @@ drafters decided, defaults of rules, constants of a definition.
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from sinklab.data import open_data, vocabulary
 from sinklab.data.files import records
@@ -20,6 +23,7 @@ from sinklab.language import DraftError, SinklabError, TableError, listing, spea
 from sinklab.results import indices
 from sinklab.results.calibration import pedigree
 from sinklab.results.summary import values_sentence
+from sinklab.tables.package import printed_source
 from sinklab.tables.schema import STATUSES
 from sinklab.tables.table import Table
 
@@ -54,8 +58,6 @@ class Citations:
 
     def frame(self):
         """One row for each printed number, repetitions left out."""
-        import pandas as pd
-
         rows = [astuple(entry) for entry in dict.fromkeys(self.entries)]
         return pd.DataFrame(rows, columns=[field.name for field in fields(Citation)])
 
@@ -350,6 +352,12 @@ class Desk:
         return {name: getattr(self, name) for name in OFFERED} | tables | self._decided.names()
 
     # What there is
+
+    @property
+    def ecosystem(self) -> str:
+        """Ecosystem of the models that are cited, "" where they are of several: its words are spoken."""
+        found = {t.ecosystem for t in self._tables.values() if "models" in t.frames}
+        return found.pop() if len(found) == 1 else ""
 
     def has_table(self, alias: str) -> bool:
         """Whether the description names a table of this alias."""
@@ -664,50 +672,46 @@ class Desk:
         return data is not None and "dbh" in data
 
     def class_table(self, alias: str, label: str, caption: str, design: str = "ten_classes") -> str:
-        """Sample and accuracy by diameter class; see :func:`.blocks.classes`."""
+        """Sample and accuracy by diameter class; see :func:`.clauses.classes`."""
         fit = self._fit(alias)
-        return blocks.classes(self._cite(alias), fit, self._lang, label, caption, self._trees(alias), design)
+        return clauses.classes(self._cite(alias), fit, self._lang, label, caption, self._trees(alias), design)
 
     def largest_class(self, alias: str, design: str = "ten_classes") -> dict:
         """Smallest diameter, trees and total relative error of the largest diameter class; empty where there is no error."""
         fit = self._fit(alias)
         trees = self._trees(alias)
-        classes = [] if trees is None or "dbh" not in trees else blocks.class_errors(fit, trees, design)
+        classes = [] if trees is None or "dbh" not in trees else clauses.class_errors(fit, trees, design)
         if not classes or not blocks.exists(classes[-1][-1]):
             return {}
         row, here, value = classes[-1]
         cite, name = self._cite(alias), row["class_label"]
         unit = "%" if self._lang == "zh" else "\N{NO-BREAK SPACE}%"
         return {
-            "from": cite("trees", name, "class", float(row["dbh_min"]), row["dbh_min"]),
+            "from": cite("trees", name, "dbh_min", float(row["dbh_min"]), row["dbh_min"]),
             "n": cite("trees", name, "n", int(here.sum()), f"{int(here.sum())}"),
             "error": cite("trees", name, "TRE", value, blocks.fixed(value, 2)) + unit,
             "low": value > 0,
         }
 
     def culm_table(self, alias: str, label: str, caption: str, design: str) -> str:
-        """Mass of a culm by diameter class and age class; see :func:`.blocks.culms`."""
+        """Mass of a culm by diameter class and age class; see :func:`.clauses.culms`."""
         fit = self._fit(alias)
-        return blocks.culms(self._cite(alias), fit, self._lang, label, caption, self._trees(alias), design)
+        return clauses.culms(self._cite(alias), fit, self._lang, label, caption, self._trees(alias), design)
 
     def sampling_table(self, label: str, caption: str, design: str) -> str:
         """Classes of a sampling design with the numbers to be measured in each; see ``data/rules/sampling_design.csv``."""
         rows = []
-        for row in blocks.design_rows(design):
+        for row in clauses.design_rows(design):
             status = "reviewed" if row["status"] == "house rule" else RECALLED
-            cells = [
-                self.citations.add(
-                    "data/rules/sampling_design.csv",
-                    "rules",
-                    f"{design} {row['class_label']}",
-                    c,
-                    row[c],
-                    row[c],
-                    status,
+
+            def cite(file, name, column, value, printed, status=status):
+                of = f"{design} {name}"
+                return self.citations.add(
+                    "data/rules/sampling_design.csv", "rules", of, column, value, printed, status
                 )
-                for c in ("dbh_min", "dbh_max", "n_tree", "n_root")
-            ]
-            rows.append([blocks.between(*cells[:2], self._lang), *cells[2:]])
+
+            counts = (cite("", row["class_label"], c, int(row[c]), row[c]) for c in ("n_tree", "n_root"))
+            rows.append([clauses.class_words(cite, row, self._lang)[1], *counts])
         head = [blocks.header(w, self._lang) for w in ("diameter_span", "n_culm", "n_dug")]
         return blocks.table(label, caption, head, rows)
 
@@ -717,9 +721,9 @@ class Desk:
         return data is not None and {"species", "country"} <= {*data} and data["species"].nunique() > 1
 
     def taxa_table(self, alias: str, label: str, caption: str) -> str:
-        """Sample by species; see :func:`.blocks.taxa`."""
+        """Sample by species; see :func:`.clauses.taxa`."""
         fit = self._fit(alias)
-        return blocks.taxa(self._cite(alias), fit, self._lang, label, caption, self._trees(alias))
+        return clauses.taxa(self._cite(alias), fit, self._lang, label, caption, self._trees(alias))
 
     def index_formulas(self) -> list:
         """Name, LaTeX, meaning and symbol of the six indices."""
@@ -730,17 +734,31 @@ class Desk:
         count = len(blocks.matrix_parts(len(self._fit(alias).parameters)))
         return blocks.cited(f"tbl:{label}-{i + 1}" for i in range(count))
 
-    def values_table(self, alias: str, label: str, caption: str, name: str = "", group: str = "") -> str:
-        """Scalar values: those of a name, and those whose group contains ``group``."""
+    def values_table(
+        self,
+        alias: str,
+        label: str,
+        caption: str,
+        name: str = "",
+        group: str = "",
+        organs: Sequence[str] = (),
+    ) -> str:
+        """Scalar values: those of a name, those whose group contains ``group``, and of organs those that ``organs`` names as variables."""
         table = self._named(alias)
         frame = table.values
         frame = frame[frame["name"].eq(name) | frame["variable"].eq(name)] if name else frame
         frame = frame[frame["group"].str.contains(group, regex=False)] if group else frame
+        if organs:
+            known = {c.component_id for c in vocabulary.components().values() if c.variable in organs}
+            named = frame["group"].str.extract("component=([a-z_]+)")[0]
+            frame = frame[named.isna() | named.isin(known)]
         printed = [part.strip() for cell in frame["sources"] for part in str(cell).split(";")]
         self._printed_in.setdefault(table.ref, []).extend(printed)
         labels = self._description.localised(self._lang).get("labels")
         with speaking(self._lang):
-            told = [values_sentence(frame, table.provenance.data, with_score=False)]
+            # Values of one place speak for it alone, which the note on their ranges says.
+            here = frame.get("of_whom", pd.Series(dtype=str)).isin(("unit_here", "site_here")).all()
+            told = [] if here else [values_sentence(frame, table.provenance.data, with_score=False)]
         return blocks.values(self._cite(alias), frame, self._lang, label, caption, table.ref, labels, told)
 
     # Figures
@@ -775,7 +793,7 @@ class Desk:
         for table in self._tables.values():
             used = self._printed_in.get(table.ref)
             wanted = [s for s in table.sources if used is None or s["title"] in used]
-            cited += [s.get("citation") or s["title"] for s in wanted]
+            cited += [printed_source(s, self._lang) for s in wanted]
         return list(dict.fromkeys(map(blocks.escape, cited)))
 
     def table_list(self) -> list[dict]:

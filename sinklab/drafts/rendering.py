@@ -40,6 +40,7 @@ from sinklab.results.summary import (
     verdicts,
     wholes,
 )
+from sinklab.tables.package import printed_source
 from sinklab.tables.schema import status_label
 from sinklab.tables.table import Table
 
@@ -232,7 +233,10 @@ def write(desk: Desk, template: str, lang: str, draft: dict, through=lambda load
 
     name = f"{template}/{lang}.md"
     try:
-        return environment(through).get_template(name).render(desk.names() | {"draft": draft, "lang": lang})
+        with vocabulary.words_of(desk.ecosystem):
+            return (
+                environment(through).get_template(name).render(desk.names() | {"draft": draft, "lang": lang})
+            )
     except TemplateNotFound as error:
         raise DraftError(
             f"reports/templates has no {error.name}", f"reports/templates 中没有 {error.name}"
@@ -454,7 +458,8 @@ def write_page(
         page = Page(subject, Path(place), files, figures, pictures)
         template = environment().get_template(f"page/{lang}.md")
         try:
-            text = template.render(page.names())
+            with vocabulary.words_of(page.ecosystem):
+                text = template.render(page.names())
         except SinklabError as error:
             raise DraftError(f"reports/templates/page/{lang}.md: {error}") from error
         made = convert(text, to, Look(lang, page.title, page.ref), Path(place))
@@ -490,6 +495,8 @@ class Page:
             shutil.copy(path, folder / f"picture{i}.png")
         self.table = subject if isinstance(subject, Table) else None
         self.fits = list(subject.models if self.table else subject)
+        known = {self.table.ecosystem} if self.table else {fit.ecosystem for fit in self.fits}
+        self.ecosystem = known.pop() if len(known) == 1 else ""
         if self.table:
             self.title, self.ref = tr(self.table.title, self.table.title_zh), self.table.ref
         else:
@@ -655,7 +662,7 @@ class Page:
     def sources(self) -> list[str]:
         """Where data and printed values come from; study or file, and how many records were used."""
         if self.table:
-            found = [s.get("citation") or s["title"] for s in self.table.sources]
+            found = [printed_source(s, self.lang) for s in self.table.sources]
         else:
             found = [str(fit.source.get("citation") or fit.source.get("name") or "") for fit in self.fits]
         return [blocks.escape(line) for line in dict.fromkeys(filter(None, found))]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from sinklab.data import vocabulary
 from sinklab.equations.compile import Layout
 from sinklab.equations.system import System
 from sinklab.language import DataError, Notes, SetTable, listing, plain
@@ -476,6 +477,11 @@ class FitResult:
         """
         # The chapter of figures stands above results; it is asked for by name, as one of several could be.
         return import_module("sinklab.plots").drawn(self, kind, path, lang, response)
+
+    @property
+    def ecosystem(self) -> str:
+        """Ecosystem that alone has variables of the model, "" where none tells: whose words name the others."""
+        return vocabulary.ecosystem_of((*self.system.responses, *self.system.predictors))
 
     @property
     def layout(self) -> Layout:

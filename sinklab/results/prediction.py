@@ -22,6 +22,7 @@ Source
 Pinheiro J.C., Bates D.M. (2000) Mixed-Effects Models in S and S-PLUS, section 7.3. Springer.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -35,6 +36,7 @@ from scipy import special, stats
 import sinklab as sl
 from sinklab.data import vocabulary
 from sinklab.equations.compile import Compiled, Layout
+from sinklab.equations.parse import Call, Name, Number, names, walk
 from sinklab.equations.system import System
 from sinklab.language import DataError, require_choice, require_known, tr
 from sinklab.results.calibration import calibrated, corrections, parameters_of
@@ -705,13 +707,46 @@ def main_predictor(fit: "sl.FitResult") -> str:
     return fit.system.predictors[0]
 
 
-def curve_data(fit: "sl.FitResult", data: pd.DataFrame | None = None) -> pd.DataFrame:
+def kinds_of(fit: "sl.FitResult") -> list[tuple[str, float, bool, float]]:
+    """Kinds that conditions of the equations tell apart, as culms of age class 1 and later ones: each has a curve of its own.
+
+    Returns
+    -------
+    kinds : list of (predictor, bound, above, value)
+        A predictor that stands in conditions alone, the number it is compared with, whether the kind is not below that,
+        and a value of the kind; empty where the equations have none.
+    """
+    x, cut, outside = main_predictor(fit), {}, set()
+    for equation in fit.system.equations:
+        conditions = [
+            n.arguments[0] for n in walk(equation.right) if isinstance(n, Call) and n.function == "where"
+        ]
+        within = [name.name for condition in conditions for name in names(condition)]
+        outside |= {
+            name
+            for name, n in Counter(n.name for n in names(equation.right)).items()
+            if n > within.count(name)
+        }
+        for condition in conditions:
+            left, *right = condition.arguments
+            if isinstance(left, Name) and left.name != x and right and isinstance(right[0], Number):
+                cut.setdefault(left.name, right[0].value)
+    name = next((n for n in cut if n in fit.ranges and n not in outside), "")
+    if not name:
+        return []
+    bound, (low, _) = cut[name], fit.ranges[name]
+    return [(name, bound, False, low), (name, bound, True, bound)]
+
+
+def curve_data(
+    fit: "sl.FitResult", data: pd.DataFrame | None = None, kind: tuple[str, float, bool, float] | None = None
+) -> pd.DataFrame:
     """Predictors along the fitted span of the main one, the others where records of that size lie.
 
     Another predictor follows its line on the main one in logarithms, as in the data, or as the :class:`Domain` of a
     response tells without them. Where neither does, sizes rise together from end to end, stems per area fall, and what is
     no size stays in the middle. Parameters that vary by a column are those of its first group; :func:`groups_of` names
-    the others.
+    the others. A ``kind`` of :func:`kinds_of` has its own value throughout.
 
     Examples
     --------
@@ -728,6 +763,8 @@ def curve_data(fit: "sl.FitResult", data: pd.DataFrame | None = None) -> pd.Data
     for other in fit.system.predictors[1:]:
         slope, intercept, *_ = fit.line_on(x, other, data) or from_end_to_end(fit, x, other)
         columns[other] = np.clip(np.exp(intercept) * grid**slope, *fit.ranges[other])
+    if kind is not None:
+        columns[kind[0]] = np.full(N_GRID, kind[3])
     return pd.DataFrame(columns).assign(**groups_of(fit)[0])
 
 

@@ -27,6 +27,7 @@ SCRUTINY_SHOWN = 10
 SHOWN_HTML = 40
 
 
+@vocabulary.in_its_words
 def fit_report(fit: FitResult) -> str:
     """Equations with numbers, parameters, residuals, indices with their formulas, range, warnings."""
     parts = [_head, _equations, _parameters, _residuals, _correlation, _random]
@@ -213,6 +214,7 @@ def brief(fit: FitResult) -> str:
     return "\n".join([_head(fit), *shown, "; ".join(good), _ranges(fit), against])
 
 
+@vocabulary.in_its_words
 def as_set_table(fit: FitResult) -> SetTable:
     """A fit as a notebook shows it: parameters and indices as set tables in the reader's language."""
     level = f"{100 * fit.level:g} %"

@@ -27,6 +27,7 @@ from sinklab.review.scrutiny import LOGNORMAL, MEDIANS, OUTLIER, species_of
 from sinklab.review.verification import Verification, recomputed
 from sinklab.tables import checks
 from sinklab.tables import table as tables
+from sinklab.tables.package import printed_source
 from sinklab.tables.schema import system_of
 from sinklab.tables.table import Table
 
@@ -254,7 +255,8 @@ def render(
         work = Path(place)
         report = Report(found, lang, work, opinions)
         try:
-            text = rendering.environment().get_template(name).render(report.names())
+            with vocabulary.words_of(table.ecosystem):
+                text = rendering.environment().get_template(name).render(report.names())
         except (TemplateError, SinklabError) as error:
             raise DraftError(f"reports/templates/{name}: {error}") from error
         look = Look(lang, report.say(f"Review of {table.ref}", f"参数表审查报告　{table.ref}"), table.ref)
@@ -404,7 +406,7 @@ class Report(Wording):
             "ref": table.ref,
             "title": blocks.escape(self.say(table.title, table.title_zh)),
             "status": table.status,
-            "sources": [blocks.escape(s.get("citation") or s["title"]) for s in table.sources],
+            "sources": [blocks.escape(printed_source(s)) for s in table.sources],
             "models": [
                 {"key": m.key, "name": blocks.escape(m.key), "id": f"m{i}"} for i, m in enumerate(models, 1)
             ],

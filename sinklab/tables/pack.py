@@ -160,7 +160,8 @@ def pack_table(
         drawn.insert(0, "model_id", key)
         draws.append(drawn)
         rows["models"].append(_model_row(key, fit, status, source, group_column, len(drawn)))
-        rows["equations"] += _equation_rows(key, fit, status, components, system)
+        with vocabulary.words_of(system or fit.ecosystem):
+            rows["equations"] += _equation_rows(key, fit, status, components, system)
         rows["coefficients"] += _coefficient_rows(key, fit)
         rows["covariance"] += _triangle(key, fit.covariance, fit.labels)
         # A perfect correlation may come out beyond one by a bit.

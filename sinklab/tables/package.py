@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab import paths
-from sinklab.language import Notes, TableError, listing, plain, tr, typed
+from sinklab.language import Notes, TableError, listing, plain, reader_language, tr, typed
 from sinklab.results.fit_result import FitResult
 from sinklab.tables.schema import (
     BINARY,
@@ -180,7 +180,11 @@ def package_sources(origins, frames) -> list[dict]:
             continue
         title = str(origin.get("title") or name_of(origin))
         entry = {"title": title}
-        words = {"citation": "citation", "licence": "licence", "url": "path", "doi": "doi"}
+        words = {k: k for k in ("citation", "citation_zh")} | {
+            "licence": "licence",
+            "url": "path",
+            "doi": "doi",
+        }
         entry |= {theirs: origin[ours] for ours, theirs in words.items() if origin.get(ours)}
         if title and entry not in found:
             found.append(entry)
@@ -191,6 +195,12 @@ def package_sources(origins, frames) -> list[dict]:
         entries = [{"title": part} for part in parts if part and part not in told]
         found += [e for e in entries if e["title"] not in {f["title"] for f in found}]
     return found
+
+
+def printed_source(source: dict, lang: str | None = None) -> str:
+    """One source of a table as it is printed: its citation, in Chinese where there is one, else its title."""
+    own = ("citation_zh",) if (lang or reader_language()) == "zh" else ()
+    return str(next(source[key] for key in (*own, "citation", "title") if source.get(key)))
 
 
 def _portable(value):

@@ -313,6 +313,11 @@ class Table:
         }
 
     @property
+    def ecosystem(self) -> str:
+        """Ecosystem that its id names, "" where none is."""
+        return system_of(self.table_id)
+
+    @property
     def ref(self) -> str:
         """``id@version``, as drafts cite it."""
         return f"{self.table_id}@{self.version}"
@@ -322,6 +327,7 @@ class Table:
         """Status of the table: that of its weakest row."""
         return pack.table_status(self.frames)
 
+    @vocabulary.in_its_words
     def __repr__(self) -> str:
         """At most twelve lines: what the table holds, how good it is, which checks failed."""
         return "\n".join([self._headline(), *self._lines()])
@@ -329,6 +335,7 @@ class Table:
     def _repr_html_(self) -> str:
         return self.set_table().to_html()
 
+    @vocabulary.in_its_words
     def set_table(self) -> SetTable:
         """What the table holds and how good it is, for a notebook, LaTeX or Word.
 
@@ -360,6 +367,7 @@ class Table:
             blocks.append((tr("Values", "取值"), header, rows))
         return SetTable(self._headline(), *blocks)
 
+    @vocabulary.in_its_words
     def summary(self) -> str:
         """The whole table as text: equations, coefficients, indices, ranges, values, failed checks, origin."""
         blocks = [_head(self), tr(*DEMONSTRATION) if self.status == "demonstration" else ""]

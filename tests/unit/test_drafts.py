@@ -108,7 +108,6 @@ def test_contents_print_pages_before_word_counts_them(rendered):
 
 def test_trees_without_a_height_leave_the_error_of_their_class_alone(workbench):
     """Diameter classes of a draft: a tree that cannot be predicted is counted, and says nothing of the error."""
-    from sinklab.drafts import blocks
     from sinklab.tables.table import Table
 
     fit = Table.read("agb_forest_cunninghamia@0.1.0").model()
@@ -118,11 +117,11 @@ def test_trees_without_a_height_leave_the_error_of_their_class_alone(workbench):
         ("whole", data),
         ("blank", data.assign(height=data["height"].where(data.index % 7 > 0))),
     ):
-        told[name] = blocks.classes(lambda *cell: cell[-1], fit, "en", "classes", "Classes", trees).split(
+        told[name] = clauses.classes(lambda *cell: cell[-1], fit, "en", "classes", "Classes", trees).split(
             "\n"
         )
     assert "nan" not in "".join(told["blank"]) and told["whole"] != told["blank"]
-    counts = [[row.split("|")[2] for row in told[name] if row.startswith("|")] for name in told]
+    counts = [[row.split("|")[3] for row in told[name] if row.startswith("|")] for name in told]
     assert counts[0] == counts[1] and len(counts[0]) > 5
 
 
@@ -251,18 +250,28 @@ def test_culms_of_a_class_weigh_what_the_equations_say_at_their_mean_size():
         cited.append(told)
         return told[-1]
 
-    printed = blocks.culms(cite, fit, "en", "culms", "Culms", trees, "moso_culms")
+    printed = clauses.culms(cite, fit, "en", "culms", "Culms", trees, "moso_culms")
     rows = [line.strip("| ").split(" | ") for line in printed.splitlines() if line.startswith("| ")][2:]
     classes = [r for r in files.records("rules", "sampling_design.csv") if r["design_id"] == "moso_culms"]
-    assert len(rows) == len(classes) == 5 and sum(int(row[1]) for row in rows) == len(trees)
+    assert len(rows) == len(classes) == 5 and sum(int(row[2]) for row in rows) == len(trees)
     for row, wanted in zip(rows, classes, strict=True):
         here = trees[
             trees["dbh"].between(float(wanted["dbh_min"]), float(wanted["dbh_max"]), inclusive="left")
         ]
         old = 0.01 * here["dbh"].mean() ** 2 * here["height"].mean()
-        assert row[:2] == [wanted["class_label"], str(len(here))]
-        assert [float(row[4]), float(row[5])] == pytest.approx([old / 2, old], rel=5e-4)
-    assert {told[2] for told in cited} == {"class", "n", "dbh", "height", "agb 1", "agb 2"}
+        span = f"{wanted['dbh_min']} ≤ *D* < {wanted['dbh_max']}"  # the upper end belongs to the next class
+        assert row[:3] == [wanted["class_label"], span, str(len(here))]
+        assert [float(row[5]), float(row[6])] == pytest.approx([old / 2, old], rel=5e-4)
+    assert {told[2] for told in cited} == {
+        "class",
+        "dbh_min",
+        "dbh_max",
+        "n",
+        "dbh",
+        "height",
+        "agb 1",
+        "agb 2",
+    }
 
 
 def test_species_of_a_sample_are_counted_with_those_at_home():
@@ -274,7 +283,7 @@ def test_species_of_a_sample_are_counted_with_those_at_home():
         }
     )
     fit = SimpleNamespace(system=System.parse("agb = a * dbh**b").bind(["dbh", "agb"]))
-    printed = blocks.taxa(lambda *told: told[-1], fit, "en", "taxa", "Sample", trees)
+    printed = clauses.taxa(lambda *told: told[-1], fit, "en", "taxa", "Sample", trees)
     assert "(*Larix gmelinii*) | 3 | 2 |" in printed and "| *Larix unheard* | 1 | 0 |" in printed
 
 
@@ -321,7 +330,7 @@ def test_every_number_is_listed_with_its_table(rendered, workbench):
 def test_values_are_named_in_words_with_their_sources(rendered):
     lang, files = rendered
     text = re.sub(r"\s+", " ", "".join(word(files["docx"]).itertext()))
-    assert {"zh": "杉木 根系", "en": "Cunninghamia lanceolata, "}[lang] in text
+    assert {"zh": "树干（带皮）", "en": "stem with bark"}[lang] in text  # the organs of the one species
     assert "10.5846/stxb201511292394" in text
     assert "species_id=" not in text
 
@@ -598,3 +607,85 @@ def test_rows_at_the_ends_of_a_long_table_stay_together_in_word():
 
 def test_letters_of_segments_are_listed_by_their_number():
     assert blocks.counted_off(["g", "f0", "f1", "f3", "f2", "g"]) == ["g", "f0", "f1", "f2", "f3"]
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("zh", ("竹枝", "竹叶", "秆高")), ("en", ("branch", "leaf", "culm height"))]
+)
+def test_bamboo_has_its_own_words_wherever_a_table_of_it_is_shown(lang, words):
+    """Legends, headers, components, figures and objects; trees beside it keep theirs."""
+    from sinklab.data import vocabulary
+    from sinklab.language import speaking
+    from sinklab.results.summary import fit_report
+
+    fit = sl.fit(
+        open_data.load("study:moso_simulated"),
+        "culm = a1 * dbh**b1 * height**c1 * where(age_class < 2, k1, 1)\nbranch = a2 * dbh**b2\nfoliage = a3 * dbh**b3",
+        method="wls",
+    )
+    assert fit.ecosystem == "bamboo"
+    with speaking(lang):
+        shown = repr(fit.set_table()) + fit_report(fit)
+        with vocabulary.words_of(fit.ecosystem):
+            legend = blocks.legend(fit.system, fit.system.responses, (), None, lang)
+            ranges = blocks.ranges(lambda *told: told[4], fit, lang, "r", "R")
+    for text in (legend, shown):
+        assert (
+            all(word in text for word in words[:2]) and "树枝" not in text and "foliage biomass" not in text
+        )
+    assert words[2][1:] in ranges and "树高" not in ranges
+    assert vocabulary.label("branch", "zh") == "树枝生物量" and vocabulary.label("height", "zh") == "树高"
+    told = vocabulary.group_label("species_id=phyllostachys_edulis;component=branch_unspecified", "zh")
+    assert told == "毛竹 竹枝" and vocabulary.group_label("component=branch_unspecified", "zh").startswith(
+        "枝（"
+    )
+
+
+def test_a_figure_has_a_curve_of_each_kind_that_conditions_tell_apart():
+    from sinklab import plots
+    from sinklab.results.prediction import kinds_of
+
+    trees = open_data.load("study:moso_simulated")
+    fit = sl.fit(trees, "culm = a1 * dbh**b1 * where(age_class < 2, k1, 1)", method="wls")
+    assert kinds_of(fit) == [("age_class", 2, False, 1), ("age_class", 2, True, 2)]
+    (axis,) = plots.fit_figure(fit, "culm", trees, "en").axes
+    curves = [line for line in axis.lines if line.get_linestyle() != "None"]
+    assert (
+        len(curves) == 2
+        and [text.get_text() for text in axis.get_legend().get_texts()][-1] == "fitted, age class ≥ 2"
+    )
+    young, old = (line.get_ydata() for line in curves)
+    assert (young / old) == pytest.approx(fit.values[fit.labels.index("k1")])
+    segmented = sl.fit(
+        trees, "culm = where(dbh < 5, a0 * 5**(b1 - b2) * dbh**b2, a0 * dbh**b1)", method="wls"
+    )
+    assert kinds_of(segmented) == []
+
+
+def test_trees_above_the_last_class_of_a_design_are_in_it():
+    last = clauses.design_rows("ten_classes")[-1]
+    assert clauses.class_limits(last) == (35, float("inf")) and clauses.class_limits(
+        clauses.design_rows("ten_classes")[0]
+    ) == (1.5, 3)
+    said = {lang: clauses.class_words(lambda *told: told[4], last, lang) for lang in ("zh", "en")}
+    assert said == {"zh": ("38及以上", "*D*≥35"), "en": ("38 and above", "*D* ≥ 35")}
+
+
+def test_values_have_a_column_of_species_organ_and_age_and_their_unit():
+    row = {
+        "variable": "mass",
+        "unit": "kg",
+        "q025": 0.4,
+        "q975": 0.6,
+        "n_study": 1,
+        "mean_of": "units",
+        "of_whom": "unit_here",
+    }
+    row |= {"mean": 0.5, "se": 0.01, "status": "draft"}
+    groups = [f"component={c};age={a}" for c in ("branch_unspecified", "culm") for a in (1, 3)]
+    frame = pd.DataFrame([row | {"name": g, "group": g} for g in groups])
+    printed = blocks.values(lambda *told: told[4], frame, "zh", "t", "T", "x@1")
+    lines = [line for line in printed.splitlines() if line.startswith("|")]
+    assert lines[0] == "| 器官 | 竹龄/a | 均值/kg | 标准误/kg | 95% 分布区间/kg | 研究数 |"
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| 竹秆"] * 2 + ["| 枝"] * 2
+    assert "原文献未说明的内容：枝，是否含枯枝。" in printed

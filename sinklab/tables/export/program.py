@@ -27,6 +27,7 @@ from sinklab.results.prediction import KINDS, family_of, floor, freedom_of, lops
 from sinklab.results.variance import widening
 from sinklab.tables.digits import guard
 from sinklab.tables.digits import text as to_place
+from sinklab.tables.package import printed_source
 from sinklab.tables.schema import DEMONSTRATION
 
 #: The functions that variance functions are written with, for terms of a graph.
@@ -368,7 +369,7 @@ def heading(table) -> str:
     if table.status == "demonstration":
         lines.append(tr(*DEMONSTRATION))
     for source in table.sources:
-        lines.append(tr("Source: ", "来源：") + one_line(source.get("citation") or source["title"]))
+        lines.append(tr("Source: ", "来源：") + one_line(printed_source(source)))
     if any(model.method == "bayes" for model in table.models):
         lines.add(
             "Intervals by linearisation; sinklab itself takes quantiles of the joint draws.",
@@ -526,6 +527,7 @@ log0 <- function(x) log(ifelse(x == 0, 1, x))
 """
 
 
+@vocabulary.in_its_words
 def write_r(table, level: float, kind: str) -> bytes:
     """R source of a table; see :func:`sinklab.tables.export.export`."""
     text = "".join(f"# {line}".rstrip() + "\n" for line in heading(table).splitlines())
@@ -731,6 +733,7 @@ quantile_{table.table_id} <- function(name, q) {{
 # LaTeX: equations as a standard prints them, and tables with guarded digits
 
 
+@vocabulary.in_its_words
 def write_latex(table, level=None, kind=None) -> bytes:
     """LaTeX of a table; see :func:`sinklab.tables.export.export`.
 

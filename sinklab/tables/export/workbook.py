@@ -28,6 +28,7 @@ from openpyxl.worksheet.properties import PageSetupProperties
 from sinklab.data import vocabulary
 from sinklab.results.indices import formulas
 from sinklab.tables.export.program import Program, Writer, described, one_line
+from sinklab.tables.package import printed_source
 from sinklab.tables.schema import DEMONSTRATION, status_label
 
 #: Quantile functions of the families of :mod:`sinklab.evidence.distributions`, with cells ``{q}``, ``{p1}``,
@@ -49,6 +50,7 @@ PREPARED = 25
 _MOMENT = (2000, 1, 1, 0, 0, 0)
 
 
+@vocabulary.in_its_words
 def write(table, level: float, kind: str) -> bytes:
     """Workbook of a table; see :func:`sinklab.tables.export.export`."""
     book = openpyxl.Workbook()
@@ -230,7 +232,7 @@ def notes(book, table) -> None:
         lines += ["", f"模型 {model.label or '—'}（方法 {model.method}）："]
         lines += [f"  {line}" for line in model.system.text.splitlines()]
         lines += [f"  {described(x, 'zh')}" for x in (*model.system.predictors, *model.system.responses)]
-    lines += ["", "来源："] + [f"  {s.get('citation') or s['title']}" for s in table.sources]
+    lines += ["", "来源："] + [f"  {printed_source(s, 'zh')}" for s in table.sources]
     row = 2
     if table.status == "demonstration":
         put(sheet, row, 1, DEMONSTRATION[1], "warn")
