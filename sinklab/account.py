@@ -453,7 +453,7 @@ class Chain:
 
 
 def methodology(
-    counted: Iterable[str], rule: str = "ar_tool14", factors=None, credited: bool = True
+    counted: Iterable[str], rule: str = "ar_tool14", factors=None, credited: bool = True, issued: bool = True
 ) -> Chain:
     """The chain of a methodology from the modules that its pools, sources and leakage name.
 
@@ -467,6 +467,8 @@ def methodology(
         Default factors by symbol; see :class:`Chain`.
     credited : bool
         False for metering alone: stocks, their change and uncertainty, no baseline and no credits.
+    issued : bool
+        False for the metering of projects, which ends at net removals: what is held back and issued is left to the scheme.
 
     Returns
     -------
@@ -499,7 +501,7 @@ def methodology(
     wanted = [*counted, "net"]
     if plots:
         more += [*pools, *_deduction(rule), ("net", "net", f"X = DC_PRJ - DC_BSL{escaped} - D")]
-        wanted += [*metering, "baseline", "permanence"]
+        wanted += [*metering, "baseline", *(["permanence"] if issued else [])]
         if base:
             more.append(("baseline", "baseline", "DC_BSL = sum(i, A[i] * sum(p, g[i,p])) - E_BSL"))
     else:
@@ -544,7 +546,8 @@ def example(chain: Chain, settled: Mapping[str, float] | None = None) -> Example
     Parameters
     ----------
     settled : mapping, optional
-        Shares that the document decides, by name: ``confidence``, ``allowed_error``, ``non_permanence`` [1].
+        What the document decides, by name: ``confidence``, ``allowed_error``, ``non_permanence`` [1], ``plot_area`` and
+        ``grass_plot``, the size of plots of trees and shrubs and of those of herbs alone [ha].
         The example has them in place of its own; expected spread and allowed error follow from its own stocks.
 
     Raises
@@ -555,14 +558,21 @@ def example(chain: Chain, settled: Mapping[str, float] | None = None) -> Example
     import xarray as xr
     from scipy.stats import norm
 
-    told = {
-        row["name"]: _array(row["dims"].split(), row["values"]) for row in records("chain", "example.csv")
-    }
+    told = {}
+    for row in records("chain", "example.csv"):
+        # ``h@core`` is for chains with that module; it stands behind what holds elsewhere.
+        name, _, module = row["name"].partition("@")
+        if not module or module in chain.modules:
+            told[name] = _array(row["dims"].split(), row["values"])
     needed = [
         n for n, s in chain.symbols.items() if s.kind in ("measured", "fixed") and n not in chain.results()
     ]
     needed = [n for n in needed if not chain.default(chain.symbols[n])]
     settled = {"allowed_error": told["e_SHARE"], **(settled or {})}
+    wooded = {"tree", "tree_volume", "bamboo", "shrub"} & {*chain.modules}
+    size = settled.get("plot_area" if wooded or "grass" not in chain.modules else "grass_plot")
+    if size:
+        told["a_P"], told["N_P"] = size, round(float(told["A"].sum()) / size)
     for name in needed:
         decided = chain.symbols[name].factor.removeprefix("decision:")
         told[name] = settled.get(decided, told.get(name))

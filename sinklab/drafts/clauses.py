@@ -8,6 +8,7 @@ Trees by diameter class stand with the model of a species, whose accuracy they t
 Published standards of species print the total first, its parts as shares of it, and volume and roots by a ratio of their own.
 """
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -57,12 +58,13 @@ def counted(draft: dict) -> list[str]:
 
 
 def of_draft(draft: dict):
-    """The chain of a description, None where it counts nothing; a guide has no baseline and no credits."""
+    """The chain of a description, None where it counts nothing; a guide of stocks has no baseline, one of projects no credits."""
     told, modules = draft.get("chain") or {}, counted(draft)
     if not modules:
         return None
     rule = told.get("rule", "ar_tool14")
-    return chains.methodology(modules, rule, told.get("factors"), told.get("kind") != "stock")
+    kind = told.get("kind")
+    return chains.methodology(modules, rule, told.get("factors"), kind != "stock", kind != "project")
 
 
 #: Parts of the chain in the order in which a document prints them.
@@ -115,6 +117,7 @@ def _of(chain, module: str, name: str) -> list:
 
 def _clause(chain, place, equations, title, lang, depth) -> str:
     leads = {row["equation"]: row[f"lead_{lang}"] for row in records("chain", "equations.csv")}
+    leads["pools"] = _POOLS[lang]
     plain = "{}应按{{ref}}计算。" if lang == "zh" else "The {} shall be calculated with {{ref}}."
     lines = [f"\n{'#' * depth} {title} {{#sec:q-{place}}}\n"]
     for equation in equations:
@@ -137,7 +140,8 @@ def legend(chain, equations, lang: str) -> str:
     shown = [chain.symbols[n] for n in names if chain.symbols[n].label_zh]
     lines = [explained(chain, symbol, lang) for symbol in shown]
     if any("t_{1}" in chain.latex(e, lang) for e in equations):
-        lines.append(_PERIOD[lang])
+        kind = "assessed" if equations[0].module == "potential" else "monitored"
+        lines.append(_PERIOD[kind][lang])
     first, stop, end = ("式中：", "；", "。") if lang == "zh" else ("where", ";", ".")
     body = "\n\n".join([first, *(f"{text}{stop}" for text in lines[:-1]), f"{lines[-1]}{end}"])
     return f"\n::: legend\n{body}\n:::\n"
@@ -145,8 +149,19 @@ def legend(chain, equations, lang: str) -> str:
 
 #: What the two dates of a formula are; the index $t$ of its symbols stands for either.
 _PERIOD = {
-    "zh": "$t_{1}$、$t_{2}$——监测期的期初和期末",
-    "en": "$t_{1}$ and $t_{2}$ are the start and the end of the monitoring period",
+    "monitored": {
+        "zh": "$t_{1}$、$t_{2}$——监测期的期初和期末",
+        "en": "$t_{1}$ and $t_{2}$ are the start and the end of the monitoring period",
+    },
+    "assessed": {
+        "zh": "$t_{1}$、$t_{2}$——评估期的期初和期末",
+        "en": "$t_{1}$ and $t_{2}$ are the start and the end of the assessment period",
+    },
+}
+#: Sums of pools are written by what a draft counts, so that their lead stands here.
+_POOLS = {
+    "zh": "样地碳储量为各碳库单位面积碳储量之和，应按{ref}计算；样地内没有的碳库计为零。",
+    "en": "The stock of a plot is the sum of its pools and shall be calculated with {ref}; a pool that the plot does not have is zero.",
 }
 
 
@@ -165,7 +180,12 @@ def explained(chain, symbol, lang: str) -> str:
         return told if bare else f"{told}{'，' if lang == 'zh' else ', '}{unit}"
     if lang == "zh":
         return f"{sign}——{symbol.label_zh}，{unit}{where}"
-    return f"{sign} is the {symbol.label_en}, {unit}{where}"
+    return f"{sign} {'are' if _several(symbol.label_en) else 'is'} the {symbol.label_en}, {unit}{where}"
+
+
+def _several(label: str) -> bool:
+    """Whether an English label speaks of many: its first noun is ``removals``, ``emissions`` or ``degrees`` of freedom."""
+    return re.split(r",| of | in | from ", label)[0].rpartition(" ")[2] in ("removals", "emissions", "degrees")
 
 
 # Sheets of data and parameters
@@ -182,9 +202,27 @@ def designs(chain, lang: str, fill, name: str, caption: str) -> str:
     return table(name, caption, head, rows, "lll", widths=(14, 16, 70))
 
 
+#: What is recorded of every plot, before what its pools ask for.
+_PLOT = {
+    "zh": ["样地", "样地号、层、坐标、海拔、坡度、坡向、面积、土地利用、日期、测定人"],
+    "en": ["Plot", "number, stratum, coordinates, elevation, slope, aspect, area, land use, date, observer"],
+}
+
+
+def field_records(chain, lang: str, name: str, caption: str) -> str:
+    """What the survey records of each pool hold, by ``data/chain/designs.csv``."""
+    head = [header(word, lang) for word in ("object", "recorded")]
+    rows = [
+        [row[f"object_{lang}"], row[f"record_{lang}"]]
+        for row in records("chain", "designs.csv")
+        if row["module"] in chain.modules
+    ]
+    return table(name, caption, head, [_PLOT[lang], *rows], "ll", widths=(14, 86))
+
+
 def monitored(chain, lang: str, name: str, caption: str) -> str:
-    """Data to be monitored: all that the chain measures. What credits nothing has no crediting period at whose end soils come again."""
-    when = {} if chain.of("net") else {"soil": "each"}
+    """Data to be monitored: all that the chain measures. What issues nothing has no crediting period at whose end soils come again."""
+    when = {} if chain.of("permanence") else {"soil": "each"}
     head = [header(word, lang) for word in ("symbol", "quantity_measured", "unit", "method", "frequency")]
     rows = [
         [
@@ -261,26 +299,24 @@ _EXAMPLE = {
         "steps_emission": "## 算例步骤 {#sec:example-calculated}\n\n按公式顺序计算的结果见[@tbl:example-steps]，计算中不修约，表中的结果修约到五位有效数字。",
         "few": "算例的样地数少于[@eq:{ref}]的计算结果，{also}少于本文件的规定，只为缩短算例。",
         "draws": "参数抽样组数",
-        "samples": "参数抽样组数和样地内取样数",
         "steps_caption": "算例结果",
     },
     "en": {
-        "data": "## Data of the example {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they illustrate "
+        "data": "## Input data {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they illustrate "
         "the steps and do not represent any project. "
         "$t_{1}$ and $t_{2}$ are the two monitorings, $i$ is the stratum. The stock of the first plot of the first stratum is calculated from "
         "its measurements, the stocks of the others are given.",
-        "emission": "## Data of the example {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they illustrate "
+        "emission": "## Input data {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they illustrate "
         "the steps and do not represent any project.",
         "defaults": " Factors that the table does not list have the default values of [@tbl:factors].",
-        "data_caption": "Data of the example",
-        "steps": "## Steps of the example {#sec:example-calculated}\n\nThe results, in the order of the formulas, are given in [@tbl:example-steps]. "
+        "data_caption": "Input data of the example",
+        "steps": "## Calculation steps {#sec:example-calculated}\n\nThe results, in the order of the formulas, are given in [@tbl:example-steps]. "
         "Intermediate results are not rounded; results are shown to five significant digits. "
         "The row of the stock per area shows the first plot of the first stratum.",
-        "steps_emission": "## Steps of the example {#sec:example-calculated}\n\nThe results, in the order of the formulas, are given in [@tbl:example-steps]. "
+        "steps_emission": "## Calculation steps {#sec:example-calculated}\n\nThe results, in the order of the formulas, are given in [@tbl:example-steps]. "
         "Intermediate results are not rounded; results are shown to five significant digits.",
         "few": " The example has fewer plots than [@eq:{ref}] gives and fewer {also} than this document requires, only to keep it short.",
         "draws": "draws of the parameters",
-        "samples": "draws of the parameters and samples on a plot",
         "steps_caption": "Results of the example",
     },
 }
@@ -311,9 +347,8 @@ def worked_example(chain, cite, lang: str, parts=PARTS, settled=None) -> str:
     head = [header(word, lang) for word in ("formula", "symbol", "worth", "unit")]
     known, rows = found.known | found.plot, []
     if (np.ceil(known.get("n_R", 0)) > known.get("n", 0)).any():
-        short = words["samples" if inputs.keys() & {"n_Q", "m_LI", "h"} else "draws"]
         steps += words["few"].format(
-            ref=label(next(e for e in chain.equations if e.left == "n_R")), also=short
+            ref=label(next(e for e in chain.equations if e.left == "n_R")), also=words["draws"]
         )
     for equation in printed(chain, parts):
         row = _shown(chain, cite, lang, equation.left, known[equation.left], rounded)
@@ -344,7 +379,8 @@ def _parts(value, noted, lang, at: str = ""):
         for position in range(value.sizes[outer]):
             sign = f"$t_{{{position + 1}}}$" if outer == "t" else f"$i={position + 1}$"
             inside = value.isel({outer: position}, drop=True)
-            yield from _parts(inside, noted, lang, f"{at} {sign}".strip())
+            comma = "，" if lang == "zh" else ", "
+            yield from _parts(inside, noted, lang, f"{at}{comma}{sign}" if at else sign)
         return
     numbers = value.to_numpy().ravel() if dims else [float(value)]
     shown = listed((noted(float(n), at) for n in numbers), lang)

@@ -161,10 +161,12 @@ class Decided:
         return self._value(name)
 
     def shares(self) -> dict[str, float]:
-        """Decisions in per cent, as shares."""
-        found = self._decisions.items()
+        """Decisions in per cent as shares, those in square metres as hectares."""
+        found, scale = self._decisions.items(), {"%": 100, "m²": 10_000, "hm²": 1}
         return {
-            n: d["value"] / 100 for n, d in found if d.get("unit") == "%" and not isinstance(d["value"], list)
+            n: d["value"] / scale[d["unit"]]
+            for n, d in found
+            if d.get("unit") in scale and not isinstance(d["value"], list)
         }
 
     def decision_table(self, label: str, caption: str, grounds: bool = False) -> str:
@@ -304,7 +306,7 @@ OFFERED = (
     "correlation_refs values_table figure species label sources table_list status_note range_notes ratio_equation has_n has_trees class_table "
     "largest_class "
     "has_taxa taxa_table culm_table sampling_table compatible whole_first segmented segment begins_at "
-    "model_aliases model_title model_refs model_equations model_words has_chain chain_part design_table monitored_table settled_table "
+    "model_aliases model_title model_refs model_equations model_words has_chain chain_part design_table record_table monitored_table settled_table "
     "factor_table worked_example check_rows checks_of explained"
 ).split()
 #: Tables of a fit that templates ask for by alias, label and caption.
@@ -641,6 +643,10 @@ class Desk:
     def design_table(self, label: str, caption: str) -> str:
         """Designs of plots, quadrats and soil samples of the pools that are counted."""
         return clauses.designs(self.chain, self._lang, self._decided.fill, label, caption)
+
+    def record_table(self, label: str, caption: str) -> str:
+        """What is recorded in the field, by pool."""
+        return clauses.field_records(self.chain, self._lang, label, caption)
 
     def monitored_table(self, label: str, caption: str) -> str:
         """Data that the chain measures."""

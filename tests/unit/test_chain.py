@@ -171,11 +171,12 @@ def by_hand(found):
             s.put(f"{left}.{t}", [f"={formula(t)}"])
 
     def layers(t, *more):
+        count = found.plot["h"].sizes["l"]
         names = [f"{n}.{t}" for n in ("rho", "h")]
-        product = "*".join(every(n, 3) for n in names) + (
-            f"*(1-{every(f'v_G.{t}', 3)})" if f"v_G.{t}" in s.rows else ""
+        product = "*".join(every(n, count) for n in names) + (
+            f"*(1-{every(f'v_G.{t}', count)})" if f"v_G.{t}" in s.rows else ""
         )
-        return f"SUMPRODUCT({product}{''.join('*' + every(f'{n}.{t}', 3) for n in more)})"
+        return f"SUMPRODUCT({product}{''.join('*' + every(f'{n}.{t}', count) for n in more)})"
 
     has = {e.name for e in found.chain.equations}
     plots = {
@@ -183,8 +184,8 @@ def by_hand(found):
         "tree_volume": ("c_TREE", lambda t: f"{one(f'V_M.{t}')}*{one('F_BCE')}*(1+{one('R_S')})*{one('CF')}*44/12"),
         "bamboo_plot": ("c_BAMBOO", lambda t: f"SUMPRODUCT({every(f'N_B.{t}', 4)},{every('m_B', 4)})/1000/{one('a_P')}*{one('CF')}*44/12"),
         "shrub_plot": ("c_SHRUB", lambda t: f"SUM({every(f'm_S.{t}', 5)})/1000/{one('a_S')}*{one('CF')}*44/12"),
-        "grass_plot": ("c_GRASS", lambda t: f"AVERAGE({every(f'm_G.{t}', 3)})/1000000*10000*(1+{one('R_G')})*{one('CF_G')}*44/12"),
-        "litter_plot": ("c_LI", lambda t: f"AVERAGE({every(f'm_LI.{t}', 3)})/1000000*10000*{one('CF_LI')}*44/12"),
+        "grass_plot": ("c_GRASS", lambda t: f"AVERAGE({every(f'm_G.{t}', 5)})/1000000*10000*(1+{one('R_G')})*{one('CF_G')}*44/12"),
+        "litter_plot": ("c_LI", lambda t: f"AVERAGE({every(f'm_LI.{t}', 4)})/1000000*10000*{one('CF_LI')}*44/12"),
         "deadwood_plot": ("c_DW", lambda t: f"{one(f'c_TREE.{t}')}*{one('f_DW')}"),
         "soil_mass": ("M_S", lambda t: f"{layers(t)}*10000*10000/1000000"),
         "soil_plot": ("c_SOIL", lambda t: f"({layers(t, 'o')}/10+{one(f'o_B.{t}')}/1000*({one('M_S.t1')}-{one(f'M_S.{t}')}))*44/12"),
@@ -256,14 +257,22 @@ def by_hand(found):
             say(name, [left])
 
     if "potential_year" in has:
-        for t in dates:
-            cells = [f"={one(f'B_XA.{t}', i)}*(1+{one('R_S')})*{one('CF')}*44/12" for i in strata]
-            s.put(f"c_XA.{t}", cells)
-        rise = [f"{one('f_AV', i)}*{one('A', i)}/{one('DT')}" for i in strata]
-        gain = "+".join(f"{rise[i]}*({one('c_XA.t2', i)}-{one('c_XA.t1', i)})" for i in strata)
-        s.put("P_A", [f"={gain}"])
-        s.put("SE_P", ["=SQRT(" + "+".join(f"({rise[i]}*{one('s_G', i)})^2" for i in strata) + ")"])
-        say("potential_stock", ["c_XA.t1", "c_XA.t2"])
+        for biomass, left in (("B_XP", "c_XP"), ("B_XB", "c_XB")):
+            for t in dates:
+                cells = [f"={one(f'{biomass}.{t}', i)}*(1+{one('R_S')})*{one('CF')}*44/12" for i in strata]
+                s.put(f"{left}.{t}", cells)
+        rise = [f"{one('f_AV', i)}*{one('A_F', i)}/{one('T_P')}" for i in strata]
+        both = [f"{one('c_XP.t2', i)}-{one('c_XP.t1', i)}-{one('c_XB.t2', i)}+{one('c_XB.t1', i)}" for i in strata]
+        s.put("P_F", ["=" + "+".join(f"{rise[i]}*({both[i]})" for i in strata)])
+        land = [f"{one('f_AVG', j)}*{one('A_G', j)}" for j in strata]
+        s.put("P_G", ["=" + "+".join(f"{land[j]}*({one('r_XP', j)}-{one('r_XB', j)})" for j in strata)])
+        s.put("P_A", [f"={one('P_F')}+{one('P_G')}"])
+        errors = [f"({rise[i]}*{one('s_G', i)})^2" for i in strata] + [f"({land[j]}*{one('s_R', j)})^2" for j in strata]
+        s.put("SE_P", [f"=SQRT({'+'.join(errors)})"])
+        say("potential_stock", ["c_XP.t1", "c_XP.t2"])
+        say("potential_base", ["c_XB.t1", "c_XB.t2"])
+        say("potential_forest", ["P_F"])
+        say("potential_grass", ["P_G"])
         say("potential_year", ["P_A"])
         say("potential_se", ["SE_P"])
     if "net" not in has:
