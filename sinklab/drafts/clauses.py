@@ -185,7 +185,11 @@ def explained(chain, symbol, lang: str) -> str:
 
 def _several(label: str) -> bool:
     """Whether an English label speaks of many: its first noun is ``removals``, ``emissions`` or ``degrees`` of freedom."""
-    return re.split(r",| of | in | from ", label)[0].rpartition(" ")[2] in ("removals", "emissions", "degrees")
+    return re.split(r",| of | in | from ", label)[0].rpartition(" ")[2] in (
+        "removals",
+        "emissions",
+        "degrees",
+    )
 
 
 # Sheets of data and parameters

@@ -262,12 +262,16 @@ def by_hand(found):
                 cells = [f"={one(f'{biomass}.{t}', i)}*(1+{one('R_S')})*{one('CF')}*44/12" for i in strata]
                 s.put(f"{left}.{t}", cells)
         rise = [f"{one('f_AV', i)}*{one('A_F', i)}/{one('T_P')}" for i in strata]
-        both = [f"{one('c_XP.t2', i)}-{one('c_XP.t1', i)}-{one('c_XB.t2', i)}+{one('c_XB.t1', i)}" for i in strata]
+        both = [
+            f"{one('c_XP.t2', i)}-{one('c_XP.t1', i)}-{one('c_XB.t2', i)}+{one('c_XB.t1', i)}" for i in strata
+        ]
         s.put("P_F", ["=" + "+".join(f"{rise[i]}*({both[i]})" for i in strata)])
         land = [f"{one('f_AVG', j)}*{one('A_G', j)}" for j in strata]
         s.put("P_G", ["=" + "+".join(f"{land[j]}*({one('r_XP', j)}-{one('r_XB', j)})" for j in strata)])
         s.put("P_A", [f"={one('P_F')}+{one('P_G')}"])
-        errors = [f"({rise[i]}*{one('s_G', i)})^2" for i in strata] + [f"({land[j]}*{one('s_R', j)})^2" for j in strata]
+        errors = [f"({rise[i]}*{one('s_G', i)})^2" for i in strata] + [
+            f"({land[j]}*{one('s_R', j)})^2" for j in strata
+        ]
         s.put("SE_P", [f"=SQRT({'+'.join(errors)})"])
         say("potential_stock", ["c_XP.t1", "c_XP.t2"])
         say("potential_base", ["c_XB.t1", "c_XB.t2"])

@@ -417,9 +417,7 @@ def test_numbers_of_the_example_are_written_alike(tmp_path):
     change = next(line for line in steps.split("\n") if line.startswith("| [@eq:q-plot-change]"))
     numbers = re.findall(r"\d+\.\d+", change)
     assert len(numbers) == 6 and {len(n.replace(".", "").lstrip("0")) for n in numbers} == {5}
-    assert (
-        "算例的样地数少于[@eq:q-plots-stratum]的计算结果，参数抽样组数少于本文件的规定" in text
-    )
+    assert "算例的样地数少于[@eq:q-plots-stratum]的计算结果，参数抽样组数少于本文件的规定" in text
 
 
 @pytest.mark.parametrize(("lang", "whom"), [("zh", "区间"), ("en", "range of")])
@@ -489,10 +487,7 @@ def test_example_has_the_level_and_error_that_the_document_decides(name, tmp_pat
     stock = float((found.given["w"] * found.given["c"].sel(t="t1").mean("k")).sum())
     assert found.given["E_A"] == pytest.approx(0.1 * stock, abs=0.051)
     assert (found.given["s_P"] < found.given["c"].max()).all() and float(found.known["n_T"]) > 6
-    assert (
-        "fewer draws of the parameters than this document requires"
-        in desk.worked_example()
-    )
+    assert "fewer draws of the parameters than this document requires" in desk.worked_example()
 
 
 def test_relative_uncertainty_has_one_symbol_in_formula_and_table(tmp_path):
@@ -505,3 +500,69 @@ def test_standard_of_bamboo_measures_culms_and_no_trees():
     zh, en = ((folder / f"{lang}.md").read_text(encoding="utf-8") for lang in ("zh", "en"))
     assert "第$i$株样竹" in zh and "样木" not in zh
     assert "value of culm $i$" in en and "of tree $i$" not in en and "number of trees" not in en
+
+
+@pytest.mark.parametrize("name", [n for n in description.names() if not description.read(n).tables])
+def test_example_is_measured_as_the_document_lays_out(name, tmp_path):
+    """Quadrats fit on their plot, and the example has the plots, quadrats, layers and slices of its document."""
+    from sinklab import account as chain
+
+    desk = Desk(description.read(name), "en", tmp_path)
+    if desk.chain is None or not desk.has_chain("estimate"):
+        pytest.skip("counts no plots")
+    own = {n: d["value"] for n, d in desk._decided._decisions.items()}
+    found = chain.example(desk.chain, desk._decided.shares())
+    given = found.plot | found.given
+    alone = desk.has_chain("grass") and not any(
+        map(desk.has_chain, ("tree", "tree_volume", "bamboo", "shrub"))
+    )
+    size = own["grass_plot"] if alone else own["plot_area"] / 10_000
+    assert given["N_P"] == pytest.approx(float(given["A"].sum()) / size)
+    if desk.has_chain("tree"):
+        assert given["a_P"] == size
+    if desk.has_chain("grass"):
+        assert given["n_Q"] == own["grass_quadrats"] == given["m_G"].sizes["q"] == 5
+        hectares = desk._decided.shares()["grass_plot"]
+        # Of five points on a square the nearest two are at most half a diagonal apart.
+        assert own["grass_distance"] <= (hectares * 10_000 / 2) ** 0.5
+    if desk.has_chain("litter"):
+        assert given["n_LI"] == own["litter_quadrats"] == given["m_LI"].sizes["q"]
+    if desk.has_chain("shrub"):
+        assert given["a_S"] == pytest.approx(own["shrub_quadrats"] * own["shrub_quadrat"] / 10_000)
+    depth = given["h"].sum("l").to_numpy() if "h" in given else None
+    if desk.has_chain("mineral_soil"):
+        assert (depth == own["soil_depth"]).all()
+    if desk.has_chain("karst_soil"):
+        assert (depth <= own["soil_depth"]).all()
+    if desk.has_chain("core"):
+        assert (depth == own["core_depth"]).all() and (given["h"] == own["core_slice"]).all()
+
+
+def test_a_guide_says_each_reference_where_it_applies_and_measures_every_pool(tmp_path):
+    text = text_of("metering_guide_sichuan", "zh", tmp_path)
+    clauses = {c.split(" {#")[0]: c for c in text.split("\n## ")}
+    assert "DB51/T 3317" in clauses["分层"] and "GB/T 26424" in clauses["乔木"]
+    assert "LY/T 3196" in clauses["竹类"] and "GB/T 43648" in clauses["参数的取得"]
+    assert {"灌木", "草本", "枯落物", "枯死木", "土壤"} <= {*clauses}
+    assert "/T" not in clauses["记录"]
+    lists = text_of("metering_guide_karst", "en", tmp_path).split("{#tbl:records}")[0].rpartition("\n\n| ")[2]
+    assert "length of the line and of rock along it" in lists
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_a_guide_of_projects_reaches_net_removals_and_issues_nothing(lang, tmp_path):
+    drawn = description.read("metering_guide_sichuan_project")
+    desk = Desk(drawn, lang, tmp_path)
+    assert {"DC_BSL", "E_PRJ", "LK", "D", "X"} <= desk.chain.results()
+    assert not desk.chain.of("permanence") and "K_RISK" not in desk.chain.symbols
+    text = text_of("metering_guide_sichuan_project", lang, tmp_path)
+    assert not [w for w in ("计入期", "crediting period", "风险储备", "buffer") if w in text]
+
+
+def test_potential_is_what_projects_add_to_the_state_as_it_is(tmp_path):
+    from sinklab import account as chain
+
+    desk = Desk(description.read("potential_assessment_sichuan"), "en", tmp_path)
+    given = chain.example(desk.chain).given
+    nothing = given | {"B_XP": given["B_XB"], "r_XP": given["r_XB"]}
+    assert float(desk.chain.compute(nothing)["P_A"]) == pytest.approx(0.0)
