@@ -757,15 +757,17 @@ def curve_data(
     >>> curve_data(fit)['stem_density'].iloc[[0, -1]].round().tolist()
     [4000.0, 749.0]
     """
-    x = main_predictor(fit)
-    grid = steps(*fit.ranges[x], N_GRID)
-    columns = {x: grid}
-    for other in fit.system.predictors[1:]:
-        slope, intercept, *_ = fit.line_on(x, other, data) or from_end_to_end(fit, x, other)
-        columns[other] = np.clip(np.exp(intercept) * grid**slope, *fit.ranges[other])
+    columns = {}
+    for x in fit.system.predictors:
+        first = main_predictor(fit)
+        if x == first:
+            columns[x] = steps(*fit.ranges[x], N_GRID)
+            continue
+        slope, intercept, *_ = fit.line_on(first, x, data) or from_end_to_end(fit, first, x)
+        columns[x] = np.clip(np.exp(intercept) * columns[first] ** slope, *fit.ranges[x])
     if kind is not None:
         columns[kind[0]] = np.full(N_GRID, kind[3])
-    return pd.DataFrame(columns).assign(**groups_of(fit)[0])
+    return pd.DataFrame(columns, index=range(N_GRID)).assign(**groups_of(fit)[0])
 
 
 def steps(low: float, high: float, n: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from sinklab.language import TableError
-from sinklab.results.prediction import steps
+from sinklab.results.prediction import curve_data, groups_of, steps
 
 #: Share of its standard error that a prediction may move by rounding.
 FRACTION = 0.1
@@ -175,23 +175,22 @@ class _Test:
 
 
 def along(result, points: int = 9) -> pd.DataFrame:
-    """Points from the smallest to the largest individual: every predictor grows together.
-
-    Predictors of biomass grow together, so these points lie where the data lie.
+    """Points from the smallest to the largest individual or stand, the other predictors where the data lie.
 
     Parameters
     ----------
     result : FitResult
-        Its ``ranges`` are spanned, in equal steps of the logarithm where all values are positive.
     points : int
 
     Returns
     -------
     points : DataFrame
-        Predictors, and the group columns of parameters that vary: each point for each combination of levels.
+        Predictors of :func:`~sinklab.results.prediction.curve_data`, and the group columns of parameters that vary: each
+        point for each combination of levels.
     """
-    columns = {x: steps(*limits, points) for x, limits in _used(result).items()}
-    return _with_groups(pd.DataFrame(columns, index=range(points)), result)
+    path = curve_data(result)[list(result.system.predictors)]
+    rows = np.linspace(0, len(path) - 1, points).round().astype(int)
+    return _with_groups(path.iloc[rows], result)
 
 
 def corners_and_between(result, points: int = POINTS) -> pd.DataFrame:
@@ -207,23 +206,14 @@ def corners_and_between(result, points: int = POINTS) -> pd.DataFrame:
     -------
     points : DataFrame
     """
-    limits = _used(result)
-    while points > 2 and points ** len(limits) > LIMIT:
+    names = list(result.system.predictors)
+    while points > 2 and points ** len(names) > LIMIT:
         points -= 1
-    rows = product(*(steps(*pair, points) for pair in limits.values()))
-    return _with_groups(pd.DataFrame(list(rows), columns=list(limits)), result)
-
-
-def _used(result) -> dict[str, tuple[float, float]]:
-    return {x: result.ranges[x] for x in result.system.predictors}
+    rows = product(*(steps(*result.ranges[x], points) for x in names))
+    return _with_groups(pd.DataFrame(list(rows), columns=names), result)
 
 
 def _with_groups(frame, result) -> pd.DataFrame:
     """Repeat the points for each combination of group levels."""
-    levels: dict[str, list[str]] = {}
-    for name, column in result.system.groups.items():
-        here = result.parameters.loc[result.parameters["name"] == name, "group"]
-        levels[column] = sorted(set(here) & set(levels.get(column, here)))
-    for column, known in levels.items():
-        frame = pd.concat([frame.assign(**{column: level}) for level in known], ignore_index=True)
-    return frame
+    parts = [frame.assign(**group) for group in groups_of(result)]
+    return pd.concat(parts, ignore_index=True)
