@@ -386,6 +386,17 @@ def tabular(caption: str, columns: str, head, rows) -> str:
     return top + body + "\n".join(lines) + "\n\\end{tabular}\n\\end{table}\n"
 
 
+def first_rows(most: int, caption: str, header: list, rows: list) -> list:
+    """The block of a :class:`SetTable` with the first rows, and how many more there are; nothing without rows."""
+    more = len(rows) - most
+    said = (
+        [tr(f"and {more} more rows, all in summary()", f"另有 {more} 行，全部见 summary()")]
+        if more > 0
+        else []
+    )
+    return [(caption, header, rows[:most]), *said] if rows else []
+
+
 class SetTable:
     """What an object shows of itself, from one source for a notebook, a page, LaTeX and Word.
 

@@ -5,6 +5,7 @@ on every system; ``lang`` is that of the reader when left out. :func:`save` writ
 figure alone. What is drawn is worked out elsewhere: predictions, residuals and means of classes belong to results.
 """
 
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import pandas as pd
 
 from sinklab import paths
 from sinklab.data import literature, vocabulary
+from sinklab.equations.latex import mathtext
 from sinklab.equations.system import System
 from sinklab.evidence import distributions, equations
 from sinklab.evidence.pool_equations import PooledEquation
@@ -39,19 +41,8 @@ METHODS = (INK, "#7a5195", "#ef5675", "#ffa600", "#2f7fb8", "#777777", "#8c564b"
 #: Marks and dashes one after another, so that lines and sources are told apart without colours.
 MARKS = "Ds^v<>PpX*hd"
 DASHES = ("-", "--", "-.", ":", (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
-#: Values that one figure shows, published lines that are named one by one, priors, points of a line.
-MAX_VALUES, MAX_NAMED, MAX_PANELS, N_GRID = 60, 6, 12, 120
-
-#: What figures set in another way than a document, in this order.
-MATHTEXT = {
-    r"\begin{cases}": r"\{",
-    r"\end{cases}": "",
-    "&": r"\;",
-    r"\\": r";\;\;",
-    r"\left": "!L!",
-    r"\le": r"\leq",
-}
-MATHTEXT |= {"!L!": r"\left", r"\ge": r"\geq", r"\ne": r"\neq"}
+#: Values that one figure shows, published lines that are named one by one, priors, points of a line, species named.
+MAX_VALUES, MAX_NAMED, MAX_PANELS, N_GRID, MAX_SPECIES = 60, 6, 12, 120, 3
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -166,7 +157,7 @@ def band(axis: Any, x: Any, told: Any, response: str, **options: Any) -> None:
 
 
 #: Formats of :func:`save` by the ending of a file, with what keeps times and names of programs out of them.
-FORMATS: dict[str, tuple[str, dict[str, None] | None]] = {
+FORMATS: dict[str, tuple[str, dict[str, str | None] | None]] = {
     ".png": ("png", {"Software": None}),
     ".svg": ("svg", {"Date": None, "Creator": None}),
     ".pdf": ("pdf", {"CreationDate": None, "Creator": None, "Producer": None}),
@@ -175,8 +166,25 @@ FORMATS: dict[str, tuple[str, dict[str, None] | None]] = {
 }
 
 
+def told_of(figure: "Figure") -> str:
+    """What a figure shows, by its first axes: what stands on them, and whose it is."""
+    if not figure.axes:
+        return ""
+    axis = figure.axes[0]
+    x, y = (re.split(r"/| \(", text)[0] for text in (axis.get_xlabel(), axis.get_ylabel()))
+    chinese = re.search("[\u4e00-\u9fff]", x + y) is not None
+    axes = ("与" if chinese else " against ").join(filter(None, (y, x)))
+    whose = axis.get_title().partition("\n")[0]
+    whose = re.sub(r"\$?\\mathit\{([^}]*)\}\$?", r"\1", whose).replace("\\ ", " ")
+    # Equations and counts are no name.
+    whose = "" if re.search(r"[=$\d]", whose) else whose
+    return ("，" if chinese else ", ").join(filter(None, (axes, whose)))
+
+
 def save(figure: "Figure", path: str | Path, dpi: int = 200) -> Path:
     """Write a figure as PNG, SVG, PDF or TIFF, as the name of the file ends; the same figure gives the same bytes.
+
+    What it shows in words is kept as the title of the file (TIFF has none), for whoever shows it below a caption.
 
     Parameters
     ----------
@@ -200,6 +208,7 @@ def save(figure: "Figure", path: str | Path, dpi: int = 200) -> Path:
     path = Path(path)
     require_choice("ending of a figure", path.suffix.lower(), tuple(FORMATS))
     kind, metadata = FORMATS[path.suffix.lower()]
+    metadata = metadata and {**metadata, "Title": told_of(figure)}
     with style(), mpl.rc_context({"svg.hashsalt": "sinklab"}), paths.atomic_write(path, "wb") as stream:
         figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata)
     return path
@@ -225,7 +234,7 @@ def fit_figure(
     data: pd.DataFrame | None = None,
     lang: str | None = None,
     log: bool = False,
-    caption: bool = False,
+    caption: bool = True,
 ) -> "Figure":
     """Data with the fitted curve, the interval of the mean and that of an individual.
 
@@ -240,7 +249,7 @@ def fit_figure(
     log : bool
         Both axes by logarithms.
     caption : bool
-        Equation, number of trees and indices above; a document says them in its own words.
+        Species, equation, number of trees and indices above; a document says them in its own words.
     """
     response = response or fit.system.responses[-1]
     data = fit.data if data is None else data
@@ -272,9 +281,8 @@ def fit_figure(
         axis.set_xlim(left=0)
         axis.set_ylim(bottom=0)
     axis.legend(loc="upper left")
-    above = [fit.label, _caption(fit, response, lang) if caption else ""]
-    if any(above):
-        axis.set_title("\n".join(filter(None, above)), fontsize="small" if caption else None)
+    if caption:
+        axis.set_title(_above(fit, response, lang), fontsize="small")
     return figure
 
 
@@ -287,11 +295,43 @@ def _kind_words(kind: tuple[str, float, bool, float], lang: str | None) -> str:
     return words(lang, zh, f", {vocabulary.label(name, 'en')} {told}")
 
 
+def of_whom(fit: FitResult, lang: str | None = None) -> str:
+    """Whose fit it is: its label in words, else the species of its trees where they are few; Latin names stand slanted."""
+    # A model of stands is called by its kind, rank and taxon.
+    seen = [re.sub(r"^\w+, [a-z]+ ", "", fit.label)] if fit.label else []
+    if not seen and fit.data is not None and "species" in fit.data:
+        seen = list(fit.data["species"].dropna().astype(str).unique())
+    told = {}
+    for name, found in ((name, vocabulary.find_species(name)) for name in seen):
+        # The Chinese font has no italics.
+        latin = (
+            "$" + r"\ ".join(rf"\mathit{{{part}}}" for part in found.name_latin.split()) + "$"
+            if found
+            else ""
+        )
+        told[words(lang, found.name_zh, latin) if found else name] = None
+    return words(lang, "、", ", ").join(told) if len(told) <= MAX_SPECIES else ""
+
+
+def _above(fit: FitResult, response: str, lang: str | None) -> str:
+    """What stands above a figure of one response: species, equation, number of trees and indices."""
+    return "\n".join(filter(None, [of_whom(fit, lang), _caption(fit, response, lang)]))
+
+
+def _head(figure: "Figure", fit: FitResult, responses: Sequence[str], lang: str | None) -> None:
+    """The same above a figure of several responses, a line each; an equation that is too long stands above its figures."""
+    lines = [of_whom(fit, lang)]
+    for response in responses:
+        text, _, counts = _caption(fit, response, lang).rpartition("\n")
+        lines += [text, counts] if len(text) > 90 else [f"{text}   {counts}".strip()]
+    figure.suptitle("\n".join(filter(None, lines)), x=0.01, ha="left", fontsize="small")
+
+
 def _caption(fit: FitResult, response: str, lang: str | None) -> str:
-    """Equation, number of trees and indices of a response, in one line."""
+    """Equation of a response; below it the number of trees and indices."""
     text = next(
         line
-        for equation, line in zip(fit.system.equations, set_equations(fit.system, lang), strict=True)
+        for equation, line in zip(fit.system.equations, mathtext(fit.system, lang), strict=True)
         if equation.response == response
     )
     told = fit.index_table.loc[response] if response in fit.index_table.index else {}
@@ -325,7 +365,7 @@ def observed_figure(fit: FitResult, response: str | None = None, lang: str | Non
     axis.set_xlim(0, top)
     axis.set_ylim(0, top)
     axis.legend(loc="upper left")
-    axis.set_title(_caption(fit, response, lang), fontsize="small")
+    axis.set_title(_above(fit, response, lang), fontsize="small")
     return figure
 
 
@@ -336,8 +376,12 @@ def quantile_figure(fit: FitResult, lang: str | None = None) -> "Figure":
 
     if fit.data is None:
         raise _no_trees(fit, fit.system.free[0])
-    figure, axes = axes_of(2.9 * len(fit.residual), 2.9, len(fit.residual))
-    for axis, response in zip(axes, fit.residual, strict=True):
+    columns = 2 if len(fit.residual) in (2, 4) else min(len(fit.residual), 3)
+    rows = -(-len(fit.residual) // columns)
+    figure, grid = figure_of(max(2.6 * columns, 4.2), 2.7 * rows + 0.5, rows, columns)
+    for axis in grid.flat[len(fit.residual) :]:
+        axis.set_visible(False)
+    for axis, response in zip(grid.flat, fit.residual, strict=False):
         residual = np.sort(fit.standardised(response).to_numpy(float))
         normal = stats.norm.ppf((np.arange(len(residual)) + 0.5) / len(residual))
         points(axis, normal, residual, 2.5, INK, 0.5)
@@ -345,7 +389,9 @@ def quantile_figure(fit: FitResult, lang: str | None = None) -> "Figure":
         axis.plot(ends, ends, color="#999999", lw=0.9)
         axis.set_title(vocabulary.label(response, lang), fontsize="small")
         axis.set_xlabel(words(lang, "正态分位数", "normal quantile"))
-    axes[0].set_ylabel(words(lang, "标准化残差", "standardised residual"))
+    for row in grid:
+        row[0].set_ylabel(words(lang, "标准化残差", "standardised residual"))
+    _head(figure, fit, list(fit.residual), lang)
     return figure
 
 
@@ -378,7 +424,7 @@ def sites_figure(fit: FitResult, response: str | None = None, lang: str | None =
         places, [textwrap.shorten(str(v), 40, placeholder="…") for v in part["level"]], fontsize="x-small"
     )
     axis.set_xlabel(words(lang, "相对方程的偏离/%", "deviation from the equation (%)"))
-    axis.set_title(vocabulary.label(response, lang), fontsize="small")
+    axis.set_title(f"{vocabulary.label(response, lang)}\n{_above(fit, response, lang)}", fontsize="small")
     figure.legend(loc="outside lower right", ncols=2, fontsize="small")
     return figure
 
@@ -447,24 +493,13 @@ def _values_of(table: Any, variable: str | None, lang: str | None) -> "Figure":
             words(lang, "response（取值的变量）", "response (variable of the values)"), variable, tuple(names)
         )
         there = there[there["variable"] == variable]
-    return values_figure(there, lang)
-
-
-def set_equations(system: System, lang: str | None = None) -> list[str]:
-    """Equations as figures set them, between dollars; as they were written where their symbols are Chinese."""
-    lines = []
-    for equation, line in zip(system.equations, system.latex(lang), strict=True):
-        # What mathtext has no letters or brackets for stands on one line, or as it was written.
-        for said, set_as in MATHTEXT.items():
-            line = line.replace(said, set_as)
-        lines.append(f"${line}$" if line.isascii() else str(equation))
-    return lines
+    return values_figure(there, lang, sum(table.values["variable"].isin(there["variable"])))
 
 
 @styled
 def equations_as_set(system: System, lang: str | None = None) -> "Figure":
     """Equations of a system as a paper sets them, one below the other."""
-    lines = set_equations(system, lang)
+    lines = mathtext(system, lang)
     figure, (axis,) = axes_of(6.4, 0.3 + 0.42 * len(lines))
     axis.axis("off")
     for k, line in enumerate(lines):
@@ -534,12 +569,15 @@ def prior_figure(fit: FitResult, lang: str | None = None) -> "Figure":
         axis.set_yticks([])
     rest = words(lang, f"另有 {more} 个量未绘", f"{more} more quantities not drawn") if more else None
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, title=rest)
+    _head(figure, fit, list(fit.residual), lang)
     return figure
 
 
 @styled
-def residual_figure(fit: FitResult, lang: str | None = None) -> "Figure":
+def residual_figure(fit: FitResult, lang: str | None = None, caption: bool = True) -> "Figure":
     """Standardised residuals of each free response, against the prediction and by size class.
+
+    Above them stand species, equations, numbers of trees and indices, unless a document says them in its own words.
 
     The classes are tenths of the sample along the main predictor; bars give the mean and its 95 %
     interval, which should hold zero.
@@ -559,6 +597,8 @@ def residual_figure(fit: FitResult, lang: str | None = None) -> "Figure":
         right.set_ylabel(words(lang, "分级均值", "class mean"))
         for axis in (left, right):
             axis.axhline(0, color="#999999", lw=0.8)
+    if caption:
+        _head(figure, fit, list(fit.residual), lang)
     return figure
 
 
@@ -608,7 +648,7 @@ def comparison_figure(told: pd.DataFrame, lang: str | None = None) -> "Figure":
 
 
 @styled
-def values_figure(values: pd.DataFrame, lang: str | None = None) -> "Figure":
+def values_figure(values: pd.DataFrame, lang: str | None = None, of: int | None = None) -> "Figure":
     """Scalar values with their intervals, one line each.
 
     Parameters
@@ -616,6 +656,8 @@ def values_figure(values: pd.DataFrame, lang: str | None = None) -> "Figure":
     values : DataFrame
         Rows of ``values.csv``: ``name, group, variable, mean, q025, q975, n_study``. Beyond sixty rows the
         ones with the fewest studies are left out, and the title says how many.
+    of : int, optional
+        How many there are with those that have no interval to draw; as many as rows when left out.
     """
     shown = values
     if len(values) > MAX_VALUES:
@@ -636,8 +678,8 @@ def values_figure(values: pd.DataFrame, lang: str | None = None) -> "Figure":
     axis.grid(axis="x", color="#eeeeee")
     note = words(
         lang,
-        f"均值与 95 % 区间（括号内为研究数），{len(shown)}/{len(values)} 项",
-        f"mean and 95 % interval (number of studies), {len(shown)} of {len(values)}",
+        f"均值与 95 % 区间（括号内为研究数），{len(shown)}/{of or len(values)} 项",
+        f"mean and 95 % interval (number of studies), {len(shown)} of {of or len(values)}",
     )
     # Over the labels, which may leave the axis too narrow for a line of text.
     about = vocabulary.group_label(shared, lang)

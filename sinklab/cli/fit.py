@@ -26,7 +26,7 @@ def equation_text(text_or_file: str) -> str:
     looks_like_file = "=" not in text_or_file or text_or_file.endswith((".txt", ".eq"))
     if looks_like_file:
         return read_text(text_or_file)
-    return text_or_file.replace("\\n", "\n").replace(";", "\n")
+    return text_or_file.replace("\\n", "\n")
 
 
 def start_values(text: str) -> dict[str, float]:

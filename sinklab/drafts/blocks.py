@@ -704,7 +704,7 @@ def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str
         shown = vocabulary.group_label(row["group"], lang)
         shown = (labels or {}).get(shown, shown)
         if several or not shown:
-            shown = " ".join(filter(None, (title(row["variable"] or row["name"], lang), shown)))
+            shown = " ".join(filter(None, (headed(row["variable"] or row["name"], lang), shown)))
         if row["status"] == REFUSED:
             refused.append(escape(shown))
             continue

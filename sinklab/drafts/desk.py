@@ -8,7 +8,7 @@ drafters decided, defaults of rules, constants of a definition.
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from sinklab.results import indices
 from sinklab.results.calibration import pedigree
 from sinklab.results.summary import values_sentence
 from sinklab.tables.package import printed_source
-from sinklab.tables.schema import STATUSES
+from sinklab.tables.schema import STATUSES, readable, subject_label
 from sinklab.tables.table import Table
 
 #: Status of a number that nobody read in print: weaker than all that tables know.
@@ -264,19 +264,6 @@ def _problems(decisions):
         else:
             continue
         yield tr(f"decisions: {name}: {en}", f"decisions：{name} {zh}")
-
-
-#: Quantiles as the columns of a table of values name them.
-_QUANTILES = {"q025": ("2.5% 分位数", "2.5 % quantile"), "q975": ("97.5% 分位数", "97.5 % quantile")}
-
-
-def _readable(said: str, lang: str) -> str:
-    """The message of a check without names of columns and signs of programs."""
-    # A rule that looks at one column names it; its label has said so.
-    said = re.sub(r"(?:：|: )[a-z_]+(?=；解决办法|; settled)", "", said)
-    for column, words in _QUANTILES.items():
-        said = re.sub(rf"\b{column}\b", words[lang == "en"], said)
-    return said.replace(">=", "≥").replace("<=", "≤")
 
 
 def _powers(text: str) -> str:
@@ -525,8 +512,10 @@ class Desk:
                     said = f"{blocks.title(of, self._lang)}: {said}"
                 elif of and passed != "yes":
                     # Which of the values of a table failed.
-                    said = f"{self._quantity(of)}: {said}"
-                what = _readable(said.replace(": ", "：", 1) if self._lang == "zh" else said, self._lang)
+                    labels = self._description.localised(self._lang).get("labels")
+                    words = subject_label(of, self._lang, labels)
+                    said = f"{words[:1].upper()}{words[1:]}: {said}"
+                what = readable(said.replace(": ", "：", 1) if self._lang == "zh" else said, self._lang)
                 value = (
                     _powers(f"{row['value']:.{blocks.PLAIN_DIGITS}g}") if blocks.exists(row["value"]) else "—"
                 )
@@ -536,16 +525,6 @@ class Desk:
                 told = {"ref": table.ref, "what": what, "value": value, "limit": limit}
                 found.append(told | {"passed": passed, "reason": reason or "", "check": row["check_id"]})
         return found
-
-    def _quantity(self, of: str) -> str:
-        """A value of a table in words: its name and group, written ``name[…] [column=value;…]``."""
-        name, _, group = of.partition(" [")
-        variable = name.partition("[")[0]
-        label = blocks.title(variable, self._lang) if vocabulary.is_variable(variable) else variable
-        words = vocabulary.group_label(group.removesuffix("]"), self._lang)
-        words = (self._description.localised(self._lang).get("labels") or {}).get(words, words)
-        around = "{}（{}）" if self._lang == "zh" else "{} ({})"
-        return around.format(label, words) if words else label
 
     def checks_of(self, ref: str) -> list[dict]:
         """Checks of one table for readers: values that passed one and the same check share a row."""
@@ -777,7 +756,7 @@ class Desk:
         data = self._trees(alias)
         file = f"{blocks.identifier(label)}.png"
         # The caption names the figure.
-        drawn = plots.fit_figure(replace(fit, label=""), response, data, self._lang)
+        drawn = plots.fit_figure(fit, response, data, self._lang, caption=False)
         plots.save(drawn, self._folder / file)
         if data is None:
             caption += "（未绘样木）" if self._lang == "zh" else " (trees not drawn)"

@@ -5,6 +5,7 @@ words stand in ``reports/templates/page``, and it is HTML for a browser, Word fo
 """
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -41,7 +42,7 @@ from sinklab.results.summary import (
     wholes,
 )
 from sinklab.tables.package import printed_source
-from sinklab.tables.schema import status_label
+from sinklab.tables.schema import readable, status_label, subject_label
 from sinklab.tables.table import Table
 
 FORMATS = ("docx", "html", "pdf")
@@ -411,6 +412,15 @@ def _told(said: str) -> str:
 
 #: Values and checks that one page shows; files hold the others.
 MOST = 400
+#: Methods of fits in words.
+METHODS = {
+    "ols-log": ("least squares on logarithms", "对数线性最小二乘"),
+    "wls": ("weighted nonlinear least squares", "加权非线性最小二乘"),
+    "nsur": ("simultaneous equations, nonlinear SUR", "误差相关的非线性联立方程组"),
+    "mixed": ("mixed-effects model", "混合效应模型"),
+    "bayes": ("Bayesian posterior", "贝叶斯后验"),
+    "pooled": ("pooled over studies", "按研究合并"),
+}
 #: Figures of a fit, in order, and what they show; those that its data do not allow are left out.
 FIGURES = {
     "fit": ("curve with the intervals of mean and individual", "拟合曲线及均值、单株区间"),
@@ -480,6 +490,15 @@ def format_of(path: str | Path) -> str:
     return checked(reader_language(), ending, kind=("report", "报告"))[0]
 
 
+def _caption_of(picture: Path) -> str:
+    """What a picture shows, as :func:`sinklab.plots.save` kept it; the name of its file when it tells nothing."""
+    from PIL import Image
+
+    with Image.open(picture) as found:
+        said = str(found.info.get("Title") or "")
+    return said[:1].upper() + said[1:] or picture.stem.replace("_", " ")
+
+
 def _unnoted(file, name, column, value, printed, status="") -> str:
     """A number of a page: it is cited by no draft."""
     return printed
@@ -518,7 +537,7 @@ class Page:
             "checks": self.checks(),
             "figure": self.values_figure() if table and len(table.values) else "",
             "pictures": [
-                f"\n![{blocks.escape(path.stem)}](picture{i}.png){{#fig:picture{i} width=14cm}}\n"
+                f"\n![{blocks.escape(_caption_of(path))}](picture{i}.png){{#fig:picture{i} width=14cm}}\n"
                 for i, path in enumerate(self.pictures, 1)
             ],
             "sources": self.sources(),
@@ -542,10 +561,12 @@ class Page:
             "samples": ("Sample", "样本"),
             "sites": ("Spread between sites and total of a new site (%)", "样点间变异与新样点总量区间（%）"),
         }
+        # Pooled equations have no trees to be judged by.
+        judged = fit.index_table.notna().any(axis=None)
         made = {
             name: part(_unnoted, fit, self.lang, f"{key}-{name}", tr(*captions[name]))
             for name, part in parts.items()
-            if name != "ranges" or fit.ranges
+            if (name != "ranges" or fit.ranges) and (name != "indices" or judged)
         }
         return {
             "id": key,
@@ -564,9 +585,12 @@ class Page:
     def state(self, fit: FitResult) -> str:
         """Method, convergence and likelihood in one sentence."""
         done = tr("converged", "已收敛") if fit.converged else tr("NOT CONVERGED", "未收敛")
+        known = METHODS.get(fit.method)
+        method = f"{tr(*known)} ({fit.method})" if known else fit.method
+        likelihood = f"ln L = {fit.loglik:.4f}" if math.isfinite(fit.loglik) else ""
         return tr(
-            f"Method {fit.method}, {done}, ln L = {fit.loglik:.4f}.",
-            f"方法 {fit.method}，{done}，ln L = {fit.loglik:.4f}。",
+            f"Method: {', '.join(filter(None, (method, done, likelihood)))}.",
+            f"方法：{'，'.join(filter(None, (method.replace(' (', '（').replace(')', '）'), done, likelihood)))}。",
         )
 
     def figures(self, key: str, fit: FitResult) -> dict[str, str]:
@@ -579,7 +603,8 @@ class Page:
                 drawn = fit.plot(kind, response, lang=self.lang)
             except SinklabError:
                 continue
-            found[kind] = self.picture(f"{key}-{kind}", drawn, tr(*words))
+            caption = tr(*words)
+            found[kind] = self.picture(f"{key}-{kind}", drawn, caption[:1].upper() + caption[1:])
         return found
 
     def picture(self, label: str, drawn, caption: str) -> str:
@@ -617,19 +642,21 @@ class Page:
         """Checks, those that failed first, with value and threshold."""
         if self.table is None:
             return self.thresholds()
-        told = self.table.checks.sort_values("passed", kind="stable").head(MOST)
-        rows = [
-            [
-                "✓" if row["passed"] else "✗",
-                blocks.escape(
-                    vocabulary.label(row["response"]) if row["response"] else self.named(row["model_id"])
-                ),
-                blocks.escape(tr(row["message_en"], row["message_zh"])),
-                number(row["value"], 4) if row["value"] == row["value"] else "",
-                indices.bound(row["comparison"], row["threshold"]),
-            ]
-            for row in told.fillna({"response": "", "model_id": "", "comparison": ""}).to_dict("records")
-        ]
+        told = self.table.checks.sort_values("passed", kind="stable")
+        told = told.fillna({"response": "", "model_id": "", "comparison": ""})
+        # Values that passed one and the same check share a row.
+        alike = told[told["passed"].astype(bool) & told["response"].str.contains("[", regex=False)]
+        same = ["check_id", "message_en"]
+        many = alike.groupby(same)["response"].transform("size").reindex(told.index, fill_value=0)
+        first = ~alike.duplicated(same).reindex(told.index, fill_value=False)
+        rows = []
+        for row, n in zip(told[first].head(MOST).to_dict("records"), many[first].head(MOST), strict=True):
+            about = subject_label(row["response"]) if row["response"] else self.named(row["model_id"])
+            value = number(row["value"], 4) if row["value"] == row["value"] and n < 2 else ""
+            about = tr(f"{n:g} values", f"{n:g} 个取值") if n > 1 else about
+            said = [about, readable(tr(row["message_en"], row["message_zh"]))]
+            bound = indices.bound(row["comparison"], row["threshold"])
+            rows.append(["✓" if row["passed"] else "✗", *map(blocks.escape, said), value, bound])
         return self._check_table(rows)
 
     def named(self, model: str) -> str:

@@ -26,11 +26,33 @@ _WORDS = {
     "zh": {"and": " 且 ", "or": " 或 ", "not": "非 ", "else": "其他"},
 }
 
+#: What figures set in another way than a document, in this order.
+_MATHTEXT = {
+    r"\begin{cases}": r"\{",
+    r"\end{cases}": "",
+    "&": r"\;",
+    r"\\": r";\;\;",
+    r"\left": "!L!",
+    r"\le": r"\leq",
+}
+_MATHTEXT |= {"!L!": r"\left", r"\ge": r"\geq", r"\ne": r"\neq"}
+
 
 def to_latex(equation: Equation, system, lang: str | None = None, values=None, number=None) -> str:
     """LaTeX of one equation of ``system``; see :meth:`System.latex`."""
     writer = _Writer(system, lang or reader_language(), values or {}, number or significant)
     return f"{writer.symbol(equation.response)} = {writer.write(equation.right)[0]}"
+
+
+def mathtext(system, lang: str | None = None) -> list[str]:
+    """Equations as figures set them, between dollars; as they were written where their symbols are Chinese."""
+    lines = []
+    for equation, line in zip(system.equations, system.latex(lang), strict=True):
+        # What mathtext has no letters or brackets for stands on one line, or as it was written.
+        for said, set_as in _MATHTEXT.items():
+            line = line.replace(said, set_as)
+        lines.append(f"${line}$" if line.isascii() else str(equation))
+    return lines
 
 
 def significant(value: float) -> str:

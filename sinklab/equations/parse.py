@@ -211,14 +211,19 @@ class Source:
 
     @classmethod
     def of(cls, text, limit: int) -> "Source":
-        """Split ``text`` into lines; refuse what is not text, or longer than ``limit`` characters."""
+        """Split ``text`` into lines, at ``;`` too; refuse what is not text, or longer than ``limit`` characters."""
         if not isinstance(text, str):
             raise EquationError(
                 f"equations must be text, found {type(text).__name__}.",
                 f"方程必须是文本，实际为 {type(text).__name__}。",
             )
         shown = text[:limit].removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-        source = cls(tuple(shown.split("\n")))
+        lines = []
+        for line in shown.split("\n"):
+            code, mark, comment = line.partition("#")
+            *before, last = re.split("[;；]", code)
+            lines += [*before, last + mark + comment]
+        source = cls(tuple(lines))
         if len(text) > limit:
             raise source.error(
                 (len(source.lines), len(source.lines[-1]) + 1),
@@ -482,7 +487,7 @@ _SIGNS_OF |= {ast.And: "and", ast.BitAnd: "and", ast.Or: "or", ast.BitOr: "or"}
 
 
 def read(text: str) -> tuple[tuple[Equation, ...], Source]:
-    """Read equations, one per line; a line goes on while a parenthesis is open.
+    """Read equations, one per line or with ``;`` between them; a line goes on while a parenthesis is open.
 
     Parameters
     ----------

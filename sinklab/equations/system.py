@@ -57,7 +57,7 @@ class System:
     def parse(
         cls, text: str, columns: Iterable[str] | None = None, *, responses_required: bool = True
     ) -> "System":
-        """Read equations, one per line.
+        """Read equations, one per line or with ``;`` between them.
 
         Parameters
         ----------

@@ -12,7 +12,7 @@ from sinklab.data import vocabulary
 from sinklab.data.checks import far_off
 from sinklab.data.files import rule_values
 from sinklab.equations.parse import Name, Sum
-from sinklab.language import SetTable, number, table, tr
+from sinklab.language import SetTable, first_rows, number, table, tr
 from sinklab.results import indices, prediction
 from sinklab.results.calibration import between_populations, pedigree, per_hectare, population_rule
 from sinklab.results.fit_result import FitResult
@@ -40,7 +40,7 @@ def fit_report(fit: FitResult) -> str:
 def population_sentence(fit: FitResult) -> str:
     """One sentence: whom the numbers of a result speak for, how its places were chosen, their sizes, and how well this is told."""
     cluster = fit.certificate.cluster or {}
-    column = cluster.get("column") or (fit.random.column if fit.random else "")
+    column = vocabulary.label(cluster.get("column") or (fit.random.column if fit.random else ""))
     if "calibrated_with" in fit.source:
         n = fit.source["calibrated_with"]
         return tr(
@@ -57,7 +57,7 @@ def population_sentence(fit: FitResult) -> str:
     )
     chosen = rows["selection"]
     whom = (
-        (f"a new place like the {n}sampled ({column})", f"与所抽 {n}个 {column} 同类的新地点")
+        (f"a new place like the {n}sampled ({column})", f"与所抽 {n}个{column}同类的新地点")
         if column
         else ("individuals like those measured", "与所测个体同类者")
     )
@@ -238,12 +238,7 @@ def as_set_table(fit: FitResult) -> SetTable:
         state,
         *counts,
         "\n".join(str(e) for e in fit.system.equations),
-        (tr("Parameters", "参数"), header, rows[:SHOWN_HTML]),
-        *(
-            [tr(f"and {len(rows) - SHOWN_HTML} more", f"另有 {len(rows) - SHOWN_HTML} 个参数")]
-            if len(rows) > SHOWN_HTML
-            else []
-        ),
+        *first_rows(SHOWN_HTML, tr("Parameters", "参数"), header, rows),
         (tr("Indices", "评价指标"), ["", *map(indices.index_head, shown)], told),
         *filter(None, notes),
     )
@@ -282,7 +277,8 @@ def _parameters(fit) -> str:
     rows = zip(fit.labels, *(fit.parameters[c] for c in ("value", "se", "lower", "upper")), strict=True)
     told, kind = fit.certificate.bootstrap, tr("Wald intervals, Student t", "Wald 区间，t 分布")
     if fit.between is not None and fit.random is None:
-        kind += tr(f", clusters of {fit.between.column}", f"，按 {fit.between.column} 聚群")
+        column = vocabulary.label(fit.between.column)
+        kind += tr(f", clusters of {column}", f"，按{column}聚群")
     if fit.method == "bayes":
         kind = tr("posterior, equal tails", "后验分布，等尾区间")
     elif told:
@@ -339,8 +335,8 @@ def _between(fit) -> str:
     if found is None:
         return ""
     title = tr(
-        f"Between {found.n} levels of {found.column}: factors of whole sites, as per cent",
-        f"{found.column}（{found.n} 个）间变异：样点整体因子，%",
+        f"Between {found.n} levels of {vocabulary.label(found.column)}: factors of whole sites, as per cent",
+        f"{vocabulary.label(found.column)}（{found.n} 个）间变异：样点整体因子，%",
     )
     header = [tr("response", "因变量"), tr("sd", "标准差"), tr("std. error", "标准误"), tr("mean", "均值")]
     header += [
@@ -594,12 +590,12 @@ def sampling_notes(fit: FitResult) -> list[str]:
                 "各记录视为独立：未找到或未使用抽样单元列（site、plot_id、stand、study_id）；若来自少数样点，区间偏窄",
             )
         ]
-    column, n = told["column"], told["n"]
+    column, n = vocabulary.label(told["column"]), told["n"]
     notes = [
         tr(
             f"sampled by {column} ({n} levels): standard errors and intervals are those of clusters "
             "(cluster none takes the records as independent)",
-            f"按 {column} 抽样（{n} 个）：标准误与区间按群计算（cluster none 则视各记录为独立）",
+            f"按{column}抽样（{n} 个）：标准误与区间按群计算（cluster none 则视各记录为独立）",
         )
     ]
     if n < FEW:
@@ -607,7 +603,7 @@ def sampling_notes(fit: FitResult) -> list[str]:
             tr(
                 f"{n} levels of {column} are few: their spread is known badly, and intervals rest on {n - 1} degrees "
                 "of freedom",
-                f"{column} 只有 {n} 个，偏少：其间变异估计粗略，区间自由度仅 {n - 1}",
+                f"{column}只有 {n} 个，偏少：其间变异估计粗略，区间自由度仅 {n - 1}",
             )
         )
     return notes

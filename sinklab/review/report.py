@@ -590,7 +590,7 @@ class Report(Wording):
         if fit is None:
             return ""
         file = f"{blocks.identifier(label)}.png"
-        plots.save(plots.residual_figure(fit, self.lang), self.folder / file)
+        plots.save(plots.residual_figure(fit, self.lang, caption=False), self.folder / file)
         return f"\n![{caption}]({file}){{#fig:{label} width=14cm}}\n"
 
     def notes(self, index: int) -> list[str]:

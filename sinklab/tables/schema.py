@@ -7,6 +7,7 @@ description in ``datapackage.json`` all follow from here.
 
 import csv
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +101,50 @@ def status_label(status: str, lang: str | None = None) -> str:
     """Status in words, in the reader's language when none is named."""
     words = dict(zip((*STATUSES, REFUSED), (*_STATUSES_ZH, "不予采用"), strict=True))
     return words.get(status, status) if (lang or reader_language()) == "zh" else status
+
+
+def subject_label(response: str, lang: str | None = None, labels: Mapping[str, str] | None = None) -> str:
+    """What a check speaks of, in words: a response, or a value as ``checks.csv`` names it.
+
+    ``labels`` are wordings of groups that the vocabulary does not know.
+
+    Examples
+    --------
+    >>> subject_label("soil_depth[yellow_clay] [soil_type=yellow_clay]", "en")
+    'soil depth (yellow clay)'
+    """
+    name, _, group = response.partition(" [")
+    variable, _, level = name.partition("[")
+    # Without a group the brackets of the name are all that tells values apart.
+    told = vocabulary.group_label(group.removesuffix("]"), lang) if group else level.removesuffix("]")
+    told, label = (labels or {}).get(told, told), vocabulary.label(variable, lang)
+    around = "{}（{}）" if (lang or reader_language()) == "zh" else "{} ({})"
+    return around.format(label, told) if told else label
+
+
+#: What columns of values are called in the message of a check.
+_COLUMNS = {
+    "mean": ("均值", "mean"),
+    "mean_lower": ("均值下限", "lower limit of the mean"),
+    "mean_upper": ("均值上限", "upper limit of the mean"),
+    "q025": ("2.5% 分位数", "2.5 % quantile"),
+    "q975": ("97.5% 分位数", "97.5 % quantile"),
+}
+
+
+def readable(said: str, lang: str | None = None) -> str:
+    """The message of a check without names of columns and signs of programs.
+
+    Examples
+    --------
+    >>> readable("outside the limits: q025 0.12 (>= 0.2)", "en")
+    'outside the limits: 2.5 % quantile 0.12 (≥ 0.2)'
+    """
+    # A rule that looks at one column names it; its label has said so.
+    said = re.sub(r"(?:：|: )[a-z_]+(?=；解决办法|; settled)", "", said)
+    for column, words in _COLUMNS.items():
+        said = re.sub(rf"\b{column}\b", words[(lang or reader_language()) == "en"], said)
+    return said.replace(">=", "≥").replace("<=", "≤")
 
 
 def weakest(statuses) -> str:

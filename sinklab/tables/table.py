@@ -19,7 +19,7 @@ import pandas as pd
 from sinklab import paths
 from sinklab.data import vocabulary
 from sinklab.data.files import is_number
-from sinklab.language import SetTable, TableError, heads, listing, number, reader_language, tr
+from sinklab.language import SetTable, TableError, first_rows, heads, listing, number, reader_language, tr
 from sinklab.language import table as columns_of_text
 from sinklab.results.fit_result import FitResult
 from sinklab.results.indices import index_head, rule_source
@@ -37,7 +37,9 @@ from sinklab.tables.schema import (
     check_version,
     columns_of,
     next_version,
+    readable,
     status_label,
+    subject_label,
     system_of,
     version_key,
 )
@@ -347,24 +349,32 @@ class Table:
         blocks: list[Any] = ["\n".join(self._lines())]
         if "indices" in self.frames:
             told = self.frames["indices"]
-            told = told[told["class_column"].fillna("") == ""].head(SHOWN)
+            told = told[told["class_column"].fillna("") == ""]
             indices = [c for c in ("n", "R2", "SEE", "TRE", "MPE", "MPSE") if c in told]
+            # Pooled equations have no trees to be judged by.
+            told = told[told[indices].notna().any(axis=1)]
             rows = [[self._of(row), *(number(row[c], 4) for c in indices)] for row in told.to_dict("records")]
-            blocks.append((tr("Indices", "评价指标"), ["", *map(index_head, indices)], rows))
+            blocks += first_rows(SHOWN, tr("Indices", "评价指标"), ["", *map(index_head, indices)], rows)
+        if "indices" in self.frames and not len(told):
+            header = heads("|parameter|value|std. error", "|参数|估计值|标准误")
+            rows = [
+                [self._of({"model_id": fit.label, "response": ""}), name, *(number(v, 4) for v in row)]
+                for fit in self.models
+                for name, row in zip(fit.labels, fit.parameters[["value", "se"]].to_numpy(float), strict=True)
+            ]
+            blocks += first_rows(SHOWN, tr("Parameters", "参数"), header, rows)
         if len(self.values):
-            header = ["", tr("mean", "均值"), tr("sd", "标准差"), tr("unit", "单位"), "n"]
+            header = heads("|mean|sd|2.5 %|97.5 %|unit|studies", "|均值|标准差|2.5 %|97.5 %|单位|研究数")
             rows = [
                 [
-                    f"{vocabulary.label(row['variable'])} {vocabulary.group_label(row['group'])}",
-                    *(number(row[c], 4) for c in ("mean", "sd")),
+                    subject_label(f"{row['variable'] or row['name']} [{row['group']}]"),
+                    *(number(row[c], 4) for c in ("mean", "sd", "q025", "q975")),
                     vocabulary.units_symbol(row["unit"]),
-                    row["n"],
+                    row["n_study"],
                 ]
-                for row in self.values.head(SHOWN)
-                .fillna({"variable": "", "group": "", "unit": ""})
-                .to_dict("records")
+                for row in self.values.fillna({"variable": "", "group": "", "unit": ""}).to_dict("records")
             ]
-            blocks.append((tr("Values", "取值"), header, rows))
+            blocks += first_rows(SHOWN, tr("Values", "取值"), header, rows)
         return SetTable(self._headline(), *blocks)
 
     @vocabulary.in_its_words
@@ -426,7 +436,7 @@ class Table:
         n, good = len(self.checks), len(self.checks) - len(failed)
         lines.append(tr(f"  checks: {good} of {n} passed", f"  检查：{n} 项中 {good} 项通过"))
         words = [
-            f"    ✗ {self._of(row)}{tr(': ', '：')}{row[tr('message_en', 'message_zh')]}"
+            f"    ✗ {self._of(row)}{tr(': ', '：')}{readable(row[tr('message_en', 'message_zh')])}"
             for row in failed.astype(object).fillna("").to_dict("records")
         ]
         return [*lines, *dict.fromkeys(words)][:11]
@@ -435,7 +445,7 @@ class Table:
         """Model and response of a row; the model only where there are several."""
         several = len(self.frames.get("models", ())) > 1
         return " ".join(
-            filter(None, [row["model_id"] if several else "", vocabulary.label(row["response"] or "")])
+            filter(None, [row["model_id"] if several else "", subject_label(row["response"] or "")])
         )
 
     @cached_property
@@ -600,7 +610,7 @@ def _values(table) -> str:
     )
     rows = []
     for row in frame.to_dict("records"):
-        names = [vocabulary.label(row["variable"] or row["name"]), vocabulary.label(row["group"])]
+        names = [vocabulary.label(row["variable"] or row["name"]), vocabulary.group_label(row["group"])]
         numbers = [number(row[c], 5) for c in ("mean", "q025", "q975")]
         counts = [number(row[c]) for c in ("n", "n_study")]
         rows.append([*names, *numbers, row["unit"], *counts, row["family"], status_label(row["status"])])
@@ -614,10 +624,9 @@ def _checks(table) -> str:
     n = len(checks)
     lines = [tr(f"Checks: {n - len(failed)} of {n} passed", f"检查：{n} 项中通过 {n - len(failed)} 项")]
     for row in failed.to_dict("records"):
-        where = " ".join(part for part in (row["model_id"], row["response"]) if part)
-        found = f"{row['check_id']} = {number(row['value'], 4)}"
         source = f"; {rule_source(row['rule_source'], row['rule_status'])}" if row["rule_source"] else ""
-        lines.append(f"  ✗ {where}: {found}; {tr(row['message_en'], row['message_zh'])}{source}")
+        said = readable(tr(row["message_en"], row["message_zh"]))
+        lines.append(f"  ✗ {table._of(row)}: {number(row['value'], 4)}; {said}{source}")
     return "\n".join(lines)
 
 

@@ -450,14 +450,15 @@ def test_what_a_range_speaks_for_is_said_of_ranges_only(lang, whom):
 
 def test_checks_are_told_without_names_of_columns():
     from sinklab.drafts import desk
+    from sinklab.tables.schema import readable
 
     said = "refused: outside the limits: q025 0.12 (>= 0.2); settled by more values"
     assert (
-        desk._readable(said, "en")
+        readable(said, "en")
         == "refused: outside the limits: 2.5 % quantile 0.12 (≥ 0.2); settled by more values"
     )
     said = "不予采用：一年内消长的生物量未说明季节：season；解决办法：注明月份"
-    assert desk._readable(said, "zh") == "不予采用：一年内消长的生物量未说明季节；解决办法：注明月份"
+    assert readable(said, "zh") == "不予采用：一年内消长的生物量未说明季节；解决办法：注明月份"
     assert desk._powers("≥ -1e-08") == "≥ −1×10^−8^" and desk._powers("-0.5") == "−0.5"
 
 

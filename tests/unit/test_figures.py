@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import sinklab as sl
 from sinklab import language, plots
@@ -202,3 +203,22 @@ def test_a_table_whose_values_have_no_interval_says_so():
     table.frames["values"]["status"] = "refused"
     with pytest.raises(language.DataError, match="no value has a mean and an interval"):
         table.plot("values")
+
+
+@pytest.mark.parametrize(
+    ("lang", "name"), [("zh", "杉木"), ("en", r"\mathit{Cunninghamia}\ \mathit{lanceolata}")]
+)
+@pytest.mark.parametrize("kind", ["residuals", "qq", "fit", "log", "observed"])
+def test_every_figure_of_a_fit_says_whose_it_is_its_equation_and_how_good(kind, lang, name, tmp_path):
+    trees = published_tables.make_trees().assign(species="Cunninghamia lanceolata")
+    fit = sl.fit(trees, "stem = a * dbh**b; branch = c * dbh**d", cluster="none", name="trees")
+    figure = fit.plot(kind, "stem", tmp_path / "it.png", lang)
+    above = figure.get_suptitle() + "".join(axis.get_title() for axis in figure.axes)
+    assert name in above
+    several = kind in ("residuals", "qq")
+    assert above.count("n = 60") == above.count("R² = ") == above.count("MPE = ") == (2 if several else 1)
+    assert above.count("$W_{") == above.count("n = 60")
+    # A picture that is shown elsewhere brings its caption along.
+    with Image.open(tmp_path / "it.png") as picture:
+        said = picture.info["Title"]
+    assert {"zh": "与", "en": " against "}[lang] in said and "$" not in said and "kg" not in said

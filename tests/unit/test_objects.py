@@ -15,11 +15,13 @@ from sinklab import plots
 from sinklab.cli import main
 from sinklab.data import literature
 from sinklab.evidence import distributions
+from sinklab.evidence.pool_equations import as_result
 from sinklab.fitting.bayes.priors import parse
-from sinklab.language import DataError, latex_text, tr
+from sinklab.language import DataError, latex_text, speaking, tr
 from sinklab.plots import figure_of
 from sinklab.results.summary import shape_report
 from sinklab.runs.magic import show_frames
+from sinklab.tables import table as tables
 
 
 @pytest.fixture(scope="module")
@@ -346,3 +348,28 @@ def test_codes_of_the_library_stand_as_words_and_empty_columns_are_named(lang, w
     assert [word for word in words.split("|") if word not in shown] == []
     assert "house rule" not in shown and "<td>9</td>" not in shown
     assert tr("none", "无") in as_html(frame.head(0))
+
+
+def test_a_table_shows_its_first_values_and_says_how_many_more_there_are():
+    n = tables.SHOWN + 3
+    rows = {"name": [f"soil_depth[{i}]" for i in range(n)], "group": [f"site={i}" for i in range(n)]}
+    rows |= {
+        "variable": "soil_depth",
+        "mean": 20.0,
+        "q025": 15.0,
+        "q975": 26.0,
+        "n_study": 2,
+        "sources": "here",
+    }
+    table = sl.Table.from_values(pd.DataFrame(rows), "soil_depth_karst_test", "1.0.0")
+    with speaking("en"):
+        told = repr(table.set_table())
+    assert "and 3 more rows" in told and "soil depth (0)" in told and f"soil depth ({n - 1})" not in told
+
+
+def test_a_pooled_table_shows_parameters_where_it_has_no_trees_to_be_judged_by():
+    pooled = as_result(sl.default_equation("agb", "杉木"))
+    table = sl.Table.from_fits([pooled], table_id="agb_forest_test_published", version="1.0.0")
+    with speaking("en"):
+        told = repr(table.set_table())
+    assert "Indices" not in told and "Parameters" in told

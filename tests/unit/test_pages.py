@@ -62,6 +62,10 @@ def test_a_page_of_values_shows_refused_ones_as_such(tmp_path):
     assert "0.510" in text and "data:image/png" in page.read_text("utf-8")
     # A carbon fraction above one is refused: named, without a number.
     assert "杉木的估计值未通过合理性检验，未列入" in text and "4.90" not in text and "✗" in text
+    # Words of the reader: no keys of groups, names of columns or signs of programs.
+    for said in (text, table.summary(), repr(table), table.set_table().to_html()):
+        assert "species_id" not in said and "carbon_fraction[" not in said, said
+    assert "含碳系数（杉木）" in text and "均值 4.9" in text and "<=" not in text
 
 
 def test_a_report_of_a_fit_has_its_verdicts_and_figures_in_each_format(tmp_path):
