@@ -65,7 +65,7 @@ def test_a_page_of_values_shows_refused_ones_as_such(tmp_path):
     # Words of the reader: no keys of groups, names of columns or signs of programs.
     for said in (text, table.summary(), repr(table), table.set_table().to_html()):
         assert "species_id" not in said and "carbon_fraction[" not in said, said
-    assert "含碳系数（杉木）" in text and "均值 4.9" in text and "<=" not in text
+    assert "b（杉木）" in text and "均值 4.9" in text and "<=" not in text
 
 
 def test_a_report_of_a_fit_has_its_verdicts_and_figures_in_each_format(tmp_path):
