@@ -102,20 +102,20 @@ def _shortened(names, limit: int = 40) -> str:
 #: Grounds of a decision, with the status that its number has in the list of numbers.
 BASES = {"verified": "reviewed", "proposed": "reviewed", "recalled": RECALLED}
 _WORDS = {
-    "verified": {"zh": "已核对", "en": "checked in print"},
+    "verified": {"zh": "已核对", "en": "verified in print"},
     "proposed": {"zh": "起草组建议", "en": "proposed by the drafters"},
-    "recalled": {"zh": "凭记忆，待核实", "en": "recalled, unverified"},
+    "recalled": {"zh": "凭记忆，待核实", "en": "recalled, to be verified"},
 }
 _HEADS = {
     "decisions": {"zh": ["事项", "取值"], "en": ["Item", "Value"]},
-    "grounds": {"zh": ["事项", "取值", "依据", "核对情况"], "en": ["Item", "Value", "Source", "Checked"]},
+    "grounds": {"zh": ["事项", "取值", "依据", "核对情况"], "en": ["Item", "Value", "Source", "Verification"]},
     "deductions": {
         "zh": ["相对不确定性 $U$", "扣减比例（占半宽）"],
         "en": ["Relative uncertainty $U$", "Share of the half-width deducted"],
     },
 }
 #: Names that templates may use.
-DECIDED = "stated decision decision_table default deduction_table fill".split()
+DECIDED = "stated decision decision_table default deduction_table fill recalled".split()
 _SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
@@ -181,6 +181,10 @@ class Decided:
             rows.append(row)
         head = _HEADS["grounds" if grounds else "decisions"][self._lang]
         return blocks.table(label, caption, head, rows, "lcll"[: len(head)])
+
+    def recalled(self) -> bool:
+        """Whether a decision that the text uses is recalled and not read."""
+        return any(self._decisions[name]["basis"] == "recalled" for name in self.used)
 
     def fill(self, text: str) -> str:
         """Text of the description whose ``{name}`` are decisions."""
@@ -445,14 +449,15 @@ class Desk:
 
     def range_notes(self) -> list[str]:
         """Sentences about predictors that are to be used outside their fitted span, by ``use`` of the description."""
-        found = []
+        told = [*(self._draft.get("models") or ()), *(self._draft.get("parameters") or ())]
+        titles, found = {one.get("alias"): one["title"] for one in told if one.get("title")}, []
         for alias, spans in (self._description.data.get("use") or {}).items():
             for predictor, (low, high) in spans.items():
                 smallest, largest = self._fit(alias).ranges[predictor]
                 if low < smallest or high > largest:
                     wanted = blocks.span(predictor, low, high, self._lang)
                     about = blocks.title(predictor, self._lang), wanted, self.limits(alias, predictor)
-                    found.append(blocks.outside_note(*about, self._lang))
+                    found.append(blocks.outside_note(*about, self._lang, titles.get(alias, "")))
         return found
 
     # Equations
