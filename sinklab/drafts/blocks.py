@@ -260,9 +260,7 @@ def span(name: str, low: float, high: float, lang: str) -> str:
 def outside_note(label: str, wanted: str, fitted: str, lang: str, model: str = "") -> str:
     """Sentence about a use that leaves the fitted range of a model, which has a title where there are several."""
     if lang == "zh":
-        return (
-            f"{label}的使用范围{wanted}超出{model or '模型'}的建模范围{fitted}，超出部分为外推，其误差不在所列不确定性之内"
-        )
+        return f"{label}的使用范围{wanted}超出{model or '模型'}的建模范围{fitted}，超出部分为外推，其误差不在所列不确定性之内"
     return (
         f"{label}{f' ({model})' if model else ''}: the range of use, {wanted}, goes beyond the fitted range, {fitted}; what lies outside "
         "is extrapolated, and its error is not part of the uncertainty stated"

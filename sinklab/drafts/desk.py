@@ -108,7 +108,10 @@ _WORDS = {
 }
 _HEADS = {
     "decisions": {"zh": ["事项", "取值"], "en": ["Item", "Value"]},
-    "grounds": {"zh": ["事项", "取值", "依据", "核对情况"], "en": ["Item", "Value", "Source", "Verification"]},
+    "grounds": {
+        "zh": ["事项", "取值", "依据", "核对情况"],
+        "en": ["Item", "Value", "Source", "Verification"],
+    },
     "deductions": {
         "zh": ["相对不确定性 $U$", "扣减比例（占半宽）"],
         "en": ["Relative uncertainty $U$", "Share of the half-width deducted"],
