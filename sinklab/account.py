@@ -708,11 +708,18 @@ class _Print:
             # What follows a sum would be taken for a part of it.
             return rf"\sum_{{{arguments[0].id}}} {inside}", _PRODUCT
         if name == "where":
-            rows, rest = [], node
+            rows, rest, above = [], node, None
             while isinstance(rest, ast.Call) and _function(rest) == "where":
                 said, yes, rest = rest.args
-                rows.append(f"{self.write(yes)[0]}, & {self.write(said)[0]}")
-            rows.append(rf"{self.write(rest)[0]}, & \text{{{self.otherwise}}}")
+                # Steps of one quantity have both their ends: 0.1 < U ≤ 0.15.
+                same = above is not None and ast.dump(above.left) == ast.dump(said.left)
+                low = f"{self.write(above.comparators[0])[0]} < " if same else ""
+                rows.append(f"{self.write(yes)[0]}, & {low}{self.write(said)[0]}")
+                above = said if isinstance(said.ops[0], ast.LtE) else None
+            end = rf"\text{{{self.otherwise}}}"
+            if above is not None:
+                end = f"{self.write(above.left)[0]} > {self.write(above.comparators[0])[0]}"
+            rows.append(f"{self.write(rest)[0]}, & {end}")
             body = r" \\ ".join(rows)
             return rf"\begin{{cases}} {body} \end{{cases}}", _PRODUCT
         shown = [self.write(argument)[0] for argument in arguments]

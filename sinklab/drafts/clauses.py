@@ -40,6 +40,8 @@ from sinklab.results.fit_result import observed
 
 #: File that a number comes from, as the list of numbers names it.
 FACTORS, EXAMPLE = "data/chain/factors.csv", "data/chain/example.csv"
+#: Edition that the steps of the deduction come from.
+AR_TOOL14 = "UNFCCC CDM AR-TOOL14 v04.2"
 
 
 def label(equation) -> str:
@@ -102,7 +104,7 @@ def part(chain, name: str, lang: str, depth: int = 2) -> str:
         place = module.replace("_", "-") + ("" if own else f"-{name}")
         title = rows[module][f"title_{lang}"]
         if not own:
-            title = f"基准线{title}" if lang == "zh" else f"{title} in the baseline"
+            title = f"基准线{title}" if lang == "zh" else f"Baseline {title[0].lower()}{title[1:]}"
         elif module == "permanence" and "buffer" not in {e.name for e in chain.equations}:
             # Methane that was not given off does not come back: nothing is held for reversals.
             title = "签发" if lang == "zh" else "Issuance"
@@ -118,7 +120,7 @@ def _of(chain, module: str, name: str) -> list:
 def _clause(chain, place, equations, title, lang, depth) -> str:
     leads = {row["equation"]: row[f"lead_{lang}"] for row in records("chain", "equations.csv")}
     leads["pools"] = _POOLS[lang]
-    plain = "{}应按{{ref}}计算。" if lang == "zh" else "The {} shall be calculated with {{ref}}."
+    plain = "{}应按{{ref}}计算。" if lang == "zh" else "The {} shall be calculated using {{ref}}."
     lines = [f"\n{'#' * depth} {title} {{#sec:q-{place}}}\n"]
     for equation in equations:
         name = chain.symbols[equation.left]
@@ -161,7 +163,8 @@ _PERIOD = {
 #: Sums of pools are written by what a draft counts, so that their lead stands here.
 _POOLS = {
     "zh": "样地碳储量为各碳库单位面积碳储量之和，应按{ref}计算；样地内没有的碳库计为零。",
-    "en": "The stock of a plot is the sum of its pools and shall be calculated with {ref}; a pool that the plot does not have is zero.",
+    "en": "The carbon stock of a plot is the sum of the carbon stocks per unit area of its pools and shall be calculated using {ref}; "
+    "pools not present on a plot are zero.",
 }
 
 
@@ -262,13 +265,8 @@ def settled(chain, lang: str, decision, name: str, caption: str) -> str:
 def factors(chain, cite, lang: str, name: str, caption: str, more=()) -> str:
     """Default factors with edition and place; ``more`` are further rows of the file, such as those by type of wetland."""
     head = [header(word, lang) for word in ("symbol", "parameter", "worth", "limits", "unit", "source")]
-    used = [
-        (f"${s.printed(s.indices)}$", chain.default(s)) for s in chain.wanted("fixed") if chain.default(s)
-    ]
-    used += [
-        (f"${chain.symbols[symbol].printed(chain.symbols[symbol].indices)}$", chains.factor(f))
-        for symbol, f in more
-    ]
+    used = [(f"${s.printed(s.indices)}$", row) for s, row in _factors_of(chain, more)]
+    marks = {one: rf"\[{i}\]" for i, one in enumerate(editions(chain, more), start=1)}
     rows = []
     for sign, row in used:
         shown = {}
@@ -282,9 +280,34 @@ def factors(chain, cite, lang: str, name: str, caption: str, more=()) -> str:
         limits = f"{shown['low']}{between}{shown['high']}" if "low" in shown else "—"
         unit = unit_symbol(chains.bare(row["unit"]), lang) or "—"
         at = (lang == "zh" and row["place_zh"]) or row["place"]
-        source = f"{escape(row['edition'])}, {escape(at)}"
+        source = f"{escape(row['edition'])}, {escape(at)} {marks[row['edition']]}"
         rows.append([sign, row[f"label_{lang}"], shown["value"], limits, unit, source])
     return table(name, caption, head, rows, "llcccl", widths=(15, 28, 8, 13, 11, 25), thin=True)
+
+
+def editions(chain, more=()) -> list[str]:
+    """Documents that default factors and the deduction come from, in the order of the table of factors; the deduction last."""
+    found = [row["edition"] for _, row in _factors_of(chain, more)]
+    if any(e.name == "share" for e in chain.equations):
+        found.append(AR_TOOL14)
+    return list(dict.fromkeys(found))
+
+
+def _factors_of(chain, more) -> list[tuple]:
+    """Symbols with their default factors in the order of the text; those listed by type stand with their symbol."""
+    listed = [(symbol, chains.factor(name)) for symbol, name in more]
+    return [
+        (s, row)
+        for s in chain.wanted("fixed")
+        for row in (chain.default(s), *(row for symbol, row in listed if symbol == s.name))
+        if row
+    ]
+
+
+def citations(chain, more=()) -> list[str]:
+    """The documents of :func:`editions` as a bibliography cites them."""
+    known = {row["edition"]: row["citation"] for row in records("chain", "documents.csv")}
+    return [escape(known[one]) for one in editions(chain, more)]
 
 
 # The worked example
@@ -298,28 +321,30 @@ _EXAMPLE = {
         "emission": "## 算例数据 {#sec:example-given}\n\n算例数据见[@tbl:example-data]，为说明计算步骤而设，不代表任何项目。",
         "defaults": "表中未列的因子取[@tbl:factors]的缺省值。",
         "data_caption": "算例数据",
-        "steps": "## 算例步骤 {#sec:example-calculated}\n\n按公式顺序计算的结果见[@tbl:example-steps]，计算中不修约，表中的结果修约到五位有效数字。"
+        "steps": "## 算例步骤 {#sec:example-calculated}\n\n按公式顺序计算的结果见[@tbl:example-steps]，"
+        "计算中不修约，表中的结果保留五位有效数字，整数部分不修约。"
         "单位面积碳储量一行列出第一层第一个样地的结果。",
-        "steps_emission": "## 算例步骤 {#sec:example-calculated}\n\n按公式顺序计算的结果见[@tbl:example-steps]，计算中不修约，表中的结果修约到五位有效数字。",
+        "steps_emission": "## 算例步骤 {#sec:example-calculated}\n\n按公式顺序计算的结果见[@tbl:example-steps]，"
+        "计算中不修约，表中的结果保留五位有效数字，整数部分不修约。",
         "few": "算例的样地数少于[@eq:{ref}]的计算结果，{also}少于本文件的规定，只为缩短算例。",
         "draws": "参数抽样组数",
         "steps_caption": "算例结果",
     },
     "en": {
-        "data": "## Input data {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they illustrate "
-        "the steps and do not represent any project. "
-        "$t_{1}$ and $t_{2}$ are the two monitorings, $i$ is the stratum. The stock of the first plot of the first stratum is calculated from "
-        "its measurements, the stocks of the others are given.",
-        "emission": "## Input data {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they illustrate "
-        "the steps and do not represent any project.",
-        "defaults": " Factors that the table does not list have the default values of [@tbl:factors].",
+        "data": "## Input data {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they serve to illustrate "
+        "the calculation steps and do not represent any project. "
+        "$t_{1}$ and $t_{2}$ are the two monitoring events, and $i$ is the stratum. The carbon stock of the first plot of the first stratum is "
+        "calculated from measured values; the carbon stocks of the other plots are given.",
+        "emission": "## Input data {#sec:example-given}\n\nThe data are given in [@tbl:example-data]; they serve to illustrate "
+        "the calculation steps and do not represent any project.",
+        "defaults": " Factors not listed in the table take the default values of [@tbl:factors].",
         "data_caption": "Input data of the example",
         "steps": "## Calculation steps {#sec:example-calculated}\n\nThe results, in the order of the formulas, are given in [@tbl:example-steps]. "
-        "Intermediate results are not rounded; results are shown to five significant digits. "
-        "The row of the stock per area shows the first plot of the first stratum.",
+        "Intermediate results are not rounded; the results in the table are shown to five significant digits, integer parts unrounded. "
+        "Rows of carbon stocks per unit area show the first plot of the first stratum.",
         "steps_emission": "## Calculation steps {#sec:example-calculated}\n\nThe results, in the order of the formulas, are given in [@tbl:example-steps]. "
-        "Intermediate results are not rounded; results are shown to five significant digits.",
-        "few": " The example has fewer plots than [@eq:{ref}] gives and fewer {also} than this document requires, only to keep it short.",
+        "Intermediate results are not rounded; the results in the table are shown to five significant digits, integer parts unrounded.",
+        "few": " The example has fewer plots than result from [@eq:{ref}] and fewer {also} than this document requires, only to keep it short.",
         "draws": "draws of the parameters",
         "steps_caption": "Results of the example",
     },
@@ -369,7 +394,7 @@ def _shown(chain, cite, lang, name, value, write) -> list[str]:
     every = [float(n) for n in np.ravel(value)]
 
     def noted(number, place):
-        text = write(number, every)
+        text = write(number, every, symbol.unit) if write is rounded else write(number, every)
         return cite(EXAMPLE, "example", name, place or "value", number, text, "reviewed")
 
     text = ("；" if lang == "zh" else "; ").join(_parts(value, noted, lang))
@@ -396,9 +421,9 @@ def given(number: float, every) -> str:
     return fixed(number, max(len(measured(n).partition(".")[2]) for n in every))
 
 
-def rounded(number: float, every) -> str:
-    """A result of the example to five significant digits; a quantity of whole numbers has whole numbers."""
-    if all(n.is_integer() for n in every) or not number:
+def rounded(number: float, every, unit: str = "1") -> str:
+    """A result of the example to five significant digits; a count and nought have whole numbers."""
+    if (unit == "1" and all(n.is_integer() for n in every)) or not number:
         return measured(number) if abs(number) < 1e6 else f"{number:.0f}"
     return fixed(number, max(4 - magnitude(number, 5), 0))
 

@@ -294,14 +294,16 @@ def _with_unit(text: str, unit: str, lang: str) -> str:
     return f"{text}{gap}{unit}"
 
 
+#: Modules that are sampled on quadrats, and in the soil.
+_SAMPLED = (("shrub", "grass", "litter"), ("mineral_soil", "karst_soil", "core"))
 #: Names of the desk that templates may use.
 OFFERED = (
     "has_table has responses ranges parts value number n n_sites has_sites chosen limits equation equations legend index_formulas "
     "correlation_refs values_table figure species label sources table_list status_note range_notes ratio_equation has_n has_trees class_table "
     "largest_class "
     "has_taxa taxa_table culm_table sampling_table compatible whole_first segmented segment begins_at "
-    "model_aliases model_title model_refs model_equations model_words has_chain chain_part design_table record_table monitored_table settled_table "
-    "factor_table worked_example check_rows checks_of explained"
+    "model_aliases model_title model_refs model_equations model_words model_use has_chain chain_part design_table record_table monitored_table "
+    "settled_table factor_table bibliography document_mark designed worked_example check_rows checks_of explained"
 ).split()
 #: Tables of a fit that templates ask for by alias, label and caption.
 TABLES = {
@@ -608,6 +610,11 @@ class Desk:
                 found.append((blocks.identifier(alias, "bcf"), text))
         return found
 
+    def model_use(self, alias: str) -> str:
+        """What a model is for, where the description says so."""
+        said = next(p for p in self._draft["parameters"] if p.get("alias") == alias).get("use", "")
+        return f" {said}" if said and self._lang == "en" else said
+
     def model_words(self, alias: str) -> str:
         """Sentences about structure, estimation and weights of a model, from its table."""
         return blocks.told(self._fit(alias), self._lang)
@@ -645,10 +652,30 @@ class Desk:
 
     def factor_table(self, label: str, caption: str) -> str:
         """Default factors of the chain, and those that the description lists by type."""
-        more = [
-            (pair["symbol"], pair["factor"]) for pair in (self._draft.get("chain") or {}).get("listed") or ()
-        ]
-        return clauses.factors(self.chain, self.citations.add, self._lang, label, caption, more)
+        return clauses.factors(self.chain, self.citations.add, self._lang, label, caption, self._more())
+
+    def _more(self) -> list[tuple[str, str]]:
+        """Symbol and factor of the rows that the description lists."""
+        told = (self._draft.get("chain") or {}).get("listed") or ()
+        return [(pair["symbol"], pair["factor"]) for pair in told]
+
+    def bibliography(self) -> list[str]:
+        """Documents that default factors and the deduction come from, one line each."""
+        return clauses.citations(self.chain, self._more()) if self.chain else []
+
+    def document_mark(self, edition: str) -> str:
+        """Number of a document in the bibliography, in square brackets."""
+        return rf"\[{clauses.editions(self.chain, self._more()).index(edition) + 1}\]"
+
+    def designed(self) -> str:
+        """Title of the table of designs: of plots, and of what else the pools ask for."""
+        own = self.chain.modules
+        more = [i for i, these in enumerate(_SAMPLED) if {*these} & {*own}]
+        words = ("样地", "样方", "土壤取样") if self._lang == "zh" else ("plots", "quadrats", "soil sampling")
+        *first, last = (words[i] for i in (0, *(i + 1 for i in more)))
+        if self._lang == "zh":
+            return ("、".join(first) + "和" if first else "") + f"{last}的设计"
+        return "Design of " + (", ".join(first) + " and " if first else "") + last
 
     def worked_example(self) -> str:
         """The chain worked out on the numbers of the example."""

@@ -24,8 +24,8 @@ GAP = "\ue004"
 PRINTING = {*DECIDED, *TABLES} | {
     *"value number n n_sites limits equation equations legend correlation_refs values_table figure species label "
     "sources status_note range_notes ratio_equation whole_first segment class_table taxa_table culm_table sampling_table "
-    "model_title model_refs model_equations model_words chain_part design_table record_table monitored_table "
-    "settled_table factor_table worked_example".split()
+    "model_title model_refs model_equations model_words model_use chain_part design_table record_table monitored_table "
+    "settled_table factor_table worked_example bibliography document_mark".split()
 }
 _TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{##.*?##\}", re.DOTALL)
 _MARK = re.compile(f"{PLACE}(\\d+){END}")

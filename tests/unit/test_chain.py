@@ -187,6 +187,7 @@ def by_hand(found):
         "grass_plot": ("c_GRASS", lambda t: f"AVERAGE({every(f'm_G.{t}', 5)})/1000000*10000*(1+{one('R_G')})*{one('CF_G')}*44/12"),
         "litter_plot": ("c_LI", lambda t: f"AVERAGE({every(f'm_LI.{t}', 4)})/1000000*10000*{one('CF_LI')}*44/12"),
         "deadwood_plot": ("c_DW", lambda t: f"{one(f'c_TREE.{t}')}*{one('f_DW')}"),
+        "deadwood_survey": ("c_DW", lambda t: f"SUMPRODUCT({every(f'V_D.{t}', 3)},{every('rho_D', 3)})*{one('CF')}*44/12"),
         "soil_mass": ("M_S", lambda t: f"{layers(t)}*10000*10000/1000000"),
         "soil_plot": ("c_SOIL", lambda t: f"({layers(t, 'o')}/10+{one(f'o_B.{t}')}/1000*({one('M_S.t1')}-{one(f'M_S.{t}')}))*44/12"),
         "karst_plot": ("c_SOIL", lambda t: f"(1-{one(f'delta.{t}')})*{layers(t, 'o')}/1000*10000*10000/1000000*44/12"),

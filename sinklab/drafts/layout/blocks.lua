@@ -5,6 +5,7 @@ local DOCX, TYPST = FORMAT == "docx", FORMAT == "typst"
 
 local ZH, DASH = true, "——" -- the language, and what stands before the items of a list
 local SMALL = 14 -- lines of a table that is not broken across pages
+local SHORT = 6 -- items of a list that is not broken across pages
 
 local STYLES = {
   ["cover-codes"] = "Cover Codes", ["cover-kind"] = "Cover Kind", ["cover-number"] = "Cover Number",
@@ -56,6 +57,9 @@ local function item_blocks(item)
 end
 
 local function BulletList(list)
+  if TYPST and #list.content <= SHORT then
+    return { pandoc.RawBlock("typst", "#together["), list, pandoc.RawBlock("typst", "]") }
+  end
   if not DOCX then return nil end
   local out = pandoc.List({})
   for _, item in ipairs(list.content) do
@@ -165,9 +169,11 @@ local function with_notes(tbl, div)
   return tbl
 end
 
--- A lead stays with its formula, "where" with what it opens; in Word the program sees to that.
+-- A lead stays with its formula or list, "where" with what it opens; in Word the program sees to that.
 local function opens(block, following)
-  if not TYPST or block.t ~= "Para" or not following or following.t ~= "Para" then return false end
+  if not TYPST or block.t ~= "Para" or not following then return false end
+  if following.t == "BulletList" then return true end
+  if following.t ~= "Para" then return false end
   local text = pandoc.utils.stringify(block)
   if text == "where" or text == "where:" or text == "式中：" then return true end
   local first, own = following.content[1], block.content[1]

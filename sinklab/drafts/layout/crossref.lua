@@ -260,6 +260,8 @@ local function reference(id)
       before, after, text = head, tail, text:sub(#head + 1, #text - #tail)
     end
   end
+  -- A word and its number are on one line.
+  if TYPST then return { pandoc.Link((before .. text .. after):gsub(" ", "\u{a0}"), "#" .. id) } end
   if not DOCX then return { pandoc.Link(before .. text .. after, "#" .. id) } end
   local out = { raw(field("REF " .. bookmark_name(id) .. switch, text)) }
   if before ~= "" then table.insert(out, 1, pandoc.Str(before)) end
