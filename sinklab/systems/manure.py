@@ -185,12 +185,17 @@ def _of_herd(herd, known) -> dict[str, float]:
     live = float(herd["head"]) * factor("live_mass", category) / 1000 * DAYS * herd["share"]
     solids, nitrogen = (live * factor(q, category) for q in ("volatile_solids", "nitrogen"))
     methane = solids * factor("methane", category, system, herd["climate"], herd["productivity"]) / 1000
-    kept = NITROGEN.get(system, system)
-    direct = nitrogen * factor("direct_n2o", "", kept) * N2O_OF_N
-    lost = {q: _share_lost(q, category, kept) for q in ("volatilised", "leached")}
-    indirect = nitrogen * (lost["volatilised"] * known["n2o_ef4"] + lost["leached"] * known["n2o_ef5"])
+    direct, indirect = _nitrous(herd, nitrogen, known)
     told = {"volatile_solids": solids, "nitrogen": nitrogen, "manure_ch4": methane, "direct_n2o": direct}
-    return told | {"indirect_n2o": indirect * N2O_OF_N}
+    return told | {"indirect_n2o": indirect}
+
+
+def _nitrous(herd, nitrogen, known) -> tuple[float, float]:
+    """Nitrous oxide of the nitrogen of a herd [kg/a]: direct, and of what goes into air and water."""
+    kept = NITROGEN.get(herd["system"], herd["system"])
+    lost = {q: _share_lost(q, herd["category"], kept) for q in ("volatilised", "leached")}
+    indirect = nitrogen * (lost["volatilised"] * known["n2o_ef4"] + lost["leached"] * known["n2o_ef5"])
+    return nitrogen * factor("direct_n2o", "", kept) * N2O_OF_N, indirect * N2O_OF_N
 
 
 def _share_lost(quantity, category, system) -> float:
@@ -204,3 +209,73 @@ def _share_lost(quantity, category, system) -> float:
             "消化器的氮挥发：原表给出范围 0.05～0.50；请实测，或按深坑贮存计",
         )
     return factor(quantity, category, system)
+
+
+# Factors of one head and year, as a table of parameters holds them.
+
+
+def per_head() -> pd.DataFrame:
+    """Emission factors of one animal and year that the printed factors give, columns as in ``values.csv``.
+
+    Methane of digestion as printed; methane of manure and nitrous oxide of manure (direct and through air and water) as
+    products of printed factors, for every kind of animal, way of keeping manure, climate and productivity that has them all.
+
+    Returns
+    -------
+    values : DataFrame
+        ``name, group, variable, mean`` [kg a head and year], ``n_study``, ``sources`` and ``note``. No interval: the ranges
+        that the IPCC states are not transcribed. ``attrs["notes"]`` counts the ways of keeping manure that lack a factor.
+
+    Examples
+    --------
+    >>> values = per_head().set_index("name")["mean"]
+    >>> values["manure_ch4_factor[dairy_cattle, low, solid_storage, cool]"].round(2)
+    2.16
+    """
+    table, notes = factors(), Notes()
+    rows = [
+        _row("enteric_ch4_factor", row["value"], row["category"], row["productivity"], places=(row["place"],))
+        for row in table[table["quantity"] == "enteric"].to_dict("records")
+    ]
+    kinds = [*table.loc[table["quantity"] == "live_mass", "category"]]
+    live = {kind: factor("live_mass", kind) / 1000 * DAYS for kind in kinds}
+    solids = {kind: live[kind] * factor("volatile_solids", kind) for kind in kinds}
+    nitrogen = {kind: live[kind] * factor("nitrogen", kind) for kind in kinds}
+    methane = table[(table["quantity"] == "methane") & (table["system"] != "all_systems")].to_dict("records")
+    for row in methane:
+        for kind in kinds:
+            if row["category"] in (kind, TOGETHER.get(kind, kind), ""):
+                group = (kind, row["productivity"], row["system"], row["climate"])
+                places = (row["place"], "Table 10.13a", "Table 10A.5")
+                rows.append(
+                    _row("manure_ch4_factor", solids[kind] * row["value"] / 1000, *group, places=places)
+                )
+    known = {row["factor"]: row["value"] for row in records("chain", "factors.csv", numbers=("value",))}
+    lacking = []
+    for system in table.loc[table["quantity"] == "direct_n2o", "system"]:
+        for kind in kinds:
+            herd = {"category": kind, "system": system}
+            try:
+                gas = sum(_nitrous(herd, nitrogen[kind], known))
+            except DataError:
+                lacking.append(f"{kind} {system}")
+                continue
+            places = ("Table 10.19", "Table 10.21", "Table 10.22", "Table 11.3")
+            rows.append(_row("manure_n2o_factor", gas, kind, "", system, places=places))
+    notes.add(
+        f"nitrous oxide: {len(lacking)} pairs of an animal and a system have no share that goes into the air",
+        f"氧化亚氮：{len(lacking)} 个“畜种×管理方式”缺氮挥发比例，未给出",
+    )
+    found = pd.DataFrame(rows)
+    found.attrs["notes"] = notes
+    return found
+
+
+def _row(variable, value, *group, places) -> dict:
+    """A row of values: what it is for, the number, and where its factors are printed."""
+    told = dict(zip(("category", "productivity", "system", "climate"), group, strict=False))
+    told = {column: text for column, text in told.items() if text}
+    row = {"name": f"{variable}[{', '.join(told.values())}]", "variable": variable, "mean": float(value)}
+    row["group"] = ";".join(f"{column}={text}" for column, text in told.items())
+    note = "transcribed from code that cites the tables, to be proofed; the range that the IPCC states is not transcribed"
+    return row | {"n_study": 1, "sources": f"IPCC 2019 Refinement, Vol. 4, {', '.join(places)}", "note": note}

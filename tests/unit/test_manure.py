@@ -76,3 +76,26 @@ def test_every_factor_says_its_table_and_that_it_is_transcribed(monkeypatch):
     lagoon = rows[(rows["quantity"] == "methane") & (rows["system"] == "lagoon")]
     by = lagoon.pivot_table(index=["category", "productivity"], columns="climate", values="value")
     assert (by["boreal_dry"] < by["tropical_dry"]).all() and lagoon["value"].max() < 0.48 * 0.67 * 1000
+
+
+def test_factors_of_one_head_are_those_of_a_herd_of_one():
+    """386 kg, 9.0 kg of solids a tonne and day, 1.7 g of methane a kg; every row follows from the emissions of one animal."""
+    values = manure.per_head().set_index("name")
+    assert not values.index.duplicated().any() and values["mean"].ge(0).all()
+    assert set(values["variable"]) == {"enteric_ch4_factor", "manure_ch4_factor", "manure_n2o_factor"}
+    assert values.loc["enteric_ch4_factor[dairy_cattle]", "mean"] == 78
+    cow = values.loc["manure_ch4_factor[dairy_cattle, low, solid_storage, cool]"]
+    assert cow["mean"] == pytest.approx(0.386 * 365 * 9.0 * 1.7 / 1000) and "Table 10.14" in cow["sources"]
+    assert values["note"].str.contains("to be proofed").all()
+    held = values[values["variable"] == "manure_ch4_factor"].reset_index(drop=True)
+    rows = []
+    for group in held["group"]:
+        herd = dict(part.split("=") for part in group.split(";"))
+        kept = manure.NITROGEN.get(herd["system"], herd["system"])
+        told = values["mean"].get(f"manure_n2o_factor[{herd['category']}, {kept}]")
+        rows.append(herd | {"head": 1, "n2o": told})
+    herds = pd.DataFrame(rows).assign(ch4=held["mean"]).dropna(subset=["n2o"])
+    herds = herds.sample(40, random_state=1)
+    told = manure.emissions(herds)
+    assert told["manure_ch4"].to_numpy() == pytest.approx(herds["ch4"].to_numpy())
+    assert (told["direct_n2o"] + told["indirect_n2o"]).to_numpy() == pytest.approx(herds["n2o"].to_numpy())

@@ -18,6 +18,7 @@ FEWEST = 2
 #: Functions whose result no source can print, and why.
 NOT_PRINTED = {
     "manure.factor": "reads what is printed",
+    "manure.per_head": "products of printed factors; its test works some out by hand and holds the others against emissions",
     "manure.emissions": "products of printed factors; no source at hand prints a worked herd, its test works two out by hand",
     "bamboo.stand_values": "stand_mass of draw_mean_mass, whose printed results stand with them",
     "bamboo.require_age_class": "refuses input",
