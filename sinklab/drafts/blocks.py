@@ -15,7 +15,7 @@ from scipy import stats
 from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.equations.latex import parameter_symbol, taken
-from sinklab.equations.parse import Call, Name, Number, Product, names, walk
+from sinklab.equations.parse import Call, Name, Number, Product, Sum, names, walk
 from sinklab.language import DraftError
 from sinklab.results.indices import formulas
 from sinklab.tables import digits
@@ -239,14 +239,14 @@ def between(low: str, high: str, lang: str) -> str:
     return f"{low}～{high}" if lang == "zh" else f"{low} to {high}"
 
 
-def demonstration_note(refs, lang: str) -> str:
+def demonstration_note(titles, lang: str) -> str:
     """Warning that tables come from simulated data."""
     if lang == "zh":
-        return f"示范稿：本稿引用的参数表 {listed(refs, lang)} 由模拟数据得出，仅用于演示格式与流程，不能用于任何计量。"
-    tables = "tables" if len(refs) > 1 else "table"
-    come, they = ("come", "They show") if len(refs) > 1 else ("comes", "It shows")
+        return f"示范稿：本稿引用的参数表（{listed(titles, lang)}）由模拟数据得出，仅用于演示格式与流程，不能用于任何计量。"
+    tables = "tables" if len(titles) > 1 else "table"
+    come, they = ("come", "They show") if len(titles) > 1 else ("comes", "It shows")
     return (
-        f"DEMONSTRATION: the parameter {tables} {listed(refs, lang)} cited here {come} from simulated data. "
+        f"DEMONSTRATION: the parameter {tables} cited here ({listed(titles, lang)}) {come} from simulated data. "
         f"{they} form and workflow only and cannot be used for any accounting."
     )
 
@@ -384,8 +384,20 @@ def line(system, response, ref: str):
 
 
 def parameter_owner(system, name: str) -> str:
-    """Response of the first equation in which a parameter stands."""
-    return next(e.response for e in system.equations if name in inside(e))
+    """Response of the equation that prints a parameter first: of a total that is shared out, its own, of a share its component."""
+    holders = [e.response for e in system.equations if name in inside(e)]
+    sides = {e.response: e for e in system.equations}
+    for whole in (e for e in system.equations if isinstance(e.right, Sum)):
+        first, *others = [term.name for _, term in whole.right.terms if isinstance(term, Name)] or [""]
+        if holders[0] == first and others and _shared(sides[first], [sides[o] for o in others], system):
+            return next((o for o in others if o in holders), whole.response)
+    return holders[0]
+
+
+def _shared(first, others, system) -> bool:
+    """Whether a component is what the shares of the others leave of a total, so that it has the parameters of all."""
+    own = {*inside(first)} & {*system.parameters}
+    return all({*inside(e)} & {*system.parameters} <= own for e in others)
 
 
 def numbered(system, alias: str, response: str, ref: str, lang: str) -> str:

@@ -826,9 +826,11 @@ class Desk:
 
     def status_note(self) -> str:
         """Warning of a preview: the tables whose numbers are simulated; nothing when none are."""
-        refs = [f"`{t.ref}`" for t in self._tables.values() if t.status == "demonstration"]
-        text = blocks.demonstration_note(refs, self._lang)
-        return f"\n::: statusnote\n{text}\n:::\n" if refs else ""
+        # The note says itself what a title adds in parentheses.
+        told = [t["title"] for t in self.table_list() if t["status"] == "demonstration"]
+        titles = [re.sub(r"\s*[（(][^（(]*[)）]$", "", title) for title in told]
+        text = blocks.demonstration_note(titles, self._lang)
+        return f"\n::: statusnote\n{text}\n:::\n" if titles else ""
 
     # Behind the functions
 

@@ -638,3 +638,25 @@ def test_short_lists_and_words_before_numbers_stay_together(tmp_path):
     typst = rendering._pandoc(text, "typst", look, tmp_path)
     assert "Table\N{NO-BREAK SPACE}1" in typst or "Table~1" in typst
     assert typst.count("#together[") == 1 and typst.index("#stays[") < typst.index("#together[")
+
+
+def test_parameters_stand_with_the_equation_that_prints_them():
+    from sinklab.drafts.blocks import parameter_owner
+    from sinklab.equations.system import System
+
+    def owners(text):
+        system = System.parse(text)
+        return {name: parameter_owner(system, name) for name in system.parameters}
+
+    shared = (
+        "stem = a0*dbh**a1 / (1 + g0*dbh**g1 + k0*dbh**k1)\nbranch = stem * g0*dbh**g1\n"
+        "foliage = stem * k0*dbh**k1\nagb = stem + branch + foliage\nroot = agb * r0*dbh**r1"
+    )
+    assert owners(shared) == {
+        **{n: "agb" for n in ("a0", "a1")},
+        **{n: "branch" for n in ("g0", "g1")},
+        **{n: "foliage" for n in ("k0", "k1")},
+        **{n: "root" for n in ("r0", "r1")},
+    }
+    apart = owners(TREE)
+    assert (apart["a1"], apart["a2"], apart["r0"], apart["v0"]) == ("stem", "branch", "root", "volume")
