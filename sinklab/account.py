@@ -31,7 +31,8 @@ DATES = {"t1": "t_{1}", "t2": "t_{2}"}
 #: What a mass may be a mass of, and what is counted.
 SUBSTANCES = frozenset("C CO2 CH4 N2O N dm VS head fuel".split())
 #: Units that only chains know: scale in the basic unit, and what they measure.
-_MORE = {"a": (1.0, "time"), "d": (1 / 365, "time"), "GJ": (1.0, "energy"), "TJ": (1000.0, "energy")}
+_MORE = {"a": (1.0, "time"), "d": (1 / 365, "time"), "GJ": (1.0, "energy"), "MWh": (3.6, "energy")}
+_MORE["TJ"] = (1000.0, "energy")
 _POWERS = {"area": 2, "volume": 3}
 
 
@@ -473,7 +474,8 @@ def methodology(
     Returns
     -------
     chain : Chain
-        Without plots (manure) there is neither a stock nor its uncertainty, and nothing that could be reversed.
+        Without plots there is neither a stock nor its uncertainty: what counts is emissions of the baseline less those of the
+        project. Where they are not of land either (manure), nothing could be reversed.
     """
     counted = tuple(counted)
     require_known(counted, modules(), "module", "模块", "data/chain/modules.csv")
@@ -490,26 +492,28 @@ def methodology(
     if not credited:
         return Chain([*counted, *metering] if plots else counted, pools if plots else (), factors)
     # What a methodology does not count has no symbol: no text says L = 0 and then explains L.
-    changes = joined([*(["DC / DT"] if plots else []), *gains])
     emitted, escaped = " - E_PRJ" if project else "", " - LK" if leaks else ""
-    said = f"{changes}{emitted}".removeprefix(" ") or "0"
-    more = [("project", "project", f"DC_PRJ = {said}")]
+    more = []
     if project:
         more.append(("project_emissions", "project_emissions", f"E_PRJ = {joined(project)}"))
     if leaks:
         more.append(("leakage", "leakage", f"LK = {joined(leaks)}"))
     wanted = [*counted, "net"]
     if plots:
+        changes = joined(["DC / DT", *gains])
         more += [*pools, *_deduction(rule), ("net", "net", f"X = DC_PRJ - DC_BSL{escaped} - D")]
+        more.append(("project", "project", f"DC_PRJ = {changes}{emitted}"))
         wanted += [*metering, "baseline", *(["permanence"] if issued else [])]
         if base:
             more.append(("baseline", "baseline", "DC_BSL = sum(i, A[i] * sum(p, g[i,p])) - E_BSL"))
     else:
-        more += [
-            ("baseline", "baseline", f"DC_BSL = -{base}" if base else "DC_BSL = 0"),
-            ("net", "net", f"X = DC_PRJ - DC_BSL{escaped}"),
-            ("credit", "permanence", "CR = max(X * DT, 0)"),
-        ]
+        said = joined([*([base] if base else []), *gains])
+        more.append(("net", "net", f"X = {f'{said}{emitted}{escaped}'.removeprefix(' ') or '0'}"))
+        # Land that was rewetted may be drained again; methane of manure that was not given off does not come back.
+        if any("A" in e.inside() for e in own):
+            wanted += ["permanence"] if issued else []
+        else:
+            more.append(("credit", "permanence", "CR = max(X * DT, 0)"))
     return Chain(wanted, more, factors)
 
 

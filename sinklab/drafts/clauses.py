@@ -137,9 +137,9 @@ def _short(symbol, lang: str) -> str:
 
 
 def legend(chain, equations, lang: str) -> str:
-    """Explain every symbol of some equations once, results first; numbers that only turn units are not explained."""
+    """Explain every symbol of some equations once, results first and the numbers that turn units last."""
     names = dict.fromkeys([*(e.left for e in equations), *(n for e in equations for n in e.inside())])
-    shown = [chain.symbols[n] for n in names if chain.symbols[n].label_zh]
+    shown = sorted((chain.symbols[n] for n in names), key=_turns)
     lines = [explained(chain, symbol, lang) for symbol in shown]
     if any("t_{1}" in chain.latex(e, lang) for e in equations):
         kind = "assessed" if equations[0].module == "potential" else "monitored"
@@ -147,6 +147,11 @@ def legend(chain, equations, lang: str) -> str:
     first, stop, end = ("式中：", "；", "。") if lang == "zh" else ("where", ";", ".")
     body = "\n\n".join([first, *(f"{text}{stop}" for text in lines[:-1]), f"{lines[-1]}{end}"])
     return f"\n::: legend\n{body}\n:::\n"
+
+
+def _turns(symbol) -> bool:
+    """Whether a symbol is a number that turns one unit into another."""
+    return symbol.kind == "constant" and not chains.unit(symbol.unit).dims
 
 
 #: What the two dates of a formula are; the index $t$ of its symbols stands for either.
@@ -177,8 +182,8 @@ def explained(chain, symbol, lang: str) -> str:
     elif symbol.factor.startswith("decision:"):
         where = "，取值见[@tbl:decisions]" if lang == "zh" else ", value in [@tbl:decisions]"
     if symbol.kind == "constant":
-        # A ratio of molar masses has no unit to name.
-        sign, bare = f"${symbol.value}$", chains.bare(symbol.unit) in ("", "1")
+        # A ratio of molar masses has no unit to name, nor has what turns one unit into another.
+        sign, bare = f"${symbol.value}$", _turns(symbol) or chains.bare(symbol.unit) in ("", "1")
         told = f"{sign}——{symbol.label_zh}" if lang == "zh" else f"{sign} is the {symbol.label_en}"
         return told if bare else f"{told}{'，' if lang == 'zh' else ', '}{unit}"
     if lang == "zh":
@@ -280,7 +285,10 @@ def factors(chain, cite, lang: str, name: str, caption: str, more=()) -> str:
         limits = f"{shown['low']}{between}{shown['high']}" if "low" in shown else "—"
         unit = unit_symbol(chains.bare(row["unit"]), lang) or "—"
         at = (lang == "zh" and row["place_zh"]) or row["place"]
-        source = f"{escape(row['edition'])}, {escape(at)} {marks[row['edition']]}"
+        mark = marks[row["edition"]]
+        source = f"{escape(row['edition'])}, {escape(at)} {mark}"
+        if lang == "zh":
+            source = f"{escape(_documents()[row['edition']]['short_zh'])}，{escape(at)}{mark}"
         rows.append([sign, row[f"label_{lang}"], shown["value"], limits, unit, source])
     return table(name, caption, head, rows, "llcccl", widths=(15, 28, 8, 13, 11, 25), thin=True)
 
@@ -304,10 +312,27 @@ def _factors_of(chain, more) -> list[tuple]:
     ]
 
 
+def _documents() -> dict[str, dict]:
+    return {row["edition"]: row for row in records("chain", "documents.csv")}
+
+
 def citations(chain, more=()) -> list[str]:
     """The documents of :func:`editions` as a bibliography cites them."""
-    known = {row["edition"]: row["citation"] for row in records("chain", "documents.csv")}
-    return [escape(known[one]) for one in editions(chain, more)]
+    return [escape(_documents()[one]["citation"]) for one in editions(chain, more)]
+
+
+#: Modules whose pools are sampled on quadrats, and in the soil; the first kind of sample is the plot.
+_SAMPLED = (("shrub", "grass", "litter"), ("mineral_soil", "karst_soil", "core"))
+
+
+def designed(chain, lang: str) -> str:
+    """Title of the table of designs: of plots, and of what else the pools ask for."""
+    more = [i for i, these in enumerate(_SAMPLED) if {*these} & {*chain.modules}]
+    words = ("样地", "样方", "土壤取样") if lang == "zh" else ("plots", "quadrats", "soil sampling")
+    *first, last = (words[i] for i in (0, *(i + 1 for i in more)))
+    if lang == "zh":
+        return ("、".join(first) + "和" if first else "") + f"{last}的设计"
+    return "Design of " + (", ".join(first) + " and " if first else "") + last
 
 
 # The worked example

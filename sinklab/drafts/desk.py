@@ -294,8 +294,6 @@ def _with_unit(text: str, unit: str, lang: str) -> str:
     return f"{text}{gap}{unit}"
 
 
-#: Modules that are sampled on quadrats, and in the soil.
-_SAMPLED = (("shrub", "grass", "litter"), ("mineral_soil", "karst_soil", "core"))
 #: Names of the desk that templates may use.
 OFFERED = (
     "has_table has responses ranges parts value number n n_sites has_sites chosen limits equation equations legend index_formulas "
@@ -303,7 +301,7 @@ OFFERED = (
     "largest_class "
     "has_taxa taxa_table culm_table sampling_table compatible whole_first segmented segment begins_at "
     "model_aliases model_title model_refs model_equations model_words model_use has_chain chain_part design_table record_table monitored_table "
-    "settled_table factor_table bibliography document_mark designed worked_example check_rows checks_of explained"
+    "settled_table factor_table bibliography source_marks document_mark designed worked_example check_rows checks_of explained"
 ).split()
 #: Tables of a fit that templates ask for by alias, label and caption.
 TABLES = {
@@ -660,22 +658,25 @@ class Desk:
         return [(pair["symbol"], pair["factor"]) for pair in told]
 
     def bibliography(self) -> list[str]:
-        """Documents that default factors and the deduction come from, one line each."""
-        return clauses.citations(self.chain, self._more()) if self.chain else []
+        """Documents that default factors and the deduction come from, one line each, and sources of values that stand above."""
+        return (clauses.citations(self.chain, self._more()) if self.chain else []) + self._printed()
+
+    def _printed(self) -> list[str]:
+        return self.sources() if self._printed_in else []
+
+    def source_marks(self) -> str:
+        """Numbers in the bibliography of what the values that stand above come from; "" where none do."""
+        first, count = len(clauses.editions(self.chain, self._more())), len(self._printed())
+        ends = (rf"\[{first + i}\]" for i in dict.fromkeys((1, count)))
+        return blocks.between(*ends, self._lang) if count > 1 else "".join(ends) if count else ""
 
     def document_mark(self, edition: str) -> str:
         """Number of a document in the bibliography, in square brackets."""
         return rf"\[{clauses.editions(self.chain, self._more()).index(edition) + 1}\]"
 
     def designed(self) -> str:
-        """Title of the table of designs: of plots, and of what else the pools ask for."""
-        own = self.chain.modules
-        more = [i for i, these in enumerate(_SAMPLED) if {*these} & {*own}]
-        words = ("样地", "样方", "土壤取样") if self._lang == "zh" else ("plots", "quadrats", "soil sampling")
-        *first, last = (words[i] for i in (0, *(i + 1 for i in more)))
-        if self._lang == "zh":
-            return ("、".join(first) + "和" if first else "") + f"{last}的设计"
-        return "Design of " + (", ".join(first) + " and " if first else "") + last
+        """Title of the table of designs."""
+        return clauses.designed(self.chain, self._lang)
 
     def worked_example(self) -> str:
         """The chain worked out on the numbers of the example."""

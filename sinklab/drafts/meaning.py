@@ -286,8 +286,8 @@ STRUCTURE = re.compile(
             # The level of an interval.
             r"\d+(?:\.\d+)?[\s\u00a0]?%[\s\u00a0]?(?=lower|upper|limit|range|interval|confidence|置信|上限|下限|区间|范围)",
             r"(?<=level)[\s\u00a0]\d+(?:\.\d+)?[\s\u00a0]?%|(?<=水平|概率)[\s\u00a0]?\d+(?:\.\d+)?[\s\u00a0]?%",
-            # Numbers of items of a list.
-            r"^\s*\d+\s?[)）、]",
+            # Numbers of items of a list, and of documents of a bibliography.
+            r"^\s*\d+\s?[)）、]|\\?\[\d+\\?\]",
         )
     ),
     # Words end where Chinese begins.
@@ -299,7 +299,7 @@ _NAMES = re.compile(
     rf"(?<![A-Za-z])(?:{_BODIES}|T)(?:/[A-Z]+)*\s*[\dX]+(?:\.\d+)*(?:[-—:][\dX]+)*"
     r"|(?<![A-Za-z])[A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+|(?<![A-Za-z])[A-Z]{2,}\d+(?![A-Za-z0-9])"
     r"|(?:CO|CH|N)~?[24]~?O?(?![a-z0-9])"
-    r"|doi:?\s*10\.\S+|(?<!\d)10\.\d{4,}/\S+|\d{4}-\d{2}(?:-\d{2})?|(?<!\d)\d{4}\s*年(?:\s*\d+\s*月)?"
+    r"|\\?\[\d+\\?\]|doi:?\s*10\.\S+|(?<!\d)10\.\d{4,}/\S+|\d{4}-\d{2}(?:-\d{2})?|(?<!\d)\d{4}\s*年(?:\s*\d+\s*月)?"
 )
 _ITEM = re.compile(r"^\s*(?:\d+[.)]|[a-z]\))\s")
 _TYPED = re.compile(r"(?<![A-Za-z0-9_.~^])[−-]?\d+(?:\.\d+)?\s*(?:%|‰|[a-zA-Z²³/·]+|[\u4e00-\u9fff])?")

@@ -245,9 +245,12 @@ def by_hand(found):
         "coast_ch4": ("E_CH4", "SUMPRODUCT({A:2},{EF_CH4S:2})/1000*{GWP_CH4}"),
         "peat": ("E_PEAT", "(SUMPRODUCT({A:2},{EF_REW:2})+SUM({A:2})*{EF_DOC})*44/12"),
         "fuel": ("E_FUEL", "SUMPRODUCT({Q_F:2},{NCV:2},{EF_F:2})/1000"),
-        "peat_baseline": ("E_BSL", "SUMPRODUCT({A:2},{EF_DRA:2})*44/12+SUM({A:2})*((1-{f_DIT})*{EF_LAN}+{f_DIT}*{EF_DIT})/1000*{GWP_CH4}"),
+        "peat_baseline": ("E_BSL", "SUMPRODUCT({A:2},{EF_DRA:2})*44/12+"
+        "((1-{f_DIT})*SUMPRODUCT({A:2},{EF_LAN:2})+{f_DIT}*SUMPRODUCT({A:2},{EF_DIT:2}))/1000*{GWP_CH4}"),
         "manure_baseline": ("E_BSL", "{N_A}*{VS}*365*{B_0}*0.67/1000*{MCF_B}*{f_CON}*{GWP_CH4}"),
         "manure_project": ("E_MANP", "({N_A}*{VS}*365*{B_0}*0.67/1000*{MCF_P}+{f_LEAK}*{Q_B})*{GWP_CH4}"),
+        "manure_nitrous": ("E_MANN", "MAX({EF_3P}-{EF_3B},0)*{N_A}*{m_N}/1000*44/28*{GWP_N2O}"),
+        "electricity": ("E_EL", "{Q_EL}*{EF_EL}"),
         "leak_area": ("LK_A", "{A_DISP}*{f_IS}*{f_NL}*{c_L}/{DT}"),
         "leak_harvest": ("LK_H", "MAX({V_HB}-{V_HP},0)*{F_BCE}*(1+{R_S})*{CF}*44/12*{f_MKT}"),
         "leak_organic": ("LK_OM", "{Q_OM}*{f_OM}*44/12"),
@@ -286,7 +289,7 @@ def by_hand(found):
     def signed(names):
         return "+".join(one(n) for n in names if n in s.rows) or "0"
 
-    sources = ("E_FIRE", "E_FERT", "E_CH4", "E_PEAT", "E_FUEL", "E_MANP")
+    sources = ("E_FIRE", "E_FERT", "E_CH4", "E_PEAT", "E_FUEL", "E_EL", "E_MANP", "E_MANN")
     for name, row, terms in (
         ("project_emissions", "E_PRJ", sources),
         ("leakage", "LK", ("LK_A", "LK_H", "LK_OM")),
@@ -294,18 +297,21 @@ def by_hand(found):
         if name in has:
             s.put(row, [f"={signed(terms)}"])
             say(name, [row])
-    growth = f"{one('DC')}/{one('DT')}" if "DC" in s.rows else "0"
-    s.put("DC_PRJ", [f"={growth}+{signed(('DC_SOC',))}-({signed(('E_PRJ',))})"])
-    say("project", ["DC_PRJ"])
+    if "project" in has:
+        s.put("DC_PRJ", [f"={one('DC')}/{one('DT')}+{signed(('DC_SOC',))}-({signed(('E_PRJ',))})"])
+        say("project", ["DC_PRJ"])
     base = "0"
     if "baseline_pool" in has:
         s.put("g.1", [f"=({one('c_BSL.t2.1')}-{one('c_BSL.t1.1')})/{one('DT')}"])
         s.put("g.2", [f"=({one('c_BSL.t2.2')}-{one('c_BSL.t1.2')})/{one('DT')}"])
         say("baseline_pool", ["g.1", "g.2"])
         base = f"{one('A')}*{one('g.1')}+{one('A', 1)}*{one('g.2')}"
-    s.put("DC_BSL", [f"={base}-({signed(('E_BSL',))})"])
-    s.put("X", [f"={one('DC_PRJ')}-{one('DC_BSL')}-({signed(('LK',))})-({signed(('D',))})"])
-    say("baseline", ["DC_BSL"])
+    if "project" in has:
+        s.put("DC_BSL", [f"={base}-({signed(('E_BSL',))})"])
+        s.put("X", [f"={one('DC_PRJ')}-{one('DC_BSL')}-({signed(('LK',))})-({signed(('D',))})"])
+        say("baseline", ["DC_BSL"])
+    else:
+        s.put("X", [f"={signed(('E_BSL',))}-({signed(('E_PRJ',))})-({signed(('LK',))})"])
     say("net", ["X"])
     if "buffer" in has:
         s.put("B_K", [f"=MAX({one('X')},0)*{one('K_RISK')}"])

@@ -475,7 +475,7 @@ def test_only_what_can_be_reversed_has_a_clause_of_permanence(lang, word):
 
 
 @pytest.mark.parametrize(
-    "name", ["methodology_peat", "metering_guide_sichuan", "metering_guide_sichuan_project"]
+    "name", ["methodology_cropland", "metering_guide_sichuan", "metering_guide_sichuan_project"]
 )
 def test_example_has_the_level_and_error_that_the_document_decides(name, tmp_path):
     from sinklab import account as chain
@@ -483,7 +483,11 @@ def test_example_has_the_level_and_error_that_the_document_decides(name, tmp_pat
     desk = Desk(description.read(name), "en", tmp_path)
     settled = desk._decided.shares()
     found = chain.example(desk.chain, settled)
-    level = {"methodology_peat": 0.9, "metering_guide_sichuan": 0.95, "metering_guide_sichuan_project": 0.9}
+    level = {
+        "methodology_cropland": 0.9,
+        "metering_guide_sichuan": 0.95,
+        "metering_guide_sichuan_project": 0.9,
+    }
     assert found.given["P"] == settled["confidence"] == level[name]
     assert found.given["t_P"] == {0.9: 1.645, 0.95: 1.96}[found.given["P"]]
     stock = float((found.given["w"] * found.given["c"].sel(t="t1").mean("k")).sum())
@@ -493,7 +497,7 @@ def test_example_has_the_level_and_error_that_the_document_decides(name, tmp_pat
 
 
 def test_relative_uncertainty_has_one_symbol_in_formula_and_table(tmp_path):
-    text = text_of("methodology_peat", "en", tmp_path)
+    text = text_of("methodology_cropland", "en", tmp_path)
     assert "Relative uncertainty $U$" in text and "| $U$ > 30" in text and "$u$" not in text
 
 
@@ -660,3 +664,84 @@ def test_parameters_stand_with_the_equation_that_prints_them():
     }
     apart = owners(TREE)
     assert (apart["a1"], apart["a2"], apart["r0"], apart["v0"]) == ("stem", "branch", "root", "volume")
+
+
+def test_peat_counts_no_plants_beside_factors_that_hold_them(tmp_path):
+    """Factors of the IPCC for the carbon dioxide of peatland hold its plants but trees: a stock of herbs would count them twice."""
+    from sinklab import account as chain
+    from sinklab.drafts import clauses
+
+    made = clauses.of_draft(description.read("methodology_peat").data)
+    assert not made.of("grass") and not made.of("change") and made.of("permanence")
+    assert made.equation("net").text == "X = E_BSL - E_PRJ - LK"
+    found = chain.example(made).known
+    assert float(found["X"]) == pytest.approx(float(found["E_BSL"] - found["E_PRJ"] - found["LK"]))
+    for lang, avoided, wanted in (
+        ("zh", ("基准线清除量", "项目清除量", "样地", "净碳汇量"), ("观测水位", "监测应按植被、营养状况")),
+        ("en", ("removals", " plots"), ("water level shall be observed", "annual net emission reductions")),
+    ):
+        text = text_of("methodology_peat", lang, tmp_path).partition("{.front #sec:bibliography}")[0]
+        assert not [word for word in avoided if word in text], lang
+        assert all(word in text for word in wanted)
+
+
+def test_drained_strata_have_methane_of_their_own():
+    """Methane of land and ditches follows nutrient status and drainage: what deep drains give is too much for shallow ones."""
+    from sinklab import account as chain
+
+    data = description.read("methodology_peat").data
+    listed = {(p["symbol"], chain.factor(p["factor"])["value"]) for p in data["chain"]["listed"]}
+    assert {
+        ("EF_LAN", "1.8"),
+        ("EF_LAN", "39"),
+        ("EF_LAN", "16"),
+        ("EF_DIT", "527"),
+        ("EF_DIT", "1165"),
+    } <= listed
+
+
+@pytest.mark.parametrize("name", ["methodology_cropland", "methodology_peat", "methodology_afforestation"])
+def test_a_chinese_table_of_factors_names_documents_in_chinese(name, tmp_path):
+    text = text_of(name, "zh", tmp_path)
+    table = text[: text.index("{#tbl:factors}")].rpartition("\n\n| ")[2]
+    rows = [line for line in table.split("\n") if line.startswith("| $")]
+    assert len(rows) > 3 and not re.search(r"Table|Vol\.|Eq\.|Refinement|Supplement", "".join(rows))
+    assert all(re.search(r"\\\[\d+\\\] \|", row) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("zh", "千克换算为吨的系数"), ("en", "factor from kilograms to tonnes")]
+)
+def test_numbers_that_turn_units_are_explained(lang, words, tmp_path):
+    text = text_of("methodology_manure", lang, tmp_path)
+    assert text.count(words) == 2 and ("一年的天数" if lang == "zh" else "number of days in a year") in text
+
+
+def test_gain_of_a_newly_planted_coast_ends():
+    """AR-AM0014, Formula (4): 0.50 t C/(ha a) for 20 years from planting and nothing afterwards."""
+    data = description.read("methodology_coast").data
+    assert (
+        data["decisions"]["gain_years"]["value"] == 20
+        and data["decisions"]["gain_years"]["basis"] == "verified"
+    )
+    assert "{gain_years}" in data["missing"]["zh"] and "{gain_years}" in data["missing"]["en"]
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_manure_counts_what_aeration_costs(lang, tmp_path):
+    """Aerobic treatment saves methane at the cost of nitrous oxide and electricity; a facility is credited for its life."""
+    drawn = description.read("methodology_manure")
+    assert drawn.data["decisions"]["crediting_period"]["value"] == 10
+    left = {e.left for e in Desk(drawn, lang, tmp_path).chain.equations}
+    assert {"E_MANN", "E_EL", "E_MANP", "E_BSL"} <= left and "DC_BSL" not in left
+
+
+def test_explanation_has_no_clause_of_comments_before_there_are_any(tmp_path):
+    drawn = description.read("methodology_peat")
+    for lang, said, head in (
+        ("zh", "尚未征求意见。", "# 意见处理"),
+        ("en", "not been invited yet", "# Comments"),
+    ):
+        draft = drawn.localised(lang) | {"preview": True}
+        text = rendering.write(Desk(drawn, lang, tmp_path), rendering.EXPLANATION, lang, draft)
+        assert said in text and head not in text
