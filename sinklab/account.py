@@ -595,8 +595,11 @@ def example(chain: Chain, settled: Mapping[str, float] | None = None) -> Example
     if inside:
         first = Chain((), [(e.name, e.module, e.text) for e in inside], chain.factors)
         plot = first.compute({name: told[name] for name in needed if _used(inside, name)})
-        ratio = xr.concat([told["ratio_t1"], told["ratio_t2"]], dim="t").assign_coords(t=list(DATES))
-        given["c"] = (plot["c"] * ratio).round(1)
+        # Plots differ in what they hold and, less, in what they gain: a permanent plot keeps its difference.
+        early, late_one = (plot["c"].sel(t=date, drop=True) for date in DATES)
+        before = early * told["ratio_t1"]
+        after = before + (late_one - early) * told["ratio_t2"]
+        given["c"] = xr.concat([before, after], dim="t").assign_coords(t=list(DATES)).round(1)
         if "s_P" in needed:
             mean = given["c"].isel(t=0).mean("k")
             given["s_P"] = (mean * told["cv_P"]).round(1)

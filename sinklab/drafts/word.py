@@ -53,6 +53,8 @@ LISTS = {
 LARGEST = 50_000_000
 #: Points between a table and the text below it; above the dates of a cover without a call for comments.
 BELOW_TABLE, ABOVE_DATES = 6, 170
+#: Room above and below what a cell holds, in twentieths of a point.
+CELL_MARGIN = 40
 #: Lines of a table that is not broken across pages, and letters that a line of a table as wide as the text holds.
 SMALL_TABLE, LINE = 15, 90
 #: Rows at the end of a larger one that stay together: the last may be its note.
@@ -319,6 +321,11 @@ def _table(table) -> None:
     _drop(properties, "tblStyle", "tblBorders")
     widths = dict.fromkeys(SIDES, 8) | {"insideH": 4, "insideV": 4}
     _insert(properties, _lines("tblBorders", widths, 0, "000000"), _AFTER_BORDERS)
+    _drop(properties, "tblCellMar")
+    margins = _element("tblCellMar")
+    for side in ("top", "bottom"):
+        margins.append(_element(side, w=CELL_MARGIN, type="dxa"))
+    _insert(properties, margins, _AFTER_BORDERS[_AFTER_BORDERS.index("tblCellMar") + 1 :])
     table.alignment = WD_TABLE_ALIGNMENT.CENTER
     rows = list(table.rows)
     small = len(rows) <= 2 + LAST_ROWS or _lines_of(table, rows) <= SMALL_TABLE

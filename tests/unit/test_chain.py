@@ -376,3 +376,13 @@ def test_worked_examples_agree_with_a_spreadsheet_written_by_hand(tmp_path):
                 for column in range(len(ours) // len(done[equation]))
             ]
             assert hand == pytest.approx(list(ours), rel=1e-9, abs=1e-9), (name, equation)
+
+
+@pytest.mark.parametrize("name", METHODOLOGIES)
+def test_example_has_a_change_that_is_known_and_something_to_credit(name):
+    """An example whose uncertainty takes all shows nothing of what follows."""
+    known = chains.example(clauses.of_draft(description.read(name).data)).known
+    if "U" in known:
+        assert 0.1 < float(known["U"]) < 0.15
+    if "CR" in known:
+        assert float(known["CR"]) > 0
