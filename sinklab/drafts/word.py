@@ -437,11 +437,10 @@ def _sections(made) -> None:
         section = copy.deepcopy(last)
         _restart_pages(section, next(kinds))
         before = mark._p.getprevious()
-        if (
-            before is not None
-            and before.tag == qn("w:p")
-            and before.find(f"{qn('w:pPr')}/{qn('w:sectPr')}") is None
-        ):
+        if before is None:
+            # A document without a cover has no page before its first.
+            body.remove(mark._p)
+        elif before.tag == qn("w:p") and before.find(f"{qn('w:pPr')}/{qn('w:sectPr')}") is None:
             # An end of its own paragraph could make an empty page.
             before.get_or_add_pPr()._insert_sectPr(section)
             body.remove(mark._p)

@@ -76,7 +76,10 @@ def test_a_report_of_a_fit_has_its_verdicts_and_figures_in_each_format(tmp_path)
     assert written["html"].read_text("utf-8").count("data:image/png") == 6
     with zipfile.ZipFile(written["docx"]) as word:
         pictures = [name for name in word.namelist() if name.startswith("word/media/")]
-        assert len(pictures) == 6 and "at least 150 trees" in word.read("word/document.xml").decode("utf-8")
+        body = word.read("word/document.xml").decode("utf-8")
+    assert len(pictures) == 6 and "at least 150 trees" in body
+    # No empty page before the first.
+    assert body.index("<w:sectPr") > body.index("<w:tbl>")
     assert written["pdf"].read_bytes().startswith(b"%PDF")
     with pytest.raises(DraftError, match="html"):
         write_page([result], tmp_path / "fit.odt")
