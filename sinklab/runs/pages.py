@@ -315,7 +315,7 @@ def _divided(match: re.Match) -> str:
     tag, more, inner = match.groups()
     for found in re.finditer(_BETWEEN, inner):
         left, right = inner[: found.start()], inner[found.end() :]
-        closed = left.count("</") == len(re.findall(r"<[a-zA-Z]", left))
+        closed = left.count("</") == len(re.findall(r"<(?!wbr|br|img)[a-zA-Z]", left))
         if closed and _CHINESE.search(left) and not _CHINESE.search(right):
             # What the Chinese wording is about, named before its colon, is that of the English one too.
             about = re.match(r"(<code>[^<]*</code>)：", left)

@@ -131,8 +131,22 @@ def test_both_languages_of_a_page_are_told_apart():
         '<p class="en">Plots:</p>\n<table><td><span class="zh">碳 <code>a · b</code></span>'
         '<span class="en">carbon</span></td></table>'
     )
+    told = "<p>见 <code>a.<wbr>b</code> · see <code>a.<wbr>b</code></p>"
+    assert '<span class="en">see' in pages._both(told), "a place to break a line is no tag that has to close"
     alone = "<p>甲 · 乙</p><p>仅中文</p>"
     assert pages._both(alone) == alone
+
+
+@pytest.mark.slow
+def test_no_sentence_of_the_site_holds_both_languages(built):
+    prose = re.compile(r"<(p|li|td|th|h[1-4])(?: [^>]*)?>((?:(?!<\1[ >]).)*?)</\1>", re.S)
+    mixed = []
+    for page in [*built.glob("*.html"), *built.glob("[!r]*/*.html"), *built.glob("reports/*.html")]:
+        for _, inner in prose.findall(page.read_text(encoding="utf-8")):
+            said = re.sub(r"<(code|pre|span)\b.*?</\1>|<[^>]+>", "", inner, flags=re.S)
+            if " · " in said and re.search("[\u3400-\u9fff]", said) and re.search("[a-z]{3} [a-z]{2}", said):
+                mixed.append((page.name, said[:60]))
+    assert mixed == []
 
 
 @pytest.mark.slow
