@@ -632,7 +632,9 @@ def stock_map(
     if missing:
         from matplotlib.patches import Patch
 
-        note = plots.words(lang, f"未统计（{missing} 个单元）", f"not counted ({missing} unit{'s'[: missing > 1]})")
+        note = plots.words(
+            lang, f"未统计（{missing} 个单元）", f"not counted ({missing} unit{'s'[: missing > 1]})"
+        )
         figure.legend(handles=[Patch(label=note, **NOT_COUNTED)], loc="outside lower left", fontsize="small")
     return figure
 

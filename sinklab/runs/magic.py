@@ -26,10 +26,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from sinklab import paths
-from sinklab.data import vocabulary
+from sinklab.data import literature, open_data, vocabulary
 from sinklab.data.files import records
 from sinklab.language import DataError, SetTable, number, tr
-from sinklab.results.indices import bound, rule_source
+from sinklab.results.indices import bound, rule_source, rules
 from sinklab.tables.schema import status_label
 
 if TYPE_CHECKING:
@@ -183,11 +183,11 @@ class Progress:
 #: Rows shown of a frame that has more than pandas would print, letters of a cell, significant digits of a column.
 ROWS, LETTERS, DIGITS = 20, 200, 4
 #: Columns whose entries are words of the library, told as its headers are.
-_CODES = "spread_kind check check_id told_by level near read status rule_status method".split()
+_CODES = "spread_kind spread_read check check_id told_by level near read status rule_status method".split()
 #: Columns whose entries are names of variables.
 _NAMES = ("name", "variable", "response", "quantity", "predictor")
 #: What a column tells of a variable that begins its name; a name of values with the levels of their group.
-_ENDS = ("se", "lower", "upper", "min", "max", "spread", "sd")
+_ENDS = ("se", "lower", "upper", "min", "max", "spread", "sd", "sd_log")
 _OF_GROUP = re.compile(r"(\w+)\[(.*?)\](?: \[(.*)\])?")
 _OF_COLUMN = re.compile(r"\w+=\w+(;\w+=\w+)*")
 _OF_CLASS = re.compile(r"(\w+) (<=|>|\d)(.*)")
@@ -246,7 +246,7 @@ def _frame(frame, rows: int | None, columns: int | None, title: str = "") -> Set
         frame = frame.to_frame("" if frame.name is None else frame.name)
     if not len(frame):
         return SetTable(title, tr("none", "无"))
-    frame = _rules_in_words(frame)
+    frame = _said_once(_rules_in_words(frame))
     most = rows, columns or len(frame.columns)
     shown = frame if not most[0] or len(frame) <= most[0] else frame.head(ROWS)
     # Numbers of rows, of all or of those that were chosen, tell a reader nothing.
@@ -285,6 +285,28 @@ def _rules_in_words(frame):
     return frame.assign(threshold=limits, rule_source=sources).drop(columns=["comparison", "rule_status"])
 
 
+def _said_once(frame):
+    """A frame of values without the columns that its names say already: variable, its unit, group."""
+    if not {"name", "variable", "group"} <= set(frame.columns):
+        return frame
+    told = frame[["name", "variable", "group"]].fillna("").astype(str)
+    names = [
+        f"{name} [{group}]" if group else name
+        for name, group in zip(told["name"], told["group"], strict=True)
+    ]
+    if not all(
+        _OF_GROUP.fullmatch(name) and name.startswith(f"{v}[")
+        for name, v in zip(names, told["variable"], strict=True)
+    ):
+        return frame
+    known = vocabulary.variables()
+    if "unit" in frame and all(
+        u == known[v].unit for u, v in zip(frame["unit"], told["variable"], strict=True) if v in known
+    ):
+        frame = frame.drop(columns="unit")
+    return frame.assign(name=names).drop(columns=["variable", "group"])
+
+
 @cache
 def _headings() -> dict[str, tuple[str, str]]:
     """Words of columns that are no variables, English and Chinese."""
@@ -301,10 +323,12 @@ def heading(name: Any) -> str:
         return tr(*known[text])
     own = text.removesuffix(tr("_en", "_zh"))
     base, _, end = text.rpartition("_")
+    # Of ``agb_sd_log`` the longer end is meant.
+    base, end = (base[:-3], f"sd_{end}") if base.endswith("_sd") else (base, end)
     if base in known and end in _ENDS:
         return f"{tr(*known[base])}{tr(', ', '')}{tr(*known[end])}"
     if vocabulary.is_variable(base) and end in _ENDS:
-        return vocabulary.label(base, unit=True, told=tr(*known[end]))
+        return vocabulary.label(base, unit=end != "sd_log", told=tr(*known[end]))
     numbered = _NUMBERED.fullmatch(text)
     if numbered and vocabulary.is_variable(numbered[1]):
         return vocabulary.label(numbered[1], unit=True, told=numbered[2])
@@ -346,8 +370,14 @@ def _word(value: Any, column: Any) -> str:
         return vocabulary.group_label(value) if "=" in value else value
     if column is None or column in _NAMES:
         return heading(value)
-    if column in _CODES and value in _headings():
-        return heading(value)
+    if column in ("source", "source_id", "sources", "study", "study_id"):
+        return "; ".join(literature.short(one.strip()) for one in value.split(";"))
+    if column == "forest_type":
+        row = open_data.forest_types().get(value)
+        return tr(row["name_en"], row["name_zh"]) if row else value
+    if column in _CODES and (value in _headings() or column == "check_id"):
+        rule = next((rule for rule in rules() if rule.rule_id == value), None)
+        return tr(rule.label_en, rule.label_zh) if rule else heading(value)
     if isinstance(value, str) and _OF_COLUMN.fullmatch(value):
         columns = [part.partition("=")[0] for part in value.split(";")]
         if all(name == "component" or vocabulary.is_variable(name) for name in columns):
@@ -402,6 +432,12 @@ def _counts_rows(index: Any) -> bool:
 
 
 def _of_other_language(name: Any, columns: Any) -> bool:
-    """Whether a column repeats in the other language what another one says in the reader's."""
+    """Whether a column repeats in the other language what another one says in the reader's.
+
+    So does the Chinese name of a level, as ``soil_type_zh``, where the level itself is shown in words.
+    """
     own, other = tr("_en _zh", "_zh _en").split()
+    base = str(name).removesuffix("_zh")
+    if base != name and base in columns and any(base == column for column, _ in vocabulary.group_words()):
+        return True
     return isinstance(name, str) and name.endswith(other) and name.removesuffix(other) + own in columns

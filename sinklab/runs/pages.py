@@ -56,8 +56,9 @@ def _soft_code(html: str) -> str:
 def write(notebook: Path, title: dict) -> Path:
     """Write an executed notebook as HTML beside it.
 
-    Code is folded away; text and formulae (MathML), tables, figures and messages stand as in the
-    notebook. Nothing in the file refers to an outside address by itself.
+    Code is folded away; what stands in both languages is shown in the reader's, and in the other at a click. Text and
+    formulae (MathML), tables, figures and messages stand as in the notebook. Nothing in the file refers to an outside
+    address by itself.
 
     Returns
     -------
@@ -67,10 +68,17 @@ def write(notebook: Path, title: dict) -> Path:
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         parts += [*source_of(cell), *map(output_of, cell.get("outputs", ()))]
     convert(parts)
-    name = " · ".join(dict.fromkeys(title.values()))
+    for part in parts:
+        if part["form"] == "markdown":
+            part["text"] = _both(part["text"])
+    name, language = " · ".join(dict.fromkeys(title.values())), reader_language()
     page = notebook.with_suffix(".html")
     with paths.atomic_write(page) as stream:
-        stream.write(template("page.html.j2").render(name=name, file=notebook.name, parts=parts, tr=tr))
+        stream.write(
+            template("page.html.j2").render(
+                name=name, file=notebook.name, parts=parts, language=language, title=title, tr=tr
+            )
+        )
     return page
 
 

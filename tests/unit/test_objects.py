@@ -373,3 +373,31 @@ def test_a_pooled_table_shows_parameters_where_it_has_no_trees_to_be_judged_by()
     with speaking("en"):
         told = repr(table.set_table())
     assert "Indices" not in told and "Parameters" in told
+
+
+@pytest.mark.parametrize(("lang", "source"), [("zh", "张珍明等 2017"), ("en", "张珍明 et al. 2017")])
+def test_a_frame_says_sources_places_types_and_checks_in_words(lang, source):
+    frame = pd.DataFrame(
+        {
+            "source_id": ["CX_HZH2017"],
+            "soil_type": ["yellow_clay"],
+            "soil_type_zh": ["黄泥土"],
+            "region_id": ["inner_mongolia"],
+            "forest_type": ["spruce_fir"],
+            "check_id": ["mpe_parts"],
+            "agb_sd_log": [0.3],
+        }
+    )
+    with speaking(lang):
+        told = repr(sl.set_table(frame))
+    assert source in told and ("内蒙古" if lang == "zh" else "Inner Mongolia") in told
+    assert re.findall(r"[a-z]+_[a-z_]+", told) == [] and told.count("黄泥土") == (lang == "zh")
+
+
+def test_what_the_name_of_a_value_says_is_not_said_again():
+    values = sl.summarise(
+        sl.load("literature:karst_soil_types"), "soil_depth", ["soil_type"], study="source_id"
+    )
+    with speaking("en"):
+        told = repr(sl.set_table(values))
+    assert told.count("yellow clay paddy") == 1 and "quantity" not in told and "soil_type" not in told

@@ -10,7 +10,7 @@ import pytest
 
 from sinklab import paths
 from sinklab.drafts import description
-from sinklab.language import RunError
+from sinklab.language import RunError, speaking
 from sinklab.runs import ledger, pages, reading
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -205,3 +205,15 @@ def test_a_link_that_leads_nowhere_is_refused(tmp_path):
 def test_both_wordings_name_the_table_they_speak_of():
     told = pages._both("<li><code>soil_karst_houzhai</code>：可签。均值一致。 · sign: the means agree.</li>")
     assert '<span class="en"><code>soil_karst_houzhai</code>: sign: the means agree.</span>' in told
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_the_page_of_a_run_begins_in_the_language_of_the_reader(lang, tmp_path):
+    cell = {"cell_type": "markdown", "metadata": {}, "source": "# 草地 · Grass\n\n每公顷。\n\nBy hectare."}
+    content = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+    notebook = tmp_path / "it.ipynb"
+    notebook.write_text(json.dumps(content), encoding="utf-8")
+    with speaking(lang):
+        html = pages.write(notebook, {"zh": "草", "en": "Grass"}).read_text(encoding="utf-8")
+    assert f'<body class="{lang}">' in html and 'onclick="speak(' in html
+    assert '<p class="zh">每公顷。</p>' in html and '<span class="en">Grass</span></h1>' in html
