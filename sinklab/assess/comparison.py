@@ -30,6 +30,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, norm, t
 
+from sinklab.data import vocabulary
 from sinklab.data.files import rule_values
 from sinklab.language import DataError, number, table, tr
 from sinklab.results import indices
@@ -396,8 +397,9 @@ def _differs(aspect, wanted, others) -> str:
     en, zh = ASPECTS[aspect]
     if pd.isna(wanted) or wanted == "":
         return tr(f"{en} not said in print", f"未说明{zh}")
-    known = ", ".join(f"{x:g}" if isinstance(x, float) else str(x) for x in dict.fromkeys(others))
-    said = f"{wanted:g}" if isinstance(wanted, float) else str(wanted)
+    levels = (f"{x:g}" if isinstance(x, float) else vocabulary.level_label(str(x)) for x in (wanted, *others))
+    said, *rest = dict.fromkeys(levels)
+    known = ", ".join(rest)
     return tr(f"another {en} ({said} in print, {known} here)", f"{zh}不同（已发表 {said}，本表 {known}）")
 
 

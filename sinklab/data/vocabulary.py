@@ -549,6 +549,20 @@ def group_label(group: str, lang: str | None = None) -> str:
     return " ".join(words) if chinese else ", ".join(words)
 
 
+def level_label(value: str, lang: str | None = None) -> str:
+    """One level of a group whose column is not told, in words where only one column knows it.
+
+    Examples
+    --------
+    >>> level_label("salt_marsh", "en"), level_label("plot 3", "en")
+    ('salt marsh', 'plot 3')
+    """
+    known = {column for column, level in group_words() if level == value}
+    known |= {"component"} if value in components() else set()
+    known |= {"species_id"} if value in _species() else set()
+    return group_label(f"{known.pop()}={value}", lang) if len(known) == 1 else value
+
+
 def estimand(row: Mapping, lang: str | None = None) -> str:
     """What the mean of a row of ``values.csv`` is taken over, of which definition, and whom its range speaks for."""
     chinese, known = (lang or reader_language()) == "zh", group_words()

@@ -346,10 +346,7 @@ def _level(value: str) -> str:
     of_class = _OF_CLASS.fullmatch(value)
     if of_class and vocabulary.is_variable(of_class[1]):
         return f"{vocabulary.label(of_class[1], unit=True)} {of_class[2].replace('<=', '≤')}{of_class[3]}"
-    known = {column for column, level in vocabulary.group_words() if level == value}
-    known |= {"component"} if value in vocabulary.components() else set()
-    known |= {"species_id"} if vocabulary.group_label(f"species_id={value}") != value else set()
-    return vocabulary.group_label(f"{known.pop()}={value}") if len(known) == 1 else value
+    return vocabulary.level_label(value)
 
 
 def _column(name: Any, levels: Any) -> str:

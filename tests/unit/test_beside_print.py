@@ -43,7 +43,7 @@ def test_values_of_other_sources_agree_or_differ():
     ("more", "words"),
     [
         ({"soil_depth": 60.0}, "another depth .60 in print, 100 here"),
-        ({"habitat": "salt_marsh"}, "another type .salt_marsh in print"),
+        ({"habitat": "salt_marsh"}, "another type .salt marsh in print"),
         ({"variable": "soc"}, "another quantity"),
         ({"soil_depth": np.nan}, "depth not said in print"),
     ],
