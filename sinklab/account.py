@@ -481,7 +481,10 @@ def methodology(
     require_known(counted, modules(), "module", "模块", "data/chain/modules.csv")
     parts = {name: row["part"] for name, row in modules().items()}
     plots = list(dict.fromkeys(f"{modules()[m]['plot']}[i,k,t]" for m in counted if modules()[m]["plot"]))
-    own = [e for e in _library(_stamp())[1] if e.module in counted]
+    order = list(modules())
+    own = sorted(
+        (e for e in _library(_stamp())[1] if e.module in counted), key=lambda e: order.index(e.module)
+    )
     project = [e.left for e in own if parts[e.module] == "emission" and not e.left.endswith("BSL")]
     leaks = [e.left for e in own if parts[e.module] == "leakage"]
     base = "E_BSL" if any(e.left == "E_BSL" for e in own) else ""

@@ -289,6 +289,7 @@ def _is_value(value) -> bool:
 def _with_unit(text: str, unit: str, lang: str) -> str:
     if not unit:
         return text
+    unit = unit.removesuffix("s") if text == "1" and lang == "en" else unit
     # Chinese measure words and, in Chinese, the sign of per cent stand close.
     gap = "" if (unit == "%" and lang == "zh") or unit[0] > "\u2e80" else "\N{NO-BREAK SPACE}"
     return f"{text}{gap}{unit}"

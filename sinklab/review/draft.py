@@ -400,6 +400,12 @@ class _Desk(Desk):
         self.wording += lines
         return lines
 
+    def bibliography(self):
+        lines = super().bibliography()
+        # As they are printed, without the marks of Markdown.
+        self.wording += [line.replace("\\", "") for line in lines]
+        return lines
+
     def range_notes(self):
         # The range of use is what the description says; that it goes beyond the table is said by the desk.
         lines = super().range_notes()

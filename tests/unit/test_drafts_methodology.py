@@ -734,6 +734,9 @@ def test_manure_counts_what_aeration_costs(lang, tmp_path):
     assert drawn.data["decisions"]["crediting_period"]["value"] == 10
     left = {e.left for e in Desk(drawn, lang, tmp_path).chain.equations}
     assert {"E_MANN", "E_EL", "E_MANP", "E_BSL"} <= left and "DC_BSL" not in left
+    assert ("1 year to 5 years" if lang == "en" else "1年～5年") in text_of(
+        "methodology_manure", lang, tmp_path
+    ).replace("\xa0", " ")
 
 
 def test_explanation_has_no_clause_of_comments_before_there_are_any(tmp_path):
