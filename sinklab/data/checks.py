@@ -6,7 +6,7 @@ The limits are the vocabulary's, the thresholds those of ``data/rules/data_check
 converted on its own, and what is changed is written into ``corrections.csv`` by a person.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -585,26 +585,6 @@ def _look_at_study(study_id) -> Examined:
     found = Examined(pd.DataFrame() if read.frame is None else read.frame, read.name("data.csv"), labels)
     found.problems[:0] = [*read.problems, *_components(read)]
     return found
-
-
-def check_frame(frame: pd.DataFrame, file: str, labels: Mapping[str, str] | None = None) -> list[Problem]:
-    """Check the values of a frame in vocabulary names and units.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Row ``i`` is record ``i + 1``.
-    file : str
-        Name for the messages.
-    labels : mapping, optional
-        Raw column name of each variable, for the messages.
-
-    Returns
-    -------
-    problems : list of Problem
-        Ordered by kind: identifiers, limits, parts and wholes, fresh and dry, layers, carbon, age classes, outliers.
-    """
-    return Examined(frame, file, labels or {}).problems
 
 
 class Check(NamedTuple):

@@ -649,11 +649,6 @@ class Account:
                 f"{where} 等：{label} → {len(said)} 张表各自全部记录的 {name}（{values}）",
             )
 
-    @property
-    def recognised(self) -> list[str]:
-        """Variables of the vocabulary that were found."""
-        return [c.name for c in self.columns]
-
     def __str__(self):
         """Tell it to a person."""
         where = [

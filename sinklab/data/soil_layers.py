@@ -115,22 +115,8 @@ def join_faults(layers: pd.DataFrame, by: Sequence[str] = ()) -> list[Fault]:
 
 #: Layers that a comparison of medians needs.
 MANY = 10
-#: Columns of soil layers whose unit is looked at.
-SOIL = ("bulk_density", "soc", "organic_matter", "gravel_fraction", "bedrock_exposure", "soil_depth")
-#: Of these, those that a stock is made from.
+#: Columns of soil layers that a stock is made from.
 OF_STOCK = ("bulk_density", "soc", "organic_matter", "gravel_fraction")
-
-
-def unit_faults(layers: pd.DataFrame) -> list[str]:
-    """Values of soil layers that cannot be what their column says.
-
-    Outside the limits of the vocabulary (bulk density in kg/m3, exposure, gravel and organic matter in per
-    cent), carbon that is a tenth or ten times of what the organic matter of its layer allows, and, over ten
-    layers and more, carbon that is too little for soil as loose as this: per cent for g/kg. A single core of
-    soft mud may truly hold so little.
-    """
-    lines = [line for column in SOIL if column in layers for line in suspect(layers[column], column)]
-    return lines + [str(fault) for fault in carbon_faults(layers)]
 
 
 def carbon_faults(layers: pd.DataFrame) -> list[Fault]:

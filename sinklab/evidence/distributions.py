@@ -60,8 +60,6 @@ METHODS = ("auto", "exact", "psis")
 MOST_EXACT = 200
 LEAST = 4
 N_DRAW = 1000
-#: Above this the importance weights of a value have no finite variance.
-K_LIMIT = 0.7
 
 
 class _Shown:

@@ -60,8 +60,6 @@ CHECKS = ("ok", "implausible", "unchecked")
 CORRECTIONS = ("", "unknown", "included")
 #: Readings whose numbers may not enter a table.
 REFUSED = ("recalled", "suspect")
-#: Predictors that equations use and the vocabulary does not have, with their unit.
-OTHER_PREDICTORS = {"crown_length": "m"}
 #: What an equation must give to be one of an individual.
 INDIVIDUAL = ("agb", "root", "bgb", "total", "stem", "branch", "foliage", "crown", "culm")
 #: Files below ``data/literature``.
@@ -292,7 +290,7 @@ def of_provinces() -> pd.DataFrame:
     """Organ equations of nine provinces (Zhou et al. 2018), with their sums above ground; no rows without ``SINKLAB_DATA``.
 
     Second hand, read in the code of a package: no number of trees, range or R² is told. Each was held against the other
-    published equations (:func:`checked_provinces`); ``check`` says which are implausible.
+    published equations (:func:`check`; a test makes the list again); ``check`` says which are implausible.
     """
     path = catalogue_of_open.find(PROVINCES)
     return _of_provinces(path, path.stat().st_mtime_ns) if path else pd.DataFrame()
@@ -335,22 +333,6 @@ def _of_provinces(path, changed) -> pd.DataFrame:
     out = {r["equation_id"]: r["reason"] for r in records("literature", *OUT)}
     told = ["implausible" if name in out else "ok" for name in found.index]
     return found.assign(check=told, reason=[out.get(name, "") for name in found.index])
-
-
-def checked_provinces() -> pd.DataFrame:
-    """The implausible ones of :func:`of_provinces` by the comparison with all others: how ``provinces_out.csv`` was made.
-
-    A set whose stem and sum are both out was misprinted, or misread, as a whole: of a tenth of an oak nothing is left.
-    """
-    found, among = of_provinces(), published(plausible=False)
-    told = check(found, pd.concat([among, found]))
-    found = found.assign(check=told["check"], reason=told["reason"].fillna(""))
-    sets = ["region_id", "taxon", "predictors"]
-    out = found[(found["check"] == "implausible") & found["response"].isin(["stem", "agb"])]
-    lost = out.groupby(sets)["response"].nunique().eq(2)
-    whole = pd.MultiIndex.from_frame(found[sets]).isin(lost[lost].index) & found["check"].ne("implausible")
-    found.loc[whole, ["check", "reason"]] = ["implausible", "of a set whose stem and sum are implausible"]
-    return found.loc[found["check"] == "implausible", ["equation_id", "reason"]].reset_index(drop=True)
 
 
 def _taxon_of(label) -> dict[str, str] | None:

@@ -24,15 +24,6 @@ from sinklab.language import DataError
 from sinklab.results.fit_result import FitResult
 from sinklab.systems import soil
 
-#: Equations of aboveground mass that a fit takes, by what was measured.
-ABOVEGROUND = {
-    "height": "agb_density = a * canopy_height**b",
-    "cover_height": "agb_density = a * (cover_fraction * canopy_height)**b",
-    "ndvi": "agb_density = a * exp(b * ndvi)",
-}
-#: Mass below ground, compatible with the root:shoot ratio.
-BELOWGROUND = "bgb_density = agb_density * r0 * agb_density**r1"
-
 
 @dataclass(frozen=True)
 class CorrectedLine:

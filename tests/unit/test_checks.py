@@ -9,7 +9,7 @@ import pytest
 
 from sinklab.cli import main
 from sinklab.data.catalogue import list_studies
-from sinklab.data.checks import check, check_frame, height_curve
+from sinklab.data.checks import Examined, check, height_curve
 from sinklab.language import DataError
 
 
@@ -70,15 +70,15 @@ def test_height_curve_is_not_pulled_by_a_wrong_tree():
 
 def test_branches_in_the_stem_are_not_added_twice():
     frame = pd.DataFrame({"tree_id": ["a"], "stem": [10.0], "branch": [2.0], "foliage": [1.0], "agb": [11.0]})
-    assert [p.rule for p in check_frame(frame, "x.csv")] == ["sum"]
+    assert [p.rule for p in Examined(frame, "x.csv", {}).problems] == ["sum"]
     frame.attrs["source"] = {"components": {"stem": "stem_with_branches"}}
-    assert check_frame(frame, "x.csv") == []
+    assert Examined(frame, "x.csv", {}).problems == []
 
 
 def test_same_number_on_two_sites_is_no_duplicate():
     frame = pd.DataFrame({"tree_id": ["1", "1"], "site": ["a", "b"], "dbh": [10.0, 12.0]})
-    assert check_frame(frame, "x.csv") == []
-    assert [p.rule for p in check_frame(frame.drop(columns="site"), "x.csv")] == ["duplicate"]
+    assert Examined(frame, "x.csv", {}).problems == []
+    assert [p.rule for p in Examined(frame.drop(columns="site"), "x.csv", {}).problems] == ["duplicate"]
 
 
 def test_stand_values_are_checked_too():
@@ -92,7 +92,7 @@ def test_stand_values_are_checked_too():
             "agb_density": [160.0],
         }
     )
-    assert [p.rule for p in check_frame(frame, "x.csv")] == ["sum", "part"]
+    assert [p.rule for p in Examined(frame, "x.csv", {}).problems] == ["sum", "part"]
 
 
 def test_command_prints_and_exits_with_one(bad, capsys):
@@ -159,7 +159,7 @@ SOIL = {"core_id": list("AABB"), "layer_top": [0, 15, 0, 10], "layer_bottom": [1
     ],
 )
 def test_problems_of_soil_rock_and_bamboo(columns, record, words):
-    hits = [str(p) for p in check_frame(pd.DataFrame(columns), "field.csv") if p.record == record]
+    hits = [str(p) for p in Examined(pd.DataFrame(columns), "field.csv", {}).problems if p.record == record]
     assert any(re.search(words, hit) for hit in hits), hits
 
 
@@ -170,10 +170,12 @@ def test_sound_layers_classes_and_trees_that_share_a_plot_are_not_reported():
         "soc": [20.0, 12, 15, 9],
         "plot_id": ["p"] * 4,
     }
-    assert check_frame(pd.DataFrame(layers), "layers.csv") == []
-    assert check_frame(pd.DataFrame({"age_class": [1, 2, 3, 3, 4, np.nan]}), "culms.csv") == []
-    assert check_frame(pd.DataFrame({"plot_id": [1, 1, 2], "dbh": [10, 12, 14]}), "trees.csv") == []
-    (double,) = check_frame(pd.DataFrame({"plot_id": [1, 1], "growing_stock": [90.0, 120.0]}), "stands.csv")
+    assert Examined(pd.DataFrame(layers), "layers.csv", {}).problems == []
+    assert Examined(pd.DataFrame({"age_class": [1, 2, 3, 3, 4, np.nan]}), "culms.csv", {}).problems == []
+    assert Examined(pd.DataFrame({"plot_id": [1, 1, 2], "dbh": [10, 12, 14]}), "trees.csv", {}).problems == []
+    (double,) = Examined(
+        pd.DataFrame({"plot_id": [1, 1], "growing_stock": [90.0, 120.0]}), "stands.csv", {}
+    ).problems
     assert double.rule == "duplicate"
 
 
@@ -197,17 +199,17 @@ def test_plants_of_a_plot_that_stand_for_a_number_per_hectare_share_it():
     plants = pd.DataFrame(
         {"plot_id": ["a"] * 3, "stem_density": [795.8] * 3, "dbh": [2.0, 2, 3], "height": 2.0}
     )
-    (double,) = check_frame(plants, "stands.csv")
+    (double,) = Examined(plants, "stands.csv", {}).problems
     assert double.rule == "duplicate"
-    assert check_frame(plants.assign(crown_diameter=0.4), "plants.csv") == []
+    assert Examined(plants.assign(crown_diameter=0.4), "plants.csv", {}).problems == []
 
 
 def test_a_tree_stands_once_in_each_survey():
     trees = pd.DataFrame(
         {"plot_id": ["p"] * 6, "tree_id": list("123") * 2, "dbh": [9.1, 12, 14.4, 10, 13, 15.2]}
     )
-    assert check_frame(trees.assign(year=[2018] * 3 + [2023] * 3), "trees.csv") == []
-    (anew,) = check_frame(trees, "trees.csv")
+    assert Examined(trees.assign(year=[2018] * 3 + [2023] * 3), "trees.csv", {}).problems == []
+    (anew,) = Examined(trees, "trees.csv", {}).problems
     assert anew.rule == "duplicate"
 
 
@@ -216,9 +218,9 @@ def test_a_tree_of_a_stem_analysis_stands_once_for_each_age():
         {"tree_id": ["J1"] * 4 + ["J2"] * 4, "age": [5, 10, 15, 20] * 2, "dbh": [2.0, 5, 8, 10, 3, 6, 9, 12]}
     )
     tree["height"] = tree["dbh"] + 1
-    assert not [p for p in check_frame(tree, "t.csv") if p.rule == "duplicate"]
+    assert not [p for p in Examined(tree, "t.csv", {}).problems if p.rule == "duplicate"]
     tree.loc[3, "age"] = 15
-    assert [p for p in check_frame(tree, "t.csv") if p.rule == "duplicate"]
+    assert [p for p in Examined(tree, "t.csv", {}).problems if p.rule == "duplicate"]
     # A tree that was written twice with another age is no history.
     tree = pd.DataFrame({"tree_id": ["1", "2", "3", "3"], "age": [20, 22, 25, 31], "dbh": [10.0, 11, 12, 15]})
-    assert [p for p in check_frame(tree, "t.csv") if p.rule == "duplicate"]
+    assert [p for p in Examined(tree, "t.csv", {}).problems if p.rule == "duplicate"]

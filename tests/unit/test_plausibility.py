@@ -9,7 +9,7 @@ import pytest
 import sinklab as sl
 from sinklab.cli import main
 from sinklab.data import plausibility
-from sinklab.data.checks import check_frame
+from sinklab.data.checks import Examined
 from sinklab.data.studies import read_study
 from sinklab.language import DataError, TableError
 
@@ -224,7 +224,7 @@ def planted(name, seed):
 
 def is_found(name, seed):
     _, _, column, words = FAULTS[name]
-    problems = check_frame(planted(name, seed), "file.csv")
+    problems = Examined(planted(name, seed), "file.csv", {}).problems
     return any(column in p.column and words in f"{p} {p.rule}" for p in problems)
 
 
@@ -240,13 +240,15 @@ def test_planted_faults_are_found_with_their_cause(seeds):
 @pytest.mark.parametrize("kind", MAKE)
 def test_sound_files_are_not_accused(kind):
     problems = [
-        str(p) for seed in range(100) for p in check_frame(MAKE[kind](np.random.default_rng(seed)), f"{seed}")
+        str(p)
+        for seed in range(100)
+        for p in Examined(MAKE[kind](np.random.default_rng(seed)), f"{seed}", {}).problems
     ]
     assert len({p.split(",")[0] for p in problems}) <= 1, problems
 
 
 def test_a_whole_column_is_one_problem_with_its_figures():
-    (problem,) = [p for p in check_frame(planted("dbh in mm", 0), "file.csv") if p.rule == "column"]
+    (problem,) = [p for p in Examined(planted("dbh in mm", 0), "file.csv", {}).problems if p.rule == "column"]
     assert problem.record == "" and "whole column" in problem.value
     assert "stem/(π/4·dbh²·height) = 0.00" in problem.expected and "open studies" in problem.expected
     columns, records = plausibility.doubts(planted("dbh in mm", 0), "file.csv")
@@ -425,12 +427,14 @@ def test_mangroves_are_judged_by_living_mangroves(open_data):
     row = learn([alive.assign(study_id=alive["site"])], "tree", 0.02).loc["slenderness_mangrove"]
     (rule,) = (q for q in plausibility.quantities() if q.rule_id == "slenderness_mangrove")
     assert row["low"] / 1.5 < rule.low <= row["low"] and rule.n_study == row["n_study"]
-    found = check_frame(trees, "belize")
+    found = Examined(trees, "belize", {}).problems
     assert len(found) < 0.01 * len(trees) and not any("height/dbh" in p.expected for p in found)
     (low,) = (p for p in found if p.rule == "height")
     assert low.value.startswith("830 of 3882 records: #1 (Big Creek_1_1) 1.1 m, ")
     # Diameters in mm are seen as before.
-    assert any(p.rule == "column" for p in check_frame(trees.assign(dbh=trees["dbh"] * 10), "belize"))
+    assert any(
+        p.rule == "column" for p in Examined(trees.assign(dbh=trees["dbh"] * 10), "belize", {}).problems
+    )
 
 
 @pytest.mark.parametrize(("species", "alarms"), [("Kandelia obovata", 0), ("Pinus massoniana", 1)])
@@ -440,7 +444,7 @@ def test_thick_short_trees_are_odd_unless_mangroves_or_dead(species, alarms, sta
     height = np.where(np.arange(10) < 1, 0.15 * dbh, 0.6 * dbh)
     trees = pd.DataFrame({"dbh": dbh, "height": height.round(2), "species": species, "status": "活"})
     trees.loc[:0, "status"] = status
-    found = [p for p in check_frame(trees, "t") if "height/dbh" in p.expected]
+    found = [p for p in Examined(trees, "t", {}).problems if "height/dbh" in p.expected]
     assert len(found) == (alarms if status == "活" else 0)
 
 
@@ -450,7 +454,7 @@ def test_real_records_are_accused_a_few_per_thousand(open_data, name):
     from sinklab.data.open_data import load
 
     cores = load(f"open:{name}")
-    assert len(check_frame(cores, name)) < 0.005 * len(cores)
+    assert len(Examined(cores, name, {}).problems) < 0.005 * len(cores)
 
 
 @pytest.mark.open_data
@@ -532,5 +536,5 @@ def test_roots_of_grassland_are_not_held_against_forests(more, odd):
             "bgb_density": (shoots * np.random.default_rng(1).uniform(4, 8, 12)).round(2),
         }
     )
-    told = check_frame(frame.assign(**more), "q.csv")
+    told = Examined(frame.assign(**more), "q.csv", {}).problems
     assert any("bgb_density" in str(p) for p in told) == odd

@@ -164,15 +164,15 @@ def test_likely_units_are_named(name, value, words):
 
 def test_carbon_in_per_cent_is_seen_beside_organic_matter_and_density():
     one = profile([0, 10, 20], [0.5, 0.6], [3.2, 41.0], organic_matter=[0.08, 0.10])
-    (line,) = soil_layers.unit_faults(one)
-    assert "record 1" in line and "3.2 % = 32 g/kg" in line
+    (line,) = soil_layers.carbon_faults(one)
+    assert "record 1" in str(line) and "3.2 % = 32 g/kg" in str(line)
     with pytest.raises(DataError, match="3.2 % = 32 g/kg"):
         soil.stock_to_depth(one, 20)
     many = pd.concat([profile([0, 10, 20], [0.4, 0.5], [9.0, 7.0])] * 6, ignore_index=True)
-    (line,) = soil_layers.unit_faults(many)
-    assert "likely unit: %" in line
-    assert soil_layers.unit_faults(many.assign(soc=many["soc"] * 10)) == []
-    assert soil_layers.unit_faults(many.assign(bulk_density=1.4)) == []
+    (line,) = soil_layers.carbon_faults(many)
+    assert "likely unit: %" in str(line)
+    assert soil_layers.carbon_faults(many.assign(soc=many["soc"] * 10)) == []
+    assert soil_layers.carbon_faults(many.assign(bulk_density=1.4)) == []
 
 
 def test_set_aside_blanks_and_counts():
