@@ -197,12 +197,12 @@ def _notebook(task: Task, started: float, more: bool) -> Record:
 
 def _sheet(name: str, folder: Path, drawn: list[Path]) -> Path | None:
     """Write the page of a table, with the figures of its notebook; None for outputs of other kinds."""
-    from sinklab.drafts.rendering import write_page
-    from sinklab.tables.table import Table
-
     place = paths.root() / name
     if not (place / "datapackage.json").is_file():
         return None
+    from sinklab.drafts.rendering import write_page
+    from sinklab.tables.table import Table
+
     table, files = Table.read(place), Path(os.path.relpath(place, folder)).as_posix()
     path = folder / f"{table.table_id}-{table.version}.html"
     pictures = [path for path in drawn if path.suffix.lower() == ".png"]

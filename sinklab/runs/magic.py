@@ -26,11 +26,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from sinklab import paths
-from sinklab.data import literature, open_data, vocabulary
+from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.language import DataError, SetTable, number, tr
-from sinklab.results.indices import bound, rule_source, rules
-from sinklab.tables.schema import status_label
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -276,6 +274,8 @@ def _frame(frame, rows: int | None, columns: int | None, title: str = "") -> Set
 
 def _rules_in_words(frame):
     """Checks as people read them: ``>=`` and ``0.2`` as one limit, a source with how it was read."""
+    from sinklab.results.indices import bound, rule_source
+
     if not {"comparison", "threshold", "rule_source", "rule_status"} <= set(frame.columns):
         return frame
     told = frame[["comparison", "rule_source", "rule_status"]].fillna("").astype(str)
@@ -357,6 +357,11 @@ def _column(name: Any, levels: Any) -> str:
 
 def _word(value: Any, column: Any) -> str:
     """A name in words: of a group where its column is known, else as a header."""
+    # A frame is there by now, and what these import with it; a kernel that shows none goes without.
+    from sinklab.data import literature, open_data
+    from sinklab.results.indices import rules
+    from sinklab.tables.schema import status_label
+
     if column in ("species", "species_id"):
         return vocabulary.group_label(f"species_id={value}")
     if column == "status":

@@ -71,6 +71,7 @@ def address_of(scheduler):
     raise AssertionError("the scheduler did not start")
 
 
+@pytest.mark.slow
 def test_a_scheduler_elsewhere_asks_for_a_certificate(workbench, certificate, monkeypatch):
     write_batch(workbench, BATCH.replace("kill_worker", "ok"))
     scheduler = start(

@@ -194,18 +194,24 @@ def test_only_takes_a_pattern(job):
         select(batch, "two")
 
 
-def test_planning_imports_nothing_heavy(job, workbench):
+def test_planning_and_a_kernel_import_nothing_heavy(job, workbench):
     code = (
         "import sys\n"
+        "import sinklab\n"
         "from sinklab.cli import main\n"
         "from sinklab.runs import batch, ledger, reading, engines\n"
         "loaded = reading.read_batch('trial')\n"
         "batch.plan_jobs(loaded.jobs, ledger.Workbench(), ledger.read(), False)\n"
         "heavy = {'numpy', 'pandas', 'papermill', 'nbformat', 'nbclient', 'rich', 'sympy', 'matplotlib', 'jinja2'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "InteractiveShell.instance()\n"
+        "sinklab._in_notebook()\n"
+        "assert 'sinklab.runs.magic' in sys.modules\n"
+        "print(sorted((heavy - {'numpy'}) & set(sys.modules)))\n"
     )
     environment = dict(os.environ, PYTHONPATH=str(REPOSITORY))
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=environment, check=True
     )
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.split() == ["[]", "[]"]
