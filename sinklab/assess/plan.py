@@ -328,7 +328,7 @@ def tree_plan(
 
     Examples
     --------
-    >>> plan = sl.tree_plan(fit, target=5.0)
+    >>> plan = sl.tree_plan(fit, target=5.0, n_sim=20)
     >>> plan.reached
     True
     """
