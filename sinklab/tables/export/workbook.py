@@ -26,6 +26,7 @@ from openpyxl.worksheet.page import PageMargins
 from openpyxl.worksheet.properties import PageSetupProperties
 
 from sinklab.data import vocabulary
+from sinklab.language import width
 from sinklab.results.indices import formulas
 from sinklab.tables.export.program import Program, Writer, described, one_line
 from sinklab.tables.package import printed_source
@@ -56,6 +57,7 @@ def write(table, level: float, kind: str) -> bytes:
     book = openpyxl.Workbook()
     book.remove(book.active)
     notes(book, table)
+    steps: set[str] = set()
     if table.models:
         programs, taken, names = [Program(model) for model in table.models], set(FIXED), []
         for model in table.models:
@@ -72,11 +74,16 @@ def write(table, level: float, kind: str) -> bytes:
             sheets(book, names[i][:2], one, i, places, level, kind, label)
         indices(book, table)
         _order(book, names)
+        steps = {own[1] for own in names}
     if len(table.values):
         values(book, table, level)
     book.active = 1 if table.models else 0
     for sheet in book.worksheets:
         _set_page(sheet)
+        if sheet.title in steps:
+            # Nobody reads the steps of a hundred columns on paper.
+            sheet.print_area, sheet.page_setup.fitToWidth = "A1:F2", 1
+            sheet.oddFooter.left.text = "&A（中间计算不打印；需要时请在页面设置中修改打印区域）"
     return _bytes(book, table)
 
 
@@ -210,14 +217,22 @@ ROW = "\N{SECTION SIGN}"
 # Sheets that only show the table.
 
 NUMBER = "0.0000E+00"
-#: First row of data of these sheets.
-FIRST = 4
+#: First row of data of these sheets, and letters of a line of the notes.
+FIRST, NOTES_WIDTH = 4, 110
+
+
+def printed(value) -> str | None:
+    """Number format of a cell that shows four significant digits; the cell itself holds all of them."""
+    if isinstance(value, bool | str | None) or not math.isfinite(value) or value == int(value):
+        return None
+    places = 3 - math.floor(math.log10(abs(value)))
+    return NUMBER if places > 7 else "0" + "." * (places > 0) + "0" * max(places, 0)
 
 
 def notes(book, table) -> None:
     """First sheet: what the table is, where it comes from, how the workbook is used."""
     sheet = book.create_sheet("说明")
-    widths(sheet, [110])
+    widths(sheet, [NOTES_WIDTH])
     put(sheet, 1, 1, table.title_zh, "title")
     lines = [table.title, f"表号 {table.ref}，状态：{status_label(table.status, 'zh')}"]
     if table.models:
@@ -240,6 +255,9 @@ def notes(book, table) -> None:
     for line in lines:
         cell = put(sheet, row, 1, line.strip(), "plain")
         cell.alignment = Alignment(indent=2 if line.startswith("  ") else 0, wrap_text=True)
+        # Programs do not agree on who works out the height of a line that turns.
+        turns = math.ceil((width(line) + 4) / NOTES_WIDTH)
+        sheet.row_dimensions[row].height = 14 * turns if turns > 1 else None
         row += 1
 
 
@@ -300,7 +318,8 @@ def constants(book, programs, table) -> dict:
             # What follows is another response, or a group by its name.
             labels = [vocabulary.label(what, "zh"), *(more if kind == "ratio" else [])]
             labels += [vocabulary.label(w, "zh") for w in more if kind != "ratio"]
-            put_row(sheet, row, [model.label, _CONSTANTS[kind], "、".join(labels), value])
+            cells = [model.label, _CONSTANTS[kind], "、".join(labels), value]
+            put_row(sheet, row, cells, [(4, printed(value))])
             places[number, name] = at(sheet, row, 4)
             row += 1
     return places
@@ -323,12 +342,13 @@ def ranges(book, table) -> dict:
 
 def indices(book, table) -> None:
     """Sheet 评价指标."""
-    names = [n for n in ("n", *formulas()) if n in table.frames["indices"]]
+    names = [n for n in dict.fromkeys(("n", *formulas())) if n in table.frames["indices"]]
     head = ["模型", "因变量", "分级", *names]
     sheet = _start(book, "评价指标", "评价指标", head, [18, 14, 16] + [12] * len(names))
     for row, record in enumerate(table.frames["indices"].to_dict("records"), start=FIRST):
         labels = [record["model_id"], vocabulary.label(record["response"], "zh"), record["class_label"]]
-        put_row(sheet, row, [*labels, *(record[n] for n in names)])
+        found = [record[n] for n in names]
+        put_row(sheet, row, [*labels, *found], [(i, printed(v)) for i, v in enumerate(found, start=4)])
 
 
 def values(book, table, level) -> None:
@@ -342,17 +362,20 @@ def values(book, table, level) -> None:
     for row, record in enumerate(table.values.to_dict("records"), start=FIRST):
         group = vocabulary.group_label(record["group"], "zh")
         numbers = [record[c] for c in ("unit", "n_study", "mean", "se", "sd", "family", "p1", "p2")]
-        put_row(sheet, row, [record["name"], group, *numbers])
+        limits = printed(record["q025"]) or printed(record["mean"])
+        digits = [(i, printed(v)) for i, v in enumerate(numbers, start=3)]
+        put_row(sheet, row, [record["name"], group, *numbers], digits)
         code = QUANTILES.get(record["family"])
         for column, share in ((11, "(1-$B$2)/2"), (12, "(1+$B$2)/2")):
             if code:
-                formula(sheet, row, column, code.format(q=f"({share})", p1=f"$I{row}", p2=f"$J{row}"))
+                quantile = code.format(q=f"({share})", p1=f"$I{row}", p2=f"$J{row}")
+                formula(sheet, row, column, quantile, digits=limits)
             else:
                 put(sheet, row, column, "—")
         put(sheet, row, 13, status_label(record["status"], "zh"))
         told = [vocabulary.estimand(record, "zh"), record["mean_lower"], record["mean_upper"]]
         for column, cell in enumerate([record["sources"], *told], start=14):
-            put(sheet, row, column, cell)
+            put(sheet, row, column, cell, digits=printed(cell))
 
 
 # The two working sheets of a model.
