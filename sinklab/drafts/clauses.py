@@ -431,7 +431,9 @@ def _parts(value, noted, lang, at: str = ""):
     outer = next((d for d in ("t", "i") if d in dims and (len(dims) > 1 or d == "t")), None)
     if outer:
         for position in range(value.sizes[outer]):
-            sign = f"$t_{{{position + 1}}}$" if outer == "t" else f"$i={position + 1}$"
+            # Text, not a formula: no line may begin with the colon behind it.
+            equal = "=" if lang == "zh" else "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
+            sign = f"*t*~{position + 1}~" if outer == "t" else f"*i*{equal}{position + 1}"
             inside = value.isel({outer: position}, drop=True)
             comma = "，" if lang == "zh" else ", "
             yield from _parts(inside, noted, lang, f"{at}{comma}{sign}" if at else sign)
