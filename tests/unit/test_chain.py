@@ -171,12 +171,13 @@ def by_hand(found):
             s.put(f"{left}.{t}", [f"={formula(t)}"])
 
     def layers(t, *more):
-        count = found.plot["h"].sizes["l"]
-        names = [f"{n}.{t}" for n in ("rho", "h")]
+        core = "_C" if "h_C" in found.plot else ""
+        count = found.plot[f"h{core}"].sizes["l"]
+        names = [f"{n}{core}.{t}" for n in ("rho", "h")]
         product = "*".join(every(n, count) for n in names) + (
             f"*(1-{every(f'v_G.{t}', count)})" if f"v_G.{t}" in s.rows else ""
         )
-        return f"SUMPRODUCT({product}{''.join('*' + every(f'{n}.{t}', count) for n in more)})"
+        return f"SUMPRODUCT({product}{''.join('*' + every(f'{n}{core}.{t}', count) for n in more)})"
 
     has = {e.name for e in found.chain.equations}
     plots = {

@@ -535,13 +535,14 @@ def test_example_is_measured_as_the_document_lays_out(name, tmp_path):
         assert given["n_LI"] == own["litter_quadrats"] == given["m_LI"].sizes["q"]
     if desk.has_chain("shrub"):
         assert given["a_S"] == pytest.approx(own["shrub_quadrats"] * own["shrub_quadrat"] / 10_000)
-    depth = given["h"].sum("l").to_numpy() if "h" in given else None
+    layers = given.get("h", given.get("h_C"))
+    depth = None if layers is None else layers.sum("l").to_numpy()
     if desk.has_chain("mineral_soil"):
         assert (depth == own["soil_depth"]).all()
     if desk.has_chain("karst_soil"):
         assert (depth <= own["soil_depth"]).all()
     if desk.has_chain("core"):
-        assert (depth == own["core_depth"]).all() and (given["h"] == own["core_slice"]).all()
+        assert (depth == own["core_depth"]).all() and (layers == own["core_slice"]).all()
 
 
 def test_a_guide_says_each_reference_where_it_applies_and_measures_every_pool(tmp_path):
