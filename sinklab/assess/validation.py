@@ -36,9 +36,12 @@ Ecography 40:913-929. Cook R.D. (1977) Detection of influential observation in l
 assessing the equivalence of average bioavailability. J. Pharmacokinet. Biopharm. 15:657-680.
 """
 
-from collections.abc import Mapping
+import io
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,8 +49,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from sinklab import paths
 from sinklab.data.files import records
+from sinklab.data.open_data import load
 from sinklab.equations.system import System
+from sinklab.evidence import national
+from sinklab.evidence.pooling import between_studies
 from sinklab.fitting import fit
 from sinklab.fitting.data import Unit
 from sinklab.fitting.resample import Refitter, jackknife, spread_between
@@ -568,3 +575,313 @@ def _checks(observed, predicted, rules) -> pd.DataFrame:
         rows.append((check, value, comparison, limit, passed, rule["status"], rule["source"]))
     columns = ["check", "value", "comparison", "threshold", "passed", "status", "source"]
     return pd.DataFrame(rows, columns=columns)
+
+
+# Models of stands: a scorecard of what was left out.
+
+
+def scores(
+    told: pd.DataFrame, per: str = "forest_type", least: int = 30, drawn: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Bias, RMSE and coverage of what was left out, by class; classes of fewer than ``least`` stands are pooled as ``other``.
+
+    ``drawn`` (draws, n) are ``away`` of a model that is right (:func:`drawn_away`): the middle 95 % of the coverage and the
+    bias that it would show on these very plots are ``low`` to ``high`` and ``bias_low`` to ``bias_high``. ``error`` is the
+    binomial standard error of a coverage of 95 %, as if the plots were independent.
+    """
+    size = told.groupby(per)[per].transform("size")
+    classes = told[per].where(size >= least, "other").to_numpy()
+    rows = []
+    for name in sorted(set(classes)):
+        own = classes == name
+        part = told[own]
+        row = {per: name} | _score(part)
+        if drawn is not None:
+            inside = 100 * (np.abs(drawn[:, own]) <= part["half"].to_numpy()).mean(axis=1)
+            middle = part["observed"].to_numpy() / np.exp((part["away"] * part["sd"]).to_numpy())
+            again = (middle * np.exp(drawn[:, own] * part["sd"].to_numpy())).sum(axis=1)
+            off = 100 * (part["predicted"].sum() / again - 1)
+            row |= dict(zip(("low", "high"), np.quantile(inside, [0.025, 0.975]), strict=True))
+            row |= dict(zip(("bias_low", "bias_high"), np.quantile(off, [0.025, 0.975]), strict=True))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def averages(
+    told: pd.DataFrame, spreads: Mapping[str, float], drawn: np.ndarray, least: int = 5
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows and draws as those of single stands, for the average of a forest type in a part that was left out.
+
+    The standard deviation of an average is that of what its stands share and of what is their own; parts with ``least``
+    stands of the type count.
+    """
+    rows, columns = [], []
+    for _, part in told.reset_index(drop=True).groupby(["left", "kind"]):
+        if len(part) < least:
+            continue
+        alike = national.shared(part, spreads)
+        sd = part["sd"].to_numpy()
+        whole = float(np.sqrt(sd @ alike @ sd)) / len(part)
+        row = {"left": part["left"].iloc[0], "sd": whole, "half": part["half"].iloc[0]}
+        row |= {"away": float((part["away"] * sd).mean()) / whole}
+        rows.append(row | part[["observed", "predicted"]].sum().to_dict())
+        columns.append((drawn[:, part.index] * sd).mean(axis=1) / whole)
+    found = pd.DataFrame(rows)
+    return found.assign(inside=found["away"].abs() <= found["half"]), np.column_stack(columns)
+
+
+def drawn_away(told: pd.DataFrame, spreads: Mapping[str, float], n: int = 1000, seed: int = 0) -> np.ndarray:
+    """Draws (n, rows) of ``away`` as a right model has them: what plots share of part, study and place they share here too."""
+    rng = np.random.default_rng(seed)
+    drawn, left = np.zeros((n, len(told))), np.ones(len(told))
+    for code, weight in national.shared_units(told, spreads):
+        drawn += rng.standard_normal((n, code.max() + 1))[:, code] * weight
+        left -= weight**2
+    return drawn + rng.standard_normal(drawn.shape) * np.sqrt(left)
+
+
+def _score(part) -> dict[str, float]:
+    ratio = part["predicted"].sum() / part["observed"].sum() - 1
+    rmse = np.sqrt(((part["predicted"] - part["observed"]) ** 2).mean()) / part["observed"].mean()
+    told = {"n": len(part), "n_left": part["left"].nunique(), "bias": 100 * ratio, "RMSE": 100 * rmse}
+    error = 100 * np.sqrt(0.95 * 0.05 / len(part))
+    return told | {"coverage": 100 * part["inside"].mean(), "error": error}
+
+
+#: What is left out of a scorecard: a twentieth of the studies, a cell of five degrees (about a province), a species.
+LEFT = ("studies", "cell", "species")
+SCORES = ["class", "n", "n_left", "bias", "bias_low", "bias_high", "RMSE", "coverage", "error", "low", "high"]
+
+
+def scorecard(found: national.Nested, model_id: str, left: Sequence[str] = LEFT) -> pd.DataFrame:
+    """Bias, RMSE and coverage (per cent) of stands predicted without their studies, their part of the country, their species.
+
+    Returns
+    -------
+    rows : DataFrame
+        ``model_id, left, by`` (forest type, third of the prediction, or level that answered) and :data:`SCORES`. With a cell
+        the variances are estimated without it too; with studies and species they are those of all stands.
+    """
+    frame = found.frame
+    names = {name: i % 20 for i, name in enumerate(sorted(frame["study"].unique()))}
+    whole = replace(found, frame=frame.assign(studies=frame["study"].map(names)))
+    tables = []
+    for way in left:
+        told = national.left_out(whole, way, again=way == "cell")
+        drawn = drawn_away(told, found.spreads)
+        size = pd.qcut(told["predicted"], 3, labels=["small", "middle", "large"]).astype(str)
+        ways = {"forest_type": told["kind"], "size": size, "level": told["level"], "all": "all"}
+        for by, classes in ways.items():
+            rows = scores(told.assign(**{"class": classes}), "class", drawn=drawn)
+            tables.append(rows.assign(model_id=model_id, left=way, by=by))
+        if way == "cell":
+            whole_parts, drawn = averages(told, found.spreads, drawn)
+            rows = scores(whole_parts.assign(**{"class": "average"}), "class", least=1, drawn=drawn)
+            tables.append(rows.assign(model_id=model_id, left=way, by="part"))
+    return pd.concat(tables, ignore_index=True)[["model_id", "left", "by", *SCORES]]
+
+
+#: How files of the repository are read that are written again cell by cell.
+AS_WRITTEN: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
+
+
+def renew(root: Path, model_id: str, rows: pd.DataFrame, card: pd.DataFrame) -> None:
+    """Put the rows of a model and its scores in the place of the earlier ones: two files of ``data`` and a report.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that holds ``data/literature/equations`` and ``reports``; files that are not there begin empty.
+    rows, card : DataFrame
+        Of :func:`sinklab.evidence.national.estimates` and :func:`scorecard`.
+    """
+    own = card[(card["left"] == "cell") & (card["by"] == "forest_type")]
+    scored = own[["model_id", "left", *SCORES]].round(1).assign(source=f"{__name__}.scorecard")
+    order = [*national.models()]
+    for name, made, form in ((national.FILE, rows, "%.6g"), (national.LEFT_OUT, scored, "%.1f")):
+        path = root.joinpath("data", "literature", *name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        told = pd.read_csv(io.StringIO(made.to_csv(index=False, float_format=form)), **AS_WRITTEN)
+        kept = pd.read_csv(path, **AS_WRITTEN) if path.exists() else told[:0]
+        # Models of fewer predictors have fewer columns; rows of other models stay as they are written.
+        columns = [*kept, *(c for c in told if c not in kept)]
+        whole = pd.concat([kept[kept["model_id"] != model_id], told]).reindex(columns=columns).fillna("")
+        whole = whole.sort_values("model_id", key=lambda ids: ids.map(order.index), kind="stable")
+        with paths.atomic_write(path) as stream:
+            stream.write(whole.to_csv(index=False, lineterminator="\n"))
+    page = root / "reports" / "scorecard_national.md"
+    page.parent.mkdir(exist_ok=True)
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    scored = pd.read_csv(root.joinpath("data", "literature", *national.LEFT_OUT))
+    for name, block in (("summary", _summary(scored)), (model_id, _card(model_id, card))):
+        block = f"<!-- {name} -->\n\n{block}\n\n<!-- /{name} -->"
+        old = re.compile(rf"<!-- {name} -->.*?<!-- /{name} -->", re.DOTALL)
+        text = (
+            old.sub(lambda _, new=block: new, text) if old.search(text) else f"{text.rstrip()}\n\n{block}\n"
+        )
+    with paths.atomic_write(page) as stream:
+        stream.write(text)
+
+
+def _summary(scored) -> str:
+    """Table of how many types of each model hold in parts of the country without plots, and which do not, in Markdown."""
+    lines = ["| model | types | bias: holds, by chance, no | coverage: holds, by chance, no | not held |"]
+    lines += ["|---|---|---|---|---|"]
+    for model_id, rows in scored.groupby("model_id", sort=False):
+        own = [
+            (row["class"], *national.is_held(row))
+            for row in rows.to_dict("records")
+            if row["class"] != "other"
+        ]
+        inside, near = ([told[i] for told in own] for i in (1, 2))
+        counts = [
+            ", ".join(str(some.count(word)) for word in ("yes", "chance", "no")) for some in (near, inside)
+        ]
+        off = "; ".join(kind for kind, *told in own if "no" in told) or "–"
+        lines.append(f"| {model_id} | {len(own)} | {counts[0]} | {counts[1]} | {off} |")
+    return "\n".join(lines)
+
+
+def _card(model_id, card) -> str:
+    """Heading and table of a model's scores, in Markdown."""
+    model = national.models()[model_id]
+    lines = [f"## {model_id}：{model['label_zh']} · {model['label_en']}", ""]
+    lines += ["| left | by | class | n | left out | bias | RMSE | coverage | bias holds | coverage holds |"]
+    lines += ["|---|---|---|---|---|---|---|---|---|---|"]
+    for row in card.to_dict("records"):
+        inside, near = national.is_held(row)
+        cells = [row["left"], row["by"], row["class"], row["n"], row["n_left"]]
+        cells += [f"{row['bias']:.1f} ({row['bias_low']:.0f} … {row['bias_high']:.0f})", f"{row['RMSE']:.0f}"]
+        cells += [f"{row['coverage']:.1f} ± {row['error']:.1f} ({row['low']:.0f} … {row['high']:.0f})"]
+        lines.append(f"| {' | '.join(map(str, [*cells, near, inside]))} |")
+    return "\n".join(lines)
+
+
+# Populations: how far the stands of a region lie from those of others, and those of an inventory from research plots.
+
+#: Inventories that research plots are held against, and the types that a forester may give their stands.
+INVENTORIES = {"forestat_plots": ("poplar_birch", "broadleaf_deciduous")}
+#: Studies of the compilation whose plots are of the national inventory (Ni et al. 2001 scale inventory data up).
+OF_INVENTORY = ("Luo, 1996; Ni et al., 2001",)
+#: Plots of a forest type on which such a study is heard.
+HEARD = 30
+
+
+def witnesses(found: national.Nested) -> pd.DataFrame:
+    """How far inventories lie from what research plots give them, one row per inventory and forest type.
+
+    A study of the compilation is held against a fit without it.
+
+    Returns
+    -------
+    told : DataFrame
+        ``inventory, forest_type, n``; ``shift``, mean of the logarithms less the median predicted; ``selection``, its square
+        less what parts of the country and studies differ, which a new inventory has anyway; places average out; ``away`` (Series of the plots) and their
+        ``sd`` and ``freedom``, of which the coverage with any variance of selection follows (:func:`covered`).
+    """
+    held = []
+    for name, kinds in INVENTORIES.items():
+        plots = load(f"open:{name}")
+        plots["stem_density"] = plots["basal_area"] / (np.pi / 4 * (plots["dbh"] / 100) ** 2)
+        if {found.response, *found.predictors} <= set(plots):
+            held += [
+                (name, kind, found, plots.assign(**dict.fromkeys(national.LEVELS) | {"forest_type": kind}))
+                for kind in kinds
+            ]
+    for name in OF_INVENTORY:
+        own = found.frame["study"] == name
+        parts = {k: p for k, p in found.frame[own].groupby("forest_type") if len(p) >= HEARD}
+        rest = (
+            national.scaled(national.fit(found.frame[~own], found.response, found.predictors, found.spreads))
+            if parts
+            else None
+        )
+        known = set(rest.frame["forest_type"]) if rest else set()
+        held += [(name, kind, rest, part) for kind, part in parts.items() if kind in known]
+    rows = []
+    for name, kind, model, plots in held:
+        told = model.predict(plots)
+        away = np.log(plots[found.response]) - told["log"]
+        anyway = model.scales.get(kind, 1.0) * sum(model.spreads[u] ** 2 for u in ("cell", "study"))
+        square = float(away.mean()) ** 2 - anyway
+        freedom = model.freedom_of(kind)
+        rows.append((name, kind, len(plots), float(away.mean()), square, away, told["sd"], freedom))
+    columns = "inventory forest_type n shift selection away sd freedom".split()
+    return pd.DataFrame(rows, columns=columns)
+
+
+def covered(told: pd.DataFrame, selection: float, level: float = 0.95) -> float:
+    """Share of the plots of :func:`witnesses` inside their intervals, with a variance of selection."""
+    inside = [
+        np.abs(row.away) <= stats.t.ppf(0.5 + level / 2, row.freedom) * np.sqrt(row.sd**2 + selection)
+        for row in told.itertuples(index=False)
+    ]
+    return float(np.concatenate(inside).mean())
+
+
+def populations(found: national.Nested) -> dict[str, Any]:
+    """Variances of logarithms by which whole populations differ, for the predictors of a model.
+
+    ``regional``: between forest types of cells of five degrees (those of two studies or more), each predicted without its
+    cell, less what studies of one population differ. ``selection``: mean over the inventories of :func:`witnesses` of
+    what each says on the average of its types, none less than nought.
+    ``scatter_freedom``: degrees of freedom on which studies tell the scatter of plots within another one; ``slope``: variance
+    between them of the slope of logarithms on those predicted.
+
+    Returns
+    -------
+    told : dict
+        ``regional, n_region``, ``selection`` and ``shift`` by inventory, ``scatter_freedom`` and ``slope``. An inventory
+        without the response or a predictor is not counted.
+    """
+    told = national.left_out(found, "cell")
+    logs = pd.DataFrame(
+        {"line": np.log(told["predicted"]), "off": np.log(told["observed"] / told["predicted"])}
+    )
+    groups = logs.groupby([told["left"], told["forest_type"], told["study"]])
+    off = groups["off"]
+    of_regions = off.mean().groupby(level=[0, 1]).agg(["mean", "var", "size"]).query("size > 1")
+    of_studies = np.average(of_regions["var"], weights=of_regions["size"] - 1)
+    regional = of_regions["mean"].var() - of_studies * (1 / of_regions["size"]).mean()
+    # An inventory that lies as near as studies of its types says nothing of its selection.
+    heard = witnesses(found).groupby("inventory")[["selection", "shift"]].mean()
+    told = {"regional": max(float(regional), 0.0), "n_region": len(of_regions)}
+    told |= {"selection": dict(heard["selection"].clip(lower=0)), "shift": dict(heard["shift"])}
+    told["scatter_freedom"] = national.freedom_of_variances(off.agg(["var", "size"]).query("size > 5"))
+    return told | {"slope": _slopes([part for _, part in groups if len(part) > 5])}
+
+
+def shift_of(inventories: Mapping[str, float]) -> dict[str, float]:
+    """How far inventories lie from research plots on average, and whether one of them foretells another.
+
+    Parameters
+    ----------
+    inventories : mapping of str to float
+        Mean of the logarithms of observed over predicted of each, as :func:`populations` tells it.
+
+    Returns
+    -------
+    told : dict
+        ``shift`` and ``shift_se`` (logarithms; NaN of one inventory), and ``left_out``: the largest error [%] of the mean of
+        an inventory that is moved by what the others say; NaN of one.
+    """
+    off = np.array([*inventories.values()])
+    if len(off) < 2:
+        return {"shift": float(off.sum()) if len(off) else np.nan, "shift_se": np.nan, "left_out": np.nan}
+    others = (off.sum() - off) / (len(off) - 1)
+    worst = float(np.abs(np.expm1(others - off)).max())
+    return {"shift": float(off.mean()), "shift_se": float(stats.sem(off)), "left_out": 100 * worst}
+
+
+def _slopes(parts: Sequence[pd.DataFrame], least: float = 0.15) -> float:
+    """Variance between studies of the slope of ``off`` on ``line``, where a study spans a standard deviation of ``least``."""
+    told = []
+    for part in parts:
+        if part["line"].std() >= least:
+            line = stats.linregress(part["line"], part["off"])
+            told.append((line.slope, line.stderr**2 * (len(part) - 2), len(part) - 2))
+    slope, scaled_se, freedom = np.array(told).T
+    # The scatter of one study is hardly known from six plots: what each knows of its slope goes by the scatter of all.
+    wide = np.array([part["line"].var() * (len(part) - 1) for part in parts if part["line"].std() >= least])
+    scatter = float((scaled_se * wide).sum() / freedom.sum())
+    return between_studies(slope, scatter / wide)

@@ -696,3 +696,33 @@ def run_knowledge(arguments) -> int:
     if arguments.output:
         write_csv(found.answers, arguments.output)
     return 0
+
+
+# --- ``sinklab scorecard``: the national stand models, fitted again and tried on what was left out.
+
+
+def run_scorecard(arguments) -> int:
+    """Fit the national models to the open plots again; write their rows, their scores and the pages of the report."""
+    from sinklab import paths
+    from sinklab.assess import validation
+    from sinklab.evidence import national
+
+    require_known(arguments.models, national.models(), "model", "模型")
+    root, stands = Path(arguments.output or paths.root()), national.stands()
+    for note in stands.attrs["notes"]:
+        print("-", note)
+    for model_id in arguments.models or national.models():
+        found = national.fit_model(stands, model_id)
+        rows, card = national.estimates(found, model_id), validation.scorecard(found, model_id)
+        validation.renew(root, model_id, rows, card)
+        own = card[(card["left"] == "cell") & (card["by"] == "forest_type")]
+        told = [national.is_held(row) for row in own.to_dict("records")]
+        inside, near = (sum(words[i] != "no" for words in told) for i in (0, 1))
+        print(
+            tr(
+                f"{model_id}: {len(found.frame)} stands; without their part of the country the intervals of {inside} and the "
+                f"totals of {near} of {len(told)} types hold",
+                f"{model_id}：{len(found.frame)} 块样地；留出所在地区时，{len(told)} 类中 {inside} 类区间、{near} 类合计成立",
+            )
+        )
+    return 0

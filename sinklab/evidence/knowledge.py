@@ -331,6 +331,12 @@ def _of_stands(taxon, model_id, model, level, sizes) -> dict[str, Any]:
             f"{model['label_en']}: no plot at any level of {taxon.name}",
             f"{model['label_zh']}：{taxon.name} 各级均无样地",
         )
+    kind = str(row["forest_type"])
+    if national.refused_elsewhere(model_id, kind):
+        raise DataError(
+            f"{model['label_en']}: not given for this type of forest: {national.off_elsewhere(model_id, kind)}",
+            f"{model['label_zh']}：该森林类型不予给出：{national.off_elsewhere(model_id, kind)}",
+        )
     predictors, x = model["predictors"], [1.0]
     at = []
     if "dbh" in sizes and {"dbh", "height"} <= set(predictors) - {k for k in sizes if k == "height"}:
@@ -349,9 +355,9 @@ def _of_stands(taxon, model_id, model, level, sizes) -> dict[str, Any]:
     log, variance = float(np.array(x) @ line), float(np.array(x) @ covariance @ np.array(x))
     selection, _ = between_populations(predictors, model["response"], REFERENCE)
     spread = variance + row["between"] + row["within"] + selection
-    half = stats.t.ppf(0.5 + level / 2, row["freedom"]) * np.sqrt(spread)
+    half = stats.t.ppf(0.5 + level / 2, row["spread_freedom"]) * np.sqrt(spread)
     ends = [f"{n} {row[f'low_{j}']:.4g}-{row[f'high_{j}']:.4g}" for j, n in enumerate(predictors, 1)]
-    off = national.off_elsewhere(model_id, str(row["forest_type"]))
+    off = national.off_elsewhere(model_id, kind)
     return {
         "quantity": model["response"],
         "kind": "stand",

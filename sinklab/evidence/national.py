@@ -4,12 +4,14 @@ What a region needs is a number for its own stands. A plot of a research station
 plot of the same age because twice the trees stand on it; with mean diameter and stem density, or with growing stock, both
 lie on one curve. The models of ``data/rules/national_models.csv`` are therefore lines of logarithms,
 
-.. math:: \ln y = x^T(\beta + b_{type}) + t_{type} + f_{family} + g_{genus} + s_{species} + u_{study} + v_{place} + e,
+.. math:: \ln y = x^T(\beta + b_{type}) + t_{type} + f_{family} + g_{genus} + s_{species} + c_{type, cell} + u_{study} + v_{place} + e,
 
 with centred logarithms :math:`x` of the predictors, slopes that vary between forest types, and normal effects of every
 level. A species with few plots leans on its genus, a genus on its family and type, as far as the data say (best linear
-unbiased predictors; variances by restricted maximum likelihood). Studies and the places in them are what was sampled:
-their spread is that of a stand of a new region, beside the residual of one plot.
+unbiased predictors; variances by restricted maximum likelihood). Parts of the country (cells of five degrees, about a
+province), studies and the places in them are what was sampled: their spread is that of a stand of a new region, beside the
+residual of one plot. How much wider or narrower a forest type is than all, cells left out of it tell, moderated to the
+common variance by as many degrees of freedom as the types differ.
 
 Places and studies are absorbed in closed form (a place with :math:`m` plots has precision
 :math:`I - \lambda/(1+m\lambda)\,11^T`, a study likewise over its places), the rest is one penalised least-squares problem
@@ -19,24 +21,24 @@ Source
 ------
 Henderson C.R. (1975) Best linear unbiased estimation and prediction under a selection model. Biometrics 31:423-447.
 Bates D., Mächler M., Bolker B., Walker S. (2015) Fitting linear mixed-effects models using lme4. J. Statistical Software
-67(1), section 3 (penalised least squares and its profiled criterion).
+67(1), section 3 (penalised least squares and its profiled criterion). Smyth G.K. (2004) Statistical Applications in Genetics
+and Molecular Biology 3(1):3 (moderated variances). Satterthwaite F.E. (1946) Biometrics Bulletin 2:110-114.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import linalg, optimize, special, stats
+from scipy import linalg, optimize, sparse, special, stats
 
 from sinklab import paths
 from sinklab.data import literature, plausibility, vocabulary
-from sinklab.data.files import read_csv, records
+from sinklab.data.files import read_csv, records, rule_row, rule_values
 from sinklab.data.open_data import load
 from sinklab.equations.system import System
-from sinklab.evidence.pooling import between_studies
 from sinklab.language import DataError, Notes, tr
 from sinklab.results import indices
 from sinklab.results.calibration import REFERENCE, widened
@@ -50,8 +52,10 @@ SOURCES = ("SCHEPASCHENKO2017", "COOKPATTON2020")
 METHOD = "nested linear mixed model of logarithms, restricted maximum likelihood"
 #: Plots that a taxon needs for a row of its own.
 FEWEST = 5
-#: What was sampled: studies, and the places in them.
-UNITS = ("study", "place")
+#: What was sampled: parts of the country by forest type, studies, and the places in them.
+UNITS = ("cell", "study", "place")
+#: Those of them that are absorbed in closed form.
+ABSORBED = UNITS[1:]
 #: Further from its line than this many standard deviations a plot is taken for a slip of print, and named.
 FAR = 4.0
 #: A plot of two compilations: same age, and mass above ground within this. [t/ha]
@@ -122,13 +126,14 @@ def _with_notes(frame, notes) -> pd.DataFrame:
 def units(frame: pd.DataFrame) -> pd.DataFrame:
     """Add the sampled units and the keys of the levels: a stand of no known genus is one of its type only."""
     families = {s.genus: s.family for s in vocabulary.species_list()}
+    cell = (frame["latitude"] // 5).astype(str) + "/" + (frame["longitude"] // 5).astype(str)
     study = frame["study_id"].astype(str)
     spot = frame["latitude"].round(1).astype(str) + " " + frame["longitude"].round(1).astype(str)
     kind = frame["forest_type"].fillna("unknown").astype(str)
     genus = frame["genus"].where(frame["genus"].notna(), None)
     keys = {"forest_type": kind, "family": genus.map(families).fillna(genus), "genus": genus}
     keys["species"] = frame["species"].where(frame["species"].notna(), None)
-    return frame.assign(study=study, place=study + " " + spot, **keys)
+    return frame.assign(study=study, place=study + " " + spot, cell=cell, **keys)
 
 
 # The engine: normal effects of nested levels on a line of logarithms.
@@ -138,9 +143,9 @@ def units(frame: pd.DataFrame) -> pd.DataFrame:
 class Nested:
     """A fitted line of logarithms with effects of every level.
 
-    ``spreads`` are the standard deviations of the effects by level (``forest_type:dbh`` is that of a slope), of ``study``,
-    ``place`` and ``residual``; ``ranges`` those of the predictors. ``mean`` and ``factor`` hold the joint normal of
-    fixed coefficients and scaled effects.
+    ``spreads`` are the standard deviations of the effects by level (``forest_type:dbh`` is that of a slope), of ``cell``,
+    ``study``, ``place`` and ``residual``. ``mean`` and ``covariance`` hold the joint normal of fixed coefficients and scaled
+    effects. ``scales`` and ``held`` are the variance of a forest type over the common one, and its degrees of freedom.
     """
 
     response: str
@@ -153,40 +158,50 @@ class Nested:
     frame: pd.DataFrame = field(repr=False)
     far: pd.DataFrame = field(repr=False)
     scales: dict[str, float] = field(default_factory=dict)
+    held: dict[str, float] = field(default_factory=dict)
 
     def apart(self, taxon: dict[str, str], unseen: float) -> tuple[float, float]:
-        """Variance of a place of a new study, and of a plot in it, as wide as the type showed itself when left out."""
+        """Variance of a place of a new study in a new part of the country, and of a plot in it, by its forest type."""
         scale = self.scales.get(str(taxon.get("forest_type")), 1.0)
         of_place = unseen + sum(self.spreads[u] ** 2 for u in UNITS)
         return scale * of_place, scale * self.spreads["residual"] ** 2
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], int]:
+        return {column: i for i, column in enumerate(self.columns)}
 
     @property
     def freedom(self) -> int:
         """Degrees of freedom: studies less one."""
         return max(self.frame["study"].nunique() - 1, 1)
 
+    def freedom_of(self, kind: str) -> float:
+        """Degrees of freedom of the variance of a forest type, no more than those of the studies."""
+        return min(float(self.freedom), self.held.get(str(kind), np.inf))
+
     def functional(self, taxon: dict[str, str]) -> tuple[np.ndarray, float]:
         """Rows (p, all) that give the coefficients of a taxon, and the variance of levels it has but nobody measured."""
-        p, known = len(self.predictors) + 1, set(self.columns)
-        place = {c: i for i, c in enumerate(self.columns)}
+        p, known = len(self.predictors) + 1, self._places
         rows, unseen = np.zeros((p, len(self.columns))), 0.0
         rows[np.arange(p), np.arange(p)] = 1.0
         for level in LEVELS:
             key = (level, str(taxon.get(level)))
             if key in known:
-                rows[0, place[key]] = self.spreads[level]
+                rows[0, known[key]] = self.spreads[level]
             else:
                 unseen += self.spreads[level] ** 2
             for j, x in enumerate(self.predictors, start=1):
                 slope = (f"{level}:{x}", key[1])
                 if slope in known:
-                    rows[j, place[slope]] = self.spreads[slope[0]]
+                    rows[j, known[slope]] = self.spreads[slope[0]]
         return rows, unseen
 
     def coefficients(self, taxon: dict[str, str]) -> tuple[np.ndarray, np.ndarray, float]:
         """Level and slopes (p,) of a taxon at the centre, their covariance (p, p), and the variance of unseen levels."""
         rows, unseen = self.functional(taxon)
-        return rows @ self.mean, rows @ self.covariance @ rows.T, unseen
+        own = np.flatnonzero(rows.any(axis=0))
+        rows = rows[:, own]
+        return rows @ self.mean[own], rows @ self.covariance[np.ix_(own, own)] @ rows.T, unseen
 
     def predict(self, stands: pd.DataFrame) -> pd.DataFrame:
         """Median, mean and SD of the logarithm of single plots of new studies.
@@ -194,21 +209,23 @@ class Nested:
         Returns
         -------
         told : DataFrame, index of ``stands``
-            ``log`` and ``sd`` of the logarithm, ``mean`` of the response.
+            ``log`` and ``sd`` of the logarithm, ``mean`` of the response; ``of_line``, the share of the variance that is the
+            error of the line and of levels nobody measured.
         """
         x = design(stands, self.predictors, self.centre)
-        log, variance, shift = np.empty(len(stands)), np.empty(len(stands)), np.empty(len(stands))
+        log, line_variance, spread, unknown = (np.empty(len(stands)) for _ in range(4))
         taxa = stands[list(LEVELS)].astype(object).where(stands[list(LEVELS)].notna(), None)
         code, names = pd.factorize(pd.MultiIndex.from_frame(taxa.fillna("")))
         for i, taxon in enumerate(names):
             rows, named = np.flatnonzero(code == i), {k: v for k, v in zip(LEVELS, taxon, strict=True) if v}
             line, covariance, unseen = self.coefficients(named)
             log[rows] = x[rows] @ line
-            apart = sum(self.apart(named, unseen))
-            variance[rows] = np.einsum("ij,jk,ik->i", x[rows], covariance, x[rows]) + apart
-            shift[rows] = apart / 2
-        told = {"log": log, "sd": np.sqrt(variance), "mean": np.exp(log + shift)}
-        return pd.DataFrame(told, index=stands.index)
+            spread[rows] = sum(self.apart(named, unseen))
+            unknown[rows] = spread[rows] - sum(self.apart(named, 0.0))
+            line_variance[rows] = np.einsum("ij,jk,ik->i", x[rows], covariance, x[rows])
+        variance = line_variance + spread
+        told = {"log": log, "sd": np.sqrt(variance), "mean": np.exp(log + spread / 2)}
+        return pd.DataFrame(told | {"of_line": (line_variance + unknown) / variance}, index=stands.index)
 
 
 def design(frame, predictors, centre) -> np.ndarray:
@@ -229,7 +246,13 @@ def usable(frame: pd.DataFrame, response: str, predictors: Sequence[str]) -> pd.
     return frame[told & ~frame["shaped"] if response == "growing_stock" and "shaped" in frame else told]
 
 
-def fit(frame: pd.DataFrame, response: str, predictors: Sequence[str], spreads: dict | None = None) -> Nested:
+def fit(
+    frame: pd.DataFrame,
+    response: str,
+    predictors: Sequence[str],
+    spreads: dict | None = None,
+    near: dict | None = None,
+) -> Nested:
     """Fit a line of logarithms with nested effects.
 
     Parameters
@@ -240,6 +263,8 @@ def fit(frame: pd.DataFrame, response: str, predictors: Sequence[str], spreads: 
     predictors : sequence of str
     spreads : dict, optional
         Standard deviations of another fit, which are kept: a fit without some studies is one solution of equations.
+    near : dict, optional
+        Standard deviations from which the search begins.
 
     Raises
     ------
@@ -254,7 +279,7 @@ def fit(frame: pd.DataFrame, response: str, predictors: Sequence[str], spreads: 
             "应有 5 项研究的 30 块样地",
         )
     problem = _Problem(used, response, tuple(predictors))
-    found = problem.solution(problem.search() if spreads is None else spreads)
+    found = problem.solution(problem.search(near) if spreads is None else spreads)
     if spreads is not None:
         return found
     away = problem.away(found)
@@ -263,6 +288,11 @@ def fit(frame: pd.DataFrame, response: str, predictors: Sequence[str], spreads: 
         problem = _Problem(used.drop(far.index).reset_index(drop=True), response, tuple(predictors))
         found = problem.solution(problem.search(found.spreads))
     return replace(found, far=far.assign(away=away[far.index]))
+
+
+def _indicator(code) -> sparse.csr_array:
+    """Ones where a row belongs to a group, (groups, rows)."""
+    return sparse.csr_array((np.ones(len(code)), (code, np.arange(len(code)))))
 
 
 class _Problem:
@@ -274,39 +304,40 @@ class _Problem:
         self.x = design(used, predictors, self.centre)
         self.y = np.log(used[response].to_numpy(float))
         blocks, self.columns, self.kinds = (
-            [self.x],
+            [sparse.csr_array(self.x)],
             [("", n) for n in ("", *predictors)],
             [""] * self.x.shape[1],
         )
-        for level in LEVELS:
-            seen = used[level].notna()
-            code, names = pd.factorize(used[level].where(seen))
+        levels = {level: used[level] for level in LEVELS}
+        levels["cell"] = used["forest_type"].astype(str) + " " + used["cell"].astype(str)
+        for level, keys in levels.items():
+            seen = keys.notna()
+            code, names = pd.factorize(keys.where(seen))
             for j, kind in enumerate(
                 [level, *[f"{level}:{x}" for x in predictors if level == "forest_type"]]
             ):
-                block = np.zeros((len(used), len(names)))
-                block[np.flatnonzero(seen), code[seen]] = self.x[seen, j]
-                blocks.append(block)
+                rows, size = np.flatnonzero(seen), (len(used), len(names))
+                blocks.append(sparse.csr_array((self.x[seen, j], (rows, code[seen])), size))
                 self.columns += [(kind, str(n)) for n in names]
                 self.kinds += [kind] * len(names)
-        whole = np.column_stack([*blocks, self.y])
+        whole = sparse.hstack([*blocks, self.y[:, None]], format="csr")
         code, _ = pd.factorize(used["place"])
         self.count = np.bincount(code).astype(float)
-        self.sums = np.zeros((len(self.count), whole.shape[1]))
-        np.add.at(self.sums, code, whole)
+        self.sums = _indicator(code) @ whole
         self.study, _ = pd.factorize(used.groupby(code)["study"].first())
-        self.cross, self.whole = whole.T @ whole, whole
+        self.of_study = _indicator(self.study)
+        self.cross, self.whole = (whole.T @ whole).toarray(), whole
         self.names = [k for k in dict.fromkeys(self.kinds) if k]
+        self.numbers = np.array([self.names.index(k) if k else -1 for k in self.kinds])
 
     def _solve(self, ratio):
         """Factor, solution, residual sum of squares and determinant of the absorbed, for spreads relative to the residual."""
         lam, of_study = ratio["place"] ** 2, ratio["study"] ** 2
         left = 1 / (1 + self.count * lam)
-        of_places = np.zeros((self.study.max() + 1, self.sums.shape[1]))
-        np.add.at(of_places, self.study, self.sums * left[:, None])
+        of_places = self.of_study @ self.sums.multiply(left[:, None])
         inside = 1 + of_study * np.bincount(self.study, self.count * left)
-        cross = self.cross - (self.sums * (lam * left)[:, None]).T @ self.sums
-        cross -= (of_places * (of_study / inside)[:, None]).T @ of_places
+        cross = self.cross - (self.sums.T @ self.sums.multiply((lam * left)[:, None])).toarray()
+        cross -= (of_places.T @ of_places.multiply((of_study / inside)[:, None])).toarray()
         absorbed = -np.log(left).sum() + np.log(inside).sum()
         scale = np.array([ratio[k] if k else 1.0 for k in self.kinds])
         matrix, right = cross[:-1, :-1] * np.outer(scale, scale), cross[:-1, -1] * scale
@@ -315,21 +346,45 @@ class _Problem:
         solution = linalg.cho_solve(factor, right)
         return factor, solution, float(cross[-1, -1] - right @ solution), absorbed
 
-    def criterion(self, theta) -> float:
-        """Minus twice the restricted log-likelihood, but for a constant, with the residual variance profiled out."""
-        ratio = dict(zip([*self.names, *UNITS], np.exp(theta), strict=True))
-        (factor, _), _, square, absorbed = self._solve(ratio)
+    def criterion(self, theta) -> tuple[float, np.ndarray]:
+        """Minus twice the restricted log-likelihood, but for a constant, with the residual variance profiled out; its slope."""
+        theta = np.asarray(theta)
+        value, factor, solution, square = self._value(theta)
+        n = len(self.y) - self.x.shape[1]
+        slope = np.empty(len(theta))
+        # Of what is solved for: from the effects and the diagonal of the inverse; of what is absorbed: by a step.
+        inverse, _ = linalg.lapack.dtrtri(factor[0], lower=1)
+        kept = 1 - (np.tril(inverse) ** 2).sum(axis=0)
+        own, m = self.numbers >= 0, len(self.names)
+        slope[:m] = 2 * np.bincount(self.numbers[own], kept[own], minlength=m)
+        slope[:m] -= 2 * n / square * np.bincount(self.numbers[own], solution[own] ** 2, minlength=m)
+        slope[:m] += (theta[:m] + 1) / 4
+        for i in range(m, len(theta)):
+            step = np.zeros(len(theta))
+            step[i] = 1e-5
+            slope[i] = (self._value(theta + step)[0] - value) / 1e-5
+        return value, slope
+
+    def _value(self, theta):
+        ratio = dict(zip([*self.names, *ABSORBED], np.exp(theta), strict=True))
+        factor, solution, square, absorbed = self._solve(ratio)
         n = len(self.y) - self.x.shape[1]
         # A weak pull to ratios of order one keeps a spread that the data do not tell from running away.
-        prior = float(((np.asarray(theta) + 1) ** 2).sum()) / 8
-        return 2 * np.log(np.diag(factor)).sum() + absorbed + n * np.log(square) + prior
+        prior = float(((theta + 1) ** 2).sum()) / 8
+        value = 2 * np.log(np.diag(factor[0])).sum() + absorbed + n * np.log(square) + prior
+        return value, factor, solution, square
 
     def search(self, near: dict | None = None) -> dict[str, float]:
         """Spreads that maximise the restricted likelihood."""
-        names = [*self.names, *UNITS]
+        names = [*self.names, *ABSORBED]
         start = [np.log(near[k] / near["residual"]) if near else -1.0 for k in names]
         found = optimize.minimize(
-            self.criterion, start, method="L-BFGS-B", bounds=[(-5, 3)] * len(names), options={"ftol": 1e-6}
+            self.criterion,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(-5, 3)] * len(names),
+            options={"ftol": 1e-7},
         )
         ratio = dict(zip(names, np.exp(found.x), strict=True))
         square = self._solve(ratio)[2]
@@ -338,7 +393,7 @@ class _Problem:
 
     def solution(self, spreads) -> Nested:
         sigma = spreads["residual"]
-        ratio = {k: spreads[k] / sigma for k in [*self.names, *UNITS]}
+        ratio = {k: spreads[k] / sigma for k in [*self.names, *ABSORBED]}
         factor, solution, _, _ = self._solve(ratio)
         covariance = sigma**2 * linalg.cho_solve(factor, np.eye(len(solution)))
         # Effects in units of their spread.
@@ -357,7 +412,7 @@ class _Problem:
 
     def away(self, found: Nested) -> np.ndarray:
         """Residuals about the lines of the taxa, in standard deviations of a plot of any study."""
-        scale = np.array([found.spreads[k] if k else 1.0 for k in self.kinds])
+        scale = np.array([1.0 if not k else 0.0 if k in UNITS else found.spreads[k] for k in self.kinds])
         sd = np.linalg.norm([found.spreads[k] for k in (*UNITS, "residual")])
         return (self.y - self.whole[:, :-1] @ (found.mean * scale)) / sd
 
@@ -365,188 +420,103 @@ class _Problem:
 # How good it is: what was left out, predicted by the rest.
 
 
-def left_out(found: Nested, by: str = "study", per: str = "forest_type", level: float = 0.95) -> pd.DataFrame:
+def left_out(
+    found: Nested, by: str = "study", per: str = "forest_type", level: float = 0.95, again: bool = False
+) -> pd.DataFrame:
     """Predict every group of stands from all others; one row per stand.
 
-    The spreads are those of all stands: a fit without one study hardly moves them.
+    Parameters
+    ----------
+    found : Nested
+    by, per : str
+        Column of what is left out, and of what is scored.
+    level : float
+    again : bool
+        Estimate the spreads and the variances of the forest types anew without each group; else they are those of all
+        stands, which a fit without one study hardly moves.
 
     Returns
     -------
     told : DataFrame
-        ``per``, ``left`` (the group), ``observed``, ``predicted`` (mean), ``away`` (of logarithms, in standard deviations
-        of one plot of a new study), ``inside`` (its interval).
+        ``per``, ``left`` (the group), ``observed``, ``predicted`` (mean), ``sd`` and ``away`` (of logarithms, in standard
+        deviations of one plot of a new study), ``inside`` (its interval), ``half`` (of it, in standard deviations),
+        ``of_line`` (see :meth:`Nested.predict`), ``level`` (the narrowest with :data:`FEWEST` stands among the others), and
+        the sampled units.
     """
-    frame, rows = found.frame, []
-    half = stats.t.ppf(0.5 + level / 2, found.freedom)
+    frame, rows = found.frame.copy(), []
+    frame.attrs = {}  # notes would be copied with every piece
     for name, part in frame.groupby(by):
         rest = frame.drop(part.index)
         if rest["study"].nunique() < 5:
             continue
-        told = replace(
-            fit(rest, found.response, found.predictors, found.spreads), scales=found.scales
-        ).predict(part)
-        observed = part[found.response]
+        terms = (rest, found.response, found.predictors)
+        if again:
+            model = scaled(fit(*terms, near=found.spreads), folds=5)
+        else:
+            model = replace(fit(*terms, found.spreads), scales=found.scales, held=found.held)
+        told, observed = model.predict(part), part[found.response]
         away = (np.log(observed) - told["log"]) / told["sd"]
+        freedom = part["forest_type"].map(model.freedom_of).to_numpy(float)
         row = {per: part[per], "left": name, "observed": observed, "predicted": told["mean"], "away": away}
-        rows.append(pd.DataFrame(row | {"inside": away.abs() <= half}))
-    return pd.concat(rows)
+        row |= {"half": stats.t.ppf(0.5 + level / 2, freedom), "level": _level(rest, part)}
+        units_of = {"kind": part["forest_type"], **{unit: part[unit] for unit in UNITS}}
+        rows.append(pd.DataFrame(row | told[["sd", "of_line"]].to_dict("series") | units_of))
+    whole = pd.concat(rows)
+    return whole.assign(inside=whole["away"].abs() <= whole["half"])
 
 
-def scaled(found: Nested, folds: int = 20, weight: float = 20.0) -> Nested:
-    """The same fit with a scale of the variances of each forest type: what studies left out of it showed.
+def _level(rest, part) -> np.ndarray:
+    """Narrowest level of each stand that the rest holds :data:`FEWEST` stands of; "all" where it has none."""
+    found = np.full(len(part), "all", dtype=object)
+    for level in LEVELS:
+        many = rest[level].value_counts()
+        found[part[level].isin(many.index[many >= FEWEST]).to_numpy()] = level
+    return found
 
-    Studies are left out in ``folds`` parts; the mean square of a type counts as its plots against ``weight`` plots of
-    the common spread.
+
+def shared_units(told: pd.DataFrame, spreads: Mapping[str, float]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Code (n,) of the unit that stands share, and what it brings to ``away`` (n,): the line, parts, studies, places."""
+    apart = np.array([spreads[unit] ** 2 for unit in (*UNITS, "residual")])
+    left = np.sqrt((1 - told["of_line"].to_numpy())[:, None] * apart / apart.sum())
+    keys = [told["kind"] + " " + told["left"].astype(str), told["kind"] + " " + told["cell"].astype(str)]
+    keys += [told["study"], told["place"]]
+    weights = [np.sqrt(told["of_line"].to_numpy()), *left.T[:-1]]
+    return [(pd.factorize(key)[0], weight) for key, weight in zip(keys, weights, strict=True)]
+
+
+def shared(told: pd.DataFrame, spreads: Mapping[str, float]) -> np.ndarray:
+    """Correlation (n, n) of ``away`` between stands: what they share of line, part of the country, study and place."""
+    alike = np.zeros((len(told), len(told)))
+    for code, weight in shared_units(told, spreads):
+        alike += np.outer(weight, weight) * (code[:, None] == code)
+    np.fill_diagonal(alike, 1.0)
+    return alike
+
+
+def scaled(found: Nested, folds: int = 20) -> Nested:
+    """The same fit with the variance of each forest type, over the common one, and its degrees of freedom.
+
+    Parts of the country are left out in ``folds`` groups. The mean square of a type counts by the degrees of freedom that
+    its plots have together, since plots of one part, study or place are not many (Satterthwaite), and is drawn to the common
+    variance by as many as the types differ (Smyth).
     """
-    names = {name: i % folds for i, name in enumerate(sorted(found.frame["study"].unique()))}
-    whole = replace(found, frame=found.frame.assign(fold=found.frame["study"].map(names)))
-    square = left_out(whole, "fold").assign(square=lambda d: d["away"] ** 2).groupby("forest_type")["square"]
-    return replace(found, scales=dict((square.sum() + weight) / (square.size() + weight)))
-
-
-def scores(told: pd.DataFrame, per: str = "forest_type", least: int = 30) -> pd.DataFrame:
-    """Bias, RMSE and coverage of what was left out, by class; classes of fewer than ``least`` stands are pooled as ``other``."""
-    size = told.groupby(per)[per].transform("size")
-    groups = told.assign(**{per: told[per].where(size >= least, "other")}).groupby(per)
-    return groups.apply(_score, include_groups=False).reset_index()
-
-
-def _score(part) -> pd.Series:
-    ratio = part["predicted"].sum() / part["observed"].sum() - 1
-    rmse = np.sqrt(((part["predicted"] - part["observed"]) ** 2).mean()) / part["observed"].mean()
-    told = {"n": len(part), "n_left": part["left"].nunique(), "bias": 100 * ratio, "RMSE": 100 * rmse}
-    return pd.Series(told | {"coverage": 100 * part["inside"].mean()})
-
-
-# Populations: how far the stands of a region lie from those of others, and those of an inventory from research plots.
-
-#: Inventories that research plots are held against, and the types that a forester may give their stands.
-INVENTORIES = {"forestat_plots": ("poplar_birch", "broadleaf_deciduous")}
-#: Studies of the compilation whose plots are of the national inventory (Ni et al. 2001 scale inventory data up).
-OF_INVENTORY = ("Luo, 1996; Ni et al., 2001",)
-#: Plots of a forest type on which such a study is heard.
-HEARD = 30
-
-
-def witnesses(found: Nested) -> pd.DataFrame:
-    """How far inventories lie from what research plots give them, one row per inventory and forest type.
-
-    A study of the compilation is held against a fit without it.
-
-    Returns
-    -------
-    told : DataFrame
-        ``inventory, forest_type, n``; ``shift``, mean of the logarithms less the median predicted; ``selection``, its square
-        less the spread of studies and places, which a new place has anyway; ``away`` (Series of the plots) and their
-        ``sd`` and ``freedom``, of which the coverage with any variance of selection follows (:func:`covered`).
-    """
-    held = []
-    for name, kinds in INVENTORIES.items():
-        plots = load(f"open:{name}")
-        plots["stem_density"] = plots["basal_area"] / (np.pi / 4 * (plots["dbh"] / 100) ** 2)
-        if {found.response, *found.predictors} <= set(plots):
-            held += [
-                (name, kind, found, plots.assign(**dict.fromkeys(LEVELS) | {"forest_type": kind}))
-                for kind in kinds
-            ]
-    for name in OF_INVENTORY:
-        own = found.frame["study"] == name
-        parts = {k: p for k, p in found.frame[own].groupby("forest_type") if len(p) >= HEARD}
-        rest = (
-            scaled(fit(found.frame[~own], found.response, found.predictors, found.spreads)) if parts else None
-        )
-        known = set(rest.frame["forest_type"]) if rest else set()
-        held += [(name, kind, rest, part) for kind, part in parts.items() if kind in known]
-    rows = []
-    for name, kind, model, plots in held:
-        told = model.predict(plots)
-        away = np.log(plots[found.response]) - told["log"]
-        square = float(away.mean()) ** 2 - model.apart({"forest_type": kind}, 0.0)[0]
-        rows.append((name, kind, len(plots), float(away.mean()), square, away, told["sd"], model.freedom))
-    columns = "inventory forest_type n shift selection away sd freedom".split()
-    return pd.DataFrame(rows, columns=columns)
-
-
-def covered(told: pd.DataFrame, selection: float, level: float = 0.95) -> float:
-    """Share of the plots of :func:`witnesses` inside their intervals, with a variance of selection."""
-    inside = [
-        np.abs(row.away) <= stats.t.ppf(0.5 + level / 2, row.freedom) * np.sqrt(row.sd**2 + selection)
-        for row in told.itertuples(index=False)
-    ]
-    return float(np.concatenate(inside).mean())
-
-
-def populations(found: Nested) -> dict[str, Any]:
-    """Variances of logarithms by which whole populations differ, for the predictors of a model.
-
-    ``regional``: between forest types of cells of five degrees (those of two studies or more), each predicted without its
-    cell, less what studies of one population differ. ``selection``: mean over the inventories of :func:`witnesses` of
-    what each says on the average of its types, none less than nought.
-    ``scatter_freedom``: degrees of freedom on which studies tell the scatter of plots within another one; ``slope``: variance
-    between them of the slope of logarithms on those predicted.
-
-    Returns
-    -------
-    told : dict
-        ``regional, n_region``, ``selection`` and ``shift`` by inventory, ``scatter_freedom`` and ``slope``. An inventory
-        without the response or a predictor is not counted.
-    """
-    frame = found.frame
-    cell = (frame["latitude"] // 5).astype(str) + "/" + (frame["longitude"] // 5).astype(str)
-    told = left_out(replace(found, frame=frame.assign(cell=cell)), "cell").join(frame["study"])
-    logs = pd.DataFrame(
-        {"line": np.log(told["predicted"]), "off": np.log(told["observed"] / told["predicted"])}
+    names = {name: i % folds for i, name in enumerate(sorted(found.frame["cell"].unique()))}
+    plain = replace(found, frame=found.frame.assign(fold=found.frame["cell"].map(names)), scales={}, held={})
+    told = left_out(plain, "fold")
+    square, own = {}, {}
+    for kind, part in told.groupby("kind"):
+        own[kind] = len(part) ** 2 / float((shared(part, found.spreads) ** 2).sum())
+        square[kind] = float((part["away"] ** 2).mean())
+    groups = pd.DataFrame({"var": square, "size": pd.Series(own) + 1})
+    usual = freedom_of_variances(groups[groups["size"] > 2])
+    return replace(
+        found,
+        scales={k: (own[k] * square[k] + usual) / (own[k] + usual) for k in own},
+        held={k: own[k] + usual for k in own},
     )
-    groups = logs.groupby([told["left"], told["forest_type"], told["study"]])
-    off = groups["off"]
-    of_regions = off.mean().groupby(level=[0, 1]).agg(["mean", "var", "size"]).query("size > 1")
-    of_studies = np.average(of_regions["var"], weights=of_regions["size"] - 1)
-    regional = of_regions["mean"].var() - of_studies * (1 / of_regions["size"]).mean()
-    # An inventory that lies as near as studies of its types says nothing of its selection.
-    heard = witnesses(found).groupby("inventory")[["selection", "shift"]].mean()
-    told = {"regional": max(float(regional), 0.0), "n_region": len(of_regions)}
-    told |= {"selection": dict(heard["selection"].clip(lower=0)), "shift": dict(heard["shift"])}
-    told["scatter_freedom"] = _freedom_of(off.agg(["var", "size"]).query("size > 5"))
-    return told | {"slope": _slopes([part for _, part in groups if len(part) > 5])}
 
 
-def shift_of(inventories: Mapping[str, float]) -> dict[str, float]:
-    """How far inventories lie from research plots on average, and whether one of them foretells another.
-
-    Parameters
-    ----------
-    inventories : mapping of str to float
-        Mean of the logarithms of observed over predicted of each, as :func:`populations` tells it.
-
-    Returns
-    -------
-    told : dict
-        ``shift`` and ``shift_se`` (logarithms; NaN of one inventory), and ``left_out``: the largest error [%] of the mean of
-        an inventory that is moved by what the others say; NaN of one.
-    """
-    off = np.array([*inventories.values()])
-    if len(off) < 2:
-        return {"shift": float(off.sum()) if len(off) else np.nan, "shift_se": np.nan, "left_out": np.nan}
-    others = (off.sum() - off) / (len(off) - 1)
-    worst = float(np.abs(np.expm1(others - off)).max())
-    return {"shift": float(off.mean()), "shift_se": float(stats.sem(off)), "left_out": 100 * worst}
-
-
-def _slopes(parts: Sequence[pd.DataFrame], least: float = 0.15) -> float:
-    """Variance between studies of the slope of ``off`` on ``line``, where a study spans a standard deviation of ``least``."""
-    told = []
-    for part in parts:
-        if part["line"].std() >= least:
-            line = stats.linregress(part["line"], part["off"])
-            told.append((line.slope, line.stderr**2 * (len(part) - 2), len(part) - 2))
-    slope, scaled_se, freedom = np.array(told).T
-    # The scatter of one study is hardly known from six plots: what each knows of its slope goes by the scatter of all.
-    wide = np.array([part["line"].var() * (len(part) - 1) for part in parts if part["line"].std() >= least])
-    scatter = float((scaled_se * wide).sum() / freedom.sum())
-    return between_studies(slope, scatter / wide)
-
-
-def _freedom_of(groups) -> float:
+def freedom_of_variances(groups) -> float:
     """Degrees of freedom of the variance of one group by those of others (Smyth 2004, section 6.2), 100 at most."""
     half = (groups["size"] - 1) / 2
     logs = np.log(groups["var"]) - special.digamma(half) + np.log(half)
@@ -586,6 +556,7 @@ def estimates(found: Nested, model_id: str) -> pd.DataFrame:
                 "n": len(part),
                 "n_study": part["study"].nunique(),
                 "freedom": found.freedom,
+                "spread_freedom": found.freedom_of(taxon["forest_type"]),
                 "level": line[0],
             }
             for j, x in enumerate(found.predictors):
@@ -640,23 +611,58 @@ def best(model_id: str, taxon: dict[str, str]) -> dict[str, Any] | None:
 
 #: Scores of every forest type when its stands are predicted without their cell of five degrees.
 LEFT_OUT = ("equations", "stands_left_out.csv")
-#: Per cent that a type may be off, and that its intervals must hold, without a word.
-MOST_OFF, LEAST_HELD = 10.0, 93.0
 
 
 @lru_cache(maxsize=1)
 def _left_out() -> dict[tuple[str, str], dict[str, float]]:
-    rows = records("literature", *LEFT_OUT, numbers=("n", "n_left", "bias", "RMSE", "coverage"))
+    numbers = ("n", "n_left", "bias", "bias_low", "bias_high", "RMSE", "coverage", "error", "low", "high")
+    rows = records("literature", *LEFT_OUT, numbers=numbers)
     return {(row["model_id"], row["class"]): row for row in rows}
 
 
-def off_elsewhere(model_id: str, kind: str) -> str:
-    """One sentence where a forest type is off, or its intervals narrow, in a part of the country without plots; "" elsewhere.
+def is_held(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Whether the coverage and the bias of a class hold: "yes", "chance" or "no".
 
-    A type of fewer than thirty plots is told of as one of them all (``other``).
+    Coverage holds from 93 to 97 %, bias below 10 %. Beyond that a class holds by chance where a right model would show as much
+    on these very plots in one of twenty samples or more often: plots of one study, part of the country or place are not many.
     """
-    row = _left_out().get((model_id, kind)) or _left_out().get((model_id, "other"))
-    if row is None or (abs(row["bias"]) <= MOST_OFF and row["coverage"] >= LEAST_HELD):
+    rule = rule_values("elsewhere")
+    inside = rule["least_held"] <= row["coverage"] <= rule["most_held"]
+    near = abs(row["bias"]) < rule_row("gate", "elsewhere")["value"]
+    return (
+        "yes" if inside else "chance" if row["low"] <= row["coverage"] <= row["high"] else "no",
+        "yes" if near else "chance" if row["bias_low"] <= row["bias"] <= row["bias_high"] else "no",
+    )
+
+
+def elsewhere(model_id: str, kind: str) -> dict[str, Any] | None:
+    """Scores of a forest type in parts of the country without plots; of a type of fewer than thirty plots those of all such."""
+    return _left_out().get((model_id, kind)) or _left_out().get((model_id, "other"))
+
+
+def by_age_alone(model_id: str) -> bool:
+    """Whether a model holds neither size nor stock of the stand: at equal age inventories carry half of what research plots do."""
+    return set(models()[model_id]["predictors"]) <= {"age", "stem_density"}
+
+
+def refused_elsewhere(model_id: str, kind: str) -> float:
+    """Bias [%] for which the gate refuses a model for a forest type; nought where it does not.
+
+    Models that hold neither size nor stock of the stand must not be off by more than the gate's limit; others not by more
+    than a right model would be by chance.
+    """
+    row = elsewhere(model_id, kind)
+    if row is None:
+        return 0.0
+    told = is_held(row)[1]
+    return float(row["bias"]) if told == "no" or (told == "chance" and by_age_alone(model_id)) else 0.0
+
+
+def off_elsewhere(model_id: str, kind: str) -> str:
+    """One sentence where a forest type is off, or its intervals narrow, in a part of the country without plots; "" elsewhere."""
+    row = elsewhere(model_id, kind)
+    narrow = row is not None and is_held(row)[0] == "no" and row["coverage"] < 95
+    if row is None or (is_held(row)[1] == "yes" and not narrow):
         return ""
     side = ("much", "高") if row["bias"] > 0 else ("little", "低")
     n, off, inside = row["n"], abs(row["bias"]), row["coverage"]
@@ -704,6 +710,14 @@ def as_result(
         )
     found = _result([known_models[name] for name in chain], rows, label, level, seed)
     keys = ("rank", "taxon", "most", "most_share")
+    off = {
+        name: refused_elsewhere(name, str(row["forest_type"])) for name, row in zip(chain, rows, strict=True)
+    }
+    found.certificate.other["elsewhere"] = [
+        {"model": name, "forest_type": str(row["forest_type"]), "bias": off[name]}
+        for name, row in zip(chain, rows, strict=True)
+        if off[name]
+    ]
     found.certificate.other["speaks_for"] = [
         {"asked": str(taxon.get("genus") or taxon.get("species") or "")} | {k: row[k] for k in keys}
         for row in rows
@@ -764,7 +778,8 @@ def _result(chain, rows, label, level, seed) -> FitResult:
         ),
         covariance=pd.DataFrame(covariance, names, names),
         residual={
-            r: ResidualModel(r, "lognormal", float(s), freedom=freedom) for r, s in zip(free, sd, strict=True)
+            r: ResidualModel(r, "lognormal", float(s), freedom=float(row["spread_freedom"]))
+            for r, s, row in zip(free, sd, rows, strict=True)
         },
         correlation=pd.DataFrame(spread / np.outer(sd, sd), free, free),
         loglik=np.nan,
@@ -810,34 +825,3 @@ def _result(chain, rows, label, level, seed) -> FitResult:
         ),
     )
     return widened(found)
-
-
-#: What is left out of a scorecard: a twentieth of the studies, a cell of five degrees (about a province), a species.
-LEFT = ("studies", "cell", "species")
-
-
-def scorecard(found: Nested, model_id: str, left: Sequence[str] = LEFT) -> pd.DataFrame:
-    """Bias, RMSE and coverage (per cent) of stands predicted without their studies, their part of the country, their species.
-
-    Returns
-    -------
-    rows : DataFrame
-        ``model_id, left, by`` (forest type or third of the prediction), ``class, n, n_left, bias, RMSE, coverage``.
-    """
-    frame = found.frame
-    names = {name: i % 20 for i, name in enumerate(sorted(frame["study"].unique()))}
-    cell = (frame["latitude"] // 5).astype(str) + "/" + (frame["longitude"] // 5).astype(str)
-    whole = replace(found, frame=frame.assign(studies=frame["study"].map(names), cell=cell))
-    tables = []
-    for way in left:
-        told = left_out(whole, way)
-        size = pd.qcut(told["predicted"], 3, labels=["small", "middle", "large"]).astype(str)
-        for by, classes in (
-            ("forest_type", told),
-            ("size", told.assign(forest_type=size)),
-            ("all", told.assign(forest_type="all")),
-        ):
-            found_scores = scores(classes).rename(columns={"forest_type": "class"})
-            tables.append(found_scores.assign(model_id=model_id, left=way, by=by))
-    columns = ["model_id", "left", "by", "class", "n", "n_left", "bias", "RMSE", "coverage"]
-    return pd.concat(tables, ignore_index=True)[columns]

@@ -136,17 +136,20 @@ def _no_heights(fit, stands) -> list[str]:
     if set(fit.system.predictors) != {"dbh", "stem_density"} or "height" in stands:
         return []
     chosen = pedigree(fit.source.get("population"))[1]["selection"]
-    rules = [population_rule(x, "growing_stock") for x in (fit.system.predictors, ("basal_area", "height"))]
+    rules = [
+        population_rule(x, "growing_stock")
+        for x in (fit.system.predictors, (*fit.system.predictors, "height"))
+    ]
     if chosen["level"] in ("", "inventory") or not any(map(per_hectare, fit.system.free)) or None in rules:
         return []
     here, there = (100 * np.expm1(-r["shift"]) for r in rules)
     return [
         tr(
-            f"neither these stands nor the table tell heights: by mean diameter and stem density alone, research plots gave an "
-            f"inventory of lower stands {here:.0f} % too much, by basal area and height {there:.0f} %; measure heights and take a "
-            "table by basal area and height, or calibrate",
-            f"这些林分与参数表均无树高：仅按平均胸径与株数密度时，研究样地的模型对一套（林分较矮的）清查资料偏高 {here:.0f} %，"
-            f"按断面积与平均高偏高 {there:.0f} %；请测平均高并改用含断面积与平均高的参数表，或先校准",
+            f"the table needs calibration here: neither these stands nor it tell heights. By mean diameter and stem density alone, "
+            f"research plots gave an inventory of lower stands {here:.0f} % too much, with heights {there:.0f} %; the interval allows "
+            "for it. Measure heights and take a table that holds them, or calibrate with thirty plots",
+            f"参数表用于此处须先校准：这些林分与参数表均无树高。仅按平均胸径与株数密度时，研究样地的模型对一套（林分较矮的）清查资料"
+            f"偏高 {here:.0f} %，含平均高时 {there:.0f} %；区间已计入。请测平均高并改用含树高的参数表，或用 30 块样地校准",
         )
     ]
 

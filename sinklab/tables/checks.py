@@ -287,6 +287,7 @@ def refusals(fit) -> list[Refusal]:
         *_gross_errors(fit),
         *_more_than_matter(fit),
         *_another_species(fit),
+        *_off_elsewhere(fit),
         *_any_place(fit),
     ]
 
@@ -446,6 +447,14 @@ def _another_species(fit):
         if wide and told["most_share"] > rule["value"]:
             where = f"{told['taxon']}: {told['most']}"
             yield Refusal(rule, where, float(told["most_share"]), "<=", rule["value"])
+
+
+def _off_elsewhere(fit):
+    """Stand models whose total is off in parts of the country that were left out, as they say of themselves."""
+    rule = _gate("elsewhere")
+    for told in fit.certificate.other.get("elsewhere", ()):
+        where = f"{told['model']}: {told['forest_type']}"
+        yield Refusal(rule, where, float(told["bias"]), "abs<=", rule["value"])
 
 
 def _any_place(fit):

@@ -387,7 +387,7 @@ def test_a_table_by_diameter_and_stems_asks_for_heights_where_nobody_tells_them(
     monkeypatch.setenv("SINKLAB_LANG", "en")
     sizes, fit = stands()[["dbh", "stem_density"]], by_size(PURPOSIVE)
     (_, told) = speaks_for(fit, sizes)
-    assert "20 % too much, by basal area and height 7 %" in told and "measure heights" in told
+    assert "19 % too much, with heights 4 %" in told and "needs calibration" in told
     silent = (by_size(None), by_size({**PURPOSIVE, "selection": "inventory"}), calibrated(fit, stands(1, 30)))
     assert [len(speaks_for(one, sizes)) for one in silent] == [1, 1, 1]
     assert len(speaks_for(fit, sizes.assign(height=12.0))) == len(speaks_for(fit)) == 1

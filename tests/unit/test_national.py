@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sinklab.assess import validation
 from sinklab.evidence import national
 from sinklab.language import DataError
 from sinklab.results import prediction
@@ -13,7 +14,7 @@ from sinklab.results.calibration import calibrated
 
 
 def plots(seed=1, n=900):
-    """Stands of twelve species in six genera of two types; studies and places have factors of their own."""
+    """Stands of twelve species in six genera of two types; parts of the country, studies and places have factors of their own."""
     rng = np.random.default_rng(seed)
     species, study = rng.integers(0, 12, n), rng.integers(0, 60, n)
     place = study * 3 + rng.integers(0, 3, n)
@@ -28,8 +29,11 @@ def plots(seed=1, n=900):
         + effects[3][place]
         + rng.normal(0, 0.15, n)
     )
+    cell, more = study % 15, np.random.default_rng(seed + 100)
+    log += more.normal(0, 0.1, (2, 15))[kind, cell]
     frame = {"dbh": dbh, "stem_density": trees, "agb_density": np.exp(log), "study": [f"s{i}" for i in study]}
     frame |= {"place": [f"p{i}" for i in place], "forest_type": [f"t{i}" for i in kind]}
+    frame |= {"cell": [f"c{i}" for i in cell]}
     frame |= {"family": [f"f{i}" for i in kind], "genus": [f"g{i // 2}" for i in species]}
     return pd.DataFrame(frame | {"species": [f"g{i // 2} s{i}" for i in species]})
 
@@ -47,6 +51,8 @@ def test_the_solution_is_that_of_the_whole_covariance(found):
     for level in ("family", "genus", "species", "forest_type", "study", "place"):
         total += spreads[level] ** 2 * (frame[level].to_numpy()[:, None] == frame[level].to_numpy())
     same = frame["forest_type"].to_numpy()[:, None] == frame["forest_type"].to_numpy()
+    part = frame["cell"].to_numpy()[:, None] == frame["cell"].to_numpy()
+    total += spreads["cell"] ** 2 * (same & part)
     for j, name in enumerate(found.predictors, 1):
         total += spreads[f"forest_type:{name}"] ** 2 * same * np.outer(x[:, j], x[:, j])
     inverse = np.linalg.inv(total)
@@ -62,8 +68,8 @@ def test_the_solution_is_that_of_the_whole_covariance(found):
 
 
 def test_spreads_are_found(found):
-    told = {k: found.spreads[k] for k in ("study", "place", "residual")}
-    assert told == pytest.approx({"study": 0.12, "place": 0.1, "residual": 0.15}, abs=0.03)
+    told = {k: found.spreads[k] for k in ("cell", "study", "place", "residual")}
+    assert told == pytest.approx({"cell": 0.1, "study": 0.12, "place": 0.1, "residual": 0.15}, abs=0.04)
 
 
 def test_a_species_nobody_measured_leans_on_its_genus_and_is_wider(found):
@@ -77,6 +83,71 @@ def test_studies_left_out_are_covered(found):
     told = national.left_out(found)
     assert 0.93 <= told["inside"].mean() <= 0.975
     assert told["predicted"].sum() / told["observed"].sum() == pytest.approx(1, abs=0.05)
+
+
+def test_parts_of_the_country_left_out_are_covered_with_variances_that_never_saw_them():
+    """A part left out, its variances too: intervals hold. The chance of plots that share parts is wider than the binomial."""
+    found = national.scaled(national.fit(plots(), "agb_density", ("dbh", "stem_density")))
+    told = national.left_out(found, "cell", again=True)
+    assert 0.93 <= told["inside"].mean() <= 0.975
+    assert (told["level"] == "species").all()
+    drawn = validation.drawn_away(told, found.spreads, n=400)
+    assert drawn.std() == pytest.approx(1, abs=0.05)
+    for row in validation.scores(told, drawn=drawn).to_dict("records"):
+        assert row["error"] == pytest.approx(100 * np.sqrt(0.95 * 0.05 / row["n"]))
+        assert row["high"] - row["low"] > 3.92 * row["error"] and row["low"] < 95 < row["high"]
+        assert row["bias_low"] < row["bias"] < row["bias_high"] and national.is_held(row)[1] != "no"
+
+
+def test_a_type_that_scatters_more_is_wider_by_as_much_as_its_parts_tell():
+    """One type with twice the standard deviation: its variance rises with the degrees of freedom of parts, not of plots."""
+    frame, rng = plots(), np.random.default_rng(9)
+    loud = frame["forest_type"].eq("t1").to_numpy()
+    of_cell = dict(zip(sorted(set(frame["cell"])), rng.normal(0, 0.4, 15), strict=True))
+    frame.loc[loud, "agb_density"] *= np.exp(
+        frame.loc[loud, "cell"].map(of_cell) + rng.normal(0, 0.25, loud.sum())
+    )
+    found = national.scaled(national.fit(frame, "agb_density", ("dbh", "stem_density")))
+    assert found.scales["t1"] > 1.15 > 0.9 > found.scales["t0"]
+    assert found.held["t1"] < 200 < loud.sum() and found.freedom_of("t1") <= found.freedom
+
+
+def test_a_class_holds_holds_by_chance_or_does_not():
+    row = {"coverage": 95.0, "low": 88.0, "high": 100.0, "bias": 4.0, "bias_low": -20.0, "bias_high": 25.0}
+    assert national.is_held(row) == ("yes", "yes")
+    assert national.is_held(row | {"coverage": 90.0, "bias": 12.0}) == ("chance", "chance")
+    assert national.is_held(row | {"coverage": 87.0, "bias": -30.0}) == ("no", "no")
+
+
+def test_the_scorecard_puts_rows_scores_and_tables_in_their_place(tmp_path, monkeypatch, capsys):
+    """Two runs leave what one leaves; rows of another model stay."""
+    from sinklab.cli import main
+
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+    frame = plots(n=400).assign(set="eurasia_plots")
+    frame.attrs["notes"] = ["made up"]
+    monkeypatch.setattr(national, "stands", lambda: frame)
+    assert main(["scorecard", "agb_by_size", "-o", str(tmp_path)]) == 0
+    folder = tmp_path / "data" / "literature" / "equations"
+    first = {name: (folder / name).read_text("utf-8") for name in ("stands.csv", "stands_left_out.csv")}
+    page = tmp_path / "reports" / "scorecard_national.md"
+    (folder / "stands.csv").write_text(
+        first["stands.csv"]
+        + first["stands.csv"].splitlines()[-1].replace("agb_by_size", "litter_by_agb")
+        + "\n"
+    )
+    page.write_text("# A page\n\n" + page.read_text("utf-8") + "\nwords\n", encoding="utf-8")
+    assert main(["scorecard", "agb_by_size", "-o", str(tmp_path)]) == 0
+    assert (folder / "stands.csv").read_text("utf-8").startswith(first["stands.csv"])
+    assert "litter_by_agb" in (folder / "stands.csv").read_text("utf-8")
+    assert (folder / "stands_left_out.csv").read_text("utf-8") == first["stands_left_out.csv"]
+    text = page.read_text("utf-8")
+    assert (
+        text.startswith("# A page") and text.rstrip().endswith("words") and text.count("| cell | size |") == 3
+    )
+    assert "| species | all |" in text and "| cell | level | species |" in text
+    assert "of 2 types hold" in capsys.readouterr().out
+    assert main(["scorecard", "agb_by_soize", "-o", str(tmp_path)]) == 2
 
 
 def test_a_slip_of_print_is_named_and_left_out():
@@ -186,42 +257,89 @@ def test_the_rows_are_made_from_the_open_plots(open_data):
         assert abs(told["predicted"].sum() / told["observed"].sum() - 1) < 0.05
 
 
-def test_a_type_that_comes_out_off_where_no_plot_is_from_is_told_of(monkeypatch):
-    """By age, stands of Chinese pine in cells left out: far too much. By diameter and stems fir is right, and nothing is said."""
+def left_out_rows():
+    """Scores of every model and type in parts of the country without plots, as the repository carries them."""
     from sinklab.data.files import records
-    from sinklab.evidence import knowledge
 
+    numbers = ("n", "n_left", "bias", "bias_low", "bias_high", "RMSE", "coverage", "error", "low", "high")
+    return pd.DataFrame(records("literature", *national.LEFT_OUT, numbers=numbers))
+
+
+def test_a_type_that_comes_out_off_where_no_plot_is_from_is_told_of(monkeypatch):
+    """Birch by diameter and stems is told of; by diameter and stems fir is right, and nothing is said."""
     monkeypatch.setenv("SINKLAB_LANG", "en")
-    numbers = ("n", "n_left", "bias", "RMSE", "coverage")
-    rows = pd.DataFrame(records("literature", *national.LEFT_OUT, numbers=numbers))
+    rows = left_out_rows()
     assert (
         set(rows["model_id"]) == set(national.models()) and not rows.duplicated(["model_id", "class"]).any()
     )
-    row = rows.set_index(["model_id", "class"]).loc[("agb_by_age", "chinese_pine")]
-    assert row["bias"] > 50 and row["n"] == 221
-    (told,) = national.as_result("agb_by_age", {"forest_type": "chinese_pine"}).warnings
-    assert f"221 stands of such forest came out {row['bias']:.0f} % too much" in told and "calibrate" in told
+    row = rows.set_index(["model_id", "class"]).loc[("agb_by_size", "poplar_birch")]
+    assert row["bias"] < -10 and national.is_held(row) == ("no", "chance")
+    (told,) = national.as_result("agb_by_size", {"forest_type": "poplar_birch"}).warnings
+    assert (
+        f"51 stands of such forest came out {-row['bias']:.0f} % too little" in told and "calibrate" in told
+    )
     assert national.as_result("agb_by_size", TAXON).warnings == ()
-    # Roots of deciduous forests: narrow intervals are told of too.
-    assert "95 % intervals held 77 %" in national.off_elsewhere("bgb_by_agb", "broadleaf_deciduous")
     # A type of few plots is judged with the other rare ones.
     assert national.off_elsewhere("agb_by_age", "cypress") == national.off_elsewhere("agb_by_age", "other")
+
+
+def test_a_model_by_age_that_is_off_elsewhere_is_no_table_and_no_answer(monkeypatch):
+    """By age, stands of Chinese pine in cells left out: far too much. The gate refuses it, with the reason."""
+    from sinklab.evidence import knowledge
+    from sinklab.tables.checks import refusals
+
+    monkeypatch.setenv("SINKLAB_LANG", "en")
+    rows = left_out_rows().set_index(["model_id", "class"])
+    row = rows.loc[("agb_by_age", "chinese_pine")]
+    assert row["bias"] > 50 and row["n"] > 200
+    assert national.refused_elsewhere("agb_by_age", "chinese_pine") == row["bias"]
+    pine = national.as_result("agb_by_age", {"forest_type": "chinese_pine"})
+    said = [r.wordings[0] for r in refusals(pine)]
+    assert any(
+        "total bias of a forest type in parts of the country" in s and "chinese_pine" in s for s in said
+    )
     found = knowledge.ask("Pinus tabuliformis", age=40, stem_density=1500.0)
-    assert told in knowledge.report(found)
+    assert "not given for this type of forest" in found.refused["agb_by_age"]
+    assert f"came out {row['bias']:.0f} % too much" in found.refused["agb_by_age"]
+    # By age fir is within a tenth, and is answered.
+    assert national.refused_elsewhere("agb_by_age", "chinese_fir") == 0.0
+    assert not [
+        r for r in refusals(national.as_result("agb_by_age", TAXON)) if r.rule["rule_id"] == "elsewhere"
+    ]
+
+
+#: Types whose intervals hold neither from 93 to 97 per cent nor by chance: a study of poplars weighs three times what their size
+#: allows, mixed stocks of one part of the country scatter as nowhere else, and rare types with heights stay a hair below.
+OFF = {
+    ("agb_by_size", "poplar_birch"),
+    ("agb_by_size_height", "other"),
+    ("stock_by_basal_area", "mixed"),
+    ("stock_by_size_height", "mixed"),
+}
+
+
+def test_intervals_hold_in_parts_of_the_country_without_plots():
+    """Coverage of every type and model: within 93 to 97 %, or no further off than chance has it; who is not is named here."""
+    rows = left_out_rows()
+    held = [national.is_held(row)[0] for row in rows.to_dict("records")]
+    off = {
+        (r["model_id"], r["class"]) for r, h in zip(rows.to_dict("records"), held, strict=True) if h == "no"
+    }
+    assert off == OFF
+    roots = rows[rows["model_id"] == "bgb_by_agb"].set_index("class")
+    assert roots["coverage"].min() > 93 and roots.loc["broadleaf_deciduous", "coverage"] < 98
 
 
 @pytest.mark.open_data
 @pytest.mark.slow
 def test_scores_of_cells_left_out_follow_from_the_open_plots(open_data):
-    from sinklab.data.files import records
-
     found = national.fit_model(national.stands(), "agb_by_basal_area")
     made = (
-        national.scorecard(found, "agb_by_basal_area", ("cell",))
+        validation.scorecard(found, "agb_by_basal_area", ("cell",))
         .set_index(["by", "class"])
         .loc["forest_type"]
     )
-    kept = pd.DataFrame(records("literature", *national.LEFT_OUT, numbers=("n", "bias", "coverage")))
+    kept = left_out_rows()
     kept = kept[kept["model_id"] == "agb_by_basal_area"].set_index("class")
     assert sorted(made.index) == sorted(kept.index)
     for column, near in (("n", 0), ("bias", 0.3), ("coverage", 1.5)):
@@ -274,7 +392,7 @@ def test_the_variances_between_populations_follow_from_the_open_plots(open_data)
             if response in row["predictors"] or (of == "stock" and row["predictors"] == ("growing_stock",)):
                 continue
             found = national.scaled(national.fit(stands, response, row["predictors"]))
-            told = national.populations(found)
+            told = validation.populations(found)
             assert told["regional"] == pytest.approx(row["regional"], abs=6e-4), row
             assert told["n_region"] == row["n_region"]
             assert told["scatter_freedom"] == pytest.approx(row["scatter_freedom"], abs=0.06), row
@@ -283,7 +401,7 @@ def test_the_variances_between_populations_follow_from_the_open_plots(open_data)
                 continue
             off = shifts.setdefault(row["predictors"], {}) | told["shift"]
             shifts[row["predictors"]] = off
-            for name, value in national.shift_of(off).items():
+            for name, value in validation.shift_of(off).items():
                 expected = pytest.approx(row[name], abs=0.5 if name == "left_out" else 2e-3, nan_ok=True)
                 assert value == expected, row
             # No inventory with weighed mass is open: of mass it says what it says of growing stock.
@@ -371,10 +489,10 @@ def test_thirty_plots_take_the_bias_of_the_total_away_by_any_predictors(open_dat
 
 
 def test_one_inventory_foretells_another_or_does_not():
-    alike, apart = national.shift_of({"a": -0.5, "b": -0.6}), national.shift_of({"a": -0.2, "b": -0.8})
+    alike, apart = validation.shift_of({"a": -0.5, "b": -0.6}), validation.shift_of({"a": -0.2, "b": -0.8})
     assert alike["shift"] == pytest.approx(-0.55) and alike["shift_se"] == pytest.approx(0.05)
     assert alike["left_out"] == pytest.approx(100 * np.expm1(0.1)) and apart["left_out"] > 80
-    alone = national.shift_of({"a": -0.2})
+    alone = validation.shift_of({"a": -0.2})
     assert alone["shift"] == -0.2 and np.isnan(alone["left_out"])
 
 
@@ -385,7 +503,7 @@ def test_studies_whose_lines_are_steeper_or_flatter_are_told():
     for slope in rng.normal(0, 0.3, 40):
         line = rng.normal(4, 0.6, 20)
         parts.append(pd.DataFrame({"line": line, "off": slope * line + rng.normal(0, 0.15, 20)}))
-    assert national._slopes(parts) == pytest.approx(0.09, rel=0.35)
+    assert validation._slopes(parts) == pytest.approx(0.09, rel=0.35)
 
 
 @pytest.mark.open_data
