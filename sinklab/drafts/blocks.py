@@ -271,7 +271,7 @@ def outside_note(label: str, wanted: str, fitted: str, lang: str, model: str = "
 _ESTIMATED = {
     "nsur": (
         "各方程联立估计，方程间的随机误差允许相关",
-        "the equations are estimated jointly, with correlated errors",
+        "the equations are estimated jointly, with errors correlated between them",
     ),
     "mixed": ("各方程按混合效应模型估计", "the equations are estimated as a mixed-effects model"),
     "bayes": ("各方程按层次贝叶斯模型估计", "the equations are estimated as a hierarchical Bayesian model"),
@@ -324,7 +324,7 @@ def told(fit, lang: str) -> str:
         said.append(
             f"随机误差的标准差随{by}变化"
             if lang == "zh"
-            else f"the standard deviation of the errors changes with {by}"
+            else f"the standard deviation of the errors varies with {by}"
         )
     if even:
         which = "" if not weighted else listed((vocabulary.label(r, lang) for r in even), lang)
@@ -347,7 +347,7 @@ def told(fit, lang: str) -> str:
                 said.append(
                     f"{label}由{to}推算，两者相容"
                     if lang == "zh"
-                    else f"{label} follows from {to}, so that both are compatible"
+                    else f"{label} is derived from {to}, so that the two are compatible"
                 )
             else:
                 said.append(
@@ -525,17 +525,17 @@ def _symbols(fit) -> list[str]:
     return [f"${parameter_symbol(name, group or None, others)}$" for name, group in rows]
 
 
-def _order(fit) -> list[int]:
+def _order(fit, owner=None) -> list[int]:
     """Places of the parameters as tables list them: by equation, then by letter and number."""
     names = list(fit.parameters["name"])
-    owners = [parameter_owner(fit.system, name) for name in names]
+    owners = [(owner or {}).get(name) or parameter_owner(fit.system, name) for name in names]
     counted = counted_off(names)
     by = [*dict.fromkeys(owners)].index
     return sorted(range(len(names)), key=lambda i: (by(owners[i]), counted.index(names[i])))
 
 
-def parameters(cite, fit, lang, label, caption) -> str:
-    """Estimates with standard errors and limits, one row each.
+def parameters(cite, fit, lang, label, caption, owner=None) -> str:
+    """Estimates with standard errors and limits, one row each; ``owner`` names the formula of a parameter where it is printed otherwise.
 
     The rounding guard sets the digits, so that predictions from the printed estimates stay what they were.
     """
@@ -544,14 +544,15 @@ def parameters(cite, fit, lang, label, caption) -> str:
     head += [header(w, lang, level=level) for w in ("lower", "upper")]
     rows, before, places = [], None, digits.guard(fit).decimals
     told = list(zip(_symbols(fit), fit.labels, fit.parameters.to_dict("records"), strict=True))
-    for symbol, own, row in (told[i] for i in _order(fit)):
+    for symbol, own, row in (told[i] for i in _order(fit, owner)):
         texts = with_error(row["value"], row["se"], row["lower"], row["upper"], decimals=int(places[own]))
         name = row["name"] + (f"[{row['group']}]" if row["group"] else "")
         for column, text in zip(("value", "se", "lower", "upper"), texts, strict=True):
             cite("coefficients", name, column, row[column], text)
-        owner = parameter_owner(fit.system, row["name"])
-        rows.append(["" if owner == before else title(owner, lang), symbol, *texts])
-        before = owner
+        of = (owner or {}).get(row["name"]) or parameter_owner(fit.system, row["name"])
+        # A blank cell is joined with the one above it.
+        rows.append(["" if of == before else title(of, lang), symbol, *texts])
+        before = of
     return table(label, caption, head, rows, "lccccc")
 
 
@@ -646,22 +647,46 @@ def residuals(cite, fit, lang, label, caption) -> str:
             exponent = fixed(model.exponent, 4)
             cells.append(cite("equations", response, "variance_exponent", model.exponent, exponent))
         rows.append(cells)
-    return table(label, caption, head, rows, "lccc", thin=True)
+    return table(
+        label,
+        caption,
+        head,
+        rows,
+        "lccc",
+        [_estimates(fit, lang)],
+        thin=True,
+    )
+
+
+def _estimates(fit, lang: str) -> str:
+    """What the letters of a table of residuals are."""
+    told = any(not m.variance.even and exists(m.exponent) for m in fit.residual.values())
+    letters = [r"$\sigma$", r"$\delta$"][: 1 + told]
+    if lang == "zh":
+        volumes = "，材积的单位为立方米" if "volume" in fit.residual else ""
+        return f"注：{'和'.join(letters)}由样本估计；预测值的单位为千克{volumes}。"
+    volumes = ", volumes in cubic metres" if "volume" in fit.residual else ""
+    return f"NOTE {' and '.join(letters)} {'are' if told else 'is'} estimated from the sample; predictions are in kilograms{volumes}."
 
 
 def sites(cite, fit, lang, label, caption) -> str:
     """Spread between the sites that were sampled, and where the total of a site that was not may lie, in per cent."""
     words = ("equation", "between_sites", "new_site_lower", "new_site_upper")
     head = [header(word, lang) for word in words]
-    between, rows = fit.between, []
-    quantile = stats.t.ppf(0.975, between.n - 1)
-    for response in between.names:
-        sd, centre = np.sqrt(between.spread.loc[response, response]), between.centre[response]
-        told = [100 * sd, *(100 * np.expm1(centre + side * quantile * sd) for side in (-1, 1))]
-        columns = ("spread", "lower", "upper")
-        cells = [cite("between", response, c, v, fixed(v, 1)) for c, v in zip(columns, told, strict=True)]
-        rows.append([title(response, lang), *cells])
+    rows = [[title(r, lang), *site_texts(cite, fit, r)] for r in fit.between.names]
     return table(label, caption, head, rows, "lccc")
+
+
+def site_texts(cite, fit, response) -> list[str]:
+    """Spread between sites and the two limits of a new one of a response, in per cent."""
+    between = fit.between
+    quantile = stats.t.ppf(0.975, between.n - 1)
+    sd, centre = np.sqrt(between.spread.loc[response, response]), between.centre[response]
+    told = [100 * sd, *(100 * np.expm1(centre + side * quantile * sd) for side in (-1, 1))]
+    return [
+        cite("between", response, c, v, fixed(v, 1))
+        for c, v in zip(("spread", "lower", "upper"), told, strict=True)
+    ]
 
 
 def matrix_parts(size: int) -> list[range]:
@@ -671,12 +696,12 @@ def matrix_parts(size: int) -> list[range]:
     return [range(start, min(start + width, size)) for start in range(0, size, width)]
 
 
-def correlations(cite, fit, lang, label, caption) -> str:
+def correlations(cite, fit, lang, label, caption, owner=None) -> str:
     """Standard errors with four digits and correlations of the estimates: the joint covariance.
 
     A large matrix is printed in parts that fit the page; part ``i`` is cited as ``label-i``.
     """
-    order = _order(fit)
+    order = _order(fit, owner)
     covariance = fit.covariance.to_numpy(float)[np.ix_(order, order)]
     deviation = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(deviation, deviation)
@@ -830,9 +855,9 @@ def _member(group: str, column: str, lang: str, unstated: dict[str, str]) -> str
     said = [p for p in left if not re.search("按原文|as printed", p)]
     if said:
         unstated[value] = (
-            f"{plain}，{'，'.join(said).removesuffix('未说明')}"
+            f"{plain}{'，'.join(said).removesuffix('未说明')}"
             if lang == "zh"
-            else f"{plain}: {', '.join(said).removesuffix(' not stated')}"
+            else f"{', '.join(said).removesuffix(' not stated')} ({plain})"
         )
     return escape(plain)
 

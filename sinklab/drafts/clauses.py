@@ -17,6 +17,7 @@ import pandas as pd
 from sinklab import account as chains
 from sinklab.data import vocabulary
 from sinklab.data.files import records
+from sinklab.drafts import blocks
 from sinklab.drafts.blocks import (
     between,
     displayed,
@@ -35,7 +36,7 @@ from sinklab.drafts.blocks import (
     unit_words,
 )
 from sinklab.equations.latex import to_latex
-from sinklab.equations.parse import Call, Equation, Name, Number, Product, Sum, walk
+from sinklab.equations.parse import Call, Equation, Name, Number, Product, Sum, names, walk
 from sinklab.results.fit_result import observed
 
 #: File that a number comes from, as the list of numbers names it.
@@ -492,6 +493,52 @@ def compatible(system) -> bool:
     )
 
 
+def owners(system) -> dict[str, str]:
+    """What formula each parameter of a compatible model belongs to as it is printed: a ratio has those of its factor."""
+    if not compatible(system):
+        return {}
+    ratio_of = {top: quotient for top, bottom, quotient in RATIOS if {top, bottom} <= {*system.responses}}
+    first, found = next(iter(parts_of(system))), {}
+    printed = ratio_of | {first: ratio_of.get("agb", "agb")}
+    held = {e.response: {n.name for n in names(e.right)} & {*system.parameters} for e in system.equations}
+    for name in system.parameters:
+        # The first part holds the shares of the others too.
+        response = min((r for r in held if name in held[r]), key=lambda r: len(held[r]))
+        found[name] = printed.get(response, response)
+    return found
+
+
+def parameters(cite, fit, lang, label, caption) -> str:
+    """Estimates of a model by the formulas that are printed; see :func:`.blocks.parameters`."""
+    return blocks.parameters(cite, fit, lang, label, caption, owners(fit.system))
+
+
+def correlations(cite, fit, lang, label, caption) -> str:
+    """Their joint covariance in the same order; see :func:`.blocks.correlations`."""
+    return blocks.correlations(cite, fit, lang, label, caption, owners(fit.system))
+
+
+def residual_correlations(cite, fit, lang, label, caption) -> str:
+    """Correlations of the residuals of one tree between equations, below the diagonal."""
+    names = list(fit.residual)
+    symbols = [f"${vocabulary.variable(name).latex}$" for name in names]
+    rows = []
+    for i, one in enumerate(names):
+        below = [
+            cite("residual_correlation", f"{one}, {other}", "value", value, fixed(value, 4))
+            for other in names[:i]
+            for value in [float(fit.correlation.loc[one, other])]
+        ]
+        rows.append([symbols[i], *below, "1", *["—"] * (len(names) - i - 1)])
+    return table(label, caption, [header("equation", lang), *symbols], rows)
+
+
+def parts_of(system, total: str = "agb") -> list[str]:
+    """Left sides that a total is the sum of."""
+    right = system.equations[system.responses.index(total)].right
+    return [term.name for _, term in right.terms if isinstance(term, Name)] if isinstance(right, Sum) else []
+
+
 def whole_first(system, response: str, lang: str) -> str:
     """Equation of a system whose total is shared out: the total stands before its parts, a ratio bears its symbol."""
     factors = shared_out(system)
@@ -602,12 +649,8 @@ def class_words(cite, row: dict, lang: str) -> tuple[str, str]:
     ]
     named = cite("trees", row["class_label"], "class", float(name), name)
     if high == np.inf:
-        return (
-            (f"{named}及以上", f"*D*≥{texts[0]}")
-            if lang == "zh"
-            else (f"{named} and above", f"*D* ≥ {texts[0]}")
-        )
-    return named, f"{texts[0]}≤*D*＜{texts[1]}" if lang == "zh" else f"{texts[0]} ≤ *D* < {texts[1]}"
+        return f"{named}及以上" if lang == "zh" else f"{named} and above", f"*D* ≥ {texts[0]}"
+    return named, f"{texts[0]} ≤ *D* < {texts[1]}"
 
 
 def class_errors(fit, trees, design: str) -> list[tuple]:

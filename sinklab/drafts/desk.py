@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sinklab.data import open_data, vocabulary
@@ -302,16 +303,18 @@ OFFERED = (
     "largest_class "
     "has_taxa taxa_table culm_table sampling_table compatible whole_first segmented segment begins_at "
     "model_aliases model_title model_refs model_equations model_words model_use has_chain chain_part design_table record_table monitored_table "
-    "settled_table factor_table bibliography source_marks document_mark designed worked_example check_rows checks_of explained"
+    "settled_table factor_table bibliography source_marks document_mark designed worked_example check_rows checks_of explained "
+    "correlated site_values"
 ).split()
 #: Tables of a fit that templates ask for by alias, label and caption.
 TABLES = {
-    "parameter_table": blocks.parameters,
     "index_table": blocks.indices,
     "range_table": blocks.ranges,
     "residual_table": blocks.residuals,
     "site_table": blocks.sites,
-    "correlation_tables": blocks.correlations,
+    "residual_correlations": clauses.residual_correlations,
+    "parameter_table": clauses.parameters,
+    "correlation_tables": clauses.correlations,
     "sample_table": blocks.samples,
 }
 
@@ -688,6 +691,17 @@ class Desk:
 
     # Tables
 
+    def correlated(self, alias: str) -> bool:
+        """Whether the residuals of one tree are correlated between equations."""
+        fit = self._fit(alias)
+        return len(fit.residual) > 1 and bool((fit.correlation.to_numpy() != np.eye(len(fit.residual))).any())
+
+    def site_values(self, alias: str, response: str) -> dict[str, str]:
+        """Spread between sites and the interval of a new one, in per cent, of one response."""
+        sd, *ends = blocks.site_texts(self._cite(alias), self._fit(alias), response)
+        unit = "%" if self._lang == "zh" else "\N{NO-BREAK SPACE}%"
+        return {"sd": sd + unit, "span": blocks.between(*(end + unit for end in ends), self._lang)}
+
     def has_trees(self, alias: str) -> bool:
         """Whether the trees of a model are at hand, unchanged, with their diameters."""
         data = self._trees(alias)
@@ -699,11 +713,12 @@ class Desk:
         return clauses.classes(self._cite(alias), fit, self._lang, label, caption, self._trees(alias), design)
 
     def largest_class(self, alias: str, design: str = "ten_classes") -> dict:
-        """Smallest diameter, trees and total relative error of the largest diameter class; empty where there is no error."""
+        """Smallest diameter, trees and total relative error of the largest diameter class; empty where the error is none to tell of."""
         fit = self._fit(alias)
         trees = self._trees(alias)
         classes = [] if trees is None or "dbh" not in trees else clauses.class_errors(fit, trees, design)
-        if not classes or not blocks.exists(classes[-1][-1]):
+        limit = next(r.threshold for r in indices.rules() if r.quantity == "TRE" and not r.systems)
+        if not classes or not abs(classes[-1][-1]) > limit:
             return {}
         row, here, value = classes[-1]
         cite, name = self._cite(alias), row["class_label"]
@@ -762,14 +777,15 @@ class Desk:
         label: str,
         caption: str,
         name: str = "",
-        group: str = "",
+        group: str | Sequence[str] = "",
         organs: Sequence[str] = (),
     ) -> str:
-        """Scalar values: those of a name, those whose group contains ``group``, and of organs those that ``organs`` names as variables."""
+        """Scalar values: those of a name, those whose group contains ``group`` or one of them, and of organs those that ``organs`` names as variables."""
         table = self._named(alias)
         frame = table.values
         frame = frame[frame["name"].eq(name) | frame["variable"].eq(name)] if name else frame
-        frame = frame[frame["group"].str.contains(group, regex=False)] if group else frame
+        wanted = [group] if isinstance(group, str) else group
+        frame = frame[[any(one in known for one in wanted) for known in frame["group"]]] if group else frame
         if organs:
             known = {c.component_id for c in vocabulary.components().values() if c.variable in organs}
             named = frame["group"].str.extract("component=([a-z_]+)")[0]
@@ -795,7 +811,7 @@ class Desk:
         # The caption names the figure.
         drawn = plots.fit_figure(fit, response, data, self._lang, caption=False)
         plots.save(drawn, self._folder / file)
-        if data is None:
+        if data is None and fit.method != "pooled":
             caption += "（未绘样木）" if self._lang == "zh" else " (trees not drawn)"
         return f"\n![{caption}]({file}){{#fig:{label} width=11cm}}\n"
 

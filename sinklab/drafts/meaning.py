@@ -25,7 +25,7 @@ PRINTING = {*DECIDED, *TABLES} | {
     *"value number n n_sites limits equation equations legend correlation_refs values_table figure species label "
     "sources status_note range_notes ratio_equation whole_first segment class_table taxa_table culm_table sampling_table "
     "model_title model_refs model_equations model_words model_use chain_part design_table record_table monitored_table "
-    "settled_table factor_table worked_example bibliography document_mark".split()
+    "settled_table factor_table worked_example bibliography document_mark largest_class site_values".split()
 }
 _TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{##.*?##\}", re.DOTALL)
 _MARK = re.compile(f"{PLACE}(\\d+){END}")
@@ -134,6 +134,8 @@ def _enclosing(function):
         printed = function(*arguments, **named)
         if isinstance(printed, list):
             return [f"{OPEN}{text}{CLOSE}" for text in printed]
+        if isinstance(printed, dict):
+            return {k: f"{OPEN}{v}{CLOSE}" if isinstance(v, str) else v for k, v in printed.items()}
         return f"{OPEN}{printed}{CLOSE}"
 
     return enclosed

@@ -668,7 +668,7 @@ def test_trees_above_the_last_class_of_a_design_are_in_it():
         clauses.design_rows("ten_classes")[0]
     ) == (1.5, 3)
     said = {lang: clauses.class_words(lambda *told: told[4], last, lang) for lang in ("zh", "en")}
-    assert said == {"zh": ("38及以上", "*D*≥35"), "en": ("38 and above", "*D* ≥ 35")}
+    assert said == {"zh": ("38及以上", "*D* ≥ 35"), "en": ("38 and above", "*D* ≥ 35")}
 
 
 def test_values_have_a_column_of_species_organ_and_age_and_their_unit():
@@ -688,4 +688,35 @@ def test_values_have_a_column_of_species_organ_and_age_and_their_unit():
     lines = [line for line in printed.splitlines() if line.startswith("|")]
     assert lines[0] == "| 器官 | 竹龄/a | 均值/kg | 标准误/kg | 95% 分布区间/kg | 研究数 |"
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| 竹秆"] * 2 + ["| 枝"] * 2
-    assert "原文献未说明的内容：枝，是否含枯枝。" in printed
+    assert "原文献未说明的内容：枝是否含枯枝。" in printed
+
+
+def test_parameters_stand_with_the_formula_that_is_printed_and_residuals_with_their_correlation():
+    """Of a compatible model the factor of volume, the shares and the ratio of roots have parameters of their own."""
+    text = (
+        "volume = v0 * dbh**v1\nstem = volume * f0 * dbh**f1 / (1 + g0 * dbh**g1 + k0 * dbh**k1)\n"
+        "branch = stem * g0 * dbh**g1\nfoliage = stem * k0 * dbh**k1\nagb = stem + branch + foliage\nroot = agb * r0 * dbh**r1"
+    )
+    columns = ["dbh", "volume", "stem", "branch", "foliage", "root"]
+    owners = clauses.owners(System.parse(text).bind(columns))
+    assert {name[0]: of for name, of in owners.items()} == {
+        "v": "volume",
+        "f": "bcf",
+        "g": "branch",
+        "k": "foliage",
+        "r": "root_shoot_ratio",
+    }
+    assert clauses.owners(System.parse("agb = a * dbh**b").bind(["dbh", "agb"])) == {}
+
+
+def test_a_source_whose_title_was_not_seen_is_cited_by_its_doi():
+    """The order of GB/T 7714; without title and DOI the words that it was not seen stay, and no final draft prints them."""
+    from sinklab.data import literature
+
+    assert literature.citation("IJFR626149") == (
+        "International Journal of Forestry Research, 2012: 626149. doi:10.1155/2012/626149."
+    )
+    assert literature.citation("CX_BAMBOO2017").startswith("曹福明, 闫文德, 田大伦, 等. 桃江县毛竹林")
+    assert "[J]. 生态学报, 2017, 37(6): 2005-2013. doi:" in literature.citation("CX_BAMBOO2017")
+    assert literature.citation("WIDAGDO2021").startswith("Widagdo F.R.A., Li F., Xie L., et al. Intra-")
+    assert "title not seen" in literature.citation("ZOIGETHESIS")

@@ -245,8 +245,30 @@ local function lines(row, specs)
   return most
 end
 
+-- A cell of the first column that is blank belongs to the one above it.
+local function joined(tbl)
+  for _, body in ipairs(tbl.bodies) do
+    local rows, above = body.body, nil
+    for i = 1, #rows do
+      local cells = rows[i].cells
+      local first = cells[1]
+      if i > 1 and above and #cells > 1 and first.col_span == 1 and pandoc.utils.stringify(first.contents) == "" and #first.contents == 0 then
+        local owner = rows[above].cells[1]
+        owner.row_span = owner.row_span + 1
+        rows[above].cells[1] = owner
+        cells:remove(1)
+        rows[i].cells = cells
+      else
+        above = #cells > 1 and i or nil
+      end
+    end
+    body.body = rows
+  end
+  return tbl
+end
+
 local function Table(tbl)
-  tbl = shares(tbl)
+  tbl = joined(shares(tbl))
   local count, height = 0, 0
   for _, body in ipairs(tbl.bodies) do
     count = count + #body.body

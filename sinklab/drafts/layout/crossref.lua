@@ -16,11 +16,11 @@ local GAP = "\u{3000}"
 local WORDS = {
   zh = {
     tbl = "表", fig = "图", eq = "公式", annex = "附录", normative = "（规范性）",
-    informative = "（资料性）", chapter = { "第", "章" }, join = "、", to = "～", open = "（", close = "）", gap = "",
+    informative = "（资料性）", chapter = { "第", "章" }, join = "、", last = "、", to = "～", open = "（", close = "）", gap = "",
   },
   en = {
     tbl = "Table ", fig = "Figure ", eq = "Formula ", annex = "Annex ", normative = "(normative)",
-    informative = "(informative)", chapter = { "Clause ", "" }, join = ", ", to = " to ", open = "(", close = ")", gap = " ",
+    informative = "(informative)", chapter = { "Clause ", "" }, join = ", ", last = " and ", to = " to ", open = "(", close = ")", gap = " ",
   },
 }
 local FIELD = { tbl = "Table", fig = "Figure", eq = "Formula" }
@@ -289,7 +289,9 @@ local function cite(element)
   local inlines, ids, at = pandoc.List({}), {}, 1
   for i, citation in ipairs(element.citations) do ids[i] = citation.id end
   while ids[at] do
-    if at > 1 then inlines:insert(pandoc.Str(words.join)) end
+    local ends = run_end(ids, at)
+    local final = #ids == at or (#ids == ends and ends > at + 1)
+    if at > 1 then inlines:insert(pandoc.Str(final and words.last or words.join)) end
     inlines:extend(reference(ids[at]))
     local last = run_end(ids, at)
     if last > at + 1 then
