@@ -416,8 +416,10 @@ class Desk:
         return self._cite(alias)("indices", response, index, value, text)
 
     def n(self, alias: str, response: str | None = None) -> str:
-        """Number of trees behind a response, or the largest of all."""
-        counts = self._fit(alias).n
+        """Number of trees behind a response, or of all that the fit used; of a pooled model the largest number of a response."""
+        counts, used = self._fit(alias).n, self._fit(alias).source.get("n_used")
+        if response is None and used and self.has_n(alias):
+            return self._cite(alias)("provenance", "data", "n_used", used, f"{used}")
         response = response or max(counts, key=counts.get)
         return self._cite(alias)("equations", response, "n", counts[response], f"{counts[response]}")
 
@@ -813,7 +815,7 @@ class Desk:
         plots.save(drawn, self._folder / file)
         if data is None and fit.method != "pooled":
             caption += "（未绘样木）" if self._lang == "zh" else " (trees not drawn)"
-        return f"\n![{caption}]({file}){{#fig:{label} width=11cm}}\n"
+        return f"\n![{caption}]({file}){{#fig:{label} width=10cm}}\n"
 
     # Words
 
@@ -867,7 +869,13 @@ class Desk:
     def _trees(self, alias: str):
         """Observations of a model, read once for all that is made of them; see :func:`trees_of`."""
         if alias not in self._trees_read:
-            self._trees_read[alias] = trees_of(self._fit(alias))
+            fit = self._fit(alias)
+            found = trees_of(fit)
+            if found is not None:
+                # What lacks a predictor, or all that is modelled, is not of the sample.
+                weighed = found[[r for r in fit.system.free if r in found]].notna().any(axis=1)
+                found = found[found[list(fit.system.predictors)].notna().all(axis=1) & weighed]
+            self._trees_read[alias] = found
         return self._trees_read[alias]
 
     def _cite(self, alias: str):

@@ -393,7 +393,7 @@ class _Desk(Desk):
     def figure(self, alias, response, label, caption):
         name = f"{label}.png".replace(":", "-")
         (self._folder / name).write_bytes(_POINT)
-        return f"\n![{caption}]({name}){{#fig:{label} width=11cm}}\n"
+        return f"\n![{caption}]({name}){{#fig:{label} width=10cm}}\n"
 
     def sources(self):
         lines = super().sources()

@@ -28,6 +28,15 @@ def copied(folder: Path, drafts: str = ""):
     os.environ.update(before)
 
 
+def alone(name: str) -> None:
+    """Let a description of this workbench have its model of diameter and height alone, without that of the diameter."""
+    from sinklab import paths
+
+    path = paths.reports("drafts", f"{name}.yml")
+    kept = [line for line in path.read_text(encoding="utf-8").splitlines() if "_diameter@" not in line]
+    path.write_text("\n".join(kept) + "\n", encoding="utf-8")
+
+
 def write_fir(equations: str, *table_ids: str):
     """Write tables of simulated Chinese fir."""
     import sinklab as sl

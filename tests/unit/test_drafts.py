@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import docx
 import pandas as pd
 import pytest
-from desk_workbench import REPOSITORY, copied, write_carbon_fractions, write_fir
+from desk_workbench import REPOSITORY, alone, copied, write_carbon_fractions, write_fir
 
 import sinklab as sl
 from sinklab import paths
@@ -40,6 +40,7 @@ def workbench(tmp_path_factory):
     """Templates and one description of the repository, with tables made here."""
     with copied(tmp_path_factory.mktemp("desk"), f"{NAME}.yml") as root:
         write_fir(EQUATIONS, "agb_forest_cunninghamia")
+        alone(NAME)
         write_carbon_fractions({"species_id": "cunninghamia_lanceolata"})
         yield root
 
