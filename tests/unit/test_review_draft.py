@@ -95,7 +95,7 @@ def test_a_number_altered_into_another_number_of_the_table_is_caught(english, tm
     back = edited(english, tmp_path / english.name, ("comprises 150 trees", "comprises 50 trees"))
     (finding,) = check_draft(back).findings
     assert (finding.kind, finding.found, finding.expected) == ("altered", "50", "150")
-    assert (finding.file, finding.column) == ("equations", "n")
+    assert (finding.file, finding.column) == ("provenance", "n_used")
 
 
 def test_two_numbers_that_changed_places_are_both_caught(english, tmp_path):
@@ -108,7 +108,7 @@ def test_two_numbers_that_changed_places_are_both_caught(english, tmp_path):
 
 
 def test_hand_typed_number_is_caught_in_text_note_and_template(english, tmp_path, workbench):
-    words = "oven-dry mass of all organs of one living tree"
+    words = "sum of the oven-dry masses of all organs of a living tree"
     back = edited(english, tmp_path / english.name, (words, f"{words}, of a density of 0.412 g/cm³"))
     (finding,) = check_draft(back).findings
     assert (finding.kind, finding.found, finding.heading) == ("typed", "0.412", "3.1 tree biomass")
