@@ -37,6 +37,7 @@ from sinklab.drafts.blocks import (
 )
 from sinklab.equations.latex import to_latex
 from sinklab.equations.parse import Call, Equation, Name, Number, Product, Sum, names, walk
+from sinklab.results import indices
 from sinklab.results.fit_result import observed
 
 #: File that a number comes from, as the list of numbers names it.
@@ -670,6 +671,36 @@ def class_errors(fit, trees, design: str) -> list[tuple]:
         if here.any():
             found.append((row, here, float(error)))
     return found
+
+
+def largest(cite, fit, lang, trees, design) -> dict:
+    """Smallest diameter, trees and total relative error of the largest class with trees; empty where the error is within the limit."""
+    found = [] if trees is None or "dbh" not in trees else class_errors(fit, trees, design)
+    limit = next(r.threshold for r in indices.rules() if r.quantity == "TRE" and not r.systems)
+    if not found or not abs(found[-1][-1]) > limit:
+        return {}
+    row, here, value = found[-1]
+    name, unit = row["class_label"], "%" if lang == "zh" else "\N{NO-BREAK SPACE}%"
+    return {
+        "from": cite("trees", name, "dbh_min", float(row["dbh_min"]), row["dbh_min"]),
+        "n": cite("trees", name, "n", int(here.sum()), f"{int(here.sum())}"),
+        "error": cite("trees", name, "TRE", value, fixed(value, 2)) + unit,
+        "low": value > 0,
+    }
+
+
+def sampled(add, lang, label, caption, design, recalled: str) -> str:
+    """Classes of a sampling design with the numbers to be measured in each; ``recalled`` is the status of what nobody read in print."""
+    file, rows = "data/rules/sampling_design.csv", []
+    for row in design_rows(design):
+        status = "reviewed" if row["status"] == "house rule" else recalled
+
+        def cite(_, name, column, value, printed, status=status):
+            return add(file, "rules", f"{design} {name}", column, value, printed, status)
+
+        counts = (cite("", row["class_label"], c, int(row[c]), row[c]) for c in ("n_tree", "n_root"))
+        rows.append([class_words(cite, row, lang)[1], *counts])
+    return table(label, caption, [header(w, lang) for w in ("diameter_span", "n_culm", "n_dug")], rows)
 
 
 def culms(cite, fit, lang, label, caption, trees, design: str) -> str:

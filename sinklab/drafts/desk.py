@@ -716,21 +716,7 @@ class Desk:
 
     def largest_class(self, alias: str, design: str = "ten_classes") -> dict:
         """Smallest diameter, trees and total relative error of the largest diameter class; empty where the error is none to tell of."""
-        fit = self._fit(alias)
-        trees = self._trees(alias)
-        classes = [] if trees is None or "dbh" not in trees else clauses.class_errors(fit, trees, design)
-        limit = next(r.threshold for r in indices.rules() if r.quantity == "TRE" and not r.systems)
-        if not classes or not abs(classes[-1][-1]) > limit:
-            return {}
-        row, here, value = classes[-1]
-        cite, name = self._cite(alias), row["class_label"]
-        unit = "%" if self._lang == "zh" else "\N{NO-BREAK SPACE}%"
-        return {
-            "from": cite("trees", name, "dbh_min", float(row["dbh_min"]), row["dbh_min"]),
-            "n": cite("trees", name, "n", int(here.sum()), f"{int(here.sum())}"),
-            "error": cite("trees", name, "TRE", value, blocks.fixed(value, 2)) + unit,
-            "low": value > 0,
-        }
+        return clauses.largest(self._cite(alias), self._fit(alias), self._lang, self._trees(alias), design)
 
     def culm_table(self, alias: str, label: str, caption: str, design: str) -> str:
         """Mass of a culm by diameter class and age class; see :func:`.clauses.culms`."""
@@ -739,20 +725,7 @@ class Desk:
 
     def sampling_table(self, label: str, caption: str, design: str) -> str:
         """Classes of a sampling design with the numbers to be measured in each; see ``data/rules/sampling_design.csv``."""
-        rows = []
-        for row in clauses.design_rows(design):
-            status = "reviewed" if row["status"] == "house rule" else RECALLED
-
-            def cite(file, name, column, value, printed, status=status):
-                of = f"{design} {name}"
-                return self.citations.add(
-                    "data/rules/sampling_design.csv", "rules", of, column, value, printed, status
-                )
-
-            counts = (cite("", row["class_label"], c, int(row[c]), row[c]) for c in ("n_tree", "n_root"))
-            rows.append([clauses.class_words(cite, row, self._lang)[1], *counts])
-        head = [blocks.header(w, self._lang) for w in ("diameter_span", "n_culm", "n_dug")]
-        return blocks.table(label, caption, head, rows)
+        return clauses.sampled(self.citations.add, self._lang, label, caption, design, RECALLED)
 
     def has_taxa(self, alias: str) -> bool:
         """Whether the trees of a model are at hand and are of several species of known countries."""

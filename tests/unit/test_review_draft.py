@@ -182,7 +182,7 @@ def test_tracked_changes_count_as_accepted_and_name_their_author(english, tmp_pa
         '</w:r></w:del><w:ins w:id="901" w:author="审稿人" w:date="2026-01-02T00:00:00Z"><w:r><w:t>160</w:t></w:r></w:ins>'
         '<w:r><w:t xml:space="preserve"> trees. What'
     )
-    back = edited(english, tmp_path / english.name, ("150 trees. What", tracked))
+    back = edited(english, tmp_path / english.name, ("150 trees. The", tracked))
     (finding,) = check_draft(back).findings
     assert (finding.kind, finding.found, finding.author) == ("altered", "160", "审稿人")
 
@@ -225,7 +225,7 @@ def test_command_checks_lists_and_marks_what_was_answered(english, tmp_path, cap
         '</w:t></w:r><w:ins w:id="901" w:author="审稿人" w:date="2026-01-02T00:00:00Z"><w:r><w:t xml:space="preserve">'
         ' of a density of 0.412</w:t></w:r></w:ins><w:r><w:t xml:space="preserve">'
     )
-    words = "oven-dry mass of all organs"
+    words = "oven-dry masses of all organs"
     back = edited(english, tmp_path / english.name, (words, words + insertion))
     opinions = tmp_path / "opinions.csv"
     code = cli.main(["review", str(back), "--comments", str(opinions), "--json"])
