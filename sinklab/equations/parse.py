@@ -218,11 +218,16 @@ class Source:
                 f"方程必须是文本，实际为 {type(text).__name__}。",
             )
         shown = text[:limit].removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-        lines = []
-        for line in shown.split("\n"):
-            code, mark, comment = line.partition("#")
-            *before, last = re.split("[;；]", code)
-            lines += [*before, last + mark + comment]
+        lines = shown.split("\n")
+        if len(lines) == 1:
+            # What is typed on one line may go on behind a comment, too.
+            lines = re.split("[;；]", shown)
+        else:
+            parts = [line.partition("#") for line in lines]
+            lines = []
+            for code, mark, comment in parts:
+                *before, last = re.split("[;；]", code)
+                lines += [*before, last + mark + comment]
         source = cls(tuple(lines))
         if len(text) > limit:
             raise source.error(

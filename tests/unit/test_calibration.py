@@ -149,7 +149,7 @@ def test_a_table_says_whom_it_speaks_for_and_warns_of_age_alone(monkeypatch):
     frame["age"] = frame["dbh"]
     by_size = sl.fit(frame, TEXT.split("\n")[0], method="ols-log", cluster="study_id")
     by_age = sl.fit(frame, "agb_density = a * age**b", method="ols-log", cluster="study_id")
-    assert "a new place like the 25 sampled (study_id)" in speaks_for(by_size)[0]
+    assert "a new place like the 25 sampled (study)" in speaks_for(by_size)[0]
     assert len(speaks_for(by_size)) == 1
     assert "by age alone" in speaks_for(by_age)[1]
     assert "30 records of the calibration" in speaks_for(calibrated(by_size, frame[:30]))[0]
@@ -473,7 +473,7 @@ def test_values_say_whom_they_speak_for_and_how_much_wider_a_region_is(tmp_path,
     values.attrs["source"] = {"name": "x", "origin": "measured", "title": "x", "population": PURPOSIVE}
     both, fractions = values_sentence(values, [values.attrs["source"]]), values_sentence(values[:1], [{}])
     assert (
-        "like those of 12 studies or fewer, compiled from studies that chose their places" in both
+        "like those of 12 studies or fewer (compiled from studies that chose their places on purpose" in both
         and "pedigree 0.76" in both
     )
     plain = values_sentence(values, [values.attrs["source"]], with_score=False)  # the text of a draft
