@@ -626,7 +626,10 @@ def _checks(table) -> str:
     for row in failed.to_dict("records"):
         source = f"; {rule_source(row['rule_source'], row['rule_status'])}" if row["rule_source"] else ""
         said = readable(tr(row["message_en"], row["message_zh"]))
-        lines.append(f"  ✗ {table._of(row)}: {number(row['value'], 4)}; {said}{source}")
+        found = number(row["value"], 4)
+        found = tr(f"; found {found}", f"；实际 {found}") if np.isfinite(row["value"]) else ""
+        of = tr("{}: ", "{}：").format(table._of(row)) if table._of(row) else ""
+        lines.append(f"  ✗ {of}{said}{found}{source}")
     return "\n".join(lines)
 
 
