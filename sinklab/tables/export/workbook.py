@@ -334,7 +334,8 @@ def ranges(book, table) -> dict:
     for number, model in enumerate(table.models):
         for x, (low, high) in model.ranges.items():
             unit = known[x].unit if x in known else ""
-            put_row(sheet, row, [model.label, vocabulary.label(x, "zh"), x, unit, low, high])
+            digits = [(5, printed(low)), (6, printed(high))]
+            put_row(sheet, row, [model.label, vocabulary.label(x, "zh"), x, unit, low, high], digits)
             places[number, x] = at(sheet, row, 5), at(sheet, row, 6)
             row += 1
     return places
