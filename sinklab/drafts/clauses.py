@@ -353,7 +353,7 @@ _EXAMPLE = {
         "单位面积碳储量一行列出第一层第一个样地的结果。",
         "steps_emission": "## 算例步骤 {#sec:example-calculated}\n\n按公式顺序计算的结果见[@tbl:example-steps]，"
         "计算中不修约，表中的结果保留五位有效数字，整数部分不修约。",
-        "few": "算例的样地数少于[@eq:{ref}]的计算结果，{also}少于本文件的规定，只为缩短算例。",
+        "few": "算例的样地数少于[@eq:{ref}]的计算结果，{also}少于本文件的规定，只为缩短算例；表中的样地数未取整。",
         "draws": "参数抽样组数",
         "steps_caption": "算例结果",
     },
@@ -371,7 +371,7 @@ _EXAMPLE = {
         "Rows of carbon stocks per unit area show the first plot of the first stratum.",
         "steps_emission": "## Calculation steps {#sec:example-calculated}\n\nThe results, in the order of the formulas, are given in [@tbl:example-steps]. "
         "Intermediate results are not rounded; the results in the table are shown to five significant digits, integer parts unrounded.",
-        "few": " The example has fewer plots than result from [@eq:{ref}] and fewer {also} than this document requires, only to keep it short.",
+        "few": " The example has fewer plots than result from [@eq:{ref}] and fewer {also} than this document requires, only to keep it short; the numbers of plots in the table are not rounded up.",
         "draws": "draws of the parameters",
         "steps_caption": "Results of the example",
     },
