@@ -673,8 +673,10 @@ class Desk:
     def source_marks(self) -> str:
         """Numbers in the bibliography of what the values that stand above come from; "" where none do."""
         first, count = len(clauses.editions(self.chain, self._more())), len(self._printed())
-        ends = (rf"\[{first + i}\]" for i in dict.fromkeys((1, count)))
-        return blocks.between(*ends, self._lang) if count > 1 else "".join(ends) if count else ""
+        marks = [rf"\[{first + i}\]" for i in range(1, count + 1)]
+        return (
+            blocks.between(marks[0], marks[-1], self._lang) if count > 2 else blocks.listed(marks, self._lang)
+        )
 
     def document_mark(self, edition: str) -> str:
         """Number of a document in the bibliography, in square brackets."""
