@@ -773,7 +773,9 @@ def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str
     units = {*frame.get("unit", pd.Series(dtype=str)).dropna()} if not several else set()
     head += [in_unit(header(word, lang), units, lang) for word in ("mean", "se", "interval")]
     head += [header(word, lang) for word in ("n_study", "estimand")[: 1 if alike else 2]]
-    shared = [_STANDS[lang].format(longest)] if alike and longest != "—" else []
+    # Where no row has a range, the note speaks of the mean alone.
+    stand = _STANDS[lang] if frame[["q025", "q975"]].notna().any(axis=None) else _MEANS[lang]
+    shared = [stand.format(longest)] if alike and longest != "—" else []
     stop = {"zh": "。", "en": "."}[lang]
     notes = shared + [escape(line[0].upper() + line[1:]) + stop for line in notes]
     notes += [_REFUSED[lang].format(_joined(refused, lang))] if refused else []
@@ -873,6 +875,7 @@ def in_unit(text: str, units, lang: str) -> str:
 #: Notes of a table of values: what all rows stand for, and the groups whose estimates a check refused.
 _NOTE = {"zh": "注{}：", "en": "NOTE{} "}
 _STANDS = {"zh": "均值与区间所指：{}。", "en": "Mean and range: {}."}
+_MEANS = {"zh": "均值所指：{}。", "en": "Mean: {}."}
 _REFUSED = {
     "zh": "{}的估计值未通过合理性检验，未列入。",
     "en": "The estimates of {} did not pass the checks of plausibility and are not listed.",

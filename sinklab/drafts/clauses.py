@@ -371,7 +371,8 @@ _EXAMPLE = {
         "Rows of carbon stocks per unit area show the first plot of the first stratum.",
         "steps_emission": "## Calculation steps {#sec:example-calculated}\n\nThe results, in the order of the formulas, are given in [@tbl:example-steps]. "
         "Intermediate results are not rounded; the results in the table are shown to five significant digits, integer parts unrounded.",
-        "few": " The example has fewer plots than result from [@eq:{ref}] and fewer {also} than this document requires, only to keep it short; the numbers of plots in the table are not rounded up.",
+        "few": " The example has fewer plots than result from [@eq:{ref}] and fewer {also} than this document requires, only "
+        "to keep it short; the numbers of plots in the table are not rounded up.",
         "draws": "draws of the parameters",
         "steps_caption": "Results of the example",
     },

@@ -672,11 +672,10 @@ class Desk:
 
     def source_marks(self) -> str:
         """Numbers in the bibliography of what the values that stand above come from; "" where none do."""
-        first, count = len(clauses.editions(self.chain, self._more())), len(self._printed())
-        marks = [rf"\[{first + i}\]" for i in range(1, count + 1)]
-        return (
-            blocks.between(marks[0], marks[-1], self._lang) if count > 2 else blocks.listed(marks, self._lang)
-        )
+        first = len(clauses.editions(self.chain, self._more()))
+        marks = [rf"\[{first + i}\]" for i, _ in enumerate(self._printed(), start=1)]
+        marks = marks if len(marks) < 3 else [blocks.between(marks[0], marks[-1], self._lang)]
+        return blocks.listed(marks, self._lang)
 
     def document_mark(self, edition: str) -> str:
         """Number of a document in the bibliography, in square brackets."""
