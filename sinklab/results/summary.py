@@ -703,10 +703,14 @@ def shape_checks(fit: FitResult, path: pd.DataFrame) -> pd.DataFrame:
         the value of its first predictor, NaN where it holds; and the first group where it does.
     """
     x = path[fit.system.predictors[0]].to_numpy(float)
+    # What falls along the path is held from step to step: a stand of so many stems holds more where its trees are larger.
+    falling = [c for c in fit.system.predictors if path[c].iloc[-1] < path[c].iloc[0]]
+    ahead = path.shift(-1).assign(**path[falling]).iloc[:-1]
     found: dict[tuple[str, str], tuple] = {}
     for group in prediction.groups_of(fit):
         name = ", ".join(f"{column} = {level}" for column, level in group.items())
-        for check, response, good in _shape(fit, fit.means(fit.columns(path.assign(**group)))):
+        mean, larger = (fit.means(fit.columns(part.assign(**group))) for part in (path, ahead))
+        for check, response, good in _shape(fit, mean, larger):
             if found.get((check, response), (True,))[0]:
                 told = (True, np.nan, "") if good.all() else (False, float(x[np.argmin(good)]), name)
                 found[check, response] = told
@@ -714,12 +718,12 @@ def shape_checks(fit: FitResult, path: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["check", "response", "passed", "first_failure", "group"])
 
 
-def _shape(fit, mean):
-    """Checks of the means along a path: check, response, and where it holds."""
+def _shape(fit, mean, larger):
+    """Checks of the means along a path, and of individuals a step larger: check, response, and where it holds."""
     for response in fit.system.responses:
         yield "positive", response, mean[response] > 0
         if response in fit.system.free or _is_sum(fit.system, response):
-            yield "growing", response, np.append(True, np.diff(mean[response]) >= 0)
+            yield "growing", response, np.append(True, larger[response] >= mean[response][:-1])
     for whole, parts in wholes(fit.system).items():
         for part in parts:
             yield f"part of {whole}", part, mean[part] <= mean[whole] * (1 + 1e-9)

@@ -147,6 +147,14 @@ def test_a_curve_of_stands_is_drawn_where_stands_are():
     assert not told["out_of_range"].any()
     largest = told["agb_density"].max()
     assert 0.6 * measured["agb_density"].max() < largest < measured["agb_density"].max()
+    # One that loses more stems than its trees gain still grows with them.
+    sparse = measured.assign(
+        agb_density=lambda d: d["agb_density"] * d["dbh"] ** -1.2 * d["stem_density"] ** 0.2
+    )
+    thinned = sl.fit(sparse, "agb_density = a * dbh**b * stem_density**c", variance="power:mean")
+    along = prediction.curve_data(thinned)
+    assert not thinned.predict(along)["agb_density"].is_monotonic_increasing
+    assert summary.shape_checks(thinned, along)["passed"].all()
     # Not even the domain: stems still fall, from end to end, and nothing that no stand holds is drawn or judged.
     older = prediction.curve_data(replace(bare, domains={}))
     ends = fit.ranges["stem_density"]
