@@ -256,6 +256,21 @@ def listing(problems, limit: int = 20) -> str:
 # Plain-text tables for a terminal, aligned for Latin and Chinese letters.
 
 
+def joined(names, lang: str) -> str:
+    """Names in a sentence; in English one that has a comma of its own is told apart by semicolons.
+
+    Examples
+    --------
+    >>> joined(["leaf", "bark", "root"], "en"), joined(["叶", "皮"], "zh")
+    ('leaf, bark and root', '叶、皮')
+    """
+    if lang == "zh":
+        return "、".join(names)
+    mark = "; " if any("," in name for name in names) else ", "
+    *most, last = names
+    return f"{mark.join(most)}{';' if mark == '; ' else ''} and {last}" if most else last
+
+
 def plain(value: Any) -> Any:
     """Numpy and container types to those of JSON; numbers that do not exist become null."""
     if hasattr(value, "tolist"):

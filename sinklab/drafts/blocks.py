@@ -16,7 +16,7 @@ from sinklab.data import vocabulary
 from sinklab.data.files import records
 from sinklab.equations.latex import parameter_symbol, taken
 from sinklab.equations.parse import Call, Name, Number, Product, Sum, names, walk
-from sinklab.language import DraftError
+from sinklab.language import DraftError, joined
 from sinklab.results.indices import formulas
 from sinklab.tables import digits
 from sinklab.tables.schema import REFUSED
@@ -778,7 +778,7 @@ def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str
     shared = [stand.format(longest)] if alike and longest != "—" else []
     stop = {"zh": "。", "en": "."}[lang]
     notes = shared + [escape(line[0].upper() + line[1:]) + stop for line in notes]
-    notes += [_REFUSED[lang].format(_joined(refused, lang))] if refused else []
+    notes += [_REFUSED[lang].format(joined(refused, lang))] if refused else []
     studied = len(apart or ["group"]) + 3
     notes += [_UNSEEN[lang]] if any(row[studied] == "0" for row in rows) else []
     notes += (
@@ -791,15 +791,6 @@ def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str
     rows = [row[: len(head)] for row in rows]
     align = "l" * len(apart or "g") + "ccccl"
     return table(label, caption, head, rows, align[: len(head)], told, thin=True)
-
-
-def _joined(names, lang: str) -> str:
-    """Names in a sentence; in English a group may have commas of its own."""
-    if lang == "zh":
-        return "、".join(names)
-    mark = "; " if any("," in name for name in names) else ", "
-    *most, last = names
-    return f"{mark.join(most)}{';' if mark == '; ' else ''} and {last}" if most else last
 
 
 #: Columns of groups that have a column of a printed table each.
