@@ -222,8 +222,9 @@ def cited(ids) -> str:
 def species(key: str, lang: str) -> str:
     """Name of a species in words, with its Latin name in italics."""
     found = vocabulary.species(key)
-    latin = f"*{found.name_latin}*"
-    return f"{found.name_zh}（{latin}）" if lang == "zh" else f"{found.name_en} ({latin})"
+    name, latin = found.name_zh if lang == "zh" else found.name_en, f"*{found.name_latin}*"
+    around = "{}（{}）" if lang == "zh" else "{} ({})"
+    return latin if name == found.name_latin else around.format(name, latin)
 
 
 def header(word: str, lang: str, **values) -> str:
@@ -858,9 +859,8 @@ def _member(group: str, column: str, lang: str, unstated: dict[str, str]) -> str
 def in_unit(text: str, units, lang: str) -> str:
     """A header with the unit that its column shares."""
     symbol = unit_symbol(next(iter(units)), lang) if len(units) == 1 else ""
-    if not symbol:
-        return text
-    return f"{text}/{symbol}" if lang == "zh" else f"{text} ({symbol})"
+    around = ("{}/{}" if lang == "zh" else "{} ({})") if symbol else "{}"
+    return around.format(text, symbol)
 
 
 #: Notes of a table of values: what all rows stand for, and the groups whose estimates a check refused.

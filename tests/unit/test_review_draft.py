@@ -180,7 +180,7 @@ def test_tracked_changes_count_as_accepted_and_name_their_author(english, tmp_pa
     tracked = (
         '</w:t></w:r><w:del w:id="900" w:author="审稿人" w:date="2026-01-02T00:00:00Z"><w:r><w:delText>150</w:delText>'
         '</w:r></w:del><w:ins w:id="901" w:author="审稿人" w:date="2026-01-02T00:00:00Z"><w:r><w:t>160</w:t></w:r></w:ins>'
-        '<w:r><w:t xml:space="preserve"> trees. What'
+        '<w:r><w:t xml:space="preserve"> trees. The'
     )
     back = edited(english, tmp_path / english.name, ("150 trees. The", tracked))
     (finding,) = check_draft(back).findings
