@@ -749,3 +749,13 @@ def test_explanation_has_no_clause_of_comments_before_there_are_any(tmp_path):
         draft = drawn.localised(lang) | {"preview": True}
         text = rendering.write(Desk(drawn, lang, tmp_path), rendering.EXPLANATION, lang, draft)
         assert said in text and head not in text
+
+
+def test_the_last_of_several_citations_is_joined_by_and(tmp_path):
+    tables = "".join(f"| a |\n| :- |\n| b |\n\nTable: T {{#tbl:{n}}}\n\n" for n in "abcd")
+    text = f"# One {{#sec:one}}\n\nSee [@tbl:a; @tbl:c], [@tbl:b], [@tbl:d].\n\n{tables}"
+    en, zh = (
+        rendering._pandoc(text, "typst", rendering.Look(lang, "", "", ""), tmp_path) for lang in ("en", "zh")
+    )
+    assert "[Table~1] and #link(<tbl:c>)" in en
+    assert " and " not in zh and "、#link(<tbl:c>)" in zh
