@@ -736,7 +736,7 @@ def _result(chain, rows, label, level, seed) -> FitResult:
         slope = line[1] if i else 0.0
         before = variance[:, 0, 0].sum() * (slope**2 - slope) if i else 0.0
         factor = np.exp(line[0] + (own.sum() + before) / 2)
-        letters = [f"{c}{i}" for c in "abcp"[: len(line)]]
+        letters = [f"{c}{i}" for c in "abcd"[: len(line)]]
         terms = [
             f"({x} / {row[f'centre_{j}']:.6g})**{b}"
             for j, (x, b) in enumerate(zip(model["predictors"], letters[1:], strict=True), 1)

@@ -33,7 +33,7 @@ def workbench(tmp_path_factory):
     with copied(tmp_path_factory.mktemp("methodology"), "*.yml") as root:
         write_fir(TREE, "agb_forest_eucalyptus", "agb_forest_cunninghamia", "agb_forest_pinus_massoniana")
         taxon = knowledge.find("eucalyptus")
-        stands = national.as_result("agb_by_size", taxon.levels)
+        stands = national.as_result("agb_by_size_height", taxon.levels)
         Table.from_fits([stands], "biomass_forest_eucalyptus_stand", "0.1.0").write()
         write_carbon_fractions()
         yield root
