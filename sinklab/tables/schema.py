@@ -157,6 +157,24 @@ def system_of(table_id: str) -> str:
     return next((part for part in table_id.split("_") if part in vocabulary.ecosystems()), "")
 
 
+def default_title(table_id, lang) -> str:
+    """Title from the parts of an id: ``agb_forest_betula`` gives "aboveground biomass: forest, betula"."""
+    system = system_of(table_id)
+    head, _, rest = table_id.partition(f"_{system}")
+    group = rest.strip("_")
+    members = [s for s in vocabulary.species_list() if s.genus.casefold() == group] if group else []
+    species = vocabulary.find_species(group) or (members[0] if len(members) == 1 else None)
+    if species:
+        # A genus of one species, such as that of Chinese fir, is known by the name of the species.
+        group = species.name_zh if lang == "zh" else species.name_latin
+    else:
+        group = group.capitalize() if members else group.replace("_", " ")
+    label, named = vocabulary.label(head, lang), vocabulary.ecosystem(system)
+    if lang == "zh":
+        return f"{label}：{named.label_zh}{'，' if group else ''}{group}"
+    return f"{label}: {named.label_en}{', ' if group else ''}{group}"
+
+
 # The files
 
 #: Version of the package layout itself; it changes when a column changes its name or meaning.

@@ -36,6 +36,7 @@ from sinklab.tables.schema import (
     check_table_id,
     check_version,
     columns_of,
+    default_title,
     next_version,
     readable,
     status_label,
@@ -179,7 +180,7 @@ class Table:
         rows = pd.DataFrame(refused, columns=columns_of("checks"))
         frames["checks"] = pd.concat([found, rows], ignore_index=True) if refused else found
         if title is None:
-            title = _default_title(table_id, "en"), _default_title(table_id, "zh")
+            title = default_title(table_id, "en"), default_title(table_id, "zh")
         title_en, title_zh = (title, title) if isinstance(title, str) else title
         about, sources = Provenance.here(origins, records), tuple(package_sources(origins, frames))
         return cls(table_id, version, frames, about, title_en, title_zh, sources)
@@ -647,24 +648,6 @@ def _origin(table) -> str:
     software = table.provenance.sinklab
     lines.append(f"  sinklab {software['version']} · {tr('source', '源码')} {software['source_sha256'][:12]}")
     return "\n".join(lines)
-
-
-def _default_title(table_id, lang) -> str:
-    """Title from the parts of an id: ``agb_forest_betula`` gives "aboveground biomass: forest, betula"."""
-    system = system_of(table_id)
-    head, _, rest = table_id.partition(f"_{system}")
-    group = rest.strip("_")
-    members = [s for s in vocabulary.species_list() if s.genus.casefold() == group] if group else []
-    species = vocabulary.find_species(group) or (members[0] if len(members) == 1 else None)
-    if species:
-        # A genus of one species, such as that of Chinese fir, is known by the name of the species.
-        group = species.name_zh if lang == "zh" else species.name_latin
-    else:
-        group = group.capitalize() if members else group.replace("_", " ")
-    label, named = vocabulary.label(head, lang), vocabulary.ecosystem(system)
-    if lang == "zh":
-        return f"{label}：{named.label_zh}{'，' if group else ''}{group}"
-    return f"{label}: {named.label_en}{', ' if group else ''}{group}"
 
 
 # Which model applies to a row, and which number bears a name

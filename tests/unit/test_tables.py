@@ -407,6 +407,6 @@ def test_a_notebook_publishes_its_values(tmp_path, monkeypatch, capsys):
     ],
 )
 def test_default_title_names_species_and_genera(table_id, en, zh):
-    from sinklab.tables.table import _default_title
+    from sinklab.tables.schema import default_title
 
-    assert _default_title(table_id, "en").endswith(en) and _default_title(table_id, "zh").endswith(zh)
+    assert default_title(table_id, "en").endswith(en) and default_title(table_id, "zh").endswith(zh)
