@@ -608,23 +608,22 @@ def _put_in(node, system):
 def classes(cite, fit, lang, label, caption, trees, design: str = "ten_classes") -> str:
     """Trees, trees with roots and total relative error of the aboveground biomass by diameter class.
 
-    Classes are those of ``data/rules/sampling_design.csv``; the heights found in a class stand beside them.
+    Classes are those of ``data/rules/sampling_design.csv``; the heights found in a class stand beside them. Roots are
+    counted where the models have them.
     """
-    words = ["diameter_class", "diameter_span", "n", "n_root", "heights", "tre"]
+    below = [r for r in ("root", "bgb") if r in fit.system.responses and r in trees]
+    words = ["diameter_class", "diameter_span", "n", *(["n_root"] if below else []), "heights", "tre"]
     head = [headed("height", lang) if word == "heights" else header(word, lang) for word in words]
     rows = []
     for row, here, value in class_errors(fit, trees, design):
         inside = trees[here]
-        rooted = next((inside[r].notna().sum() for r in ("root", "bgb") if r in inside), 0)
+        numbers = {"n": here.sum(), **({"roots": inside[below[0]].notna().sum()} if below else {})}
         span = inside["height"].agg(["min", "max"]) if "height" in inside else ()
         shown = [cite("trees", row["class_label"], f"height {i}", h, fixed(h, 1)) for i, h in enumerate(span)]
         error = "—"
         if exists(value):
             error = cite("trees", row["class_label"], "TRE", value, fixed(value, 2))
-        counts = [
-            cite("trees", row["class_label"], c, int(n), f"{int(n)}")
-            for c, n in (("n", here.sum()), ("roots", rooted))
-        ]
+        counts = [cite("trees", row["class_label"], c, int(n), f"{int(n)}") for c, n in numbers.items()]
         name, span = class_words(cite, row, lang)
         rows.append([name, span, *counts, between(*shown, lang) if shown else "—", error])
     return table(label, caption, head, rows)

@@ -126,6 +126,18 @@ def test_trees_without_a_height_leave_the_error_of_their_class_alone(workbench):
     assert counts[0] == counts[1] and len(counts[0]) > 5
 
 
+def test_classes_count_roots_only_where_the_models_have_them(monkeypatch):
+    """Larch: some trees have roots, but no root model passed its checks, and 5.4 says so."""
+    row = clauses.design_rows("ten_classes")[0]
+    trees = pd.DataFrame({"dbh": [2.0, 2.5], "height": [3.0, 4.0], "root": [1.0, 2.0]})
+    monkeypatch.setattr(clauses, "class_errors", lambda fit, trees, _: [(row, trees["dbh"] > 0, 1.0)])
+    told = [
+        clauses.classes(lambda *cell: cell[-1], fit, "en", "classes", "Classes", trees)
+        for fit in (SimpleNamespace(system=SimpleNamespace(responses=r)) for r in (("agb",), ("agb", "root")))
+    ]
+    assert ["Trees with roots" in text for text in told] == [False, True]
+
+
 @pytest.mark.slow
 def test_a_root_of_the_diameter_alone_is_said_to_be_so(workbench, tmp_path):
     """Template prose follows from the table: no sentence says that such roots come from the shoots."""
