@@ -125,7 +125,16 @@ def open_desk(page, address):
         lambda: page.js("!!document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=idle]')"), 120
     )
     run_all(page)
-    chromium.wait(lambda: page.js(f"{DOTS}.length") == 150, 120)
+
+    def drawn():
+        # Where the run ends before the figures are drawn, the notebook has moved on, and draws what is in sight alone.
+        page.js(
+            "(document.querySelector('.jp-OutputArea-output .widget-vbox') ?? document.querySelector('.jp-Cell'))"
+            "?.scrollIntoView()"
+        )
+        return page.js(f"{DOTS}.length") == 150
+
+    chromium.wait(drawn, 120)
 
 
 @pytest.mark.parametrize("lab", ["zh", "en"], indirect=True)
