@@ -409,6 +409,13 @@ def _together(made) -> None:
         opens = Paragraph(one, made).text.rstrip().endswith(("：", ":", "where"))
         if formula or explained or (opens and after in ("Legend", "List Dash", "List Letter")):
             Paragraph(one, made).paragraph_format.keep_with_next = True
+    for one, last, following in zip(blocks, blocks[1:], blocks[2:], strict=False):
+        if qn("w:tbl") not in (one.tag, last.tag):
+            here = [Paragraph(p, made).style.name == "Legend" for p in (one, last)]
+            goes_on = following.tag == qn("w:p") and Paragraph(following, made).style.name == "Legend"
+            if all(here) and not goes_on:
+                # The last line of a legend does not stand on a page alone.
+                Paragraph(one, made).paragraph_format.keep_with_next = True
 
 
 #: Accents as the formulas of Word know them, for the spacing signs that look like them.

@@ -492,7 +492,7 @@ def test_word_keeps_leads_with_formulas_and_bars_over_letters():
     look = rendering.Look("en", "T", "N")
     text = (
         "# One {#sec:one}\n\nThe mean is calculated with [@eq:mean].\n\n$$\\bar{x} = x$$ {#eq:mean}\n\n::: legend\nwhere\n\n"
-        "$x$ is the mass.\n:::\n\nSee [@tbl:a]:\n\n- one.\n\n| a |\n|:--|\n| b |\n\nTable: T {#tbl:a}\n\nBelow.\n"
+        "$x$ is the mass;\n\nit is large;\n\nit is old.\n:::\n\nSee [@tbl:a]:\n\n- one.\n\n| a |\n|:--|\n| b |\n\nTable: T {#tbl:a}\n\nBelow.\n"
     )
     with paths.private("draft") as folder:
         raw = rendering.convert(text, "docx", look, Path(folder))
@@ -502,6 +502,9 @@ def test_word_keeps_leads_with_formulas_and_bars_over_letters():
     assert kept["where"]
     assert kept["See Table 1:"]
     assert not kept["Below."]
+    # The last two lines of a legend are on one page.
+    assert kept["it is large;"] and not kept["it is old."]
+    assert not next(on for text, on in kept.items() if text.endswith("is the mass;"))
     assert any(text.startswith("—\u2003one") for text in kept)
     below = next(p for p in made.paragraphs if p.text == "Below.")
     assert below.paragraph_format.space_before.pt == BELOW_TABLE

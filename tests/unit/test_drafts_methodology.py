@@ -331,6 +331,9 @@ def test_openings_stay_with_what_they_open(tmp_path):
     typst = rendering._pandoc(text, "typst", look, tmp_path)
     assert typst.count("#stays[\nwhere\n") == text.count("\nwhere\n") > 5
     assert "#block[\n#stays[" not in typst
+    # The last two lines of a legend are on one page.
+    ends = re.findall(r"#stays\[\n\n?([^\n]+;)\n\n?\]\n\n?[^\n]+\.\n\n?\]", typst)
+    assert len(ends) >= 3
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,11 @@ local function Div(div)
   if TYPST then
     local blocks = pandoc.List({ pandoc.RawBlock("typst", "#" .. class .. "[") })
     blocks:extend(div.content)
+    -- The last line of a legend does not stand on a page alone.
+    if class == "legend" and blocks[#blocks].t == "Para" and blocks[#blocks - 1].t == "Para" then
+      blocks:insert(#blocks, pandoc.RawBlock("typst", "]"))
+      blocks:insert(#blocks - 2, pandoc.RawBlock("typst", "#stays["))
+    end
     blocks:insert(pandoc.RawBlock("typst", "]"))
     return blocks
   end
