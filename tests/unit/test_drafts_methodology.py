@@ -762,3 +762,14 @@ def test_the_last_of_several_citations_is_joined_by_and(tmp_path):
     )
     assert "[Table~1] and #link(<tbl:c>)" in en
     assert " and " not in zh and "、#link(<tbl:c>)" in zh
+
+
+def test_plots_of_quadrats_have_an_area(tmp_path):
+    """The number of plots that fit into an area needs the area of a plot, also where shrubs alone are counted."""
+    drawn = description.read("methodology_economic_forest")
+    text = rendering.write(Desk(drawn, "en", tmp_path), drawn.template, "en", drawn.localised("en"))
+    assert (
+        "3\N{NO-BREAK SPACE}quadrats of 25\N{NO-BREAK SPACE}m² in each plot of 600\N{NO-BREAK SPACE}m²"
+        in text
+    )
+    assert "| Plot area" in text
