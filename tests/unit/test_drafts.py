@@ -581,6 +581,36 @@ def test_a_table_is_broken_where_its_lines_are_many_and_not_its_rows(words, brok
     assert ("#continued[" in typst) == broken and ("#whole[" in typst) != broken
 
 
+def test_no_page_of_the_contents_holds_a_lone_entry(tmp_path):
+    def pages(entries):
+        opening = "# Contents {.front .contents}\n\n::: contents\n:::\n\n"
+        text = opening + "\n\n".join(f"# 术语 {{#sec:h{i}}}\n\n文。" for i in range(entries))
+        look = rendering.Look("zh", "T", "N")
+        last = int(rendering._pages(text, look, tmp_path).split()[-1])
+        return len(re.findall(rb"/Type ?/Page\b", rendering._pdf(text, look, tmp_path))) - last
+
+    assert [pages(count) for count in (38, 42, 43, 60)] == [1, 1, 1, 2]
+
+
+def test_no_blank_stands_between_the_characters_of_a_description():
+    import yaml
+
+    def strings(found):
+        if isinstance(found, str):
+            yield found
+        elif isinstance(found, dict | list):
+            for part in found.values() if isinstance(found, dict) else found:
+                yield from strings(part)
+
+    # A folded line of YAML becomes a blank, which is right between words and wrong between characters.
+    for path in sorted((REPOSITORY / "reports" / "drafts").glob("*.yml")):
+        for text in strings(yaml.safe_load(path.read_text(encoding="utf-8"))):
+            assert not re.search("[\u3001-\u303f\u4e00-\u9fff\uff00-\uffef] +[\u4e00-\u9fff]", text), (
+                path.name,
+                text,
+            )
+
+
 def test_units_have_their_own_symbol_in_english():
     assert blocks.unit_symbol("1/ha", "zh") == "株/hm²"
     assert blocks.unit_symbol("1/ha", "en") == "stems/hm²"
