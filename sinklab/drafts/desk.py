@@ -668,7 +668,8 @@ class Desk:
         return (clauses.citations(self.chain, self._more()) if self.chain else []) + self._printed()
 
     def _printed(self) -> list[str]:
-        return self.sources() if self._printed_in else []
+        # Models bring no sources into the bibliography: the text cites none of theirs.
+        return self.sources(self._printed_in)
 
     def source_marks(self) -> str:
         """Numbers in the bibliography of what the values that stand above come from; "" where none do."""
@@ -801,10 +802,10 @@ class Desk:
         """Label of a variable."""
         return vocabulary.label(name, self._lang)
 
-    def sources(self) -> list[str]:
-        """Where the numbers come from, one line each; of printed values, those that stand above."""
+    def sources(self, refs=None) -> list[str]:
+        """Where the numbers come from, one line each; of printed values, those that stand above. ``refs`` are tables to look at."""
         cited = []
-        for table in self._tables.values():
+        for table in (t for t in self._tables.values() if refs is None or t.ref in refs):
             used = self._printed_in.get(table.ref)
             wanted = [s for s in table.sources if used is None or s["title"] in used]
             cited += [printed_source(s, self._lang) for s in wanted]

@@ -773,3 +773,13 @@ def test_plots_of_quadrats_have_an_area(tmp_path):
         in text
     )
     assert "| Plot area" in text
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_a_guide_lists_the_sources_of_its_fractions_alone_and_cites_each(workbench, lang, tmp_path):
+    text = text_of(GUIDE, lang, tmp_path)
+    body, _, listed = text.partition("{.front #sec:bibliography}")
+    numbers = [int(n) for n in re.findall(r"^\\\[(\d+)\\\]", listed, re.MULTILINE)]
+    marks = {int(n) for n in re.findall(r"\\\[(\d+)\\\]", body)}
+    assert numbers == [*range(1, len(numbers) + 1)] and {numbers[0], numbers[-1]} <= marks
+    assert "imulated" not in listed
