@@ -20,6 +20,11 @@ def test_every_row_has_a_source_and_passes_the_vocabulary(name):
     assert rows.attrs["source"]["origin"] == "printed" and rows.attrs["source"]["citation"]
 
 
+def test_a_source_is_named_as_a_reference_and_the_file_it_came_in_stands_with_how_it_was_read():
+    named = literature.sources()[["authors", "title", "journal"]].fillna("").agg(" ".join, axis=1)
+    assert not named[named.str.contains(r"\.csv|\.xlsx|\bfile\b|as named in", case=False)].to_dict()
+
+
 def test_printed_values_as_in_their_papers():
     culms = literature.load("bamboo_culms").set_index(["component", "age"])
     # Cao et al. 2017: one-year culm 10.675 +- 3.277 kg, whole plant of five years 23.202 +- 4.003 kg.
