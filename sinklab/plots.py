@@ -26,7 +26,7 @@ from sinklab.evidence.pool_equations import PooledEquation
 from sinklab.language import DataError, reader_language, require_choice
 from sinklab.results.fit_result import FitResult, observed
 from sinklab.results.indices import class_means
-from sinklab.results.prediction import curve_data, kinds_of, main_predictor
+from sinklab.results.prediction import curve_data, kinds_of, main_predictor, main_response
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -243,7 +243,7 @@ def fit_figure(
     fit : FitResult
         From a fit or from a table.
     response : str, optional
-        The last left side (usually a total) when left out.
+        The total, or the mass above ground, or the last left side when left out.
     data : DataFrame, optional
         Observations to draw; those of the fit when left out, none when it came from a table.
     log : bool
@@ -251,7 +251,7 @@ def fit_figure(
     caption : bool
         Species, equation, number of trees and indices above; a document says them in its own words.
     """
-    response = response or fit.system.responses[-1]
+    response = response or main_response(fit)
     data = fit.data if data is None else data
     x, level, kinds = main_predictor(fit), f"{100 * fit.level:g}", kinds_of(fit)
     of_one = words(lang, f"个体的{level}%区间", f"{level} % interval of an individual")
@@ -282,8 +282,20 @@ def fit_figure(
         axis.set_ylim(bottom=0)
     axis.legend(loc="upper left")
     if caption:
-        axis.set_title(_above(fit, response, lang), fontsize="small")
+        told = [_above(fit, response, lang), _along(fit, grids[0], {kind[0] for kind in kinds}, lang)]
+        axis.set_title("\n".join(filter(None, told)), fontsize="small")
     return figure
+
+
+def _along(fit: FitResult, grid: pd.DataFrame, kinds: set[str], lang: str | None) -> str:
+    """Where the other predictors of a curve go from end to end, as stems that fall where diameters rise."""
+    told = []
+    for x in (x for x in fit.system.predictors[1:] if x not in kinds):
+        ends = [f"{float(f'{grid[x].iloc[i]:.3g}'):g}" for i in (0, -1)]
+        span = words(lang, "～", " to ").join(dict.fromkeys(ends))
+        unit = vocabulary.units_symbol(vocabulary.variable(x).unit, lang)
+        told.append(f"{vocabulary.label(x, lang)} {span} {unit}".strip())
+    return words(lang, "沿曲线：", "along the curve: ") + words(lang, "；", "; ").join(told) if told else ""
 
 
 def _kind_words(kind: tuple[str, float, bool, float], lang: str | None) -> str:
@@ -349,7 +361,7 @@ def _caption(fit: FitResult, response: str, lang: str | None) -> str:
 @styled
 def observed_figure(fit: FitResult, response: str | None = None, lang: str | None = None) -> "Figure":
     """Observed against predicted values of a response, with the line on which both agree."""
-    response, seen = response or fit.system.responses[-1], None
+    response, seen = response or main_response(fit), None
     if fit.data is not None:
         seen = observed(fit, response, fit.data)
     if seen is None:
@@ -406,6 +418,7 @@ def sites_figure(fit: FitResult, response: str | None = None, lang: str | None =
             "the fit knows no sites; name their column with cluster=",
             "拟合没有样点信息；请用 cluster= 指定样点列",
         )
+    response = response or main_response(fit)
     response = response if response in found.names else found.names[-1]
     part = found.effects[found.effects["response"] == response].sort_values("value")
     middle, ends_of = part["value"].to_numpy(), 1.96 * part["se"].to_numpy()

@@ -504,6 +504,9 @@ LEVEL_WORDS = {
     "group": ("all of a group", "类"),
     "any": ("all trees", "全部树种"),
     "class": ("class", "分类"),
+    "component": ("component", "组分"),
+    "study": ("study", "研究"),
+    "stand": ("stand", "林分"),
 }
 KINDS = {
     "tree": ("Single trees, at a new place", "单株（新地点的一株）"),

@@ -456,7 +456,7 @@ class FitResult:
             predicted), ``residuals`` (by prediction and class), ``qq``, ``sites``, or ``prior`` (of a Bayesian
             fit: posterior against prior).
         response : str, optional
-            The last left side, usually the total, when left out.
+            The total, or the mass above ground, or the last left side when left out.
         path : path, optional
             Also write it there, as PNG or TIFF at 600 dots per inch, SVG or PDF.
         lang : "zh" or "en", optional

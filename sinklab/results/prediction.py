@@ -707,6 +707,22 @@ def main_predictor(fit: "sl.FitResult") -> str:
     return fit.system.predictors[0]
 
 
+#: Responses that stand for a whole system, the widest first.
+WHOLES = ("total", "total_density", "agb", "agb_density")
+
+
+def main_response(fit: "sl.FitResult") -> str:
+    """Response that figures show where none is named: the total, else the mass above ground, else the last of the equations.
+
+    Examples
+    --------
+    >>> trees = pd.DataFrame({'dbh': [8., 12, 16, 24], 'agb': [15., 45, 90, 260], 'bgb': [4., 11, 21, 60]})
+    >>> main_response(sl.fit(trees, 'agb = a * dbh**b; bgb = c * dbh**d'))
+    'agb'
+    """
+    return next((whole for whole in WHOLES if whole in fit.system.responses), fit.system.responses[-1])
+
+
 def kinds_of(fit: "sl.FitResult") -> list[tuple[str, float, bool, float]]:
     """Kinds that conditions of the equations tell apart, as culms of age class 1 and later ones: each has a curve of its own.
 

@@ -263,7 +263,7 @@ def _frame(frame, rows: int | None, columns: int | None, title: str = "") -> Set
             tr(f"first {len(shown)} of {len(frame)} rows", f"共 {len(frame)} 行，此处为前 {len(shown)} 行")
         )
     if blank:
-        names = ", ".join(_column(frame.columns[i], frame.columns.names) for i in blank)
+        names = tr("; ", "、").join(_column(frame.columns[i], frame.columns.names) for i in blank)
         notes.append(tr(f"empty: {names}", f"空列：{names}"))
     if len(places) > most[1]:
         notes.append(
@@ -336,7 +336,9 @@ def heading(name: Any) -> str:
         return f"{tr(*known[numbered[1]])} {numbered[2]}"
     of_group = _OF_GROUP.fullmatch(text)
     if of_group and vocabulary.is_variable(of_group[1]):
-        groups = vocabulary.group_label(of_group[3] or "") or ", ".join(map(_level, of_group[2].split(",")))
+        groups = vocabulary.group_label(of_group[3] or "") or tr(", ", " ").join(
+            map(_level, of_group[2].split(","))
+        )
         return f"{vocabulary.label(of_group[1], unit=True)} {groups}"
     return heading(own) if own != text else text
 
@@ -359,6 +361,7 @@ def _word(value: Any, column: Any) -> str:
     """A name in words: of a group where its column is known, else as a header."""
     # A frame is there by now, and what these import with it; a kernel that shows none goes without.
     from sinklab.data import literature, open_data
+    from sinklab.evidence.knowledge import LEVEL_WORDS
     from sinklab.results.indices import rules
     from sinklab.tables.schema import status_label
 
@@ -370,6 +373,10 @@ def _word(value: Any, column: Any) -> str:
         return vocabulary.units_symbol(value)
     if column == "group":
         return vocabulary.group_label(value) if "=" in value else value
+    if column == "rank" and value in LEVEL_WORDS:
+        return tr(*LEVEL_WORDS[value])
+    if column == "taxon":
+        return _taxon(value)
     if column is None or column in _NAMES:
         return heading(value)
     if column in ("source", "source_id", "sources", "study", "study_id"):
@@ -385,6 +392,20 @@ def _word(value: Any, column: Any) -> str:
         if all(name == "component" or vocabulary.is_variable(name) for name in columns):
             return vocabulary.group_label(value)
     return vocabulary.group_label(f"{column}={value}")
+
+
+def _taxon(value: str) -> str:
+    """A species, genus, family or forest type in words."""
+    from sinklab.data import open_data
+
+    # Types first: the word of one, such as larch, is also the common name of a genus.
+    kind, found = open_data.forest_types().get(value), vocabulary.find_species(value)
+    if kind:
+        return tr(kind["name_en"], kind["name_zh"])
+    if found:
+        return tr(found.name_latin, found.name_zh)
+    known = (group for group in (("genus", value), ("family", value)) if group in vocabulary.group_words())
+    return next((vocabulary.group_label("=".join(group)) for group in known), value)
 
 
 def _cells(values: Any, column: Any) -> list[str]:

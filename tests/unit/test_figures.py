@@ -222,3 +222,30 @@ def test_every_figure_of_a_fit_says_whose_it_is_its_equation_and_how_good(kind, 
     with Image.open(tmp_path / "it.png") as picture:
         said = picture.info["Title"]
     assert {"zh": "与", "en": " against "}[lang] in said and "$" not in said and "kg" not in said
+
+
+def test_a_figure_shows_the_mass_above_ground_where_no_response_is_named():
+    trees = published_tables.make_trees().assign(
+        agb=lambda f: f["stem"] + f["branch"], bgb=lambda f: f["stem"] / 4
+    )
+    fit = sl.fit(trees, "agb = a * dbh**b; bgb = c * dbh**d", cluster="none", name="trees")
+    for kind, place in (("fit", "get_ylabel"), ("log", "get_ylabel"), ("observed", "get_xlabel")):
+        assert "aboveground biomass" in getattr(fit.plot(kind, lang="en").axes[0], place)()
+    (axis,) = fit.plot("observed", lang="en").axes
+    np.testing.assert_allclose(axis.lines[0].get_ydata(), trees["agb"])
+    whole = sl.fit(
+        trees, "agb = a * dbh**b; bgb = c * dbh**d; total = agb + bgb", cluster="none", name="trees"
+    )
+    assert "total biomass" in whole.plot(lang="en").axes[0].get_ylabel()
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [("zh", "沿曲线：株数密度 4000～749 株/hm²"), ("en", "along the curve: stem density 4000 to 749 1/ha")],
+)
+def test_a_curve_of_stands_says_that_stems_fall_along_it(lang, said):
+    stands = pd.DataFrame({"dbh": [8.0, 12, 16, 24], "stem_density": [4000.0, 2100, 1600, 700]})
+    stands["agb_density"] = [50.0, 80, 120, 170]
+    fit = sl.fit(stands, "agb_density = a * dbh**b * stem_density", cluster="none", name="stands")
+    assert fit.plot(lang=lang).axes[0].get_title().endswith(said)
+    assert said not in fit.plot("observed", lang=lang).axes[0].get_title()

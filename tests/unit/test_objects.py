@@ -401,3 +401,26 @@ def test_what_the_name_of_a_value_says_is_not_said_again():
     with speaking("en"):
         told = repr(sl.set_table(values))
     assert told.count("yellow clay paddy") == 1 and "quantity" not in told and "soil_type" not in told
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("zh", "等级|分类单元|森林类型|落叶松林|科|松科|种|华北落叶松|研究|林分|空列：均值、标准差"),
+        (
+            "en",
+            "rank|taxon|forest type|larch forest|family|Pinaceae|species|Larix principis-rupprechtii|study|stand|"
+            "empty: mean; SD",
+        ),
+    ],
+)
+def test_ranks_and_taxa_stand_as_words(lang, words, monkeypatch):
+    monkeypatch.setenv("SINKLAB_LANG", lang)
+    taxa = {"forest_type": "larch", "family": "Pinaceae", "species": "Larix principis-rupprechtii"}
+    frame = pd.Series(taxa, name="taxon").rename_axis("rank").reset_index()
+    # The word of a column of distributions is not that of a rank.
+    frame.loc[len(frame)], frame.loc[len(frame) + 1] = ["study", "–"], ["stand", "–"]
+    shown = str(sl.set_table(frame.assign(mean=np.nan, sd=np.nan)))
+    for word in words.split("|"):
+        assert word in shown, word
+    assert not re.search("分布|小班|larch$", shown, re.M)
