@@ -336,9 +336,7 @@ def heading(name: Any) -> str:
         return f"{tr(*known[numbered[1]])} {numbered[2]}"
     of_group = _OF_GROUP.fullmatch(text)
     if of_group and vocabulary.is_variable(of_group[1]):
-        groups = vocabulary.group_label(of_group[3] or "") or tr(", ", " ").join(
-            map(_level, of_group[2].split(","))
-        )
+        groups = vocabulary.group_label(of_group[3] or "") or ", ".join(map(_level, of_group[2].split(",")))
         return f"{vocabulary.label(of_group[1], unit=True)} {groups}"
     return heading(own) if own != text else text
 
