@@ -53,6 +53,8 @@ LISTS = {
 LARGEST = 50_000_000
 #: Points between a table and the text below it; above the dates of a cover without a call for comments.
 BELOW_TABLE, ABOVE_DATES = 6, 170
+#: Points that a page of contents has for its lines; from one line to the next as the styles have it, and at the least.
+CONTENTS_ROOM, CONTENTS_LINES = 632, {"zh": (19.6, 16.0), "en": (16.4, 14.4)}
 #: Room above and below what a cell holds, in twentieths of a point.
 CELL_MARGIN = 40
 #: Lines of a table that is not broken across pages, and letters that a line of a table as wide as the text holds.
@@ -288,6 +290,7 @@ def finish(raw: bytes, lang: str, title: str, number: str, watermark: str, marks
         _table(table)
     _terms(made)
     _cover(made)
+    _contents(made, lang)
     _together(made)
     _accents(made)
     _sections(made)
@@ -389,6 +392,16 @@ def _cover(made) -> None:
         styles["Cover Dates"].paragraph_format.space_before = Pt(ABOVE_DATES)
 
 
+def _contents(made, lang) -> None:
+    """Contents that are hardly longer than their page are set closer, so that no page holds a lone entry."""
+    entries = sum(p.style.name.lower().startswith("toc ") for p in made.paragraphs)
+    usual, least = CONTENTS_LINES[lang]
+    if entries and usual > CONTENTS_ROOM / entries >= least:
+        for name in ("TOC 1", "TOC 2"):
+            # Of the style, for Word writes the lines anew.
+            made.styles[name].paragraph_format.line_spacing = Pt(int(20 * CONTENTS_ROOM / entries) / 20)
+
+
 def _together(made) -> None:
     """Keep what belongs together on one page: a lead and its formula, the formula and its legend, a lead and its list."""
     blocks = [block for block in made.element.body if block.tag in (qn("w:p"), qn("w:tbl"))]
@@ -411,10 +424,10 @@ def _together(made) -> None:
             Paragraph(one, made).paragraph_format.keep_with_next = True
     for one, last, following in zip(blocks, blocks[1:], blocks[2:], strict=False):
         if qn("w:tbl") not in (one.tag, last.tag):
-            here = [Paragraph(p, made).style.name == "Legend" for p in (one, last)]
-            goes_on = following.tag == qn("w:p") and Paragraph(following, made).style.name == "Legend"
-            if all(here) and not goes_on:
-                # The last line of a legend does not stand on a page alone.
+            here = {Paragraph(p, made).style.name for p in (one, last)}
+            goes_on = following.tag == qn("w:p") and Paragraph(following, made).style.name in here
+            if here in ({"Legend"}, {"List Dash"}, {"List Letter"}) and not goes_on:
+                # The last line of a legend or a list does not stand on a page alone.
                 Paragraph(one, made).paragraph_format.keep_with_next = True
 
 

@@ -592,6 +592,43 @@ def test_no_page_of_the_contents_holds_a_lone_entry(tmp_path):
     assert [pages(count) for count in (38, 42, 43, 60)] == [1, 1, 1, 2]
 
 
+@pytest.mark.parametrize(("lang", "spilling", "least"), [("zh", 33, 39), ("en", 39, 43)])
+def test_contents_hardly_longer_than_their_page_are_set_closer_in_word(tmp_path, lang, spilling, least):
+    from sinklab.drafts import word as words
+
+    opening = "# Contents {.front .contents}\n\n::: contents\n:::\n\n"
+    usual = docx.Document(io.BytesIO(words.document(lang))).styles["TOC 2"].paragraph_format.line_spacing
+
+    def spacing(entries):
+        text = opening + "\n\n".join(f"# H {{#sec:h{i}}}\n\nText." for i in range(entries))
+        raw = rendering.convert(text, "docx", rendering.Look(lang, "T", "N"), tmp_path)
+        return docx.Document(io.BytesIO(raw)).styles["TOC 2"].paragraph_format.line_spacing
+
+    for entries in (spilling, least):
+        assert entries * spacing(entries).pt <= words.CONTENTS_ROOM
+    assert spacing(spilling - 1) == spacing(60) == usual
+
+
+def test_the_last_line_of_a_list_does_not_stand_alone_in_word(tmp_path):
+    raw = rendering.convert(
+        "Checks:\n\n- a\n- b\n- c\n\nText.\n", "docx", rendering.Look("en", "T", "N"), tmp_path
+    )
+    made = docx.Document(io.BytesIO(raw))
+    listed = [p for p in made.paragraphs if p.style.name == "List Dash"]
+    assert [bool(p.paragraph_format.keep_with_next) for p in listed] == [False, True, False]
+
+
+@pytest.mark.parametrize(("kind", "word"), [("tbl", "表"), ("eq", "公式")])
+def test_a_word_and_its_number_are_on_one_line(tmp_path, kind, word):
+    made = {
+        "tbl": "| a |\n|---|\n| 1 |\n\nTable: 名 {#tbl:x}",
+        "eq": "$$ a = b $$ {#eq:x}",
+    }[kind]
+    text = f"# 节 {{#sec:a}}\n\n见[@{kind}:x]。\n\n{made}\n"
+    found = rendering._pandoc(text, "typst", rendering.Look("zh", "T", "N"), tmp_path)
+    assert re.search(word + "\u2060（?1", found)
+
+
 def test_no_blank_stands_between_the_characters_of_a_description():
     import yaml
 

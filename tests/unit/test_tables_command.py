@@ -45,7 +45,7 @@ def test_show_says_what_a_reader_needs(root, capsys):
         "must not be used",
         "baskerville",
         "dbh 5–35",
-        "aboveground biomass: at least 150 trees for aboveground biomass; found 5; LY/T 2259",
+        "aboveground biomass: at least 150 trees for aboveground biomass and its parts; found 5; LY/T 2259",
         "(recalled, not read in print)",
         "study:few · simulated",
         "Nobody (2020)",

@@ -261,7 +261,13 @@ local function reference(id)
     end
   end
   -- A word and its number are on one line.
-  if TYPST then return { pandoc.Link((before .. text .. after):gsub(" ", "\u{a0}"), "#" .. id) } end
+  if TYPST then
+    local whole = (before .. text .. after):gsub(" ", "\u{a0}")
+    for _, word in ipairs(kind == "sec" and {} or { words.tbl, words.fig, words.eq }) do
+      if whole:sub(1, #word) == word then whole = word .. "\u{2060}" .. whole:sub(#word + 1) end
+    end
+    return { pandoc.Link(whole, "#" .. id) }
+  end
   if not DOCX then return { pandoc.Link(before .. text .. after, "#" .. id) } end
   local out = { raw(field("REF " .. bookmark_name(id) .. switch, text)) }
   if before ~= "" then table.insert(out, 1, pandoc.Str(before)) end
