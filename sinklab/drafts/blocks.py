@@ -663,11 +663,16 @@ def _estimates(fit, lang: str) -> str:
     """What the letters of a table of residuals are."""
     told = any(not m.variance.even and exists(m.exponent) for m in fit.residual.values())
     letters = [r"$\sigma$", r"$\delta$"][: 1 + told]
+    known = [r for r in fit.residual if r != "volume" and vocabulary.is_variable(r)]
+    units = dict.fromkeys(vocabulary.variable(r).unit for r in known)
+    words = [_units().get(unit, {}).get(f"words_{lang}", unit) for unit in units if unit not in ("", "1")]
     if lang == "zh":
-        volumes = "，材积的单位为立方米" if "volume" in fit.residual else ""
-        return f"注：{'和'.join(letters)}由样本估计；预测值的单位为千克{volumes}。"
-    volumes = ", volumes in cubic metres" if "volume" in fit.residual else ""
-    return f"NOTE {' and '.join(letters)} {'are' if told else 'is'} estimated from the sample; predictions are in kilograms{volumes}."
+        said = [f"预测值的单位为{'、'.join(words)}"] * bool(words)
+        said += ["材积的单位为立方米"] * ("volume" in fit.residual)
+        return f"注：{'和'.join(letters)}由样本估计{'；' * bool(said)}{'，'.join(said)}。"
+    said = [f"predictions are in {' and '.join(words)}"] * bool(words)
+    said += [f"volumes {'' if words else 'are '}in cubic metres"] * ("volume" in fit.residual)
+    return f"NOTE {' and '.join(letters)} {'are' if told else 'is'} estimated from the sample{'; ' * bool(said)}{', '.join(said)}."
 
 
 def sites(cite, fit, lang, label, caption) -> str:

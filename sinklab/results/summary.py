@@ -51,8 +51,9 @@ def population_sentence(fit: FitResult) -> str:
     n = f"{cluster['n']} " if cluster.get("n") else ""
     where = fit.source.get("where") or {}
     region = ", ".join(str(where[k]) for k in ("country", "region", "province") if k in where)
-    sizes = ", ".join(
-        f"{vocabulary.label(x)} {low:.4g}–{high:.4g} {vocabulary.variable(x).unit if vocabulary.is_variable(x) else ''}".strip()
+    known = vocabulary.variables()
+    sizes = tr(", ", "，").join(
+        f"{vocabulary.label(x)} {low:.4g}–{high:.4g} {vocabulary.units_symbol(known[x].unit) if x in known else ''}".strip()
         for x, (low, high) in fit.ranges.items()
     )
     chosen = rows["selection"]

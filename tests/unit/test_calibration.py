@@ -486,3 +486,16 @@ def test_values_say_whom_they_speak_for_and_how_much_wider_a_region_is(tmp_path,
     assert "research stations" in values_sentence(values, [values.attrs["source"], station])
     table = Table.from_values(values, "values_forest_larix", "0.1.0")
     assert both in Table.read(table.write(tmp_path)).summary()
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"), [("zh", "胸径 8–24 cm，株数密度 700–4000 株/hm²"), ("en", " 1/ha; pedigree")]
+)
+def test_sizes_are_told_in_the_units_that_people_print(lang, said, monkeypatch):
+    from sinklab.results.summary import population_sentence
+
+    monkeypatch.setenv("SINKLAB_LANG", lang)
+    stands = pd.DataFrame({"dbh": [8.0, 12, 16, 24], "stem_density": [4000.0, 2100, 1600, 700]})
+    stands["agb_density"] = [50.0, 80, 120, 170]
+    fit = sl.fit(stands, "agb_density = a * dbh**b * stem_density", cluster="none", name="stands")
+    assert said in population_sentence(fit)

@@ -803,3 +803,34 @@ def test_a_source_whose_title_was_not_seen_is_cited_by_its_doi():
     assert "[J]. 生态学报, 2017, 37(6): 2005-2013. doi:" in literature.citation("CX_BAMBOO2017")
     assert literature.citation("WIDAGDO2021").startswith("Widagdo F.R.A., Li F., Xie L., et al. Intra-")
     assert "title not seen" in literature.citation("ZOIGETHESIS")
+
+
+@pytest.mark.parametrize(
+    ("lang", "stand", "tree"),
+    [
+        (
+            "zh",
+            "由样本估计；预测值的单位为吨每公顷。",
+            "由样本估计；预测值的单位为千克，材积的单位为立方米。",
+        ),
+        (
+            "en",
+            "; predictions are in tonnes per hectare.",
+            "; predictions are in kilograms, volumes in cubic metres.",
+        ),
+    ],
+)
+def test_residuals_are_told_in_the_unit_of_what_is_predicted(lang, stand, tree):
+    def noted(**mass):
+        sizes = pd.Series([8.0, 12, 16, 24, 30])
+        scatter = pd.DataFrame({"agb_density": [1.05, 0.95, 1, 1.1, 0.98], "volume": [1, 1.1, 0.9, 1, 1.05]})
+        scatter["agb"] = scatter["agb_density"]
+        table = pd.DataFrame(
+            {"dbh": sizes} | {name: a * sizes**1.5 * scatter[name] for name, a in mass.items()}
+        )
+        lines = (f"{name} = {letter} * dbh**{letter}1" for name, letter in zip(mass, "pq", strict=False))
+        fit = sl.fit(table, "; ".join(lines), cluster="none", name="made")
+        return blocks.residuals(lambda *told: told[-1], fit, lang, "tbl:r", "R")
+
+    assert stand in noted(agb_density=0.4)
+    assert tree in noted(agb=0.1, volume=0.001)
