@@ -762,7 +762,9 @@ def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str
         stands.append(
             escape(vocabulary.estimand(row if interval != "—" else row | {"of_whom": ""}, lang)) or "—"
         )
-        named = [_member(row["group"], column, lang, unstated) for column in apart] or [escape(shown)]
+        plain = several or labels or ";" in row["group"] or shown in row["group"]
+        own = ["species_id"] if row["group"].startswith("species_id=") and not plain else []
+        named = [_member(row["group"], c, lang, unstated) for c in apart or own] or [escape(shown)]
         rows.append([*named, mean, se, interval, studies, stands[-1]])
     if not rows:
         raise DraftError(
@@ -782,14 +784,12 @@ def values(cite, frame, lang, label, caption, ref, labels=None, notes=()) -> str
     # Where no row has a range, the note speaks of the mean alone.
     stand = _STANDS[lang] if frame[["q025", "q975"]].notna().any(axis=None) else _MEANS[lang]
     shared = [stand.format(longest)] if alike and longest != "—" else []
-    stop = {"zh": "。", "en": "."}[lang]
-    notes = shared + [escape(line[0].upper() + line[1:]) + stop for line in notes]
+    notes = shared + [escape(line[0].upper() + line[1:]) + {"zh": "。", "en": "."}[lang] for line in notes]
     notes += [_REFUSED[lang].format(joined(refused, lang))] if refused else []
     studied = len(apart or ["group"]) + 3
     notes += [_UNSEEN[lang]] if any(row[studied] == "0" for row in rows) else []
-    notes += (
-        [_UNSTATED[lang].format(("；" if lang == "zh" else "; ").join(unstated.values()))] if unstated else []
-    )
+    if unstated:
+        notes.append(_UNSTATED[lang].format(("；" if lang == "zh" else "; ").join(unstated.values())))
     marks = (
         [f" {i}" if lang == "en" else str(i) for i in range(1, len(notes) + 1)] if len(notes) > 1 else [""]
     )

@@ -541,6 +541,17 @@ def test_refused_values_are_told_below_the_table_and_not_as_dashes():
         blocks.values(cite, pd.DataFrame(rows[1:]), "en", "t", "T", "table@0.1.0")
 
 
+@pytest.mark.parametrize(("lang", "name"), [("zh", "毛竹"), ("en", "*Phyllostachys edulis*")])
+def test_a_species_in_a_table_of_values_has_its_latin_name_in_italics(lang, name):
+    row = {"name": "a", "group": "species_id=phyllostachys_edulis", "variable": "", "mean": 0.4, "se": None}
+    row |= {"q025": None, "q975": None, "n_study": 1, "status": "draft", "ratio_of": "", "definition": ""}
+    row |= {"mean_of": "units", "of_whom": "unit_here"}
+    text = blocks.values(lambda *told: told[4], pd.DataFrame([row]), lang, "t", "T", "x@1")
+    assert re.search(rf"(^|[|\s]){re.escape(name)}($|[|\s])", text, re.M)
+    unknown = pd.DataFrame([row | {"group": "species_id=nobody_knows"}])
+    assert "nobody" in blocks.values(lambda *told: told[4], unknown, lang, "t", "T", "x@1")
+
+
 def test_what_rows_of_values_share_is_said_once_and_empty_columns_are_left_out():
     row = {"variable": "", "se": None, "n_study": 1, "status": "draft", "ratio_of": "", "definition": ""}
     row |= {"mean_of": "units", "of_whom": "unit_here"}
