@@ -183,7 +183,7 @@ ROWS, LETTERS, DIGITS = 20, 200, 4
 #: Columns whose entries are words of the library, told as its headers are.
 _CODES = "spread_kind spread_read check check_id told_by level near read status rule_status method".split()
 #: Columns whose entries are names of variables.
-_NAMES = ("name", "variable", "response", "quantity", "predictor")
+_NAMES = ("name", "variable", "response", "quantity", "predictor", "input")
 #: What a column tells of a variable that begins its name; a name of values with the levels of their group.
 _ENDS = ("se", "lower", "upper", "min", "max", "spread", "sd", "sd_log")
 _OF_GROUP = re.compile(r"(\w+)\[(.*?)\](?: \[(.*)\])?")

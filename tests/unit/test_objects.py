@@ -424,3 +424,9 @@ def test_ranks_and_taxa_stand_as_words(lang, words, monkeypatch):
     for word in words.split("|"):
         assert word in shown, word
     assert not re.search("分布|小班|larch$", shown, re.M)
+
+
+def test_the_inputs_of_a_sum_stand_as_words(monkeypatch):
+    monkeypatch.setenv("SINKLAB_LANG", "zh")
+    shown = str(sl.set_table(pd.DataFrame({"input": ["soil_depth", "soc"], "share": [0.3, 0.2]})))
+    assert "土层厚度/cm" in shown and "土壤有机碳含量/(g/kg)" in shown and "soil_depth" not in shown
