@@ -845,3 +845,12 @@ def test_residuals_are_told_in_the_unit_of_what_is_predicted(lang, stand, tree):
 
     assert stand in noted(agb_density=0.4)
     assert tree in noted(agb=0.1, volume=0.001)
+
+
+@pytest.mark.parametrize(
+    "file", sorted((REPOSITORY / "reports" / "drafts").glob("*.yml")), ids=lambda file: file.stem
+)
+def test_the_english_title_of_a_cover_leaves_no_lone_word_on_a_line(file):
+    # 65 letters of 14 pt fill the line of a cover; the templates break at a dash and at a line end.
+    title = read_yaml(file).get("title_english", "")
+    assert all(len(line) <= 65 for line in re.split(r"\n|— ", title))
