@@ -54,7 +54,7 @@ LARGEST = 50_000_000
 #: Points between a table and the text below it; above the dates of a cover without a call for comments.
 BELOW_TABLE, ABOVE_DATES = 6, 170
 #: Points that a page of contents has for its lines; from one line to the next as the styles have it, and at the least.
-CONTENTS_ROOM, CONTENTS_LINES = 632, {"zh": (19.6, 16.0), "en": (16.4, 14.4)}
+CONTENTS_ROOM, CONTENTS_LINES = 625, {"zh": (19.4, 16.0), "en": (16.4, 14.4)}
 #: Room above and below what a cell holds, in twentieths of a point.
 CELL_MARGIN = 40
 #: Lines of a table that is not broken across pages, and letters that a line of a table as wide as the text holds.
