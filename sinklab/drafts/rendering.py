@@ -78,13 +78,18 @@ PREVIEW = {"zh": "预览稿", "en": "PREVIEW"}
 
 @dataclass(frozen=True)
 class Look:
-    """What the pages say and look like: language, title, number, watermark, Word document of the drafters."""
+    """What the pages say and look like: language, title, number, watermark, Word document of the drafters.
+
+    ``tables`` are the versions that the numbers come from; a Word file keeps them among its properties, where they
+    come back with it from whoever edited the text.
+    """
 
     lang: str
     title: str
     number: str
     watermark: str = ""
     reference: Path | None = None
+    tables: tuple[str, ...] = ()
 
     @property
     def marks(self) -> float:
@@ -139,7 +144,7 @@ def render(
             meaning.require(desk, draft, markdown, lang, name)
         numbers = desk.citations.frame()
         said = str(draft["title"]), str(draft.get("number", "")), _watermark(desk, lang, preview)
-        look = Look(lang, *said, drawn.reference)
+        look = Look(lang, *said, drawn.reference, tuple(drawn.tables.values()))
         made = {to: convert(markdown, to, look, folder) for to in formats}
         told = write(desk, EXPLANATION, lang, draft)
         notes = {to: convert(told, to, look, folder) for to in formats}
@@ -297,10 +302,13 @@ def _docx(text, look, folder) -> bytes:
     model, target = folder / "reference.docx", folder / "draft.docx"
     own = look.reference.read_bytes() if look.reference else None
     model.write_bytes(word.document(look.lang, own))
+    properties = folder / "properties.json"
+    properties.write_text(json.dumps({"keywords": look.tables}), encoding="utf-8")
     options = [
         f"--reference-doc={model}",
         f"--output={target}",
         f"--metadata=pages:{_pages(text, look, folder)}",
+        f"--metadata-file={properties}",
     ]
     _pandoc(text, "docx", look, folder, *options)
     return word.finish(target.read_bytes(), look.lang, look.title, look.number, look.watermark, look.marks)

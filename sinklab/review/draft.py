@@ -166,11 +166,13 @@ def check_draft(document, name: str | None = None, lang: str | None = None) -> D
     here = [p for p in pieces(file) if read(p)]
     drawn = description.read(name or _name(file.name, here))
     lang = lang or _language(file.name, here)
-    # Tables that the document names, with the piece that names each first.
-    cited: dict[str, Piece] = {}
+    # Tables that the document names, with the piece that names each first; those it was made from are properties.
+    cited: dict[str, Piece | None] = dict.fromkeys(
+        m.group() for m in TABLE.finditer(file.property("keywords"))
+    )
     for piece in here:
         for match in TABLE.finditer(piece.shown):
-            cited.setdefault(match.group(), piece)
+            cited[match.group()] = cited.get(match.group()) or piece
     tables, findings = _tables(drawn, cited)
     wanted = expected(drawn, lang, tables)
     findings += _newer(drawn, lang, tables, wanted, cited)
@@ -395,8 +397,8 @@ class _Desk(Desk):
         (self._folder / name).write_bytes(_POINT)
         return f"\n![{caption}]({name}){{#fig:{label} width=10cm}}\n"
 
-    def sources(self):
-        lines = super().sources()
+    def sources(self, refs=None):
+        lines = super().sources(refs)
         self.wording += lines
         return lines
 

@@ -89,6 +89,12 @@ class WordFile:
             self._trees[name] = self._parsed(name, self._read(name, MOST_XML))
         return self._trees[name]
 
+    def property(self, name: str) -> str:
+        """What the document says of itself under ``name`` (``keywords``, ``title``); "" where it says nothing."""
+        root = self.xml("docProps/core.xml")
+        named = (one.text or "" for one in root if one.tag.endswith("}" + name)) if root is not None else ()
+        return next(named, "")
+
     def links(self) -> list[str]:
         """Places outside the document that it refers to, web links left out."""
         found = []

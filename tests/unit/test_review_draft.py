@@ -40,9 +40,11 @@ def workbench(tmp_path_factory):
 def render(folder, lang):
     """Draft as it is sent out, without its figures and pages."""
     folder.mkdir(exist_ok=True)
-    _, text, draft = _written(description.read(NAME), lang, None, folder)
+    drawn = description.read(NAME)
+    _, text, draft = _written(drawn, lang, None, folder)
     path = folder / f"{NAME}.{lang}.docx"
-    path.write_bytes(convert(text, "docx", Look(lang, draft["title"], draft["number"]), folder))
+    look = Look(lang, draft["title"], draft["number"], tables=tuple(drawn.tables.values()))
+    path.write_bytes(convert(text, "docx", look, folder))
     return path
 
 
@@ -152,7 +154,6 @@ def test_stale_version_is_caught_with_the_numbers_that_moved(english, workbench,
     assert "agb_forest_cunninghamia@0.2.0" in finding.expected
     # Three cells of the coefficient itself, and the total relative error of each of ten diameter classes.
     assert " 13 of " in finding.expected
-    assert finding.paragraph > 0
 
 
 def test_document_of_an_older_version_than_the_description_is_stale(english, workbench, tmp_path):
@@ -172,7 +173,8 @@ def test_document_of_an_older_version_than_the_description_is_stale(english, wor
 
 def test_table_that_does_not_exist_is_named(english, tmp_path):
     ref = "agb_forest_cunninghamia@0.1.0"
-    back = edited(english, tmp_path / english.name, (ref, ref.replace("0.1.0", "9.0.0")))
+    changes = [(ref, ref.replace("0.1.0", "9.0.0"))]
+    back = edited(english, tmp_path / english.name, *changes, part="docProps/core.xml")
     assert [f.kind for f in check_draft(back).findings] == ["unknown"]
 
 
