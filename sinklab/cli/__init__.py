@@ -184,6 +184,8 @@ def _add(place, row: dict[str, str]) -> None:
         told["required"] = True
     if kind == "append":
         told["action"] = "append"
+    elif row["many"] == "+" and names[0].startswith("-"):
+        told["action"] = "extend"  # said twice, it names both
     if row["many"] == "?" and names[0].startswith("-"):
         told["const"] = ""  # the option alone, without a value
     if default == "reader":

@@ -395,10 +395,19 @@ def _automatic(tables) -> dict[str, list[str]]:
                 keys = {species_key(row["group_level"]), row["group_level"]}
             else:
                 _, _, group = table.table_id.partition(f"_{system_of(table.table_id)}_")
-                keys = {group} if len(frame) == 1 and group else set()
+                keys = {group, _taxon(group)} - {""} if len(frame) == 1 else set()
             for key in keys:
                 found.setdefault(key, []).append(f"{table.ref}/{_model_id(table, i)}")
     return found
+
+
+def _taxon(group: str) -> str:
+    """Species or genus that the group of an id begins with: ``pinus_massoniana_stand`` speaks of Pinus massoniana."""
+    listed = vocabulary.species_list()
+    known = {s.species_id for s in listed} | {s.genus.lower() for s in listed}
+    words = group.split("_")
+    begun = ("_".join(words[:n]) for n in range(len(words), 0, -1))
+    return next((name for name in begun if name in known), "")
 
 
 def _choose(key, label, orders, automatic) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from sinklab.data import vocabulary
 from sinklab.data.files import records, rule_values
 from sinklab.equations.system import System
 from sinklab.evidence.distributions import Distribution, from_moments
-from sinklab.language import DataError, Notes, listing, require_choice, require_known, tr, width
+from sinklab.language import DataError, Notes, joined, listing, require_choice, require_known, tr, width
 from sinklab.propagate.deductions import deduct
 from sinklab.propagate.model import Factor, Model, Noise, Units, among_sites, arrange, notes_of, text_of
 from sinklab.propagate.monte_carlo import draw_totals, row_variances, variances
@@ -373,7 +373,7 @@ def stock(
         known = ", ".join(map(str, frame.columns))
         raise DataError(
             tr(f"no stand can be computed (columns: {known}):\n", f"没有可计算的小班（现有列：{known}）：\n")
-            + listing(dict.fromkeys(reason))
+            + listing(_counted(reason, labels))
         )
     keys, group = _keys(frame, by)
     factor, notes = _carbon_factor(carbon_fraction, models)
@@ -413,6 +413,19 @@ def stock(
         level=level,
         seed=seed,
     )
+
+
+def _counted(reason, labels) -> list[str]:
+    """Each reason with the number of its stands, and the species that have no parameter."""
+    lines = []
+    for why, number in pd.Series(reason).value_counts(sort=False).items():
+        en = zh = ""
+        if why == "no parameter":
+            names = list(dict.fromkeys(labels[reason == why]))
+            en = f" ({joined(names, 'en')}); say --map SPECIES=TABLE"
+            zh = f"（{joined(names, 'zh')}）；请用 --map 树种=参数表 指明"
+        lines.append(tr(f"{number} stands: {why}{en}", f"{number} 个小班：{why}{zh}"))
+    return lines
 
 
 def _usable(frame, labels, models) -> tuple[np.ndarray, np.ndarray]:

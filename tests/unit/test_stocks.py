@@ -14,7 +14,7 @@ from sinklab.evidence.distributions import Distribution
 from sinklab.fitting import fit
 from sinklab.language import DataError, set_language
 from sinklab.propagate.model import Factor
-from sinklab.propagate.stands import in_words, prepare
+from sinklab.propagate.stands import in_words, models_for, prepare
 from sinklab.propagate.stocks import carbon_fractions, co2_per_carbon, defaults, stock
 from sinklab.tables.table import Table
 
@@ -669,3 +669,28 @@ def test_what_provinces_bring_is_drawn_once_for_each(named, tmp_path):
     assert drawn[0, 2] == pytest.approx(
         wanted[0, 2], abs=0.03 * np.sqrt(wanted[0, 0] * wanted[2, 2]) + 0.12 * wanted[0, 2]
     )
+
+
+def test_a_table_whose_id_goes_on_behind_the_species_serves_the_species():
+    both = [table("pinus_massoniana_stand", 0.9, 1), table("larix_growing", 1.2, 2)]
+    chosen = models_for(["马尾松", "Larix olgensis", "杉木"], both)[1].set_index("species")
+    assert chosen["table"].tolist() == [both[0].ref, both[1].ref, ""]
+    assert chosen["how"].tolist() == ["species", "genus", ""]
+
+
+def test_tables_may_be_named_in_two_options_and_reasons_are_counted(tables, tmp_path, capsys):
+    for one in tables:
+        one.write(tmp_path)
+    stands, names = tmp_path / "stands.csv", [one.ref for one in tables]
+    rows = pd.DataFrame(
+        {"xbh": ["a", "b"], "species": ["马尾松", "兴安落叶松"], "growing_stock": [90, 80], "area_ha": 2}
+    )
+    rows.to_csv(stands, index=False)
+    said = ["stock", str(stands), "--root", str(tmp_path), "-o", str(tmp_path / "out"), "--draws", "200"]
+    assert main([*said, "--table", names[0], "--table", names[1]]) == 0
+    assert len(pd.read_csv(tmp_path / "out/stands.csv").query("used")) == 2
+    rows.assign(species=["杉木", ""]).to_csv(stands, index=False)
+    capsys.readouterr()
+    assert main([*said, "--table", names[0]]) == 2
+    told = capsys.readouterr().err
+    assert "1 stands: no parameter (杉木); say --map SPECIES=TABLE" in told and "1 stands: no species" in told
