@@ -42,7 +42,7 @@ from sinklab.results.summary import (
     wholes,
 )
 from sinklab.tables.package import printed_source
-from sinklab.tables.schema import readable, status_label, subject_label
+from sinklab.tables.schema import BINARY, DESCRIPTOR, readable, status_label, subject_label
 from sinklab.tables.table import Table
 
 FORMATS = ("docx", "html", "pdf")
@@ -706,5 +706,6 @@ class Page:
         """Files of the table, as links."""
         if not self.files or self.table is None:
             return []
-        names = [*(f"{name}.csv" for name in self.table.frames), "datapackage.json", "provenance.json"]
+        tables = (BINARY[name][0] if name in BINARY else f"{name}.csv" for name in self.table.frames)
+        names = [*tables, DESCRIPTOR, BINARY["provenance"][0]]
         return [f"[{name}]({self.files}/{name})" for name in names]

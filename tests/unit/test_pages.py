@@ -35,7 +35,10 @@ def test_a_page_of_a_table_holds_its_numbers_checks_and_files(lang, tmp_path):
         assert " ".join(message.split()) in " ".join(text.split())
     for response, row in table.models[0].index_table.iterrows():
         assert f"{row['R2']:.4f}" in text, response
-    assert 'href="../table/coefficients.csv"' in raw and 'href="../table/provenance.json"' in raw
+    written = table.write(tmp_path / "params")
+    linked = set(re.findall(r'href="../table/([^"]+)"', raw))
+    assert {"coefficients.csv", "draws.parquet", "provenance.json"} <= linked
+    assert linked <= {path.name for path in written.iterdir()}, "a link leads to a file of the table"
     assert raw.count("<math") >= 4 and "[@" not in raw
 
 
