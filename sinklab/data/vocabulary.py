@@ -524,10 +524,21 @@ def ecosystem(name: str) -> Ecosystem:
 # Groups of a table: species, components and classes in words.
 
 
+def group_members(group: str) -> dict[str, str]:
+    """Columns of a group, or of a definition, with the level of each.
+
+    Examples
+    --------
+    >>> group_members("species_id=pinus_massoniana;component=stem_bark")
+    {'species_id': 'pinus_massoniana', 'component': 'stem_bark'}
+    """
+    return dict(part.partition("=")[::2] for part in group.split(";") if part)
+
+
 def group_label(group: str, lang: str | None = None) -> str:
     """A group such as ``species_id=pinus_massoniana;component=stem_bark`` in words."""
     chinese = (lang or reader_language()) == "zh"
-    words, pairs = [], [part.partition("=")[::2] for part in group.split(";") if part]
+    words, pairs = [], list(group_members(group).items())
     kinds = {_species()[v].group for c, v in pairs if c == "species_id" and v in _species()}
     with words_of(next((e.system_id for e in ecosystems().values() if kinds & {*e.groups}), "")):
         told = {v: component(v) for c, v in pairs if c == "component" and v in components()}

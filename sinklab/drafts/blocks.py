@@ -805,7 +805,7 @@ _MEMBERS = ("species_id", "component", "age")
 
 def _apart(groups: list[str]) -> list[str]:
     """Columns of which groups are made, where tables print one each: those that differ; none where groups are made of others."""
-    parts = [dict(part.partition("=")[::2] for part in str(group).split(";") if part) for group in groups]
+    parts = [vocabulary.group_members(str(group)) for group in groups]
     known = all(part and {*part} <= {*_MEMBERS} and {*part} == {*parts[0]} for part in parts)
     differ = [c for c in _MEMBERS if known and len({part.get(c) for part in parts}) > 1]
     return differ if "component" in differ else []
@@ -820,7 +820,7 @@ def _in_order(frame, apart) -> list[dict]:
     rows = frame.to_dict("records")
     if not apart:
         return rows
-    parts = [dict(part.partition("=")[::2] for part in row["group"].split(";")) for row in rows]
+    parts = [vocabulary.group_members(row["group"]) for row in rows]
     seen = [*dict.fromkeys(part.get("species_id") for part in parts)]
     known = vocabulary.components()
     organs = [_ORGANS.index(known[p["component"]].variable) if p["component"] in known else 99 for p in parts]
@@ -834,7 +834,7 @@ _OPEN = re.compile("未说明|按原文|not stated|as printed")
 
 def _member(group: str, column: str, lang: str, unstated: dict[str, str]) -> str:
     """One member of a group as its column prints it; what of an organ its sources do not state is noted."""
-    value = dict(part.partition("=")[::2] for part in group.split(";"))[column]
+    value = vocabulary.group_members(group)[column]
     if column == "species_id":
         known = vocabulary.species(value)
         return known.name_zh if lang == "zh" else f"*{known.name_latin}*"

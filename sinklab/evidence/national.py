@@ -661,11 +661,13 @@ def refused_elsewhere(model_id: str, kind: str) -> float:
 def off_elsewhere(model_id: str, kind: str) -> str:
     """One sentence where a forest type is off, or its intervals narrow, in a part of the country without plots; "" elsewhere."""
     row = elsewhere(model_id, kind)
-    narrow = row is not None and is_held(row)[0] == "no" and row["coverage"] < 95
-    if row is None or (is_held(row)[1] == "yes" and not narrow):
+    if row is None:
+        return ""
+    inside, near = is_held(row)
+    if near == "yes" and not (inside == "no" and row["coverage"] < 95):
         return ""
     side = ("much", "高") if row["bias"] > 0 else ("little", "低")
-    n, off, inside = row["n"], abs(row["bias"]), row["coverage"]
+    n, off, covered = row["n"], abs(row["bias"]), row["coverage"]
     whose = (
         ("the rarer types of forest", "各少见类型")
         if row["class"] == "other"
@@ -673,8 +675,8 @@ def off_elsewhere(model_id: str, kind: str) -> str:
     )
     return tr(
         f"in a part of the country without plots, {n:.0f} stands of {whose[0]} came out {off:.0f} % too {side[0]} in total "
-        f"(95 % intervals held {inside:.0f} %); calibrate with plots of the place",
-        f"用于没有建表样地的地区时，{whose[1]} {n:.0f} 块样地合计偏{side[1]} {off:.0f} %（95 % 区间覆盖 {inside:.0f} %）；请用当地样地校准",
+        f"(95 % intervals held {covered:.0f} %); calibrate with plots of the place",
+        f"用于没有建表样地的地区时，{whose[1]} {n:.0f} 块样地合计偏{side[1]} {off:.0f} %（95 % 区间覆盖 {covered:.0f} %）；请用当地样地校准",
     )
 
 

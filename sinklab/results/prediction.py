@@ -773,12 +773,9 @@ def curve_data(
     >>> curve_data(fit)['stem_density'].iloc[[0, -1]].round().tolist()
     [4000.0, 749.0]
     """
-    columns = {}
-    for x in fit.system.predictors:
-        first = main_predictor(fit)
-        if x == first:
-            columns[x] = steps(*fit.ranges[x], N_GRID)
-            continue
+    first = main_predictor(fit)
+    columns = {first: steps(*fit.ranges[first], N_GRID)}
+    for x in fit.system.predictors[1:]:
         slope, intercept, *_ = fit.line_on(first, x, data) or from_end_to_end(fit, first, x)
         columns[x] = np.clip(np.exp(intercept) * columns[first] ** slope, *fit.ranges[x])
     if kind is not None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sinklab import paths
+from sinklab.data import vocabulary
 from sinklab.language import SinklabError, tr
 from sinklab.results.fit_result import Certificate
 from sinklab.tables import pack, package
@@ -305,7 +306,7 @@ class Recomputation:
             return None
         parts = []
         for (variable, level), part in values.groupby(["variable", "level"], sort=False, dropna=False):
-            by = [piece.partition("=")[0] for piece in str(part["group"].iloc[0]).split(";") if piece]
+            by = [*vocabulary.group_members(str(part["group"].iloc[0]))]
             try:
                 parts.append(pooling.summarise(rows, variable, by, level=float(level)))
             except (SinklabError, KeyError, ValueError) as error:

@@ -386,7 +386,7 @@ def _word(value: Any, column: Any) -> str:
         rule = next((rule for rule in rules() if rule.rule_id == value), None)
         return tr(rule.label_en, rule.label_zh) if rule else heading(value)
     if isinstance(value, str) and _OF_COLUMN.fullmatch(value):
-        columns = [part.partition("=")[0] for part in value.split(";")]
+        columns = vocabulary.group_members(value)
         if all(name == "component" or vocabulary.is_variable(name) for name in columns):
             return vocabulary.group_label(value)
     return vocabulary.group_label(f"{column}={value}")

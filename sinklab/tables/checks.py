@@ -264,7 +264,7 @@ def _beyond_bounds(row) -> Refusal | None:
 
 def _denser_than_soil(row) -> Refusal | None:
     """The first of mean and limits of a carbon stock that a soil of the stated depth cannot hold."""
-    told = dict(part.partition("=")[::2] for part in str(row["definition"]).split(";"))
+    told = vocabulary.group_members(str(row["definition"]))
     if row["variable"] != "soc_stock" or row["unit"] != "t/ha" or not told.get("soil_depth"):
         return None
     rule = _gate("carbon_volume")
